@@ -1,0 +1,173 @@
+package transport
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"unicode/utf8"
+)
+
+// Bounds on the header of a request that asks to connect. An http.Server of
+// one's own may allow more for the rest of its paths.
+const (
+	MaxHeaders     = 64       // lines
+	MaxHeaderBytes = 16 << 10 // names and values with their separators
+)
+
+// Reasons of a StatusError, beside those of ParseQuery, ErrAuthToken and
+// ErrSubprotocol.
+var (
+	ErrOrigin         = errors.New("bennu: origin not allowed")
+	ErrURLTooLong     = errors.New("bennu: URL longer than 8 KiB")
+	ErrHeaderTooLarge = errors.New("bennu: more than 64 header lines or 16 KiB of header")
+	ErrPathNotUTF8    = errors.New("bennu: path variable is not UTF-8")
+)
+
+// A StatusError refuses a request before the application has seen it.
+type StatusError struct {
+	// Status is the HTTP status to answer with: 400, 403, 414 or 431.
+	Status int
+	// Err says why, for the server's log and never for the client. It is one of
+	// this package's errors and quotes nothing of the request.
+	Err error
+}
+
+func (e *StatusError) Error() string { return fmt.Sprintf("%v (status %d)", e.Err, e.Status) }
+
+// Unwrap returns Err.
+func (e *StatusError) Unwrap() error { return e.Err }
+
+// Checks are a mount's rules for requests, the same for all transports. They
+// must not change once Run was called.
+type Checks struct {
+	// Origin is the origin policy; nil is SameOrigin(Scheme).
+	Origin OriginCheck
+	// InsecureSkipOriginCheck lets every website connect, and Origin is not
+	// asked. It is a field and not an OriginCheck so that a server can log it
+	// when it starts.
+	InsecureSkipOriginCheck bool
+	// Scheme returns the scheme of a request, "http" or "https", behind a proxy
+	// that ends TLS; see SameOrigin for what it may trust. Nil means from the
+	// connection. ConnectInfo.URI uses it too. It is called concurrently.
+	Scheme func(*http.Request) string
+	// AuthToken takes a token from where phoenix.js puts its authToken option:
+	// among the subprotocols of a WebSocket, where "phoenix" is then chosen in
+	// answer, and in the header X-Phoenix-AuthToken of a long-poll. A request
+	// without a token passes. A token that does not decode answers 403.
+	AuthToken bool
+	// Subprotocols the server speaks, most wanted first, for WebSocket only.
+	// When nil, what clients offer is ignored. Otherwise a client that offers
+	// any must offer one of these; the match is exact.
+	Subprotocols []string
+}
+
+// Run makes the checks that come before the application's, in the order that
+// clients can observe: size, parameters, origin, token, subprotocol. The vars
+// are those of the mount's path and win over parameters of the same name; Run
+// does not keep them. The transport is WebSocket or LongPoll.
+//
+// The error is always a *StatusError: 414 and 431 for size, 400 for parameters,
+// 403 for the rest. Run does not look at the method, nor at the other headers
+// of an upgrade.
+func (c *Checks) Run(r *http.Request, vars map[string]string, transport string) (*ConnectInfo, error) {
+	if err := checkSize(r); err != nil {
+		return nil, err
+	}
+	params, err := mergeParams(r.URL.RawQuery, vars)
+	if err != nil {
+		return nil, &StatusError{http.StatusBadRequest, err}
+	}
+	if !c.originAllowed(r) {
+		return nil, &StatusError{http.StatusForbidden, ErrOrigin}
+	}
+	info := NewConnectInfo(r, transport, params)
+	info.scheme = c.Scheme
+	if transport == LongPoll {
+		if c.AuthToken {
+			info.AuthToken = rawToken(r.Header)
+		}
+		return info, nil
+	}
+	if err := c.subprotocol(info); err != nil {
+		return nil, &StatusError{http.StatusForbidden, err}
+	}
+	return info, nil
+}
+
+func checkSize(r *http.Request) error {
+	target := len(r.RequestURI)
+	if target == 0 { // a request that no server read
+		target = len(r.URL.RequestURI())
+	}
+	if target > MaxURL {
+		return &StatusError{http.StatusRequestURITooLong, ErrURLTooLong}
+	}
+	lines, size := 0, 0
+	for name, values := range r.Header {
+		lines += len(values)
+		for _, v := range values {
+			size += len(name) + len(": ") + len(v) + len("\r\n")
+		}
+	}
+	if lines > MaxHeaders || size > MaxHeaderBytes {
+		return &StatusError{http.StatusRequestHeaderFieldsTooLarge, ErrHeaderTooLarge}
+	}
+	return nil
+}
+
+func mergeParams(query string, vars map[string]string) (Params, error) {
+	params, err := ParseQuery(query)
+	if err != nil {
+		return nil, err
+	}
+	for name, value := range vars {
+		if !utf8.ValidString(value) {
+			return nil, ErrPathNotUTF8
+		}
+		params[name] = value
+	}
+	return params, nil
+}
+
+func (c *Checks) originAllowed(r *http.Request) bool {
+	switch {
+	case c.InsecureSkipOriginCheck:
+		return true
+	case c.Origin != nil:
+		return c.Origin(r)
+	}
+	return sameOrigin(r, c.Scheme)
+}
+
+// subprotocol sets the token and the subprotocol of info. Only the first line
+// of the header counts.
+func (c *Checks) subprotocol(info *ConnectInfo) error {
+	configured := c.Subprotocols
+	if c.AuthToken {
+		configured = append([]string{subprotocolPhoenix}, configured...)
+	}
+	lines := info.protocol
+	if configured == nil || len(lines) == 0 {
+		return nil
+	}
+	offers := splitOffers(lines[0])
+	if c.AuthToken {
+		token, rest, err := takeToken(offers)
+		if err != nil {
+			return err
+		}
+		if token != nil {
+			info.AuthToken = token
+			if len(rest) == 0 {
+				info.protocol = lines[1:]
+				return nil
+			}
+			info.protocol = append([]string{strings.Join(rest, ", ")}, lines[1:]...)
+			offers = rest
+		}
+	}
+	var err error
+	info.Subprotocol, err = chooseSubprotocol(configured, offers)
+	return err
+}

@@ -1,0 +1,151 @@
+package transport
+
+import (
+	"errors"
+	"strings"
+	"unicode/utf8"
+)
+
+// Bounds on what a client may send before anything has accepted it.
+const (
+	// MaxURL is the most bytes of a request target, and of a raw query alone.
+	MaxURL = 8 << 10
+	// MaxParams is the most key and value pairs in one query. Empty pairs, as
+	// in "a=1&&b=2", do not count.
+	MaxParams = 64
+	// MaxParamDepth is the most bracket pairs in one key: a[b][c] has two.
+	MaxParamDepth = 32
+)
+
+// Errors of ParseQuery. None of them quotes the query, which may hold secrets.
+var (
+	ErrQueryTooLong  = errors.New("bennu: query longer than 8 KiB")
+	ErrTooManyParams = errors.New("bennu: query with more than 64 parameters")
+	ErrParamsTooDeep = errors.New("bennu: query parameter nested more than 32 deep")
+	ErrQueryNotUTF8  = errors.New("bennu: query is not UTF-8")
+)
+
+// Params are the parameters of a connection: those of the query, overlaid by
+// the variables of the mount's path. A value is a string, a Params or a []any
+// of such values. All keys and strings are valid UTF-8.
+type Params map[string]any
+
+// String returns the value of key when it is a single string. It reports false
+// when the key is missing and when it holds a list or a map: a client chooses
+// which of these it sends.
+func (p Params) String(key string) (string, bool) {
+	s, ok := p[key].(string)
+	return s, ok
+}
+
+// ParseQuery decodes the part of a URL after the question mark. It differs from
+// net/url where clients depend on it: keys nest (a[b]=1 is a map, c[]=1&c[]=2 a
+// list, d[0]=1 a map with the key "0"), a key without "=" has the value "",
+// escapes that are not two hexadecimal digits stand for themselves, and a later
+// value replaces an earlier one, whatever the kind of either. Each [] adds one
+// element to its list. A key whose brackets do not pair up, or with nothing
+// before the first bracket, is taken as it stands.
+//
+// The result is never nil without an error, and belongs to the caller. The
+// error is ErrQueryTooLong, ErrTooManyParams, ErrParamsTooDeep or
+// ErrQueryNotUTF8.
+func ParseQuery(raw string) (Params, error) {
+	if len(raw) > MaxURL {
+		return nil, ErrQueryTooLong
+	}
+	params := Params{}
+	count := 0
+	for raw != "" {
+		var pair string
+		pair, raw, _ = strings.Cut(raw, "&")
+		if pair == "" {
+			continue
+		}
+		if count++; count > MaxParams {
+			return nil, ErrTooManyParams
+		}
+		key, value, _ := strings.Cut(pair, "=")
+		key, value = unescape(key), unescape(value)
+		if !utf8.ValidString(key) || !utf8.ValidString(value) {
+			return nil, ErrQueryNotUTF8
+		}
+		// Clients escape brackets too, so a key is split after it was decoded.
+		name, path, err := splitKey(key)
+		if err != nil {
+			return nil, err
+		}
+		params[name] = put(params[name], path, value)
+	}
+	return params, nil
+}
+
+// splitKey takes a[b][] apart into "a" and the path "b", "".
+func splitKey(key string) (name string, path []string, err error) {
+	first := strings.IndexAny(key, "[]")
+	if first <= 0 {
+		return key, nil, nil
+	}
+	for rest := key[first:]; rest != ""; {
+		end := strings.IndexAny(rest[1:], "[]") + 1
+		if rest[0] != '[' || end == 0 || rest[end] != ']' {
+			return key, nil, nil
+		}
+		if len(path) == MaxParamDepth {
+			return "", nil, ErrParamsTooDeep
+		}
+		path = append(path, rest[1:end])
+		rest = rest[end+1:]
+	}
+	return key[:first], path, nil
+}
+
+// put returns old with value added at path. It reuses old when old is of the
+// kind that the path asks for and forgets it otherwise. The recursion is no
+// deeper than MaxParamDepth.
+func put(old any, path []string, value string) any {
+	if len(path) == 0 {
+		return value
+	}
+	if path[0] == "" {
+		list, _ := old.([]any)
+		return append(list, put(nil, path[1:], value))
+	}
+	m, ok := old.(Params)
+	if !ok {
+		m = Params{}
+	}
+	m[path[0]] = put(m[path[0]], path[1:], value)
+	return m
+}
+
+// unescape decodes "+" and %XX. What is no escape stays as it is, so unlike
+// url.QueryUnescape this cannot fail.
+func unescape(s string) string {
+	if !strings.ContainsAny(s, "%+") {
+		return s
+	}
+	b := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '+':
+			b = append(b, ' ')
+		case c == '%' && i+2 < len(s) && isHex(s[i+1]) && isHex(s[i+2]):
+			b = append(b, unhex(s[i+1])<<4|unhex(s[i+2]))
+			i += 2
+		default:
+			b = append(b, c)
+		}
+	}
+	return string(b)
+}
+
+func isHex(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'f'
+}
+
+func unhex(c byte) byte {
+	if c <= '9' {
+		return c - '0'
+	}
+	return c | 0x20 - 'a' + 10
+}

@@ -1,0 +1,38 @@
+package transport
+
+import (
+	"errors"
+	"slices"
+	"strings"
+)
+
+// subprotocolPhoenix is what clients that send a token offer beside it. The
+// server must choose it, because browsers drop a connection whose answer names
+// none of their offers.
+const subprotocolPhoenix = "phoenix"
+
+// ErrSubprotocol means that the client offers only subprotocols the mount does
+// not have.
+var ErrSubprotocol = errors.New("bennu: no offered subprotocol is configured")
+
+// splitOffers reads one Sec-WebSocket-Protocol line.
+func splitOffers(line string) []string {
+	var offers []string
+	for offer := range strings.SplitSeq(line, ",") {
+		if offer = strings.Trim(offer, " \t"); offer != "" {
+			offers = append(offers, offer)
+		}
+	}
+	return offers
+}
+
+// chooseSubprotocol returns the first of the server's subprotocols that the
+// client offers too.
+func chooseSubprotocol(configured, offers []string) (string, error) {
+	for _, p := range configured {
+		if slices.Contains(offers, p) {
+			return p, nil
+		}
+	}
+	return "", ErrSubprotocol
+}
