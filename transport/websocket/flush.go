@@ -1,0 +1,233 @@
+package websocket
+
+import (
+	"sync"
+
+	"github.com/bennu-go/bennu/transport"
+)
+
+const (
+	// gatherBytes is how much of small frames is written at once.
+	gatherBytes = 64 << 10
+	// gatherMax is the largest frame that is copied to be written with others.
+	// Copying costs less than another entry of a vector up to about there.
+	gatherMax = 4 << 10
+	// vectorMax is how many parts one write has at most. With more, the call
+	// would have to allocate.
+	vectorMax = 8
+)
+
+// flusher is the scratch memory of one write.
+type flusher struct {
+	buf   [gatherBytes]byte
+	parts [vectorMax][]byte
+	write func(fd uintptr) bool // f.writeAll, made once
+
+	b    *batch // what write writes, and what came of it
+	done progress
+	err  error
+}
+
+var flushers = sync.Pool{New: func() any {
+	f := &flusher{}
+	f.write = f.writeAll
+	return f
+}}
+
+func (f *flusher) free() {
+	f.b, f.err, f.done = nil, nil, progress{}
+	clear(f.parts[:]) // the frames of others
+	flushers.Put(f)
+}
+
+// schedule marks a connection for flushing. The caller has made it
+// writerScheduled.
+func (s *Server) schedule(c *conn) {
+	s.flushMu.Lock()
+	if s.flushTail == nil {
+		s.flushHead = c
+	} else {
+		s.flushTail.nextFlush = c
+	}
+	s.flushTail = c
+	start := s.flushing < s.maxFlushing
+	if start {
+		s.flushing++
+		s.goroutines.add()
+	}
+	s.flushMu.Unlock()
+	if start {
+		go s.flushScheduled()
+	}
+}
+
+// flushScheduled flushes connections until none is marked.
+func (s *Server) flushScheduled() {
+	defer s.goroutines.done()
+	f := flushers.Get().(*flusher)
+	for {
+		s.flushMu.Lock()
+		c := s.flushHead
+		if c == nil {
+			s.flushing--
+			s.flushMu.Unlock()
+			f.free()
+			return
+		}
+		s.flushHead, c.nextFlush = c.nextFlush, nil
+		if s.flushHead == nil {
+			s.flushTail = nil
+		}
+		s.flushMu.Unlock()
+		c.mu.Lock()
+		c.writer = writerBusy
+		c.mu.Unlock()
+		f.flush(c)
+	}
+}
+
+// flush writes what is queued on c as far as the socket takes it. The caller has
+// the role of the writer and gives it up by the call.
+func (f *flusher) flush(c *conn) {
+	c.mu.Lock()
+	b, ok := c.takeLocked()
+	c.mu.Unlock()
+	if !ok {
+		return
+	}
+	if c.raw == nil {
+		c.wait(b)
+		return
+	}
+	f.b = &b
+	err := c.raw.Write(f.write)
+	if err == nil {
+		err = f.err
+	}
+	done := f.done
+	f.b, f.err, f.done = nil, nil, progress{}
+	if err != nil {
+		c.writeFailed(&b, transport.ErrLost)
+		return
+	}
+	c.mu.Lock()
+	if c.settleLocked(&b, done); !b.done() {
+		c.mu.Unlock()
+		c.wait(b)
+		return
+	}
+	b.free()
+	if c.q.empty() {
+		c.releaseLocked()
+		return
+	}
+	// More came meanwhile. Others have their turn first.
+	c.writer = writerScheduled
+	c.mu.Unlock()
+	c.srv.schedule(c)
+}
+
+// takeLocked takes what is queued. When there is nothing the role of the writer
+// is given up.
+func (c *conn) takeLocked() (batch, bool) {
+	if c.q.empty() {
+		c.writer = writerIdle
+		return batch{}, false
+	}
+	return c.q.take(), true
+}
+
+// settleLocked counts what was written of b.
+func (c *conn) settleLocked(b *batch, done progress) {
+	c.q.wrote(done)
+	if c.trim {
+		c.trim = false
+		c.q.wrote(b.trim())
+	}
+}
+
+// releaseLocked gives up the role of the writer when everything is written, and
+// unlocks. After a close frame the role is kept until the socket's write side
+// is closed.
+func (c *conn) releaseLocked() {
+	if !c.ended.Load() || c.flushed || c.dead {
+		c.writer = writerIdle
+		c.mu.Unlock()
+		return
+	}
+	c.mu.Unlock()
+	half, ok := c.nc.(interface{ CloseWrite() error })
+	if ok {
+		ok = half.CloseWrite() == nil
+	}
+	c.mu.Lock()
+	c.writer = writerIdle
+	c.flushed = true
+	// The reader now waits for the client to close its side too, or for nothing.
+	now := c.srv.now()
+	if c.closeBy = now; ok {
+		c.closeBy += c.lim.linger
+	}
+	_ = c.nc.SetReadDeadline(c.srv.at(c.closeBy))
+	c.mu.Unlock()
+}
+
+// writeFailed ends a connection whose socket takes no more. The caller has the
+// role of the writer.
+func (c *conn) writeFailed(b *batch, reason error) {
+	c.lost(reason)
+	c.mu.Lock()
+	c.q.wrote(b.dropAll())
+	c.writer = writerIdle
+	c.mu.Unlock()
+	c.reset()
+}
+
+// writeAll writes f.b until it is done or the socket is full. It always
+// returns true, which means not to wait for the socket.
+func (f *flusher) writeAll(fd uintptr) bool {
+	for !f.b.done() {
+		n, err := writeNow(int(fd), f.gather(f.b))
+		f.done.add(f.b.advance(n))
+		if err != nil {
+			if err != errFull {
+				f.err = err
+			}
+			break
+		}
+	}
+	return true
+}
+
+// gather makes the parts of the next write. Small frames are put together in the
+// buffer, large ones stay where they are.
+func (f *flusher) gather(b *batch) [][]byte {
+	parts := f.parts[:0]
+	used := 0 // bytes of the buffer
+	open := false
+	last := b.len() - 1
+	for i, off := b.i, b.off; i <= last; i, off = i+1, 0 {
+		p := b.frame(i)[off:]
+		if len(p) > gatherMax || i == last && len(parts) == 0 {
+			if len(parts) == vectorMax {
+				break
+			}
+			parts = append(parts, p)
+			open = false
+			continue
+		}
+		if used+len(p) > len(f.buf) || !open && len(parts) == vectorMax {
+			break
+		}
+		n := copy(f.buf[used:], p)
+		if open {
+			k := len(parts) - 1
+			parts[k] = f.buf[used-len(parts[k]) : used+n]
+		} else {
+			parts = append(parts, f.buf[used:used+n])
+			open = true
+		}
+		used += n
+	}
+	return parts
+}

@@ -1,0 +1,175 @@
+package websocket
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+
+	"github.com/bennu-go/bennu/transport"
+)
+
+// Handler upgrades the requests of one mount. Its method may be called from
+// any goroutine.
+type Handler struct {
+	srv      *Server
+	acceptor transport.Acceptor
+	checks   transport.Checks
+	lim      *limits
+	onError  func(http.ResponseWriter, *http.Request, error)
+}
+
+// Handler makes the handler of a mount. It copies opts, of which nil means the
+// defaults. The error names an option that is out of its bounds.
+func (s *Server) Handler(acceptor transport.Acceptor, opts *Options) (*Handler, error) {
+	l, err := opts.limits()
+	if err != nil {
+		return nil, err
+	}
+	h := &Handler{srv: s, acceptor: acceptor, lim: l}
+	if opts != nil {
+		h.checks = opts.Checks
+		h.onError = opts.ErrorHandler
+	}
+	for _, p := range h.checks.Subprotocols {
+		if !isToken(p) {
+			return nil, fmt.Errorf("websocket: subprotocol %q is not a token of HTTP", p)
+		}
+	}
+	return h, nil
+}
+
+// Serve answers a request, by upgrading it when all is well. It returns at once
+// then: the connection goes on in a goroutine of the server's. The vars are
+// those of the mount's path.
+//
+// The order is one that clients can see: the method, the mount's checks, the
+// acceptor, and only then the headers of the upgrade.
+func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, vars map[string]string) {
+	upgraded := false
+	defer func() {
+		if !upgraded {
+			h.srv.stats.refused.Add(1)
+		}
+	}()
+	upgraded = h.serve(w, r, vars)
+}
+
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, vars map[string]string) bool {
+	if r.Method != http.MethodGet {
+		refuse(w, http.StatusBadRequest)
+		return false
+	}
+	if h.srv.refusing() {
+		refuseBusy(w)
+		return false
+	}
+	info, err := h.checks.Run(r, vars, transport.WebSocket)
+	if err != nil {
+		status := http.StatusInternalServerError
+		if se, ok := errors.AsType[*transport.StatusError](err); ok {
+			status = se.Status
+		}
+		refuse(w, status)
+		return false
+	}
+	subprotocol := info.Subprotocol
+	receiver, err := h.accept(w, info)
+	switch {
+	case err == nil:
+	case errors.Is(err, errAnswered):
+		return false
+	case errors.Is(err, transport.ErrRefused):
+		refuse(w, http.StatusForbidden)
+		return false
+	case errors.Is(err, transport.ErrBusy):
+		refuseBusy(w)
+		return false
+	default:
+		if h.onError != nil {
+			h.onError(w, r, err)
+		} else {
+			refuse(w, http.StatusForbidden)
+		}
+		return false
+	}
+	key, err := upgradeKey(r)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return false
+	}
+	return h.upgrade(w, r.Host, key, subprotocol, receiver)
+}
+
+// errAnswered says that the request is answered already.
+var errAnswered = errors.New("websocket: answered")
+
+// accept asks the acceptor. A panic answers 500, and so does runtime.Goexit,
+// which ends the goroutine of the request. The panic of http.ErrAbortHandler
+// passes.
+func (h *Handler) accept(w http.ResponseWriter, info *transport.ConnectInfo) (receiver transport.Receiver, err error) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		v := recover()
+		if v == http.ErrAbortHandler {
+			panic(v)
+		}
+		h.srv.log.Error("websocket: acceptor panicked", "panic", v, "stack", string(debug.Stack()))
+		w.Header().Set("Connection", "close")
+		refuse(w, http.StatusInternalServerError)
+		_ = http.NewResponseController(w).Flush() // nobody else does after a Goexit
+		err = errAnswered
+	}()
+	receiver, err = h.acceptor.Accept(info)
+	returned = true
+	if err == nil && receiver == nil {
+		h.srv.log.Error("websocket: acceptor returned neither receiver nor error")
+		refuse(w, http.StatusInternalServerError)
+		err = errAnswered
+	}
+	return receiver, err
+}
+
+// upgrade answers 101 and starts the connection. Nothing of the request is
+// kept.
+func (h *Handler) upgrade(w http.ResponseWriter, host, key, subprotocol string, receiver transport.Receiver) bool {
+	nc, rw, err := switchProtocols(w, host, key, subprotocol, h.lim.write)
+	if err != nil {
+		if nc != nil {
+			_ = nc.Close()
+		}
+		return false
+	}
+	_, err = h.srv.open(nc, receiver, h.lim, buffered(rw.Reader))
+	return err == nil
+}
+
+// buffered returns a copy of what a client sent right behind its handshake. The
+// reader itself, with its buffer, is left to be collected.
+func buffered(r *bufio.Reader) []byte {
+	n := r.Buffered()
+	if n == 0 {
+		return nil
+	}
+	p, _ := r.Peek(n)
+	return bytes.Clone(p)
+}
+
+// refuse answers with an empty body.
+func refuse(w http.ResponseWriter, status int) {
+	w.Header().Set("Content-Length", "0")
+	w.WriteHeader(status)
+}
+
+// refuseBusy answers 503. Clients that obey come back spread over some seconds.
+func refuseBusy(w http.ResponseWriter) {
+	w.Header().Set("Retry-After", strconv.Itoa(1+rand.IntN(5)))
+	refuse(w, http.StatusServiceUnavailable)
+}

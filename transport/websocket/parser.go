@@ -1,0 +1,313 @@
+package websocket
+
+import (
+	"encoding/binary"
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/gobwas/ws"
+
+	"github.com/bennu-go/bennu/transport"
+	"github.com/bennu-go/bennu/wire"
+)
+
+// firstAlloc is what a payload gets at least before more of it has arrived, as
+// far as that much was declared.
+const firstAlloc = 4 << 10
+
+// eventKind says what the parser found.
+type eventKind uint8
+
+const (
+	evNone    eventKind = iota // the input is used up
+	evMessage                  // a whole message
+	evPing                     // a ping; data is the whole pong frame that answers it
+	evPong                     // a pong
+	evClose                    // a valid close; nothing follows
+)
+
+// event is one thing found in the input. The receiver of the event owns data.
+type event struct {
+	kind eventKind
+	op   wire.Opcode
+	data []byte
+}
+
+// violation is a fault of the client, with the code it is closed with.
+type violation struct {
+	code transport.CloseCode
+	text string
+}
+
+func (v *violation) Error() string {
+	return fmt.Sprintf("websocket: %s (%d)", v.text, uint16(v.code))
+}
+
+func broken(err error) error { return &violation{transport.CloseProtocolError, err.Error()} }
+
+var (
+	errLengthMSB     = &violation{transport.CloseProtocolError, "length with the top bit set"}
+	errLengthForm    = &violation{transport.CloseProtocolError, "length not in its shortest form"}
+	errCloseBody     = &violation{transport.CloseProtocolError, "close with a body of one byte"}
+	errCloseCode     = &violation{transport.CloseProtocolError, "close with a code that may not be sent"}
+	errUTF8          = &violation{transport.CloseInvalidData, "text that is not UTF-8"}
+	errCloseUTF8     = &violation{transport.CloseInvalidData, "close reason that is not UTF-8"}
+	errEmptyFragment = &violation{transport.ClosePolicy, "empty fragment in the middle of a message"}
+	errFragments     = &violation{transport.ClosePolicy, "too many fragments"}
+	errTooBig        = &violation{transport.CloseTooBig, "message too big"}
+)
+
+// parser turns what a client sends into events. It does no I/O: whoever reads
+// the socket gives it the bytes as they come, cut anywhere. It keeps no
+// reference to its input. After a close or an error it must not be used.
+//
+// The zero parser with its two limits set is ready.
+type parser struct {
+	maxMessage   int
+	maxFragments int
+
+	h         ws.Header              // the current frame, when inPayload
+	hdr       [ws.MaxHeaderSize]byte // its header as far as it is here
+	hn        uint8
+	inPayload bool
+	text      bool // the message is text
+	frags     int  // frames of the message so far; 0 outside a message
+	at        int  // bytes of the current payload that are here
+	checked   int  // bytes of msg known to be UTF-8
+	msg       []byte
+	ctl       []byte // control frame being gathered: two bytes of header, then the payload
+}
+
+// midFrame reports whether a frame has begun and is not complete.
+func (ps *parser) midFrame() bool { return ps.inPayload || ps.hn > 0 }
+
+// feed reads from p until something is found or p is used up, and returns how
+// many bytes it took. It must be called again with the rest.
+func (ps *parser) feed(p []byte) (n int, ev event, err error) {
+	for {
+		if !ps.inPayload {
+			k, ok, err := ps.header(p[n:])
+			n += k
+			if err != nil || !ok {
+				return n, event{}, err
+			}
+			if err := ps.begin(); err != nil {
+				return n, event{}, err
+			}
+		}
+		k := ps.payload(p[n:])
+		n += k
+		if int64(ps.at) < ps.h.Length {
+			return n, event{}, nil
+		}
+		if ev, err = ps.end(); err != nil || ev.kind != evNone {
+			return n, ev, err
+		}
+	}
+}
+
+// header gathers the header of the next frame and reports whether it is whole.
+func (ps *parser) header(p []byte) (n int, ok bool, err error) {
+	for {
+		need := 2
+		if ps.hn >= 2 {
+			need = headerSize(ps.hdr[1])
+		}
+		if int(ps.hn) == need {
+			break
+		}
+		k := copy(ps.hdr[ps.hn:need], p[n:])
+		if k == 0 {
+			return n, false, nil
+		}
+		n += k
+		ps.hn += uint8(k)
+	}
+	b := ps.hdr[:ps.hn]
+	ps.hn = 0
+	ps.h = ws.Header{
+		Fin:    b[0]&0x80 != 0,
+		Rsv:    b[0] >> 4 & 7,
+		OpCode: ws.OpCode(b[0] & 15),
+		Masked: b[1]&0x80 != 0,
+	}
+	rest := b[2:]
+	switch l := b[1] & 0x7f; l {
+	case 126:
+		ps.h.Length = int64(binary.BigEndian.Uint16(rest))
+		rest = rest[2:]
+		if ps.h.Length < 126 {
+			err = errLengthForm
+		}
+	case 127:
+		u := binary.BigEndian.Uint64(rest)
+		ps.h.Length = int64(u & (1<<63 - 1))
+		rest = rest[8:]
+		if u>>63 != 0 {
+			err = errLengthMSB
+		} else if u < 1<<16 {
+			err = errLengthForm
+		}
+	default:
+		ps.h.Length = int64(l)
+	}
+	copy(ps.h.Mask[:], rest)
+	return n, err == nil, err
+}
+
+// headerSize is the size of a header whose second byte is b.
+func headerSize(b byte) int {
+	n := 2
+	switch b & 0x7f {
+	case 126:
+		n += 2
+	case 127:
+		n += 8
+	}
+	if b&0x80 != 0 {
+		n += 4
+	}
+	return n
+}
+
+// begin checks the header and makes ready for the payload.
+func (ps *parser) begin() error {
+	state := ws.StateServerSide
+	if ps.frags > 0 {
+		state = state.Set(ws.StateFragmented)
+	}
+	h := &ps.h
+	if err := ws.CheckHeader(*h, state); err != nil {
+		return broken(err)
+	}
+	ps.at = 0
+	ps.inPayload = true
+	if h.OpCode.IsControl() {
+		if h.OpCode != ws.OpPong {
+			ps.ctl = make([]byte, 2+h.Length)
+			ps.ctl[0], ps.ctl[1] = 0x80|byte(ws.OpPong), byte(h.Length)
+		}
+		return nil
+	}
+	if h.OpCode == ws.OpContinuation {
+		if h.Length == 0 && !h.Fin {
+			return errEmptyFragment
+		}
+	} else {
+		ps.text = h.OpCode == ws.OpText
+	}
+	if ps.frags >= ps.maxFragments {
+		return errFragments
+	}
+	ps.frags++
+	if h.Length > int64(ps.maxMessage-len(ps.msg)) {
+		return errTooBig
+	}
+	return nil
+}
+
+// payload takes what p has of the current payload.
+func (ps *parser) payload(p []byte) int {
+	if left := ps.h.Length - int64(ps.at); int64(len(p)) > left {
+		p = p[:left]
+	}
+	if len(p) == 0 {
+		return 0
+	}
+	switch {
+	case !ps.h.OpCode.IsControl():
+		ps.grow(len(p))
+		from := len(ps.msg)
+		ps.msg = append(ps.msg, p...)
+		ws.Cipher(ps.msg[from:], ps.h.Mask, ps.at)
+	case ps.ctl != nil:
+		dst := ps.ctl[2+ps.at:]
+		ws.Cipher(dst[:copy(dst, p)], ps.h.Mask, ps.at)
+	}
+	ps.at += len(p)
+	return len(p)
+}
+
+// grow makes room for n more bytes of the message. A payload that is here as a
+// whole gets exactly its size. One that is not gets room as it arrives, so a
+// declared length costs nothing, and never more than is still to come.
+func (ps *parser) grow(n int) {
+	need := len(ps.msg) + n
+	if need <= cap(ps.msg) {
+		return
+	}
+	whole := len(ps.msg) - ps.at + int(ps.h.Length)
+	size := min(max(need, 2*cap(ps.msg), firstAlloc), whole)
+	msg := make([]byte, len(ps.msg), size)
+	copy(msg, ps.msg)
+	ps.msg = msg
+}
+
+// end handles a frame whose payload is whole.
+func (ps *parser) end() (event, error) {
+	ps.inPayload = false
+	switch ps.h.OpCode {
+	case ws.OpPing:
+		pong := ps.ctl
+		ps.ctl = nil
+		return event{kind: evPing, data: pong}, nil
+	case ws.OpPong:
+		return event{kind: evPong}, nil
+	case ws.OpClose:
+		body := ps.ctl[2:]
+		ps.ctl = nil
+		return event{kind: evClose}, checkClose(body)
+	}
+	if ps.text {
+		n, ok := checkUTF8(ps.msg[ps.checked:], ps.h.Fin)
+		if !ok {
+			return event{}, errUTF8
+		}
+		ps.checked += n
+	}
+	if !ps.h.Fin {
+		return event{}, nil
+	}
+	ev := event{kind: evMessage, op: wire.Binary, data: ps.msg}
+	if ps.text {
+		ev.op = wire.Text
+	}
+	ps.msg, ps.checked, ps.frags = nil, 0, 0
+	return ev, nil
+}
+
+// checkUTF8 checks b. When more may follow, a rune cut off at the end of b is
+// left for later; n is how many bytes are done with.
+func checkUTF8(b []byte, final bool) (n int, ok bool) {
+	n = len(b)
+	if !final {
+		for i := n - 1; i >= 0 && i >= n-utf8.UTFMax+1; i-- {
+			if utf8.RuneStart(b[i]) {
+				if !utf8.FullRune(b[i:]) {
+					n = i
+				}
+				break
+			}
+		}
+	}
+	return n, utf8.Valid(b[:n])
+}
+
+// checkClose checks the body of a close frame. An empty one is valid.
+func checkClose(body []byte) error {
+	switch len(body) {
+	case 0:
+		return nil
+	case 1:
+		return errCloseBody
+	}
+	switch code := binary.BigEndian.Uint16(body); {
+	case code >= 1000 && code <= 1003, code >= 1007 && code <= 1011, code >= 3000 && code <= 4999:
+	default:
+		return errCloseCode
+	}
+	if !utf8.Valid(body[2:]) {
+		return errCloseUTF8
+	}
+	return nil
+}

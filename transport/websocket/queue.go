@@ -1,0 +1,165 @@
+package websocket
+
+import "sync"
+
+// queue holds what waits to be written on one connection. A lone frame lies in
+// the queue itself and takes no memory; more lie in a pooled list. The counts
+// include what was taken to be written and is not yet.
+type queue struct {
+	first []byte
+	more  *frameList // nil unless first is set
+	bytes int
+	msgs  int
+}
+
+// frameList is a list of frames that goes back to a pool.
+type frameList struct{ frames [][]byte }
+
+// maxPooled is how many entries a list may have grown to and still be pooled.
+const maxPooled = 4096
+
+var frameLists = sync.Pool{New: func() any { return &frameList{frames: make([][]byte, 0, 32)} }}
+
+func (l *frameList) free() {
+	if l == nil || cap(l.frames) > maxPooled {
+		return
+	}
+	clear(l.frames)
+	l.frames = l.frames[:0]
+	frameLists.Put(l)
+}
+
+// fits reports whether another n bytes keep to the bounds.
+func (q *queue) fits(n int, l *limits) bool {
+	return q.msgs < l.queueMsgs && n <= l.queueBytes-q.bytes
+}
+
+// empty reports whether nothing waits to be taken.
+func (q *queue) empty() bool { return q.first == nil }
+
+// push appends a frame, which must not be empty.
+func (q *queue) push(b []byte) {
+	q.bytes += len(b)
+	q.msgs++
+	if q.first == nil {
+		q.first = b
+		return
+	}
+	if q.more == nil {
+		q.more = frameLists.Get().(*frameList)
+	}
+	q.more.frames = append(q.more.frames, b)
+}
+
+// take moves all that waits into a batch. It stays counted until wrote.
+func (q *queue) take() batch {
+	b := batch{first: q.first, more: q.more}
+	q.first, q.more = nil, nil
+	return b
+}
+
+// wrote takes frames out of the counts.
+func (q *queue) wrote(d progress) {
+	q.bytes -= d.bytes
+	q.msgs -= d.msgs
+}
+
+// drop forgets all that waits to be taken.
+func (q *queue) drop() {
+	if q.empty() {
+		return
+	}
+	b := q.take()
+	q.wrote(b.dropAll())
+}
+
+// progress counts bytes and whole frames that left a batch.
+type progress struct{ bytes, msgs int }
+
+func (d *progress) add(o progress) {
+	d.bytes += o.bytes
+	d.msgs += o.msgs
+}
+
+// batch is what was taken from a queue to be written, with how far that is done.
+type batch struct {
+	first []byte
+	more  *frameList
+	i     int // the first frame not wholly written
+	off   int // bytes of it that are written
+}
+
+func (b *batch) len() int {
+	switch {
+	case b.first == nil:
+		return 0
+	case b.more == nil:
+		return 1
+	}
+	return 1 + len(b.more.frames)
+}
+
+func (b *batch) done() bool { return b.i >= b.len() }
+
+func (b *batch) frame(i int) []byte {
+	if i == 0 {
+		return b.first
+	}
+	return b.more.frames[i-1]
+}
+
+// advance records that n more bytes were written.
+func (b *batch) advance(n int) progress {
+	d := progress{bytes: n}
+	for n > 0 {
+		left := len(b.frame(b.i)) - b.off
+		if n < left {
+			b.off += n
+			break
+		}
+		n -= left
+		b.i++
+		b.off = 0
+		d.msgs++
+	}
+	return d
+}
+
+// trim drops the frames that are not begun, so that what the client gets ends with a whole
+// frame.
+func (b *batch) trim() progress {
+	var d progress
+	keep := b.i
+	if b.off > 0 {
+		keep++
+	}
+	for i := keep; i < b.len(); i++ {
+		d.bytes += len(b.frame(i))
+		d.msgs++
+	}
+	if keep == 0 {
+		b.free()
+	} else if b.more != nil {
+		clear(b.more.frames[keep-1:])
+		b.more.frames = b.more.frames[:keep-1]
+	}
+	return d
+}
+
+// dropAll drops all that is left, begun or not.
+func (b *batch) dropAll() progress {
+	var d progress
+	for i := b.i; i < b.len(); i++ {
+		d.bytes += len(b.frame(i))
+		d.msgs++
+	}
+	d.bytes -= b.off
+	b.free()
+	return d
+}
+
+// free gives the list back. The batch is empty afterwards.
+func (b *batch) free() {
+	b.more.free()
+	*b = batch{}
+}

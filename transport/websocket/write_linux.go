@@ -1,0 +1,48 @@
+package websocket
+
+import (
+	"errors"
+	"io"
+
+	"golang.org/x/sys/unix"
+)
+
+// canPoll says that sockets can be read and written without waiting.
+const canPoll = true
+
+// errFull means that the socket takes, or has, nothing at present.
+var errFull = errors.New("websocket: socket not ready")
+
+// writeNow writes parts with one system call, as far as the socket takes them.
+func writeNow(fd int, parts [][]byte) (n int, err error) {
+	for {
+		if len(parts) == 1 {
+			n, err = unix.Write(fd, parts[0])
+		} else {
+			n, err = unix.Writev(fd, parts)
+		}
+		switch err {
+		case unix.EINTR:
+			continue
+		case unix.EAGAIN:
+			return 0, errFull
+		}
+		return max(n, 0), err
+	}
+}
+
+// readNow reads what the socket has.
+func readNow(fd int, p []byte) (n int, err error) {
+	for {
+		n, err = unix.Read(fd, p)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err == unix.EAGAIN:
+			return 0, errFull
+		case err == nil && n == 0:
+			return 0, io.EOF
+		}
+		return max(n, 0), err
+	}
+}
