@@ -1,0 +1,227 @@
+package bennu
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/bennu-go/bennu/pubsub"
+	"github.com/bennu-go/bennu/transport"
+	"github.com/bennu-go/bennu/wire"
+)
+
+// Channel is one topic joined by one connection. A handler's state usually
+// embeds it. All its methods may be called from any goroutine, at any time, also
+// after the channel has ended.
+type Channel struct {
+	socket *Socket
+	topic  string
+	// joinRef is on the channel's pushes and replies. tableRef is the join_ref
+	// just as the client sent it: messages are compared with it, and phx_close and
+	// phx_error carry it. They differ when a client joins with a null join_ref.
+	joinRef, tableRef wire.Ref
+
+	// mu guards what follows, and orders what the channel emits: a frame is
+	// queued on the connection with mu held and the state looked at, so nothing can
+	// slip out after the state has changed.
+	mu       sync.Mutex
+	state    channelState
+	running  bool // an executor goroutine exists, or is about to
+	joinRuns bool // the Join callback has not returned
+	instance Instance
+	box      mailbox
+	// intercepts is set before the first broadcast can arrive and never changed.
+	intercepts []string
+	sub        *pubsub.Subscription
+	others     []*pubsub.Subscription // topics of Channel.Subscribe
+	held       []transport.Frame      // broadcasts that wait for the join reply
+	heldBytes  int
+	tasks      []*channelTask // of Channel.Go, waiting for the join to succeed
+	leaveRef   wire.Ref       // of the first leave in the mailbox
+	gone       chan struct{}  // closed when state becomes closed; made on demand
+	reason     error          // why the state is closed
+	watchdog   *time.Timer
+	ctx        context.Context // made on demand, with cancel
+	cancel     context.CancelCauseFunc
+}
+
+type channelState uint8
+
+const (
+	joining channelState = iota // Join runs; broadcasts and messages are held
+	joined
+	leaving // joined, and a leave is in the mailbox
+	closed  // nothing reaches the client any more; a callback may still run
+	ended   // closed, and no callback runs or will run
+)
+
+// Topic is the topic the client joined.
+func (c *Channel) Topic() string { return c.topic }
+
+// Socket is the connection the channel belongs to.
+func (c *Channel) Socket() *Socket { return c.socket }
+
+// Push sends an event to this channel's client. The payload is a value that
+// encodes to a JSON object, a Payload, Raw, []byte for a binary frame, or nil for {}.
+// It does not block; when the client reads too slowly for its queue, the connection
+// is closed.
+func (c *Channel) Push(event string, payload any) error {
+	p, err := encodeObject(payload)
+	if err != nil {
+		return err
+	}
+	f, err := pushFrame(c.socket.serializer, &wire.Push{JoinRef: c.joinRef, Topic: c.topic, Event: event, Payload: p})
+	if err != nil {
+		return err
+	}
+	return c.emit(f)
+}
+
+// emit queues a frame of the channel if it may still send any.
+func (c *Channel) emit(f transport.Frame) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch c.state {
+	case joined, leaving:
+		if c.socket.conn.Send(f) {
+			return nil
+		}
+		return ErrClosed
+	case joining:
+		return ErrNotJoined
+	}
+	return ErrClosed
+}
+
+// Broadcast publishes an event to every subscriber of the channel's topic on
+// all nodes, this channel's client included. For the payload see Push. An error of
+// another kind than ErrNotJoined and ErrClosed concerns other nodes only.
+func (c *Channel) Broadcast(event string, payload any) error { return c.broadcast(nil, event, payload) }
+
+// BroadcastFrom is Broadcast without this channel. Other channels of the same
+// connection or the same user do get it.
+func (c *Channel) BroadcastFrom(event string, payload any) error {
+	return c.broadcast((*fastlane)(c), event, payload)
+}
+
+func (c *Channel) broadcast(from pubsub.Subscriber, event string, payload any) error {
+	m, err := newMessage(c.topic, event, payload)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	state := c.state
+	c.mu.Unlock()
+	switch state {
+	case joining:
+		return ErrNotJoined
+	case ended:
+		return ErrClosed
+	}
+	return c.socket.endpoint.pubsub.BroadcastFrom(from, m)
+}
+
+// Send puts a message into the channel's own mailbox, for the handler that
+// OnInfo registered for its type. From within Join it is kept until the join has
+// succeeded. Messages of one sender are handled in order.
+func (c *Channel) Send(msg any) error {
+	if c.post(item{kind: itemInfo, info: msg}) {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state >= closed {
+		return ErrClosed
+	}
+	return ErrMailboxFull
+}
+
+// Leave closes the channel from the server's side, after what is in its mailbox
+// now: the client gets phx_close, and does not join again by itself.
+func (c *Channel) Leave() { c.post(item{kind: itemStop}) }
+
+// Subscribe lets the channel hear the broadcasts of another topic, as messages of
+// type Broadcast for OnInfo. It ends with the channel.
+func (c *Channel) Subscribe(topic string) error {
+	sub := c.socket.endpoint.pubsub.Subscribe(topic, (*listener)(c))
+	c.mu.Lock()
+	if c.state < closed {
+		c.others = append(c.others, sub)
+		c.mu.Unlock()
+		return nil
+	}
+	c.mu.Unlock()
+	sub.Cancel()
+	return ErrClosed
+}
+
+// Go runs f in a goroutine that belongs to the channel: its context ends with the
+// channel, a panic in it ends only the channel, and Endpoint.Shutdown waits for
+// it. Called in Join, it starts when the join has succeeded, or never.
+//
+// What f returns acts as it would from a handler: Stop, Crash and Disconnect do
+// what they say, other errors are logged, unless they come from the context's end.
+func (c *Channel) Go(f func(ctx context.Context) error) {
+	t := &channelTask{c: c, f: f}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch c.state {
+	case joining:
+		c.tasks = append(c.tasks, t)
+	case joined, leaving:
+		c.socket.endpoint.tasks.Start(t)
+	}
+}
+
+// context is the parent of every handler's context. It is made when first needed:
+// most channels are idle most of the time.
+func (c *Channel) context() context.Context {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ctx == nil {
+		c.ctx, c.cancel = context.WithCancelCause(context.Background())
+		if c.state >= closed {
+			c.cancel(c.reason)
+		}
+	}
+	return c.ctx
+}
+
+// reply answers the message with this ref.
+func (c *Channel) reply(ref wire.Ref, r Reply) error {
+	f, err := c.replyFrame(ref, r)
+	if err != nil {
+		return err
+	}
+	return c.emit(f)
+}
+
+func (c *Channel) replyFrame(ref wire.Ref, r Reply) (transport.Frame, error) {
+	p, err := encode(r.Response)
+	if err != nil {
+		return transport.Frame{}, err
+	}
+	return replyFrame(c.socket.serializer, &wire.Reply{JoinRef: c.joinRef, Ref: ref, Topic: c.topic, Status: r.Status, Response: p})
+}
+
+// channelTask is one goroutine of Channel.Go.
+type channelTask struct {
+	c    *Channel
+	f    func(ctx context.Context) error
+	done bool
+}
+
+// Run is called by the task group.
+func (t *channelTask) Run() {
+	defer func() {
+		if !t.done {
+			t.c.fail(newPanicError(recover()))
+		}
+	}()
+	ctx := t.c.context()
+	err := t.f(ctx)
+	t.done = true
+	if ctx.Err() == nil {
+		t.c.obey(err)
+	}
+}

@@ -1,0 +1,211 @@
+package bennu
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"sync/atomic"
+	"unicode/utf8"
+
+	"github.com/bennu-go/bennu/wire"
+)
+
+// Definition is a ChannelHandler made of typed functions. S is the state of one
+// joined topic, usually a pointer to a struct that embeds *Channel.
+//
+// On, Intercept and OnInfo add handlers before the first join; a mistake there
+// panics and names both places.
+type Definition[S any] struct {
+	join       func(ctx context.Context, ch *Channel, p Payload) (S, Reply, error)
+	in         map[string]registered[func(S, context.Context, Payload) (Reply, error)]
+	out        map[string]registered[func(S, context.Context, Payload) error]
+	info       map[reflect.Type]registered[func(S, context.Context, any) error]
+	intercepts []string
+	terminates bool
+	used       atomic.Bool
+}
+
+type registered[F any] struct {
+	call  F
+	where string
+}
+
+// Define makes a channel of its join function. In is what the client sent with the
+// join and Out what it gets in the reply; for both see On. The S that join
+// returns serves the topic until it is left. If S has a method Terminate(reason
+// error), it is called at the end; see Terminator.
+func Define[S, In, Out any](join func(ctx context.Context, ch *Channel, in In) (S, Out, error)) *Definition[S] {
+	decode := decoderOf[In]()
+	reply := replierOf[Out]()
+	return &Definition[S]{
+		join: func(ctx context.Context, ch *Channel, p Payload) (S, Reply, error) {
+			in, err := decode(p)
+			if err != nil {
+				var zero S
+				return zero, Reply{}, err
+			}
+			state, out, err := join(ctx, ch, in)
+			if err != nil {
+				return state, Reply{}, err
+			}
+			return state, reply(out), nil
+		},
+		in:         make(map[string]registered[func(S, context.Context, Payload) (Reply, error)]),
+		out:        make(map[string]registered[func(S, context.Context, Payload) error]),
+		info:       make(map[reflect.Type]registered[func(S, context.Context, any) error]),
+		terminates: reflect.TypeFor[S]().Implements(reflect.TypeFor[Terminator]()),
+	}
+}
+
+// On handles an event from the client (Phoenix: handle_in). In is decoded from
+// JSON, or is Empty, Raw, []byte for a binary payload, or Payload for either; one
+// that is a Validator is validated. Out is the reply: a value that encodes to JSON, Empty,
+// []byte for a binary reply, NoReply for none, or Reply to decide at run time.
+//
+// A payload that does not fit In is replied as {"reason":"invalid payload"}, with
+// the path of the field when there is one, and the handler is not called. An event
+// without a handler ends the channel with phx_error.
+func On[S, In, Out any](d *Definition[S], event string, handler func(s S, ctx context.Context, in In) (Out, error)) {
+	where := caller()
+	d.check(event, where)
+	if earlier, ok := d.in[event]; ok {
+		panic(fmt.Sprintf("bennu: %s: event %q already has a handler, registered at %s", where, event, earlier.where))
+	}
+	decode := decoderOf[In]()
+	reply := replierOf[Out]()
+	d.in[event] = registered[func(S, context.Context, Payload) (Reply, error)]{where: where,
+		call: func(s S, ctx context.Context, p Payload) (Reply, error) {
+			in, err := decode(p)
+			if err != nil {
+				return Reply{}, err
+			}
+			out, err := handler(s, ctx, in)
+			return reply(out), err
+		},
+	}
+}
+
+// Intercept takes the broadcasts of one event on the channel's topic in place of
+// the client (Phoenix: intercept and handle_out); what the client shall see is
+// pushed by hand. Each subscriber of an intercepted event costs a run of its
+// handler and an encoding, where others share one.
+func Intercept[S, In any](d *Definition[S], event string, handler func(s S, ctx context.Context, in In) error) {
+	where := caller()
+	d.check(event, where)
+	if earlier, ok := d.out[event]; ok {
+		panic(fmt.Sprintf("bennu: %s: event %q is already intercepted at %s", where, event, earlier.where))
+	}
+	decode := decoderOf[In]()
+	d.out[event] = registered[func(S, context.Context, Payload) error]{where: where,
+		call: func(s S, ctx context.Context, p Payload) error {
+			in, err := decode(p)
+			if err != nil {
+				return err
+			}
+			return handler(s, ctx, in)
+		},
+	}
+	d.intercepts = append(d.intercepts, event)
+}
+
+// OnInfo handles the messages of Go type T that were given to Channel.Send
+// (Phoenix: handle_info). T must be a concrete type. With T = Broadcast it handles
+// the broadcasts of topics the channel subscribed to. A message without a handler
+// is logged and dropped.
+func OnInfo[S, T any](d *Definition[S], handler func(s S, ctx context.Context, msg T) error) {
+	where := caller()
+	t := reflect.TypeFor[T]()
+	if t.Kind() == reflect.Interface {
+		panic(fmt.Sprintf("bennu: %s: OnInfo is chosen by the type of the message itself, and %s is an interface; register each concrete type", where, t))
+	}
+	if d.used.Load() {
+		panic(fmt.Sprintf("bennu: %s: messages of type %s get a handler after the first join; register all handlers before serving", where, t))
+	}
+	if earlier, ok := d.info[t]; ok {
+		panic(fmt.Sprintf("bennu: %s: messages of type %s already have a handler, registered at %s", where, t, earlier.where))
+	}
+	d.info[t] = registered[func(S, context.Context, any) error]{where: where,
+		call: func(s S, ctx context.Context, msg any) error { return handler(s, ctx, msg.(T)) },
+	}
+}
+
+func (d *Definition[S]) check(event, where string) {
+	if d.used.Load() {
+		panic(fmt.Sprintf("bennu: %s: event %q is registered after the first join; register all handlers before serving", where, event))
+	}
+	switch {
+	case event == "":
+		panic(fmt.Sprintf("bennu: %s: an event must have a name", where))
+	case len(event) > wire.MaxEvent || !utf8.ValidString(event):
+		panic(fmt.Sprintf("bennu: %s: event %q must be UTF-8 of at most %d bytes", where, event, wire.MaxEvent))
+	case event == wire.EventJoin || event == wire.EventLeave:
+		panic(fmt.Sprintf("bennu: %s: event %q belongs to the protocol and never reaches a handler; use Define for joins and Terminate for leaves", where, event))
+	}
+}
+
+// replierOf picks, once for each registered handler, how its Out becomes a reply.
+func replierOf[Out any]() func(Out) Reply {
+	switch any((*Out)(nil)).(type) {
+	case *NoReply:
+		return func(Out) Reply { return Reply{} }
+	case *Empty:
+		return func(Out) Reply { return Reply{Status: wire.StatusOK} }
+	case *Reply:
+		return func(out Out) Reply { return any(out).(Reply) }
+	}
+	return func(out Out) Reply { return Reply{Status: wire.StatusOK, Response: out} }
+}
+
+// Join implements ChannelHandler.
+func (d *Definition[S]) Join(ctx context.Context, ch *Channel, p Payload) (Instance, Reply, error) {
+	if !d.used.Load() {
+		d.used.Store(true)
+	}
+	state, reply, err := d.join(ctx, ch, p)
+	if err != nil {
+		return nil, Reply{}, err
+	}
+	i := instance[S]{d: d, state: state}
+	if d.terminates {
+		return &terminating[S]{i}, reply, nil
+	}
+	return &i, reply, nil
+}
+
+// instance is the typed state behind the untyped seam.
+type instance[S any] struct {
+	d     *Definition[S]
+	state S
+}
+
+// HandleIn implements Instance.
+func (i *instance[S]) HandleIn(ctx context.Context, event string, p Payload) (Reply, error) {
+	h, ok := i.d.in[event]
+	if !ok {
+		return Reply{}, fmt.Errorf("%w: %q", ErrUnknownEvent, event)
+	}
+	return h.call(i.state, ctx, p)
+}
+
+// HandleOut implements Instance.
+func (i *instance[S]) HandleOut(ctx context.Context, event string, p Payload) error {
+	return i.d.out[event].call(i.state, ctx, p)
+}
+
+// HandleInfo implements Instance.
+func (i *instance[S]) HandleInfo(ctx context.Context, msg any) error {
+	h, ok := i.d.info[reflect.TypeOf(msg)]
+	if !ok {
+		return fmt.Errorf("bennu: no handler for messages of type %T; register one with OnInfo", msg)
+	}
+	return h.call(i.state, ctx, msg)
+}
+
+// Intercepts implements Instance.
+func (i *instance[S]) Intercepts() []string { return i.d.intercepts }
+
+// terminating is an instance whose state has a Terminate method.
+type terminating[S any] struct{ instance[S] }
+
+// Terminate implements Terminator.
+func (t *terminating[S]) Terminate(reason error) { any(t.state).(Terminator).Terminate(reason) }

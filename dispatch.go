@@ -1,0 +1,100 @@
+package bennu
+
+import (
+	"errors"
+	"log/slog"
+
+	"github.com/bennu-go/bennu/transport"
+	"github.com/bennu-go/bennu/wire"
+)
+
+// Responses of the socket itself.
+var (
+	unmatchedTopic  = Payload{Data: []byte(`{"reason":"unmatched topic"}`)}
+	tooManyChannels = Payload{Data: []byte(`{"reason":"too many channels joined"}`)}
+	joinCrashed     = Payload{Data: []byte(`{"reason":"join crashed"}`)}
+	emptyPayload    = Payload{Data: emptyObject}
+)
+
+// handle decodes and dispatches one frame. It is called by whoever has the turn
+// of the connection, so frames are handled in the order they came. The result is a
+// join to be carried out next, or a wish that reading wait.
+func (s *Socket) handle(op wire.Opcode, data []byte) (*joinCall, <-chan struct{}) {
+	m, err := s.serializer.Decode(op, data)
+	if err != nil {
+		s.endpoint.stats.malformed.Add(1)
+		s.endpoint.log.Log(slog.LevelDebug, "message does not decode", slog.String("error", err.Error()))
+		s.close(transport.CloseInternalError, err)
+		return nil, nil
+	}
+	return s.dispatch(&m)
+}
+
+// dispatch does with a message what the protocol says. Replies of the socket
+// itself to a heartbeat or an unknown topic have a null join_ref, so that a client
+// always delivers them to the push that waits.
+func (s *Socket) dispatch(m *wire.Message) (*joinCall, <-chan struct{}) {
+	if m.Topic == wire.TopicPhoenix && m.Event == wire.EventHeartbeat {
+		s.reply(m, "", wire.StatusOK, emptyPayload)
+		return nil, nil
+	}
+	var c *Channel
+	if m.OddTopic == "" {
+		c = s.find(m.Topic)
+	}
+	if m.Event == wire.EventJoin {
+		return s.newJoin(m, c), nil
+	}
+	if c != nil {
+		if alive, resume := s.deliver(c, m); alive {
+			return nil, resume
+		}
+	}
+	if m.Event == wire.EventLeave {
+		s.reply(m, m.JoinRef, wire.StatusOK, emptyPayload)
+	} else {
+		s.reply(m, "", wire.StatusError, unmatchedTopic)
+	}
+	return nil, nil
+}
+
+// deliver hands a message to a joined channel. One with the join_ref of another
+// join is dropped without a word: any answer would be taken for one to a
+// current push.
+func (s *Socket) deliver(c *Channel, m *wire.Message) (alive bool, resume <-chan struct{}) {
+	if !m.JoinRef.IsNull() && m.JoinRef != c.tableRef {
+		return true, nil
+	}
+	if m.Event == wire.EventLeave {
+		return c.receive(item{kind: itemLeave, ref: m.Ref})
+	}
+	return c.receive(item{kind: itemIn, ref: m.Ref, event: m.Event, payload: m.Payload})
+}
+
+// reply queues a reply of the socket itself.
+func (s *Socket) reply(m *wire.Message, joinRef wire.Ref, status string, response Payload) {
+	f, err := replyFrame(s.serializer, &wire.Reply{
+		JoinRef: joinRef, Ref: m.Ref, Topic: m.Topic, OddTopic: m.OddTopic, Status: status, Response: response,
+	})
+	if err != nil {
+		s.close(transport.CloseInternalError, err)
+		return
+	}
+	s.conn.Send(f)
+}
+
+// errorReply is the reply to a message whose handler returned err. Only an
+// Error and what is wrong with a payload are told; the rest is logged.
+func (s *Socket) errorReply(topic string, err error) Reply {
+	var told *Error
+	var invalid *payloadError
+	switch {
+	case errors.As(err, &told):
+		return Reply{Status: wire.StatusError, Response: errorResponse(told)}
+	case errors.As(err, &invalid):
+		s.endpoint.log.Log(slog.LevelDebug, "invalid payload", slog.String("topic", topic), slog.String("field", invalid.field))
+		return Reply{Status: wire.StatusError, Response: reason{Reason: "invalid payload", Field: invalid.field}}
+	}
+	s.endpoint.log.Log(slog.LevelError, "handler failed", slog.String("topic", topic), slog.String("error", err.Error()))
+	return Reply{Status: wire.StatusError, Response: reason{Reason: "internal"}}
+}

@@ -1,0 +1,245 @@
+package bennu
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/bennu-go/bennu/internal/ratelog"
+	"github.com/bennu-go/bennu/internal/task"
+	"github.com/bennu-go/bennu/pubsub"
+	"github.com/bennu-go/bennu/transport"
+	"github.com/bennu-go/bennu/transport/websocket"
+)
+
+// Endpoint is where clients connect: an http.Handler with sockets mounted at
+// paths. It owns every goroutine of its connections and channels; Shutdown waits for
+// them. All methods may be called from any goroutine, but Socket only before the
+// endpoint serves.
+type Endpoint struct {
+	options   EndpointOptions
+	pubsub    *pubsub.PubSub
+	websocket *websocket.Server
+	log       *ratelog.Logger
+	tasks     task.Group // executors, joins, Channel.Go, subscriptions
+	sockets   socketList
+	lingering channelSet
+	stats     counters
+	mounts    []*mount
+	ctx       context.Context // of subscriptions; ends with Shutdown
+	cancel    context.CancelFunc
+	warnOnce  sync.Once
+}
+
+// EndpointOptions configure NewEndpoint. The zero value of each field is its
+// default.
+type EndpointOptions struct {
+	// PubSub carries broadcasts. Share one between endpoints that shall hear
+	// each other. Default: one of the endpoint's own, for this node alone.
+	PubSub *pubsub.PubSub
+	// Logger takes the endpoint's log, at most 100 lines a second of each kind.
+	// Default slog.Default().
+	Logger *slog.Logger
+	// Host is the host name under which browsers reach this server, as in the
+	// address bar, without a port. When it is set, the default origin policy of
+	// every mount allows pages of that host; otherwise those whose origin is the
+	// scheme, host and port of the request itself.
+	Host string
+	// Fallback serves the paths that are not mounted. Default: 404.
+	Fallback http.Handler
+	// DrainTime is over how long Shutdown spreads the closing of connections, so
+	// that clients do not all come back in one moment. Fewer than 500 connections
+	// for each second of it are closed faster. Default 30 s; Unlimited means no
+	// spreading.
+	DrainTime time.Duration
+}
+
+// NewEndpoint makes an endpoint. A nil opts is the zero EndpointOptions; opts is
+// copied.
+func NewEndpoint(opts *EndpointOptions) *Endpoint {
+	e := &Endpoint{}
+	e.ctx, e.cancel = context.WithCancel(context.Background())
+	if opts != nil {
+		e.options = *opts
+	}
+	if e.options.Logger == nil {
+		e.options.Logger = slog.Default()
+	}
+	if e.options.DrainTime == 0 {
+		e.options.DrainTime = 30 * time.Second
+	}
+	if e.options.Fallback == nil {
+		e.options.Fallback = http.NotFoundHandler()
+	}
+	e.pubsub = e.options.PubSub
+	if e.pubsub == nil {
+		e.pubsub = pubsub.NewLocal()
+	}
+	e.log = ratelog.New(e.options.Logger)
+	e.websocket = websocket.NewServer(&websocket.ServerConfig{Logger: e.options.Logger})
+	return e
+}
+
+// PubSub is what the endpoint's broadcasts travel on.
+func (e *Endpoint) PubSub() *pubsub.PubSub { return e.pubsub }
+
+// SocketOptions configure one mount. The zero value and a nil pointer are the
+// defaults: WebSocket at "websocket" below the mount's path.
+type SocketOptions struct {
+	// Path is that of the WebSocket below the mount's own. Default "websocket".
+	Path string
+	// WebSocket has what can be set for that transport: origin policy, auth
+	// token, subprotocols, limits, error handler.
+	WebSocket websocket.Options
+}
+
+// mount is a SocketHandler at a path.
+type mount struct {
+	path      *transport.Path
+	websocket *websocket.Handler
+	where     string
+}
+
+// Socket mounts a handler at a path, whose segments may be variables such as
+// ":tenant"; they become parameters of Connect and win over the query's. Where the
+// paths of two mounts overlap, the one mounted last is tried first.
+//
+// A path or an option that cannot work is a mistake of the program: Socket panics
+// with a sentence that says what to do.
+func (e *Endpoint) Socket(path string, h *SocketHandler, opts *SocketOptions) {
+	where := caller()
+	if opts == nil {
+		opts = &SocketOptions{}
+	}
+	fail := func(err error) {
+		panic(fmt.Sprintf("bennu: %s: socket %q: %v", where, path, err))
+	}
+	handler, err := h.mount(e)
+	if err != nil {
+		fail(err)
+	}
+	below := opts.Path
+	if below == "" {
+		below = "websocket"
+	}
+	compiled, err := transport.CompilePath(path, below)
+	if err != nil {
+		fail(err)
+	}
+	ws := opts.WebSocket
+	if ws.Origin == nil && e.options.Host != "" {
+		ws.Origin = transport.OriginHost(e.options.Host)
+	}
+	if ws.InsecureSkipOriginCheck {
+		e.options.Logger.Warn("origin check is off: any website can connect with its visitor's network position", slog.String("path", compiled.String()))
+	}
+	transportHandler, err := e.websocket.Handler(handler, &ws)
+	if err != nil {
+		fail(err)
+	}
+	for _, m := range e.mounts {
+		if m.path.String() == compiled.String() {
+			fail(fmt.Errorf("the path %s is already mounted at %s", compiled, m.where))
+		}
+	}
+	e.mounts = append(e.mounts, &mount{path: compiled, websocket: transportHandler, where: where})
+}
+
+// ServeHTTP implements http.Handler.
+func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	for _, m := range slices.Backward(e.mounts) {
+		if vars, ok := m.path.Match(r.URL.Path); ok {
+			e.warnOnce.Do(func() { e.checkServer(r) })
+			m.websocket.Serve(w, r, vars)
+			return
+		}
+	}
+	e.options.Fallback.ServeHTTP(w, r)
+}
+
+// Broadcast publishes an event to every subscriber of a topic, on all nodes. For
+// the payload see Channel.Push. This node is always served; an error of the
+// adapter's says that others were not.
+func (e *Endpoint) Broadcast(topic, event string, payload any) error {
+	m, err := newMessage(topic, event, payload)
+	if err != nil {
+		return err
+	}
+	return e.pubsub.Broadcast(m)
+}
+
+// BroadcastFrom is Broadcast without one channel.
+func (e *Endpoint) BroadcastFrom(c *Channel, topic, event string, payload any) error {
+	m, err := newMessage(topic, event, payload)
+	if err != nil {
+		return err
+	}
+	return e.pubsub.BroadcastFrom((*fastlane)(c), m)
+}
+
+// LocalBroadcast is Broadcast on this node alone.
+func (e *Endpoint) LocalBroadcast(topic, event string, payload any) error {
+	m, err := newMessage(topic, event, payload)
+	if err != nil {
+		return err
+	}
+	e.pubsub.LocalBroadcast(m)
+	return nil
+}
+
+// Disconnect closes every connection with this socket id, on all nodes, with code
+// 1001. Stock clients connect again, so Connect must refuse whom it shall keep out.
+func (e *Endpoint) Disconnect(id string) error {
+	return e.Broadcast(id, EventDisconnect, nil)
+}
+
+// socketList is the connections of an endpoint.
+type socketList struct {
+	mu     sync.Mutex
+	list   []*Socket
+	closed bool
+}
+
+// add reports false once the list is closed; the socket is in it all the same, so that
+// its end is waited for.
+func (l *socketList) add(s *Socket) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s.index = len(l.list)
+	l.list = append(l.list, s)
+	return !l.closed
+}
+
+func (l *socketList) remove(s *Socket) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	last := len(l.list) - 1
+	l.list[s.index] = l.list[last]
+	l.list[s.index].index = s.index
+	l.list[last] = nil
+	l.list = l.list[:last]
+}
+
+func (l *socketList) len() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.list)
+}
+
+func (l *socketList) isClosed() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.closed
+}
+
+// close makes add refuse, and returns who is there.
+func (l *socketList) close() []*Socket {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+	return slices.Clone(l.list)
+}

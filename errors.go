@@ -1,0 +1,117 @@
+package bennu
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/bennu-go/bennu/transport"
+)
+
+// Error is an error that the client is told about: the reply has status "error"
+// and the response {"reason": Reason}. Returned from Join it refuses the join.
+type Error struct {
+	// Reason is sent to the client.
+	Reason string
+	// Response, when not nil, is sent in place of {"reason": Reason}. It is
+	// any value that encodes to JSON.
+	Response any
+}
+
+func (e *Error) Error() string { return e.Reason }
+
+// Errorf makes an Error with a formatted reason.
+func Errorf(format string, args ...any) *Error {
+	return &Error{Reason: fmt.Sprintf(format, args...)}
+}
+
+// Disconnect closes the whole connection when a callback returns it.
+type Disconnect struct {
+	// Code is the close code. 0 means 1001, going away; stock clients connect
+	// again after every code but 1000. Applications may use 3000 to 4999.
+	Code transport.CloseCode
+}
+
+func (d Disconnect) Error() string {
+	return fmt.Sprintf("bennu: disconnect with code %d", d.code())
+}
+
+func (d Disconnect) code() transport.CloseCode {
+	if d.Code == 0 {
+		return transport.CloseGoingAway
+	}
+	return d.Code
+}
+
+// Errors that a callback returns to end its channel. They may be wrapped, to
+// give Terminate a reason: fmt.Errorf("game over: %w", bennu.Stop).
+var (
+	// Stop sends the reply, if the handler has one, and closes the channel:
+	// the client gets phx_close and does not join again by itself.
+	Stop = errors.New("bennu: stop")
+	// Crash sends the reply, if the handler has one, and ends the channel as a
+	// panic would: the client gets phx_error and joins again.
+	Crash = errors.New("bennu: crash")
+)
+
+// ErrRefused from Connect refuses the connection without a reason: the client
+// gets an empty 403 and the mount's ErrorHandler is not asked.
+var ErrRefused = transport.ErrRefused
+
+// Errors of calls on a channel.
+var (
+	// ErrNotJoined: the channel's Join has not returned yet. Send a message to
+	// the channel there, and push from its handler.
+	ErrNotJoined = errors.New("bennu: the channel has not joined yet; in Join, use Send and act in the handler of that message")
+	// ErrClosed: the channel has ended, and nothing from it reaches its client
+	// any more.
+	ErrClosed = errors.New("bennu: the channel has ended")
+	// ErrMailboxFull: the channel has more waiting for it than Limits allow.
+	ErrMailboxFull = errors.New("bennu: the channel's mailbox is full")
+	// ErrNoRef: the client asked for no reply to this message.
+	ErrNoRef = errors.New("bennu: the message has no ref to reply to")
+	// ErrNotObject: the payload of a push or a broadcast must be a JSON object, or
+	// bytes. Clients ignore anything else in silence.
+	ErrNotObject = errors.New("bennu: the payload of a push or broadcast must encode to a JSON object")
+	// ErrUnknownEvent from Instance.HandleIn says that there is no handler for
+	// the event. The channel ends with phx_error.
+	ErrUnknownEvent = errors.New("bennu: no handler for this event")
+)
+
+// Reasons for the end of a channel, given to Terminate, and the causes of the
+// context of its handlers. Others are what a callback returned, a *PanicError,
+// and a *transport.ClosedError for a connection closed over what the client sent.
+var (
+	ErrLeft          = errors.New("bennu: the client left the channel")
+	ErrDuplicateJoin = errors.New("bennu: the client joined the topic again")
+	ErrDisconnected  = errors.New("bennu: the connection was disconnected by its id")
+	ErrDraining      = errors.New("bennu: the server is shutting down")
+	ErrJoinTimeout   = errors.New("bennu: join took longer than its limit")
+
+	ErrClientClosed = transport.ErrClientClosed
+	ErrLost         = transport.ErrLost
+	ErrIdle         = transport.ErrIdle
+	ErrSlowConsumer = transport.ErrSlowConsumer
+)
+
+// ErrEndpointClosed answers calls on an endpoint after Shutdown.
+var ErrEndpointClosed = errors.New("bennu: the endpoint is shut down")
+
+// PanicError is the reason of a channel that ended with a panic, or with
+// runtime.Goexit, in which case Value is nil.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+func (e *PanicError) Error() string {
+	if e.Value == nil {
+		return "bennu: callback called runtime.Goexit"
+	}
+	return fmt.Sprintf("bennu: callback panicked: %v", e.Value)
+}
+
+// Unwrap is the panic's value when that is an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}

@@ -1,0 +1,322 @@
+package bennu
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"github.com/bennu-go/bennu/transport"
+	"github.com/bennu-go/bennu/wire"
+)
+
+// The executor of a channel is a goroutine that exists only while the mailbox has
+// work. It runs the callbacks one at a time; whoever puts something into the
+// mailbox of a channel without one starts one.
+
+// post puts an item from somewhere other than the client into the mailbox.
+func (c *Channel) post(it item) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state >= closed || c.box.othersFull(&c.socket.handler.limits) {
+		return false
+	}
+	c.box.push(it)
+	c.startLocked()
+	return true
+}
+
+// receive puts a message of the client into the mailbox. It reports false when
+// the channel has ended. A non-nil resume asks the connection to wait.
+func (c *Channel) receive(it item) (alive bool, resume <-chan struct{}) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state >= closed {
+		return false, nil
+	}
+	if it.kind == itemLeave && c.state == joined {
+		c.state = leaving
+		c.leaveRef = it.ref
+	}
+	c.box.push(it)
+	c.startLocked()
+	if c.box.full(&c.socket.handler.limits) {
+		resume = c.box.wait()
+	}
+	return true, resume
+}
+
+func (c *Channel) startLocked() {
+	if c.running || c.state == joining {
+		return
+	}
+	c.running = true
+	c.socket.begin()
+	c.socket.endpoint.tasks.Start(c)
+}
+
+// Run is called by the task group of the endpoint, and by nobody else.
+func (c *Channel) Run() {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		// A callback panicked, or ended this goroutine with runtime.Goexit. What
+		// is left to do needs a goroutine that can run callbacks.
+		c.fail(newPanicError(recover()))
+		c.socket.endpoint.tasks.Start(c)
+	}()
+	for c.step() {
+	}
+	returned = true
+}
+
+// step does one thing, and reports whether there may be more.
+func (c *Channel) step() bool {
+	c.mu.Lock()
+	if c.state >= closed {
+		c.finishLocked()
+		return false
+	}
+	if c.box.empty() {
+		c.running = false
+		c.mu.Unlock()
+		c.socket.end()
+		return false
+	}
+	it := c.box.pop()
+	c.box.relieve(&c.socket.handler.limits)
+	c.mu.Unlock()
+
+	switch it.kind {
+	case itemIn:
+		reply, err := c.instance.HandleIn(c.handlerContext(&it), it.event, it.payload)
+		c.settle(it.ref, reply, err)
+	case itemOut:
+		c.obey(c.instance.HandleOut(c.handlerContext(&it), it.event, it.payload))
+	case itemInfo:
+		c.obey(c.instance.HandleInfo(c.handlerContext(&it), it.info))
+	case itemLeave:
+		reply := Reply{Status: wire.StatusOK}
+		c.close(it.ref, reply, ErrLeft)
+	case itemStop:
+		c.close("", Reply{}, Stop)
+	}
+	return true
+}
+
+func (c *Channel) handlerContext(it *item) context.Context {
+	return &handlerContext{Context: c.context(), ch: c, ref: it.ref, fromClient: it.kind == itemIn}
+}
+
+// finishLocked runs what is left of a closed channel: Terminate, once. It
+// is called with the lock held, and releases it.
+func (c *Channel) finishLocked() {
+	c.box.clear()
+	terminator, _ := c.instance.(Terminator)
+	reason := c.reason
+	c.instance = nil // so that Terminate is never called twice
+	c.mu.Unlock()
+	if terminator != nil {
+		terminator.Terminate(reason)
+	}
+	c.mu.Lock()
+	c.state = ended
+	c.running = false
+	if c.watchdog != nil {
+		c.watchdog.Stop()
+		c.watchdog = nil
+		c.socket.endpoint.lingering.remove(c)
+	}
+	c.mu.Unlock()
+	c.socket.end()
+}
+
+// settle acts on what HandleIn returned.
+func (c *Channel) settle(ref wire.Ref, reply Reply, err error) {
+	switch {
+	case err == nil:
+		c.answer(ref, reply)
+	case errors.Is(err, Stop):
+		c.close(ref, reply, err)
+	case errors.Is(err, Crash):
+		c.answer(ref, reply)
+		c.fail(err)
+	case errors.Is(err, ErrUnknownEvent):
+		c.fail(err)
+	default:
+		var disconnect Disconnect
+		if errors.As(err, &disconnect) {
+			c.socket.close(disconnect.code(), err)
+			return
+		}
+		c.answer(ref, c.socket.errorReply(c.topic, err))
+	}
+}
+
+// answer sends a reply. One that does not encode is a fault of the channel.
+func (c *Channel) answer(ref wire.Ref, r Reply) {
+	if r.Status == "" {
+		return
+	}
+	f, err := c.replyFrame(ref, r)
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	_ = c.emit(f) // a channel that has just ended has nobody to tell
+}
+
+// obey acts on what a callback returned that answers nobody.
+func (c *Channel) obey(err error) {
+	if err == nil {
+		return
+	}
+	var disconnect Disconnect
+	switch {
+	case errors.Is(err, Stop):
+		c.close("", Reply{}, err)
+	case errors.Is(err, Crash), errors.Is(err, ErrUnknownEvent):
+		c.fail(err)
+	case errors.As(err, &disconnect):
+		c.socket.close(disconnect.code(), err)
+	default:
+		c.socket.endpoint.log.Log(slog.LevelError, "channel callback failed",
+			slog.String("topic", c.topic), slog.String("error", err.Error()))
+	}
+}
+
+// close ends the channel in an orderly way: the reply, if there is one, then
+// phx_close, and nothing after it.
+func (c *Channel) close(ref wire.Ref, r Reply, reason error) {
+	var frames [2]transport.Frame
+	n := 0
+	if r.Status != "" {
+		f, err := c.replyFrame(ref, r)
+		if err != nil {
+			c.fail(err)
+			return
+		}
+		frames[n] = f
+		n++
+	}
+	if f, err := c.endFrame(wire.EventClose, emptyObject); err == nil {
+		frames[n] = f
+		n++
+	}
+	c.end(reason, frames[:n])
+}
+
+var crashPayload = []byte(`{"reason":"channel_crash"}`)
+
+// fail ends the channel as a crash: phx_error, so that the client joins again. It
+// may be called from any goroutine.
+func (c *Channel) fail(reason error) {
+	endpoint := c.socket.endpoint
+	endpoint.stats.crashes.Add(1)
+	attrs := []slog.Attr{slog.String("topic", c.topic), slog.String("error", reason.Error())}
+	var p *PanicError
+	if errors.As(reason, &p) {
+		attrs = append(attrs, slog.String("stack", string(p.Stack)))
+	}
+	endpoint.log.Log(slog.LevelError, "channel crashed", attrs...)
+	var frames []transport.Frame
+	if f, err := c.endFrame(wire.EventError, crashPayload); err == nil {
+		frames = append(frames, f)
+	}
+	c.end(reason, frames)
+}
+
+// endFrame is a phx_close or phx_error: both its refs are the join_ref as the
+// client sent it, by which a client tells an old instance from a new one.
+func (c *Channel) endFrame(event string, payload []byte) (transport.Frame, error) {
+	return pushFrame(c.socket.serializer, &wire.Push{
+		JoinRef: c.tableRef, Ref: c.tableRef, Topic: c.topic, Event: event, Payload: Payload{Data: payload},
+	})
+}
+
+// end is the one way into the state closed. The last frames are queued with the lock
+// held that every other frame of the channel needs. It reports whether this call was the
+// one that ended the channel.
+func (c *Channel) end(reason error, last []transport.Frame) bool {
+	c.mu.Lock()
+	if c.state >= closed {
+		c.mu.Unlock()
+		return false
+	}
+	if c.state != joining {
+		for _, f := range last {
+			c.socket.conn.Send(f)
+		}
+	}
+	c.state = closed
+	c.reason = reason
+	c.box.clear()
+	c.held, c.heldBytes, c.tasks = nil, 0, nil
+	if c.gone != nil {
+		close(c.gone)
+	}
+	if c.cancel != nil {
+		c.cancel(reason)
+	}
+	sub, others := c.sub, c.others
+	c.sub, c.others = nil, nil
+	switch {
+	case c.running || c.joinRuns:
+		// The callback that runs now may not notice.
+		c.watchLocked()
+	case c.instance != nil:
+		if _, ok := c.instance.(Terminator); ok {
+			c.running = true
+			c.socket.begin()
+			c.socket.endpoint.tasks.Start(c)
+		} else {
+			c.instance = nil
+			c.state = ended
+		}
+	default:
+		c.state = ended
+	}
+	c.mu.Unlock()
+
+	if sub != nil {
+		sub.Cancel()
+	}
+	for _, s := range others {
+		s.Cancel()
+	}
+	c.socket.forget(c)
+	return true
+}
+
+// watchLocked arms the watchdog for a callback that runs on after the end.
+func (c *Channel) watchLocked() {
+	endpoint := c.socket.endpoint
+	endpoint.lingering.add(c)
+	c.watchdog = time.AfterFunc(c.socket.handler.limits.HandlerGrace, func() {
+		c.mu.Lock()
+		over := c.state == ended
+		c.mu.Unlock()
+		if over {
+			return
+		}
+		endpoint.stats.stuck.Add(1)
+		endpoint.log.Log(slog.LevelWarn, "callback runs on after its channel ended",
+			slog.String("topic", c.topic), slog.String("reason", c.reason.Error()), slog.String("stack", handlerStacks(c)))
+	})
+}
+
+func newPanicError(v any) *PanicError {
+	stack := debug.Stack()
+	return &PanicError{Value: v, Stack: stack[:min(len(stack), maxStack)]}
+}
+
+// maxStack bounds what a stack takes in a log.
+const maxStack = 8 << 10
+
+func (c *Channel) intercepted(event string) bool {
+	return len(c.intercepts) > 0 && slices.Contains(c.intercepts, event)
+}

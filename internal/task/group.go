@@ -1,0 +1,78 @@
+// Package task owns goroutines: every one is started through a Group, and
+// somebody waits for the Group.
+package task
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+)
+
+// Runner is the work of one goroutine. It is an interface and not a function so that a
+// value that runs again and again needs no closure each time.
+type Runner interface{ Run() }
+
+// Group counts goroutines. The zero value is ready. All methods may be called
+// from any goroutine; a goroutine of the group may start others.
+type Group struct {
+	n    atomic.Int64
+	mu   sync.Mutex
+	idle chan struct{} // closed when n reaches zero; nil while nobody waits
+}
+
+// Start runs r in a goroutine of the group. A panic in r is not caught here.
+func (g *Group) Start(r Runner) {
+	g.n.Add(1)
+	go g.run(r)
+}
+
+func (g *Group) run(r Runner) {
+	defer g.done()
+	r.Run()
+}
+
+// Go runs f in a goroutine of the group.
+func (g *Group) Go(f func()) { g.Start(function(f)) }
+
+type function func()
+
+func (f function) Run() { f() }
+
+func (g *Group) done() {
+	if g.n.Add(-1) > 0 {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.idle != nil {
+		close(g.idle)
+		g.idle = nil
+	}
+}
+
+// Len is the number of goroutines at this moment.
+func (g *Group) Len() int { return int(g.n.Load()) }
+
+// Wait returns nil at a moment when no goroutine of the group runs, or the
+// context's error.
+func (g *Group) Wait(ctx context.Context) error {
+	for {
+		g.mu.Lock()
+		// done takes the lock after it has counted down, so either it sees
+		// the channel made here or zero is seen here.
+		if g.idle == nil {
+			g.idle = make(chan struct{})
+		}
+		idle := g.idle
+		if g.n.Load() == 0 {
+			g.mu.Unlock()
+			return nil
+		}
+		g.mu.Unlock()
+		select {
+		case <-idle:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}

@@ -1,0 +1,363 @@
+package bennu
+
+import (
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/bennu-go/bennu/transport"
+	"github.com/bennu-go/bennu/wire"
+)
+
+// joinCall is one phx_join being carried out. While it is, it has the turn of its
+// connection: the frames behind it wait.
+type joinCall struct {
+	s   *Socket
+	m   wire.Message
+	old *Channel // the instance this join replaces, if any
+	ch  *Channel
+	// closing is the phx_close of the old instance. It goes out right after the
+	// reply: a stock client that saw it first would close the new channel.
+	closing transport.Frame
+
+	// settled is taken by whoever decides the outcome: the callback's return, its
+	// panic, the deadline, or the end of the connection. Others then only clean up.
+	settled  atomic.Bool
+	timer    *time.Timer
+	returned bool
+}
+
+// leaveGrace is how long a join waits for the leave before it, and what the
+// client sent before that, to be handled. Then the leave is answered in the old
+// instance's place.
+const leaveGrace = time.Second
+
+// newJoin prepares a join. A nil result means that it is answered already.
+func (s *Socket) newJoin(m *wire.Message, old *Channel) *joinCall {
+	call := &joinCall{s: s, m: *m}
+	if old != nil && !old.isClosed() {
+		call.old = old
+	} else if call.refused() {
+		return nil // what needs no callback needs no goroutine
+	}
+	return call
+}
+
+// startJoin gives the turn to a join, in a goroutine of its own: the connection
+// goes on reading, so that it still answers pings.
+func (s *Socket) startJoin(call *joinCall) {
+	s.mu.Lock()
+	s.turn = true
+	s.mu.Unlock()
+	s.begin()
+	s.endpoint.tasks.Go(func() { s.runJoins(call) })
+}
+
+// runJoins carries out a join, then what waited behind it, until nothing waits
+// or the turn has gone to another goroutine.
+func (s *Socket) runJoins(call *joinCall) {
+	for call != nil && call.run() {
+		call = s.nextJoin()
+	}
+}
+
+// nextJoin handles the frames that waited up to the next join. When none is left
+// it gives the turn back.
+func (s *Socket) nextJoin() *joinCall {
+	for {
+		s.mu.Lock()
+		s.joining = nil
+		f, ok := s.inbox.pop()
+		if !ok {
+			s.turn = false
+			s.mu.Unlock()
+			s.end()
+			return nil
+		}
+		s.mu.Unlock()
+		call, resume := s.handle(f.op, f.data)
+		if call != nil {
+			return call
+		}
+		if resume != nil {
+			<-resume // closed at the latest when that channel ends
+		}
+	}
+}
+
+// run carries out one join. It reports false when the turn has gone to another
+// goroutine.
+func (j *joinCall) run() (mine bool) {
+	s := j.s
+	if j.old != nil {
+		j.retire()
+		if j.refused() {
+			return true
+		}
+	}
+	j.ch = &Channel{socket: s, topic: j.m.Topic, joinRef: j.m.JoinRef, tableRef: j.m.JoinRef, joinRuns: true}
+	if j.m.JoinRef.IsNull() {
+		j.ch.joinRef = j.m.Ref
+	}
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return true
+	}
+	s.joining = j
+	j.timer = time.AfterFunc(s.handler.limits.JoinTimeout, j.expire)
+	s.mu.Unlock()
+
+	defer func() {
+		if j.returned {
+			return
+		}
+		// Join panicked, or ended this goroutine with runtime.Goexit. What is left
+		// needs a goroutine that still runs.
+		reason := newPanicError(recover())
+		mine = false
+		s.endpoint.tasks.Go(func() { j.crashed(reason) })
+	}()
+	ctx := j.ch.handlerContext(&item{kind: itemInfo, ref: j.m.Ref})
+	instance, reply, err := s.handler.match(j.m.Topic).Join(ctx, j.ch, j.m.Payload)
+	if err == nil && instance == nil {
+		err = errors.New("bennu: Join returned neither an Instance nor an error")
+	}
+	if err == nil {
+		j.ch.subscribe(instance.Intercepts())
+	}
+	j.returned = true
+
+	if !j.settle() {
+		j.ch.discard(instance)
+		return false
+	}
+	if err != nil {
+		j.refuse(err)
+	} else {
+		j.accept(instance, reply)
+	}
+	return true
+}
+
+// retire ends the instance that the join replaces.
+func (j *joinCall) retire() {
+	old := j.old
+	if gone := old.awaitLeave(); gone != nil {
+		timer := time.NewTimer(leaveGrace)
+		defer timer.Stop()
+		select {
+		case <-gone:
+		case <-timer.C:
+			old.close(old.leaveRef, Reply{Status: wire.StatusOK}, ErrLeft)
+		}
+		return
+	}
+	if !old.end(ErrDuplicateJoin, nil) {
+		return // it ended by itself, and the client was told
+	}
+	if f, err := old.endFrame(wire.EventClose, emptyObject); err == nil {
+		j.closing = f
+	}
+}
+
+// refused answers a join that no callback needs to look at.
+func (j *joinCall) refused() bool {
+	s := j.s
+	switch {
+	case j.m.OddTopic != "" || s.handler.match(j.m.Topic) == nil:
+		s.endpoint.log.Log(slog.LevelWarn, "join of a topic that no pattern matches", slog.String("topic", j.m.Topic))
+		j.answer("", wire.StatusError, unmatchedTopic)
+	case s.topics() >= s.handler.limits.Topics:
+		s.endpoint.log.Log(slog.LevelWarn, "connection has joined as many topics as it may", slog.String("topic", j.m.Topic))
+		j.answer(j.m.JoinRef, wire.StatusError, tooManyChannels)
+	default:
+		return false
+	}
+	return true
+}
+
+// answer sends the reply to the join, then the phx_close of the old instance.
+func (j *joinCall) answer(joinRef wire.Ref, status string, response Payload) {
+	j.s.reply(&j.m, joinRef, status, response)
+	j.sendClosing()
+}
+
+func (j *joinCall) sendClosing() {
+	if j.closing.Len() > 0 {
+		j.s.conn.Send(j.closing)
+	}
+}
+
+// settle reports whether the caller is the one to decide the outcome.
+func (j *joinCall) settle() bool {
+	if !j.settled.CompareAndSwap(false, true) {
+		return false
+	}
+	j.timer.Stop()
+	return true
+}
+
+// accept makes the channel joined: the reply is the first frame of the
+// instance, and what was broadcast since its subscription follows.
+func (j *joinCall) accept(instance Instance, reply Reply) {
+	s, c := j.s, j.ch
+	p, err := encode(reply.Response)
+	var f transport.Frame
+	if err == nil {
+		f, err = replyFrame(s.serializer, &wire.Reply{
+			JoinRef: j.m.JoinRef, Ref: j.m.Ref, Topic: j.m.Topic, Status: wire.StatusOK, Response: p,
+		})
+	}
+	inserted := err == nil && s.insert(c)
+
+	c.mu.Lock()
+	c.joinRuns = false
+	c.instance = instance
+	if !inserted || c.state != joining {
+		c.mu.Unlock()
+		if err != nil {
+			s.endpoint.log.Log(slog.LevelError, "join reply does not encode", slog.String("topic", c.topic), slog.String("error", err.Error()))
+			s.close(transport.CloseInternalError, err)
+		}
+		c.end(errors.Join(err, ErrClosed), nil)
+		c.discard(instance)
+		return
+	}
+	defer c.mu.Unlock()
+	s.conn.Send(f)
+	j.sendClosing()
+	for _, f := range c.held {
+		s.conn.Send(f)
+	}
+	c.held, c.heldBytes = nil, 0
+	c.state = joined
+	for _, t := range c.tasks {
+		s.endpoint.tasks.Start(t)
+	}
+	c.tasks = nil
+	if !c.box.empty() {
+		c.startLocked()
+	}
+}
+
+// refuse answers a join that the application did not allow.
+func (j *joinCall) refuse(err error) {
+	j.ch.joinReturned()
+	j.ch.end(err, nil)
+	var disconnect Disconnect
+	if errors.As(err, &disconnect) {
+		j.s.close(disconnect.code(), err)
+		return
+	}
+	p, encodeErr := encode(j.s.errorReply(j.m.Topic, err).Response)
+	if encodeErr != nil {
+		j.s.close(transport.CloseInternalError, encodeErr)
+		return
+	}
+	j.answer(j.m.JoinRef, wire.StatusError, p)
+}
+
+// crashed follows a callback that panicked.
+func (j *joinCall) crashed(reason *PanicError) {
+	j.ch.joinReturned()
+	if !j.settle() {
+		j.ch.discard(nil)
+		return
+	}
+	j.crash(reason, slog.String("stack", string(reason.Stack)))
+}
+
+// expire is the deadline. The callback runs on, with its context ended.
+func (j *joinCall) expire() {
+	if j.settle() {
+		j.s.endpoint.tasks.Go(func() { j.crash(ErrJoinTimeout) })
+	}
+}
+
+// crash answers a join that has no outcome, and goes on with what waits behind it.
+func (j *joinCall) crash(reason error, attrs ...slog.Attr) {
+	s := j.s
+	s.endpoint.stats.joinCrashes.Add(1)
+	s.endpoint.log.Log(slog.LevelError, "join crashed",
+		append([]slog.Attr{slog.String("topic", j.m.Topic), slog.String("error", reason.Error())}, attrs...)...)
+	j.ch.end(reason, nil)
+	j.answer(j.m.JoinRef, wire.StatusError, joinCrashed)
+	s.runJoins(s.nextJoin())
+}
+
+// abandon follows the end of the connection.
+func (j *joinCall) abandon(reason error) {
+	if j.settle() {
+		j.ch.end(reason, nil)
+		j.s.runJoins(j.s.nextJoin())
+	}
+}
+
+// The channel's part of a join.
+
+// isClosed reports whether nothing of the channel can reach the client any more.
+func (c *Channel) isClosed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state >= closed
+}
+
+// awaitLeave is nil, or closed when a leave that is in the mailbox is answered.
+func (c *Channel) awaitLeave() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state != leaving {
+		return nil
+	}
+	if c.gone == nil {
+		c.gone = make(chan struct{})
+	}
+	return c.gone
+}
+
+// subscribe lets broadcasts come in, to be held until the join reply is out.
+// Elsewhere in the cluster they may be held back until then by an interest that is not
+// known yet, so it waits for that.
+func (c *Channel) subscribe(intercepts []string) {
+	c.intercepts = intercepts
+	sub := c.socket.endpoint.pubsub.Subscribe(c.topic, (*fastlane)(c))
+	c.mu.Lock()
+	over := c.state >= closed
+	if !over {
+		c.sub = sub
+	}
+	c.mu.Unlock()
+	if over {
+		sub.Cancel()
+		return
+	}
+	if ready := sub.Ready(); ready != nil {
+		select {
+		case <-ready:
+		case <-c.context().Done():
+		}
+	}
+}
+
+func (c *Channel) joinReturned() {
+	c.mu.Lock()
+	c.joinRuns = false
+	c.mu.Unlock()
+}
+
+// discard ends an instance that came too late to be joined: the executor runs its
+// Terminate. The channel is closed already.
+func (c *Channel) discard(instance Instance) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.joinRuns = false
+	if c.state == ended || c.running {
+		return
+	}
+	c.instance = instance
+	c.running = true
+	c.socket.begin()
+	c.socket.endpoint.tasks.Start(c)
+}

@@ -1,0 +1,52 @@
+package bennu
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+)
+
+// route sends the topics of one pattern to a handler.
+type route struct {
+	pattern string
+	prefix  bool // the pattern's last character, *, is cut off
+	handler ChannelHandler
+	where   string // file and line of the registration
+}
+
+func newRoute(pattern string, h ChannelHandler, where string) route {
+	r := route{pattern: pattern, handler: h, where: where}
+	star := strings.IndexByte(pattern, '*')
+	switch {
+	case pattern == "":
+		panic(fmt.Sprintf("bennu: %s: a topic pattern must not be empty; use \"*\" for every topic", where))
+	case star == len(pattern)-1:
+		r.pattern, r.prefix = pattern[:star], true
+	case star >= 0:
+		panic(fmt.Sprintf("bennu: %s: in topic pattern %q the * is not the last character; only a prefix can be matched, as in %q", where, pattern, pattern[:star+1]))
+	}
+	return r
+}
+
+func (r *route) match(topic string) bool {
+	if r.prefix {
+		return strings.HasPrefix(topic, r.pattern)
+	}
+	return topic == r.pattern
+}
+
+func (r *route) String() string {
+	if r.prefix {
+		return r.pattern + "*"
+	}
+	return r.pattern
+}
+
+// caller is the file and line that called the exported function which calls this.
+func caller() string {
+	_, file, line, ok := runtime.Caller(2)
+	if !ok {
+		return "unknown place"
+	}
+	return fmt.Sprintf("%s:%d", file, line)
+}

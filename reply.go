@@ -1,0 +1,80 @@
+package bennu
+
+import (
+	"context"
+
+	"github.com/bennu-go/bennu/wire"
+)
+
+// Reply is an answer with a status of your choice. As the Out of a handler it
+// decides at run time: the zero Reply is no reply.
+type Reply struct {
+	// Status is "ok" or "error" by convention; clients can listen for any other.
+	Status string
+	// Response is what Payload describes, or any value that encodes to JSON. nil
+	// is the empty object.
+	Response any
+}
+
+// Ref remembers which message of the client a reply belongs to. It may be used
+// from any goroutine, any number of times; the stock clients see only the
+// first reply. After the channel has ended, replies are discarded with ErrClosed.
+type Ref struct {
+	ch  *Channel
+	ref wire.Ref
+}
+
+// ReplyRef keeps the reply to the message being handled for later. The handler
+// it is called in should have NoReply as its Out. It returns nil for a
+// context that is not that of a handler for an event from the client.
+func ReplyRef(ctx context.Context) *Ref {
+	h, _ := ctx.Value(handlerKey{}).(*handlerContext)
+	if h == nil || !h.fromClient {
+		return nil
+	}
+	return &Ref{ch: h.ch, ref: h.ref}
+}
+
+// Reply answers with status "ok". ErrNoRef says that the client wants no answer.
+func (r *Ref) Reply(response any) error { return r.ReplyStatus(wire.StatusOK, response) }
+
+// Error answers with status "error".
+func (r *Ref) Error(e *Error) error { return r.ReplyStatus(wire.StatusError, errorResponse(e)) }
+
+// ReplyStatus answers with any status.
+func (r *Ref) ReplyStatus(status string, response any) error {
+	if r.ref.IsNull() {
+		return ErrNoRef
+	}
+	return r.ch.reply(r.ref, Reply{Status: status, Response: response})
+}
+
+type reason struct {
+	Reason string `json:"reason"`
+	Field  string `json:"field,omitempty"`
+}
+
+func errorResponse(e *Error) any {
+	if e.Response != nil {
+		return e.Response
+	}
+	return reason{Reason: e.Reason}
+}
+
+// handlerContext is the context of one callback. It is a type of its own, and not
+// a context.WithValue, so that a message costs one allocation and not three.
+type handlerContext struct {
+	context.Context
+	ch         *Channel
+	ref        wire.Ref
+	fromClient bool
+}
+
+type handlerKey struct{}
+
+func (c *handlerContext) Value(key any) any {
+	if key == (handlerKey{}) {
+		return c
+	}
+	return c.Context.Value(key)
+}

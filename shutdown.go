@@ -1,0 +1,130 @@
+package bennu
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/bennu-go/bennu/transport"
+)
+
+// Shutdown ends the endpoint. It takes no new connections, closes those it has
+// with code 1012, upon which stock clients connect again elsewhere, and waits
+// until nothing of it runs any more.
+//
+// The closing is spread over EndpointOptions.DrainTime, or what ctx leaves of
+// it. Each connection takes no more messages, its callbacks at work finish and
+// their replies are written before it closes; goroutines of Channel.Go are told by
+// their context.
+//
+// When ctx ends first, everything is cut, and the error names the topics
+// whose callbacks are still running. Shutdown may be called again to wait on.
+func (e *Endpoint) Shutdown(ctx context.Context) error {
+	sockets := e.sockets.close()
+	drained := e.drain(ctx, sockets)
+	if drained == nil {
+		drained = e.websocket.Wait(ctx)
+	}
+	e.cancel()
+	e.websocket.Close(transport.CloseRestart)
+	if drained != nil {
+		e.websocket.Abort()
+	}
+	// A callback that ignores its context cannot be stopped, only named.
+	err := errors.Join(e.websocket.Wait(ctx), e.tasks.Wait(ctx))
+	if err == nil {
+		return nil
+	}
+	if names := e.lingering.topics(10); len(names) > 0 {
+		return fmt.Errorf("bennu: shutdown: callbacks still run on topics %s: %w", strings.Join(names, ", "), ctx.Err())
+	}
+	return fmt.Errorf("bennu: shutdown: %w", ctx.Err())
+}
+
+// drainRate is how many connections are closed in a second at least.
+const drainRate = 500
+
+// drain closes connections in small batches at random moments of an even grid.
+func (e *Endpoint) drain(ctx context.Context, sockets []*Socket) error {
+	if len(sockets) == 0 {
+		return nil
+	}
+	rand.Shuffle(len(sockets), func(i, k int) { sockets[i], sockets[k] = sockets[k], sockets[i] })
+	spread := max(0, min(e.options.DrainTime, time.Duration(len(sockets))*time.Second/drainRate))
+	if deadline, ok := ctx.Deadline(); ok {
+		// Half of what is left goes to closing, the other half to what the
+		// last of them still have to do.
+		spread = max(0, min(spread, time.Until(deadline)/2))
+	}
+	const tick = 50 * time.Millisecond
+	batches := max(1, int(spread/tick))
+	e.options.Logger.Info("draining connections", slog.Int("connections", len(sockets)), slog.Duration("over", spread))
+	for i := range batches {
+		for _, s := range sockets[i*len(sockets)/batches : (i+1)*len(sockets)/batches] {
+			s.drain()
+		}
+		if i == batches-1 {
+			break
+		}
+		pause := time.NewTimer(tick/2 + rand.N(tick))
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// Server makes an http.Server for the endpoint with limits that a server on the
+// open internet needs: 5 s for the header of a request, 16 KiB of it, 2 minutes for an
+// idle connection. The limits do not touch a WebSocket once it is open.
+func (e *Endpoint) Server() *http.Server {
+	return &http.Server{
+		Handler:           e,
+		ReadHeaderTimeout: 5 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(e.options.Logger.Handler(), slog.LevelDebug),
+	}
+}
+
+// Serve runs a Server on ln until ctx ends, then shuts down in an orderly way,
+// within the DrainTime and a few seconds. It returns nil after an orderly end.
+// It closes ln in any case.
+func (e *Endpoint) Serve(ctx context.Context, ln net.Listener) error {
+	server := e.Server()
+	failed := make(chan error, 1)
+	e.tasks.Go(func() { failed <- server.Serve(ln) })
+	var err error
+	select {
+	case err = <-failed: // never nil, and not yet ErrServerClosed
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(0, e.options.DrainTime)+5*time.Second)
+	defer cancel()
+	// The server first stops to listen; it does not know of WebSockets. Requests
+	// that are being answered go on while the endpoint drains.
+	stopped := make(chan error, 1)
+	e.tasks.Go(func() { stopped <- server.Shutdown(grace) })
+	shutdown := e.Shutdown(grace)
+	if stop := <-stopped; stop != nil {
+		err = errors.Join(err, stop, server.Close())
+	}
+	return errors.Join(err, shutdown)
+}
+
+// checkServer warns of a server that lets a slow header hold a connection forever.
+func (e *Endpoint) checkServer(r *http.Request) {
+	server, _ := r.Context().Value(http.ServerContextKey).(*http.Server)
+	if server != nil && server.ReadHeaderTimeout == 0 && server.ReadTimeout == 0 {
+		e.options.Logger.Warn("the http.Server has no ReadHeaderTimeout, so anyone can hold its connections open; use Endpoint.Serve or Endpoint.Server, or set it")
+	}
+}

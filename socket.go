@@ -1,0 +1,222 @@
+package bennu
+
+import (
+	"cmp"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/bennu-go/bennu/pubsub"
+	"github.com/bennu-go/bennu/transport"
+	"github.com/bennu-go/bennu/wire"
+)
+
+// Socket is one client's connection. All its methods may be called from any
+// goroutine, but Assign, which belongs into Connect.
+type Socket struct {
+	endpoint   *Endpoint
+	handler    *mountedHandler
+	serializer wire.Serializer
+	transport  string
+	id         string
+	assigns    map[string]any
+	conn       transport.Conn
+	idSub      *pubsub.Subscription
+	index      int // in the endpoint's list of sockets; guarded by that list
+
+	// active counts executors, joins and a drain in progress: when it reaches
+	// zero while draining, nothing is left to be answered.
+	active   atomic.Int64
+	draining atomic.Bool
+
+	mu       sync.Mutex
+	closed   bool
+	reason   error      // why the server closed the connection, if it did
+	channels []*Channel // the topic table, sorted by topic
+	turn     bool       // a join runs; frames behind it wait in inbox
+	inbox    inbox
+	joining  *joinCall
+}
+
+// ID is what SocketHandler.ID returned, or "".
+func (s *Socket) ID() string { return s.id }
+
+// Transport is "websocket" or "longpoll".
+func (s *Socket) Transport() string { return s.transport }
+
+// Endpoint is where the connection was made.
+func (s *Socket) Endpoint() *Endpoint { return s.endpoint }
+
+// Assign keeps a value for the channels of this connection. It may be called only in
+// Connect, which is why Assigned needs no lock.
+func (s *Socket) Assign(key string, value any) {
+	if s.conn != nil {
+		panic("bennu: Socket.Assign is called after Connect; keep what changes in the channel's own state")
+	}
+	if s.assigns == nil {
+		s.assigns = make(map[string]any)
+	}
+	s.assigns[key] = value
+}
+
+// Assigned is the value kept under key, or nil.
+func (s *Socket) Assigned(key string) any { return s.assigns[key] }
+
+// Disconnect closes the connection with code 1001; stock clients connect again.
+func (s *Socket) Disconnect() { s.close(transport.CloseGoingAway, ErrDisconnected) }
+
+// close ends the connection from the server's side.
+func (s *Socket) close(code transport.CloseCode, reason error) {
+	s.mu.Lock()
+	if s.reason == nil {
+		s.reason = reason
+	}
+	s.mu.Unlock()
+	s.conn.Close(code)
+}
+
+// receiver is a Socket as its connection sees it, so that these methods are not
+// in the public type.
+type receiver Socket
+
+// Opened implements transport.Receiver.
+func (r *receiver) Opened(conn transport.Conn) {
+	s := (*Socket)(r)
+	s.conn = conn
+	if s.id != "" {
+		s.idSub = s.endpoint.pubsub.Subscribe(s.id, (*byID)(s))
+	}
+	if !s.endpoint.sockets.add(s) {
+		s.close(transport.CloseRestart, ErrDraining)
+	}
+}
+
+// byID is a socket as subscriber of its id.
+type byID Socket
+
+// EventDisconnect, broadcast on the id of a socket, closes its connections.
+const EventDisconnect = "disconnect"
+
+// Deliver implements pubsub.Subscriber.
+func (b *byID) Deliver(d *pubsub.Dispatch) {
+	if d.Event == EventDisconnect {
+		(*Socket)(b).Disconnect()
+	}
+}
+
+// Receive implements transport.Receiver.
+func (r *receiver) Receive(op wire.Opcode, data []byte) (resume <-chan struct{}) {
+	s := (*Socket)(r)
+	if s.draining.Load() {
+		return nil
+	}
+	s.mu.Lock()
+	if s.turn {
+		resume = s.inbox.push(op, data)
+		s.mu.Unlock()
+		return resume
+	}
+	s.mu.Unlock()
+	call, resume := s.handle(op, data)
+	if call != nil {
+		s.startJoin(call)
+	}
+	return resume
+}
+
+// Closed implements transport.Receiver.
+func (r *receiver) Closed(reason error) {
+	s := (*Socket)(r)
+	s.mu.Lock()
+	s.closed = true
+	if s.reason != nil {
+		reason = s.reason
+	}
+	s.reason = reason
+	channels := s.channels
+	s.channels = nil
+	s.inbox.clear()
+	call := s.joining
+	s.mu.Unlock()
+
+	if errors.Is(reason, ErrSlowConsumer) {
+		s.endpoint.log.Log(slog.LevelWarn, "slow consumer closed", slog.String("transport", s.transport))
+	}
+	if s.idSub != nil {
+		s.idSub.Cancel()
+	}
+	if call != nil {
+		call.abandon(reason)
+	}
+	for _, c := range channels {
+		c.end(reason, nil)
+	}
+	s.endpoint.sockets.remove(s)
+}
+
+// begin and end bracket whatever may still produce an answer.
+func (s *Socket) begin() { s.active.Add(1) }
+
+func (s *Socket) end() {
+	if s.active.Add(-1) == 0 && s.draining.Load() {
+		s.close(transport.CloseRestart, ErrDraining)
+	}
+}
+
+// drain takes no more frames, lets what was received be answered, and closes
+// the connection.
+func (s *Socket) drain() {
+	s.begin()
+	s.draining.Store(true)
+	s.end()
+}
+
+// The topic table.
+
+func (s *Socket) findLocked(topic string) (int, bool) {
+	return slices.BinarySearchFunc(s.channels, topic, func(c *Channel, topic string) int {
+		return cmp.Compare(c.topic, topic)
+	})
+}
+
+func (s *Socket) find(topic string) *Channel {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i, ok := s.findLocked(topic); ok {
+		return s.channels[i]
+	}
+	return nil
+}
+
+// insert puts a channel into the table, in place of one on the same topic. It
+// reports false when the connection is gone.
+func (s *Socket) insert(c *Channel) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	if i, ok := s.findLocked(c.topic); ok {
+		s.channels[i] = c
+	} else {
+		s.channels = slices.Insert(s.channels, i, c)
+	}
+	return true
+}
+
+// forget takes a channel out of the table, unless another has its place.
+func (s *Socket) forget(c *Channel) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i, ok := s.findLocked(c.topic); ok && s.channels[i] == c {
+		s.channels = slices.Delete(s.channels, i, i+1)
+	}
+}
+
+func (s *Socket) topics() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.channels)
+}

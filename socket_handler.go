@@ -1,0 +1,132 @@
+package bennu
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/bennu-go/bennu/transport"
+	"github.com/bennu-go/bennu/wire"
+)
+
+// ConnectInfo is what Connect may know of the request behind a new connection. It
+// is valid only during the call.
+type ConnectInfo = transport.ConnectInfo
+
+// A SocketHandler says who may connect and which topics go to which channels. It
+// may be mounted at several paths. The zero value accepts everyone and has no
+// channels. It must not be changed once it is mounted.
+type SocketHandler struct {
+	// Connect decides over a new connection, and may Assign values for its
+	// channels. nil accepts everyone. ErrRefused answers 403 with an empty body;
+	// any other error is a reason that the mount's ErrorHandler may turn into a
+	// response, 403 without one. A panic answers 500. It runs before the
+	// upgrade's own headers are checked. The context is that of the handshake.
+	Connect func(ctx context.Context, s *Socket, info *ConnectInfo) error
+	// ID names the connections of one user or device, for Endpoint.Disconnect. It is
+	// called once, after Connect. nil or "" means none.
+	ID func(s *Socket) string
+	// Serializers are the versions of the protocol spoken, the first that matches the
+	// client's vsn wins. nil means wire.Defaults: versions 1 and 2.
+	Serializers []wire.Versioned
+	// Limits bound each connection. The zero value is the defaults.
+	Limits Limits
+
+	routes []route
+	sealed bool
+}
+
+// Middleware wraps a ChannelHandler, to do something around its joins and events.
+type Middleware func(ChannelHandler) ChannelHandler
+
+// Channel sends topics to a handler. The pattern is a whole topic, or a prefix with
+// * as its last character. Patterns are tried in the order of their registration;
+// the first that matches wins. Middleware is applied so that the first is outermost.
+//
+// A pattern that has a * elsewhere, or that is registered already, is a mistake of
+// the program: Channel panics and names both places.
+func (h *SocketHandler) Channel(pattern string, handler ChannelHandler, middleware ...Middleware) {
+	where := caller()
+	if h.sealed {
+		panic(fmt.Sprintf("bennu: %s: channel %q is registered after its SocketHandler was mounted; register all channels before Endpoint.Socket", where, pattern))
+	}
+	if handler == nil {
+		panic(fmt.Sprintf("bennu: %s: the handler of %q is nil", where, pattern))
+	}
+	for i := len(middleware) - 1; i >= 0; i-- {
+		handler = middleware[i](handler)
+	}
+	r := newRoute(pattern, handler, where)
+	for i := range h.routes {
+		if earlier := &h.routes[i]; earlier.String() == r.String() {
+			panic(fmt.Sprintf("bennu: %s: topic pattern %q is already registered at %s", where, pattern, earlier.where))
+		}
+	}
+	h.routes = append(h.routes, r)
+}
+
+// mountedHandler is a SocketHandler as a mount uses it: checked, with its
+// limits resolved, and of no more use to whoever holds the original.
+type mountedHandler struct {
+	endpoint *Endpoint
+	connect  func(ctx context.Context, s *Socket, info *ConnectInfo) error
+	id       func(s *Socket) string
+	versions *wire.Versions
+	limits   Limits
+	routes   []route
+}
+
+func (h *SocketHandler) mount(e *Endpoint) (*mountedHandler, error) {
+	list := h.Serializers
+	if list == nil {
+		list = wire.Defaults()
+	}
+	versions, err := wire.NewVersions(list)
+	if err != nil {
+		return nil, err
+	}
+	h.sealed = true
+	return &mountedHandler{
+		endpoint: e, connect: h.Connect, id: h.ID, versions: versions,
+		limits: h.Limits.withDefaults(), routes: h.routes,
+	}, nil
+}
+
+// match is the handler of a topic, or nil. A topic out of bounds arrives here empty,
+// and no pattern but * matches that; it is refused before.
+func (h *mountedHandler) match(topic string) ChannelHandler {
+	for i := range h.routes {
+		if h.routes[i].match(topic) {
+			return h.routes[i].handler
+		}
+	}
+	return nil
+}
+
+// Accept implements transport.Acceptor: version, connect, id, in that order.
+func (h *mountedHandler) Accept(info *transport.ConnectInfo) (transport.Receiver, error) {
+	if h.endpoint.sockets.isClosed() {
+		return nil, transport.ErrBusy
+	}
+	vsn := wire.DefaultVersion
+	if v, ok := info.Params["vsn"]; ok {
+		s, isString := v.(string)
+		if !isString {
+			return nil, ErrRefused
+		}
+		vsn = s
+	}
+	serializer, ok := h.versions.Select(vsn)
+	if !ok {
+		return nil, ErrRefused
+	}
+	s := &Socket{endpoint: h.endpoint, handler: h, serializer: serializer, transport: info.Transport}
+	if h.connect != nil {
+		if err := h.connect(info.Context(), s, info); err != nil {
+			return nil, err
+		}
+	}
+	if h.id != nil {
+		s.id = h.id(s)
+	}
+	return (*receiver)(s), nil
+}

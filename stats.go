@@ -1,0 +1,49 @@
+package bennu
+
+import (
+	"sync/atomic"
+
+	"github.com/bennu-go/bennu/transport/websocket"
+)
+
+// Stats are counters of an endpoint since it was made, but for those said to be
+// of this moment. They are read one after the other, not at one instant.
+type Stats struct {
+	Sockets   int // connections at this moment
+	Topics    int // topics with a subscriber on this node at this moment
+	Callbacks int // goroutines of channels at this moment: callbacks and Channel.Go
+
+	Crashes      int64 // channels that ended with phx_error
+	JoinCrashes  int64 // joins that panicked or took too long
+	Overflows    int64 // channels ended because a message did not fit their mailbox
+	Stuck        int64 // callbacks that ran on after their channel had ended
+	Malformed    int64 // messages that did not decode, each of which closed its connection
+	MissedEvents int64 // broadcasts that a subscriber of Endpoint.Subscribe was too slow for
+
+	// LogSuppressed is the number of log lines held back at this moment because
+	// their like came too often.
+	LogSuppressed int
+
+	WebSocket websocket.Stats
+}
+
+type counters struct {
+	crashes, joinCrashes, overflows, stuck, malformed, missed atomic.Int64
+}
+
+// Stats reads the endpoint's counters.
+func (e *Endpoint) Stats() Stats {
+	return Stats{
+		Sockets:       e.sockets.len(),
+		Topics:        e.pubsub.Topics(),
+		Callbacks:     e.tasks.Len(),
+		Crashes:       e.stats.crashes.Load(),
+		JoinCrashes:   e.stats.joinCrashes.Load(),
+		Overflows:     e.stats.overflows.Load(),
+		Stuck:         e.stats.stuck.Load(),
+		Malformed:     e.stats.malformed.Load(),
+		MissedEvents:  e.stats.missed.Load(),
+		LogSuppressed: e.log.Suppressed(),
+		WebSocket:     e.websocket.Stats(),
+	}
+}

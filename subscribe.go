@@ -1,0 +1,105 @@
+package bennu
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+
+	"github.com/bennu-go/bennu/pubsub"
+)
+
+// subscriptionMessages bounds what waits for one subscription of an endpoint.
+const subscriptionMessages = 1024
+
+// Subscription is a function of the server that hears a topic.
+type Subscription struct {
+	endpoint *Endpoint
+	f        func(ctx context.Context, b Broadcast)
+	ctx      context.Context
+	cancel   context.CancelFunc
+
+	mu      sync.Mutex
+	sub     *pubsub.Subscription
+	queue   []Broadcast
+	missed  int
+	running bool
+	stopped bool
+}
+
+// Subscribe calls f with each broadcast of a topic, one at a time and in order. It
+// runs in a goroutine of its own, so a slow f holds up no publisher: once 1,024
+// broadcasts wait, further ones are dropped, counted, and told of by the next one's
+// Missed. A panic in f is logged and f goes on with the next. The context ends with the
+// subscription, or with Shutdown.
+func (e *Endpoint) Subscribe(topic string, f func(ctx context.Context, b Broadcast)) *Subscription {
+	s := &Subscription{endpoint: e, f: f}
+	s.ctx, s.cancel = context.WithCancel(e.ctx)
+	sub := e.pubsub.Subscribe(topic, (*subscriber)(s))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sub = sub
+	return s
+}
+
+// Cancel ends the subscription. f is not called again after it returns, but a call
+// may still be running. Calling it again has no effect.
+func (s *Subscription) Cancel() {
+	s.mu.Lock()
+	s.stopped = true
+	s.queue = nil
+	sub := s.sub
+	s.mu.Unlock()
+	s.cancel()
+	sub.Cancel()
+}
+
+type subscriber Subscription
+
+// Deliver implements pubsub.Subscriber.
+func (l *subscriber) Deliver(d *pubsub.Dispatch) {
+	s := (*Subscription)(l)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return
+	}
+	if len(s.queue) >= subscriptionMessages {
+		s.missed++
+		s.endpoint.stats.missed.Add(1)
+		return
+	}
+	b := broadcastOf(d.Message)
+	b.Missed, s.missed = s.missed, 0
+	s.queue = append(s.queue, b)
+	if !s.running {
+		s.running = true
+		s.endpoint.tasks.Start(s)
+	}
+}
+
+// Run is called by the task group of the endpoint, and by nobody else.
+func (s *Subscription) Run() {
+	returned := false
+	defer func() {
+		if !returned {
+			reason := newPanicError(recover())
+			s.endpoint.log.Log(slog.LevelError, "subscription panicked", slog.String("error", reason.Error()), slog.String("stack", string(reason.Stack)))
+			s.endpoint.tasks.Start(s)
+		}
+	}()
+	for {
+		s.mu.Lock()
+		if len(s.queue) == 0 {
+			s.running = false
+			s.queue = nil
+			s.mu.Unlock()
+			returned = true
+			return
+		}
+		b := s.queue[0]
+		s.queue[0] = Broadcast{}
+		s.queue = s.queue[1:]
+		s.mu.Unlock()
+		s.f(s.ctx, b)
+	}
+}
