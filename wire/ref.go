@@ -88,7 +88,7 @@ func refText(raw []byte) (text []byte, ok bool) {
 
 // isPlainInteger reports whether a valid number is an integer other than -0.
 func isPlainInteger(number []byte) bool {
-	return bytes.IndexAny(number, ".eE") < 0 && string(number) != "-0"
+	return !bytes.ContainsAny(number, ".eE") && string(number) != "-0"
 }
 
 // refWriter rewrites valid JSON text, which the scanner has bounded in depth, so
