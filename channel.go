@@ -157,7 +157,8 @@ func (c *Channel) Subscribe(topic string) error {
 
 // Go runs f in a goroutine that belongs to the channel: its context ends with the
 // channel, a panic in it ends only the channel, and Endpoint.Shutdown waits for
-// it. Called in Join, it starts when the join has succeeded, or never.
+// it. Called in Join, it starts when the join has succeeded, or never; after the end of
+// the channel it does not start.
 //
 // What f returns acts as it would from a handler: Stop, Crash and Disconnect do
 // what they say, other errors are logged, unless they come from the context's end.

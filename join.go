@@ -169,7 +169,7 @@ func (j *joinCall) refused() bool {
 	case j.m.OddTopic != "" || s.handler.match(j.m.Topic) == nil:
 		s.endpoint.log.Log(slog.LevelWarn, "join of a topic that no pattern matches", slog.String("topic", j.m.Topic))
 		j.answer("", wire.StatusError, unmatchedTopic)
-	case s.topics() >= s.handler.limits.Topics:
+	case !s.hasRoom():
 		s.endpoint.log.Log(slog.LevelWarn, "connection has joined as many topics as it may", slog.String("topic", j.m.Topic))
 		j.answer(j.m.JoinRef, wire.StatusError, tooManyChannels)
 	default:

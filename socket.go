@@ -74,7 +74,9 @@ func (s *Socket) close(code transport.CloseCode, reason error) {
 		s.reason = reason
 	}
 	s.mu.Unlock()
-	s.conn.Close(code)
+	if s.conn != nil { // in Connect there is none yet
+		s.conn.Close(code)
+	}
 }
 
 // receiver is a Socket as its connection sees it, so that these methods are not
@@ -215,8 +217,14 @@ func (s *Socket) forget(c *Channel) {
 	}
 }
 
-func (s *Socket) topics() int {
+// hasRoom reports whether one more topic may be joined. A channel that has ended
+// may still be in the table for a moment, and must not count: its client may have
+// seen the end already.
+func (s *Socket) hasRoom() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.channels)
+	if len(s.channels) >= s.handler.limits.Topics {
+		s.channels = slices.DeleteFunc(s.channels, (*Channel).isClosed)
+	}
+	return len(s.channels) < s.handler.limits.Topics
 }
