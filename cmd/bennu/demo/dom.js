@@ -1,0 +1,32 @@
+// What the sections of the page have in common. Whatever comes from the server is
+// shown with textContent, and is never parsed as HTML.
+
+export const $ = (id) => document.getElementById(id);
+
+export function element(name, className = "", text = "") {
+  const e = document.createElement(name);
+  if (className) e.className = className;
+  if (text) e.textContent = text;
+  return e;
+}
+
+// keep adds a row to a list that holds at most limit, and shows it.
+export function keep(list, row, limit) {
+  list.append(row);
+  while (list.childElementCount > limit) list.firstElementChild.remove();
+  list.scrollTop = list.scrollHeight;
+}
+
+// soon calls draw once, before the page is next painted.
+const due = new Set();
+export function soon(draw) {
+  if (due.has(draw)) return;
+  due.add(draw);
+  requestAnimationFrame(() => {
+    due.delete(draw);
+    draw();
+  });
+}
+
+// reasonOf is what to tell about a reply with status "error".
+export const reasonOf = (response) => response?.reason ?? "refused";

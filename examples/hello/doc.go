@@ -1,0 +1,12 @@
+// Package hello is a first bennu application: four kinds of channel behind one
+// socket, a file for each.
+//
+//   - ping.go, topics ping:*: replies, and a push that comes later by itself.
+//   - room.go, topics room:*: a chat room, and what is broadcast in it.
+//   - inventory.go, topics inventory:<sku>: why topics are narrow. stock.go is the
+//     store behind it.
+//   - fragile.go, topics fragile:*: a channel that crashes, and is joined again.
+//
+// The command "bennu demo" serves it with a page to play with. The tests show
+// how handlers are tested: as plain methods, without a server.
+package hello
