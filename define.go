@@ -32,7 +32,9 @@ type registered[F any] struct {
 
 // Define makes a channel of its join function. In is what the client sent with the
 // join and Out what it gets in the reply; for both see On. The S that join
-// returns serves the topic until it is left. If S has a method Terminate(reason
+// returns serves the topic until it is left. The topic is subscribed to after join has
+// returned: state that join reads may change before the client hears of changes.
+// Where that matters, Send a message in join and push the state from its handler. If S has a method Terminate(reason
 // error), it is called at the end; see Terminator.
 func Define[S, In, Out any](join func(ctx context.Context, ch *Channel, in In) (S, Out, error)) *Definition[S] {
 	decode := decoderOf[In]()

@@ -85,7 +85,7 @@ func (s *Socket) reply(m *wire.Message, joinRef wire.Ref, status string, respons
 
 // errorReply is the reply to a message whose handler returned err. Only an
 // Error and what is wrong with a payload are told; the rest is logged.
-func (s *Socket) errorReply(topic string, err error) Reply {
+func (s *Socket) errorReply(topic string, err error, level slog.Level) Reply {
 	var told *Error
 	var invalid *payloadError
 	switch {
@@ -95,6 +95,6 @@ func (s *Socket) errorReply(topic string, err error) Reply {
 		s.endpoint.log.Log(slog.LevelDebug, "invalid payload", slog.String("topic", topic), slog.String("field", invalid.field))
 		return Reply{Status: wire.StatusError, Response: reason{Reason: "invalid payload", Field: invalid.field}}
 	}
-	s.endpoint.log.Log(slog.LevelError, "handler failed", slog.String("topic", topic), slog.String("error", err.Error()))
+	s.endpoint.log.Log(level, "handler failed", slog.String("topic", topic), slog.String("error", err.Error()))
 	return Reply{Status: wire.StatusError, Response: reason{Reason: "internal"}}
 }

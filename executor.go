@@ -153,7 +153,7 @@ func (c *Channel) settle(ref wire.Ref, reply Reply, err error) {
 			c.socket.close(disconnect.code(), err)
 			return
 		}
-		c.answer(ref, c.socket.errorReply(c.topic, err))
+		c.answer(ref, c.socket.errorReply(c.topic, err, c.failureLevel()))
 	}
 }
 
@@ -184,9 +184,18 @@ func (c *Channel) obey(err error) {
 	case errors.As(err, &disconnect):
 		c.socket.close(disconnect.code(), err)
 	default:
-		c.socket.endpoint.log.Log(slog.LevelError, "channel callback failed",
+		c.socket.endpoint.log.Log(c.failureLevel(), "channel callback failed",
 			slog.String("topic", c.topic), slog.String("error", err.Error()))
 	}
+}
+
+// failureLevel is how loud a callback's error is. Once the channel has ended, its
+// pushes and its context fail as a matter of course.
+func (c *Channel) failureLevel() slog.Level {
+	if c.isClosed() {
+		return slog.LevelDebug
+	}
+	return slog.LevelError
 }
 
 // close ends the channel in an orderly way: the reply, if there is one, then

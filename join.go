@@ -71,6 +71,10 @@ func (s *Socket) nextJoin() *joinCall {
 		f, ok := s.inbox.pop()
 		if !ok {
 			s.turn = false
+			if s.settled != nil {
+				close(s.settled)
+				s.settled = nil
+			}
 			s.mu.Unlock()
 			s.end()
 			return nil
@@ -251,7 +255,7 @@ func (j *joinCall) refuse(err error) {
 		j.s.close(disconnect.code(), err)
 		return
 	}
-	p, encodeErr := encode(j.s.errorReply(j.m.Topic, err).Response)
+	p, encodeErr := encode(j.s.errorReply(j.m.Topic, err, slog.LevelError).Response)
 	if encodeErr != nil {
 		j.s.close(transport.CloseInternalError, encodeErr)
 		return

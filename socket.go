@@ -33,9 +33,10 @@ type Socket struct {
 
 	mu       sync.Mutex
 	closed   bool
-	reason   error      // why the server closed the connection, if it did
-	channels []*Channel // the topic table, sorted by topic
-	turn     bool       // a join runs; frames behind it wait in inbox
+	reason   error         // why the server closed the connection, if it did
+	channels []*Channel    // the topic table, sorted by topic
+	turn     bool          // a join runs; frames behind it wait in inbox
+	settled  chan struct{} // closed when the turn is given back; made on demand
 	inbox    inbox
 	joining  *joinCall
 }
@@ -126,6 +127,21 @@ func (r *receiver) Receive(op wire.Opcode, data []byte) (resume <-chan struct{})
 		s.startJoin(call)
 	}
 	return resume
+}
+
+// Settled is nil when all that was received is handled, or a channel that is
+// closed then. Long polling answers a request only after that.
+func (r *receiver) Settled() <-chan struct{} {
+	s := (*Socket)(r)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.turn {
+		return nil
+	}
+	if s.settled == nil {
+		s.settled = make(chan struct{})
+	}
+	return s.settled
 }
 
 // Closed implements transport.Receiver.

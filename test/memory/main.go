@@ -2,7 +2,7 @@
 // one as a child, joins a topic over each of many connections, and reads the
 // child's resident memory when idle, and again after an echo and a broadcast on each.
 //
-//	go run ./internal/cmd/memory -connections 10000
+//	go run ./test/memory -connections 10000
 package main
 
 import (
