@@ -43,10 +43,7 @@ type Options struct {
 
 // New makes a PubSub, starting its adapter. A nil opts is the zero Options.
 func New(ctx context.Context, opts *Options) (*PubSub, error) {
-	p := &PubSub{seed: maphash.MakeSeed()}
-	for i := range p.shards {
-		p.shards[i].topics = make(map[string]*topic)
-	}
+	p := NewLocal()
 	if opts != nil && opts.Adapter != nil {
 		p.adapter = opts.Adapter
 		if err := p.adapter.Start(ctx, p.LocalBroadcast); err != nil {
@@ -58,9 +55,9 @@ func New(ctx context.Context, opts *Options) (*PubSub, error) {
 
 // NewLocal makes a PubSub without other nodes.
 func NewLocal() *PubSub {
-	p, err := New(context.Background(), nil)
-	if err != nil {
-		panic(err) // only an adapter can fail
+	p := &PubSub{seed: maphash.MakeSeed()}
+	for i := range p.shards {
+		p.shards[i].topics = make(map[string]*topic)
 	}
 	return p
 }
