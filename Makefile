@@ -1,0 +1,89 @@
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# Pinned, so that a new release of a tool never turns a green tree red.
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+# One package's tests may take this long before they are stopped with their stacks.
+TIMEOUT ?= 10m
+# How often each fuzz target runs in `make fuzz`.
+FUZZ ?= 1000000
+# Which benchmarks `make bench` runs, and in which packages.
+BENCH ?= .
+PKG ?= ./...
+ADDR ?= 127.0.0.1:4000
+FIXTURE_ADDR ?= 127.0.0.1:4011
+
+##@ Every day
+
+.PHONY: help
+help: ## list the targets
+	@awk 'BEGIN {FS = ":.*## "} \
+		/^##@ / {printf "\n%s\n", substr($$0, 5)} \
+		/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: test
+test: deps lint ## everything CI runs: installs what it needs, lints, then all tests, stock clients too
+	@echo "==> go test -race -shuffle=on ./..."
+	BENNU_REQUIRE_CLIENTS=1 go test -race -shuffle=on -count=1 -timeout $(TIMEOUT) ./...
+
+.PHONY: unit
+unit: ## Go tests only, no race detector: the fast loop; the stock clients run if they are installed
+	go test -shuffle=on -timeout $(TIMEOUT) $(PKG)
+
+.PHONY: lint
+lint: ## gofmt, go vet, staticcheck
+	@echo "==> gofmt"
+	@unformatted=$$(find . -name '*.go' -not -path '*/node_modules/*' -print0 | xargs -0 -r gofmt -l); \
+		if [[ -n $$unformatted ]]; then echo "gofmt would change these files (make fmt does it):"; echo "$$unformatted"; exit 1; fi
+	@echo "==> go vet"
+	@go vet ./...
+	@echo "==> staticcheck"
+	@go run $(STATICCHECK) ./...
+
+.PHONY: fmt
+fmt: ## format every Go file
+	@find . -name '*.go' -not -path '*/node_modules/*' -print0 | xargs -0 -r gofmt -w
+
+.PHONY: demo
+demo: ## run the demo on ADDR (127.0.0.1:4000)
+	go run ./cmd/bennu demo --addr $(ADDR)
+
+##@ Parts of the tests
+
+.PHONY: clients
+clients: deps ## the stock Phoenix clients alone, in Node and in Chromium, each scenario shown
+	BENNU_REQUIRE_CLIENTS=1 go test -race -count=1 -timeout $(TIMEOUT) -v ./test/clients
+
+.PHONY: conformance
+conformance: ## the wire cases alone, each one shown
+	go test -race -count=1 -timeout $(TIMEOUT) -v ./conformance
+
+.PHONY: fixture
+fixture: ## serve the fixture application on FIXTURE_ADDR (127.0.0.1:4011)
+	go run ./conformance/fixture -addr $(FIXTURE_ADDR)
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target FUZZ times (1000000)
+	@scripts/fuzz $(FUZZ)
+
+.PHONY: bench
+bench: ## run the benchmarks; narrow with BENCH=regexp PKG=./dir
+	go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 30m $(PKG)
+
+.PHONY: cover
+cover: ## test coverage over all packages: a total, and coverage.html
+	go test -shuffle=on -timeout $(TIMEOUT) -coverpkg=./... -coverprofile=coverage.out ./...
+	go tool cover -html=coverage.out -o coverage.html
+	@go tool cover -func=coverage.out | tail -n 1
+
+##@ Housekeeping
+
+.PHONY: deps
+deps: ## install what the client tests need: Chromium and the npm packages
+	@test/clients/install
+
+.PHONY: clean
+clean: ## remove what the other targets leave behind
+	rm -rf coverage.out coverage.html test/clients/node_modules
