@@ -1,0 +1,104 @@
+package conformance
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"time"
+)
+
+// patience is how long the runner waits for what has to come, httpPatience for the
+// answer to a request, which a server may hold open.
+const (
+	patience     = 5 * time.Second
+	httpPatience = 20 * time.Second
+)
+
+// Run drives the server at target, a host and port, with one case. It returns nil
+// when the server passes, and otherwise an error that names the step and says what
+// came instead. It opens connections of its own, closes them all before it returns,
+// and keeps nothing, so cases may run at the same time as far as the
+// topics they use allow.
+func Run(ctx context.Context, target string, c Case) error {
+	_, port, err := net.SplitHostPort(target)
+	if err != nil {
+		return fmt.Errorf("conformance: target: %w", err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	r := &run{ctx: ctx, target: target, sockets: map[string]*socket{}, parked: map[string]<-chan parked{},
+		memory: memory{port: port, kept: map[string]any{}}}
+	defer r.close(cancel)
+	for i, s := range c.Steps {
+		do, ok := verbs[s.Verb]
+		if !ok {
+			return fmt.Errorf("%s: step %d: there is no verb %q", c.ID, i+1, s.Verb)
+		}
+		if err := do(r, s.Args); err != nil {
+			return fmt.Errorf("%s: step %d, %s: %w", c.ID, i+1, s.Verb, err)
+		}
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("%s: step %d: %w", c.ID, i+1, err)
+		}
+	}
+	return nil
+}
+
+// A run is what one case has open.
+type run struct {
+	memory
+	ctx     context.Context
+	target  string
+	sockets map[string]*socket
+	parked  map[string]<-chan parked
+	closers []func() // for every connection, also those whose name is taken again
+}
+
+// parked is the answer to a request that was left open.
+type parked struct {
+	answer *answer
+	err    error
+}
+
+func (r *run) close(cancel context.CancelFunc) {
+	for _, closeConn := range r.closers {
+		closeConn()
+	}
+	cancel()
+	for _, p := range r.parked {
+		<-p
+	}
+}
+
+var verbs = map[string]func(*run, []json.RawMessage) error{
+	"ws":      (*run).ws,
+	"wsomit":  (*run).wsOmit,
+	"wshdr":   (*run).wsReplace,
+	"tx":      (*run).sendJSON,
+	"raw":     (*run).sendText,
+	"txb":     (*run).sendBinary,
+	"frame":   (*run).sendFrame,
+	"rx":      (*run).expectJSON,
+	"rxexact": (*run).expectText,
+	"rxb":     func(r *run, args []json.RawMessage) error { return r.expectBytes(opBinary, args) },
+	"pong":    func(r *run, args []json.RawMessage) error { return r.expectBytes(opPong, args) },
+	"close":   (*run).expectClose,
+	"none":    (*run).expectNothing,
+	"wait":    (*run).wait,
+	"http":    (*run).http,
+	"bghttp":  (*run).httpLater,
+	"await":   (*run).await,
+}
+
+// decodeAll reads the arguments of a step into the targets, one each.
+func decodeAll(args []json.RawMessage, targets ...any) error {
+	if len(args) != len(targets) {
+		return fmt.Errorf("the step has %d arguments, want %d", len(args), len(targets))
+	}
+	for i, a := range args {
+		if err := json.Unmarshal(a, targets[i]); err != nil {
+			return fmt.Errorf("argument %d: %w", i+1, err)
+		}
+	}
+	return nil
+}
