@@ -1,0 +1,123 @@
+// The scenarios in a page of headless Chromium, and chats between tabs.
+// usage: node browser.mjs phoenix|phoenix-1-7
+import { mkdtemp, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { chromium } from "playwright-core"
+import { drive } from "./driver.mjs"
+import { assert, equal, patience } from "./lib.mjs"
+import { namesFor } from "./scenarios.mjs"
+
+const packageName = process.argv[2]
+const settings = JSON.parse(process.env.BENNU_ENV)
+const profile = await mkdtemp(join(tmpdir(), "bennu-chromium-"))
+
+// A browser of its own with an empty profile, which asks nothing of the network
+// but what the page does.
+const browser = await chromium.launchPersistentContext(profile, {
+  executablePath: process.env.BENNU_CHROMIUM || "/usr/bin/chromium",
+  headless: true,
+  args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+})
+browser.setDefaultTimeout(patience)
+
+// openPage loads the page and notes every exception that nobody caught there.
+async function openPage() {
+  const page = await browser.newPage()
+  page.faults = []
+  page.on("pageerror", error => page.faults.push(error.stack ?? String(error)))
+  const query = new URLSearchParams({ client: packageName, env: JSON.stringify(settings) })
+  await page.goto(`${settings.pageURL}/page.html?${query}`)
+  await page.waitForSelector("body[data-ready]")
+  return page
+}
+
+async function closePage(page) {
+  await page.close()
+  equal(page.faults, [], "exceptions in the page")
+}
+
+async function inPage(name) {
+  const page = await openPage()
+  // The text of the error, since a page's stack would lose its lines here.
+  const failure = await page.evaluate(n => window.runScenario(n).then(() => "", e => e.stack ?? String(e)), name)
+  await closePage(page)
+  assert(failure === "", failure)
+}
+
+// A tab is a page with the chat open.
+async function openTab(topic, name) {
+  const page = await openPage()
+  await page.evaluate(([t, n]) => window.chat(t, n), [topic, name])
+  await joins(page, 1)
+  return page
+}
+
+const joins = (page, n) => page.waitForFunction(want => Number(document.body.dataset.joins) === want, n)
+
+async function say(page, text) {
+  await page.fill("#text", text)
+  await page.press("#text", "Enter")
+}
+
+// lines waits until the chat shows exactly these.
+async function lines(page, ...want) {
+  await page.waitForFunction(n => document.querySelectorAll("#lines li").length >= n, want.length)
+  equal(await page.locator("#lines li").allTextContents(), want, "lines")
+}
+
+const tabs = {
+  async "two tabs chat"() {
+    const [ann, bob] = [await openTab("room:tabs", "ann"), await openTab("room:tabs", "bob")]
+    await say(ann, "hello")
+    await lines(bob, "ann: hello")
+    await say(bob, "<b>hi</b> ü 😀")
+    for (const tab of [ann, bob]) await lines(tab, "ann: hello", "bob: <b>hi</b> ü 😀")
+    await closePage(ann)
+    await say(bob, "gone?")
+    await lines(bob, "ann: hello", "bob: <b>hi</b> ü 😀", "bob: gone?")
+    await closePage(bob)
+  },
+
+  async "a crash in one tab leaves the other alone"() {
+    const [ann, bob] = [await openTab("room:crashing-tabs", "ann"), await openTab("room:crashing-tabs", "bob")]
+    await ann.click("#crash")
+    await joins(ann, 2)
+    await say(ann, "back")
+    for (const tab of [ann, bob]) await lines(tab, "ann: back")
+    await joins(bob, 1)
+    await closePage(ann)
+    await closePage(bob)
+  },
+
+  async "two tabs come back after a restart of the server"() {
+    const [ann, bob] = [await openTab("room:lasting-tabs", "ann"), await openTab("room:lasting-tabs", "bob")]
+    const answer = await fetch(`${settings.controlURL}/restart`, { method: "POST" })
+    assert(answer.ok, `restart: ${answer.status}`)
+    for (const tab of [ann, bob]) await joins(tab, 2)
+    await say(ann, "still here")
+    for (const tab of [ann, bob]) await lines(tab, "ann: still here")
+    await closePage(ann)
+    await closePage(bob)
+  },
+
+  async "a reload joins again"() {
+    const [ann, bob] = [await openTab("room:reloaded-tabs", "ann"), await openTab("room:reloaded-tabs", "bob")]
+    await ann.reload()
+    await ann.waitForSelector("body[data-ready]")
+    await ann.evaluate(([t, n]) => window.chat(t, n), ["room:reloaded-tabs", "ann"])
+    await joins(ann, 1)
+    await say(bob, "welcome")
+    for (const tab of [ann, bob]) await lines(tab, "bob: welcome")
+    await closePage(ann)
+    await closePage(bob)
+  },
+}
+
+try {
+  await drive({ ...Object.fromEntries(namesFor(packageName).map(name => [name, () => inPage(name)])), ...tabs })
+} finally {
+  await browser.close()
+  await rm(profile, { recursive: true, force: true })
+}

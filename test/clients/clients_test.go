@@ -1,0 +1,113 @@
+// Package clients has only tests: they run the stock JavaScript client of Phoenix
+// against the fixture application, in Node and in Chromium. The scenarios are
+// in scenarios.mjs, and the same ones run everywhere.
+package clients
+
+import (
+	"encoding/json"
+	"net/http"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+)
+
+// require says that the tests must run; without it they are skipped where Node, its
+// packages or a browser are missing.
+const require = "BENNU_REQUIRE_CLIENTS"
+
+// scenarioTime bounds one scenario as a whole. Each step has a bound of its own,
+// in lib.mjs, and tells more when it is passed.
+const scenarioTime = 3 * time.Minute
+
+func TestNode(t *testing.T) {
+	needNode(t)
+	for _, client := range []string{"phoenix", "phoenix-1-7"} {
+		t.Run(client, func(t *testing.T) { runScenarios(t, "node.mjs", client) })
+	}
+}
+
+func TestBrowser(t *testing.T) {
+	needNode(t)
+	needBrowser(t)
+	for _, client := range []string{"phoenix", "phoenix-1-7"} {
+		t.Run(client, func(t *testing.T) { runScenarios(t, "browser.mjs", client) })
+	}
+}
+
+// runScenarios starts a server and a script, and has the script run one scenario
+// after the other.
+func runScenarios(t *testing.T, script, client string) {
+	s := startServer(t)
+	p := startProxy(t, s.addr)
+	control := http.NewServeMux()
+	control.HandleFunc("POST /restart", func(w http.ResponseWriter, r *http.Request) {
+		if err := s.restart(); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+		}
+	})
+	control.HandleFunc("POST /cut", func(w http.ResponseWriter, r *http.Request) { p.cut() })
+	// The page and its scripts come from here and not from the server under test,
+	// which is away for a while when it restarts.
+	control.Handle("GET /", http.FileServerFS(os.DirFS(".")))
+	port := serveHTTP(t, control)
+
+	// The page comes from the origin that the fixture application lets in, and
+	// may itself ask only there.
+	host := "http://localhost:" + port
+	if script == "node.mjs" {
+		host = "http://127.0.0.1:" + port
+	}
+	env, err := json.Marshal(map[string]string{
+		"url":        "ws://" + s.addr + "/socket",
+		"authURL":    "ws://" + s.addr + "/auth",
+		"cutURL":     "ws://" + p.addr + "/socket",
+		"controlURL": host,
+		"pageURL":    host,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := startDriver(t, script, client, string(env))
+	for _, name := range d.scenarios {
+		t.Run(name, func(t *testing.T) {
+			if failure := d.run(t, name); failure != "" {
+				t.Error(failure)
+			}
+		})
+	}
+}
+
+// needNode skips or fails the test when Node or its packages are not there.
+func needNode(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("node"); err != nil {
+		missing(t, "Node is not installed")
+	}
+	if _, err := os.Stat("node_modules/phoenix/package.json"); err != nil {
+		missing(t, "the npm packages are not installed")
+	}
+}
+
+// needBrowser skips or fails the test when there is no Chromium.
+func needBrowser(t *testing.T) {
+	t.Helper()
+	if _, err := os.Stat(chromium()); err != nil {
+		missing(t, "there is no Chromium at "+chromium())
+	}
+}
+
+func chromium() string {
+	if path := os.Getenv("BENNU_CHROMIUM"); path != "" {
+		return path
+	}
+	return "/usr/bin/chromium"
+}
+
+func missing(t *testing.T, what string) {
+	t.Helper()
+	if os.Getenv(require) != "" {
+		t.Fatalf("%s, and %s is set: run `make deps`", what, require)
+	}
+	t.Skipf("NOT RUN: %s. `make clients` installs what is needed and runs them.", what)
+}

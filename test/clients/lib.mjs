@@ -1,0 +1,158 @@
+// What the scenarios are written with. It runs in Node and in a page alike, and
+// waits for things to happen, never for time to pass.
+
+// How long anything may take. A busy machine is slow; a broken server is silent.
+export const patience = 15_000
+
+export function assert(condition, message) {
+  if (!condition) throw new Error(message)
+}
+
+// equal compares what JSON can express; the order of keys does not count.
+export function equal(got, want, what) {
+  const [g, w] = [canonical(got), canonical(want)]
+  assert(g === w, `${what}: got ${g}, want ${w}`)
+}
+
+function canonical(value) {
+  return JSON.stringify(value, (_, v) =>
+    v && typeof v === "object" && !Array.isArray(v) ? Object.fromEntries(Object.entries(v).sort(([a], [b]) => (a < b ? -1 : 1))) : v)
+}
+
+// within fails when the promise is not settled in time.
+export function within(promise, what, ms = patience) {
+  let timer
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what}: nothing after ${ms} ms`)), ms)
+  })
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer))
+}
+
+// A Queue keeps what happened until the scenario asks for it.
+export class Queue {
+  items = []
+  takers = []
+
+  put(item) {
+    const taker = this.takers.shift()
+    if (taker) taker(item)
+    else this.items.push(item)
+  }
+
+  // next is the oldest item, or the next one to come.
+  next(what, ms) {
+    if (this.items.length > 0) return Promise.resolve(this.items.shift())
+    let taker
+    const item = new Promise(resolve => this.takers.push((taker = resolve)))
+    return within(item, what, ms).catch(err => {
+      this.takers = this.takers.filter(t => t !== taker)
+      throw err
+    })
+  }
+
+  // empty fails when something happened that nobody asked for.
+  empty(what) {
+    assert(this.items.length === 0, `${what}: ${canonical(this.items)}`)
+  }
+}
+
+// The clients that a scenario has opened.
+const open = new Set()
+
+// connect makes a stock socket and opens it. Reconnecting and rejoining are as
+// automatic as ever, only sooner than a person would need them.
+export function connect(env, { url = env.url, params = {}, ...options } = {}) {
+  const socket = new env.phoenix.Socket(url, {
+    ...(env.transport ? { transport: env.transport } : {}),
+    params,
+    timeout: patience,
+    reconnectAfterMs: () => 20,
+    rejoinAfterMs: () => 20,
+    ...options,
+  })
+  const client = { socket, opens: new Queue(), closes: new Queue(), errors: new Queue() }
+  socket.onOpen(() => client.opens.put(true))
+  socket.onClose(event => client.closes.put(event?.code))
+  socket.onError(error => client.errors.put(error))
+  open.add(client)
+  socket.connect()
+  return client
+}
+
+// disconnectAll closes every socket for good.
+export function disconnectAll() {
+  const all = [...open]
+  open.clear()
+  return within(Promise.all(all.map(c => new Promise(done => c.socket.disconnect(done)))), "disconnecting")
+}
+
+// channel makes a channel without joining it. Its queues tell of every join
+// that was answered, of errors, of the close, and of the events asked for.
+export function channel(client, topic, params = {}, events = []) {
+  const ch = client.socket.channel(topic, params)
+  ch.joins = new Queue()
+  ch.crashes = new Queue()
+  ch.closes = new Queue()
+  ch.got = Object.fromEntries(events.map(event => [event, new Queue()]))
+  ch.onError(reason => ch.crashes.put(reason))
+  ch.onClose(payload => ch.closes.put(payload))
+  for (const event of events) ch.on(event, payload => ch.got[event].put(payload))
+  return ch
+}
+
+// tryJoin sends the first join. Whatever comes back lands in ch.joins, and so
+// does the answer to every automatic rejoin.
+export function tryJoin(ch) {
+  ch.join()
+    .receive("ok", response => ch.joins.put({ status: "ok", response }))
+    .receive("error", response => ch.joins.put({ status: "error", response }))
+    .receive("timeout", () => ch.joins.put({ status: "timeout" }))
+  return ch.joins.next(`the answer to joining ${ch.topic}`)
+}
+
+// joined gives a channel that is joined.
+export async function joined(client, topic, params, events) {
+  const ch = channel(client, topic, params, events)
+  const { status, response } = await tryJoin(ch)
+  equal(status, "ok", `joining ${topic}, ${canonical(response)}`)
+  return ch
+}
+
+// rejoined waits until the client has, by itself, joined again.
+export async function rejoined(ch) {
+  const { status } = await ch.joins.next(`rejoining ${ch.topic}`)
+  equal(status, "ok", `rejoining ${ch.topic}`)
+}
+
+// ask pushes an event and gives the first reply to it.
+export function ask(ch, event, payload = {}, ms = patience) {
+  return within(new Promise(resolve => {
+    const push = ch.push(event, payload, ms)
+    for (const status of ["ok", "error", "my_status", "timeout"]) {
+      push.receive(status, response => resolve({ status, response }))
+    }
+  }), `the reply to ${event} on ${ch.topic}`, ms + 1000)
+}
+
+// expectReply pushes an event and checks the reply.
+export async function expectReply(ch, event, payload, status, response) {
+  equal(await ask(ch, event, payload), { status, response }, `the reply to ${event} on ${ch.topic}`)
+}
+
+// alive checks that a channel answers, and so that all it had sent before has arrived.
+export function alive(ch) {
+  const payload = { alive: Math.random() }
+  return expectReply(ch, "echo", payload, "ok", payload)
+}
+
+export const bytes = (...list) => new Uint8Array(list).buffer
+
+export function equalBytes(got, want, what) {
+  assert(got instanceof ArrayBuffer, `${what}: got ${canonical(got)}, want bytes`)
+  equal([...new Uint8Array(got)], want, what)
+}
+
+let topics = 0
+
+// topicOf names a topic that no other scenario uses.
+export const topicOf = name => `room:${name}-${++topics}-${Math.random().toString(36).slice(2)}`
