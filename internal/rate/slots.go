@@ -1,0 +1,89 @@
+package rate
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// Slots bounds how many of something are in work at once. Who finds none free waits
+// a moment, so that a short burst passes. The zero Slots has no limit. All methods may be
+// called from any goroutine.
+type Slots struct {
+	free chan struct{} // nil: no limit
+	wait time.Duration
+}
+
+// NewSlots makes n slots, for which to wait at most so long. A negative n means no
+// limit.
+func NewSlots(n int, wait time.Duration) *Slots {
+	if n < 0 {
+		return &Slots{}
+	}
+	return &Slots{free: make(chan struct{}, n), wait: wait}
+}
+
+// Acquire takes a slot. It reports false when none was free in time, or ctx ended.
+func (s *Slots) Acquire(ctx context.Context) bool {
+	if s.free == nil {
+		return true
+	}
+	select {
+	case s.free <- struct{}{}:
+		return true
+	default:
+	}
+	timer := time.NewTimer(s.wait)
+	defer timer.Stop()
+	select {
+	case s.free <- struct{}{}:
+		return true
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return false
+}
+
+// Release gives a slot back.
+func (s *Slots) Release() {
+	if s.free != nil {
+		<-s.free
+	}
+}
+
+// Counts bounds how many of something each key has. The zero value is ready. All
+// methods may be called from any goroutine.
+type Counts struct {
+	mu sync.Mutex
+	m  map[string]int
+}
+
+// Add counts one more for key, unless it has n already. A negative n means no limit.
+func (c *Counts) Add(key string, n int) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if n >= 0 && c.m[key] >= n {
+		return false
+	}
+	if c.m == nil {
+		c.m = make(map[string]int)
+	}
+	c.m[key]++
+	return true
+}
+
+// Remove takes one of key back.
+func (c *Counts) Remove(key string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.m[key]--; c.m[key] <= 0 {
+		delete(c.m, key)
+	}
+}
+
+// Len is the number of keys that have any.
+func (c *Counts) Len() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.m)
+}
