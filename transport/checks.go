@@ -60,6 +60,8 @@ type Checks struct {
 	// When nil, what clients offer is ignored. Otherwise a client that offers
 	// any must offer one of these; the match is exact.
 	Subprotocols []string
+	// Session shows the application the browser's web session. Nil shows none.
+	Session *SessionCheck
 }
 
 // Run makes the checks that come before the application's, in the order that
@@ -83,6 +85,7 @@ func (c *Checks) Run(r *http.Request, vars map[string]string, transport string) 
 	}
 	info := NewConnectInfo(r, transport, params)
 	info.scheme = c.Scheme
+	info.Session = c.session(r, params)
 	if transport == LongPoll {
 		if c.AuthToken {
 			info.AuthToken = rawToken(r.Header)

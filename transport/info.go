@@ -37,6 +37,9 @@ type ConnectInfo struct {
 	// Subprotocol is what the server must echo, empty for nothing. It is never
 	// the token.
 	Subprotocol string
+	// Session is the browser's web session; see SessionCheck. It is nil when the
+	// mount does not ask for it, or the request may not have it.
+	Session map[string]any
 
 	r        *http.Request
 	scheme   func(*http.Request) string

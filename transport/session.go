@@ -1,0 +1,66 @@
+package transport
+
+import (
+	"errors"
+	"net/http"
+)
+
+// SessionCheck gives an application the web session of the browser behind a
+// connection. A browser sends its cookies with whatever any page opens, so the
+// session is shown only when the request proves that it comes from one of the
+// application's own pages: it has the session's CSRF token as the parameter
+// _csrf_token, and says where it comes from with an Origin header, or with
+// Sec-Fetch-Site: same-origin. Otherwise the connection goes on without a session.
+//
+// Package token reads the cookies of Plug and checks its CSRF tokens.
+type SessionCheck struct {
+	// Read returns the session of a request, or false when there is none that is
+	// valid. It is called concurrently and must not keep the request.
+	Read func(r *http.Request) (map[string]any, bool)
+	// CSRF reports whether a token was made for a session. It is called
+	// concurrently, and should compare in constant time.
+	CSRF func(session map[string]any, token string) bool
+	// InsecureSkipCSRFCheck shows the session without a token. It cannot be
+	// combined with InsecureSkipOriginCheck.
+	InsecureSkipCSRFCheck bool
+}
+
+// CSRFParam is the parameter in which a page passes its CSRF token, as
+// phoenix.js applications do.
+const CSRFParam = "_csrf_token"
+
+// Validate returns an error for checks that cannot be meant, as a sentence that
+// says what to do. A server should call it when it starts.
+func (c *Checks) Validate() error {
+	s := c.Session
+	switch {
+	case s == nil:
+		return nil
+	case s.Read == nil:
+		return errors.New("the session has no Read; set it to a function that reads the session, or leave Session nil")
+	case s.InsecureSkipCSRFCheck && c.InsecureSkipOriginCheck:
+		return errors.New("origin and CSRF checks are both off, so any website could act as its visitors; turn one of them on, or leave Session nil")
+	case s.CSRF == nil && !s.InsecureSkipCSRFCheck:
+		return errors.New("the session has no CSRF; set it to a function that checks tokens, or write InsecureSkipCSRFCheck: true")
+	}
+	return nil
+}
+
+// session returns the session that the request may have.
+func (c *Checks) session(r *http.Request, params Params) map[string]any {
+	s := c.Session
+	if s == nil || r.Header.Get("Origin") == "" && r.Header.Get("Sec-Fetch-Site") != "same-origin" {
+		return nil
+	}
+	session, ok := s.Read(r)
+	if !ok {
+		return nil
+	}
+	if !s.InsecureSkipCSRFCheck {
+		token, ok := params.String(CSRFParam)
+		if !ok || !s.CSRF(session, token) {
+			return nil
+		}
+	}
+	return session
+}
