@@ -22,14 +22,18 @@ type Group struct {
 
 // Start runs r in a goroutine of the group. A panic in r is not caught here.
 func (g *Group) Start(r Runner) {
-	g.n.Add(1)
+	g.Add()
 	go g.run(r)
 }
 
 func (g *Group) run(r Runner) {
-	defer g.done()
+	defer g.Done()
 	r.Run()
 }
+
+// Add counts a goroutine that the caller starts, or other work to be waited for. Done
+// must follow.
+func (g *Group) Add() { g.n.Add(1) }
 
 // Go runs f in a goroutine of the group.
 func (g *Group) Go(f func()) { g.Start(function(f)) }
@@ -38,7 +42,8 @@ type function func()
 
 func (f function) Run() { f() }
 
-func (g *Group) done() {
+// Done is the end of what Add counted.
+func (g *Group) Done() {
 	if g.n.Add(-1) > 0 {
 		return
 	}
@@ -54,11 +59,11 @@ func (g *Group) done() {
 func (g *Group) Len() int { return int(g.n.Load()) }
 
 // Wait returns nil at a moment when no goroutine of the group runs, or the
-// context's error.
+// context's cause.
 func (g *Group) Wait(ctx context.Context) error {
 	for {
 		g.mu.Lock()
-		// done takes the lock after it has counted down, so either it sees
+		// Done takes the lock after it has counted down, so either it sees
 		// the channel made here or zero is seen here.
 		if g.idle == nil {
 			g.idle = make(chan struct{})
@@ -72,7 +77,7 @@ func (g *Group) Wait(ctx context.Context) error {
 		select {
 		case <-idle:
 		case <-ctx.Done():
-			return ctx.Err()
+			return context.Cause(ctx)
 		}
 	}
 }

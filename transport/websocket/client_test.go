@@ -206,7 +206,6 @@ type receiver struct {
 
 	mu     sync.Mutex
 	conn   transport.Conn
-	fault  error
 	closed chan error
 }
 

@@ -54,11 +54,12 @@ type conn struct {
 	q       queue
 	writer  writerState
 	flushed bool          // the close frame is written
+	hanging bool          // the reader only waits for the end, in hangUp
 	dead    bool          // the socket is of no more use
 	trim    bool          // the batch being written shall end with its current frame
 	closeBy time.Duration // when a closing connection is given up, on the server's clock
 	reason  error         // why it ended
-	wake    chan struct{} // closed to wake a paused reader
+	wake    chan struct{} // closed to wake the reader where it does not wait for the socket
 
 	nextFlush  *conn // guarded by Server.flushMu
 	prev, next *conn // guarded by Server.mu
@@ -126,6 +127,16 @@ func (c *conn) Close(code transport.CloseCode) {
 	c.shut(code, &transport.ClosedError{Code: code})
 }
 
+// closeOrAbort closes the connection, or its socket at once when code is 0.
+func (c *conn) closeOrAbort(code transport.CloseCode) {
+	if code != 0 {
+		c.Close(code)
+		return
+	}
+	c.lost(transport.ErrLost)
+	c.reset()
+}
+
 // shut closes the connection with a code after all that is queued.
 func (c *conn) shut(code transport.CloseCode, reason error) {
 	c.mu.Lock()
@@ -159,6 +170,11 @@ func (c *conn) closeLocked(code transport.CloseCode, reason error) {
 func (c *conn) endLocked(reason error) {
 	c.reason = reason
 	c.ended.Store(true)
+	c.wakeLocked()
+}
+
+// wakeLocked wakes the reader where it does not wait for the socket.
+func (c *conn) wakeLocked() {
 	if c.wake != nil {
 		close(c.wake)
 		c.wake = nil
@@ -174,6 +190,7 @@ func (c *conn) lost(reason error) {
 	}
 	c.dead = true
 	c.q.drop()
+	c.wakeLocked()
 	c.mu.Unlock()
 }
 

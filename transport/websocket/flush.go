@@ -23,6 +23,7 @@ type flusher struct {
 	parts [vectorMax][]byte
 	write func(fd uintptr) bool // f.writeAll, made once
 
+	own  batch  // what flush has taken; here because it would be allocated otherwise
 	b    *batch // what write writes, and what came of it
 	done progress
 	err  error
@@ -53,17 +54,17 @@ func (s *Server) schedule(c *conn) {
 	start := s.flushing < s.maxFlushing
 	if start {
 		s.flushing++
-		s.goroutines.add()
+		s.goroutines.Add()
 	}
 	s.flushMu.Unlock()
 	if start {
-		go s.flushScheduled()
+		go s.flushWorker() // a method here would cost an allocation
 	}
 }
 
 // flushScheduled flushes connections until none is marked.
 func (s *Server) flushScheduled() {
-	defer s.goroutines.done()
+	defer s.goroutines.Done()
 	f := flushers.Get().(*flusher)
 	for {
 		s.flushMu.Lock()
@@ -90,16 +91,17 @@ func (s *Server) flushScheduled() {
 // the role of the writer and gives it up by the call.
 func (f *flusher) flush(c *conn) {
 	c.mu.Lock()
-	b, ok := c.takeLocked()
+	ok := c.takeLocked(&f.own)
 	c.mu.Unlock()
 	if !ok {
 		return
 	}
+	b := &f.own
 	if c.raw == nil {
 		c.wait(b)
 		return
 	}
-	f.b = &b
+	f.b = b
 	err := c.raw.Write(f.write)
 	if err == nil {
 		err = f.err
@@ -107,11 +109,11 @@ func (f *flusher) flush(c *conn) {
 	done := f.done
 	f.b, f.err, f.done = nil, nil, progress{}
 	if err != nil {
-		c.writeFailed(&b, transport.ErrLost)
+		c.writeFailed(b, transport.ErrLost)
 		return
 	}
 	c.mu.Lock()
-	if c.settleLocked(&b, done); !b.done() {
+	if c.settleLocked(b, done); !b.done() {
 		c.mu.Unlock()
 		c.wait(b)
 		return
@@ -129,12 +131,13 @@ func (f *flusher) flush(c *conn) {
 
 // takeLocked takes what is queued. When there is nothing the role of the writer
 // is given up.
-func (c *conn) takeLocked() (batch, bool) {
+func (c *conn) takeLocked(b *batch) bool {
 	if c.q.empty() {
 		c.writer = writerIdle
-		return batch{}, false
+		return false
 	}
-	return c.q.take(), true
+	*b = c.q.take()
+	return true
 }
 
 // settleLocked counts what was written of b.
@@ -164,11 +167,15 @@ func (c *conn) releaseLocked() {
 	c.writer = writerIdle
 	c.flushed = true
 	// The reader now waits for the client to close its side too, or for nothing.
-	now := c.srv.now()
-	if c.closeBy = now; ok {
+	if c.closeBy = c.srv.now(); ok {
 		c.closeBy += c.lim.linger
 	}
-	_ = c.nc.SetReadDeadline(c.srv.at(c.closeBy))
+	if c.hanging {
+		// Before that, it would undo the deadline that wakes the reader: one that
+		// passed is forgotten if it is moved before the reader has run.
+		_ = c.nc.SetReadDeadline(c.srv.at(c.closeBy))
+	}
+	c.wakeLocked()
 	c.mu.Unlock()
 }
 

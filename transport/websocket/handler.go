@@ -50,6 +50,10 @@ func (s *Server) Handler(acceptor transport.Acceptor, opts *Options) (*Handler, 
 // The order is one that clients can see: the method, the mount's checks, the
 // acceptor, and only then the headers of the upgrade.
 func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, vars map[string]string) {
+	if r.ContentLength != 0 {
+		// Whatever the answer, the server shall not wait for a body first.
+		w.Header().Set("Connection", "close")
+	}
 	upgraded := false
 	defer func() {
 		if !upgraded {
@@ -64,10 +68,11 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, vars map[string]
 		refuse(w, http.StatusBadRequest)
 		return false
 	}
-	if h.srv.refusing() {
+	if !h.srv.enter() {
 		refuseBusy(w)
 		return false
 	}
+	defer h.srv.goroutines.Done()
 	info, err := h.checks.Run(r, vars, transport.WebSocket)
 	if err != nil {
 		status := http.StatusInternalServerError
@@ -147,8 +152,8 @@ func (h *Handler) upgrade(w http.ResponseWriter, host, key, subprotocol string, 
 		}
 		return false
 	}
-	_, err = h.srv.open(nc, receiver, h.lim, buffered(rw.Reader))
-	return err == nil
+	h.srv.open(nc, receiver, h.lim, buffered(rw.Reader))
+	return true
 }
 
 // buffered returns a copy of what a client sent right behind its handshake. The

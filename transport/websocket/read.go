@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"bytes"
+	"io"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -27,7 +28,7 @@ const lingerBytes = 4 << 20
 // run is the goroutine of a connection. What arrived together with the
 // handshake comes first.
 func (c *conn) run(early []byte) {
-	defer c.srv.goroutines.done()
+	defer c.srv.goroutines.Done()
 	defer c.end() // a panic or Goexit of the receiver does not pass it by
 	c.serve(early)
 }
@@ -204,6 +205,24 @@ func (c *conn) pause(p []byte, resume <-chan struct{}) []byte {
 	return p
 }
 
+// awaitFlush waits until the close frame is written, or until closeBy.
+func (c *conn) awaitFlush() {
+	c.mu.Lock()
+	if c.flushed || c.dead {
+		c.mu.Unlock()
+		return
+	}
+	wake := make(chan struct{})
+	c.wake = wake
+	timer := time.NewTimer(c.closeBy - c.srv.now())
+	c.mu.Unlock()
+	defer timer.Stop()
+	select {
+	case <-wake:
+	case <-timer.C:
+	}
+}
+
 func (c *conn) cork() {
 	c.mu.Lock()
 	c.corked = c.claimLocked(writerBusy)
@@ -256,6 +275,7 @@ func (c *conn) end() {
 func (c *conn) hangUp() {
 	for n := 0; n < lingerBytes; {
 		c.mu.Lock()
+		c.hanging = true
 		over := c.dead || c.srv.now() >= c.closeBy
 		if !over {
 			_ = c.nc.SetReadDeadline(c.srv.at(c.closeBy))
@@ -267,6 +287,9 @@ func (c *conn) hangUp() {
 		p, err := c.read()
 		n += len(p)
 		c.freeInput()
+		if err == io.EOF {
+			c.awaitFlush() // a client that has closed its side may still read
+		}
 		if err != nil && !isTimeout(err) {
 			break
 		}

@@ -34,19 +34,31 @@ func TestRFC6455(t *testing.T) {
 		{"close", closeCases()},
 		{"limits", limitCases()},
 	}
+	// The default queue has no room for the echo of the longest message.
+	opts := &websocket.Options{MaxQueueBytes: 4 << 20}
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {
-			// The default queue has no room for the echo of the longest message.
-			addr := listen(t, newServer(t), acceptFunc(acceptEcho), &websocket.Options{MaxQueueBytes: 4 << 20})
+			s := newServer(t)
+			addr := listen(t, s, acceptFunc(acceptEcho), opts)
 			for _, tc := range g.cases {
-				t.Run(tc.name, func(t *testing.T) { runRFC(t, addr, tc) })
+				t.Run(tc.name, func(t *testing.T) { runRFC(t, upgrade(t, addr), tc) })
 			}
+			t.Run("waiting", func(t *testing.T) { // the way of TLS and other systems
+				for _, tc := range g.cases {
+					t.Run(tc.name, func(t *testing.T) {
+						sc, pc := tcpPair(t)
+						if _, err := s.NewConn(halfCloser{sc}, newReceiver(echo), opts); err != nil {
+							t.Fatal(err)
+						}
+						runRFC(t, newClient(t, pc), tc)
+					})
+				}
+			})
 		})
 	}
 }
 
-func runRFC(t *testing.T, addr string, tc rfcCase) {
-	c := upgrade(t, addr)
+func runRFC(t *testing.T, c *client, tc rfcCase) {
 	in, out := tc.in, tc.out
 	if len(out) == 0 || out[len(out)-1].op != 8 {
 		in = append(bytes.Clone(in), closing(1000).bytes()...)

@@ -7,9 +7,9 @@ import (
 	"net"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/task"
 	"github.com/bennu-go/bennu/transport"
 )
 
@@ -25,14 +25,16 @@ type Server struct {
 	start       time.Time
 	maxFlushing int
 	stats       counters
-	goroutines  group
+	goroutines  task.Group
 
 	flushMu              sync.Mutex // held alone, never with another lock
 	flushHead, flushTail *conn
 	flushing             int
+	flushWorker          func() // s.flushScheduled, made once
 
 	mu     sync.Mutex // not held while calling a connection
 	closed bool
+	code   transport.CloseCode // what closed said; 0 is Abort
 	conns  *conn
 }
 
@@ -48,6 +50,7 @@ func NewServer(cfg *ServerConfig) *Server {
 	if s.maxFlushing <= 0 {
 		s.maxFlushing = runtime.GOMAXPROCS(0)
 	}
+	s.flushWorker = s.flushScheduled
 	return s
 }
 
@@ -67,28 +70,44 @@ func (s *Server) NewConn(nc net.Conn, r transport.Receiver, opts *Options) (tran
 		_ = nc.Close()
 		return nil, err
 	}
-	return s.open(nc, r, l, nil)
-}
-
-// open starts a connection. The bytes in early arrived with the handshake.
-func (s *Server) open(nc net.Conn, r transport.Receiver, l *limits, early []byte) (*conn, error) {
-	c := s.newConn(nc, r, l)
-	s.mu.Lock()
-	if s.closed {
-		s.mu.Unlock()
+	if !s.enter() {
 		_ = nc.Close()
 		return nil, ErrServerClosed
 	}
+	defer s.goroutines.Done()
+	return s.open(nc, r, l, nil), nil
+}
+
+// enter lets a handshake begin unless the server is closed. Wait waits for it,
+// until the caller calls goroutines.Done.
+func (s *Server) enter() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.goroutines.Add()
+	}
+	return !s.closed
+}
+
+// open starts a connection. The bytes in early arrived with the handshake. If
+// the server was closed since enter, so is the connection.
+func (s *Server) open(nc net.Conn, r transport.Receiver, l *limits, early []byte) *conn {
+	c := s.newConn(nc, r, l)
+	s.mu.Lock()
 	if c.next = s.conns; c.next != nil {
 		c.next.prev = c
 	}
 	s.conns = c
-	s.goroutines.add()
+	s.goroutines.Add()
+	closed, code := s.closed, s.code
 	s.mu.Unlock()
 	s.stats.open.Add(1)
 	s.stats.opened.Add(1)
 	go c.run(early)
-	return c, nil
+	if closed {
+		c.closeOrAbort(code)
+	}
+	return c
 }
 
 // remove forgets a connection whose socket is closed.
@@ -110,81 +129,30 @@ func (s *Server) remove(c *conn) {
 // Close makes the server refuse new connections, with 503, and closes all that
 // are open with code. It does not wait; Wait does. Calling it again closes
 // nothing more.
-func (s *Server) Close(code transport.CloseCode) {
-	for _, c := range s.stop() {
-		c.Close(code)
-	}
-}
+func (s *Server) Close(code transport.CloseCode) { s.stop(code) }
 
 // Abort is Close without a close frame and without writing what is queued: all
 // sockets are closed at once, those of closing connections too.
-func (s *Server) Abort() {
-	for _, c := range s.stop() {
-		c.lost(transport.ErrLost)
-		c.reset()
-	}
-}
+func (s *Server) Abort() { s.stop(0) }
 
-// stop refuses new connections and lists the ones there are.
-func (s *Server) stop() []*conn {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.closed = true
+func (s *Server) stop(code transport.CloseCode) {
 	var list []*conn
+	s.mu.Lock()
+	if !s.closed || code == 0 {
+		s.code = code
+	}
+	s.closed = true
 	for c := s.conns; c != nil; c = c.next {
 		list = append(list, c)
 	}
-	return list
-}
-
-func (s *Server) refusing() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.closed
-}
-
-// Wait waits until the server has no goroutine left, or for ctx and returns its
-// cause. After Close that takes at most the write timeout and the linger time.
-func (s *Server) Wait(ctx context.Context) error { return s.goroutines.wait(ctx) }
-
-// group counts goroutines. Unlike a sync.WaitGroup it may grow from zero while
-// somebody waits.
-type group struct {
-	n    atomic.Int64
-	mu   sync.Mutex
-	zero chan struct{} // made by who waits, closed when n comes to 0
-}
-
-func (g *group) add() { g.n.Add(1) }
-
-func (g *group) done() {
-	if g.n.Add(-1) > 0 {
-		return
-	}
-	g.mu.Lock()
-	if g.zero != nil {
-		close(g.zero)
-		g.zero = nil
-	}
-	g.mu.Unlock()
-}
-
-func (g *group) wait(ctx context.Context) error {
-	for {
-		g.mu.Lock()
-		if g.n.Load() == 0 {
-			g.mu.Unlock()
-			return nil
-		}
-		if g.zero == nil {
-			g.zero = make(chan struct{})
-		}
-		zero := g.zero
-		g.mu.Unlock()
-		select {
-		case <-zero:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
+	s.mu.Unlock()
+	for _, c := range list {
+		c.closeOrAbort(code)
 	}
 }
+
+// Wait waits until the server has no goroutine left and no handshake in
+// progress, or for ctx and returns its cause. After Close that takes at most the
+// write timeout and the linger time, beside what the acceptor and the receivers
+// take.
+func (s *Server) Wait(ctx context.Context) error { return s.goroutines.Wait(ctx) }

@@ -12,14 +12,16 @@ const chunk = 16 << 10
 
 // wait leaves the rest of a batch, and all that is queued until then, to a
 // goroutine that may wait for the socket. The caller has the role of the writer.
-func (c *conn) wait(b batch) {
-	c.srv.goroutines.add()
-	go c.writeWaiting(b)
+func (c *conn) wait(b *batch) {
+	rest := *b
+	*b = batch{}
+	c.srv.goroutines.Add()
+	go c.writeWaiting(rest)
 }
 
 // writeWaiting writes until nothing is queued.
 func (c *conn) writeWaiting(b batch) {
-	defer c.srv.goroutines.done()
+	defer c.srv.goroutines.Done()
 	var step func(*batch) (progress, error)
 	if c.raw != nil {
 		step = c.stepRaw()

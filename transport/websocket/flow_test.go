@@ -1,0 +1,547 @@
+package websocket_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net"
+	"runtime"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/bennu-go/bennu/transport"
+	"github.com/bennu-go/bennu/transport/websocket"
+	"github.com/bennu-go/bennu/wire"
+)
+
+// numbered is a binary frame of n bytes that starts with a number.
+func numbered(i, n int) transport.Frame {
+	p := make([]byte, n)
+	binary.BigEndian.PutUint64(p, uint64(i))
+	return seal(wire.Binary, p)
+}
+
+// pipe connects a client over net.Pipe, where a write waits for its reader.
+func pipe(t testing.TB, s *websocket.Server, r transport.Receiver, opts *websocket.Options) (transport.Conn, *client) {
+	t.Helper()
+	sc, pc := net.Pipe()
+	conn, err := s.NewConn(sc, r, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conn, newClient(t, pc)
+}
+
+func TestCloseFlushesFirst(t *testing.T) {
+	for name, connect := range map[string]func(testing.TB, *websocket.Server, transport.Receiver, *websocket.Options) (transport.Conn, *client){"tcp": serve, "pipe": pipe} {
+		t.Run(name, func(t *testing.T) {
+			r := newReceiver(nil)
+			conn, c := connect(t, newServer(t), r, nil)
+			const n = 500
+			for i := range n {
+				if !conn.Send(numbered(i, 10+i)) {
+					t.Fatalf("frame %d not taken", i)
+				}
+			}
+			conn.Close(transport.CloseGoingAway)
+			conn.Close(transport.CloseRestart) // has no effect
+			if conn.Send(numbered(0, 10)) {
+				t.Error("sent after close")
+			}
+			if err := r.reason(t); !isClosed(err, transport.CloseGoingAway) {
+				t.Errorf("reason %v", err)
+			}
+			for i := range n {
+				c.expect(wantBin(numbered(i, 10+i).Payload()))
+			}
+			c.expect(wantClose(1001))
+		})
+	}
+}
+
+func TestSendInOpened(t *testing.T) {
+	r := newReceiver(echo)
+	r.opened = func(c transport.Conn) { c.Send(seal(wire.Text, []byte("welcome"))) }
+	_, c := serve(t, newServer(t), r, nil)
+	c.expect(wantText("welcome"))
+	c.send(text("a"))
+	c.expect(wantText("a"))
+}
+
+// TestQueueBounds fills the queue of a client that reads nothing. What is
+// being written counts too.
+func TestQueueBounds(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		opts websocket.Options
+		fits int
+	}{
+		{"messages", websocket.Options{MaxQueueMessages: 5}, 5},
+		{"bytes", websocket.Options{MaxQueueBytes: 1000}, 9}, // of 2+100 bytes
+		{"bytes exactly", websocket.Options{MaxQueueBytes: 1020}, 10},
+		{"one message", websocket.Options{MaxQueueMessages: 1}, 1},
+		{"none fits", websocket.Options{MaxQueueBytes: 50}, 0},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := newServer(t)
+			r := newReceiver(nil)
+			conn, c := pipe(t, s, r, &tc.opts)
+			sent := 0
+			for conn.Send(numbered(sent, 100)) {
+				if sent++; sent > 100 {
+					t.Fatal("no bound")
+				}
+			}
+			if sent != tc.fits {
+				t.Errorf("%d frames taken, want %d", sent, tc.fits)
+			}
+			if err := r.reason(t); err != transport.ErrSlowConsumer {
+				t.Errorf("reason %v", err)
+			}
+			if st := s.Stats(); st.SlowConsumers != 1 {
+				t.Errorf("counted %d times", st.SlowConsumers)
+			}
+			// What was begun is finished, the rest dropped, and the code arrives.
+			for i := 0; ; i++ {
+				op, payload, err := c.next()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if op == 8 {
+					if !bytes.Equal(payload, closeBody(1013, "")) {
+						t.Errorf("close % x", payload)
+					}
+					c.expectEnd()
+					break
+				}
+				if i > tc.fits || !bytes.Equal(payload, numbered(i, 100).Payload()) {
+					t.Fatalf("frame %d: % x", i, payload)
+				}
+			}
+		})
+	}
+}
+
+// TestSlowConsumerAlone publishes to clients of which one does not read.
+func TestSlowConsumerAlone(t *testing.T) {
+	s := newServer(t)
+	opts := &websocket.Options{MaxQueueMessages: 200}
+	connect := func(buffer int) (transport.Conn, *client, *receiver) {
+		sc, pc := tcpPair(t)
+		if buffer > 0 {
+			sc.SetWriteBuffer(buffer)
+			pc.SetReadBuffer(buffer)
+		}
+		r := newReceiver(nil)
+		conn, err := s.NewConn(sc, r, opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return conn, newClient(t, pc), r
+	}
+	slow, slowClient, slowReceiver := connect(4096)
+	const readers, batches, batch = 5, 50, 100
+	var conns []transport.Conn
+	var clients []*client
+	for range readers {
+		conn, c, _ := connect(0)
+		conns, clients = append(conns, conn), append(clients, c)
+	}
+	taken := 0
+	for b := range batches {
+		for i := b * batch; i < (b+1)*batch; i++ {
+			f := numbered(i, 1024)
+			if slow.Send(f) {
+				if taken != i {
+					t.Fatalf("took frame %d after refusing %d", i, taken)
+				}
+				taken++
+			}
+			for _, c := range conns {
+				if !c.Send(f) {
+					t.Fatalf("a reader was refused frame %d", i)
+				}
+			}
+		}
+		for _, c := range clients {
+			for i := b * batch; i < (b+1)*batch; i++ {
+				_, p, err := c.next()
+				if err != nil || binary.BigEndian.Uint64(p) != uint64(i) {
+					t.Fatalf("want frame %d: % .8x, %v", i, p, err)
+				}
+			}
+		}
+	}
+	if taken == batches*batch {
+		t.Fatal("the slow one was never cut")
+	}
+	if err := slowReceiver.reason(t); err != transport.ErrSlowConsumer {
+		t.Errorf("reason %v", err)
+	}
+	if st := s.Stats(); st.SlowConsumers != 1 || st.Lost != 0 {
+		t.Errorf("stats %+v", st)
+	}
+	// Now it reads: whole frames in order, and then the reason.
+	for i := 0; ; i++ {
+		op, p, err := slowClient.next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if op == 8 {
+			if !bytes.Equal(p, closeBody(1013, "")) {
+				t.Errorf("close % x", p)
+			}
+			break
+		}
+		if i > taken || binary.BigEndian.Uint64(p) != uint64(i) {
+			t.Fatalf("frame %d: % .8x", i, p)
+		}
+	}
+}
+
+// TestWriteTimeout leaves a client that takes nothing to the timeout.
+func TestWriteTimeout(t *testing.T) {
+	s := newServer(t)
+	opts := &websocket.Options{WriteTimeout: 20 * time.Millisecond, MaxQueueBytes: 64 << 20, CloseLinger: time.Millisecond}
+	sc, _ := tcpPair(t)
+	sc.SetWriteBuffer(4096)
+	r := newReceiver(nil)
+	conn, err := s.NewConn(sc, r, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 32 {
+		conn.Send(numbered(0, 1<<20))
+	}
+	if err := r.reason(t); err != transport.ErrSlowConsumer {
+		t.Errorf("reason %v", err)
+	}
+	eventually(t, "connection gone", func() bool { return s.Stats().Open == 0 })
+}
+
+// TestClosingIsBounded closes a connection whose client takes nothing, with no
+// timeout for writes but the one for closing.
+func TestClosingIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t)
+		r := newReceiver(nil)
+		conn, _ := pipe(t, s, r, &websocket.Options{WriteTimeout: websocket.Unlimited})
+		start := time.Now()
+		conn.Send(numbered(0, 100))
+		conn.Close(transport.CloseRestart)
+		if err := r.reason(t); !isClosed(err, 1012) || time.Since(start) != 0 {
+			t.Errorf("reason %v after %v", err, time.Since(start))
+		}
+		if err := s.Wait(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if d := time.Since(start); d != websocket.DefaultWriteTimeout {
+			t.Errorf("took %v", d)
+		}
+	})
+}
+
+// TestProgressRenewsWriteTimeout reads slowly but surely.
+func TestProgressRenewsWriteTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t)
+		r := newReceiver(nil)
+		conn, c := pipe(t, s, r, &websocket.Options{MaxQueueBytes: 8 << 20, IdleTimeout: websocket.Unlimited})
+		f := numbered(7, 256<<10)
+		conn.Send(f)
+		conn.Send(f)
+		got := make([]byte, 0, 2*f.Len())
+		buf := make([]byte, 16<<10)
+		for len(got) < 2*f.Len() {
+			time.Sleep(9 * time.Second) // of 10
+			n, err := io.ReadFull(c.nc, buf[:min(len(buf), 2*f.Len()-len(got))])
+			if err != nil {
+				t.Fatalf("after %d bytes: %v", len(got), err)
+			}
+			got = append(got, buf[:n]...)
+		}
+		if !bytes.Equal(got, append(bytes.Clone(f.Bytes()), f.Bytes()...)) {
+			t.Error("wrong bytes")
+		}
+		time.Sleep(time.Minute) // the deadline of the last write is gone
+		conn.Send(numbered(1, 10))
+		c.br.Reset(c.nc)
+		c.expect(wantBin(numbered(1, 10).Payload()))
+		// And one that stops is cut.
+		start := time.Now()
+		conn.Send(f)
+		if err := r.reason(t); err != transport.ErrSlowConsumer || time.Since(start) != 10*time.Second {
+			t.Errorf("reason %v after %v", err, time.Since(start))
+		}
+		s.Wait(t.Context())
+	})
+}
+
+func TestIdleTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t)
+		r := newReceiver(nil)
+		conn, c := pipe(t, s, r, nil)
+		drained := make(chan []byte, 1)
+		go func() {
+			b, _ := io.ReadAll(c.nc)
+			drained <- b
+		}()
+		start := time.Now()
+		// Anything the client sends counts: a ping, a pong, a piece of a frame.
+		for i, b := range [][]byte{join(ping("")), join(pong("x")), {0x81}, {0x83}, join(text("abc"))[2:]} {
+			time.Sleep(59 * time.Second)
+			if err := func() error { _, err := c.nc.Write(b); return err }(); err != nil {
+				t.Fatalf("%d: %v", i, err)
+			}
+		}
+		// What the server sends does not.
+		time.Sleep(30 * time.Second)
+		conn.Send(seal(wire.Text, []byte("x")))
+		time.Sleep(29 * time.Second)
+		if err := r.reason(t); err != transport.ErrIdle {
+			t.Errorf("reason %v", err)
+		}
+		if d := time.Since(start); d != (5*59+60)*time.Second {
+			t.Errorf("closed after %v", d)
+		}
+		if b := <-drained; !bytes.Equal(b, []byte("\x8a\x00\x81\x01x\x88\x02\x03\xea")) {
+			t.Errorf("client got % x", b)
+		}
+		if st := s.Stats(); st.IdleTimeouts != 1 {
+			t.Errorf("stats %+v", st)
+		}
+		s.Wait(t.Context())
+	})
+}
+
+func TestIdleUnlimited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t)
+		_, c := pipe(t, s, newReceiver(echo), &websocket.Options{IdleTimeout: websocket.Unlimited})
+		time.Sleep(1000 * time.Hour)
+		c.send(text("a"))
+		c.expect(wantText("a"))
+		c.send(closing(1000))
+		c.expect(wantClose(1000))
+		s.Wait(t.Context())
+	})
+}
+
+// TestControlRate counts control frames by the second.
+func TestControlRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t)
+		r := newReceiver(nil)
+		_, c := pipe(t, s, r, &websocket.Options{MaxControlRate: 3})
+		for range 5 {
+			c.send(pong(""), pong(""), pong(""))
+			time.Sleep(time.Second)
+		}
+		c.send(pong(""), pong(""), pong(""))
+		time.Sleep(time.Second / 2)
+		c.send(pong(""))
+		c.expect(wantClose(1008))
+		if err := r.reason(t); !isClosed(err, 1008) {
+			t.Errorf("reason %v", err)
+		}
+		s.Wait(t.Context())
+	})
+}
+
+// TestPause holds messages back until the receiver takes them again.
+func TestPause(t *testing.T) {
+	for _, cut := range []int{1, 1 << 20} {
+		t.Run(fmt.Sprint(cut), func(t *testing.T) {
+			resume := make(chan struct{})
+			var mu sync.Mutex
+			var got []string
+			r := newReceiver(func(c transport.Conn, op wire.Opcode, data []byte) <-chan struct{} {
+				mu.Lock()
+				defer mu.Unlock()
+				got = append(got, string(data))
+				if string(data) == "pause" {
+					c.Send(seal(wire.Text, []byte("pausing")))
+					return resume
+				}
+				echo(c, op, data)
+				return nil
+			})
+			conn, c := serve(t, newServer(t), r, nil)
+			c.chopped(join(text("a"), text("pause"), ping("p"), text("b"), partial(text("c")), cont("d")), cut)
+			c.expect(wantText("a"), wantText("pausing"))
+			// The paused connection still sends.
+			conn.Send(seal(wire.Text, []byte("meanwhile")))
+			c.expect(wantText("meanwhile"))
+			mu.Lock()
+			if len(got) != 2 {
+				t.Errorf("received %q while paused", got)
+			}
+			mu.Unlock()
+			close(resume)
+			c.expect(wantPong("p"), wantText("b"), wantText("cd"))
+		})
+	}
+}
+
+// TestResumedAlready returns a channel that is closed before it is returned.
+func TestResumedAlready(t *testing.T) {
+	open := make(chan struct{})
+	close(open)
+	r := newReceiver(func(c transport.Conn, op wire.Opcode, data []byte) <-chan struct{} {
+		echo(c, op, data)
+		return open
+	})
+	_, c := serve(t, newServer(t), r, nil)
+	c.send(text("a"), text("b"))
+	c.expect(wantText("a"), wantText("b"))
+}
+
+// TestCloseWhilePaused ends connections whose receiver never resumes.
+func TestCloseWhilePaused(t *testing.T) {
+	never := make(chan struct{})
+	for _, how := range []string{"close", "overflow", "abort", "close from receive"} {
+		t.Run(how, func(t *testing.T) {
+			s := newServer(t)
+			paused := make(chan struct{})
+			r := newReceiver(func(c transport.Conn, op wire.Opcode, data []byte) <-chan struct{} {
+				if how == "close from receive" {
+					c.Close(transport.CloseInternalError)
+				}
+				close(paused)
+				return never
+			})
+			conn, c := serve(t, s, r, &websocket.Options{MaxQueueBytes: 100})
+			c.send(text("a"), text("not received"))
+			<-paused
+			switch how {
+			case "close":
+				conn.Close(transport.CloseRestart)
+				c.expect(wantClose(1012))
+			case "overflow":
+				conn.Send(numbered(0, 200))
+				c.expect(wantClose(1013))
+			case "abort":
+				s.Abort()
+			default:
+				c.expect(wantClose(1011))
+			}
+			r.reason(t)
+		})
+	}
+}
+
+// TestPausedTimeIsNotIdle pauses longer than the idle timeout.
+func TestPausedTimeIsNotIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t)
+		resume := make(chan struct{})
+		r := newReceiver(func(c transport.Conn, op wire.Opcode, data []byte) <-chan struct{} {
+			echo(c, op, data)
+			return resume
+		})
+		_, c := pipe(t, s, r, nil)
+		c.send(text("a"))
+		c.expect(wantText("a"))
+		time.Sleep(10 * time.Minute)
+		close(resume)
+		time.Sleep(59 * time.Second)
+		c.send(text("b"))
+		c.expect(wantText("b"))
+		c.send(closing(1000))
+		c.expect(wantClose(1000))
+		s.Wait(t.Context())
+	})
+}
+
+// TestCloseFrameSurvivesUnreadBytes closes while the client sends on and on.
+func TestCloseFrameSurvivesUnreadBytes(t *testing.T) {
+	for _, code := range []transport.CloseCode{1001, 1012} {
+		conn, c := serve(t, newServer(t), newReceiver(nil), nil)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			c.chopped(bytes.Repeat(join(text("more and more")), 100_000), 0)
+			c.nc.(*net.TCPConn).CloseWrite()
+		}()
+		conn.Close(code)
+		c.expect(wantClose(uint16(code)))
+		<-done
+	}
+}
+
+// TestLingerEnds has clients that never close their side.
+func TestLingerEnds(t *testing.T) {
+	s := newServer(t)
+	r := newReceiver(nil)
+	conn, c := serve(t, s, r, &websocket.Options{CloseLinger: 10 * time.Millisecond})
+	conn.Close(transport.CloseRestart)
+	c.expect(wantClose(1012))
+	eventually(t, "connection gone", func() bool { return s.Stats().Open == 0 })
+}
+
+func TestReceiverPanics(t *testing.T) {
+	for _, how := range []string{"panic", "goexit"} {
+		boom := func() {
+			if how == "goexit" {
+				runtime.Goexit()
+			}
+			panic("boom")
+		}
+		for _, where := range []string{"opened", "receive", "closed"} {
+			t.Run(how+"/"+where, func(t *testing.T) {
+				s := newServer(t)
+				r := &panicking{receiver: newReceiver(nil), where: where, boom: boom}
+				other := newReceiver(echo)
+				_, oc := serve(t, s, other, nil)
+				_, c := serve(t, s, r, nil)
+				code := uint16(1011)
+				switch where {
+				case "receive":
+					c.send(text("a"), text("b"))
+				case "closed":
+					c.send(closing(1000))
+					code = 1000
+				}
+				c.expect(wantClose(code))
+				if where != "closed" && !isClosed(r.reason(t), 1011) {
+					t.Error("wrong reason")
+				}
+				oc.send(text("unharmed"))
+				oc.expect(wantText("unharmed"))
+				c.nc.Close()
+				eventually(t, "connection gone", func() bool { return s.Stats().Open == 1 })
+			})
+		}
+	}
+}
+
+type panicking struct {
+	*receiver
+	where string
+	boom  func()
+}
+
+func (p *panicking) Opened(c transport.Conn) {
+	if p.where == "opened" {
+		p.boom()
+	}
+	p.receiver.Opened(c)
+}
+
+func (p *panicking) Receive(op wire.Opcode, data []byte) <-chan struct{} {
+	if p.where == "receive" {
+		p.boom()
+	}
+	return p.receiver.Receive(op, data)
+}
+
+func (p *panicking) Closed(err error) {
+	if p.where == "closed" {
+		p.boom()
+	}
+	p.receiver.Closed(err)
+}
