@@ -28,6 +28,7 @@ type Channel struct {
 	state    channelState
 	running  bool // an executor goroutine exists, or is about to
 	joinRuns bool // the Join callback has not returned
+	stopping bool // an itemStop is in the mailbox
 	instance Instance
 	box      mailbox
 	// intercepts is set before the first broadcast can arrive and never changed.
@@ -66,6 +67,9 @@ func (c *Channel) Socket() *Socket { return c.socket }
 // It does not block; when the client reads too slowly for its queue, the connection
 // is closed.
 func (c *Channel) Push(event string, payload any) error {
+	if err := checkEvent(event); err != nil {
+		return err
+	}
 	p, err := encodeObject(payload)
 	if err != nil {
 		return err
@@ -138,7 +142,18 @@ func (c *Channel) Send(msg any) error {
 
 // Leave closes the channel from the server's side, after what is in its mailbox
 // now: the client gets phx_close, and does not join again by itself.
-func (c *Channel) Leave() { c.post(item{kind: itemStop}) }
+func (c *Channel) Leave() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state >= closed || c.stopping {
+		return
+	}
+	// It is not counted by the mailbox's bounds: an application that wants to be rid of
+	// a channel may want so because the mailbox is full.
+	c.stopping = true
+	c.box.push(item{kind: itemStop})
+	c.startLocked()
+}
 
 // Subscribe lets the channel hear the broadcasts of another topic, as messages of
 // type Broadcast for OnInfo. It ends with the channel.
@@ -220,9 +235,8 @@ func (t *channelTask) Run() {
 		}
 	}()
 	ctx := t.c.context()
-	err := t.f(ctx)
-	t.done = true
-	if ctx.Err() == nil {
-		t.c.obey(err)
+	if err := t.f(ctx); ctx.Err() == nil {
+		t.c.obey(err) // in which the error's own methods may panic
 	}
+	t.done = true
 }

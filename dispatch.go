@@ -95,6 +95,6 @@ func (s *Socket) errorReply(topic string, err error, level slog.Level) Reply {
 		s.endpoint.log.Log(slog.LevelDebug, "invalid payload", slog.String("topic", topic), slog.String("field", invalid.field))
 		return Reply{Status: wire.StatusError, Response: reason{Reason: "invalid payload", Field: invalid.field}}
 	}
-	s.endpoint.log.Log(level, "handler failed", slog.String("topic", topic), slog.String("error", err.Error()))
+	s.endpoint.log.Log(level, "handler failed", slog.String("topic", topic), slog.String("error", textOf(err)))
 	return Reply{Status: wire.StatusError, Response: reason{Reason: "internal"}}
 }

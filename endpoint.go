@@ -80,7 +80,7 @@ func NewEndpoint(opts *EndpointOptions) *Endpoint {
 		e.pubsub = pubsub.NewLocal()
 	}
 	e.log = ratelog.New(e.options.Logger)
-	e.websocket = websocket.NewServer(&websocket.ServerConfig{Logger: e.options.Logger})
+	e.websocket = websocket.NewServer(&websocket.ServerConfig{Logger: slog.New(e.log.Handler())})
 	return e
 }
 

@@ -3,6 +3,7 @@ package bennu
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"runtime/debug"
 	"slices"
@@ -150,7 +151,7 @@ func (c *Channel) settle(ref wire.Ref, reply Reply, err error) {
 	default:
 		var disconnect Disconnect
 		if errors.As(err, &disconnect) {
-			c.socket.close(disconnect.code(), err)
+			c.disconnect(disconnect, err)
 			return
 		}
 		c.answer(ref, c.socket.errorReply(c.topic, err, c.failureLevel()))
@@ -182,10 +183,10 @@ func (c *Channel) obey(err error) {
 	case errors.Is(err, Crash), errors.Is(err, ErrUnknownEvent):
 		c.fail(err)
 	case errors.As(err, &disconnect):
-		c.socket.close(disconnect.code(), err)
+		c.disconnect(disconnect, err)
 	default:
 		c.socket.endpoint.log.Log(c.failureLevel(), "channel callback failed",
-			slog.String("topic", c.topic), slog.String("error", err.Error()))
+			slog.String("topic", c.topic), slog.String("error", textOf(err)))
 	}
 }
 
@@ -196,6 +197,13 @@ func (c *Channel) failureLevel() slog.Level {
 		return slog.LevelDebug
 	}
 	return slog.LevelError
+}
+
+// disconnect closes the connection. What waits for this channel is not handled
+// any more: it may be from the very client that is thrown out.
+func (c *Channel) disconnect(d Disconnect, reason error) {
+	c.socket.close(d.code(), reason)
+	c.end(reason, nil)
 }
 
 // close ends the channel in an orderly way: the reply, if there is one, then
@@ -225,8 +233,7 @@ var crashPayload = []byte(`{"reason":"channel_crash"}`)
 // may be called from any goroutine.
 func (c *Channel) fail(reason error) {
 	endpoint := c.socket.endpoint
-	endpoint.stats.crashes.Add(1)
-	attrs := []slog.Attr{slog.String("topic", c.topic), slog.String("error", reason.Error())}
+	attrs := []slog.Attr{slog.String("topic", c.topic), slog.String("error", textOf(reason))}
 	var p *PanicError
 	if errors.As(reason, &p) {
 		attrs = append(attrs, slog.String("stack", string(p.Stack)))
@@ -236,8 +243,14 @@ func (c *Channel) fail(reason error) {
 	if f, err := c.endFrame(wire.EventError, crashPayload); err == nil {
 		frames = append(frames, f)
 	}
-	c.end(reason, frames)
+	if c.end(reason, frames) {
+		endpoint.stats.crashes.Add(1)
+	}
 }
+
+// textOf is the text of an error of the application's. A method Error that
+// panics, as on a nil pointer, must not end more than its channel; fmt catches that.
+func textOf(err error) string { return fmt.Sprint(err) }
 
 // endFrame is a phx_close or phx_error: both its refs are the join_ref as the
 // client sent it, by which a client tells an old instance from a new one.
@@ -281,6 +294,7 @@ func (c *Channel) end(reason error, last []transport.Frame) bool {
 		if _, ok := c.instance.(Terminator); ok {
 			c.running = true
 			c.socket.begin()
+			c.watchLocked()
 			c.socket.endpoint.tasks.Start(c)
 		} else {
 			c.instance = nil
@@ -314,7 +328,7 @@ func (c *Channel) watchLocked() {
 		}
 		endpoint.stats.stuck.Add(1)
 		endpoint.log.Log(slog.LevelWarn, "callback runs on after its channel ended",
-			slog.String("topic", c.topic), slog.String("reason", c.reason.Error()), slog.String("stack", handlerStacks(c)))
+			slog.String("topic", c.topic), slog.String("reason", textOf(c.reason)), slog.String("stack", handlerStacks(c)))
 	})
 }
 

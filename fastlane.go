@@ -109,9 +109,13 @@ func frameFor(d *pubsub.Dispatch, s *Socket) (transport.Frame, bool) {
 	return f, err == nil
 }
 
-// newMessage makes a broadcast. Names are checked here, where the caller can be
-// told, and not at the subscribers.
+// newMessage makes a broadcast. It is checked here, where the caller can be
+// told, and not at the subscribers, of whom some could take it and others not.
+// The topic can be anything: on one that no client can join there is nobody.
 func newMessage(topic, event string, payload any) (*pubsub.Message, error) {
+	if err := checkEvent(event); err != nil {
+		return nil, err
+	}
 	p, err := encodeObject(payload)
 	if err != nil {
 		return nil, err

@@ -128,21 +128,46 @@ func (j *joinCall) run() (mine bool) {
 	if err == nil && instance == nil {
 		err = errors.New("bennu: Join returned neither an Instance nor an error")
 	}
-	if err == nil {
+	f, fatal := j.encode(reply, err)
+	if err == nil && fatal == nil {
 		j.ch.subscribe(instance.Intercepts())
 	}
 	j.returned = true
 
-	if !j.settle() {
-		j.ch.discard(instance)
+	switch {
+	case !j.settle():
+		j.ch.returned(instance)
 		return false
-	}
-	if err != nil {
-		j.refuse(err)
-	} else {
-		j.accept(instance, reply)
+	case fatal != nil:
+		j.hangUp(instance, fatal)
+	case err != nil:
+		j.ch.drop(err, nil)
+		j.send(f)
+	default:
+		j.accept(instance, f)
 	}
 	return true
+}
+
+// encode makes the frame that answers the join. Values and errors of the
+// application have methods, which may panic as its callback may, so this is a part
+// of the callback. An error is the end of the connection.
+func (j *joinCall) encode(reply Reply, err error) (transport.Frame, error) {
+	status := wire.StatusOK
+	if err != nil {
+		var disconnect Disconnect
+		if errors.As(err, &disconnect) {
+			return transport.Frame{}, disconnect
+		}
+		status, reply = wire.StatusError, j.s.errorReply(j.m.Topic, err, slog.LevelError)
+	}
+	p, err := encode(reply.Response)
+	if err != nil {
+		return transport.Frame{}, err
+	}
+	return replyFrame(j.s.serializer, &wire.Reply{
+		JoinRef: j.m.JoinRef, Ref: j.m.Ref, Topic: j.m.Topic, Status: status, Response: p,
+	})
 }
 
 // retire ends the instance that the join replaces.
@@ -188,6 +213,12 @@ func (j *joinCall) answer(joinRef wire.Ref, status string, response Payload) {
 	j.sendClosing()
 }
 
+// send is answer with a frame that is made already.
+func (j *joinCall) send(f transport.Frame) {
+	j.s.conn.Send(f)
+	j.sendClosing()
+}
+
 func (j *joinCall) sendClosing() {
 	if j.closing.Len() > 0 {
 		j.s.conn.Send(j.closing)
@@ -205,33 +236,26 @@ func (j *joinCall) settle() bool {
 
 // accept makes the channel joined: the reply is the first frame of the
 // instance, and what was broadcast since its subscription follows.
-func (j *joinCall) accept(instance Instance, reply Reply) {
+func (j *joinCall) accept(instance Instance, reply transport.Frame) {
 	s, c := j.s, j.ch
-	p, err := encode(reply.Response)
-	var f transport.Frame
-	if err == nil {
-		f, err = replyFrame(s.serializer, &wire.Reply{
-			JoinRef: j.m.JoinRef, Ref: j.m.Ref, Topic: j.m.Topic, Status: wire.StatusOK, Response: p,
-		})
-	}
-	inserted := err == nil && s.insert(c)
+	gone := s.insert(c)
 
 	c.mu.Lock()
-	c.joinRuns = false
-	c.instance = instance
-	if !inserted || c.state != joining {
+	if gone != nil || c.state != joining {
 		c.mu.Unlock()
-		if err != nil {
-			s.endpoint.log.Log(slog.LevelError, "join reply does not encode", slog.String("topic", c.topic), slog.String("error", err.Error()))
-			s.close(transport.CloseInternalError, err)
+		s.forget(c)
+		c.drop(gone, instance)
+		if gone == nil {
+			// More was meant for the channel than it may hold, or the connection
+			// ends at this moment.
+			j.answer(j.m.JoinRef, wire.StatusError, joinCrashed)
 		}
-		c.end(errors.Join(err, ErrClosed), nil)
-		c.discard(instance)
 		return
 	}
 	defer c.mu.Unlock()
-	s.conn.Send(f)
-	j.sendClosing()
+	c.joinRuns = false
+	c.instance = instance
+	j.send(reply)
 	for _, f := range c.held {
 		s.conn.Send(f)
 	}
@@ -246,36 +270,32 @@ func (j *joinCall) accept(instance Instance, reply Reply) {
 	}
 }
 
-// refuse answers a join that the application did not allow.
-func (j *joinCall) refuse(err error) {
-	j.ch.joinReturned()
-	j.ch.end(err, nil)
-	var disconnect Disconnect
-	if errors.As(err, &disconnect) {
-		j.s.close(disconnect.code(), err)
-		return
+// hangUp ends the connection over a join: the application asked for that, or the reply
+// does not encode.
+func (j *joinCall) hangUp(instance Instance, reason error) {
+	code := transport.CloseInternalError
+	if d, ok := reason.(Disconnect); ok {
+		code = d.code()
+	} else {
+		j.s.endpoint.log.Log(slog.LevelError, "join reply does not encode",
+			slog.String("topic", j.m.Topic), slog.String("error", reason.Error()))
 	}
-	p, encodeErr := encode(j.s.errorReply(j.m.Topic, err, slog.LevelError).Response)
-	if encodeErr != nil {
-		j.s.close(transport.CloseInternalError, encodeErr)
-		return
-	}
-	j.answer(j.m.JoinRef, wire.StatusError, p)
+	j.ch.drop(reason, instance)
+	j.s.close(code, reason)
 }
 
 // crashed follows a callback that panicked.
 func (j *joinCall) crashed(reason *PanicError) {
-	j.ch.joinReturned()
-	if !j.settle() {
-		j.ch.discard(nil)
-		return
+	j.ch.returned(nil)
+	if j.settle() {
+		j.crash(reason, slog.String("stack", string(reason.Stack)))
 	}
-	j.crash(reason, slog.String("stack", string(reason.Stack)))
 }
 
 // expire is the deadline. The callback runs on, with its context ended.
 func (j *joinCall) expire() {
-	if j.settle() {
+	// Not settle: the timer may fire before anyone else can see it.
+	if j.settled.CompareAndSwap(false, true) {
 		j.s.endpoint.tasks.Go(func() { j.crash(ErrJoinTimeout) })
 	}
 }
@@ -345,23 +365,23 @@ func (c *Channel) subscribe(intercepts []string) {
 	}
 }
 
-func (c *Channel) joinReturned() {
-	c.mu.Lock()
-	c.joinRuns = false
-	c.mu.Unlock()
-}
-
-// discard ends an instance that came too late to be joined: the executor runs its
-// Terminate. The channel is closed already.
-func (c *Channel) discard(instance Instance) {
+// returned says that Join is over. An instance that comes too late to be joined
+// gets its Terminate, from here or from whoever is about to end the channel.
+func (c *Channel) returned(instance Instance) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.joinRuns = false
-	if c.state == ended || c.running {
-		return
-	}
 	c.instance = instance
-	c.running = true
-	c.socket.begin()
-	c.socket.endpoint.tasks.Start(c)
+	if c.state == closed && !c.running {
+		c.running = true
+		c.socket.begin()
+		c.socket.endpoint.tasks.Start(c)
+	}
+}
+
+// drop ends a channel that is not going to be joined though its Join has
+// returned.
+func (c *Channel) drop(reason error, instance Instance) {
+	c.returned(instance)
+	c.end(reason, nil)
 }

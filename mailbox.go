@@ -46,6 +46,13 @@ func (b *mailbox) push(it item) {
 	if b.items == nil {
 		b.items = itemSlices.Get().(*[]item)
 	}
+	if list := *b.items; len(list) == cap(list) && b.head > len(list)/2 {
+		// A mailbox that is never quite empty must not grow with all that goes
+		// through it.
+		n := copy(list, list[b.head:])
+		clear(list[n:])
+		*b.items, b.head = list[:n], 0
+	}
 	*b.items = append(*b.items, it)
 	b.count(&it, 1)
 }

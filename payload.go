@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"unicode/utf8"
 
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
@@ -16,7 +17,8 @@ type Empty struct{}
 type NoReply struct{}
 
 // Raw is JSON text that is passed on undecoded. As In it is what the client
-// sent; as Out it must be valid JSON, and is compacted if need be.
+// sent; as Out it must be valid JSON, and is compacted if need be. A nil Raw as Out
+// is the empty object.
 type Raw []byte
 
 // MarshalJSON makes a Raw within another value stand for its JSON text.
@@ -48,6 +50,9 @@ func encode(v any) (Payload, error) {
 	case []byte:
 		return Payload{Data: v, Binary: true}, nil
 	case Raw:
+		if v == nil { // what a handler returns beside an error
+			return Payload{Data: emptyObject}, nil
+		}
 		data, err := wire.Compact(v)
 		return Payload{Data: data}, err
 	case Payload:
@@ -72,6 +77,16 @@ func encodeObject(v any) (Payload, error) {
 		err = ErrNotObject
 	}
 	return p, err
+}
+
+// errEvent is what is wrong with the event of a push or broadcast.
+var errEvent = fmt.Errorf("bennu: an event must be UTF-8 of at most %d bytes", wire.MaxEvent)
+
+func checkEvent(event string) error {
+	if len(event) > wire.MaxEvent || !utf8.ValidString(event) {
+		return errEvent
+	}
+	return nil
 }
 
 // payloadError is a payload that does not fit its handler.

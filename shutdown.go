@@ -35,9 +35,14 @@ func (e *Endpoint) Shutdown(ctx context.Context) error {
 	e.websocket.Close(transport.CloseRestart)
 	if drained != nil {
 		e.websocket.Abort()
+		// Connections that are cut end in a moment. Before that their channels have
+		// not ended, and could not be named.
+		moment, done := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		_ = e.websocket.Wait(moment)
+		done()
 	}
 	// A callback that ignores its context cannot be stopped, only named.
-	err := errors.Join(e.websocket.Wait(ctx), e.tasks.Wait(ctx))
+	err := errors.Join(drained, e.websocket.Wait(ctx), e.tasks.Wait(ctx))
 	if err == nil {
 		return nil
 	}

@@ -112,6 +112,8 @@ func (b *byID) Deliver(d *pubsub.Dispatch) {
 // Receive implements transport.Receiver.
 func (r *receiver) Receive(op wire.Opcode, data []byte) (resume <-chan struct{}) {
 	s := (*Socket)(r)
+	s.begin() // a drain that begins now waits for what this message starts
+	defer s.end()
 	if s.draining.Load() {
 		return nil
 	}
@@ -208,20 +210,20 @@ func (s *Socket) find(topic string) *Channel {
 	return nil
 }
 
-// insert puts a channel into the table, in place of one on the same topic. It
-// reports false when the connection is gone.
-func (s *Socket) insert(c *Channel) bool {
+// insert puts a channel into the table, in place of one on the same topic. An
+// error is why the connection is gone.
+func (s *Socket) insert(c *Channel) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return false
+		return s.reason
 	}
 	if i, ok := s.findLocked(c.topic); ok {
 		s.channels[i] = c
 	} else {
 		s.channels = slices.Insert(s.channels, i, c)
 	}
-	return true
+	return nil
 }
 
 // forget takes a channel out of the table, unless another has its place.

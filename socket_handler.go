@@ -49,11 +49,11 @@ func (h *SocketHandler) Channel(pattern string, handler ChannelHandler, middlewa
 	if h.sealed {
 		panic(fmt.Sprintf("bennu: %s: channel %q is registered after its SocketHandler was mounted; register all channels before Endpoint.Socket", where, pattern))
 	}
+	for i := len(middleware) - 1; i >= 0 && handler != nil; i-- {
+		handler = middleware[i](handler)
+	}
 	if handler == nil {
 		panic(fmt.Sprintf("bennu: %s: the handler of %q is nil", where, pattern))
-	}
-	for i := len(middleware) - 1; i >= 0; i-- {
-		handler = middleware[i](handler)
 	}
 	r := newRoute(pattern, handler, where)
 	for i := range h.routes {

@@ -60,8 +60,8 @@ func (l *subscriber) Deliver(d *pubsub.Dispatch) {
 	s := (*Subscription)(l)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.stopped {
-		return
+	if s.stopped || s.ctx.Err() != nil {
+		return // Shutdown ends it, too: another endpoint may go on with the same PubSub
 	}
 	if len(s.queue) >= subscriptionMessages {
 		s.missed++

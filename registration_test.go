@@ -1,0 +1,284 @@
+package bennu_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/internal/wstest"
+	"github.com/bennu-go/bennu/transport/websocket"
+	"github.com/bennu-go/bennu/wire"
+)
+
+func noIn(*room, context.Context, bennu.Empty) (bennu.Empty, error) { return bennu.Empty{}, nil }
+func noOut(*room, context.Context, bennu.Empty) error               { return nil }
+func noInfo[T any](*room, context.Context, T) error                 { return nil }
+
+// TestRegistrationPanics makes mistakes at registration. Each message says where,
+// and where the earlier registration was if there is one.
+func TestRegistrationPanics(t *testing.T) {
+	endpoint := func() *bennu.Endpoint {
+		return bennu.NewEndpoint(&bennu.EndpointOptions{Logger: slog.New(slog.DiscardHandler)})
+	}
+	for _, tc := range []struct {
+		name   string
+		do     func()
+		places int
+		want   string
+	}{
+		{"event twice", func() {
+			d := rooms()
+			bennu.On(d, "x", noIn)
+			bennu.On(d, "x", noIn)
+		}, 2, `event "x" already has a handler`},
+		{"intercepted twice", func() {
+			d := rooms()
+			bennu.Intercept(d, "x", noOut)
+			bennu.Intercept(d, "x", noOut)
+		}, 2, `event "x" is already intercepted`},
+		{"info twice", func() {
+			d := rooms()
+			bennu.OnInfo(d, noInfo[greeting])
+			bennu.OnInfo(d, noInfo[greeting])
+		}, 2, `bennu_test.greeting already have a handler`},
+		{"info of an interface", func() { bennu.OnInfo(rooms(), noInfo[error]) }, 1, "error is an interface"},
+		{"no event", func() { bennu.On(rooms(), "", noIn) }, 1, "must have a name"},
+		{"long event", func() { bennu.On(rooms(), strings.Repeat("x", 256), noIn) }, 1, "at most 255 bytes"},
+		{"event that is not UTF-8", func() { bennu.Intercept(rooms(), "\xff", noOut) }, 1, "UTF-8"},
+		{"phx_join", func() { bennu.On(rooms(), "phx_join", noIn) }, 1, "belongs to the protocol"},
+		{"phx_leave", func() { bennu.On(rooms(), "phx_leave", noIn) }, 1, "belongs to the protocol"},
+		{"pattern twice", func() {
+			users := one("a*", rooms())
+			users.Channel("a*", rooms())
+		}, 2, `topic pattern "a*" is already registered`},
+		{"* in the middle", func() { one("ping:*a", rooms()) }, 1, `in topic pattern "ping:*a" the * is not the last character; only a prefix can be matched, as in "ping:*"`},
+		{"two *", func() { one("a**", rooms()) }, 1, "not the last character"},
+		{"empty pattern", func() { one("", rooms()) }, 1, "must not be empty"},
+		{"nil handler", func() { one("a", nil) }, 1, "is nil"},
+		{"nil handler from middleware", func() {
+			(&bennu.SocketHandler{}).Channel("a", rooms(), func(bennu.ChannelHandler) bennu.ChannelHandler { return nil })
+		}, 1, "is nil"},
+		{"channel after mount", func() {
+			users := one("a", rooms())
+			endpoint().Socket("/s", users, nil)
+			users.Channel("b", rooms())
+		}, 1, "after its SocketHandler was mounted"},
+		{"path twice", func() {
+			e := endpoint()
+			e.Socket("/s", one("a", rooms()), nil)
+			e.Socket("//s/", one("a", rooms()), nil)
+		}, 2, "is already mounted"},
+		{"bad limit", func() {
+			endpoint().Socket("/s", one("a", rooms()), &bennu.SocketOptions{WebSocket: websocket.Options{MaxMessage: -7}})
+		}, 1, "MaxMessage is -7; use 0 for the default or Unlimited"},
+		{"bad path", func() { endpoint().Socket("/:a/:a", one("a", rooms()), nil) }, 1, "socket"},
+		{"bad version", func() {
+			users := one("a", rooms())
+			users.Serializers = []wire.Versioned{{Requirement: "soon", Serializer: wire.V2{}}}
+			endpoint().Socket("/s", users, nil)
+		}, 1, "soon"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			defer func() {
+				v := recover()
+				text, ok := v.(string)
+				if !ok {
+					t.Fatalf("panics with %v", v)
+				}
+				here := regexp.MustCompile(`(registration|support)_test\.go:\d+`).FindAllString(text, -1)
+				if len(here) != tc.places || tc.places == 2 && here[0] == here[1] {
+					t.Errorf("names %v, want %d places: %s", here, tc.places, text)
+				}
+				if !strings.Contains(text, tc.want) {
+					t.Errorf("lacks %q: %s", tc.want, text)
+				}
+			}()
+			tc.do()
+		})
+	}
+}
+
+// TestRegistrationAfterJoin adds a handler when the channel is in use.
+func TestRegistrationAfterJoin(t *testing.T) {
+	d := rooms()
+	s := serve(t, one("*", d), nil, nil)
+	wstest.Dial(t, s.url).Join("a")
+	for name, do := range map[string]func(){
+		"On":        func() { bennu.On(d, "x", noIn) },
+		"Intercept": func() { bennu.Intercept(d, "x", noOut) },
+		"OnInfo":    func() { bennu.OnInfo(d, noInfo[int]) },
+	} {
+		func() {
+			defer func() {
+				if text, _ := recover().(string); !strings.Contains(text, "after the first join") {
+					t.Errorf("%s: %q", name, text)
+				}
+			}()
+			do()
+		}()
+	}
+}
+
+// tellTale is a channel whose join reply says which registration it was.
+func tellTale(name string) bennu.ChannelHandler {
+	return bennu.Define(func(_ context.Context, ch *bennu.Channel, _ bennu.Empty) (*room, map[string]string, error) {
+		return &room{ch}, map[string]string{"by": name}, nil
+	})
+}
+
+// TestPatterns finds the first pattern that matches, not the longest.
+func TestPatterns(t *testing.T) {
+	var users bennu.SocketHandler
+	for _, p := range []string{"exact", "pre*", "prefix", "food*", "foo*", "room:*", "*"} {
+		users.Channel(p, tellTale(p))
+	}
+	s := serve(t, &users, nil, nil)
+	c := wstest.Dial(t, s.url)
+	for topic, want := range map[string]string{
+		"exact": "exact", "exactly": "*", "pre": "pre*", "prefix": "pre*", "food": "food*", "fool": "foo*",
+		"room:": "room:*", "room:1:2": "room:*", "room": "*", "Room:1": "*", "": "*", "phoenix": "*", "a*": "*", "é": "*",
+	} {
+		ref := c.Push(topic, "phx_join", "{}")
+		c.Expect(wstest.Reply(ref, ref, topic, "ok", `{"by":"`+want+`"}`))
+	}
+	// A heartbeat is a heartbeat, whoever has joined that topic.
+	c.Fence()
+
+	s = serve(t, one("prefix:*", tellTale("prefix")), nil, nil)
+	c = wstest.Dial(t, s.url)
+	for _, topic := range []string{`""`, `null`, `7`, `["prefix:1"]`, `{"a":1}`, `"other"`, `"prefix"`} {
+		c.Send(wstest.Text(`["1","1",` + topic + `,"phx_join",{}]`))
+		c.Expect(`[null,"1",` + topic + `,"phx_reply",{"status":"error","response":{"reason":"unmatched topic"}}]`)
+	}
+}
+
+// note is middleware that writes down when it is passed.
+func note(log chan string, name string) bennu.Middleware {
+	return func(next bennu.ChannelHandler) bennu.ChannelHandler { return noting{next, log, name} }
+}
+
+type noting struct {
+	next bennu.ChannelHandler
+	log  chan string
+	name string
+}
+
+func (n noting) Join(ctx context.Context, ch *bennu.Channel, p bennu.Payload) (bennu.Instance, bennu.Reply, error) {
+	n.log <- n.name + " join"
+	i, r, err := n.next.Join(ctx, ch, p)
+	n.log <- n.name + " joined"
+	return notingInstance{i, n}, r, err
+}
+
+type notingInstance struct {
+	bennu.Instance
+	n noting
+}
+
+func (i notingInstance) HandleIn(ctx context.Context, event string, p bennu.Payload) (bennu.Reply, error) {
+	i.n.log <- i.n.name + " " + event
+	if event == "forbidden" {
+		return bennu.Reply{}, bennu.Errorf("forbidden")
+	}
+	return i.Instance.HandleIn(ctx, event, p)
+}
+
+func TestMiddleware(t *testing.T) {
+	log := make(chan string, 100)
+	var users bennu.SocketHandler
+	users.Channel("a", rooms(), note(log, "outer"), note(log, "inner"))
+	s := serve(t, &users, nil, nil)
+	c := wstest.Dial(t, s.url)
+	c.Join("a")
+	c.Want("a", "echo", `{"n":1}`, "ok", `{"n":1}`)
+	c.Want("a", "forbidden", `{}`, "error", `{"reason":"forbidden"}`)
+	close(log)
+	var got []string
+	for line := range log {
+		got = append(got, line)
+	}
+	if want := "[outer join inner join inner joined outer joined outer echo inner echo outer forbidden]"; fmt.Sprint(got) != want {
+		t.Errorf("got  %v\nwant %s", got, want)
+	}
+}
+
+// TestMounts mounts one handler at several paths with options of their own.
+func TestMounts(t *testing.T) {
+	users := one("*", rooms())
+	e := bennu.NewEndpoint(&bennu.EndpointOptions{Logger: slog.New(slog.DiscardHandler), DrainTime: bennu.Unlimited})
+	e.Socket("/a", users, nil)
+	e.Socket("/b/:tenant", users, &bennu.SocketOptions{Path: "ws", WebSocket: websocket.Options{MaxMessage: 100}})
+	h := httptest.NewServer(e)
+	defer func() {
+		h.Close()
+		if err := e.Shutdown(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}()
+	base := "ws" + strings.TrimPrefix(h.URL, "http")
+	long := wstest.Text(`["1","1","a","phx_join",{"x":"` + strings.Repeat("x", 200) + `"}]`)
+	a := wstest.Dial(t, base+"/a/websocket?vsn=2.0.0")
+	a.Send(long)
+	a.Expect(wstest.OK(`"1"`, `"1"`, "a"))
+	b := wstest.Dial(t, base+"/b/x/ws?vsn=2.0.0")
+	b.Send(long)
+	b.ExpectClose(1009)
+	a.Fence()
+	for _, path := range []string{"/a", "/b/ws", "/b/x/websocket", "/", "/a/websocket/x"} {
+		if c, answer := wstest.Open(t, base+path); c != nil || answer.StatusCode != 404 {
+			t.Errorf("%s: %v", path, answer.Status)
+		}
+	}
+	if users.Limits.JoinTimeout != 0 {
+		t.Error("mounting has changed the handler")
+	}
+}
+
+// TestConnect refuses and accepts, and keeps what it assigned.
+func TestConnect(t *testing.T) {
+	users := one("*", bennu.Define(func(_ context.Context, ch *bennu.Channel, _ bennu.Empty) (*room, any, error) {
+		reply := map[string]any{"user": ch.Socket().Assigned("user"), "none": ch.Socket().Assigned("none"), "id": ch.Socket().ID(), "by": ch.Socket().Transport()}
+		func() {
+			defer func() { reply["assign"] = strings.Contains(fmt.Sprint(recover()), "after Connect") }()
+			ch.Socket().Assign("user", "changed")
+		}()
+		return &room{ch}, reply, nil
+	}))
+	users.Connect = func(ctx context.Context, s *bennu.Socket, info *bennu.ConnectInfo) error {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		switch user, _ := info.Params.String("user"); user {
+		case "refused":
+			return bennu.ErrRefused
+		case "reason":
+			return errors.New("secret")
+		case "panic":
+			panic("as asked")
+		default:
+			s.Assign("user", user)
+		}
+		return nil
+	}
+	users.ID = func(s *bennu.Socket) string { return "u:" + s.Assigned("user").(string) }
+	s := serve(t, users, nil, nil)
+	c := wstest.Dial(t, s.url+"&user=me")
+	ref := c.Push("a", "phx_join", "{}")
+	c.Expect(wstest.Reply(ref, ref, "a", "ok", `{"user":"me","none":null,"id":"u:me","by":"websocket","assign":true}`))
+	for user, status := range map[string]int{"refused": 403, "reason": 403, "panic": 500} {
+		if c, answer := wstest.Open(t, s.url+"&user="+user); c != nil || answer.StatusCode != status {
+			t.Errorf("%s: %s", user, answer.Status)
+		}
+	}
+	for _, query := range []string{"?vsn=3.0.0", "?vsn=x", "?vsn[]=2.0.0", "?vsn=2.0.0&vsn=9.0.0"} {
+		if c, answer := wstest.Open(t, strings.TrimSuffix(s.url, "?vsn=2.0.0")+query); c != nil || answer.StatusCode != 403 {
+			t.Errorf("%s: %s", query, answer.Status)
+		}
+	}
+}
