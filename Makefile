@@ -24,9 +24,9 @@ help: ## list the targets
 		/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: test
-test: deps lint ## everything CI runs: installs what it needs, lints, then all tests, stock clients too
+test: deps lint ## everything CI runs: installs what it needs, lints, then all tests, stock clients and proxies too
 	@echo "==> go test -race -shuffle=on ./..."
-	BENNU_REQUIRE_CLIENTS=1 go test -race -shuffle=on -count=1 -timeout $(TIMEOUT) ./...
+	BENNU_REQUIRE_CLIENTS=1 BENNU_REQUIRE_PROXIES=1 go test -race -shuffle=on -count=1 -timeout $(TIMEOUT) ./...
 
 .PHONY: unit
 unit: ## Go tests only, no race detector: the fast loop; the stock clients run if they are installed
@@ -53,8 +53,13 @@ demo: ## run the demo on ADDR (127.0.0.1:4000)
 ##@ Parts of the tests
 
 .PHONY: clients
-clients: deps ## the stock Phoenix clients alone, in Node and in Chromium, each scenario shown
+clients: ## the stock Phoenix clients alone, in Node and in Chromium, each scenario shown
+	@test/install clients
 	BENNU_REQUIRE_CLIENTS=1 go test -race -count=1 -timeout $(TIMEOUT) -v ./test/clients
+
+.PHONY: proxies
+proxies: deps ## nginx and HAProxy alone; BENNU_FULL=1 adds their own time limits, 75 s
+	BENNU_REQUIRE_PROXIES=1 go test -race -count=1 -timeout $(TIMEOUT) -v ./test/proxies
 
 .PHONY: conformance
 conformance: ## the wire cases alone, each one shown
@@ -81,8 +86,8 @@ cover: ## test coverage over all packages: a total, and coverage.html
 ##@ Housekeeping
 
 .PHONY: deps
-deps: ## install what the client tests need: Chromium and the npm packages
-	@test/clients/install
+deps: ## install what the tests need: Chromium, the npm packages, nginx and HAProxy
+	@test/install
 
 .PHONY: clean
 clean: ## remove what the other targets leave behind

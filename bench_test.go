@@ -47,7 +47,9 @@ func BenchmarkBroadcastTCP1000(b *testing.B) {
 		b.Run(fmt.Sprintf("ahead=%d", ahead), func(b *testing.B) {
 			s := serve(b, one("*", rooms()), nil, nil)
 			payload := map[string]string{"text": strings.Repeat("x", 89)}
-			size := int64(len(wstest.Broadcast("a", "e", hundred)) + 4)
+			frame := wstest.Text(wstest.Broadcast("a", "e", hundred))
+			frame.Unmasked = true
+			size := int64(len(frame.Append(nil)))
 			var got, want atomic.Int64
 			all := make(chan struct{}, 1)
 			var readers sync.WaitGroup

@@ -90,18 +90,21 @@ func (e *Endpoint) PubSub() *pubsub.PubSub { return e.pubsub }
 // SocketOptions configure one mount. The zero value and a nil pointer are the
 // defaults: WebSocket at "websocket" below the mount's path.
 type SocketOptions struct {
-	// Path is that of the WebSocket below the mount's own. Default "websocket".
-	Path string
-	// WebSocket has what can be set for that transport: origin policy, auth
-	// token, subprotocols, limits, error handler.
+	// Checks are what a request must pass on any transport: origin policy, auth
+	// token, subprotocols, web session.
+	transport.Checks
+	// WebSocketPath is that of the WebSocket below the mount's own. Default
+	// "websocket".
+	WebSocketPath string
+	// WebSocket has the limits of that transport, and its error handler.
 	WebSocket websocket.Options
 }
 
-// mount is a SocketHandler at a path.
+// mount is a SocketHandler at a path, over one transport.
 type mount struct {
-	path      *transport.Path
-	websocket *websocket.Handler
-	where     string
+	path  *transport.Path
+	serve func(w http.ResponseWriter, r *http.Request, vars map[string]string)
+	where string
 }
 
 // Socket mounts a handler at a path, whose segments may be variables such as
@@ -112,41 +115,49 @@ type mount struct {
 // with a sentence that says what to do.
 func (e *Endpoint) Socket(path string, h *SocketHandler, opts *SocketOptions) {
 	where := caller()
-	if opts == nil {
-		opts = &SocketOptions{}
-	}
-	fail := func(err error) {
+	if err := e.mount(path, h, opts, where); err != nil {
 		panic(fmt.Sprintf("bennu: %s: socket %q: %v", where, path, err))
+	}
+}
+
+func (e *Endpoint) mount(path string, h *SocketHandler, opts *SocketOptions, where string) error {
+	o := SocketOptions{}
+	if opts != nil {
+		o = *opts
+	}
+	if o.WebSocketPath == "" {
+		o.WebSocketPath = "websocket"
+	}
+	if o.Origin == nil && e.options.Host != "" {
+		o.Origin = transport.OriginHost(e.options.Host)
+	}
+	if o.InsecureSkipOriginCheck {
+		e.options.Logger.Warn("origin check is off: any website can connect with its visitor's network position", slog.String("path", path))
 	}
 	handler, err := h.mount(e)
 	if err != nil {
-		fail(err)
+		return err
 	}
-	below := opts.Path
-	if below == "" {
-		below = "websocket"
+	ws, err := e.websocket.Handler(handler, &o.Checks, &o.WebSocket)
+	if err != nil {
+		return err
 	}
+	return e.route(path, o.WebSocketPath, ws.Serve, where)
+}
+
+// route sends the requests of a path to a transport.
+func (e *Endpoint) route(path, below string, serve func(http.ResponseWriter, *http.Request, map[string]string), where string) error {
 	compiled, err := transport.CompilePath(path, below)
 	if err != nil {
-		fail(err)
-	}
-	ws := opts.WebSocket
-	if ws.Origin == nil && e.options.Host != "" {
-		ws.Origin = transport.OriginHost(e.options.Host)
-	}
-	if ws.InsecureSkipOriginCheck {
-		e.options.Logger.Warn("origin check is off: any website can connect with its visitor's network position", slog.String("path", compiled.String()))
-	}
-	transportHandler, err := e.websocket.Handler(handler, &ws)
-	if err != nil {
-		fail(err)
+		return err
 	}
 	for _, m := range e.mounts {
 		if m.path.String() == compiled.String() {
-			fail(fmt.Errorf("the path %s is already mounted at %s", compiled, m.where))
+			return fmt.Errorf("the path %s is already mounted at %s", compiled, m.where)
 		}
 	}
-	e.mounts = append(e.mounts, &mount{path: compiled, websocket: transportHandler, where: where})
+	e.mounts = append(e.mounts, &mount{compiled, serve, where})
+	return nil
 }
 
 // ServeHTTP implements http.Handler.
@@ -154,7 +165,7 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for _, m := range slices.Backward(e.mounts) {
 		if vars, ok := m.path.Match(r.URL.Path); ok {
 			e.warnOnce.Do(func() { e.checkServer(r) })
-			m.websocket.Serve(w, r, vars)
+			m.serve(w, r, vars)
 			return
 		}
 	}

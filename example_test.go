@@ -273,7 +273,7 @@ func ExampleSocketHandler() {
 
 	endpoint := quiet()
 	// The tenant comes with the path, and could name the user as well.
-	endpoint.Socket("/socket/:user", &users, &bennu.SocketOptions{Path: "websocket"})
+	endpoint.Socket("/socket/:user", &users, &bennu.SocketOptions{WebSocketPath: "websocket"})
 	server := httptest.NewServer(endpoint)
 	defer server.Close()
 	defer endpoint.Shutdown(context.Background())
@@ -346,11 +346,8 @@ func ExampleEndpoint_Socket() {
 	}
 	endpoint := quiet()
 	endpoint.Socket("/socket", &users, &bennu.SocketOptions{
-		WebSocket: websocket.Options{
-			Checks:      transport.Checks{Origin: allowed, AuthToken: true},
-			MaxMessage:  64 << 10,
-			IdleTimeout: 90 * time.Second,
-		},
+		Checks:    transport.Checks{Origin: allowed, AuthToken: true},
+		WebSocket: websocket.Options{MaxMessage: 64 << 10, IdleTimeout: 90 * time.Second},
 	})
 	r := httptest.NewRequest(http.MethodGet, "/socket/websocket?vsn=2.0.0", nil)
 	r.Header.Set("Origin", "https://evil.test")

@@ -107,10 +107,10 @@ func TestGraceForLeave(t *testing.T) {
 		c.send(`["1","3","a","phx_leave",{}]`)
 		c.send(`["4","4","a","phx_join",{}]`)
 		c.send(`["4","5","phoenix","heartbeat",{}]`)
-		time.Sleep(leaveGrace - 1)
+		time.Sleep(leaveGrace - time.Nanosecond)
 		synctest.Wait()
 		c.expect(`["1","1","a","phx_reply",{"response":{},"status":"ok"}]`)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		c.expect(`["1","3","a","phx_reply",{"response":{},"status":"ok"}]`, `["1","1","a","phx_close",{}]`,
 			`["4","4","a","phx_reply",{"response":{},"status":"ok"}]`, `[null,"5","phoenix","phx_reply",{"response":{},"status":"ok"}]`)

@@ -16,7 +16,7 @@ import (
 // failures are the ways in which callbacks end here. The last is no panic.
 var failures = []func(){
 	func() { panic("as asked") },
-	func() { var m map[string]int; m["nil"]++ },
+	func() { none := map[string]map[string]int{}; none["a"]["nil map"]++ },
 	func() { c := make(chan int); close(c); close(c) },
 	func() { var r *room; _ = r.Channel },
 	runtime.Goexit,

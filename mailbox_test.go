@@ -13,7 +13,6 @@ import (
 
 // gated is an instance whose handlers wait to be let through, one by one.
 type gated struct {
-	quiet
 	ch   *Channel
 	gate chan struct{}
 	seen []string

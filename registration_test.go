@@ -213,7 +213,7 @@ func TestMounts(t *testing.T) {
 	users := one("*", rooms())
 	e := bennu.NewEndpoint(&bennu.EndpointOptions{Logger: slog.New(slog.DiscardHandler), DrainTime: bennu.Unlimited})
 	e.Socket("/a", users, nil)
-	e.Socket("/b/:tenant", users, &bennu.SocketOptions{Path: "ws", WebSocket: websocket.Options{MaxMessage: 100}})
+	e.Socket("/b/:tenant", users, &bennu.SocketOptions{WebSocketPath: "ws", WebSocket: websocket.Options{MaxMessage: 100}})
 	h := httptest.NewServer(e)
 	defer func() {
 		h.Close()

@@ -300,7 +300,12 @@ func newServer(t testing.TB) *websocket.Server {
 // listen serves s over HTTP and returns the address.
 func listen(t testing.TB, s *websocket.Server, a transport.Acceptor, opts *websocket.Options) string {
 	t.Helper()
-	h, err := s.Handler(a, opts)
+	return listenChecked(t, s, a, nil, opts)
+}
+
+func listenChecked(t testing.TB, s *websocket.Server, a transport.Acceptor, checks *transport.Checks, opts *websocket.Options) string {
+	t.Helper()
+	h, err := s.Handler(a, checks, opts)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,16 +23,22 @@ type Handler struct {
 	onError  func(http.ResponseWriter, *http.Request, error)
 }
 
-// Handler makes the handler of a mount. It copies opts, of which nil means the
-// defaults. The error names an option that is out of its bounds.
-func (s *Server) Handler(acceptor transport.Acceptor, opts *Options) (*Handler, error) {
+// Handler makes the handler of a mount. The checks are made on each request before
+// the acceptor is asked. It copies checks and opts, of which nil means the
+// defaults. The error names what is out of its bounds.
+func (s *Server) Handler(acceptor transport.Acceptor, checks *transport.Checks, opts *Options) (*Handler, error) {
 	l, err := opts.limits()
 	if err != nil {
 		return nil, err
 	}
 	h := &Handler{srv: s, acceptor: acceptor, lim: l}
+	if checks != nil {
+		h.checks = *checks
+	}
+	if err := h.checks.Validate(); err != nil {
+		return nil, err
+	}
 	if opts != nil {
-		h.checks = opts.Checks
 		h.onError = opts.ErrorHandler
 	}
 	for _, p := range h.checks.Subprotocols {

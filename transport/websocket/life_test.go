@@ -88,7 +88,7 @@ func TestAbort(t *testing.T) {
 // TestTLS runs over TLS, where the socket can only be used by waiting.
 func TestTLS(t *testing.T) {
 	s := newServer(t)
-	h, err := s.Handler(acceptFunc(acceptEcho), &websocket.Options{MaxQueueBytes: 8 << 20})
+	h, err := s.Handler(acceptFunc(acceptEcho), nil, &websocket.Options{MaxQueueBytes: 8 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}

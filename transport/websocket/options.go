@@ -5,8 +5,6 @@ import (
 	"log/slog"
 	"net/http"
 	"time"
-
-	"github.com/bennu-go/bennu/transport"
 )
 
 // Unlimited switches a limit off. It must be written out, because 0 always
@@ -36,13 +34,10 @@ type ServerConfig struct {
 	FlushWorkers int
 }
 
-// Options configures one mount. The zero value and a nil pointer mean the
+// Options configures the connections of one mount. The zero value and a nil pointer mean the
 // defaults. For each limit 0 means its default and Unlimited none; any other
 // negative value is an error.
 type Options struct {
-	// Checks are made on each request before the acceptor is asked.
-	transport.Checks
-
 	// MaxMessage bounds one message from the client in bytes, all fragments
 	// together. A longer one closes the connection with 1009, before its
 	// payload is read. Default 1 MiB.

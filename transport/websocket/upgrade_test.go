@@ -152,7 +152,7 @@ func TestUpgradeHeaders(t *testing.T) {
 
 func TestHeadGetsNoBody(t *testing.T) {
 	s := newServer(t)
-	h, err := s.Handler(acceptFunc(acceptEcho), nil)
+	h, err := s.Handler(acceptFunc(acceptEcho), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +167,7 @@ func TestHeadGetsNoBody(t *testing.T) {
 
 func TestHTTP2IsRefused(t *testing.T) {
 	s := newServer(t)
-	h, err := s.Handler(acceptFunc(acceptEcho), nil)
+	h, err := s.Handler(acceptFunc(acceptEcho), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -216,10 +216,10 @@ func TestSubprotocolAndToken(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var token *string
-			addr := listen(t, newServer(t), acceptFunc(func(i *transport.ConnectInfo) (transport.Receiver, error) {
+			addr := listenChecked(t, newServer(t), acceptFunc(func(i *transport.ConnectInfo) (transport.Receiver, error) {
 				token = i.AuthToken
 				return newReceiver(echo), nil
-			}), &websocket.Options{Checks: tc.checks})
+			}), &tc.checks, nil)
 			lines := upgradeLines(addr)
 			for _, o := range tc.offers {
 				lines = append(lines, "Sec-WebSocket-Protocol: "+o)
@@ -310,7 +310,7 @@ func TestAcceptComesBeforeHeaders(t *testing.T) {
 }
 
 func TestAbortHandlerPasses(t *testing.T) {
-	h, err := newServer(t).Handler(acceptFunc(func(*transport.ConnectInfo) (transport.Receiver, error) { panic(http.ErrAbortHandler) }), nil)
+	h, err := newServer(t).Handler(acceptFunc(func(*transport.ConnectInfo) (transport.Receiver, error) { panic(http.ErrAbortHandler) }), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -330,7 +330,7 @@ func TestPathVariablesReachTheAcceptor(t *testing.T) {
 			t.Errorf("%s %v", i.Transport, i.Params)
 		}
 		return nil, transport.ErrRefused
-	}), nil)
+	}), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -343,7 +343,7 @@ func TestPathVariablesReachTheAcceptor(t *testing.T) {
 
 // TestNoHijacker upgrades through a writer that cannot.
 func TestNoHijacker(t *testing.T) {
-	h, err := newServer(t).Handler(acceptFunc(acceptEcho), nil)
+	h, err := newServer(t).Handler(acceptFunc(acceptEcho), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -402,13 +402,19 @@ func TestOptionsAreChecked(t *testing.T) {
 	for _, o := range []*websocket.Options{
 		{MaxMessage: -2}, {MaxFragments: -5}, {MaxControlRate: -2}, {IdleTimeout: -2}, {WriteTimeout: -time.Second},
 		{CloseLinger: websocket.Unlimited}, {MaxQueueBytes: -2}, {MaxQueueMessages: -2},
-		{Checks: transport.Checks{Subprotocols: []string{"a b"}}}, {Checks: transport.Checks{Subprotocols: []string{""}}},
 	} {
-		if _, err := s.Handler(acceptFunc(acceptEcho), o); err == nil {
+		if _, err := s.Handler(acceptFunc(acceptEcho), nil, o); err == nil {
 			t.Errorf("%+v accepted", o)
 		}
 	}
-	if _, err := s.Handler(acceptFunc(acceptEcho), &websocket.Options{
+	for _, c := range []*transport.Checks{
+		{Subprotocols: []string{"a b"}}, {Subprotocols: []string{""}}, {Session: &transport.SessionCheck{}},
+	} {
+		if _, err := s.Handler(acceptFunc(acceptEcho), c, nil); err == nil {
+			t.Errorf("%+v accepted", c)
+		}
+	}
+	if _, err := s.Handler(acceptFunc(acceptEcho), nil, &websocket.Options{
 		MaxMessage: websocket.Unlimited, MaxFragments: websocket.Unlimited, MaxControlRate: websocket.Unlimited, IdleTimeout: websocket.Unlimited,
 		WriteTimeout: websocket.Unlimited, MaxQueueBytes: websocket.Unlimited, MaxQueueMessages: websocket.Unlimited,
 	}); err != nil {
@@ -444,7 +450,7 @@ func TestMalformedHandshakes(t *testing.T) {
 // collected.
 func TestNothingOfTheRequestIsKept(t *testing.T) {
 	s := newServer(t)
-	h, err := s.Handler(acceptFunc(acceptEcho), nil)
+	h, err := s.Handler(acceptFunc(acceptEcho), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -469,7 +475,7 @@ func TestNothingOfTheRequestIsKept(t *testing.T) {
 func TestServerLogsPanics(t *testing.T) {
 	var log bytes.Buffer
 	s := websocket.NewServer(&websocket.ServerConfig{Logger: slog.New(slog.NewTextHandler(&log, nil))})
-	h, err := s.Handler(acceptFunc(func(*transport.ConnectInfo) (transport.Receiver, error) { panic("boom") }), nil)
+	h, err := s.Handler(acceptFunc(func(*transport.ConnectInfo) (transport.Receiver, error) { panic("boom") }), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
