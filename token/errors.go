@@ -1,0 +1,30 @@
+package token
+
+import (
+	"errors"
+	"fmt"
+)
+
+// The three reasons for which a token is refused, as Phoenix has them. Compare
+// with [errors.Is]: what Verify and Decrypt return may say more. No error quotes
+// a token, its data or a secret.
+var (
+	// ErrExpired means a genuine token that is too old.
+	ErrExpired = errors.New("bennu: token expired")
+	// ErrInvalid means a token that was altered, was made with another secret
+	// or salt, is signed in the future, or holds data this package or the
+	// program does not read.
+	ErrInvalid = errors.New("bennu: token invalid")
+	// ErrMissing means that there is no token: the string is empty.
+	ErrMissing = errors.New("bennu: token missing")
+)
+
+// errForged is what every token gets that the secrets do not vouch for. It says
+// nothing about where the check failed: only a forger could use that.
+var errForged = ErrInvalid
+
+// invalid is for tokens that are genuine and unusable all the same. Their maker
+// holds the secret, so the reason may be told.
+func invalid(format string, args ...any) error {
+	return fmt.Errorf("%w: %w", ErrInvalid, fmt.Errorf(format, args...))
+}

@@ -1,0 +1,142 @@
+package token_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/bennu-go/bennu/token"
+)
+
+// secretKeyBase stands for what the environment has.
+var secretKeyBase = strings.Repeat("k", 64)
+
+func Example() {
+	keys, err := token.New([]string{secretKeyBase}, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	// Where the user has logged in.
+	tok, err := keys.Sign("user auth", 42, token.MaxAge(time.Hour))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	// Where the user connects.
+	id, err := token.As[int64](keys.Verify("user auth", tok))
+	fmt.Println(id, err)
+
+	_, err = keys.Verify("password reset", tok)
+	fmt.Println(err)
+	// Output:
+	// 42 <nil>
+	// bennu: token invalid
+}
+
+// What Phoenix.Token.sign(MyApp.Endpoint, "user auth", %{id: 1, name: "bob"})
+// makes of Elixir's atom keys.
+func ExampleAs() {
+	const fromPhoenix = "SFMyNTY.g2gDdAAAAAJkAAJpZGEBZAAEbmFtZW0AAAADYm9ibgYAAGjlz4sBYgABUYA" +
+		".pf0pDcWw9tshPtBF7__Cj0n4eFuOhPeYExygQ-VkKis"
+	keys, err := token.New([]string{secretKeyBase}, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	type user struct {
+		ID   int64  `token:"id"`
+		Name string `token:"name"`
+	}
+	_, err = token.As[user](keys.Verify("user auth", fromPhoenix))
+	fmt.Println(errors.Is(err, token.ErrExpired)) // it was made in 2023
+
+	u, err := token.As[user](keys.Verify("user auth", fromPhoenix, token.MaxAge(token.Infinite)))
+	fmt.Println(u, err)
+	// Output:
+	// true
+	// {1 bob} <nil>
+}
+
+func ExampleKeys_Verify() {
+	clock := time.Date(2024, time.May, 1, 12, 0, 0, 0, time.UTC)
+	keys, err := token.New([]string{secretKeyBase}, &token.Options{
+		MaxAge: time.Hour,
+		Now:    func() time.Time { return clock },
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	tok, err := keys.Sign("user auth", "nut")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	claims, err := keys.Verify("user auth", tok)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(claims.Data, claims.ExpiresAt.UTC())
+
+	clock = clock.Add(2 * time.Hour)
+	fmt.Println(claims.Expired(clock))
+	_, err = keys.Verify("user auth", tok)
+	fmt.Println(err)
+	// Output:
+	// nut 2024-05-01 13:00:00 +0000 UTC
+	// true
+	// bennu: token expired
+}
+
+// The first secret makes tokens; all of them read tokens.
+func ExampleNew_rotation() {
+	older, newer := strings.Repeat("o", 64), strings.Repeat("n", 64)
+	before, err := token.New([]string{older}, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	tok, err := before.Sign("user auth", 42)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	now, err := token.New([]string{newer, older}, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(token.As[int](now.Verify("user auth", tok)))
+	fmt.Println(now)
+	// Output:
+	// 42 <nil>
+	// token.Keys(secrets: 2)
+}
+
+func ExampleCookieReader() {
+	// The options of Plug.Session in the Phoenix endpoint.
+	cookies, err := token.NewCookieReader([]string{secretKeyBase}, token.CookieOptions{SigningSalt: "signing salt"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	const cookie = "SFMyNTY.g3QAAAADbQAAAAtfY3NyZl90b2tlbm0AAAAYTURFeU16UTFOamM0T1dGaVkyUmxabWRvbQAAAAVmbGFzaHQAAAABZAAEaW5mb20" +
+		"AAAACaGltAAAAB3VzZXJfaWRhBw.V8fA3mJcpRhTKXA-l5IgtLA3a80sLf_4Hp73LT5R7dA"
+	const csrfParam = "LxMDAyxIYFktWBdAFg8IGztlFBY7X1UHbWFza21hc2ttYXNrbWFza21h"
+
+	session, err := cookies.Read(cookie)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	secret, _ := session[token.CSRFKey].(string)
+	if !token.CheckCSRF(secret, csrfParam) {
+		fmt.Println("the page is not ours")
+		return
+	}
+	fmt.Println(session["user_id"])
+	// Output: 7
+}

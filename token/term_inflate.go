@@ -1,0 +1,38 @@
+package token
+
+import (
+	"bytes"
+	"compress/zlib"
+	"encoding/binary"
+	"errors"
+	"io"
+)
+
+var errInflate = errors.New("compressed term does not inflate to the size it gives")
+
+// inflate undoes the compressed wrapper. The size it gives is a claim: it bounds
+// what is read and is checked before anything is set aside for it.
+func inflate(b []byte) ([]byte, error) {
+	if len(b) < 4 {
+		return nil, errCut
+	}
+	size := binary.BigEndian.Uint32(b)
+	if size > maxInflated {
+		return nil, errSize
+	}
+	in := bytes.NewReader(b[4:])
+	z, err := zlib.NewReader(in)
+	if err != nil {
+		return nil, errInflate
+	}
+	// One byte more than there may be: reading it shows too long a term, and
+	// otherwise reaches the checksum.
+	out, err := io.ReadAll(io.LimitReader(z, int64(size)+1))
+	if err != nil || len(out) != int(size) {
+		return nil, errInflate
+	}
+	if in.Len() > 0 {
+		return nil, errRest
+	}
+	return out, nil
+}
