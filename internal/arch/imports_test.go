@@ -19,6 +19,8 @@ var layers = []struct {
 	{"internal/...", []string{"internal/..."}},
 	{"wire", []string{"internal/..."}},
 	{"transport", []string{"internal/...", "wire"}},
+	// A request of long polling may land on a node that does not have its session.
+	{"transport/longpoll", []string{"internal/...", "wire", "transport", "pubsub"}},
 	{"transport/...", []string{"internal/...", "wire", "transport"}},
 	{"pubsub", []string{"internal/..."}},
 	{"pubsub/...", []string{"internal/...", "pubsub"}},
