@@ -98,8 +98,10 @@ func (c *Channel) emit(f transport.Frame) error {
 }
 
 // Broadcast publishes an event to every subscriber of the channel's topic on
-// all nodes, this channel's client included. For the payload see Push. An error of
-// another kind than ErrNotJoined and ErrClosed concerns other nodes only.
+// all nodes, this channel's client included. For the payload see Push; a []byte,
+// Raw or Payload must not be changed afterwards. ErrNotJoined, ErrClosed and what is
+// wrong with event or payload mean that nobody got it; any other error concerns other
+// nodes only.
 func (c *Channel) Broadcast(event string, payload any) error { return c.broadcast(nil, event, payload) }
 
 // BroadcastFrom is Broadcast without this channel. Other channels of the same

@@ -278,6 +278,9 @@ func TestOverflowWhileJoining(t *testing.T) {
 		if got := c.take(); len(got) != 1 || got[0] != `["1","1","a","phx_reply",{"response":{"reason":"join crashed"},"status":"error"}]` {
 			t.Errorf("got %q", got)
 		}
+		if n := len(c.socket.channels); n != 0 {
+			t.Errorf("%d channels in the table after a join that crashed", n)
+		}
 		c.send(`["2","2","b","phx_join",{}]`)
 		adapter.open("b")
 		synctest.Wait()
