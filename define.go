@@ -153,7 +153,13 @@ func replierOf[Out any]() func(Out) Reply {
 	case *Empty:
 		return func(Out) Reply { return Reply{Status: wire.StatusOK} }
 	case *Reply:
-		return func(out Out) Reply { return any(out).(Reply) }
+		return func(out Out) Reply {
+			r := any(out).(Reply)
+			if r.Status == "" && r.Response != nil {
+				r.Status = wire.StatusOK
+			}
+			return r
+		}
 	}
 	return func(out Out) Reply { return Reply{Status: wire.StatusOK, Response: out} }
 }

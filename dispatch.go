@@ -12,15 +12,19 @@ import (
 var (
 	unmatchedTopic  = Payload{Data: []byte(`{"reason":"unmatched topic"}`)}
 	tooManyChannels = Payload{Data: []byte(`{"reason":"too many channels joined"}`)}
+	tooManyJoins    = Payload{Data: []byte(`{"reason":"too many joins"}`)}
+	busy            = Payload{Data: []byte(`{"reason":"busy"}`)}
 	joinCrashed     = Payload{Data: []byte(`{"reason":"join crashed"}`)}
 	emptyPayload    = Payload{Data: emptyObject}
+
+	errInternal = reason{Reason: "internal"}
 )
 
 // handle decodes and dispatches one frame. It is called by whoever has the turn
 // of the connection, so frames are handled in the order they came. The result is a
 // join to be carried out next, or a wish that reading wait.
 func (s *Socket) handle(op wire.Opcode, data []byte) (*joinCall, <-chan struct{}) {
-	m, err := s.serializer.Decode(op, data)
+	m, err := s.decode(op, data)
 	if err != nil {
 		s.endpoint.stats.malformed.Add(1)
 		s.endpoint.log.Log(slog.LevelDebug, "message does not decode", slog.String("error", err.Error()))
@@ -28,6 +32,17 @@ func (s *Socket) handle(op wire.Opcode, data []byte) (*joinCall, <-chan struct{}
 		return nil, nil
 	}
 	return s.dispatch(&m)
+}
+
+// decode guards against a serializer of the application's own: it may fail, and
+// must not end the process.
+func (s *Socket) decode(op wire.Opcode, data []byte) (m wire.Message, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = newPanicError(v)
+		}
+	}()
+	return s.serializer.Decode(op, data)
 }
 
 // dispatch does with a message what the protocol says. Replies of the socket
@@ -44,6 +59,9 @@ func (s *Socket) dispatch(m *wire.Message) (*joinCall, <-chan struct{}) {
 	}
 	if m.Event == wire.EventJoin {
 		return s.newJoin(m, c), nil
+	}
+	if s.renew(m, c) {
+		return nil, nil
 	}
 	if c != nil {
 		if alive, resume := s.deliver(c, m); alive {
@@ -96,5 +114,5 @@ func (s *Socket) errorReply(topic string, err error, level slog.Level) Reply {
 		return Reply{Status: wire.StatusError, Response: reason{Reason: "invalid payload", Field: invalid.field}}
 	}
 	s.endpoint.log.Log(level, "handler failed", slog.String("topic", topic), slog.String("error", textOf(err)))
-	return Reply{Status: wire.StatusError, Response: reason{Reason: "internal"}}
+	return Reply{Status: wire.StatusError, Response: errInternal}
 }

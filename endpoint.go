@@ -2,6 +2,7 @@ package bennu
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -10,9 +11,11 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu/internal/ratelog"
+	"github.com/bennu-go/bennu/internal/redact"
 	"github.com/bennu-go/bennu/internal/task"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/transport"
+	"github.com/bennu-go/bennu/transport/longpoll"
 	"github.com/bennu-go/bennu/transport/websocket"
 )
 
@@ -24,7 +27,11 @@ type Endpoint struct {
 	options   EndpointOptions
 	pubsub    *pubsub.PubSub
 	websocket *websocket.Server
+	longpoll  *longpoll.Server
+	admission *admission
+	logger    *slog.Logger // masks secrets
 	log       *ratelog.Logger
+	start     time.Time
 	tasks     task.Group // executors, joins, Channel.Go, subscriptions
 	sockets   socketList
 	lingering channelSet
@@ -32,7 +39,7 @@ type Endpoint struct {
 	mounts    []*mount
 	ctx       context.Context // of subscriptions; ends with Shutdown
 	cancel    context.CancelFunc
-	warnOnce  sync.Once
+	serveOnce sync.Once
 }
 
 // EndpointOptions configure NewEndpoint. The zero value of each field is its
@@ -41,9 +48,17 @@ type EndpointOptions struct {
 	// PubSub carries broadcasts. Share one between endpoints that shall hear
 	// each other. Default: one of the endpoint's own, for this node alone.
 	PubSub *pubsub.PubSub
-	// Logger takes the endpoint's log, at most 100 lines a second of each kind.
+	// Logger takes the endpoint's log: at most 100 lines a second of each kind, with
+	// secrets masked by the names they stand under and control characters escaped.
 	// Default slog.Default().
 	Logger *slog.Logger
+	// Limits bound what all clients together may ask. The zero value is the
+	// defaults; the effective ones are logged when the endpoint begins to serve.
+	Limits NodeLimits
+	// Secret signs what the endpoint gives out and must get back unchanged: the
+	// session tokens of long polling. Nodes of one cluster need the same, of 32
+	// random bytes or more. Default: random bytes, good for one node.
+	Secret []byte
 	// Host is the host name under which browsers reach this server, as in the
 	// address bar, without a port. When it is set, the default origin policy of
 	// every mount allows pages of that host; otherwise those whose origin is the
@@ -79,8 +94,13 @@ func NewEndpoint(opts *EndpointOptions) *Endpoint {
 	if e.pubsub == nil {
 		e.pubsub = pubsub.NewLocal()
 	}
-	e.log = ratelog.New(e.options.Logger)
-	e.websocket = websocket.NewServer(&websocket.ServerConfig{Logger: slog.New(e.log.Handler())})
+	e.logger = slog.New(redact.NewHandler(e.options.Logger.Handler()))
+	e.log = ratelog.New(e.logger)
+	e.start = time.Now()
+	e.admission = newAdmission(e.options.Limits)
+	limited := slog.New(e.log.Handler())
+	e.websocket = websocket.NewServer(&websocket.ServerConfig{Logger: limited})
+	e.longpoll = longpoll.NewServer(&longpoll.ServerConfig{Logger: limited, PubSub: e.pubsub, Secret: e.options.Secret})
 	return e
 }
 
@@ -98,6 +118,13 @@ type SocketOptions struct {
 	WebSocketPath string
 	// WebSocket has the limits of that transport, and its error handler.
 	WebSocket websocket.Options
+	// NoWebSocket leaves that transport away.
+	NoWebSocket bool
+	// LongPoll turns on long polling, for clients behind proxies that break
+	// WebSocket, at LongPollPath below the mount's own; default "longpoll". nil is
+	// off.
+	LongPoll     *longpoll.Options
+	LongPollPath string
 }
 
 // mount is a SocketHandler at a path, over one transport.
@@ -128,21 +155,44 @@ func (e *Endpoint) mount(path string, h *SocketHandler, opts *SocketOptions, whe
 	if o.WebSocketPath == "" {
 		o.WebSocketPath = "websocket"
 	}
+	if o.LongPollPath == "" {
+		o.LongPollPath = "longpoll"
+	}
 	if o.Origin == nil && e.options.Host != "" {
 		o.Origin = transport.OriginHost(e.options.Host)
 	}
 	if o.InsecureSkipOriginCheck {
-		e.options.Logger.Warn("origin check is off: any website can connect with its visitor's network position", slog.String("path", path))
+		e.logger.Warn("origin check is off: any website can connect with its visitor's network position", slog.String("path", path))
 	}
 	handler, err := h.mount(e)
 	if err != nil {
 		return err
 	}
-	ws, err := e.websocket.Handler(handler, &o.Checks, &o.WebSocket)
+	if o.NoWebSocket && o.LongPoll == nil {
+		return errors.New("no transport is on; leave NoWebSocket out, or set LongPoll")
+	}
+	if !o.NoWebSocket {
+		ws, err := e.websocket.Handler(handler, &o.Checks, &o.WebSocket)
+		if err != nil {
+			return err
+		}
+		if err := e.route(path, o.WebSocketPath, ws.Serve, where); err != nil {
+			return err
+		}
+	}
+	if o.LongPoll == nil {
+		return nil
+	}
+	polls := *o.LongPoll
+	polls.Checks = o.Checks
+	if polls.ClientAddr == nil {
+		polls.ClientAddr = e.options.Limits.ClientAddress
+	}
+	lp, err := e.longpoll.Handler(handler, &polls)
 	if err != nil {
 		return err
 	}
-	return e.route(path, o.WebSocketPath, ws.Serve, where)
+	return e.route(path, o.LongPollPath, lp.Serve, where)
 }
 
 // route sends the requests of a path to a transport.
@@ -164,8 +214,8 @@ func (e *Endpoint) route(path, below string, serve func(http.ResponseWriter, *ht
 func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for _, m := range slices.Backward(e.mounts) {
 		if vars, ok := m.path.Match(r.URL.Path); ok {
-			e.warnOnce.Do(func() { e.checkServer(r) })
-			m.serve(w, r, vars)
+			e.serveOnce.Do(func() { e.beginServing(r) })
+			m.serve(w, e.admission.identify(r), vars)
 			return
 		}
 	}
@@ -213,16 +263,17 @@ type socketList struct {
 	mu     sync.Mutex
 	list   []*Socket
 	closed bool
+	empty  chan struct{} // made by who waits, closed when the list is empty
 }
 
-// add reports false once the list is closed; the socket is in it all the same, so that
-// its end is waited for.
-func (l *socketList) add(s *Socket) bool {
+// add returns how many there are now, and false once the list is closed; the socket is
+// in it all the same, so that its end is waited for.
+func (l *socketList) add(s *Socket) (n int, open bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s.index = len(l.list)
 	l.list = append(l.list, s)
-	return !l.closed
+	return len(l.list), !l.closed
 }
 
 func (l *socketList) remove(s *Socket) {
@@ -233,6 +284,30 @@ func (l *socketList) remove(s *Socket) {
 	l.list[s.index].index = s.index
 	l.list[last] = nil
 	l.list = l.list[:last]
+	if last == 0 && l.empty != nil {
+		close(l.empty)
+		l.empty = nil
+	}
+}
+
+// wait waits for a moment without sockets, or for ctx and returns its cause.
+func (l *socketList) wait(ctx context.Context) error {
+	l.mu.Lock()
+	if len(l.list) == 0 {
+		l.mu.Unlock()
+		return nil
+	}
+	if l.empty == nil {
+		l.empty = make(chan struct{})
+	}
+	empty := l.empty
+	l.mu.Unlock()
+	select {
+	case <-empty:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 func (l *socketList) len() int {

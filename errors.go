@@ -24,10 +24,12 @@ func Errorf(format string, args ...any) *Error {
 	return &Error{Reason: fmt.Sprintf(format, args...)}
 }
 
-// Disconnect closes the whole connection when a callback returns it.
+// Disconnect closes the whole connection when a callback returns it, as a value or
+// a pointer, wrapped or not.
 type Disconnect struct {
 	// Code is the close code. 0 means 1001, going away; stock clients connect
-	// again after every code but 1000. Applications may use 3000 to 4999.
+	// again after every code but 1000. Applications may use 3000 to 4999. A code
+	// that may not be sent becomes 1011.
 	Code transport.CloseCode
 }
 
@@ -36,16 +38,31 @@ func (d Disconnect) Error() string {
 }
 
 func (d Disconnect) code() transport.CloseCode {
-	if d.Code == 0 {
+	switch c := d.Code; {
+	case c == 0:
 		return transport.CloseGoingAway
+	case c >= 3000 && c <= 4999, c >= 1000 && c <= 1003, c >= 1007 && c <= 1014:
+		return c
 	}
-	return d.Code
+	return transport.CloseInternalError
+}
+
+// asDisconnect finds a Disconnect in what a callback returned.
+func asDisconnect(err error) (Disconnect, bool) {
+	if d, ok := errors.AsType[Disconnect](err); ok {
+		return d, true
+	}
+	if d, ok := errors.AsType[*Disconnect](err); ok && d != nil {
+		return *d, true
+	}
+	return Disconnect{}, false
 }
 
 // Errors that a callback returns to end its channel. They may be wrapped, to
 // give Terminate a reason: fmt.Errorf("game over: %w", bennu.Stop).
 var (
-	// Stop sends the reply, if the handler has one, and closes the channel:
+	// Stop sends the reply, if the handler has one, or that of an *Error joined with
+	// it, and closes the channel:
 	// the client gets phx_close and does not join again by itself.
 	Stop = errors.New("bennu: stop")
 	// Crash sends the reply, if the handler has one, and ends the channel as a
@@ -92,9 +109,6 @@ var (
 	ErrIdle         = transport.ErrIdle
 	ErrSlowConsumer = transport.ErrSlowConsumer
 )
-
-// ErrEndpointClosed answers calls on an endpoint after Shutdown.
-var ErrEndpointClosed = errors.New("bennu: the endpoint is shut down")
 
 // PanicError is the reason of a channel that ended with a panic, or with
 // runtime.Goexit, in which case Value is nil.

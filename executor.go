@@ -142,20 +142,28 @@ func (c *Channel) settle(ref wire.Ref, reply Reply, err error) {
 	case err == nil:
 		c.answer(ref, reply)
 	case errors.Is(err, Stop):
-		c.close(ref, reply, err)
+		c.close(ref, lastReply(reply, err), err)
 	case errors.Is(err, Crash):
-		c.answer(ref, reply)
+		c.answer(ref, lastReply(reply, err))
 		c.fail(err)
 	case errors.Is(err, ErrUnknownEvent):
 		c.fail(err)
 	default:
-		var disconnect Disconnect
-		if errors.As(err, &disconnect) {
-			c.disconnect(disconnect, err)
+		if d, ok := asDisconnect(err); ok {
+			c.disconnect(d, err)
 			return
 		}
 		c.answer(ref, c.socket.errorReply(c.topic, err, c.failureLevel()))
 	}
+}
+
+// lastReply is the reply of a handler that ends its channel: its Out, unless it
+// has an Error for the client.
+func lastReply(reply Reply, err error) Reply {
+	if told, ok := errors.AsType[*Error](err); ok {
+		return Reply{Status: wire.StatusError, Response: errorResponse(told)}
+	}
+	return reply
 }
 
 // answer sends a reply. One that does not encode is a fault of the channel.
@@ -176,14 +184,14 @@ func (c *Channel) obey(err error) {
 	if err == nil {
 		return
 	}
-	var disconnect Disconnect
+	d, disconnects := asDisconnect(err)
 	switch {
 	case errors.Is(err, Stop):
 		c.close("", Reply{}, err)
 	case errors.Is(err, Crash), errors.Is(err, ErrUnknownEvent):
 		c.fail(err)
-	case errors.As(err, &disconnect):
-		c.disconnect(disconnect, err)
+	case disconnects:
+		c.disconnect(d, err)
 	default:
 		c.socket.endpoint.log.Log(c.failureLevel(), "channel callback failed",
 			slog.String("topic", c.topic), slog.String("error", textOf(err)))
@@ -328,9 +336,16 @@ func (c *Channel) watchLocked() {
 		}
 		endpoint.stats.stuck.Add(1)
 		endpoint.log.Log(slog.LevelWarn, "callback runs on after its channel ended",
-			slog.String("topic", c.topic), slog.String("reason", textOf(c.reason)), slog.String("stack", handlerStacks(c)))
+			slog.String("topic", c.topic), slog.String("reason", textOf(c.reason)), slog.Any("stack", stackOf{c}))
 	})
 }
+
+// stackOf takes the stack of a channel's callback when its line is really written:
+// that stops the whole program for a moment.
+type stackOf struct{ c *Channel }
+
+// LogValue implements slog.LogValuer.
+func (s stackOf) LogValue() slog.Value { return slog.StringValue(handlerStacks(s.c)) }
 
 func newPanicError(v any) *PanicError {
 	stack := debug.Stack()

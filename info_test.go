@@ -117,8 +117,8 @@ func TestChannelGo(t *testing.T) {
 	joinRef = c.Join("a")
 	c.Event("a", "x")
 	c.Push("a", "goexit", "{}")
-	c.ReplyTo(c.Push("a", "phx_leave", "{}")) // whichever is first
-	c.Await("the end", func(m wstest.Message) bool { return m.Ref == joinRef && m.JoinRef == joinRef && m.Event != "phx_reply" })
+	c.Await("the end", func(m wstest.Message) bool { return m.Ref == joinRef && m.JoinRef == joinRef && m.Event == "phx_error" })
+	c.Want("a", "phx_leave", "{}", "ok", "{}")
 }
 
 // TestBadBroadcasts publishes what no client would take: the publisher is told.

@@ -36,6 +36,11 @@ const leaveGrace = time.Second
 // newJoin prepares a join. A nil result means that it is answered already.
 func (s *Socket) newJoin(m *wire.Message, old *Channel) *joinCall {
 	call := &joinCall{s: s, m: *m}
+	l := &s.handler.limits
+	if !s.joinRate.Take(s.endpoint.now(), l.JoinBurst, l.JoinRate) {
+		call.answer(m.JoinRef, wire.StatusError, tooManyJoins)
+		return nil
+	}
 	if old != nil && !old.isClosed() {
 		call.old = old
 	} else if call.refused() {
@@ -100,6 +105,12 @@ func (j *joinCall) run() (mine bool) {
 			return true
 		}
 	}
+	joins := s.endpoint.admission.joins
+	if !joins.Acquire(s.endpoint.ctx) {
+		j.answer(j.m.JoinRef, wire.StatusError, busy)
+		return true
+	}
+	defer joins.Release() // also when the callback panics
 	j.ch = &Channel{socket: s, topic: j.m.Topic, joinRef: j.m.JoinRef, tableRef: j.m.JoinRef, joinRuns: true}
 	if j.m.JoinRef.IsNull() {
 		j.ch.joinRef = j.m.Ref
@@ -155,9 +166,8 @@ func (j *joinCall) run() (mine bool) {
 func (j *joinCall) encode(reply Reply, err error) (transport.Frame, error) {
 	status := wire.StatusOK
 	if err != nil {
-		var disconnect Disconnect
-		if errors.As(err, &disconnect) {
-			return transport.Frame{}, disconnect
+		if d, ok := asDisconnect(err); ok {
+			return transport.Frame{}, d
 		}
 		status, reply = wire.StatusError, j.s.errorReply(j.m.Topic, err, slog.LevelError)
 	}

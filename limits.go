@@ -20,6 +20,17 @@ type Limits struct {
 	// message is lost in silence. Defaults 256 and 256 KiB.
 	MailboxMessages int
 	MailboxBytes    int
+	// JoinBurst and JoinRate bound how often a connection may try to join: JoinBurst
+	// at once, so that a client can join all its topics again, and JoinRate more
+	// in each second after. One too many is answered with the error "too many
+	// joins". Defaults 100 and 20; Unlimited in one takes both away.
+	JoinBurst int
+	JoinRate  int
+	// MessageRate bounds the messages of a connection in a second. A client that sends
+	// faster is read more slowly, and closed with 1008 when it has not
+	// slowed down after 10 s. Default: no limit, because a full mailbox slows it down
+	// as well.
+	MessageRate int
 	// JoinTimeout is how long Join may take. Then the client gets the error
 	// "join crashed" and the connection goes on; what Join returns is
 	// discarded. Default 10 s.
@@ -33,6 +44,15 @@ func (l Limits) withDefaults() Limits {
 	l.Topics = limit(l.Topics, 100)
 	l.MailboxMessages = limit(l.MailboxMessages, 256)
 	l.MailboxBytes = limit(l.MailboxBytes, 256<<10)
+	if l.JoinBurst == 0 {
+		l.JoinBurst = 100
+	}
+	switch {
+	case l.JoinRate == 0:
+		l.JoinRate = 20
+	case l.JoinRate < 0:
+		l.JoinBurst = Unlimited
+	}
 	l.JoinTimeout = limit(l.JoinTimeout, 10*time.Second)
 	l.HandlerGrace = limit(l.HandlerGrace, 10*time.Second)
 	return l

@@ -170,8 +170,14 @@ func decodeError(err error) error {
 	return &payloadError{err: err}
 }
 
-// frame seals what a serializer appends.
-func frame(size int, appendTo func(dst []byte) (wire.Opcode, []byte, error)) (transport.Frame, error) {
+// frame seals what a serializer appends. One of the application's own may panic,
+// and must not end its caller, who may be a publisher.
+func frame(size int, appendTo func(dst []byte) (wire.Opcode, []byte, error)) (f transport.Frame, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			f, err = transport.Frame{}, newPanicError(v)
+		}
+	}()
 	buf := make([]byte, transport.Headroom, transport.Headroom+size)
 	op, buf, err := appendTo(buf)
 	if err != nil {

@@ -198,10 +198,9 @@ func TestMiddleware(t *testing.T) {
 	c.Join("a")
 	c.Want("a", "echo", `{"n":1}`, "ok", `{"n":1}`)
 	c.Want("a", "forbidden", `{}`, "error", `{"reason":"forbidden"}`)
-	close(log)
 	var got []string
-	for line := range log {
-		got = append(got, line)
+	for range 7 {
+		got = append(got, await(t, "a line of the middleware", log))
 	}
 	if want := "[outer join inner join inner joined outer joined outer echo inner echo outer forbidden]"; fmt.Sprint(got) != want {
 		t.Errorf("got  %v\nwant %s", got, want)

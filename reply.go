@@ -10,6 +10,7 @@ import (
 // decides at run time: the zero Reply is no reply.
 type Reply struct {
 	// Status is "ok" or "error" by convention; clients can listen for any other.
+	// Empty beside a Response it is "ok".
 	Status string
 	// Response is what Payload describes, or any value that encodes to JSON. nil
 	// is the empty object.

@@ -29,20 +29,23 @@ func (e *Endpoint) Shutdown(ctx context.Context) error {
 	sockets := e.sockets.close()
 	drained := e.drain(ctx, sockets)
 	if drained == nil {
-		drained = e.websocket.Wait(ctx)
+		// Not for the polls of sessions that have ended: these wait for their window
+		// unless the transport closes.
+		drained = errors.Join(e.websocket.Wait(ctx), e.sockets.wait(ctx))
 	}
 	e.cancel()
 	e.websocket.Close(transport.CloseRestart)
+	e.longpoll.Close(transport.CloseRestart)
 	if drained != nil {
 		e.websocket.Abort()
 		// Connections that are cut end in a moment. Before that their channels have
 		// not ended, and could not be named.
 		moment, done := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-		_ = e.websocket.Wait(moment)
+		_ = e.awaitTransports(moment)
 		done()
 	}
 	// A callback that ignores its context cannot be stopped, only named.
-	err := errors.Join(drained, e.websocket.Wait(ctx), e.tasks.Wait(ctx))
+	err := errors.Join(drained, e.awaitTransports(ctx), e.tasks.Wait(ctx))
 	if err == nil {
 		return nil
 	}
@@ -50,6 +53,11 @@ func (e *Endpoint) Shutdown(ctx context.Context) error {
 		return fmt.Errorf("bennu: shutdown: callbacks still run on topics %s: %w", strings.Join(names, ", "), ctx.Err())
 	}
 	return fmt.Errorf("bennu: shutdown: %w", ctx.Err())
+}
+
+// awaitTransports waits until no connection and no request is left.
+func (e *Endpoint) awaitTransports(ctx context.Context) error {
+	return errors.Join(e.websocket.Wait(ctx), e.longpoll.Wait(ctx))
 }
 
 // drainRate is how many connections are closed in a second at least.
@@ -69,7 +77,7 @@ func (e *Endpoint) drain(ctx context.Context, sockets []*Socket) error {
 	}
 	const tick = 50 * time.Millisecond
 	batches := max(1, int(spread/tick))
-	e.options.Logger.Info("draining connections", slog.Int("connections", len(sockets)), slog.Duration("over", spread))
+	e.logger.Info("draining connections", slog.Int("connections", len(sockets)), slog.Duration("over", spread))
 	for i := range batches {
 		for _, s := range sockets[i*len(sockets)/batches : (i+1)*len(sockets)/batches] {
 			s.drain()
@@ -97,7 +105,7 @@ func (e *Endpoint) Server() *http.Server {
 		ReadHeaderTimeout: 5 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          slog.NewLogLogger(e.options.Logger.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(e.logger.Handler(), slog.LevelDebug),
 	}
 }
 
@@ -126,10 +134,12 @@ func (e *Endpoint) Serve(ctx context.Context, ln net.Listener) error {
 	return errors.Join(err, shutdown)
 }
 
-// checkServer warns of a server that lets a slow header hold a connection forever.
-func (e *Endpoint) checkServer(r *http.Request) {
+// beginServing says what an operator should know, at the first request.
+func (e *Endpoint) beginServing(r *http.Request) {
+	e.logLimits()
+	// A slow header would hold a connection of such a server forever.
 	server, _ := r.Context().Value(http.ServerContextKey).(*http.Server)
 	if server != nil && server.ReadHeaderTimeout == 0 && server.ReadTimeout == 0 {
-		e.options.Logger.Warn("the http.Server has no ReadHeaderTimeout, so anyone can hold its connections open; use Endpoint.Serve or Endpoint.Server, or set it")
+		e.logger.Warn("the http.Server has no ReadHeaderTimeout, so anyone can hold its connections open; use Endpoint.Serve or Endpoint.Server, or set it")
 	}
 }

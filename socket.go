@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/bennu-go/bennu/internal/rate"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
@@ -24,7 +25,11 @@ type Socket struct {
 	assigns    map[string]any
 	conn       transport.Conn
 	idSub      *pubsub.Subscription
-	index      int // in the endpoint's list of sockets; guarded by that list
+	address    string // that counts for NodeLimits.PerAddress, or empty
+	expiry     expiry
+	joinRate   rate.Bucket // used by whoever has the turn
+	throttle   throttle    // used by Receive alone
+	index      int         // in the endpoint's list of sockets; guarded by that list
 
 	// active counts executors, joins and a drain in progress: when it reaches
 	// zero while draining, nothing is left to be answered.
@@ -74,9 +79,10 @@ func (s *Socket) close(code transport.CloseCode, reason error) {
 	if s.reason == nil {
 		s.reason = reason
 	}
+	conn := s.conn
 	s.mu.Unlock()
-	if s.conn != nil { // in Connect there is none yet
-		s.conn.Close(code)
+	if conn != nil { // in Connect there is none yet; Opened looks at the reason
+		conn.Close(code)
 	}
 }
 
@@ -87,13 +93,29 @@ type receiver Socket
 // Opened implements transport.Receiver.
 func (r *receiver) Opened(conn transport.Conn) {
 	s := (*Socket)(r)
+	s.mu.Lock()
 	s.conn = conn
+	early := s.reason
+	s.mu.Unlock()
+	if early != nil {
+		conn.Close(transport.CloseGoingAway)
+	}
 	if s.id != "" {
 		s.idSub = s.endpoint.pubsub.Subscribe(s.id, (*byID)(s))
 	}
-	if !s.endpoint.sockets.add(s) {
+	// Accept has looked at these bounds, and others have come since.
+	limits := &s.endpoint.admission.limits
+	switch n, open := s.endpoint.sockets.add(s); {
+	case !open:
 		s.close(transport.CloseRestart, ErrDraining)
+	case n > limits.Connections:
+		s.close(transport.CloseTryAgainLater, transport.ErrBusy)
 	}
+	if s.address != "" && !s.endpoint.admission.addresses.Add(s.address, limits.PerAddress) {
+		s.address = "" // not counted, so not to be given back
+		s.close(transport.CloseTryAgainLater, transport.ErrBusy)
+	}
+	s.startExpiry()
 }
 
 // byID is a socket as subscriber of its id.
@@ -117,16 +139,23 @@ func (r *receiver) Receive(op wire.Opcode, data []byte) (resume <-chan struct{})
 	if s.draining.Load() {
 		return nil
 	}
+	slow, ok := s.slowDown()
+	if !ok {
+		return nil
+	}
 	s.mu.Lock()
 	if s.turn {
 		resume = s.inbox.push(op, data)
 		s.mu.Unlock()
-		return resume
+	} else {
+		s.mu.Unlock()
+		var call *joinCall
+		if call, resume = s.handle(op, data); call != nil {
+			s.startJoin(call)
+		}
 	}
-	s.mu.Unlock()
-	call, resume := s.handle(op, data)
-	if call != nil {
-		s.startJoin(call)
+	if resume == nil {
+		return slow
 	}
 	return resume
 }
@@ -163,6 +192,10 @@ func (r *receiver) Closed(reason error) {
 
 	if errors.Is(reason, ErrSlowConsumer) {
 		s.endpoint.log.Log(slog.LevelWarn, "slow consumer closed", slog.String("transport", s.transport))
+	}
+	s.stopExpiry()
+	if s.address != "" {
+		s.endpoint.admission.addresses.Remove(s.address)
 	}
 	if s.idSub != nil {
 		s.idSub.Cancel()

@@ -3,6 +3,7 @@ package bennu
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
@@ -25,6 +26,18 @@ type SocketHandler struct {
 	// ID names the connections of one user or device, for Endpoint.Disconnect. It is
 	// called once, after Connect. nil or "" means none.
 	ID func(s *Socket) string
+	// Renew checks a token that a client pushed as access_token, on a topic it has
+	// joined or on "phoenix", and returns until when it is good; the zero time
+	// means without end. An *Error is the reply to the client, Disconnect closes
+	// the connection, any other error is logged and answered with "internal"; all
+	// leave the expiry as it was. It runs beside the channels, one at a time for each
+	// connection, further ones being answered with "busy". Its context ends after
+	// 5 s, or with the connection. nil means that access_token is an event like any
+	// other.
+	Renew func(ctx context.Context, s *Socket, token string) (expires time.Time, err error)
+	// ExpiryGrace is how long a connection whose authentication has expired stays
+	// open after its client was warned; see Socket.ExpireAt. Default 25 s.
+	ExpiryGrace time.Duration
 	// Serializers are the versions of the protocol spoken, the first that matches the
 	// client's vsn wins. nil means wire.Defaults: versions 1 and 2.
 	Serializers []wire.Versioned
@@ -73,6 +86,9 @@ type mountedHandler struct {
 	versions *wire.Versions
 	limits   Limits
 	routes   []route
+	renew    func(ctx context.Context, s *Socket, token string) (time.Time, error)
+
+	expiryGrace time.Duration
 }
 
 func (h *SocketHandler) mount(e *Endpoint) (*mountedHandler, error) {
@@ -88,6 +104,7 @@ func (h *SocketHandler) mount(e *Endpoint) (*mountedHandler, error) {
 	return &mountedHandler{
 		endpoint: e, connect: h.Connect, id: h.ID, versions: versions,
 		limits: h.Limits.withDefaults(), routes: h.routes,
+		renew: h.Renew, expiryGrace: limit(h.ExpiryGrace, 25*time.Second),
 	}, nil
 }
 
@@ -104,7 +121,8 @@ func (h *mountedHandler) match(topic string) ChannelHandler {
 
 // Accept implements transport.Acceptor: version, connect, id, in that order.
 func (h *mountedHandler) Accept(info *transport.ConnectInfo) (transport.Receiver, error) {
-	if h.endpoint.sockets.isClosed() {
+	address, ok := h.endpoint.admit(info)
+	if !ok {
 		return nil, transport.ErrBusy
 	}
 	vsn := wire.DefaultVersion
@@ -119,7 +137,17 @@ func (h *mountedHandler) Accept(info *transport.ConnectInfo) (transport.Receiver
 	if !ok {
 		return nil, ErrRefused
 	}
-	s := &Socket{endpoint: h.endpoint, handler: h, serializer: serializer, transport: info.Transport}
+	s := &Socket{endpoint: h.endpoint, handler: h, serializer: serializer, transport: info.Transport, address: address}
+	if h.connect == nil && h.id == nil {
+		return (*receiver)(s), nil
+	}
+	// What the application does with a connection may be dear, and many come at once
+	// after a restart.
+	connects := h.endpoint.admission.connects
+	if !connects.Acquire(info.Context()) {
+		return nil, transport.ErrBusy
+	}
+	defer connects.Release()
 	if h.connect != nil {
 		if err := h.connect(info.Context(), s, info); err != nil {
 			return nil, err

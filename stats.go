@@ -3,6 +3,7 @@ package bennu
 import (
 	"sync/atomic"
 
+	"github.com/bennu-go/bennu/transport/longpoll"
 	"github.com/bennu-go/bennu/transport/websocket"
 )
 
@@ -25,6 +26,7 @@ type Stats struct {
 	LogSuppressed int
 
 	WebSocket websocket.Stats
+	LongPoll  longpoll.Stats
 }
 
 type counters struct {
@@ -45,5 +47,6 @@ func (e *Endpoint) Stats() Stats {
 		MissedEvents:  e.stats.missed.Load(),
 		LogSuppressed: e.log.Suppressed(),
 		WebSocket:     e.websocket.Stats(),
+		LongPoll:      e.longpoll.Stats(),
 	}
 }

@@ -134,9 +134,10 @@ func serve(t testing.TB, users *bennu.SocketHandler, mount *bennu.SocketOptions,
 	return &server{Endpoint: e, url: "ws" + strings.TrimPrefix(h.URL, "http") + "/socket/websocket?vsn=2.0.0", log: book}
 }
 
-// one makes a SocketHandler with one pattern.
+// one makes a SocketHandler with one pattern. Its connections may join as often as they
+// like, as tests do.
 func one(pattern string, h bennu.ChannelHandler) *bennu.SocketHandler {
-	users := &bennu.SocketHandler{}
+	users := &bennu.SocketHandler{Limits: bennu.Limits{JoinBurst: bennu.Unlimited}}
 	users.Channel(pattern, h)
 	return users
 }

@@ -1,0 +1,288 @@
+package longpoll
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/bennu-go/bennu/transport"
+)
+
+// Headers of requests, spelled as net/http spells them.
+const (
+	tokenHeader = "X-Phoenix-Longpoll-Token"
+	// ackHeader, with the value 1 on the request that makes a session, says
+	// that the client adopts the token of each answer and repeats a poll whose
+	// answer it missed, so that not even the first batch can be lost.
+	ackHeader = "X-Bennu-Longpoll-Ack"
+)
+
+// Handler serves the requests of one mount. Its method may be called from any
+// goroutine.
+type Handler struct {
+	srv      *Server
+	index    uint32 // of the mount, the same on all nodes that run the same program
+	acceptor transport.Acceptor
+	checks   transport.Checks
+	lim      *limits
+	addr     func(*http.Request) string
+}
+
+// Handler makes the handler of a mount. The checks are made on each request, also
+// those of a session that exists. It copies checks and opts, of which nil means the
+// defaults. The error names what is out of its bounds. Nodes that shall
+// serve each other's sessions must make their handlers in the same order.
+func (s *Server) Handler(acceptor transport.Acceptor, checks *transport.Checks, opts *Options) (*Handler, error) {
+	l, err := opts.limits()
+	if err != nil {
+		return nil, err
+	}
+	h := &Handler{srv: s, acceptor: acceptor, lim: l}
+	if checks != nil {
+		h.checks = *checks
+	}
+	if err := h.checks.Validate(); err != nil {
+		return nil, err
+	}
+	if opts != nil {
+		h.addr = opts.ClientAddr
+	}
+	s.mu.Lock()
+	h.index = s.mounts
+	s.mounts++
+	s.mu.Unlock()
+	return h, nil
+}
+
+// Serve answers a request: OPTIONS, a GET that makes or polls a session, or a
+// POST. It returns when the request is answered, which for a poll may take the
+// window. The vars are those of the mount's path.
+func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, vars map[string]string) {
+	allowOrigin(w, "")
+	if r.ContentLength != 0 && r.Method != http.MethodPost {
+		// Whatever the answer, the server shall not wait for a body first.
+		w.Header().Set("Connection", "close")
+	}
+	switch r.Method {
+	case http.MethodGet, http.MethodPost, http.MethodOptions:
+	default:
+		refuse(w, http.StatusBadRequest)
+		return
+	}
+	if !h.srv.work.enter() {
+		h.srv.stats.refused.Add(1)
+		refuseBusy(w)
+		return
+	}
+	defer h.srv.work.leave()
+	info, ok := h.check(w, r, vars)
+	if !ok {
+		h.srv.stats.refused.Add(1)
+		return
+	}
+	switch r.Method {
+	case http.MethodGet:
+		h.get(w, r, info)
+	case http.MethodPost:
+		h.post(w, r, info)
+	default:
+		header := w.Header()
+		header.Set("Access-Control-Allow-Headers", strings.Join(r.Header["Access-Control-Request-Headers"], ", "))
+		header.Set("Access-Control-Allow-Methods", "get, post, options")
+		header.Set("Access-Control-Max-Age", "3600")
+		refuse(w, http.StatusOK)
+	}
+}
+
+// check runs the mount's checks. It reports false when the request is answered.
+func (h *Handler) check(w http.ResponseWriter, r *http.Request, vars map[string]string) (*transport.ConnectInfo, bool) {
+	info, err := h.checks.Run(r, vars, transport.LongPoll)
+	if err == nil && !h.fetchAllowed(r) {
+		err = &transport.StatusError{Status: http.StatusForbidden, Err: transport.ErrOrigin}
+	}
+	if err == nil {
+		if lines := r.Header["Origin"]; len(lines) > 0 {
+			allowOrigin(w, lines[0])
+		}
+		return info, true
+	}
+	status := http.StatusInternalServerError
+	if se, ok := errors.AsType[*transport.StatusError](err); ok {
+		status = se.Status
+	}
+	if r.Method == http.MethodPost {
+		discard(w, r)
+	}
+	if status == http.StatusForbidden {
+		h.answerStatus(w, statusForbidden)
+	} else {
+		refuse(w, status)
+	}
+	return nil, false
+}
+
+// fetchAllowed looks at what a browser says of a POST that has no Origin
+// header, which would otherwise pass the origin check as no browser's.
+func (h *Handler) fetchAllowed(r *http.Request) bool {
+	if r.Method != http.MethodPost || h.checks.InsecureSkipOriginCheck || len(r.Header["Origin"]) > 0 {
+		return true
+	}
+	site := r.Header.Get("Sec-Fetch-Site")
+	return site != "cross-site" && site != "same-site"
+}
+
+// token is what the request presents. A header counts even if it is no token.
+func (h *Handler) token(r *http.Request, info *transport.ConnectInfo) (token, bool) {
+	var text string
+	if lines, ok := r.Header[tokenHeader]; ok {
+		text = lines[0]
+	} else if text, ok = info.Params.String("token"); !ok {
+		return token{}, false
+	}
+	t, ok := h.srv.keys.open(text)
+	if !ok {
+		h.srv.stats.badTokens.Add(1)
+	}
+	return t, ok
+}
+
+// find returns the session of a token if it is on this server and of this
+// mount. Elsewhere says that another server may have it.
+func (h *Handler) find(t *token) (s *session, elsewhere bool) {
+	if t.boot != h.srv.boot {
+		return nil, true
+	}
+	s = h.srv.session(t.session)
+	if s != nil && s.mount != h {
+		h.srv.stats.badTokens.Add(1)
+		return nil, false
+	}
+	return s, false
+}
+
+func (h *Handler) get(w http.ResponseWriter, r *http.Request, info *transport.ConnectInfo) {
+	if t, ok := h.token(r, info); ok {
+		// The http.Server would take its own timeout for the client's end.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+		s, elsewhere := h.find(&t)
+		if s != nil && h.poll(w, r, s, &t) || elsewhere && h.relayPoll(w, r, &t) {
+			return
+		}
+	}
+	h.create(w, r, info)
+}
+
+// create makes a session. The client is told 410, as if it had lost one, and
+// goes on with the token.
+func (h *Handler) create(w http.ResponseWriter, r *http.Request, info *transport.ConnectInfo) {
+	addr := h.clientAddr(r)
+	if !h.srv.addresses.Add(addr, h.lim.perAddress) {
+		h.srv.stats.addressLimited.Add(1)
+		refuseBusy(w)
+		return
+	}
+	var s *session
+	defer func() {
+		if s == nil {
+			h.srv.stats.refused.Add(1)
+		}
+	}()
+	if s = h.open(w, r, info, addr); s != nil {
+		_ = h.answer(w, statusGone, h.srv.seal(s.id, 0), nil)
+	}
+}
+
+// open makes a session, or answers the request and returns nil. Of the address a
+// slot is taken, which it gives back or leaves to the session.
+func (h *Handler) open(w http.ResponseWriter, r *http.Request, info *transport.ConnectInfo, addr string) *session {
+	var s *session
+	defer func() {
+		if s == nil {
+			h.srv.addresses.Remove(addr)
+		}
+	}()
+	receiver, ok := h.accept(w, info)
+	if !ok {
+		return nil
+	}
+	if r.Context().Err() != nil { // nobody would ever poll it
+		refuseBusy(w)
+		return nil
+	}
+	made, opened := newSession(h, receiver, addr, r.Header.Get(ackHeader) == "1")
+	if !h.srv.add(made) {
+		refuseBusy(w)
+		return nil
+	}
+	s = made
+	s.start()
+	<-opened
+	select {
+	case <-s.done: // the receiver does not want it or broke, or the server closes
+		if blames(s.code) {
+			refuse(w, http.StatusInternalServerError)
+		} else {
+			refuseBusy(w)
+		}
+		return nil
+	default:
+		return s
+	}
+}
+
+// accept asks the acceptor, and answers the request if that says no. A panic
+// answers 500, and so does runtime.Goexit, which ends the goroutine of the
+// request.
+func (h *Handler) accept(w http.ResponseWriter, info *transport.ConnectInfo) (receiver transport.Receiver, ok bool) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		v := recover()
+		h.srv.log.Log(slog.LevelError, "longpoll: acceptor panicked", slog.Any("panic", v), slog.String("stack", string(debug.Stack())))
+		w.Header().Set("Connection", "close")
+		refuse(w, http.StatusInternalServerError)
+		_ = http.NewResponseController(w).Flush() // nobody else does after a Goexit
+	}()
+	receiver, err := h.acceptor.Accept(info)
+	returned = true
+	switch {
+	case err == nil && receiver != nil:
+		return receiver, true
+	case err == nil:
+		h.srv.log.Log(slog.LevelError, "longpoll: acceptor returned neither receiver nor error")
+		refuse(w, http.StatusInternalServerError)
+	case errors.Is(err, transport.ErrBusy):
+		refuseBusy(w)
+	default: // here a reason is for nobody; it travels over WebSocket only
+		h.answerStatus(w, statusForbidden)
+	}
+	return nil, false
+}
+
+// clientAddr is what the sessions of a client are counted under.
+func (h *Handler) clientAddr(r *http.Request) string {
+	addr := r.RemoteAddr
+	if h.addr != nil {
+		addr = h.addr(r)
+	}
+	var ip netip.Addr
+	if ap, err := netip.ParseAddrPort(addr); err == nil {
+		ip = ap.Addr()
+	} else if ip, err = netip.ParseAddr(addr); err != nil {
+		return strings.Clone(addr[:min(len(addr), 64)])
+	}
+	ip = ip.Unmap().WithZone("")
+	if ip.Is6() {
+		// Whoever has an IPv6 address has the network it is in.
+		if network, err := ip.Prefix(64); err == nil {
+			return network.String()
+		}
+	}
+	return ip.String()
+}

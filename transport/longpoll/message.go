@@ -1,0 +1,241 @@
+package longpoll
+
+import (
+	"encoding/binary"
+	"errors"
+)
+
+// kind says what a message between two servers is.
+type kind byte
+
+const (
+	kindPoll   kind = iota + 1 // request: tell me when there is data
+	kindPost                   // request: hand this on
+	kindPart                   // request: more of a post
+	kindGone                   // request: nobody waits for the answer any more, and nothing of it was written
+	kindBroken                 // request: the answer could not be written whole
+	kindAck                    // answer: the session is here and the request in work
+	kindNack                   // answer: the session is not here
+	kindBatch                  // answer to a poll: data, or a part of it
+	kindDone                   // answer: the status of a post, or 204 to a poll
+)
+
+// message is one message between the server that a client reached and the one
+// that has its session. Which fields it has depends on its kind.
+type message struct {
+	kind    kind
+	request id // which it is about; random, made by who asks
+
+	// Of every request.
+	session id
+	// Of poll and post.
+	boot   id // of the server to answer
+	node   string
+	mount  uint32
+	number uint64 // of the token; in a batch that of the token to answer with
+
+	ndjson bool   // of a post
+	last   bool   // of post, part and batch: no part follows
+	part   uint32 // of part and batch, counting from 0
+	status int    // of done
+	body   []byte // of post, part and batch; shares memory with what was decoded
+}
+
+const (
+	messageVersion = 1
+	// partBytes bounds the body of one message, well within what brokers take;
+	// maxParts bounds how many parts belong together.
+	partBytes = 128 << 10
+	maxParts  = 1024
+	// maxMessageBytes bounds a whole message.
+	maxMessageBytes = partBytes + 512
+
+	flagLast   = 1
+	flagNDJSON = 2
+)
+
+// errMessage means bytes that are no message.
+var errMessage = errors.New("longpoll: message of another node does not decode")
+
+func (m *message) encode() []byte {
+	b := make([]byte, 0, 2+4*16+1+len(m.node)+4+8+4+1+len(m.body))
+	b = append(b, messageVersion, byte(m.kind))
+	b = append(b, m.request[:]...)
+	var flags byte
+	if m.last {
+		flags |= flagLast
+	}
+	if m.ndjson {
+		flags |= flagNDJSON
+	}
+	switch m.kind {
+	case kindPoll, kindPost:
+		b = append(b, m.session[:]...)
+		b = append(b, m.boot[:]...)
+		b = append(b, byte(len(m.node)))
+		b = append(b, m.node...)
+		b = binary.BigEndian.AppendUint32(b, m.mount)
+		b = binary.BigEndian.AppendUint64(b, m.number)
+		if m.kind == kindPost {
+			b = append(b, flags)
+		}
+	case kindPart:
+		b = append(b, m.session[:]...)
+		b = binary.BigEndian.AppendUint32(b, m.part)
+		b = append(b, flags)
+	case kindGone, kindBroken:
+		b = append(b, m.session[:]...)
+	case kindBatch:
+		b = binary.BigEndian.AppendUint64(b, m.number)
+		b = binary.BigEndian.AppendUint32(b, m.part)
+		b = append(b, flags)
+	case kindDone:
+		b = binary.BigEndian.AppendUint16(b, uint16(m.status))
+	}
+	return append(b, m.body...)
+}
+
+// decodeMessage reads a message. What comes over a broker may be anything.
+func decodeMessage(b []byte) (m message, err error) {
+	if len(b) > maxMessageBytes {
+		return m, errMessage
+	}
+	r := reader{b: b}
+	version := r.byte()
+	m.kind = kind(r.byte())
+	m.request = r.id()
+	known := byte(0)
+	switch m.kind {
+	case kindPoll, kindPost:
+		m.session = r.id()
+		m.boot = r.id()
+		m.node = string(r.take(int(r.byte())))
+		m.mount = r.uint32()
+		m.number = r.uint64()
+		if m.kind == kindPost {
+			known = flagLast | flagNDJSON
+		}
+	case kindPart:
+		m.session = r.id()
+		m.part = r.uint32()
+		known = flagLast
+	case kindGone, kindBroken:
+		m.session = r.id()
+	case kindBatch:
+		m.number = r.uint64()
+		m.part = r.uint32()
+		known = flagLast
+	case kindDone:
+		m.status = int(r.uint16())
+		switch m.status {
+		case statusOK, statusNoData, statusBad, statusUnhandled, statusGone:
+		default:
+			return m, errMessage
+		}
+	case kindAck, kindNack:
+	default:
+		return m, errMessage
+	}
+	if known != 0 {
+		flags := r.byte()
+		m.last = flags&flagLast != 0
+		m.ndjson = flags&flagNDJSON != 0
+		if flags&^known != 0 || len(r.b) > partBytes {
+			return m, errMessage
+		}
+		m.body, r.b = r.b, nil
+	}
+	if version != messageVersion || r.short || len(r.b) > 0 || m.part >= maxParts {
+		return m, errMessage
+	}
+	return m, nil
+}
+
+// reader takes fields off the front of bytes, and remembers if they did not
+// suffice.
+type reader struct {
+	b     []byte
+	short bool
+}
+
+func (r *reader) take(n int) []byte {
+	if n > len(r.b) {
+		r.short = true
+		n = len(r.b)
+	}
+	b := r.b[:n:n]
+	r.b = r.b[n:]
+	return b
+}
+
+func (r *reader) byte() byte {
+	if b := r.take(1); len(b) == 1 {
+		return b[0]
+	}
+	return 0
+}
+
+func (r *reader) uint16() uint16 {
+	var f [2]byte
+	copy(f[:], r.take(2))
+	return binary.BigEndian.Uint16(f[:])
+}
+
+func (r *reader) uint32() uint32 {
+	var f [4]byte
+	copy(f[:], r.take(4))
+	return binary.BigEndian.Uint32(f[:])
+}
+
+func (r *reader) uint64() uint64 {
+	var f [8]byte
+	copy(f[:], r.take(8))
+	return binary.BigEndian.Uint64(f[:])
+}
+
+func (r *reader) id() (i id) {
+	copy(i[:], r.take(16))
+	return i
+}
+
+// joinMessages writes the messages of a batch one after another, each behind its
+// length; splitMessages undoes it.
+func joinMessages(messages [][]byte) []byte {
+	size := 0
+	for _, m := range messages {
+		size += 4 + len(m)
+	}
+	b := make([]byte, 0, size)
+	for _, m := range messages {
+		b = binary.BigEndian.AppendUint32(b, uint32(len(m)))
+		b = append(b, m...)
+	}
+	return b
+}
+
+func splitMessages(b []byte) ([][]byte, error) {
+	var messages [][]byte
+	for len(b) > 0 {
+		r := reader{b: b}
+		n := r.uint32()
+		if r.short || uint64(n) > uint64(len(r.b)) {
+			return nil, errMessage
+		}
+		messages = append(messages, r.take(int(n)))
+		b = r.b
+	}
+	if messages == nil {
+		return nil, errMessage // no batch is empty
+	}
+	return messages, nil
+}
+
+// parts cuts the body of a request or an answer into pieces, at least one.
+func parts(body []byte) [][]byte {
+	list := make([][]byte, 0, 1+len(body)/partBytes)
+	for len(body) > partBytes {
+		list = append(list, body[:partBytes])
+		body = body[partBytes:]
+	}
+	return append(list, body)
+}

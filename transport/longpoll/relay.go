@@ -1,0 +1,238 @@
+package longpoll
+
+import (
+	"context"
+	"math"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// call is a request to the server that has a session, in the name of a client
+// that is connected here.
+type call struct {
+	srv     *Server
+	token   *token
+	request id
+	limit   int           // of body; 0 for a post, to which no batch is an answer
+	news    chan struct{} // something below has changed
+
+	mu     sync.Mutex
+	acks   int
+	status int // 200 for a whole batch; 0 while there is none
+	number uint64
+	body   []byte
+	parts  uint32
+}
+
+// call begins a request, which hangUp ends. It returns nil when no server can
+// have the session.
+func (s *Server) call(t *token, limit int) *call {
+	if s.pubsub == nil || t.node == s.node && s.pubsub.Subscribers(s.keys.topic(t.boot)) == 0 {
+		return nil
+	}
+	c := &call{srv: s, token: t, request: newID(), limit: limit, news: make(chan struct{}, 1)}
+	s.stats.relayed.Add(1)
+	s.attach()
+	r := &s.route
+	r.callMu.Lock()
+	defer r.callMu.Unlock()
+	if r.calls == nil {
+		r.calls = make(map[id]*call)
+	}
+	r.calls[c.request] = c
+	return c
+}
+
+// hangUp takes no more answers.
+func (c *call) hangUp() {
+	r := &c.srv.route
+	r.callMu.Lock()
+	_, open := r.calls[c.request]
+	delete(r.calls, c.request)
+	r.callMu.Unlock()
+	if open {
+		c.srv.detach()
+	}
+}
+
+// send sends a message of the request.
+func (c *call) send(m message) error {
+	m.request, m.session = c.request, c.token.session
+	m.boot, m.node, m.number = c.srv.boot, c.srv.node, c.token.number
+	return c.srv.send(c.token.node, c.token.boot, &m)
+}
+
+// giveUp ends the request and tells the owner that nobody waits any more. A batch
+// that is on its way is not lost then.
+func (c *call) giveUp() {
+	c.hangUp()
+	_ = c.send(message{kind: kindGone})
+}
+
+// answered takes an answer. One to no call is late.
+func (s *Server) answered(m *message) {
+	r := &s.route
+	r.callMu.Lock()
+	c := r.calls[m.request]
+	r.callMu.Unlock()
+	if c == nil {
+		return
+	}
+	if !c.take(m) {
+		s.stats.garbage.Add(1)
+	}
+	select {
+	case c.news <- struct{}{}:
+	default:
+	}
+}
+
+// take reports false for an answer that does not fit to those before it.
+func (c *call) take(m *message) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.status != 0 {
+		return m.kind == kindAck // sent earlier by another goroutine
+	}
+	c.acks++
+	switch m.kind {
+	case kindNack:
+		c.status = statusGone
+	case kindDone:
+		c.status = m.status
+	case kindBatch:
+		if c.limit == 0 || m.part != c.parts || len(m.body) > c.limit-len(c.body) || m.part > 0 && m.number != c.number {
+			return false
+		}
+		c.parts++
+		c.number = m.number
+		c.body = append(c.body, m.body...)
+		if m.last {
+			c.status = statusOK
+		}
+	}
+	return true
+}
+
+// await waits for the status, or as long as signs of life come within each
+// span. With first it waits for any sign. It returns 0 when the time is over or
+// the client or this server goes away.
+func (c *call) await(ctx context.Context, span time.Duration, first bool) (status int, alive bool) {
+	timer := time.NewTimer(span)
+	defer timer.Stop()
+	for seen := 0; ; {
+		c.mu.Lock()
+		status, acks := c.status, c.acks
+		c.mu.Unlock()
+		if status != 0 || first && acks > 0 {
+			return status, true
+		}
+		if acks != seen {
+			seen = acks
+			timer.Reset(span)
+		}
+		select {
+		case <-c.news:
+		case <-timer.C:
+			return 0, false
+		case <-ctx.Done():
+			return 0, false
+		case <-c.srv.closing:
+			return 0, false
+		}
+	}
+}
+
+// relayPoll answers a poll for a session of another server. It reports false
+// when that has none, and has answered nothing then.
+func (h *Handler) relayPoll(w http.ResponseWriter, r *http.Request, t *token) bool {
+	limit := maxParts * partBytes
+	if b, n := h.lim.bufferBytes, h.lim.bufferMsgs; b < limit && n < limit {
+		limit = min(limit, b+4*n)
+	}
+	c := h.srv.call(t, limit)
+	if c == nil {
+		return false
+	}
+	defer c.hangUp()
+	if c.send(message{kind: kindPoll, mount: h.index}) != nil {
+		return false
+	}
+	began := time.Now()
+	status, alive := c.await(r.Context(), h.lim.pubsub, true)
+	if status == statusGone {
+		return false
+	}
+	if !alive {
+		c.giveUp()
+		if r.Context().Err() != nil {
+			refuseBusy(w) // to nobody
+			return true
+		}
+		return false
+	}
+	var messages [][]byte
+	if status, _ = c.awaitUntil(r.Context(), began.Add(h.lim.window)); status == statusOK {
+		var err error
+		if messages, err = splitMessages(c.body); err != nil {
+			h.srv.stats.garbage.Add(1)
+		}
+	}
+	if messages == nil || r.Context().Err() != nil {
+		c.giveUp()
+		_ = h.answer(w, statusNoData, h.srv.keys.seal(t), nil)
+		return true
+	}
+	if err := h.answerBatch(w, t, &batch{c.number, messages}); err != nil {
+		_ = c.send(message{kind: kindBroken})
+	}
+	return true
+}
+
+// awaitUntil is await with a fixed end.
+func (c *call) awaitUntil(ctx context.Context, end time.Time) (status int, alive bool) {
+	ctx, cancel := context.WithDeadline(ctx, end)
+	defer cancel()
+	return c.await(ctx, math.MaxInt64, false)
+}
+
+// relayPost hands a post to the server that has the session, and returns the
+// status to answer with.
+func (h *Handler) relayPost(ctx context.Context, t *token, ndjson bool, body []byte) (status int) {
+	c := h.srv.call(t, 0)
+	if c == nil {
+		return statusGone
+	}
+	defer c.hangUp()
+	for i, piece := range parts(body) {
+		m := message{kind: kindPart, part: uint32(i), body: piece}
+		if i == 0 {
+			m = message{kind: kindPost, mount: h.index, ndjson: ndjson, body: piece}
+		}
+		m.last = (i+1)*partBytes >= len(body)
+		if c.send(m) != nil {
+			return statusGone
+		}
+		if i > 0 {
+			continue
+		}
+		// Nothing more is sent to a server that may not be there.
+		status, alive := c.await(ctx, h.lim.pubsub, true)
+		switch {
+		case status != 0:
+			return status
+		case !alive && ctx.Err() != nil:
+			return statusUnhandled
+		case !alive:
+			return statusGone
+		}
+	}
+	// The post may wait for one before it, and each of its messages for the
+	// window.
+	status, _ = c.await(ctx, 2*h.lim.window+h.lim.pubsub, false)
+	if status == 0 {
+		return statusUnhandled
+	}
+	return status
+}

@@ -1,0 +1,83 @@
+package longpoll
+
+import (
+	"sync"
+
+	"github.com/bennu-go/bennu/pubsub"
+)
+
+// route is how other servers reach this one: a topic that is subscribed to as
+// long as there are sessions here or requests for sessions elsewhere. One topic
+// serves all of them, so a session costs the broker nothing.
+type route struct {
+	mu    sync.Mutex
+	users int
+	sub   *pubsub.Subscription
+
+	callMu sync.Mutex
+	calls  map[id]*call // requests to other servers
+}
+
+// attach counts one more user of the route.
+func (s *Server) attach() {
+	if s.pubsub == nil {
+		return
+	}
+	r := &s.route
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.users++; r.users == 1 {
+		r.sub = s.pubsub.Subscribe(s.keys.topic(s.boot), (*listener)(s))
+	}
+}
+
+// detach undoes attach.
+func (s *Server) detach() {
+	if s.pubsub == nil {
+		return
+	}
+	r := &s.route
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.users--; r.users == 0 {
+		r.sub.Cancel()
+		r.sub = nil
+	}
+}
+
+// routeEvent is the event of messages between servers.
+const routeEvent = "longpoll"
+
+// send sends a message to a server. An error says that it cannot have arrived;
+// without one it may still be lost.
+func (s *Server) send(node string, boot id, m *message) error {
+	return s.pubsub.DirectBroadcast(node, &pubsub.Message{
+		Topic: s.keys.topic(boot), Event: routeEvent, Payload: m.encode(), Binary: true,
+	})
+}
+
+// listener is a Server as the subscriber of its route.
+type listener Server
+
+// Deliver implements pubsub.Subscriber.
+func (l *listener) Deliver(d *pubsub.Dispatch) {
+	s := (*Server)(l)
+	m, err := decodeMessage(d.Payload)
+	if err != nil || d.Event != routeEvent {
+		s.stats.garbage.Add(1)
+		return
+	}
+	switch m.kind {
+	case kindAck, kindNack, kindBatch, kindDone:
+		s.answered(&m)
+	default:
+		// Nothing is sent from within the adapter's call: it may hold the next
+		// message back until this returns, on the other side too.
+		if answer := s.asked(&m); answer != nil && s.work.enter() {
+			s.tasks.Go(func() {
+				defer s.work.leave()
+				answer()
+			})
+		}
+	}
+}

@@ -1,0 +1,204 @@
+package longpoll
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/bennu-go/bennu/internal/rate"
+	"github.com/bennu-go/bennu/internal/ratelog"
+	"github.com/bennu-go/bennu/internal/task"
+	"github.com/bennu-go/bennu/pubsub"
+	"github.com/bennu-go/bennu/transport"
+)
+
+// Server owns the sessions of one endpoint and their goroutines. It has no
+// goroutine while nothing happens, but each session has a timer, so a server that
+// is dropped forgets its sessions after three windows. Its methods may be called
+// from any goroutine.
+type Server struct {
+	log    *ratelog.Logger
+	start  time.Time
+	pubsub *pubsub.PubSub // nil for none
+	keys   keys
+	boot   id     // of this server, so that no other takes its tokens for its own
+	node   string // where it runs
+	stats  counters
+
+	work      gate       // requests and sessions
+	tasks     task.Group // what works for them
+	closing   chan struct{}
+	addresses rate.Counts
+
+	mu       sync.Mutex // not held while calling a session
+	sessions map[id]*session
+	mounts   uint32
+
+	route route
+}
+
+// NewServer makes a server. A nil cfg means the defaults.
+func NewServer(cfg *ServerConfig) *Server {
+	if cfg == nil {
+		cfg = &ServerConfig{}
+	}
+	log := cfg.Logger
+	if log == nil {
+		log = slog.Default()
+	}
+	s := &Server{
+		log: ratelog.New(log), start: time.Now(), pubsub: cfg.PubSub, keys: newKeys(cfg.Secret), boot: newID(),
+		closing: make(chan struct{}), sessions: make(map[id]*session),
+	}
+	if s.pubsub != nil {
+		s.node = s.pubsub.Node()
+		if len(s.node) > maxNode {
+			log.Error("longpoll: the node's name is longer than 255 bytes, so other nodes cannot serve its sessions")
+			s.pubsub, s.node = nil, ""
+		}
+	}
+	return s
+}
+
+// now is the time on the server's clock, which knows nothing of wall-clock
+// jumps.
+func (s *Server) now() time.Duration { return time.Since(s.start) }
+
+// seal makes the token of a session of this server.
+func (s *Server) seal(session id, number uint64) string {
+	return s.keys.seal(&token{number: number, session: session, boot: s.boot, node: s.node})
+}
+
+// add takes a session into the table. It reports false when the server is
+// closed. The caller is in the gate.
+func (s *Server) add(ses *session) bool {
+	s.mu.Lock()
+	if !s.work.enter() {
+		s.mu.Unlock()
+		return false
+	}
+	s.sessions[ses.id] = ses
+	s.mu.Unlock()
+	s.stats.open.Add(1)
+	s.stats.opened.Add(1)
+	s.attach()
+	return true
+}
+
+// forget takes out a session whose receiver knows of its end.
+func (s *Server) forget(ses *session) {
+	s.mu.Lock()
+	delete(s.sessions, ses.id)
+	s.mu.Unlock()
+	s.detach()
+	s.addresses.Remove(ses.addr)
+	s.stats.open.Add(-1)
+	s.work.leave()
+}
+
+// session finds a session by its id.
+func (s *Server) session(i id) *session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sessions[i]
+}
+
+// Close makes the server answer every request with 503, and ends all sessions.
+// Each receiver is told a transport.ClosedError with code; no client can see it.
+// It does not wait; Wait does. Calls after the first have no effect.
+//
+// A poll that waits is answered at once, with what is queued or with 204. That
+// differs from the end of a single session, of which a waiting poll learns
+// nothing before its window is over: here every poll is a request that
+// http.Server.Shutdown waits for.
+func (s *Server) Close(code transport.CloseCode) {
+	if !s.work.enter() { // so that Wait waits for this too
+		return
+	}
+	defer s.work.leave()
+	s.mu.Lock()
+	if !s.work.close() { // another call was faster
+		s.mu.Unlock()
+		return
+	}
+	list := make([]*session, 0, len(s.sessions))
+	for _, ses := range s.sessions {
+		list = append(list, ses)
+	}
+	s.mu.Unlock()
+	for _, ses := range list {
+		ses.closeNow(code)
+	}
+	close(s.closing)
+}
+
+// Wait waits until no session is left, no request is being served and no
+// goroutine of the server runs, or for ctx and returns its cause. After Close
+// that takes no longer than the acceptor and the receivers take, and the clients
+// that are being read from or written to.
+func (s *Server) Wait(ctx context.Context) error {
+	if err := s.work.wait(ctx); err != nil {
+		return err
+	}
+	if err := s.tasks.Wait(ctx); err != nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// gate counts who is inside and can be closed for others.
+type gate struct {
+	mu     sync.Mutex
+	n      int
+	closed bool
+	empty  chan struct{} // made by who waits, closed when n comes to 0
+}
+
+// enter reports false when the gate is closed.
+func (g *gate) enter() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.closed {
+		g.n++
+	}
+	return !g.closed
+}
+
+func (g *gate) leave() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.n--; g.n == 0 && g.empty != nil {
+		close(g.empty)
+		g.empty = nil
+	}
+}
+
+// close reports false when the gate is closed already.
+func (g *gate) close() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	was := g.closed
+	g.closed = true
+	return !was
+}
+
+func (g *gate) wait(ctx context.Context) error {
+	for {
+		g.mu.Lock()
+		if g.n == 0 {
+			g.mu.Unlock()
+			return nil
+		}
+		if g.empty == nil {
+			g.empty = make(chan struct{})
+		}
+		empty := g.empty
+		g.mu.Unlock()
+		select {
+		case <-empty:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}

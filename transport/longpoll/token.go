@@ -1,0 +1,109 @@
+package longpoll
+
+import (
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+)
+
+// id is 128 random bits: the name of a session, a server or a request.
+type id [16]byte
+
+func newID() (i id) {
+	_, _ = rand.Read(i[:]) // never fails
+	return i
+}
+
+// token is what a client presents to reach its session. Its number says how many
+// batches the client has received.
+type token struct {
+	number  uint64
+	session id
+	boot    id     // the server that has the session
+	node    string // where that server runs
+}
+
+const (
+	tokenVersion = 1
+	tokenFixed   = 1 + 8 + 16 + 16 + sha256.Size
+	maxNode      = 255
+)
+
+var (
+	tokenEncoding = base64.RawURLEncoding.Strict() // safe in a header and in a URL
+	maxToken      = tokenEncoding.EncodedLen(tokenFixed + maxNode)
+)
+
+// keys are derived from the secret that nodes share.
+type keys struct {
+	sign  []byte
+	route []byte
+}
+
+// newKeys derives the keys of a secret, or random ones when it is empty.
+func newKeys(secret []byte) keys {
+	if len(secret) == 0 {
+		secret = make([]byte, 32)
+		_, _ = rand.Read(secret)
+	}
+	derive := func(purpose string) []byte {
+		key, err := hkdf.Key(sha256.New, secret, nil, purpose, 32)
+		if err != nil {
+			// Only a FIPS mode refuses, and only short secrets.
+			key = mac(secret, []byte(purpose))
+		}
+		return key
+	}
+	return keys{sign: derive("bennu longpoll token"), route: derive("bennu longpoll route")}
+}
+
+func mac(key, data []byte) []byte {
+	h := hmac.New(sha256.New, key)
+	h.Write(data)
+	return h.Sum(nil)
+}
+
+// seal makes the text of a token. The same token always has the same text.
+func (k *keys) seal(t *token) string {
+	b := make([]byte, 0, tokenFixed+len(t.node))
+	b = append(b, tokenVersion)
+	b = binary.BigEndian.AppendUint64(b, t.number)
+	b = append(b, t.session[:]...)
+	b = append(b, t.boot[:]...)
+	b = append(b, t.node...)
+	b = append(b, mac(k.sign, b)...)
+	return tokenEncoding.EncodeToString(b)
+}
+
+// open reads a token, if this server or one with the same secret made it.
+func (k *keys) open(text string) (t token, ok bool) {
+	if len(text) > maxToken {
+		return t, false
+	}
+	b, err := tokenEncoding.DecodeString(text)
+	// The decoder skips line breaks; a token has none.
+	if err != nil || len(b) < tokenFixed || tokenEncoding.EncodedLen(len(b)) != len(text) {
+		return t, false
+	}
+	b, sum := b[:len(b)-sha256.Size], b[len(b)-sha256.Size:]
+	if !hmac.Equal(sum, mac(k.sign, b)) || b[0] != tokenVersion {
+		return t, false
+	}
+	t.number = binary.BigEndian.Uint64(b[1:])
+	copy(t.session[:], b[9:])
+	copy(t.boot[:], b[25:])
+	t.node = string(b[41:])
+	return t, true
+}
+
+// topic is where a server listens for the others. Clients know the boot from
+// their tokens, and still cannot know the topic.
+func (k *keys) topic(boot id) string {
+	return topicPrefix + tokenEncoding.EncodeToString(mac(k.route, boot[:])[:16])
+}
+
+// topicPrefix is in the part of the topics that no client can join.
+const topicPrefix = "phx:lp:"

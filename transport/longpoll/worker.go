@@ -1,0 +1,258 @@
+package longpoll
+
+import (
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"github.com/bennu-go/bennu/transport"
+)
+
+// The status of an answer, inside the envelope.
+const (
+	statusOK        = 200
+	statusNoData    = 204
+	statusBad       = 400 // an HTTP status, not one of the envelope
+	statusForbidden = 403
+	statusUnhandled = 408
+	statusGone      = 410
+)
+
+// post is what was posted in one request.
+type post struct {
+	body   []byte
+	ndjson bool
+	queued time.Duration // on the server's clock
+	result reporter
+
+	begun, withdrawn bool // guarded by the session
+}
+
+// reporter takes the result of a post. Its methods must not block.
+type reporter interface {
+	handled() // one of several messages
+	finished(status int)
+}
+
+// maxPosts is how many posts of one session may wait. Clients have one at a
+// time.
+const maxPosts = 32
+
+// add queues a post, whose result the worker reports unless the status is not 0.
+func (s *session) add(number uint64, p *post) (status int) {
+	now := s.srv.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case !s.useLocked(now) || number > s.box.handed:
+		return statusGone
+	case len(s.posts) >= maxPosts:
+		return statusUnhandled
+	}
+	if number > 0 {
+		s.box.adopting = true
+	}
+	p.queued = now
+	s.posts = append(s.posts, p)
+	s.workLocked()
+	return 0
+}
+
+// withdraw takes a post back. It reports false when it has begun.
+func (s *session) withdraw(p *post) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p.withdrawn = !p.begun
+	return p.withdrawn
+}
+
+// workLocked starts the worker if it does not run.
+func (s *session) workLocked() {
+	if !s.working {
+		s.working = true
+		s.srv.tasks.Start(s)
+	}
+}
+
+// Run is the worker.
+func (s *session) Run() {
+	returned := false
+	defer func() {
+		if !returned { // the receiver called runtime.Goexit
+			s.srv.log.Log(slog.LevelError, "longpoll: receiver ended its goroutine")
+			s.fail()
+			s.markOpened()
+			s.srv.tasks.Start(s) // there is at least the end to be told of
+		}
+	}()
+	s.work()
+	returned = true
+}
+
+func (s *session) work() {
+	if s.opened != nil {
+		s.guard(func() { s.receiver.Opened(s) })
+		s.markOpened()
+	}
+	for {
+		p, ended := s.next()
+		switch {
+		case p != nil && ended:
+			p.result.finished(statusGone)
+		case p != nil:
+			s.handle(p)
+		case ended && !s.closed:
+			s.close()
+		default:
+			return
+		}
+	}
+}
+
+func (s *session) markOpened() {
+	if s.opened != nil {
+		close(s.opened)
+		s.opened = nil
+	}
+}
+
+// next is what the worker does next. When there is nothing, the worker ends.
+func (s *session) next() (p *post, ended bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.posts) > 0 {
+		p = s.posts[0]
+		s.posts[0] = nil
+		s.posts = s.posts[1:]
+		if !p.withdrawn {
+			p.begun = true
+			return p, s.ended
+		}
+	}
+	s.posts = nil
+	s.working = s.ended && !s.closed
+	return nil, s.ended
+}
+
+// close tells the receiver of the end, and the server when that is done.
+func (s *session) close() {
+	s.closed = true
+	defer s.srv.forget(s)
+	s.guard(func() { s.receiver.Closed(s.reason) }) // which does not change any more
+}
+
+// handle hands the messages of a post to the receiver, one after another, each
+// when the one before is handled.
+func (s *session) handle(p *post) {
+	status := statusUnhandled // of a receiver that calls runtime.Goexit
+	defer func() {
+		if status == statusUnhandled {
+			s.srv.stats.unhandled.Add(1)
+		}
+		p.result.finished(status)
+	}()
+	lim := s.mount.lim
+	lines, more, err := splitBody(p.body, p.ndjson, lim.maxBatch)
+	p.body = nil
+	if err != nil {
+		s.srv.stats.badBodies.Add(1)
+		status = statusBad
+		return
+	}
+	if more {
+		s.srv.stats.ignoredLines.Add(1)
+	}
+	// For the first message, time in the queue counts.
+	within := lim.window - (s.srv.now() - p.queued)
+	for i, l := range lines {
+		if i > 0 {
+			p.result.handled()
+			within = lim.window
+		}
+		if within <= 0 || !s.receive(l, within) {
+			return
+		}
+	}
+	status = statusOK
+}
+
+// receive hands one message to the receiver and waits until it is handled, at
+// most for so long. It reports whether the message was handled and was not the
+// end of the session.
+func (s *session) receive(l line, within time.Duration) bool {
+	timer := time.NewTimer(within)
+	defer timer.Stop()
+	// A message before may have run out of its window and still be held.
+	if !s.await(s.hold, timer) {
+		return false
+	}
+	select {
+	case <-s.done:
+		return false
+	default:
+	}
+	ok := s.guard(func() {
+		s.hold = s.receiver.Receive(l.op, l.data)
+	})
+	ok = ok && s.await(s.hold, timer)
+	if ok && s.settler != nil {
+		var settled <-chan struct{}
+		ok = s.guard(func() { settled = s.settler.Settled() }) && s.await(settled, timer)
+	}
+	if !ok {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.ended || !blames(s.code)
+}
+
+// await waits until c, which may be nil, is closed. It reports false when the
+// session ends first or the time is over.
+func (s *session) await(c <-chan struct{}, timer *time.Timer) bool {
+	if c == nil {
+		return true
+	}
+	select {
+	case <-c:
+		return true
+	default:
+	}
+	select {
+	case <-c:
+		return true
+	case <-s.done:
+	case <-timer.C:
+	}
+	return false
+}
+
+// blames reports whether a close code says that what the client sent was wrong,
+// or that the receiver failed over it. A session that ends with another code
+// while a post is handled did not end because of that post.
+func blames(code transport.CloseCode) bool {
+	switch code {
+	case transport.CloseProtocolError, transport.CloseInvalidData, transport.ClosePolicy,
+		transport.CloseTooBig, transport.CloseInternalError:
+		return true
+	}
+	return false
+}
+
+// guard calls the receiver. It reports false after a panic, which ends the
+// session.
+func (s *session) guard(call func()) (ok bool) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		if v := recover(); v != nil {
+			s.srv.log.Log(slog.LevelError, "longpoll: receiver panicked", slog.Any("panic", v), slog.String("stack", string(debug.Stack())))
+			s.fail()
+		}
+	}()
+	call()
+	returned = true
+	return true
+}
