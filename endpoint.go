@@ -184,11 +184,10 @@ func (e *Endpoint) mount(path string, h *SocketHandler, opts *SocketOptions, whe
 		return nil
 	}
 	polls := *o.LongPoll
-	polls.Checks = o.Checks
 	if polls.ClientAddr == nil {
 		polls.ClientAddr = e.options.Limits.ClientAddress
 	}
-	lp, err := e.longpoll.Handler(handler, &polls)
+	lp, err := e.longpoll.Handler(handler, &o.Checks, &polls)
 	if err != nil {
 		return err
 	}

@@ -31,6 +31,9 @@ type Limits struct {
 	// slowed down after 10 s. Default: no limit, because a full mailbox slows it down
 	// as well.
 	MessageRate int
+	// ConnectTimeout is how long the context of Connect lasts. An error that Connect
+	// returns because of its end is answered with 503. Default 5 s.
+	ConnectTimeout time.Duration
 	// JoinTimeout is how long Join may take. Then the client gets the error
 	// "join crashed" and the connection goes on; what Join returns is
 	// discarded. Default 10 s.
@@ -53,6 +56,7 @@ func (l Limits) withDefaults() Limits {
 	case l.JoinRate < 0:
 		l.JoinBurst = Unlimited
 	}
+	l.ConnectTimeout = limit(l.ConnectTimeout, 5*time.Second)
 	l.JoinTimeout = limit(l.JoinTimeout, 10*time.Second)
 	l.HandlerGrace = limit(l.HandlerGrace, 10*time.Second)
 	return l

@@ -2,6 +2,7 @@ package bennu
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -21,7 +22,8 @@ type SocketHandler struct {
 	// channels. nil accepts everyone. ErrRefused answers 403 with an empty body;
 	// any other error is a reason that the mount's ErrorHandler may turn into a
 	// response, 403 without one. A panic answers 500. It runs before the
-	// upgrade's own headers are checked. The context is that of the handshake.
+	// upgrade's own headers are checked. The context is that of the handshake, for at
+	// most Limits.ConnectTimeout.
 	Connect func(ctx context.Context, s *Socket, info *ConnectInfo) error
 	// ID names the connections of one user or device, for Endpoint.Disconnect. It is
 	// called once, after Connect. nil or "" means none.
@@ -149,7 +151,12 @@ func (h *mountedHandler) Accept(info *transport.ConnectInfo) (transport.Receiver
 	}
 	defer connects.Release()
 	if h.connect != nil {
-		if err := h.connect(info.Context(), s, info); err != nil {
+		ctx, cancel := context.WithTimeout(info.Context(), h.limits.ConnectTimeout)
+		defer cancel()
+		if err := h.connect(ctx, s, info); err != nil {
+			if ctx.Err() != nil && errors.Is(err, context.DeadlineExceeded) {
+				err = transport.ErrBusy
+			}
 			return nil, err
 		}
 	}

@@ -72,6 +72,13 @@ func (c *Counts) Add(key string, n int) bool {
 	return true
 }
 
+// Of is how many key has.
+func (c *Counts) Of(key string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.m[key]
+}
+
 // Remove takes one of key back.
 func (c *Counts) Remove(key string) {
 	c.mu.Lock()

@@ -1,0 +1,254 @@
+package bennu
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/bennu-go/bennu/transport"
+	"github.com/bennu-go/bennu/wire"
+)
+
+// Events about the expiry of a connection.
+const (
+	// EventAccessToken is pushed by a client, on any topic it has joined or on
+	// "phoenix", with {"access_token": token}, to renew its authentication.
+	EventAccessToken = "access_token"
+	// EventTokenExpired is pushed to every joined channel, and on "phoenix", when the
+	// authentication has expired, with {"closes_in": seconds}.
+	EventTokenExpired = "token_expired"
+)
+
+// ErrExpired is the reason of a connection whose authentication was not renewed.
+var ErrExpired = errors.New("bennu: the connection's authentication has expired")
+
+// renewTimeout ends the context of a Renew callback.
+const renewTimeout = 5 * time.Second
+
+// ExpireAt sets when the client's authentication expires: then it is warned with
+// token_expired, and SocketHandler.ExpiryGrace later the connection closes with
+// 1008, unless ExpireAt is called again with a later time, as it is after a
+// successful Renew. The zero time means never, which is also the default.
+func (s *Socket) ExpireAt(t time.Time) {
+	e := &s.expiry
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	// Without its monotonic part: a token expires by the clock on the wall.
+	e.at = t.Round(0)
+	s.armLocked(until(e.at))
+}
+
+// expiry is the authentication's end of one socket.
+type expiry struct {
+	mu       sync.Mutex // not held while calling the connection or the application
+	open     bool       // from Opened to Closed
+	at       time.Time
+	timer    *time.Timer
+	renewing context.CancelFunc // of the Renew that runs, or nil
+}
+
+func until(t time.Time) time.Duration { return t.Sub(time.Now().Round(0)) }
+
+// armLocked makes expire look at the clock after a while, and at no other time.
+func (s *Socket) armLocked(wait time.Duration) {
+	e := &s.expiry
+	if e.timer != nil {
+		e.timer.Stop()
+		e.timer = nil
+	}
+	if e.open && !e.at.IsZero() {
+		e.timer = time.AfterFunc(wait, s.expire)
+	}
+}
+
+// startExpiry arms what Connect has set.
+func (s *Socket) startExpiry() {
+	e := &s.expiry
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.open = true
+	s.armLocked(until(e.at))
+}
+
+func (s *Socket) stopExpiry() {
+	e := &s.expiry
+	e.mu.Lock()
+	e.open = false
+	s.armLocked(0)
+	cancel := e.renewing
+	e.mu.Unlock()
+	if cancel != nil {
+		cancel()
+	}
+}
+
+// expire warns at the time of expiry and closes after the grace. A timer measures
+// the time that passed, and tokens go by the wall, so the clock is asked again.
+func (s *Socket) expire() {
+	grace := s.handler.expiryGrace
+	e := &s.expiry
+	e.mu.Lock()
+	if !e.open || e.at.IsZero() {
+		e.mu.Unlock()
+		return
+	}
+	left := until(e.at)
+	if left <= -grace {
+		e.mu.Unlock()
+		s.close(transport.ClosePolicy, ErrExpired)
+		return
+	}
+	wait := left
+	if left <= 0 {
+		wait = left + grace
+	}
+	s.armLocked(wait)
+	e.mu.Unlock()
+	if left <= 0 {
+		s.warnOfExpiry(wait)
+	}
+}
+
+type closesIn struct {
+	Seconds int `json:"closes_in"`
+}
+
+func (s *Socket) warnOfExpiry(left time.Duration) {
+	p, err := encode(closesIn{int(math.Ceil(left.Seconds()))})
+	if err != nil {
+		return
+	}
+	if f, err := pushFrame(s.serializer, &wire.Push{Topic: wire.TopicPhoenix, Event: EventTokenExpired, Payload: p}); err == nil {
+		s.conn.Send(f)
+	}
+	s.mu.Lock()
+	channels := append([]*Channel(nil), s.channels...)
+	s.mu.Unlock()
+	for _, c := range channels {
+		_ = c.Push(EventTokenExpired, p) // one that is not joined has nobody to warn
+	}
+}
+
+// renewal is one access_token push being carried out.
+type renewal struct {
+	s       *Socket
+	m       wire.Message
+	joinRef wire.Ref
+	ctx     context.Context
+	cancel  context.CancelFunc // nil once others may renew
+	done    bool
+}
+
+// renew takes an access_token push, if the handler wants them. It reports whether
+// it has.
+func (s *Socket) renew(m *wire.Message, c *Channel) bool {
+	if s.handler.renew == nil || m.Event != EventAccessToken {
+		return false
+	}
+	r := &renewal{s: s, m: *m}
+	switch {
+	case c == nil && m.Topic != wire.TopicPhoenix:
+		return false
+	case c != nil && !m.JoinRef.IsNull() && m.JoinRef != c.tableRef:
+		return false // dropped like any other of an old join
+	case c != nil:
+		r.joinRef = c.joinRef
+	}
+	e := &s.expiry
+	e.mu.Lock()
+	busy, open := e.renewing != nil, e.open
+	if !busy && open {
+		r.ctx, r.cancel = context.WithTimeout(s.endpoint.ctx, renewTimeout)
+		e.renewing = r.cancel
+	}
+	e.mu.Unlock()
+	switch {
+	case busy:
+		r.answer(&Error{Reason: "busy"})
+	case open:
+		s.begin()
+		s.endpoint.tasks.Start(r)
+	}
+	return true
+}
+
+// Run is called by the task group.
+func (r *renewal) Run() {
+	defer r.s.end()
+	defer func() {
+		if r.done {
+			return
+		}
+		// Renew, or a method of what it returned, panicked or called runtime.Goexit.
+		reason := newPanicError(recover())
+		r.free()
+		r.s.endpoint.log.Log(slog.LevelError, "renewal crashed",
+			slog.String("error", reason.Error()), slog.String("stack", string(reason.Stack)))
+		r.refuse(errInternal)
+	}()
+	err := r.renew()
+	// Before the answer, upon which a client may send the next.
+	r.free()
+	r.answer(err)
+	r.done = true
+}
+
+// free lets another renewal begin.
+func (r *renewal) free() {
+	if r.cancel == nil {
+		return
+	}
+	e := &r.s.expiry
+	e.mu.Lock()
+	e.renewing = nil
+	e.mu.Unlock()
+	r.cancel()
+	r.cancel = nil
+}
+
+func (r *renewal) renew() error {
+	var in struct {
+		Token *string `json:"access_token"`
+	}
+	if r.m.Payload.Binary {
+		return &payloadError{err: errors.New("want JSON, got binary")}
+	}
+	if err := json.Unmarshal(r.m.Payload.Data, &in); err != nil {
+		return decodeError(err)
+	}
+	if in.Token == nil {
+		return &payloadError{field: "access_token", err: errors.New("missing")}
+	}
+	expires, err := r.s.handler.renew(r.ctx, r.s, *in.Token)
+	if err == nil {
+		r.s.ExpireAt(expires)
+	}
+	return err
+}
+
+// answer acts on the outcome.
+func (r *renewal) answer(err error) {
+	var disconnect Disconnect
+	switch {
+	case err == nil:
+		r.s.reply(&r.m, r.joinRef, wire.StatusOK, emptyPayload)
+	case errors.As(err, &disconnect):
+		r.s.close(disconnect.code(), err)
+	default:
+		r.refuse(r.s.errorReply(r.m.Topic, err, slog.LevelError).Response)
+	}
+}
+
+// refuse answers with an error.
+func (r *renewal) refuse(response any) {
+	p, err := encode(response)
+	if err != nil {
+		r.s.endpoint.log.Log(slog.LevelError, "response of a renewal does not encode", slog.String("error", err.Error()))
+		p, _ = encode(errInternal)
+	}
+	r.s.reply(&r.m, r.joinRef, wire.StatusError, p)
+}
