@@ -1,0 +1,20 @@
+// Package proxies has only tests: they run nginx and HAProxy, with the
+// configurations that docs/proxies.md recommends, in front of the fixture application.
+package proxies
+
+import (
+	"flag"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// No test may leave a goroutine behind.
+func TestMain(m *testing.M) {
+	// These tests wait most of their time for limits to pass, so they need not wait
+	// for a core.
+	if err := flag.Set("test.parallel", "32"); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
