@@ -73,6 +73,14 @@ fixture: ## serve the fixture application on FIXTURE_ADDR (127.0.0.1:4011)
 fuzz: ## run every fuzz target FUZZ times (1000000)
 	@scripts/fuzz $(FUZZ)
 
+.PHONY: full
+full: ## the tests that have a small size for every day, at their full size
+	BENNU_FULL=1 go test -race -count=1 -timeout 30m -run 'Isolation|Churn' -v .
+
+.PHONY: memory
+memory: ## resident memory of a server with 10,000 joined connections
+	go run ./test/memory -connections 10000
+
 .PHONY: bench
 bench: ## run the benchmarks; narrow with BENCH=regexp PKG=./dir
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 30m $(PKG)
