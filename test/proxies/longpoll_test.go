@@ -53,17 +53,6 @@ type envelope struct {
 	Messages []string
 }
 
-// status is that of the HTTP response to a first poll.
-func (c *poller) status(t *testing.T) int {
-	t.Helper()
-	answer, err := c.client.Get(c.url + "?vsn=2.0.0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	answer.Body.Close()
-	return answer.StatusCode
-}
-
 func (c *poller) poll(t *testing.T) envelope {
 	e := c.do(t, "GET", "")
 	if e.Token != "" {
