@@ -1,14 +1,14 @@
 // The scenarios in a page of headless Chromium, and chats between tabs.
-// usage: node browser.mjs phoenix|phoenix-1-7
+// usage: node browser.mjs phoenix|phoenix-1-7 websocket|longpoll
 import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { chromium } from "playwright-core"
 import { drive } from "./driver.mjs"
 import { assert, equal, patience } from "./lib.mjs"
-import { namesFor } from "./scenarios.mjs"
+import { plan } from "./scenarios.mjs"
 
-const packageName = process.argv[2]
+const [packageName, transportName] = process.argv.slice(2)
 const settings = JSON.parse(process.env.BENNU_ENV)
 const profile = await mkdtemp(join(tmpdir(), "bennu-chromium-"))
 
@@ -27,7 +27,7 @@ async function openPage() {
   const page = await browser.newPage()
   page.faults = []
   page.on("pageerror", error => page.faults.push(error.stack ?? String(error)))
-  const query = new URLSearchParams({ client: packageName, env: JSON.stringify(settings) })
+  const query = new URLSearchParams({ client: packageName, transport: transportName, env: JSON.stringify(settings) })
   await page.goto(`${settings.pageURL}/page.html?${query}`)
   await page.waitForSelector("body[data-ready]")
   return page
@@ -38,12 +38,19 @@ async function closePage(page) {
   equal(page.faults, [], "exceptions in the page")
 }
 
+// The scenarios share a page as those in Node share a process: to open one takes
+// longer than most of them. After a failure comes a new one.
+let shared
+
 async function inPage(name) {
-  const page = await openPage()
+  const page = shared ?? await openPage()
+  shared = undefined
   // The text of the error, since a page's stack would lose its lines here.
   const failure = await page.evaluate(n => window.runScenario(n).then(() => "", e => e.stack ?? String(e)), name)
-  await closePage(page)
+  if (failure === "" && page.faults.length === 0) shared = page
+  else await page.close()
   assert(failure === "", failure)
+  equal(page.faults, [], "exceptions in the page")
 }
 
 // A tab is a page with the chat open.
@@ -116,7 +123,8 @@ const tabs = {
 }
 
 try {
-  await drive({ ...Object.fromEntries(namesFor(packageName).map(name => [name, () => inPage(name)])), ...tabs })
+  const { run, left } = plan(packageName, transportName)
+  await drive({ ...Object.fromEntries(run.map(name => [name, () => inPage(name)])), ...tabs }, left)
 } finally {
   await browser.close()
   await rm(profile, { recursive: true, force: true })

@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"testing"
 	"time"
+
+	"github.com/bennu-go/bennu/conformance/fixture/app"
 )
 
 // require says that the tests must run; without it they are skipped where Node, its
@@ -22,24 +24,31 @@ const scenarioTime = 3 * time.Minute
 
 func TestNode(t *testing.T) {
 	needNode(t)
-	for _, client := range []string{"phoenix", "phoenix-1-7"} {
-		t.Run(client, func(t *testing.T) { runScenarios(t, "node.mjs", client) })
-	}
+	eachWay(t, "node.mjs")
 }
 
 func TestBrowser(t *testing.T) {
 	needNode(t)
 	needBrowser(t)
+	eachWay(t, "browser.mjs")
+}
+
+// eachWay runs the scenarios with each client over each transport.
+func eachWay(t *testing.T, script string) {
 	for _, client := range []string{"phoenix", "phoenix-1-7"} {
-		t.Run(client, func(t *testing.T) { runScenarios(t, "browser.mjs", client) })
+		for _, transport := range []string{"websocket", "longpoll"} {
+			t.Run(client+"/"+transport, func(t *testing.T) { runScenarios(t, script, client, transport) })
+		}
 	}
 }
 
 // runScenarios starts a server and a script, and has the script run one scenario
 // after the other.
-func runScenarios(t *testing.T, script, client string) {
-	s := startServer(t)
-	p := startProxy(t, s.addr)
+func runScenarios(t *testing.T, script, client, transport string) {
+	s := startServer(t, app.New)
+	p := startProxy(t, s.addr, nil)
+	hanging := startProxy(t, s.addr, isHandshake)
+	blocked := startServer(t, pollsOnly)
 	control := http.NewServeMux()
 	control.HandleFunc("POST /restart", func(w http.ResponseWriter, r *http.Request) {
 		if err := s.restart(); err != nil {
@@ -62,13 +71,18 @@ func runScenarios(t *testing.T, script, client string) {
 		"url":        "ws://" + s.addr + "/socket",
 		"authURL":    "ws://" + s.addr + "/auth",
 		"cutURL":     "ws://" + p.addr + "/socket",
+		"hangingURL": "ws://" + hanging.addr + "/socket",
+		"blockedURL": "ws://" + blocked.addr + "/socket",
 		"controlURL": host,
 		"pageURL":    host,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := startDriver(t, script, client, string(env))
+	d := startDriver(t, script, client, transport, string(env))
+	for name, reason := range d.left {
+		t.Run(name, func(t *testing.T) { t.Skip(reason) })
+	}
 	for _, name := range d.scenarios {
 		t.Run(name, func(t *testing.T) {
 			if failure := d.run(t, name); failure != "" {

@@ -16,16 +16,17 @@ import (
 // its other side.
 type driver struct {
 	scenarios []string
+	left      map[string]string // scenarios that it leaves out, and why
 
 	in     io.Writer
 	lines  <-chan []byte // closed when the script ends
 	stderr *tail
 }
 
-func startDriver(t *testing.T, script, client, env string) *driver {
+func startDriver(t *testing.T, script, client, transport, env string) *driver {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, "node", script, client)
+	cmd := exec.CommandContext(ctx, "node", script, client, transport)
 	cmd.Env = append(os.Environ(), "BENNU_ENV="+env, "BENNU_CHROMIUM="+chromium())
 	// The script ends by itself when its input ends. If it does not, it is first
 	// asked, so that it can close the browser.
@@ -72,11 +73,14 @@ func startDriver(t *testing.T, script, client, env string) *driver {
 		}
 	})
 
-	var first struct{ Scenarios []string }
+	var first struct {
+		Scenarios []string
+		Left      map[string]string
+	}
 	if err := d.read(&first); err != nil {
 		t.Fatalf("%s: %v", script, err)
 	}
-	d.scenarios = first.Scenarios
+	d.scenarios, d.left = first.Scenarios, first.Left
 	return d
 }
 

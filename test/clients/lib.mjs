@@ -63,7 +63,7 @@ const open = new Set()
 // automatic as ever, only sooner than a person would need them.
 export function connect(env, { url = env.url, params = {}, ...options } = {}) {
   const socket = new env.phoenix.Socket(url, {
-    ...(env.transport ? { transport: env.transport } : {}),
+    transport: env.transport,
     params,
     timeout: patience,
     reconnectAfterMs: () => 20,

@@ -1,21 +1,28 @@
-// The scenarios in Node, over ws. usage: node node.mjs phoenix|phoenix-1-7
+// The scenarios in Node. usage: node node.mjs phoenix|phoenix-1-7 websocket|longpoll
 import { WebSocket } from "ws"
 import { drive } from "./driver.mjs"
 import { makeEnv } from "./env.mjs"
 import { disconnectAll } from "./lib.mjs"
-import { namesFor, scenarios } from "./scenarios.mjs"
+import { plan, scenarios } from "./scenarios.mjs"
+import { XMLHttpRequest } from "./xhr.mjs"
 
-const packageName = process.argv[2]
+const [packageName, transportName] = process.argv.slice(2)
+if (packageName === "phoenix-1-7") {
+  // It looks for what it needs in self, which is there in pages only.
+  globalThis.self = globalThis
+  globalThis.XMLHttpRequest = XMLHttpRequest
+}
 const phoenix = await import(packageName)
-const env = makeEnv(JSON.parse(process.env.BENNU_ENV), packageName, phoenix, WebSocket)
+const env = makeEnv(JSON.parse(process.env.BENNU_ENV), transportName, phoenix, WebSocket)
 
-await drive(Object.fromEntries(namesFor(packageName).map(name => [name, async () => {
+const { run, left } = plan(packageName, transportName)
+await drive(Object.fromEntries(run.map(name => [name, async () => {
   try {
     await scenarios[name](env)
   } finally {
     await disconnectAll()
   }
-}])))
+}])), left)
 
 // Pushes that nobody answered still have their timers.
 process.exit()

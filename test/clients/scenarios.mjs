@@ -1,13 +1,20 @@
 // What a stock Phoenix client can expect of a server that runs the fixture
 // application. One body serves Node and the browser. env has:
 //
-//   phoenix      the module of the client
-//   transport    the WebSocket class, where the client does not find one itself
-//   url          the socket of the server
-//   cutURL       the same by way of a proxy that can cut connections
-//   authURL      the mount that takes an auth token
-//   legacy       true for a client before 1.8
-//   control(x)   asks the test to do x: "restart" the server, "cut" the proxy
+//   phoenix          the module of the client
+//   transport        the class of the transport
+//   polling          whether that is long polling; else it is WebSocket
+//   otherTransport   the class of the other one
+//   url              the socket of the server
+//   cutURL           the same by way of a proxy that can cut connections
+//   hangingURL       the same by way of a proxy that never answers a WebSocket handshake
+//   authURL          the mount that takes an auth token
+//   blockedURL       the socket of a server without WebSocket
+//   control(x)       asks the test to do x: "restart" the server, "cut" the proxy
+//
+// The table at the end says what cannot run everywhere. Polls have no close frame: the
+// codes of long polling are those that the client makes up from a session that is gone,
+// 3410, or from an answer that is none, 1011.
 import { Queue, alive, ask, assert, bytes, channel, connect, equal, equalBytes, expectReply, joined, patience, rejoined, topicOf, tryJoin } from "./lib.mjs"
 
 export const scenarios = {
@@ -62,6 +69,9 @@ export const scenarios = {
     const last = channel(client, `${name}:100`)
     equal(await tryJoin(last), { status: "error", response: { reason: "too many channels joined" } }, "join")
     last.leave()
+    // Alone, since a client before 1.8 polls with one post for all that it has to
+    // send, of which the server takes 100 messages.
+    await alive(all[0])
     await Promise.all(all.map(alive))
   },
 
@@ -111,6 +121,17 @@ export const scenarios = {
     for (const ch of [a, b]) ch.got.bc.empty("broadcasts too many")
   },
 
+  async "clients of both transports meet on a topic"(env) {
+    const topic = topicOf("mixed")
+    const both = await Promise.all([env.transport, env.otherTransport].map(transport => joined(connect(env, { transport }), topic, {}, ["bc"])))
+    for (const from of both) {
+      for (let i = 0; i < 10; i++) await expectReply(from, "bc", { i }, "ok", {})
+      for (const to of both) {
+        for (let i = 0; i < 10; i++) equal(await to.got.bc.next(`broadcast ${i}`), { i }, "broadcast")
+      }
+    }
+  },
+
   async "broadcast_from"(env) {
     const topic = topicOf("bcf")
     const [a, b] = await Promise.all([1, 2].map(() => joined(connect(env), topic, {}, ["bcf"])))
@@ -145,13 +166,28 @@ export const scenarios = {
   },
 
   async "binary on a topic beyond ASCII"(env) {
-    // Before 1.8.7 the client counts the header's fields in UTF-16 units, so only
-    // text works there.
-    const ch = await joined(connect(env), topicOf("ü€😀"), {}, ["binpush", "bc"])
-    if (!env.legacy) {
-      equalBytes((await ask(ch, "bin", bytes(7))).response, [7, 3, 4], "reply")
-      equalBytes(await ch.got.binpush.next("the push"), [0, 1], "push")
-    }
+    const ch = await joined(connect(env), topicOf("ü€😀"), {}, ["binpush"])
+    equalBytes((await ask(ch, "bin", bytes(7))).response, [7, 3, 4], "reply")
+    equalBytes(await ch.got.binpush.next("the push"), [0, 1], "push")
+  },
+
+  async "binary goes to the server alone"(env) {
+    const topic = topicOf("bin")
+    const client = connect(env)
+    const ch = await joined(client, topic, {}, ["binpush", "binbc"])
+    const reader = await joined(connect(env, { transport: env.otherTransport }), topic, {}, ["binbc"])
+    const reply = ask(ch, "bin", bytes(1), 100)
+    equalBytes(await reader.got.binbc.next("the broadcast"), [5, 6], "broadcast")
+    equal((await reply).status, "timeout", "reply")
+    // What cannot be delivered is left out, and takes nothing else with it.
+    await alive(ch)
+    ch.got.binpush.empty("a binary push")
+    ch.got.binbc.empty("a binary broadcast")
+    client.closes.empty("closed")
+  },
+
+  async "a topic beyond ASCII"(env) {
+    const ch = await joined(connect(env), topicOf("ü€😀"), {}, ["bc"])
     await expectReply(ch, "bc", { a: "ü" }, "ok", {})
     equal(await ch.got.bc.next("the broadcast"), { a: "ü" }, "broadcast")
   },
@@ -288,7 +324,7 @@ export const scenarios = {
     for (let i = 0; i < 3; i++) {
       await watched.opens.next("opening")
       admin.push("cast", { topic: `u:${uid}`, event: "disconnect", payload: {} })
-      equal(await watched.closes.next("the close"), 1001, "close code")
+      equal(await watched.closes.next("the close"), env.polling ? 3410 : 1001, "close code")
       await rejoined(ch)
       await alive(ch)
     }
@@ -305,8 +341,11 @@ export const scenarios = {
     const [a, b] = await Promise.all([joined(client, topicOf("a"), {}, ["bc"]), joined(client, topicOf("b"))])
     await Promise.all([client.opens.next("opening"), idle.opens.next("opening")])
     const restarted = env.control("restart")
-    equal(await client.closes.next("the close"), 1012, "close code")
-    equal(await idle.closes.next("the close"), 1012, "close code without a channel")
+    for (const c of [client, idle]) {
+      const code = await c.closes.next("the close")
+      // The next poll may come before the new server is there, or after.
+      assert((env.polling ? [1011, 3410] : [1012]).includes(code), `close code ${code}`)
+    }
     // Sent while there is no server.
     const meanwhile = ask(a, "echo", { waited: true })
     await restarted
@@ -325,8 +364,7 @@ export const scenarios = {
     const other = await joined(connect(env), topic)
     for (let i = 0; i < 3; i++) {
       await client.opens.next("opening")
-      await env.control("cut")
-      await client.closes.next("the close")
+      await cutOff(env, client)
       await rejoined(ch)
       await expectReply(other, "bc", { i }, "ok", {})
       equal(await ch.got.bc.next("the broadcast"), { i }, "broadcast")
@@ -338,7 +376,7 @@ export const scenarios = {
   async "a message that does not parse costs the connection alone"(env) {
     const [client, other] = [connect(env), connect(env)]
     const [ch, sibling] = await Promise.all([joined(client, topicOf("bad")), joined(other, topicOf("good"))])
-    client.socket.conn.send("{oops")
+    client.socket.conn.send("[oops")
     equal(await client.closes.next("the close"), 1011, "close code")
     await rejoined(ch)
     await Promise.all([alive(ch), alive(sibling)])
@@ -368,7 +406,31 @@ export const scenarios = {
     const client = connect(env, { params: { name: "ü &=", nested: { a: "1" } } })
     const { response } = await tryJoin(channel(client, "room:info"))
     equal(response.params, { name: "ü &=", nested: { a: "1" }, vsn: "2.0.0" }, "params")
-    equal(response.transport, "websocket", "transport")
+    equal(response.transport, env.polling ? "longpoll" : "websocket", "transport")
+  },
+
+  async "falls back where WebSocket is refused"(env) {
+    await fallsBack(env, env.blockedURL, patience)
+  },
+
+  async "falls back where the WebSocket handshake hangs"(env) {
+    await fallsBack(env, env.hangingURL, 200)
+  },
+
+  async "does not fall back where WebSocket works"(env) {
+    const [store, healthy] = [new Store(), new Queue()]
+    const client = connect(env, {
+      longPollFallbackMs: patience,
+      sessionStorage: store,
+      logger: (_, message) => message === "connected to primary after" && healthy.put(message),
+    })
+    await client.opens.next("opening")
+    // From here on the client does not think of falling back any more.
+    await healthy.next("the answer to the ping")
+    equal(await transportOf(client), "websocket", "transport")
+    equal(store.items, {}, "remembered")
+    client.opens.empty("opened twice")
+    client.errors.empty("errors")
   },
 
   async "auth token"(env) {
@@ -379,7 +441,82 @@ export const scenarios = {
   },
 }
 
-// namesFor lists the scenarios for a client, by the name of its package. Auth
-// tokens came with 1.8.
-export const namesFor = packageName =>
-  Object.keys(scenarios).filter(name => packageName === "phoenix" || name !== "auth token")
+// A Store is a session's storage, in which the client remembers that it fell back.
+class Store {
+  items = {}
+  getItem(key) { return this.items[key] ?? null }
+  setItem(key, value) { this.items[key] = value }
+  removeItem(key) { delete this.items[key] }
+}
+
+// cutOff cuts the connections at the proxy until the client notices. A browser hides a
+// cut of a poll that waits: it repeats the request by itself, once, on a new connection.
+async function cutOff(env, client) {
+  client.closes.items = []
+  for (let left = 20; ; left--) {
+    await env.control("cut")
+    try {
+      return await client.closes.next("the close", 250)
+    } catch (error) {
+      if (left === 0) throw error
+    }
+  }
+}
+
+// transportOf asks the server over which transport a client came.
+const transportOf = async client => (await tryJoin(channel(client, "room:info"))).response.transport
+
+// fallsBack shows that a client gets from WebSocket to long polling after what the
+// url has for it, or after ms at the latest, and that all is well there.
+async function fallsBack(env, url, ms) {
+  const options = { url, longPollFallbackMs: ms, sessionStorage: new Store() }
+  const client = connect(env, options)
+  const topic = topicOf("fallen-back")
+  const first = await joined(client, topic, {}, ["bc"])
+  equal(await transportOf(client), "longpoll", "transport")
+  equal(options.sessionStorage.items, { "phx:fallback:LongPoll": "true" }, "remembered")
+
+  // The next one of the session does not try WebSocket at all.
+  const next = connect(env, { ...options, longPollFallbackMs: patience })
+  const second = await joined(next, topic, {}, ["bc"])
+  equal(await transportOf(next), "longpoll", "transport of the next")
+  next.errors.empty("errors of the next")
+  for (const from of [first, second]) {
+    await expectReply(from, "bc", { x: 1 }, "ok", {})
+    for (const to of [first, second]) equal(await to.got.bc.next("the broadcast"), { x: 1 }, "broadcast")
+  }
+
+  client.socket.disconnect()
+  client.socket.connect()
+  await rejoined(first)
+  await alive(first)
+  equal(await transportOf(next), "longpoll", "transport after a reconnect")
+}
+
+// What does not run with a client or over a transport, and why. All else runs with
+// every client over every transport.
+const exceptions = [
+  { over: "longpoll", scenario: "binary both ways", why: "no client can read binary from a poll" },
+  { over: "longpoll", scenario: "binary on a topic beyond ASCII", why: "no client can read binary from a poll" },
+  { over: "websocket", scenario: "binary goes to the server alone", why: "it goes both ways" },
+  { over: "longpoll", scenario: "heartbeat", why: "the client sends none, polls do the same" },
+  { over: "longpoll", scenario: "falls back where WebSocket is refused", why: "it begins with WebSocket" },
+  { over: "longpoll", scenario: "falls back where the WebSocket handshake hangs", why: "it begins with WebSocket" },
+  { over: "longpoll", scenario: "does not fall back where WebSocket works", why: "it begins with WebSocket" },
+  { client: "phoenix-1-7", scenario: "auth token", why: "it came with 1.8" },
+  { client: "phoenix-1-7", scenario: "binary on a topic beyond ASCII", why: "before 1.8.7 the client counts a header's fields in UTF-16 units" },
+  {
+    client: "phoenix-1-7", over: "longpoll", scenario: "disconnect by id, and reconnect",
+    why: "the client takes the session that it is given for the one that is gone, and does not join again",
+  },
+]
+
+// plan says what to run, and what is left out with the reason.
+export function plan(packageName, transportName) {
+  const left = {}
+  for (const { client = packageName, over = transportName, scenario, why } of exceptions) {
+    assert(scenarios[scenario], `there is no scenario ${scenario}`)
+    if (client === packageName && over === transportName) left[scenario] ??= why
+  }
+  return { run: Object.keys(scenarios).filter(name => !(name in left)), left }
+}

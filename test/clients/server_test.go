@@ -11,12 +11,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bennu-go/bennu/conformance/fixture/app"
+	"github.com/bennu-go/bennu"
 )
 
-// A server serves the fixture application. Its address stays the same when it
-// restarts.
+// A server serves an application. Its address stays the same when it restarts.
 type server struct {
+	app  func(*slog.Logger) *bennu.Endpoint
 	addr string
 	log  *tail
 
@@ -25,9 +25,9 @@ type server struct {
 	done chan error
 }
 
-func startServer(t *testing.T) *server {
+func startServer(t *testing.T, app func(*slog.Logger) *bennu.Endpoint) *server {
 	t.Helper()
-	s := &server{addr: "127.0.0.1:0", log: &tail{}}
+	s := &server{app: app, addr: "127.0.0.1:0", log: &tail{}}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.start(); err != nil {
@@ -60,7 +60,7 @@ func (s *server) start() error {
 		return err
 	}
 	s.addr = ln.Addr().String()
-	endpoint := app.New(slog.New(slog.NewTextHandler(s.log, nil)))
+	endpoint := s.app(slog.New(slog.NewTextHandler(s.log, nil)))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	s.stop, s.done = cancel, done
