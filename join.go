@@ -36,15 +36,15 @@ const leaveGrace = time.Second
 // newJoin prepares a join. A nil result means that it is answered already.
 func (s *Socket) newJoin(m *wire.Message, old *Channel) *joinCall {
 	call := &joinCall{s: s, m: *m}
-	l := &s.handler.limits
-	if !s.joinRate.Take(s.endpoint.now(), l.JoinBurst, l.JoinRate) {
-		call.answer(m.JoinRef, wire.StatusError, tooManyJoins)
-		return nil
-	}
 	if old != nil && !old.isClosed() {
 		call.old = old
 	} else if call.refused() {
 		return nil // what needs no callback needs no goroutine
+	}
+	l := &s.handler.limits
+	if !s.joinRate.Take(s.endpoint.now(), l.JoinBurst, l.JoinRate) {
+		call.answer(m.JoinRef, wire.StatusError, tooManyJoins)
+		return nil
 	}
 	return call
 }

@@ -24,15 +24,20 @@ var errTooLarge = errors.New("longpoll: body too large")
 
 // readBody reads the body of a post. An error says that it is too large, cut, or
 // too slow to come; the request is to be answered with 400.
-func (h *Handler) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+func (h *Handler) readBody(w http.ResponseWriter, r *http.Request) (data []byte, err error) {
 	control := http.NewResponseController(w)
 	if h.lim.body != forever {
 		_ = control.SetReadDeadline(time.Now().Add(h.lim.body))
 	}
 	// The deadline must be gone before the server watches for the client to go
 	// away, and whatever the http.Server's own timeout was, the answer may take
-	// longer.
-	defer func() { _ = control.SetReadDeadline(time.Time{}) }()
+	// longer. After an error it stays: the server itself reads on when the request is
+	// answered, and would wait for what does not come.
+	defer func() {
+		if err == nil {
+			_ = control.SetReadDeadline(time.Time{})
+		}
+	}()
 	limit := h.lim.maxBody
 	if r.ContentLength > int64(limit) {
 		return nil, errTooLarge
@@ -63,13 +68,21 @@ func (h *Handler) readBody(w http.ResponseWriter, r *http.Request) ([]byte, erro
 func discard(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("Expect") != "" {
 		w.Header().Set("Connection", "close")
+		boundRest(w)
 		return
 	}
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Now().Add(discardTime))
 	n, err := io.Copy(io.Discard, io.LimitReader(r.Body, discardBytes))
-	_ = control.SetReadDeadline(time.Time{})
 	if err != nil || n == discardBytes {
-		w.Header().Set("Connection", "close")
+		w.Header().Set("Connection", "close") // and the deadline stays, as in readBody
+		return
 	}
+	_ = control.SetReadDeadline(time.Time{})
+}
+
+// boundRest bounds how long the http.Server waits for what is missing of a body when
+// the request is answered.
+func boundRest(w http.ResponseWriter) {
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(discardTime))
 }

@@ -64,8 +64,10 @@ func (s *Server) Handler(acceptor transport.Acceptor, checks *transport.Checks, 
 func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, vars map[string]string) {
 	allowOrigin(w, "")
 	if r.ContentLength != 0 && r.Method != http.MethodPost {
-		// Whatever the answer, the server shall not wait for a body first.
+		// Whatever the answer, the server shall not wait for a body first, nor for
+		// ever after it.
 		w.Header().Set("Connection", "close")
+		defer boundRest(w)
 	}
 	switch r.Method {
 	case http.MethodGet, http.MethodPost, http.MethodOptions:

@@ -154,7 +154,7 @@ func TestServerClose(t *testing.T) {
 		waiting := b.background(ask{token: idle})
 		b.srv.Close(transport.CloseRestart)
 		b.srv.Close(transport.CloseGoingAway)
-		(<-waiting).want(b, 204)
+		(<-waiting).wantHTTP(b, 503)
 		if err := phone.reason(b); !isClosed(err, 1012) {
 			b.Errorf("reason %v", err)
 		}

@@ -17,7 +17,7 @@ const (
 	kindAck                    // answer: the session is here and the request in work
 	kindNack                   // answer: the session is not here
 	kindBatch                  // answer to a poll: data, or a part of it
-	kindDone                   // answer: the status of a post, or 204 to a poll
+	kindDone                   // answer: the status of a post, or 204 or 503 to a poll
 )
 
 // message is one message between the server that a client reached and the one
@@ -128,7 +128,7 @@ func decodeMessage(b []byte) (m message, err error) {
 	case kindDone:
 		m.status = int(r.uint16())
 		switch m.status {
-		case statusOK, statusNoData, statusBad, statusUnhandled, statusGone:
+		case statusOK, statusNoData, statusBad, statusUnhandled, statusGone, statusClosing:
 		default:
 			return m, errMessage
 		}

@@ -83,7 +83,7 @@ func (p *remotePoll) wake() { p.srv.tasks.Start(p) }
 func (p *remotePoll) serverClosing() {
 	p.srv.tasks.Go(func() {
 		p.Run() // what is queued comes first
-		_ = p.answer(message{kind: kindDone, status: statusNoData})
+		_ = p.answer(message{kind: kindDone, status: statusClosing})
 	})
 }
 

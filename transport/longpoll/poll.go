@@ -32,6 +32,12 @@ func (h *Handler) poll(w http.ResponseWriter, r *http.Request, s *session, t *to
 		return true
 	}
 	b, ok := h.wait(r.Context(), s, p)
+	if !ok && h.srv.refusing() {
+		// Not 204: a client that goes on with its token at the server which takes
+		// over, and gets another there, may not notice that its channels are gone.
+		refuseBusy(w)
+		return true
+	}
 	if !ok {
 		// The client's own token, which has not changed.
 		_ = h.answer(w, statusNoData, h.srv.keys.seal(t), nil)

@@ -179,6 +179,11 @@ func (h *Handler) relayPoll(w http.ResponseWriter, r *http.Request, t *token) bo
 			h.srv.stats.garbage.Add(1)
 		}
 	}
+	if status == statusClosing || messages == nil && h.srv.refusing() {
+		c.giveUp()
+		refuseBusy(w)
+		return true
+	}
 	if messages == nil || r.Context().Err() != nil {
 		c.giveUp()
 		_ = h.answer(w, statusNoData, h.srv.keys.seal(t), nil)

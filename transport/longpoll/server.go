@@ -202,3 +202,13 @@ func (g *gate) wait(ctx context.Context) error {
 		}
 	}
 }
+
+// refusing reports whether Close was called.
+func (s *Server) refusing() bool {
+	select {
+	case <-s.closing:
+		return true
+	default:
+		return false
+	}
+}

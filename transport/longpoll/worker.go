@@ -12,6 +12,7 @@ import (
 const (
 	statusOK        = 200
 	statusNoData    = 204
+	statusClosing   = 503 // between nodes alone: the owner of the session is going
 	statusBad       = 400 // an HTTP status, not one of the envelope
 	statusForbidden = 403
 	statusUnhandled = 408
