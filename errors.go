@@ -121,7 +121,8 @@ func (e *PanicError) Error() string {
 	if e.Value == nil {
 		return "bennu: callback called runtime.Goexit"
 	}
-	return fmt.Sprintf("bennu: callback panicked: %v", e.Value)
+	// With the names of fields, by which a log knows which of them are secret.
+	return fmt.Sprintf("bennu: callback panicked: %+v", e.Value)
 }
 
 // Unwrap is the panic's value when that is an error.

@@ -2,6 +2,8 @@ package bennu_test
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,7 +17,9 @@ import (
 	"github.com/gobwas/ws/wsutil"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/token"
 	"github.com/bennu-go/bennu/transport"
+	"github.com/bennu-go/bennu/transport/longpoll"
 	"github.com/bennu-go/bennu/transport/websocket"
 )
 
@@ -355,6 +359,156 @@ func ExampleEndpoint_Socket() {
 	endpoint.ServeHTTP(w, r)
 	fmt.Println(w.Code)
 	// Output: 403
+}
+
+// Users log in somewhere else, where they are given a token. Here it lets them in, over
+// WebSocket or long polling, until it expires.
+func ExampleAuthenticate() {
+	keys, err := token.New([]string{strings.Repeat("k", 64)}, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	verify := func(_ context.Context, text string) (name string, expires time.Time, err error) {
+		claims, err := keys.Verify("user socket", text)
+		if name, err = token.As[string](claims, err); err != nil {
+			return "", time.Time{}, err
+		}
+		return name, claims.ExpiresAt, nil
+	}
+	hello := bennu.Define(func(_ context.Context, ch *bennu.Channel, _ bennu.Empty) (*counter, any, error) {
+		name, _ := bennu.Identity[string](ch.Socket())
+		return &counter{Channel: ch}, map[string]string{"hello": name}, nil
+	})
+	users := bennu.SocketHandler{
+		Connect: bennu.Authenticate(verify),
+		// A client that goes on longer than its token pushes a new one.
+		Renew: func(ctx context.Context, s *bennu.Socket, text string) (time.Time, error) {
+			name, expires, err := verify(ctx, text)
+			if was, _ := bennu.Identity[string](s); err != nil || name != was {
+				return time.Time{}, bennu.Errorf("unauthorized")
+			}
+			return expires, nil
+		},
+	}
+	users.Channel("room:*", hello)
+	endpoint := quiet()
+	endpoint.Socket("/socket", &users, &bennu.SocketOptions{
+		Checks:   transport.Checks{AuthToken: true},
+		LongPoll: &longpoll.Options{},
+	})
+	server := httptest.NewServer(endpoint)
+	defer server.Close()
+	defer endpoint.Shutdown(context.Background())
+
+	// What phoenix.js does with new Socket("/socket", {authToken: text}).
+	text, err := keys.Sign("user socket", "ada", token.MaxAge(time.Hour))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	dialer := ws.Dialer{Protocols: []string{"phoenix", "base64url.bearer.phx." + base64.RawStdEncoding.EncodeToString([]byte(text))}}
+	conn, _, _, err := dialer.Dial(context.Background(), "ws"+strings.TrimPrefix(server.URL, "http")+"/socket/websocket?vsn=2.0.0")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer conn.Close()
+	_ = wsutil.WriteClientText(conn, []byte(`["1","1","room:a","phx_join",{}]`))
+	receive(conn)
+	_ = wsutil.WriteClientText(conn, []byte(`["1","2","room:a","access_token",{"access_token":"a bad one"}]`))
+	receive(conn)
+
+	// The same over long polling, without a token and with it. A new session is
+	// answered with 410.
+	for _, header := range []string{"", text} {
+		r, err := http.NewRequest(http.MethodGet, server.URL+"/socket/longpoll?vsn=2.0.0", nil)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		if header != "" {
+			r.Header.Set("X-Phoenix-AuthToken", header)
+		}
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		var envelope struct{ Status int }
+		_ = json.NewDecoder(answer.Body).Decode(&envelope)
+		_ = answer.Body.Close()
+		fmt.Println("long poll:", envelope.Status)
+	}
+	http.DefaultClient.CloseIdleConnections()
+	// Output:
+	// ["1","1","room:a","phx_reply",{"response":{"hello":"ada"},"status":"ok"}]
+	// ["1","2","room:a","phx_reply",{"response":{"reason":"unauthorized"},"status":"error"}]
+	// long poll: 403
+	// long poll: 410
+}
+
+// Anything can say until when a connection is good; here it is over when the user logs
+// out.
+func ExampleSocket_ExpireAt() {
+	users := bennu.SocketHandler{
+		Connect: func(_ context.Context, s *bennu.Socket, _ *bennu.ConnectInfo) error {
+			s.ExpireAt(time.Now().Add(time.Hour))
+			return nil
+		},
+		ExpiryGrace: time.Second,
+	}
+	d := bennu.Define(joinCounter)
+	bennu.On(d, "log out", func(c *counter, _ context.Context, _ bennu.Empty) (bennu.NoReply, error) {
+		c.Socket().ExpireAt(time.Now())
+		return bennu.NoReply{}, nil
+	})
+	users.Channel("counter:*", d)
+
+	talk(&users,
+		`["1","1","counter:a","phx_join",{}]`, "<-",
+		`["1","2","counter:a","log out",{}]`, "<-", "<-", "<-",
+	)
+	// Output:
+	// ["1","1","counter:a","phx_reply",{"response":{"n":0},"status":"ok"}]
+	// [null,null,"phoenix","token_expired",{"closes_in":1}]
+	// ["1",null,"counter:a","token_expired",{"closes_in":1}]
+	// closed with 1008
+}
+
+func ExampleNodeLimits() {
+	var users bennu.SocketHandler
+	endpoint := bennu.NewEndpoint(&bennu.EndpointOptions{
+		Logger: slog.New(slog.DiscardHandler),
+		Limits: bennu.NodeLimits{
+			Connections: 50_000,
+			PerAddress:  1,
+			// The proxy in front sets this header, and no client can.
+			ClientAddress: func(r *http.Request) string { return r.Header.Get("X-Real-Ip") },
+		},
+	})
+	endpoint.Socket("/socket", &users, nil)
+	server := httptest.NewServer(endpoint)
+	defer server.Close()
+	defer endpoint.Shutdown(context.Background())
+
+	for _, client := range []string{"192.0.2.1", "192.0.2.2", "192.0.2.2"} {
+		dialer := ws.Dialer{Header: ws.HandshakeHeaderHTTP{"X-Real-Ip": []string{client}}}
+		conn, _, _, err := dialer.Dial(context.Background(), "ws"+strings.TrimPrefix(server.URL, "http")+"/socket/websocket?vsn=2.0.0")
+		fmt.Println(client, err)
+		if err == nil {
+			defer conn.Close()
+			// Its answer says that the connection is counted.
+			_ = wsutil.WriteClientText(conn, []byte(`[null,"1","phoenix","heartbeat",{}]`))
+			receive(conn)
+		}
+	}
+	// Output:
+	// 192.0.2.1 <nil>
+	// [null,"1","phoenix","phx_reply",{"response":{},"status":"ok"}]
+	// 192.0.2.2 <nil>
+	// [null,"1","phoenix","phx_reply",{"response":{},"status":"ok"}]
+	// 192.0.2.2 unexpected HTTP response status: 503
 }
 
 func ExampleEndpoint_Serve() {

@@ -20,10 +20,10 @@ type Limits struct {
 	// message is lost in silence. Defaults 256 and 256 KiB.
 	MailboxMessages int
 	MailboxBytes    int
-	// JoinBurst and JoinRate bound how often a connection may try to join: JoinBurst
-	// at once, so that a client can join all its topics again, and JoinRate more
-	// in each second after. One too many is answered with the error "too many
-	// joins". Defaults 100 and 20; Unlimited in one takes both away.
+	// JoinBurst and JoinRate bound how often Join is called for a connection: JoinBurst
+	// times at once, so that a client can join all its topics again, and JoinRate
+	// times more in each second after. One too many is answered with the error "too
+	// many joins". Defaults 100 and 20; JoinBurst: Unlimited takes both away.
 	JoinBurst int
 	JoinRate  int
 	// MessageRate bounds the messages of a connection in a second. A client that sends

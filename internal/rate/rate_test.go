@@ -85,6 +85,9 @@ func TestCounts(t *testing.T) {
 			t.Fatalf("Add number %d = %v, want %v", i+1, got, want)
 		}
 	}
+	if c.Of("a") != 2 || c.Of("b") != 0 || c.Len() != 1 {
+		t.Fatalf("a has %d, b %d", c.Of("a"), c.Of("b"))
+	}
 	if !c.Add("b", 2) || !c.Add("a", -1) {
 		t.Fatal("the counts are wrong")
 	}

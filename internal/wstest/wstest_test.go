@@ -50,3 +50,23 @@ func TestCanonical(t *testing.T) {
 		t.Errorf("2.0 and 2 are both %s", a)
 	}
 }
+
+func TestUnmask(t *testing.T) {
+	var b []byte
+	sizes := []int{0, 125, 126, 65535, 65536}
+	for _, n := range sizes {
+		b = Text(strings.Repeat("x", n)).Append(b)
+	}
+	for _, want := range sizes {
+		f, n, err := unmask(b)
+		if err != nil || f.Op != OpText || len(f.Payload) != want || strings.Trim(string(f.Payload), "x") != "" {
+			t.Fatalf("%d bytes: %v, %v", want, f.Op, err)
+		}
+		b = b[n:]
+	}
+	for _, wrong := range []string{"\x81\x85", "\x81\xfe\x01\x00abcd", "\x88\x80abcd"} {
+		if _, _, err := unmask([]byte(wrong)); err == nil {
+			t.Errorf("%q is taken", wrong)
+		}
+	}
+}

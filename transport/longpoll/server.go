@@ -108,7 +108,7 @@ func (s *Server) session(i id) *session {
 // Each receiver is told a transport.ClosedError with code; no client can see it.
 // It does not wait; Wait does. Calls after the first have no effect.
 //
-// A poll that waits is answered at once, with what is queued or with 204. That
+// A poll that waits is answered at once, with what is queued or with 503. That
 // differs from the end of a single session, of which a waiting poll learns
 // nothing before its window is over: here every poll is a request that
 // http.Server.Shutdown waits for.

@@ -1,0 +1,170 @@
+package bennu_test
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/internal/wstest"
+	"github.com/bennu-go/bennu/transport"
+	"github.com/bennu-go/bennu/transport/longpoll"
+)
+
+// busy wants a server to refuse over both transports, and to say when to come back.
+func (s *server) busy(t *testing.T, lines ...string) {
+	t.Helper()
+	c, answer := wstest.Open(t, s.url, lines...)
+	if c != nil {
+		t.Fatal("was let in over WebSocket")
+	}
+	s.wantBusy(t, answer)
+	r, err := http.NewRequest(http.MethodGet, s.polls(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range lines {
+		name, value, _ := strings.Cut(line, ": ")
+		r.Header.Set(name, value)
+	}
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: wstest.Patience}
+	if answer, err = client.Do(r); err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	s.wantBusy(t, answer)
+}
+
+func (s *server) wantBusy(t *testing.T, answer *http.Response) {
+	t.Helper()
+	after, err := strconv.Atoi(answer.Header.Get("Retry-After"))
+	if answer.StatusCode != http.StatusServiceUnavailable || err != nil || after < 1 || after > 5 || answer.ContentLength != 0 {
+		t.Fatalf("refused with %s, %v", answer.Status, answer.Header)
+	}
+}
+
+// overBoth mounts both transports.
+var overBoth = &bennu.SocketOptions{LongPoll: &longpoll.Options{}}
+
+// TestConnectionsLimit opens as many connections as there may be. Those that were refused
+// do not count, and the place of one that ended is free.
+func TestConnectionsLimit(t *testing.T) {
+	s := serve(t, one("*", rooms()), overBoth, &bennu.EndpointOptions{Limits: bennu.NodeLimits{Connections: 2}})
+	first := wstest.Dial(t, s.url)
+	wstest.DialLongPoll(t, s.polls()).Join("a")
+	eventually(t, "both are open", func() bool { return s.Stats().Sockets == 2 })
+	for range 3 {
+		s.busy(t)
+	}
+	first.Abort()
+	eventually(t, "one is gone", func() bool { return s.Stats().Sockets == 1 })
+	wstest.Dial(t, s.url).Join("a")
+	s.busy(t)
+}
+
+// TestPerAddress counts by a header, as behind a proxy, over both transports.
+func TestPerAddress(t *testing.T) {
+	users := one("*", rooms())
+	users.Connect = func(_ context.Context, _ *bennu.Socket, info *bennu.ConnectInfo) error {
+		switch who, _ := info.Params.String("who"); who {
+		case "stranger":
+			return bennu.ErrRefused
+		case "bug":
+			panic("connect")
+		}
+		return nil
+	}
+	s := serve(t, users, overBoth, &bennu.EndpointOptions{Limits: bennu.NodeLimits{
+		PerAddress:    2,
+		ClientAddress: func(r *http.Request) string { return r.Header.Get("X-Client") },
+	}})
+	const here, neighbour, elsewhere = "X-Client: 2001:db8::1", "X-Client: 2001:db8::2", "X-Client: 2001:db8:0:1::1"
+	for range 5 { // none of these leaves anything behind
+		for _, who := range []string{"stranger", "bug"} {
+			if c, _ := wstest.Open(t, s.url+"&who="+who, here); c != nil {
+				t.Fatal("was let in")
+			}
+			if c, _ := wstest.OpenLongPoll(t, s.polls()+"&who="+who, here); c != nil {
+				t.Fatal("was let in")
+			}
+		}
+		// Connect says yes, and then the upgrade is none.
+		if c, answer := wstest.Open(t, s.url, here, "Sec-WebSocket-Version: 12"); c != nil || answer.StatusCode == http.StatusServiceUnavailable {
+			t.Fatalf("answered %v", answer)
+		}
+	}
+	first := wstest.Dial(t, s.url, here)
+	wstest.DialLongPoll(t, s.polls(), neighbour).Join("a")
+	first.Join("a")
+	s.busy(t, here)
+	s.busy(t, neighbour)
+	wstest.Dial(t, s.url, elsewhere).Join("a")
+	wstest.Dial(t, s.url).Join("a") // counts by its own
+	first.Abort()
+	eventually(t, "one is gone", func() bool { return s.Stats().Sockets == 3 })
+	wstest.Dial(t, s.url, neighbour).Join("a")
+	s.busy(t, here)
+}
+
+// TestLongPollClientAddress has one field say for both transports what a client's address
+// is.
+func TestLongPollClientAddress(t *testing.T) {
+	s := serve(t, one("*", rooms()), &bennu.SocketOptions{LongPoll: &longpoll.Options{MaxSessionsPerAddress: 1}},
+		&bennu.EndpointOptions{Limits: bennu.NodeLimits{ClientAddress: func(r *http.Request) string { return r.Header.Get("X-Client") }}})
+	wstest.DialLongPoll(t, s.polls(), "X-Client: 192.0.2.1")
+	wstest.DialLongPoll(t, s.polls(), "X-Client: 192.0.2.2")
+	if c, status := wstest.OpenLongPoll(t, s.polls(), "X-Client: 192.0.2.1"); c != nil || status != http.StatusServiceUnavailable {
+		t.Errorf("a second session of one address: %d", status)
+	}
+}
+
+// TestLimitsAreLogged says once what holds.
+func TestLimitsAreLogged(t *testing.T) {
+	s := serve(t, one("*", rooms()), nil, &bennu.EndpointOptions{Limits: bennu.NodeLimits{
+		Connections: 77, PerAddress: 5, Connects: 3, Joins: bennu.Unlimited,
+	}})
+	if s.log.all() != "" {
+		t.Errorf("before the first client: %s", s.log.all())
+	}
+	for range 3 {
+		wstest.Dial(t, s.url).Join("a")
+	}
+	got := s.log.about("limits of this node")
+	const want = "limits of this node connections=77 per_address=5 connects_at_once=3 joins_at_once=unlimited open_files="
+	if len(got) != 1 || !strings.HasPrefix(got[0], want) {
+		t.Errorf("got  %q\nwant %s", got, want)
+	}
+}
+
+// TestMountMistakes are options that cannot be meant, over whatever transport.
+func TestMountMistakes(t *testing.T) {
+	read := func(*http.Request) (map[string]any, bool) { return nil, false }
+	bothOff := transport.Checks{
+		InsecureSkipOriginCheck: true,
+		Session:                 &transport.SessionCheck{Read: read, InsecureSkipCSRFCheck: true},
+	}
+	for name, tc := range map[string]struct {
+		options bennu.SocketOptions
+		want    string
+	}{
+		"origin and CSRF off":                {bennu.SocketOptions{Checks: bothOff}, "origin and CSRF checks are both off"},
+		"origin and CSRF off, long poll":     {bennu.SocketOptions{Checks: bothOff, NoWebSocket: true, LongPoll: &longpoll.Options{}}, "origin and CSRF checks are both off"},
+		"session without a way to read it":   {bennu.SocketOptions{Checks: transport.Checks{Session: &transport.SessionCheck{}}}, "no Read"},
+		"no transport":                       {bennu.SocketOptions{NoWebSocket: true}, "no transport is on"},
+		"both at one path":                   {bennu.SocketOptions{LongPoll: &longpoll.Options{}, LongPollPath: "websocket"}, "already mounted"},
+		"a limit of long polling":            {bennu.SocketOptions{LongPoll: &longpoll.Options{MaxBody: -7}}, "MaxBody is -7"},
+		"a window that is no window at all":  {bennu.SocketOptions{LongPoll: &longpoll.Options{Window: bennu.Unlimited}}, "Window"},
+		"a subprotocol that is not a token,": {bennu.SocketOptions{Checks: transport.Checks{Subprotocols: []string{"a b"}}}, "not a token"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				if text, _ := recover().(string); !strings.Contains(text, tc.want) || !strings.Contains(text, "admission_test.go:") {
+					t.Errorf("panics with %q", text)
+				}
+			}()
+			quiet().Socket("/socket", one("*", rooms()), &tc.options)
+		})
+	}
+}

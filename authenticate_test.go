@@ -1,0 +1,227 @@
+package bennu_test
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/internal/wstest"
+	"github.com/bennu-go/bennu/token"
+	"github.com/bennu-go/bennu/transport"
+	"github.com/bennu-go/bennu/transport/longpoll"
+)
+
+type account struct {
+	ID   int64  `token:"id"`
+	Name string `token:"name"`
+}
+
+// verifier makes the verify function and the Renew of an application that has tokens of
+// package token.
+func verifier(t *testing.T) (keys *token.Keys, verify func(context.Context, string) (account, time.Time, error)) {
+	t.Helper()
+	keys, err := token.New([]string{strings.Repeat("k", 64)}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys, func(_ context.Context, text string) (account, time.Time, error) {
+		claims, err := keys.Verify("user socket", text)
+		who, err := token.As[account](claims, err)
+		if err != nil {
+			return account{}, time.Time{}, err
+		}
+		return who, claims.ExpiresAt, nil
+	}
+}
+
+func sign(t *testing.T, keys *token.Keys, salt string, opts ...token.Option) string {
+	t.Helper()
+	text, err := keys.Sign(salt, map[string]any{"id": 7, "name": "ada"}, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// offer is how phoenix.js sends its authToken over WebSocket.
+func offer(text string) string {
+	return "Sec-WebSocket-Protocol: phoenix, base64url.bearer.phx." + strings.TrimRight(base64.StdEncoding.EncodeToString([]byte(text)), "=")
+}
+
+// whoami is a channel that tells who is connected.
+func whoami() bennu.ChannelHandler {
+	return bennu.Define(func(_ context.Context, ch *bennu.Channel, _ bennu.Empty) (*room, account, error) {
+		who, ok := bennu.Identity[account](ch.Socket())
+		if _, other := bennu.Identity[string](ch.Socket()); !ok || other {
+			return nil, account{}, errors.New("the identity is not what verify returned")
+		}
+		return &room{ch}, who, nil
+	})
+}
+
+// TestAuthenticate connects with a token as phoenix.js sends it, over both transports.
+func TestAuthenticate(t *testing.T) {
+	keys, verify := verifier(t)
+	users := one("*", whoami())
+	users.Connect = bennu.Authenticate(verify)
+	s := serve(t, users, &bennu.SocketOptions{Checks: transport.Checks{AuthToken: true}, LongPoll: &longpoll.Options{}}, nil)
+
+	good := sign(t, keys, "user socket")
+	c, answer := wstest.Open(t, s.url, offer(good))
+	if c == nil || answer.Header.Get("Sec-Websocket-Protocol") != "phoenix" {
+		t.Fatalf("answered %s, %v", answer.Status, answer.Header)
+	}
+	poll := wstest.DialLongPoll(t, s.polls(), "X-Phoenix-AuthToken: "+good)
+	for _, c := range []*wstest.Client{c, poll} {
+		ref := c.Push("a", "phx_join", "{}")
+		c.Expect(wstest.Reply(ref, ref, "a", "ok", `{"ID":7,"Name":"ada"}`))
+	}
+
+	secret := "SFMyNTY.not-a-token.at-all"
+	for name, text := range map[string]string{
+		"expired":      sign(t, keys, "user socket", token.SignedAt(time.Now().Add(-time.Hour*48))),
+		"other salt":   sign(t, keys, "user"),
+		"altered":      good[:len(good)-4] + "AAAA",
+		"not a token":  secret,
+		"empty":        "",
+		"of the other": strings.ToUpper(good),
+	} {
+		c, answer := wstest.Open(t, s.url, offer(text))
+		if c != nil || answer.StatusCode != http.StatusForbidden || answer.ContentLength != 0 {
+			t.Errorf("%s: answered %s", name, answer.Status)
+		}
+		if c, status := wstest.OpenLongPoll(t, s.polls(), "X-Phoenix-AuthToken: "+text); c != nil || status != http.StatusForbidden {
+			t.Errorf("%s, long poll: %d", name, status)
+		}
+		if logged := s.log.all(); text != "" && strings.Contains(logged, text) {
+			t.Errorf("%s: the log has it: %s", name, logged)
+		}
+	}
+	// In the URL is not where a token belongs, and none is none.
+	for _, query := range []string{"", "&token=" + good, "&auth_token=" + good, "&authToken=" + good} {
+		if c, answer := wstest.Open(t, s.url+query); c != nil || answer.StatusCode != http.StatusForbidden {
+			t.Errorf("without a token: %s", answer.Status)
+		}
+	}
+	if c, status := wstest.OpenLongPoll(t, s.polls()); c != nil || status != http.StatusForbidden {
+		t.Errorf("without a token, long poll: %d", status)
+	}
+	if c, answer := wstest.Open(t, s.url, "Sec-WebSocket-Protocol: phoenix, base64url.bearer.phx.!"); c != nil || answer.StatusCode != http.StatusForbidden {
+		t.Errorf("not base64: %s", answer.Status)
+	}
+	if logged := s.log.all(); strings.Contains(logged, good) || strings.Contains(logged, "ERROR") {
+		t.Errorf("logged: %s", logged)
+	}
+}
+
+// TestAuthenticateUnmounted forgets to turn AuthToken on: nobody gets in.
+func TestAuthenticateUnmounted(t *testing.T) {
+	keys, verify := verifier(t)
+	users := one("*", whoami())
+	users.Connect = bennu.Authenticate(verify)
+	s := serve(t, users, overBoth, nil)
+	good := sign(t, keys, "user socket")
+	if c, answer := wstest.Open(t, s.url, offer(good)); c != nil || answer.StatusCode != http.StatusForbidden {
+		t.Errorf("answered %s", answer.Status)
+	}
+	if c, status := wstest.OpenLongPoll(t, s.polls(), "X-Phoenix-AuthToken: "+good); c != nil || status != http.StatusForbidden {
+		t.Errorf("long poll: %d", status)
+	}
+}
+
+// TestAuthenticateFails has verify end otherwise. What it says may quote the token, and
+// does not reach the log.
+func TestAuthenticateFails(t *testing.T) {
+	for name, tc := range map[string]struct {
+		verify func(ctx context.Context, text string) (string, time.Time, error)
+		status int
+	}{
+		"refuses": {func(_ context.Context, text string) (string, time.Time, error) {
+			return "", time.Time{}, errors.New("bad: " + text)
+		}, http.StatusForbidden},
+		"panics": {func(_ context.Context, text string) (string, time.Time, error) {
+			panic("token=" + text)
+		}, http.StatusInternalServerError},
+		"takes too long": {func(ctx context.Context, text string) (string, time.Time, error) {
+			<-ctx.Done()
+			return "", time.Time{}, errors.New("no answer for " + text)
+		}, http.StatusServiceUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			users := one("*", rooms())
+			users.Connect = bennu.Authenticate(tc.verify)
+			users.Limits.ConnectTimeout = 10 * time.Millisecond
+			s := serve(t, users, &bennu.SocketOptions{Checks: transport.Checks{AuthToken: true}, LongPoll: &longpoll.Options{}}, nil)
+			const text = "hush-hush"
+			if c, answer := wstest.Open(t, s.url, offer(text)); c != nil || answer.StatusCode != tc.status {
+				t.Errorf("answered %s", answer.Status)
+			}
+			if c, status := wstest.OpenLongPoll(t, s.polls(), "X-Phoenix-AuthToken: "+text); c != nil || status != tc.status {
+				t.Errorf("long poll: %d", status)
+			}
+			if logged := s.log.all(); strings.Contains(logged, text) {
+				t.Errorf("the token is in the log: %s", logged)
+			}
+		})
+	}
+}
+
+// TestTokenLife connects with a token and lets it end: the client is warned, is not
+// renewed for an old token, is for a good one, and in the end is thrown out.
+func TestTokenLife(t *testing.T) {
+	keys, verify := verifier(t)
+	old := sign(t, keys, "user socket", token.MaxAge(time.Hour), token.SignedAt(time.Now().Add(-2*time.Hour)))
+	d := rooms()
+	bennu.On(d, "expire", func(r *room, _ context.Context, _ bennu.Empty) (bennu.Empty, error) {
+		r.Socket().ExpireAt(time.Now())
+		return bennu.Empty{}, nil
+	})
+	for _, transportName := range []string{"websocket", "longpoll"} {
+		t.Run(transportName, func(t *testing.T) {
+			users := one("*", d)
+			users.Connect = bennu.Authenticate(verify)
+			users.ExpiryGrace = time.Minute
+			renewed := make(chan *bennu.Socket, 1)
+			users.Renew = func(ctx context.Context, s *bennu.Socket, text string) (time.Time, error) {
+				who, expires, err := verify(ctx, text)
+				if was, _ := bennu.Identity[account](s); err != nil || who != was {
+					return time.Time{}, bennu.Errorf("unauthorized")
+				}
+				renewed <- s
+				return expires, nil
+			}
+			s := serve(t, users, &bennu.SocketOptions{Checks: transport.Checks{AuthToken: true}, LongPoll: &longpoll.Options{}}, nil)
+			good := sign(t, keys, "user socket", token.MaxAge(time.Hour))
+			var c *wstest.Client
+			if transportName == "websocket" {
+				c = wstest.Dial(t, s.url, offer(good))
+			} else {
+				c = wstest.DialLongPoll(t, s.polls(), "X-Phoenix-AuthToken: "+good)
+			}
+			c.Join("a")
+			c.Want("a", "expire", "{}", "ok", "{}")
+			for _, topic := range []string{"phoenix", "a"} {
+				if m := c.Event(topic, "token_expired"); !strings.HasPrefix(m.Payload, `{"closes_in":`) {
+					t.Errorf("warned with %v", m)
+				}
+			}
+			c.Want("a", "access_token", `{"access_token":"`+old+`"}`, "error", `{"reason":"unauthorized"}`)
+			c.Want("phoenix", "access_token", `{"access_token":"`+good+`"}`, "ok", `{}`)
+			c.Fence()
+			// Its reply is out, so the end has nothing to do with a post.
+			(<-renewed).ExpireAt(time.Now().Add(-time.Hour))
+			switch code, _ := c.DrainToClose(); {
+			case transportName == "websocket" && code != 1008, transportName == "longpoll" && code != 0:
+				t.Errorf("closed with %d", code)
+			}
+			if logged := s.log.all(); strings.Contains(logged, old) || strings.Contains(logged, good) {
+				t.Errorf("a token is in the log: %s", logged)
+			}
+		})
+	}
+}
