@@ -23,7 +23,7 @@ type Limits struct {
 	// JoinBurst and JoinRate bound how often Join is called for a connection: JoinBurst
 	// times at once, so that a client can join all its topics again, and JoinRate
 	// times more in each second after. One too many is answered with the error "too
-	// many joins". Defaults 100 and 20; JoinBurst: Unlimited takes both away.
+	// many joins". Defaults 100 and 20; Unlimited in one takes both away.
 	JoinBurst int
 	JoinRate  int
 	// MessageRate bounds the messages of a connection in a second. A client that sends
