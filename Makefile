@@ -61,6 +61,10 @@ clients: ## the stock Phoenix clients alone, in Node and in Chromium, each scena
 proxies: deps ## nginx and HAProxy alone; BENNU_FULL=1 adds their own time limits, 75 s
 	BENNU_REQUIRE_PROXIES=1 go test -race -count=1 -timeout $(TIMEOUT) -v ./test/proxies
 
+.PHONY: faults
+faults: ## hostile clients at full size, with times asserted: some minutes on a machine that does nothing else
+	BENNU_FULL=1 go test -count=1 -timeout 30m -v ./test/faults
+
 .PHONY: conformance
 conformance: ## the wire cases alone, each one shown
 	go test -race -count=1 -timeout $(TIMEOUT) -v ./conformance

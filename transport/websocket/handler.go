@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"time"
 
 	"github.com/bennu-go/bennu/transport"
 )
@@ -49,6 +50,9 @@ func (s *Server) Handler(acceptor transport.Acceptor, checks *transport.Checks, 
 	return h, nil
 }
 
+// bodyTime is how long a client may send a body that nobody wants.
+const bodyTime = 5 * time.Second
+
 // Serve answers a request, by upgrading it when all is well. It returns at once
 // then: the connection goes on in a goroutine of the server's. The vars are
 // those of the mount's path.
@@ -57,8 +61,10 @@ func (s *Server) Handler(acceptor transport.Acceptor, checks *transport.Checks, 
 // acceptor, and only then the headers of the upgrade.
 func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, vars map[string]string) {
 	if r.ContentLength != 0 {
-		// Whatever the answer, the server shall not wait for a body first.
+		// Whatever the answer, the server shall not wait for a body first, nor for
+		// ever after it.
 		w.Header().Set("Connection", "close")
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
 	}
 	upgraded := false
 	defer func() {
