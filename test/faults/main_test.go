@@ -1,0 +1,72 @@
+// Package faults has only tests: they put a real server under the faults that
+// clients on the open internet bring, slow and huge handshakes, abused long polls,
+// abandoned sessions, guessed tokens, foreign origins, and look for secrets in what
+// the server writes. Each has a size for every day and, with BENNU_FULL=1, a full one
+// whose figures must also be good.
+package faults
+
+import (
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/bennu-go/bennu/internal/wstest"
+)
+
+// full says that tests run at their full size. Only then are times asserted: it is run
+// by hand, on a machine that does nothing else.
+var full = os.Getenv("BENNU_FULL") == "1"
+
+// sized is the size of a test that has a small one for every day.
+func sized[T any](small, large T) T {
+	if full {
+		return large
+	}
+	return small
+}
+
+// No test may leave a goroutine behind. The same program is also the server that
+// TestSecrets runs in a process of its own.
+func TestMain(m *testing.M) {
+	if form := os.Getenv(secretServerEnv); form != "" {
+		os.Exit(runSecretServer(form))
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// eventually polls until ok. It makes no claim on how long that takes.
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	eventuallyIn(t, wstest.Patience, what, ok)
+}
+
+func eventuallyIn(t testing.TB, patience time.Duration, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !ok(); {
+		if time.Now().After(end) {
+			t.Fatalf("never happened: %s", what)
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+// percentile is that of a list, which it sorts; 0 of none.
+func percentile(list []time.Duration, p float64) time.Duration {
+	if len(list) == 0 {
+		return 0
+	}
+	slices.Sort(list)
+	return list[min(len(list)-1, int(p/100*float64(len(list))))]
+}
+
+// atMost asserts a figure at full size, and logs it at any.
+func atMost(t testing.TB, what string, got, most time.Duration) {
+	t.Helper()
+	t.Logf("%s: %v", what, got.Round(time.Microsecond))
+	if full && got > most {
+		t.Errorf("%s: %v, want at most %v", what, got, most)
+	}
+}

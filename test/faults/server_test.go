@@ -1,0 +1,187 @@
+package faults
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime"
+	"runtime/metrics"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/internal/wstest"
+)
+
+// server is an endpoint that listens, with the limits of Endpoint.Serve.
+type server struct {
+	*bennu.Endpoint
+	addr string
+	log  *book
+	http atomic.Int64 // HTTP connections that are open, WebSockets not counted
+
+	shares bool // its PubSub has topics of others
+}
+
+// start serves an endpoint until the end of the test, when nothing of it may be left
+// and its log must tell of no crash.
+func start(t testing.TB, options *bennu.EndpointOptions, mount func(e *bennu.Endpoint)) *server {
+	t.Helper()
+	o := bennu.EndpointOptions{}
+	if options != nil {
+		o = *options
+	}
+	s := &server{log: &book{}, shares: o.PubSub != nil}
+	o.Logger = slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	o.DrainTime = bennu.Unlimited
+	s.Endpoint = bennu.NewEndpoint(&o)
+	mount(s.Endpoint)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.addr = ln.Addr().String()
+	srv := s.Server()
+	srv.ConnState = func(_ net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			s.http.Add(1)
+		case http.StateClosed, http.StateHijacked:
+			s.http.Add(-1)
+		}
+	}
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(ln) }()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), wstest.Patience)
+		defer cancel()
+		if err := errors.Join(s.Shutdown(ctx), srv.Close()); err != nil {
+			t.Errorf("the server ended with: %v", err)
+		}
+		<-done
+		eventually(t, "nothing of the server is left", func() bool { return s.left() == "" })
+		for _, crash := range []string{"panic", "fatal error", "DATA RACE", "crashed"} {
+			if s.log.has(crash) {
+				t.Errorf("%q in the server's log", crash)
+			}
+		}
+		if t.Failed() {
+			t.Logf("the server's log:\n%s", s.log)
+		}
+	})
+	return s
+}
+
+// left says what the server still has of its clients, "" for nothing.
+func (s *server) left() string {
+	stats := s.Stats()
+	if s.shares {
+		stats.Topics = 0
+	}
+	var b strings.Builder
+	for _, e := range []struct {
+		what string
+		n    int
+	}{
+		{"sockets", stats.Sockets}, {"topics", stats.Topics}, {"callbacks", stats.Callbacks},
+		{"WebSockets", int(stats.WebSocket.Open)}, {"long-poll sessions", int(stats.LongPoll.Open)},
+		{"HTTP connections", int(s.http.Load())},
+	} {
+		if e.n != 0 {
+			b.WriteString(" " + e.what)
+		}
+	}
+	return b.String()
+}
+
+func (s *server) ws(path string) string {
+	return "ws://" + s.addr + path + "/websocket?vsn=2.0.0"
+}
+
+// book keeps what is logged, up to a bound.
+type book struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *book) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.buf.Len() < 4<<20 {
+		b.buf.Write(p)
+	}
+	return len(p), nil
+}
+
+func (b *book) has(text string) bool { return strings.Contains(b.String(), text) }
+
+func (b *book) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+// room is a channel that echoes.
+type room struct{ *bennu.Channel }
+
+func joinRoom(_ context.Context, ch *bennu.Channel, _ bennu.Empty) (*room, bennu.Empty, error) {
+	return &room{ch}, bennu.Empty{}, nil
+}
+
+// echoes is a handler with an echo on every topic, whose connections are named by the
+// parameter "id".
+func echoes() *bennu.SocketHandler {
+	d := bennu.Define(joinRoom)
+	bennu.On(d, "echo", func(_ *room, _ context.Context, p bennu.Payload) (bennu.Payload, error) { return p, nil })
+	h := &bennu.SocketHandler{
+		Connect: func(_ context.Context, s *bennu.Socket, info *bennu.ConnectInfo) error {
+			name, _ := info.Params.String("id")
+			s.Assign("id", name)
+			return nil
+		},
+		ID: func(s *bennu.Socket) string { return s.Assigned("id").(string) },
+	}
+	h.Channel("room:*", d)
+	return h
+}
+
+// heap is what lives on the heap now, in bytes.
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// watchHeap looks at what lived on the heap at each garbage collection until stop, which
+// returns the most.
+func watchHeap() (stop func() uint64) {
+	peak := heap()
+	end, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(5 * time.Millisecond)
+		defer tick.Stop()
+		live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+		for {
+			metrics.Read(live)
+			peak = max(peak, live[0].Value.Uint64())
+			select {
+			case <-tick.C:
+			case <-end:
+				return
+			}
+		}
+	}()
+	return func() uint64 {
+		close(end)
+		<-done
+		return peak
+	}
+}

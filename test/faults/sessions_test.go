@@ -1,0 +1,90 @@
+package faults
+
+import (
+	"fmt"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/internal/wstest"
+	"github.com/bennu-go/bennu/transport/longpoll"
+)
+
+// TestAbandonedSessions (F17): sessions that nobody polls any more end between 1.5 and
+// 3 windows after their last poll, as package longpoll says, and nothing of them is
+// left. One that was never polled ends after 1.5 windows.
+func TestAbandonedSessions(t *testing.T) {
+	window := sized(time.Second, 10*time.Second)
+	for _, kind := range []struct {
+		name   string
+		polled bool
+		most   time.Duration // of the life of the last one
+	}{
+		{"never polled", false, window*3/2 + time.Second},
+		{"joined and polled", true, window*3 + time.Second},
+	} {
+		t.Run(kind.name, func(t *testing.T) {
+			s := start(t, &bennu.EndpointOptions{Limits: bennu.NodeLimits{Connections: bennu.Unlimited}}, func(e *bennu.Endpoint) {
+				e.Socket("/socket", echoes(), &bennu.SocketOptions{LongPoll: &longpoll.Options{
+					Window: window, MaxSessionsPerAddress: longpoll.Unlimited,
+				}})
+			})
+			heapBefore, goroutines := heap(), runtime.NumGoroutine()
+			n := sized(500, 10_000)
+			began, last := abandon(t, s, n, kind.polled)
+			most := s.Stats().LongPoll.Open
+			eventuallyIn(t, 3*window+wstest.Patience, "all sessions are gone", func() bool { return s.left() == "" })
+			life := time.Since(last)
+			t.Logf("%d sessions, %d of them at once, made in %v", n, most, last.Sub(began).Round(time.Millisecond))
+			atMost(t, "from the last request to the end of the last session", life, kind.most)
+			// No session may end earlier, however fast the machine is.
+			if life < window*3/2 {
+				t.Errorf("the last session ended %v after its last request, want 1.5 windows of %v or more", life, window)
+			}
+			stats := s.Stats().LongPoll
+			if stats.Opened != uint64(n) || stats.Inactive != uint64(n) {
+				t.Errorf("%d sessions counted as made and %d as inactive, want %d", stats.Opened, stats.Inactive, n)
+			}
+			if now := heap(); now > heapBefore+16<<20 {
+				t.Errorf("heap of %d MiB after, %d before", now>>20, heapBefore>>20)
+			}
+			eventually(t, "goroutines are as before", func() bool { return runtime.NumGoroutine() <= goroutines })
+		})
+	}
+}
+
+// abandon makes sessions and leaves them. It returns when it began and when the
+// last request that keeps a session alive was sent.
+func abandon(t *testing.T, s *server, n int, polled bool) (began, last time.Time) {
+	t.Helper()
+	began = time.Now()
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	const workers = 8
+	for w := range workers {
+		all.Go(func() {
+			for i := w; i < n; i += workers {
+				sent := time.Now()
+				c, err := openSession(s.addr, "/socket/longpoll?vsn=2.0.0")
+				if err == nil && polled {
+					sent = time.Now()
+					err = c.join(fmt.Sprint("room:", i%100))
+				}
+				if err != nil {
+					t.Errorf("session %d: %v", i, err)
+					return
+				}
+				c.close()
+				mu.Lock()
+				if sent.After(last) {
+					last = sent
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	all.Wait()
+	return began, last
+}
