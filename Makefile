@@ -62,7 +62,7 @@ proxies: deps ## nginx and HAProxy alone; BENNU_FULL=1 adds their own time limit
 	BENNU_REQUIRE_PROXIES=1 go test -race -count=1 -timeout $(TIMEOUT) -v ./test/proxies
 
 .PHONY: faults
-faults: ## hostile clients at full size, with times asserted: some minutes on a machine that does nothing else
+faults: ## hostile clients at full size, times asserted: 3 min, on a machine that does nothing else
 	BENNU_FULL=1 go test -count=1 -timeout 30m -v ./test/faults
 
 .PHONY: conformance
