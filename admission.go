@@ -133,6 +133,9 @@ func (e *Endpoint) logLimits() {
 	e.logger.Info("limits of this node",
 		bound("connections", l.Connections), bound("per_address", l.PerAddress),
 		bound("connects_at_once", l.Connects), bound("joins_at_once", l.Joins), slog.Int("open_files", fileLimit()))
+	for _, m := range e.mounts {
+		e.logger.LogAttrs(e.ctx, slog.LevelInfo, "limits of a mount", append([]slog.Attr{slog.String("path", m.path.String())}, m.Limits()...)...)
+	}
 }
 
 func bound(name string, n int) slog.Attr {

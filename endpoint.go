@@ -129,9 +129,15 @@ type SocketOptions struct {
 
 // mount is a SocketHandler at a path, over one transport.
 type mount struct {
-	path  *transport.Path
-	serve func(w http.ResponseWriter, r *http.Request, vars map[string]string)
+	path *transport.Path
+	served
 	where string
+}
+
+// served is a transport's handler of one mount.
+type served interface {
+	Serve(w http.ResponseWriter, r *http.Request, vars map[string]string)
+	Limits() []slog.Attr
 }
 
 // Socket mounts a handler at a path, whose segments may be variables such as
@@ -176,7 +182,7 @@ func (e *Endpoint) mount(path string, h *SocketHandler, opts *SocketOptions, whe
 		if err != nil {
 			return err
 		}
-		if err := e.route(path, o.WebSocketPath, ws.Serve, where); err != nil {
+		if err := e.route(path, o.WebSocketPath, ws, where); err != nil {
 			return err
 		}
 	}
@@ -191,11 +197,11 @@ func (e *Endpoint) mount(path string, h *SocketHandler, opts *SocketOptions, whe
 	if err != nil {
 		return err
 	}
-	return e.route(path, o.LongPollPath, lp.Serve, where)
+	return e.route(path, o.LongPollPath, lp, where)
 }
 
 // route sends the requests of a path to a transport.
-func (e *Endpoint) route(path, below string, serve func(http.ResponseWriter, *http.Request, map[string]string), where string) error {
+func (e *Endpoint) route(path, below string, to served, where string) error {
 	compiled, err := transport.CompilePath(path, below)
 	if err != nil {
 		return err
@@ -205,7 +211,7 @@ func (e *Endpoint) route(path, below string, serve func(http.ResponseWriter, *ht
 			return fmt.Errorf("the path %s is already mounted at %s", compiled, m.where)
 		}
 	}
-	e.mounts = append(e.mounts, &mount{compiled, serve, where})
+	e.mounts = append(e.mounts, &mount{compiled, to, where})
 	return nil
 }
 
@@ -214,7 +220,7 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for _, m := range slices.Backward(e.mounts) {
 		if vars, ok := m.path.Match(r.URL.Path); ok {
 			e.serveOnce.Do(func() { e.beginServing(r) })
-			m.serve(w, e.admission.identify(r), vars)
+			m.Serve(w, e.admission.identify(r), vars)
 			return
 		}
 	}

@@ -121,6 +121,9 @@ func (e *PanicError) Error() string {
 	if e.Value == nil {
 		return "bennu: callback called runtime.Goexit"
 	}
+	if b, ok := e.Value.([]byte); ok {
+		return fmt.Sprintf("bennu: callback panicked: %q", b) // not as numbers, which no log can mask
+	}
 	// With the names of fields, by which a log knows which of them are secret.
 	return fmt.Sprintf("bennu: callback panicked: %+v", e.Value)
 }

@@ -113,6 +113,7 @@ func (e *Endpoint) Server() *http.Server {
 // within the DrainTime and a few seconds. It returns nil after an orderly end.
 // It closes ln in any case.
 func (e *Endpoint) Serve(ctx context.Context, ln net.Listener) error {
+	e.serveOnce.Do(e.logLimits)
 	server := e.Server()
 	failed := make(chan error, 1)
 	e.tasks.Go(func() { failed <- server.Serve(ln) })

@@ -50,7 +50,7 @@ func serveDemo(ctx context.Context, ln net.Listener, stdout, stderr io.Writer) i
 	hello.Routes(&users)
 	endpoint := bennu.NewEndpoint(&bennu.EndpointOptions{
 		Fallback: demoPage(),
-		Logger:   slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{ReplaceAttr: dropStack})),
+		Logger:   slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: dropStack})),
 	})
 	endpoint.Socket("/socket", &users, nil)
 

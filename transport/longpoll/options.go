@@ -156,3 +156,21 @@ func (o *Options) limits() (*limits, error) {
 	}
 	return l, first
 }
+
+// Limits are the effective limits of the mount, for a server's log.
+func (h *Handler) Limits() []slog.Attr {
+	l := h.lim
+	return []slog.Attr{
+		slog.Duration("window", l.window), slog.Duration("body_timeout", l.body), slog.Duration("write_timeout", l.write),
+		bound("max_body", l.maxBody), bound("max_batch", l.maxBatch), bound("max_buffer_bytes", l.bufferBytes),
+		bound("max_buffer_messages", l.bufferMsgs), bound("max_polls_per_address", l.perAddress),
+	}
+}
+
+// bound is a limit, of which the largest number is none.
+func bound(name string, n int) slog.Attr {
+	if n == noLimit {
+		return slog.String(name, "unlimited")
+	}
+	return slog.Int(name, n)
+}

@@ -3,6 +3,7 @@ package websocket
 import (
 	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
 	"time"
 )
@@ -129,4 +130,22 @@ func (o *Options) limits() (*limits, error) {
 		first = fmt.Errorf("websocket: option CloseLinger cannot be Unlimited")
 	}
 	return l, first
+}
+
+// Limits are the effective limits of the mount, for a server's log.
+func (h *Handler) Limits() []slog.Attr {
+	l := h.lim
+	return []slog.Attr{
+		bound("max_message", l.maxMessage), bound("max_fragments", l.maxFragments), bound("max_control_rate", l.controlRate),
+		bound("max_queue_bytes", l.queueBytes), bound("max_queue_messages", l.queueMsgs),
+		slog.Duration("idle_timeout", l.idle), slog.Duration("write_timeout", l.write),
+	}
+}
+
+// bound is a limit, of which the largest number is none.
+func bound(name string, n int) slog.Attr {
+	if n == math.MaxInt {
+		return slog.String(name, "unlimited")
+	}
+	return slog.Int(name, n)
 }
