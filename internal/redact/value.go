@@ -22,6 +22,10 @@ func (f *finder) separator(p int) (field, bool) {
 	if fd, ok := f.separatorAt(name); ok && !f.isLine(name, fd) {
 		return fd, true
 	}
+	// As %q leaves it: invalid token "x".
+	if q := f.blanks(name); q > name && f.at(q).isQuote() {
+		return field{value: q, sep: ' ', level: f.at(q).level}, true
+	}
 	// A quoted name may have blanks: "the token of bob": "x".
 	p = name
 	for range maxName {
