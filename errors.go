@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/transport"
 )
 
@@ -103,6 +104,9 @@ var (
 	ErrDisconnected  = errors.New("bennu: the connection was disconnected by its id")
 	ErrDraining      = errors.New("bennu: the server is shutting down")
 	ErrJoinTimeout   = errors.New("bennu: join took longer than its limit")
+	// ErrGap: messages of other nodes may have been missed. The client gets
+	// phx_error and joins again.
+	ErrGap = pubsub.ErrGap
 
 	ErrClientClosed = transport.ErrClientClosed
 	ErrLost         = transport.ErrLost

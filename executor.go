@@ -247,13 +247,18 @@ func (c *Channel) fail(reason error) {
 		attrs = append(attrs, slog.String("stack", string(p.Stack)))
 	}
 	endpoint.log.Log(slog.LevelError, "channel crashed", attrs...)
-	var frames []transport.Frame
-	if f, err := c.endFrame(wire.EventError, crashPayload); err == nil {
-		frames = append(frames, f)
-	}
-	if c.end(reason, frames) {
+	if c.crash(reason) {
 		endpoint.stats.crashes.Add(1)
 	}
+}
+
+// crash ends the channel with phx_error, and reports whether it was not over yet.
+func (c *Channel) crash(reason error) bool {
+	f, err := c.endFrame(wire.EventError, crashPayload)
+	if err != nil {
+		return c.end(reason, nil)
+	}
+	return c.end(reason, []transport.Frame{f})
 }
 
 // textOf is the text of an error of the application's. A method Error that

@@ -22,6 +22,9 @@ const (
 // Deliver implements pubsub.Subscriber.
 func (l *fastlane) Deliver(d *pubsub.Dispatch) {
 	c := (*Channel)(l)
+	if !c.socket.endpoint.sound(d) {
+		return
+	}
 	if c.intercepted(d.Event) {
 		if !c.post(item{kind: itemOut, event: d.Event, payload: Payload{Data: d.Payload, Binary: d.Binary}}) {
 			c.overflow()
@@ -59,12 +62,28 @@ func (c *Channel) overflow() {
 	}
 }
 
+// Gap implements pubsub.GapSubscriber. The client joins again, and so knows that
+// it may have missed something.
+func (l *fastlane) Gap(string) { (*Channel)(l).gap() }
+
+func (c *Channel) gap() {
+	if c.crash(ErrGap) {
+		c.socket.endpoint.stats.gaps.Add(1)
+	}
+}
+
 // listener is a channel as subscriber of another topic.
 type listener Channel
+
+// Gap implements pubsub.GapSubscriber.
+func (l *listener) Gap(string) { (*Channel)(l).gap() }
 
 // Deliver implements pubsub.Subscriber.
 func (l *listener) Deliver(d *pubsub.Dispatch) {
 	c := (*Channel)(l)
+	if !c.socket.endpoint.sound(d) {
+		return
+	}
 	if !c.post(item{kind: itemInfo, event: d.Event, payload: Payload{Data: d.Payload, Binary: d.Binary}, info: broadcastOf(d.Message)}) {
 		c.overflow()
 	}
@@ -74,9 +93,22 @@ func broadcastOf(m *pubsub.Message) Broadcast {
 	return Broadcast{Topic: m.Topic, Event: m.Event, Payload: Payload{Data: m.Payload, Binary: m.Binary}}
 }
 
-// frames are the encodings of one broadcast, one for each serializer met. There
-// are seldom more than two, so a list is all it takes.
-type frames []encoding
+// memo is what is found out once for all subscribers of one dispatch.
+type memo struct {
+	checked, unsound bool
+	// frames are the encodings, one for each serializer met. There are seldom more than
+	// two, so a list is all it takes.
+	frames []encoding
+}
+
+func memoOf(d *pubsub.Dispatch) *memo {
+	m, _ := d.Memo.(*memo)
+	if m == nil {
+		m = new(memo)
+		d.Memo = m
+	}
+	return m
+}
 
 type encoding struct {
 	serializer wire.Serializer
@@ -88,13 +120,9 @@ type encoding struct {
 // serializer that cannot carry this broadcast leaves out its own subscribers and
 // no others.
 func frameFor(d *pubsub.Dispatch, s *Socket) (transport.Frame, bool) {
-	known, _ := d.Memo.(*frames)
-	if known == nil {
-		known = new(frames)
-		d.Memo = known
-	}
-	for i := range *known {
-		if e := &(*known)[i]; e.serializer == s.serializer {
+	known := memoOf(d)
+	for i := range known.frames {
+		if e := &known.frames[i]; e.serializer == s.serializer {
 			return e.frame, e.ok
 		}
 	}
@@ -105,8 +133,27 @@ func frameFor(d *pubsub.Dispatch, s *Socket) (transport.Frame, bool) {
 		s.endpoint.log.Log(slog.LevelError, "broadcast skips clients whose serializer cannot carry it",
 			slog.String("topic", d.Topic), slog.String("event", d.Event), slog.String("error", err.Error()))
 	}
-	*known = append(*known, encoding{s.serializer, f, err == nil})
+	known.frames = append(known.frames, encoding{s.serializer, f, err == nil})
 	return f, err == nil
+}
+
+// sound reports whether a broadcast is one that this node would have taken from
+// its own program: others can write to a broker, and what they write must not get
+// into a frame unseen.
+func (e *Endpoint) sound(d *pubsub.Dispatch) bool {
+	if !d.Remote {
+		return true
+	}
+	m := memoOf(d)
+	if !m.checked {
+		m.checked = true
+		m.unsound = checkEvent(d.Event) != nil || !d.Binary && (len(d.Payload) == 0 || d.Payload[0] != '{' || wire.Check(d.Payload) != nil)
+		if m.unsound {
+			e.stats.unsound.Add(1)
+			e.log.Log(slog.LevelWarn, "a broadcast of another node is no event with a JSON object or bytes", slog.String("topic", d.Topic))
+		}
+	}
+	return !m.unsound
 }
 
 // newMessage makes a broadcast. It is checked here, where the caller can be

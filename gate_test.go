@@ -26,14 +26,15 @@ func (g *gate) pubsub(t testing.TB) *pubsub.PubSub {
 	return p
 }
 
-func (g *gate) Node() string                                       { return "gate" }
-func (g *gate) Start(context.Context, func(*pubsub.Message)) error { return nil }
-func (g *gate) Broadcast(*pubsub.Message) error                    { return nil }
-func (g *gate) Direct(string, *pubsub.Message) error               { return nil }
-func (g *gate) Forget(string)                                      {}
-func (g *gate) Stop(context.Context) error                         { return nil }
-func (g *gate) Interest(topic string) <-chan struct{}              { return g.of(topic) }
-func (g *gate) open(topic string)                                  { close(g.of(topic)) }
+func (g *gate) Node() string                                 { return "gate" }
+func (g *gate) Start(context.Context, pubsub.Receiver) error { return nil }
+func (g *gate) Health() pubsub.Health                        { return pubsub.Health{Connected: true} }
+func (g *gate) Broadcast(*pubsub.Message) error              { return nil }
+func (g *gate) Direct(string, *pubsub.Message) error         { return nil }
+func (g *gate) Forget(string)                                {}
+func (g *gate) Stop(context.Context) error                   { return nil }
+func (g *gate) Interest(topic string) <-chan struct{}        { return g.of(topic) }
+func (g *gate) open(topic string)                            { close(g.of(topic)) }
 func (g *gate) of(topic string) chan struct{} {
 	g.mu.Lock()
 	defer g.mu.Unlock()

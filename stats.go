@@ -3,6 +3,7 @@ package bennu
 import (
 	"sync/atomic"
 
+	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/transport/longpoll"
 	"github.com/bennu-go/bennu/transport/websocket"
 )
@@ -19,6 +20,8 @@ type Stats struct {
 	Overflows    int64 // channels ended because a message did not fit their mailbox
 	Stuck        int64 // callbacks that ran on after their channel had ended
 	Malformed    int64 // messages that did not decode, each of which closed its connection
+	Gaps         int64 // channels ended because messages of other nodes may have been missed
+	Unsound      int64 // broadcasts of other nodes that were dropped: no event with a JSON object or bytes
 	MissedEvents int64 // broadcasts that a subscriber of Endpoint.Subscribe was too slow for
 
 	// LogSuppressed is the number of log lines held back at this moment because
@@ -27,10 +30,11 @@ type Stats struct {
 
 	WebSocket websocket.Stats
 	LongPoll  longpoll.Stats
+	PubSub    pubsub.Health // the leg to other nodes
 }
 
 type counters struct {
-	crashes, joinCrashes, overflows, stuck, malformed, missed atomic.Int64
+	crashes, joinCrashes, overflows, stuck, malformed, missed, gaps, unsound atomic.Int64
 }
 
 // Stats reads the endpoint's counters.
@@ -44,9 +48,12 @@ func (e *Endpoint) Stats() Stats {
 		Overflows:     e.stats.overflows.Load(),
 		Stuck:         e.stats.stuck.Load(),
 		Malformed:     e.stats.malformed.Load(),
+		Gaps:          e.stats.gaps.Load(),
+		Unsound:       e.stats.unsound.Load(),
 		MissedEvents:  e.stats.missed.Load(),
 		LogSuppressed: e.log.Suppressed(),
 		WebSocket:     e.websocket.Stats(),
 		LongPoll:      e.longpoll.Stats(),
+		PubSub:        e.pubsub.Health(),
 	}
 }

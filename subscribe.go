@@ -58,6 +58,9 @@ type subscriber Subscription
 // Deliver implements pubsub.Subscriber.
 func (l *subscriber) Deliver(d *pubsub.Dispatch) {
 	s := (*Subscription)(l)
+	if !s.endpoint.sound(d) {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopped || s.ctx.Err() != nil {

@@ -16,6 +16,9 @@ type Message struct {
 // valid only during Deliver; the Message in it stays valid.
 type Dispatch struct {
 	*Message
+	// Remote says that the message came from another node, through a broker that
+	// others may write to. Its meaning has not been checked.
+	Remote bool
 	// Memo lasts for one dispatch and is shared by its subscribers, who are
 	// called one after the other: the place to keep what is made once for all of
 	// them, such as an encoded frame.

@@ -5,21 +5,22 @@ import (
 	"errors"
 	"hash/maphash"
 	"sync"
+	"time"
 )
 
 // shardCount spreads topics over locks. It is a power of two, and large enough
 // that joins on many cores seldom meet.
 const shardCount = 64
 
-// ErrNoAdapter answers a direct broadcast to another node when there is none.
-var ErrNoAdapter = errors.New("pubsub: no adapter: this node is alone")
-
 // PubSub is a registry of subscriptions. All methods may be called from any
 // goroutine. The zero value is not usable; call New.
 type PubSub struct {
-	adapter Adapter
-	seed    maphash.Seed
-	shards  [shardCount]shard
+	adapter    Adapter
+	ignoreGaps bool
+	seed       maphash.Seed
+	shards     [shardCount]shard
+	idle       idleTopics
+	gaps       gaps
 }
 
 type shard struct {
@@ -27,28 +28,51 @@ type shard struct {
 	topics map[string]*topic
 }
 
-// topic is what a shard knows of one topic. It is in the map exactly while it
-// has subscriptions.
+// topic is what a shard knows of one topic. It is in the map while it has
+// subscriptions, and with an adapter a moment longer.
 type topic struct {
 	name  string
 	subs  []*Subscription
 	ready <-chan struct{}
+	round uint32 // how often it was left by its last subscription
 }
 
 // Options configure New. The zero value is a node on its own.
 type Options struct {
 	// Adapter connects this node to others. nil: no others.
 	Adapter Adapter
+	// Linger is how long a topic is still received from other nodes after its
+	// last subscription here has ended. Default 2 s; less than
+	// a millisecond means one.
+	Linger time.Duration
+	// IgnoreGaps leaves channels joined when messages of other nodes may have been
+	// missed, for instance because the broker was away. By default their clients are
+	// told with phx_error, a few at a time, and join again.
+	IgnoreGaps bool
 }
 
-// New makes a PubSub, starting its adapter. A nil opts is the zero Options.
+// DefaultLinger is that of Options.
+const DefaultLinger = 2 * time.Second
+
+// New makes a PubSub, starting its adapter; ctx bounds that. A nil opts is the
+// zero Options.
 func New(ctx context.Context, opts *Options) (*PubSub, error) {
 	p := NewLocal()
-	if opts != nil && opts.Adapter != nil {
-		p.adapter = opts.Adapter
-		if err := p.adapter.Start(ctx, p.LocalBroadcast); err != nil {
-			return nil, err
-		}
+	if opts == nil || opts.Adapter == nil {
+		return p, nil
+	}
+	switch {
+	case opts.Linger < 0:
+		return nil, errors.New("pubsub: option Linger is negative; use 0 for the default of 2s")
+	case opts.Linger == 0:
+		p.idle.linger = DefaultLinger
+	default:
+		p.idle.linger = max(opts.Linger, time.Millisecond)
+	}
+	p.adapter = opts.Adapter
+	p.ignoreGaps = opts.IgnoreGaps
+	if err := p.adapter.Start(ctx, (*receiver)(p)); err != nil {
+		return nil, err
 	}
 	return p, nil
 }
@@ -56,6 +80,7 @@ func New(ctx context.Context, opts *Options) (*PubSub, error) {
 // NewLocal makes a PubSub without other nodes.
 func NewLocal() *PubSub {
 	p := &PubSub{seed: maphash.MakeSeed()}
+	p.gaps.closed = make(chan struct{})
 	for i := range p.shards {
 		p.shards[i].topics = make(map[string]*topic)
 	}
@@ -70,12 +95,23 @@ func (p *PubSub) Node() string {
 	return p.adapter.Node()
 }
 
+// Health is how the adapter does. Without one all is well.
+func (p *PubSub) Health() Health {
+	if p.adapter == nil {
+		return Health{Connected: true}
+	}
+	return p.adapter.Health()
+}
+
 // Close stops the adapter. Subscriptions of this node go on.
 func (p *PubSub) Close(ctx context.Context) error {
 	if p.adapter == nil {
 		return nil
 	}
-	return p.adapter.Stop(ctx)
+	p.closeIdle()
+	err := p.adapter.Stop(ctx)
+	p.closeGaps()
+	return err
 }
 
 func (p *PubSub) shard(topic string) *shard {
@@ -94,20 +130,20 @@ func (p *PubSub) BroadcastFrom(from Subscriber, m *Message) error {
 	if p.adapter != nil {
 		err = p.adapter.Broadcast(m)
 	}
-	p.dispatch(from, m)
+	p.dispatch(from, m, false)
 	return err
 }
 
 // LocalBroadcast publishes m to the subscribers of this node alone.
-func (p *PubSub) LocalBroadcast(m *Message) { p.dispatch(nil, m) }
+func (p *PubSub) LocalBroadcast(m *Message) { p.dispatch(nil, m, false) }
 
 // LocalBroadcastFrom is LocalBroadcast without from.
-func (p *PubSub) LocalBroadcastFrom(from Subscriber, m *Message) { p.dispatch(from, m) }
+func (p *PubSub) LocalBroadcastFrom(from Subscriber, m *Message) { p.dispatch(from, m, false) }
 
 // DirectBroadcast publishes m to the subscribers of one node, which may be this one.
 func (p *PubSub) DirectBroadcast(node string, m *Message) error {
 	if node == p.Node() {
-		p.dispatch(nil, m)
+		p.dispatch(nil, m, false)
 		return nil
 	}
 	if p.adapter == nil {
@@ -122,7 +158,7 @@ var snapshots = sync.Pool{New: func() any { return new([]*Subscription) }}
 // dispatch copies the list of subscriptions under a brief read lock and delivers
 // outside it: copying ten thousand pointers costs a few microseconds, delivering to
 // them a thousand times that.
-func (p *PubSub) dispatch(from Subscriber, m *Message) {
+func (p *PubSub) dispatch(from Subscriber, m *Message, remote bool) {
 	s := p.shard(m.Topic)
 	s.mu.RLock()
 	t := s.topics[m.Topic]
@@ -134,7 +170,7 @@ func (p *PubSub) dispatch(from Subscriber, m *Message) {
 	*list = append((*list)[:0], t.subs...)
 	s.mu.RUnlock()
 
-	d := &Dispatch{Message: m}
+	d := &Dispatch{Message: m, Remote: remote}
 	for _, sub := range *list {
 		if sub.subscriber != from {
 			sub.subscriber.Deliver(d)
@@ -150,7 +186,11 @@ func (p *PubSub) Topics() int {
 	for i := range p.shards {
 		s := &p.shards[i]
 		s.mu.RLock()
-		n += len(s.topics)
+		for _, t := range s.topics {
+			if len(t.subs) > 0 {
+				n++
+			}
+		}
 		s.mu.RUnlock()
 	}
 	return n

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 )
@@ -269,9 +270,9 @@ type cluster struct {
 
 // node is an Adapter, and checks how it is called.
 type node struct {
-	c       *cluster
-	name    string
-	receive func(*Message)
+	c    *cluster
+	name string
+	Receiver
 	faults  []string
 	wants   map[string]bool
 	ready   chan struct{} // of every topic
@@ -292,8 +293,8 @@ func (c *cluster) node(name string) *node {
 
 func (n *node) Node() string { return n.name }
 
-func (n *node) Start(_ context.Context, receive func(*Message)) error {
-	n.receive = receive
+func (n *node) Start(_ context.Context, r Receiver) error {
+	n.Receiver = r
 	return n.fail
 }
 
@@ -310,7 +311,7 @@ func (n *node) Broadcast(m *Message) error {
 	}
 	n.c.mu.Unlock()
 	for _, other := range to {
-		other.receive(m)
+		other.Receive(m)
 	}
 	return nil
 }
@@ -322,7 +323,7 @@ func (n *node) Direct(name string, m *Message) error {
 	if other == nil {
 		return errors.New("no such node")
 	}
-	other.receive(m)
+	other.Receive(m)
 	return nil
 }
 
@@ -345,6 +346,8 @@ func (n *node) Forget(topic string) {
 	delete(n.wants, topic)
 }
 
+func (n *node) Health() Health { return Health{Connected: n.fail == nil, Err: n.fail} }
+
 func (n *node) Stop(context.Context) error {
 	n.stopped = true
 	return nil
@@ -352,7 +355,7 @@ func (n *node) Stop(context.Context) error {
 
 func start(t *testing.T, n *node) *PubSub {
 	t.Helper()
-	p, err := New(t.Context(), &Options{Adapter: n})
+	p, err := New(t.Context(), &Options{Adapter: n, Linger: time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -424,6 +427,17 @@ func TestInterestPairs(t *testing.T) {
 		})
 	}
 	all.Wait()
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		n.c.mu.Lock()
+		left := len(n.wants)
+		n.c.mu.Unlock()
+		if left == 0 {
+			break
+		}
+	}
+	if err := p.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
 	if len(n.faults) > 0 || len(n.wants) > 0 || p.Topics() != 0 {
 		t.Errorf("faults %q, still wanted %v, %d topics", n.faults, n.wants, p.Topics())
 	}

@@ -7,7 +7,8 @@ type Subscription struct {
 	subscriber Subscriber
 	pubsub     *PubSub
 	topic      *topic
-	index      int // in topic.subs, or -1 when cancelled; guarded by the shard
+	index      int    // in topic.subs, or -1 when cancelled; guarded by the shard
+	born       uint32 // how many gaps there had been
 }
 
 // Subscribe registers s for a topic. Messages may arrive before it returns.
@@ -27,7 +28,7 @@ func (p *PubSub) Subscribe(name string, s Subscriber) *Subscription {
 			t.ready = p.adapter.Interest(name)
 		}
 	}
-	sub := &Subscription{subscriber: s, pubsub: p, topic: t, index: len(t.subs)}
+	sub := &Subscription{subscriber: s, pubsub: p, topic: t, index: len(t.subs), born: p.gaps.round.Load()}
 	t.subs = append(t.subs, sub)
 	return sub
 }
@@ -79,11 +80,12 @@ func (p *PubSub) cancel(sh *shard, sub *Subscription) {
 	t.subs = t.subs[:last]
 	sub.index = -1
 	if last == 0 {
-		delete(sh.topics, t.name)
-		if p.adapter != nil {
-			p.adapter.Forget(t.name)
+		if p.adapter == nil {
+			delete(sh.topics, t.name)
+			return
 		}
-		return
+		t.round++
+		p.addIdle(t)
 	}
 	// A topic that once was large gives its list back.
 	if c := cap(t.subs); c > 64 && last < c/4 {

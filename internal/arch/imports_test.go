@@ -23,7 +23,7 @@ var layers = []struct {
 	{"transport/longpoll", []string{"internal/...", "wire", "transport", "pubsub"}},
 	{"transport/...", []string{"internal/...", "wire", "transport"}},
 	{"pubsub", []string{"internal/..."}},
-	{"pubsub/...", []string{"internal/...", "pubsub"}},
+	{"pubsub/...", []string{"internal/...", "pubsub", "pubsub/internal/..."}},
 	{".", []string{"internal/...", "wire", "transport/...", "pubsub"}},
 	{"tracker", []string{"internal/...", "pubsub"}},
 	{"presence", []string{"internal/...", "wire", "pubsub", "tracker", "."}},

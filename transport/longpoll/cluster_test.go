@@ -49,14 +49,14 @@ func (e *ether) node(t testing.TB, name string) *pubsub.PubSub {
 
 func (l *leg) Node() string { return l.name }
 
-func (l *leg) Start(_ context.Context, receive func(*pubsub.Message)) error {
+func (l *leg) Start(_ context.Context, r pubsub.Receiver) error {
 	l.ether.mu.Lock()
 	l.ether.nodes[l.name] = l
 	l.ether.mu.Unlock()
 	go func() {
 		defer close(l.done)
 		for m := range l.inbox {
-			receive(m)
+			r.Receive(m)
 		}
 	}()
 	return nil
@@ -93,6 +93,7 @@ func (l *leg) Direct(node string, m *pubsub.Message) error {
 
 func (l *leg) Interest(string) <-chan struct{} { return nil }
 func (l *leg) Forget(string)                   {}
+func (l *leg) Health() pubsub.Health           { return pubsub.Health{Connected: true} }
 
 // losing sets what is lost from now on.
 func (e *ether) losing(lose func(to string, m *pubsub.Message) bool) {

@@ -1,0 +1,310 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/bennu-go/bennu/internal/ratelog"
+	"github.com/bennu-go/bennu/internal/redact"
+	"github.com/bennu-go/bennu/pubsub"
+)
+
+// Options configure a Node. The zero value of each field but Node is its default.
+// They are the part of an adapter's own options that all adapters have.
+type Options struct {
+	Node   string        // required
+	Prefix string        // default "bennu"
+	Secret []byte        // default none
+	Buffer int           // default 8 MiB
+	Beat   time.Duration // default 5 s
+	Logger *slog.Logger  // default slog.Default()
+}
+
+// Defaults of Options.
+const (
+	DefaultPrefix = "bennu"
+	DefaultBuffer = 8 << 20
+	DefaultBeat   = 5 * time.Second
+)
+
+// nodeExtra are the bytes that a node's name may have beside the plain ones.
+const nodeExtra = ".@:"
+
+// Node is a pubsub.Adapter.
+type Node struct {
+	options  Options
+	link     Link
+	codec    codec
+	boot     uint64
+	control  string // channels
+	inbox    string
+	log      *slog.Logger
+	receiver pubsub.Receiver
+
+	outbox    outbox
+	interests interests
+	inboxFrom sources
+	lanes     []*lane
+	peers     peers
+	state     state
+	stats     struct{ received, missed, discarded, garbage, gaps, conflicts atomic.Int64 }
+
+	ctx    context.Context // ends with Stop
+	cancel context.CancelFunc
+	tasks  sync.WaitGroup
+	sender chan struct{} // closed when the sender has ended
+}
+
+// New makes a node. What is wrong with o comes from here, before a connection
+// is tried.
+func New(o Options, link Link) (*Node, error) {
+	if !validName(o.Node, nodeExtra, MaxName) {
+		return nil, fmt.Errorf("option Node is %q; give each node a name of its own, of 1 to %d letters, digits and -_%s", o.Node, MaxName, nodeExtra)
+	}
+	if o.Prefix == "" {
+		o.Prefix = DefaultPrefix
+	}
+	if !validName(o.Prefix, ".", 64) || o.Prefix[0] == '.' || o.Prefix[len(o.Prefix)-1] == '.' {
+		return nil, fmt.Errorf("option Prefix is %q; use 1 to 64 letters, digits, - and _, with dots between them if need be", o.Prefix)
+	}
+	switch {
+	case o.Buffer == 0:
+		o.Buffer = DefaultBuffer
+	case o.Buffer < 0:
+		return nil, fmt.Errorf("option Buffer is %d; use 0 for the default of 8 MiB, or a number of bytes", o.Buffer)
+	}
+	switch {
+	case o.Beat == 0:
+		o.Beat = DefaultBeat
+	case o.Beat < 10*time.Millisecond:
+		return nil, fmt.Errorf("option Probe is %v; use 0 for the default of 5s, or at least 10ms", o.Beat)
+	}
+	if n := len(o.Secret); n > 0 && n < 16 {
+		return nil, fmt.Errorf("option Secret has %d bytes; use 32 random ones, the same on every node", n)
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	limited := ratelog.New(slog.New(redact.NewHandler(o.Logger.Handler())))
+	n := &Node{
+		options: o, link: link, codec: newCodec(o.Secret), boot: rand.Uint64() | 1,
+		control: controlChannel(o.Prefix), inbox: inboxChannel(o.Prefix, o.Node),
+		log:    slog.New(limited.Handler()).With("node", o.Node),
+		sender: make(chan struct{}),
+	}
+	n.outbox.most = o.Buffer
+	n.outbox.news = make(chan struct{}, 1)
+	n.outbox.closed = true // until Start
+	n.interests.init()
+	n.peers.init()
+	n.state.init()
+	for range max(1, min(16, runtime.GOMAXPROCS(0))) {
+		n.lanes = append(n.lanes, newLane())
+	}
+	n.ctx, n.cancel = context.WithCancel(context.Background())
+	return n, nil
+}
+
+// Node implements pubsub.Adapter.
+func (n *Node) Node() string { return n.options.Node }
+
+// Start implements pubsub.Adapter.
+func (n *Node) Start(ctx context.Context, r pubsub.Receiver) error {
+	n.receiver = r
+	if err := n.link.Open(ctx, n); err != nil {
+		return err
+	}
+	n.state.set(true, nil)
+	n.outbox.mu.Lock()
+	n.outbox.closed = false
+	n.outbox.mu.Unlock()
+	for _, l := range n.lanes {
+		n.tasks.Go(func() { l.run(n.deliver) })
+	}
+	go func() { defer close(n.sender); n.send(n.ctx) }()
+	if err := n.introduce(ctx); err != nil {
+		n.stop(ctx)
+		return err
+	}
+	n.tasks.Go(func() { n.keepInterests(n.ctx) })
+	n.tasks.Go(func() { n.beat(n.ctx) })
+	return nil
+}
+
+// Stop implements pubsub.Adapter.
+func (n *Node) Stop(ctx context.Context) error {
+	if n.receiver == nil {
+		return nil // was never started
+	}
+	return n.stop(ctx)
+}
+
+func (n *Node) stop(ctx context.Context) error {
+	_ = n.tell(n.control, &envelope{kind: kindBye})
+	n.outbox.close()
+	var err error
+	if n.state.up() {
+		select {
+		case <-n.sender:
+		case <-ctx.Done():
+			err = fmt.Errorf("pubsub: stop: not everything was sent: %w", context.Cause(ctx))
+		}
+	}
+	n.cancel()
+	for _, l := range n.lanes {
+		l.close()
+	}
+	n.link.Close()
+	<-n.sender
+	n.tasks.Wait()
+	n.state.set(false, pubsub.ErrStopped)
+	return err
+}
+
+// Broadcast implements pubsub.Adapter.
+func (n *Node) Broadcast(m *pubsub.Message) error {
+	return n.publish(topicChannel(n.options.Prefix, m.Topic), m)
+}
+
+// Direct implements pubsub.Adapter.
+func (n *Node) Direct(node string, m *pubsub.Message) error {
+	if !validName(node, nodeExtra, MaxName) {
+		return fmt.Errorf("pubsub: no node has the name %q", node)
+	}
+	return n.publish(inboxChannel(n.options.Prefix, node), m)
+}
+
+func (n *Node) publish(channel string, m *pubsub.Message) error {
+	e := envelope{kind: kindText, boot: n.boot, message: *m}
+	if m.Binary {
+		e.kind = kindBinary
+	}
+	if len(m.Topic) > maxTopic || len(m.Event) > maxEvent || n.codec.size(&e) > n.link.MaxPayload() {
+		return pubsub.ErrTooLarge
+	}
+	return n.outbox.push(n.codec, channel, &e)
+}
+
+// tell sends what nodes have to say to each other.
+func (n *Node) tell(channel string, e *envelope) error {
+	e.boot, e.node = n.boot, n.options.Node
+	return n.outbox.push(n.codec, channel, e)
+}
+
+// Message implements Events.
+func (n *Node) Message(channel string, data []byte) {
+	if bootOf(data) == n.boot && (len(data) < headerBytes || kind(data[3]) <= kindBinary) {
+		return // our own
+	}
+	if len(data) >= headerBytes && kind(data[3]) > kindBinary {
+		// A few small ones, which others wait for.
+		n.controlled(channel, data)
+		return
+	}
+	n.lanes[laneOf(channel, len(n.lanes))].push(incoming{channel, data})
+}
+
+// deliver takes a message out of its lane.
+func (n *Node) deliver(in incoming) {
+	defer func() {
+		// Subscribers must not panic; foreign bytes shall not end the process in
+		// any case.
+		if r := recover(); r != nil {
+			n.log.Error("delivery of a message of another node panicked", "error", fmt.Sprint(r), "stack", string(debug.Stack()))
+		}
+	}()
+	e, err := n.codec.decode(in.channel, in.data)
+	if err != nil || !e.isMessage() {
+		n.garbage()
+		return
+	}
+	from := &n.inboxFrom
+	if in.channel != n.inbox {
+		it := n.interests.get(in.channel)
+		if it == nil {
+			return // given up a moment ago
+		}
+		if it.topic != e.message.Topic {
+			n.garbage()
+			return
+		}
+		from = &it.sources
+	}
+	v := from.take(e.boot, e.epoch, e.seq)
+	if v.stale {
+		n.stats.discarded.Add(1)
+		return
+	}
+	if v.missed > 0 {
+		n.stats.missed.Add(int64(v.missed))
+		if in.channel != n.inbox {
+			n.receiver.Gap(pubsub.Gap{Topic: e.message.Topic, Missed: int(min(v.missed, 1<<30)), Cause: errMissed})
+		}
+	}
+	n.stats.received.Add(1)
+	n.receiver.Receive(&e.message)
+}
+
+var errMissed = errors.New("the numbers of the messages have a gap")
+
+func (n *Node) garbage() {
+	n.stats.garbage.Add(1)
+	n.log.Warn("the broker delivered something that is no message of this cluster; is the prefix used by others, or the secret not the same?")
+}
+
+// Down implements Events.
+func (n *Node) Down(cause error) {
+	n.state.set(false, cause)
+	n.log.Warn("the broker is away; this node goes on by itself", "error", cause)
+}
+
+// Up implements Events.
+func (n *Node) Up() {
+	n.peers.heardSelf()
+	n.state.set(true, nil)
+	n.log.Info("the broker is back")
+	_ = n.tell(n.control, &envelope{kind: kindBeat, server: n.link.Server()})
+	n.interests.gap(errAway)
+}
+
+var errAway = errors.New("the broker was away")
+
+// Dropped implements Events.
+func (n *Node) Dropped(cause error) {
+	n.log.Warn("messages of other nodes were dropped", "error", cause)
+	n.interests.gap(cause)
+}
+
+// Health implements pubsub.Adapter.
+func (n *Node) Health() pubsub.Health {
+	h := pubsub.Health{
+		Peers:     n.peers.names(),
+		Received:  n.stats.received.Load(),
+		Missed:    n.stats.missed.Load(),
+		Discarded: n.stats.discarded.Load(),
+		Garbage:   n.stats.garbage.Load(),
+		Gaps:      n.stats.gaps.Load(),
+		Conflicts: n.stats.conflicts.Load(),
+	}
+	h.Connected, h.Since, h.Err = n.state.get()
+	if h.Err == nil && n.peers.conflict(3*n.options.Beat) {
+		h.Err = n.errTaken()
+	}
+	h.Topics, h.Pending = n.interests.count()
+	n.outbox.mu.Lock()
+	defer n.outbox.mu.Unlock()
+	h.Buffered, h.Sent, h.Lost = n.outbox.bytes, n.outbox.sent, n.outbox.lost
+	return h
+}
+
+func (n *Node) errTaken() error {
+	return fmt.Errorf("pubsub: another running node has the name %q too; give each node a name of its own", n.options.Node)
+}

@@ -1,0 +1,131 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/bennu-go/bennu/pubsub"
+)
+
+// outbox is what waits for the broker. Its lock also makes the order of numbers that of
+// sending.
+type outbox struct {
+	mu      sync.Mutex
+	queue   []Outgoing
+	bytes   int // of the queue, and of what the sender has taken out of it
+	most    int
+	streams streams
+	closed  bool
+	lost    int64
+	sent    int64
+	news    chan struct{} // the queue is not empty
+}
+
+// maxSpare bounds the list that is kept for the next batch.
+const maxSpare = 4096
+
+// overheadBytes is what a message costs beside its bytes.
+const overheadBytes = 128
+
+// push numbers and encodes a message and puts it in. One that has no place has its
+// number all the same: those who miss it shall know.
+func (o *outbox) push(c codec, channel string, e *envelope) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed {
+		return pubsub.ErrStopped
+	}
+	if e.isMessage() {
+		e.epoch, e.seq = o.streams.next(channel)
+	}
+	size := c.size(e) + overheadBytes
+	if o.bytes+size > o.most && e.isMessage() { // control is little, and bounded
+		o.lost++
+		return pubsub.ErrBufferFull
+	}
+	o.bytes += size
+	o.queue = append(o.queue, Outgoing{channel, c.encode(channel, e)})
+	select {
+	case o.news <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// close takes no more. What is in it is still sent.
+func (o *outbox) close() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.closed = true
+	select {
+	case o.news <- struct{}{}:
+	default:
+	}
+}
+
+// take hands out what waits. It returns false when there will be nothing more.
+func (o *outbox) take(spare []Outgoing) (batch []Outgoing, more bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if cap(spare) > maxSpare {
+		spare = nil
+	}
+	batch, o.queue = o.queue, spare[:0]
+	return batch, len(batch) > 0 || !o.closed
+}
+
+// done says that messages of a batch were sent, and perhaps one was lost.
+func (o *outbox) done(sent []Outgoing, lost []Outgoing) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, m := range sent {
+		o.bytes -= cap(m.Data) + overheadBytes
+	}
+	for _, m := range lost {
+		o.bytes -= cap(m.Data) + overheadBytes
+	}
+	o.sent += int64(len(sent))
+	o.lost += int64(len(lost))
+}
+
+// send sends until the outbox is closed and empty, or ctx ends.
+func (n *Node) send(ctx context.Context) {
+	o := &n.outbox
+	var spare []Outgoing
+	for {
+		batch, more := o.take(spare)
+		if len(batch) == 0 {
+			if !more {
+				return
+			}
+			spare = batch
+			select {
+			case <-o.news:
+			case <-ctx.Done():
+				return
+			}
+			continue
+		}
+		for rest := batch; len(rest) > 0; {
+			if !n.awaitUp(ctx) {
+				o.done(nil, rest)
+				break
+			}
+			taken, err := n.link.Publish(ctx, rest)
+			sent := rest[:taken]
+			rest = rest[taken:]
+			var lost []Outgoing
+			if err != nil && !errors.Is(err, ErrAway) && len(rest) > 0 {
+				lost, rest = rest[:1], rest[1:]
+				n.log.Error("the broker refuses a message", "error", err, "channel", lost[0].Channel)
+			}
+			o.done(sent, lost)
+			if errors.Is(err, ErrAway) {
+				n.pause(ctx)
+			}
+		}
+		clear(batch)
+		spare = batch
+	}
+}

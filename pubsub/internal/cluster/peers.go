@@ -1,0 +1,280 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+)
+
+// peers is who else is there, and whether this node hears itself.
+type peers struct {
+	mu       sync.Mutex
+	known    map[uint64]*peer // by boot
+	self     time.Time        // when this node heard itself last
+	taken    time.Time        // when another node of this name was heard last
+	heard    chan struct{}    // closed when this node has heard its hello
+	waiting  map[uint64]bool  // boots that have not answered a sync yet
+	sync     uint64           // which
+	answered chan struct{}    // one of them has
+}
+
+// peer is another node.
+type peer struct {
+	name, server string
+	seen         time.Time
+}
+
+const (
+	// maxPeers bounds the nodes that are known at one time.
+	maxPeers = 4096
+	// syncTime is how long a node may take to answer before it is believed to be gone.
+	syncTime = time.Second
+	// introduceTime is how long others have to say that a name is taken, at least.
+	introduceTime = 100 * time.Millisecond
+	startTime     = 10 * time.Second
+)
+
+func (p *peers) init() {
+	p.known = make(map[uint64]*peer)
+	p.heard = make(chan struct{})
+	p.answered = make(chan struct{}, 1)
+}
+
+// names lists the other nodes.
+func (p *peers) names() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	set := make(map[string]bool)
+	for _, peer := range p.known {
+		set[peer.name] = true
+	}
+	return slices.Sorted(maps.Keys(set))
+}
+
+func (p *peers) heardSelf() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.self = time.Now()
+}
+
+// conflict reports whether another node of this name was heard lately.
+func (p *peers) conflict(span time.Duration) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !p.taken.IsZero() && time.Since(p.taken) < span
+}
+
+// controlled takes a message of control. It must not block.
+func (n *Node) controlled(channel string, data []byte) {
+	if channel != n.control && channel != n.inbox {
+		n.garbage()
+		return
+	}
+	e, err := n.codec.decode(channel, data)
+	if err != nil {
+		n.garbage()
+		return
+	}
+	p := &n.peers
+	if e.boot == n.boot {
+		p.mu.Lock()
+		p.self = time.Now()
+		if e.kind == kindHello {
+			select {
+			case <-p.heard:
+			default:
+				close(p.heard)
+			}
+		}
+		p.mu.Unlock()
+		return
+	}
+	if e.node == n.options.Node {
+		n.namesake(&e)
+		return
+	}
+	switch e.kind {
+	case kindHello:
+		p.see(&e)
+		_ = n.tell(inboxChannel(n.options.Prefix, e.node), &envelope{kind: kindBeat, server: n.link.Server()})
+	case kindBeat:
+		p.see(&e)
+	case kindBye:
+		p.mu.Lock()
+		delete(p.known, e.boot)
+		p.mu.Unlock()
+		p.answer(e.boot, 0)
+	case kindSync:
+		_ = n.tell(inboxChannel(n.options.Prefix, e.node), &envelope{kind: kindSynced, about: e.about})
+	case kindSynced:
+		p.answer(e.boot, e.about)
+	}
+}
+
+// see notes that a node is there. One that says hello takes the place of who had
+// its name before.
+func (p *peers) see(e *envelope) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if e.kind == kindHello {
+		maps.DeleteFunc(p.known, func(boot uint64, other *peer) bool { return other.name == e.node && boot != e.boot })
+	}
+	if p.known[e.boot] == nil && len(p.known) >= maxPeers {
+		return
+	}
+	p.known[e.boot] = &peer{e.node, e.server, time.Now()}
+}
+
+// namesake takes what a node of the same name says.
+func (n *Node) namesake(e *envelope) {
+	if e.kind == kindTaken && e.about != n.boot || e.kind == kindBye {
+		return
+	}
+	n.stats.conflicts.Add(1)
+	n.peers.mu.Lock()
+	n.peers.taken = time.Now()
+	n.peers.mu.Unlock()
+	n.log.Error("another running node has this node's name; give each node a name of its own")
+	if e.kind == kindHello {
+		_ = n.tell(n.inbox, &envelope{kind: kindTaken, about: e.boot})
+	}
+}
+
+// introduce says hello, and returns when that has come back and nobody has
+// objected to the name.
+func (n *Node) introduce(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
+	if err := n.link.Subscribe(ctx, []string{n.control, n.inbox}); err != nil {
+		return err
+	}
+	began := time.Now()
+	_ = n.tell(n.control, &envelope{kind: kindHello, server: n.link.Server()})
+	select {
+	case <-n.peers.heard:
+	case <-ctx.Done():
+		return errors.New("the broker takes messages and delivers none: may this user publish and subscribe to everything below the prefix?")
+	}
+	pause := time.NewTimer(max(introduceTime, 3*time.Since(began)))
+	defer pause.Stop()
+	select {
+	case <-pause.C:
+	case <-ctx.Done():
+	}
+	if n.peers.conflict(startTime) {
+		return n.errTaken()
+	}
+	return nil
+}
+
+// beat says from time to time that this node is there, and looks whether it hears
+// itself and the others.
+func (n *Node) beat(ctx context.Context) {
+	every := n.options.Beat
+	n.peers.heardSelf()
+	for {
+		timer := time.NewTimer(every - every/20 + rand.N(every/10+1))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
+		now := time.Now()
+		p := &n.peers
+		p.mu.Lock()
+		maps.DeleteFunc(p.known, func(_ uint64, other *peer) bool { return now.Sub(other.seen) > 3*every+syncTime })
+		silent := now.Sub(p.self)
+		p.mu.Unlock()
+		if !n.state.up() {
+			continue
+		}
+		if silent > 2*every {
+			p.heardSelf()
+			n.log.Error("the broker has stopped delivering without a word; connecting again", "silent", silent)
+			n.link.Reset()
+			continue
+		}
+		_ = n.tell(n.control, &envelope{kind: kindBeat, server: n.link.Server()})
+	}
+}
+
+// answer notes that a node has answered a sync, or with 0 that it never will.
+func (p *peers) answer(boot, which uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if which != 0 && which != p.sync {
+		return
+	}
+	delete(p.waiting, boot)
+	select {
+	case p.answered <- struct{}{}:
+	default:
+	}
+}
+
+// sync returns when every node at another server of the broker has answered a
+// message sent now: what this node has told its own server before has got to
+// theirs then.
+func (n *Node) sync(ctx context.Context) {
+	p := &n.peers
+	here := n.link.Server()
+	if here == "" {
+		return
+	}
+	router, _ := n.link.(Router)
+	p.mu.Lock()
+	p.waiting = make(map[uint64]bool)
+	for boot, other := range p.known {
+		if other.server != here {
+			p.waiting[boot] = true
+		}
+	}
+	if len(p.waiting) == 0 {
+		p.mu.Unlock()
+		return
+	}
+	p.sync = rand.Uint64() | 1
+	which := p.sync
+	p.mu.Unlock()
+	_ = n.tell(n.control, &envelope{kind: kindSync, about: which})
+
+	end := time.NewTimer(syncTime)
+	defer end.Stop()
+	look := time.NewTicker(syncTime / 20)
+	defer look.Stop()
+	for {
+		p.mu.Lock()
+		left := len(p.waiting)
+		p.mu.Unlock()
+		if left == 0 {
+			return
+		}
+		select {
+		case <-p.answered:
+		case <-look.C:
+			if router != nil {
+				p.mu.Lock()
+				maps.DeleteFunc(p.waiting, func(boot uint64, _ bool) bool {
+					other := p.known[boot]
+					return other == nil || !router.Reaches(other.server)
+				})
+				p.mu.Unlock()
+			}
+		case <-end.C:
+			p.mu.Lock()
+			for boot := range p.waiting { // it comes back with its next beat
+				delete(p.known, boot)
+			}
+			p.waiting = nil
+			p.mu.Unlock()
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}

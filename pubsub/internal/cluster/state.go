@@ -1,0 +1,77 @@
+package cluster
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// state is whether the broker is there.
+type state struct {
+	mu      sync.Mutex
+	isUp    bool
+	since   time.Time
+	cause   error
+	changed chan struct{} // closed, and made anew, at each change
+}
+
+func (s *state) init() { s.changed = make(chan struct{}) }
+
+func (s *state) set(up bool, cause error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.isUp != up || s.since.IsZero() {
+		s.since = time.Now()
+	}
+	s.isUp, s.cause = up, cause
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+func (s *state) up() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.isUp
+}
+
+func (s *state) get() (up bool, since time.Time, cause error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.isUp, s.since, s.cause
+}
+
+// awaitUp waits until the broker is there. It returns false when ctx has ended.
+func (n *Node) awaitUp(ctx context.Context) bool {
+	s := &n.state
+	for {
+		s.mu.Lock()
+		up, changed := s.isUp, s.changed
+		s.mu.Unlock()
+		if up || ctx.Err() != nil {
+			return ctx.Err() == nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// retryPause is between tries of what failed though the broker seems to be there: the
+// link has not noticed yet.
+const retryPause = 20 * time.Millisecond
+
+// pause waits for a change, or a moment.
+func (n *Node) pause(ctx context.Context) {
+	s := &n.state
+	s.mu.Lock()
+	changed := s.changed
+	s.mu.Unlock()
+	timer := time.NewTimer(retryPause)
+	defer timer.Stop()
+	select {
+	case <-changed:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
