@@ -10,10 +10,10 @@ import (
 // stands on, NATS at 4 KiB.
 const maxEscaped = 512
 
-// topicChannel is the channel of a topic: letters, digits, - and _ stay, every other
+// TopicChannel is the channel of a topic: letters, digits, - and _ stay, every other
 // byte becomes = and two hexadecimal digits. One that gets too long is named by its
 // hash instead, which no escaped name can look like.
-func topicChannel(prefix, topic string) string { return escape(prefix+".t.", topic) }
+func TopicChannel(prefix, topic string) string { return escape(prefix+".t.", topic) }
 
 // inboxChannel is where a node takes what is meant for it alone.
 func inboxChannel(prefix, node string) string { return escape(prefix+".n.", node) }

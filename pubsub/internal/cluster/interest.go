@@ -74,7 +74,7 @@ func (s *interests) gap(cause error) {
 
 // Interest implements pubsub.Adapter.
 func (n *Node) Interest(topic string) <-chan struct{} {
-	channel := topicChannel(n.options.Prefix, topic)
+	channel := TopicChannel(n.options.Prefix, topic)
 	s := &n.interests
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -103,7 +103,7 @@ func (n *Node) Forget(topic string) {
 	s := &n.interests
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if it := s.table[topicChannel(n.options.Prefix, topic)]; it != nil {
+	if it := s.table[TopicChannel(n.options.Prefix, topic)]; it != nil {
 		it.wanted = false
 		s.changedLocked(it)
 	}

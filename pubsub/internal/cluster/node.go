@@ -61,6 +61,8 @@ type Node struct {
 	cancel context.CancelFunc
 	tasks  sync.WaitGroup
 	sender chan struct{} // closed when the sender has ended
+
+	stopOnce sync.Once
 }
 
 // New makes a node. What is wrong with o comes from here, before a connection
@@ -147,7 +149,12 @@ func (n *Node) Stop(ctx context.Context) error {
 	return n.stop(ctx)
 }
 
-func (n *Node) stop(ctx context.Context) error {
+func (n *Node) stop(ctx context.Context) (err error) {
+	n.stopOnce.Do(func() { err = n.end(ctx) })
+	return err
+}
+
+func (n *Node) end(ctx context.Context) error {
 	_ = n.tell(n.control, &envelope{kind: kindBye})
 	n.outbox.close()
 	var err error
@@ -171,7 +178,7 @@ func (n *Node) stop(ctx context.Context) error {
 
 // Broadcast implements pubsub.Adapter.
 func (n *Node) Broadcast(m *pubsub.Message) error {
-	return n.publish(topicChannel(n.options.Prefix, m.Topic), m)
+	return n.publish(TopicChannel(n.options.Prefix, m.Topic), m)
 }
 
 // Direct implements pubsub.Adapter.

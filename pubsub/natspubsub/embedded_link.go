@@ -1,0 +1,204 @@
+package natspubsub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/bennu-go/bennu/pubsub/internal/cluster"
+)
+
+// embeddedLink is a link to a server of its own.
+type embeddedLink struct {
+	*link
+	server *server.Options
+	peers  []string
+	listen string
+	log    *serverLog
+	nats   *server.Server
+
+	routes routes
+	watch  sync.WaitGroup
+	stop   chan struct{}
+}
+
+const (
+	// serverTime is how long the server may take to start.
+	serverTime = 10 * time.Second
+	// peerDial is how long a peer may take to accept, to count as being there.
+	peerDial = time.Second
+	// peerTime is how long the routes to peers that are there may take.
+	peerTime = 5 * time.Second
+	// routeLook is how often the routes are looked at.
+	routeLook = 250 * time.Millisecond
+)
+
+// Open implements cluster.Link.
+func (l *embeddedLink) Open(ctx context.Context, e cluster.Events) error {
+	if err := free(l.listen); err != nil {
+		return err
+	}
+	s, err := server.NewServer(l.server)
+	if err != nil {
+		return fmt.Errorf("natspubsub: the embedded NATS server: %w", err)
+	}
+	s.SetLoggerV2(l.log, false, false, false)
+	there := l.reachable(ctx)
+	s.Start()
+	l.nats = s
+	fail := func(err error) error {
+		s.Shutdown()
+		s.WaitForShutdown()
+		l.nats = nil
+		return err
+	}
+	if !s.ReadyForConnections(serverTime) {
+		return fail(fmt.Errorf("natspubsub: the embedded NATS server did not start on %s: %s", l.listen, l.log.last()))
+	}
+	if err := l.link.Open(ctx, e); err != nil {
+		return fail(err)
+	}
+	l.stop = make(chan struct{})
+	l.awaitRoutes(ctx, there)
+	l.watch.Go(l.watchRoutes)
+	return nil
+}
+
+// free says why a port cannot be listened on, which the server would not.
+func free(listen string) error {
+	ln, err := net.Listen("tcp", listen)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("natspubsub: the cluster port %s is taken; stop the program that has it, or set Listen to another", listen)
+	case err != nil:
+		return fmt.Errorf("natspubsub: cannot listen on %s: %w", listen, err)
+	}
+	return ln.Close()
+}
+
+// reachable counts the peers that accept connections now.
+func (l *embeddedLink) reachable(ctx context.Context) int {
+	ctx, cancel := context.WithTimeout(ctx, peerDial)
+	defer cancel()
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	n := 0
+	for _, p := range l.peers {
+		all.Go(func() {
+			var d net.Dialer
+			c, err := d.DialContext(ctx, "tcp", p)
+			if err != nil {
+				return
+			}
+			c.Close()
+			mu.Lock()
+			defer mu.Unlock()
+			n++
+		})
+	}
+	all.Wait()
+	return n
+}
+
+// awaitRoutes waits for the routes to peers that are there. One that accepts but
+// lets nobody in is told of, and not waited for long.
+func (l *embeddedLink) awaitRoutes(ctx context.Context, there int) {
+	ctx, cancel := context.WithTimeout(ctx, peerTime)
+	defer cancel()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for l.nats.NumRoutes() < there {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			l.log.Warnf("%d of %d peers are connected; the others accept, but not this node: is the secret the same, and the TLS?", l.nats.NumRoutes(), there)
+			return
+		}
+	}
+}
+
+func (l *embeddedLink) addr() net.Addr {
+	if l.nats == nil {
+		return nil
+	}
+	if a := l.nats.ClusterAddr(); a != nil {
+		return a
+	}
+	return nil
+}
+
+// InProcessConn implements nats.InProcessConnProvider.
+func (l *embeddedLink) InProcessConn() (net.Conn, error) {
+	c, err := l.nats.InProcessConn()
+	if err != nil {
+		return nil, err
+	}
+	return gated{c, l.gate}, nil
+}
+
+// Close implements cluster.Link.
+func (l *embeddedLink) Close() {
+	if l.nats == nil {
+		return
+	}
+	close(l.stop)
+	l.watch.Wait()
+	l.link.Close()
+	l.nats.Shutdown()
+	l.nats.WaitForShutdown()
+}
+
+// serverLog takes what the server has to say. Most of it is of no interest to
+// anybody who does not operate NATS.
+type serverLog struct {
+	log *slog.Logger
+
+	mu    sync.Mutex
+	fatal string
+}
+
+func (s *serverLog) say(level slog.Level, format string, v []any) {
+	s.log.Log(context.Background(), level, "embedded NATS: "+fmt.Sprintf(format, v...))
+}
+
+// last is why the server did not start.
+func (s *serverLog) last() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fatal == "" {
+		return "it gives no reason"
+	}
+	return s.fatal
+}
+
+// The methods of server.Logger. The server tells of routine as loud as of trouble.
+
+// Noticef implements server.Logger.
+func (s *serverLog) Noticef(format string, v ...any) { s.say(slog.LevelDebug, format, v) }
+
+// Warnf implements server.Logger.
+func (s *serverLog) Warnf(format string, v ...any) { s.say(slog.LevelWarn, format, v) }
+
+// Errorf implements server.Logger.
+func (s *serverLog) Errorf(format string, v ...any) { s.say(slog.LevelWarn, format, v) }
+
+// Fatalf implements server.Logger. The process goes on.
+func (s *serverLog) Fatalf(format string, v ...any) {
+	s.mu.Lock()
+	s.fatal = fmt.Sprintf(format, v...)
+	s.mu.Unlock()
+	s.say(slog.LevelError, format, v)
+}
+
+// Debugf implements server.Logger.
+func (s *serverLog) Debugf(string, ...any) {}
+
+// Tracef implements server.Logger.
+func (s *serverLog) Tracef(string, ...any) {}

@@ -1,0 +1,94 @@
+package natspubsub
+
+import (
+	"errors"
+	"sync"
+	"time"
+)
+
+// routes is what an embedded server is connected to. The server tells nobody when
+// that changes, so it is looked at.
+type routes struct {
+	mu   sync.Mutex
+	at   time.Time
+	now  map[string]uint64 // by the peer's server: the number of the route
+	seen map[string]route
+}
+
+// route is one that was there.
+type route struct {
+	number uint64
+	first  time.Time
+	last   time.Time
+}
+
+const (
+	// routeFresh is how long a look is good for.
+	routeFresh = 20 * time.Millisecond
+	// routeSettled is how long a new route may be replaced by another: two peers that
+	// call each other at one time keep only one.
+	routeSettled = 3 * time.Second
+	// routeMemory is how long a lost peer is remembered; one that comes back later is as
+	// a new one.
+	routeMemory = time.Hour
+)
+
+var errRouteLost = errors.New("the route to a peer was lost and is back")
+
+// Reaches implements cluster.Router.
+func (l *embeddedLink) Reaches(server string) bool {
+	return l.look()[server] != 0
+}
+
+// look lists the routes.
+func (l *embeddedLink) look() map[string]uint64 {
+	r := &l.routes
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if time.Since(r.at) < routeFresh {
+		return r.now
+	}
+	list, err := l.nats.Routez(nil)
+	if err != nil {
+		return r.now
+	}
+	r.at = time.Now()
+	r.now = make(map[string]uint64, len(list.Routes))
+	for _, info := range list.Routes {
+		r.now[info.RemoteID] = info.Rid
+	}
+	return r.now
+}
+
+// watchRoutes tells when a route was lost and is there again: what the peer sent
+// meanwhile did not get here. A peer that was started anew has another id.
+func (l *embeddedLink) watchRoutes() {
+	r := &l.routes
+	r.seen = make(map[string]route)
+	tick := time.NewTicker(routeLook)
+	defer tick.Stop()
+	for {
+		now := time.Now()
+		for id, number := range l.look() {
+			was, known := r.seen[id]
+			if known && was.number != number && was.last.Sub(was.first) > routeSettled {
+				l.events.Dropped(errRouteLost)
+			}
+			if !known {
+				was.first = now
+			}
+			was.number, was.last = number, now
+			r.seen[id] = was
+		}
+		for id, was := range r.seen {
+			if now.Sub(was.last) > routeMemory {
+				delete(r.seen, id)
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-l.stop:
+			return
+		}
+	}
+}

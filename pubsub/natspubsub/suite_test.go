@@ -1,0 +1,81 @@
+package natspubsub
+
+import (
+	"os"
+	"testing"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/bennu-go/bennu/pubsub"
+	"github.com/bennu-go/bennu/pubsub/pubsubtest"
+)
+
+// messages is how many the test of order sends: 1,000,000 at full size.
+func messages() int {
+	if os.Getenv("BENNU_FULL") == "1" {
+		return 1_000_000
+	}
+	return 20_000
+}
+
+// TestURL has three nodes at one server.
+func TestURL(t *testing.T) {
+	pubsubtest.Run(t, func(t *testing.T) *pubsubtest.Cluster {
+		b := startBroker(t, nil)
+		return &pubsubtest.Cluster{
+			Node: func(t testing.TB, name string) pubsub.Adapter { return b.node(t, name, nil) },
+			Break: func(testing.TB) func() {
+				b.stop()
+				return b.start
+			},
+			Garbage:  b.garbage,
+			Messages: messages(),
+		}
+	})
+}
+
+// TestServers has each node at another server of one NATS cluster.
+func TestServers(t *testing.T) {
+	pubsubtest.Run(t, func(t *testing.T) *pubsubtest.Cluster {
+		seed := startBroker(t, clustered(""))
+		brokers := []*broker{seed}
+		for range 2 {
+			brokers = append(brokers, startBroker(t, clustered("nats-route://"+seed.running.ClusterAddr().String())))
+		}
+		for _, b := range brokers {
+			eventually(t, "servers are connected", func() bool { return b.running.NumRoutes() >= 2 })
+		}
+		next := 0
+		return &pubsubtest.Cluster{
+			Node: func(t testing.TB, name string) pubsub.Adapter {
+				next++
+				return brokers[next%3].node(t, name, nil)
+			},
+			Garbage:  brokers[0].garbage,
+			Messages: messages(),
+		}
+	})
+}
+
+func clustered(route string) func(*server.Options) {
+	return func(o *server.Options) {
+		o.Cluster = server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: server.RANDOM_PORT}
+		o.Routes = server.RoutesFromStr(route)
+	}
+}
+
+// TestEmbedded has a server in each node.
+func TestEmbedded(t *testing.T) {
+	pubsubtest.Run(t, func(*testing.T) *pubsubtest.Cluster {
+		c := &embeddedNodes{}
+		return &pubsubtest.Cluster{Node: c.node, Messages: messages()}
+	})
+}
+
+// TestEmbeddedSecret is the same among nodes that sign what they send.
+func TestEmbeddedSecret(t *testing.T) {
+	pubsubtest.Run(t, func(*testing.T) *pubsubtest.Cluster {
+		c := &embeddedNodes{change: func(o *EmbeddedOptions) { o.Secret = []byte("the nodes of a cluster share this") }}
+		return &pubsubtest.Cluster{Node: c.node}
+	})
+}

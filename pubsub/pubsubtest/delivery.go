@@ -1,0 +1,256 @@
+package pubsubtest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/bennu-go/bennu/pubsub"
+)
+
+func oneNode(s *suite) {
+	p := s.node("alone")
+	if p.Node() != "alone" {
+		s.Errorf("Node is %q, want the name it was made with", p.Node())
+	}
+	b, sub := s.subscribe(p, "t")
+	for _, e := range []string{"1", "2", "3"} {
+		s.broadcast(p, "t", e)
+	}
+	if err := p.DirectBroadcast("alone", &pubsub.Message{Topic: "t", Event: "4"}); err != nil {
+		s.Errorf("DirectBroadcast to this node: %v", err)
+	}
+	p.LocalBroadcast(&pubsub.Message{Topic: "t", Event: "5"})
+	s.want("a node gets its own messages once, and at once", b, "1", "2", "3", "4", "5")
+	s.eventually("messages are handed to the broker", func() bool { return p.Health().Sent >= 3 })
+	h := p.Health()
+	if !h.Connected || h.Err != nil || h.Since.IsZero() || len(h.Peers) != 0 || h.Topics != 1 || h.Pending != 0 {
+		s.Errorf("health of a node that is well and alone: %+v", h)
+	}
+	sub.Cancel()
+	if got := b.count(); got != 5 {
+		s.Errorf("%d messages, want 5: a node's own messages come back from the broker and must not be delivered", got)
+	}
+}
+
+func delivery(s *suite) {
+	a, b, c := s.nodes()
+	var boxes []*box
+	for _, p := range []*pubsub.PubSub{a, b, c} {
+		for range 2 {
+			box, _ := s.subscribe(p, "t")
+			boxes = append(boxes, box)
+		}
+	}
+	other, _ := s.subscribe(b, "T")
+	s.broadcast(a, "t", "from a")
+	for _, box := range boxes {
+		s.want("every subscriber of every node gets a broadcast once", box, "from a")
+	}
+	s.broadcast(b, "t", "from b")
+	for _, box := range boxes {
+		s.want("whoever published", box, "from a", "from b")
+	}
+	a.LocalBroadcast(&pubsub.Message{Topic: "t", Event: "local"})
+	s.broadcast(a, "t", "last")
+	for i, box := range boxes {
+		if i < 2 {
+			s.want("a local broadcast is for its own node", box, "from a", "from b", "local", "last")
+		} else {
+			s.want("a local broadcast is for no other node", box, "from a", "from b", "last")
+		}
+	}
+	if n := other.count(); n != 0 {
+		s.Errorf("a subscriber of another topic got %d messages", n)
+	}
+	m := boxes[5].messages[0]
+	if m.Topic != "t" || string(m.Payload) != "{}" || m.Binary {
+		s.Errorf("a message arrived as %+v", m)
+	}
+}
+
+func direct(s *suite) {
+	a, b, c := s.nodes()
+	box, _ := s.subscribe(b, "t")
+	others, _ := s.subscribe(c, "t")
+	local, _ := s.subscribe(a, "t")
+	for i := range 100 {
+		if err := a.DirectBroadcast("b", &pubsub.Message{Topic: "t", Event: fmt.Sprint(i), Payload: []byte{0, 255}, Binary: true}); err != nil {
+			s.Fatalf("DirectBroadcast: %v", err)
+		}
+	}
+	s.eventually("direct messages arrive", func() bool { return box.count() == 100 })
+	for i, e := range box.events() {
+		if e != fmt.Sprint(i) {
+			s.Fatalf("direct message %d is %q: they must keep their order", i, e)
+		}
+	}
+	if err := a.DirectBroadcast("nobody", &pubsub.Message{Topic: "t", Event: "x"}); err != nil {
+		s.Logf("a node that is not there: %v", err)
+	}
+	s.broadcast(a, "t", "all")
+	s.want("a direct message is for one node", others, "all")
+	s.want("a direct message is for one node", local, "all")
+}
+
+func exclusion(s *suite) {
+	a, b, _ := s.nodes()
+	sender, _ := s.subscribe(a, "t")
+	beside, _ := s.subscribe(a, "t")
+	far, _ := s.subscribe(b, "t")
+	if err := a.BroadcastFrom(sender, &pubsub.Message{Topic: "t", Event: "1"}); err != nil {
+		s.Errorf("BroadcastFrom: %v", err)
+	}
+	s.want("others on the node of the sender get it", beside, "1")
+	s.want("other nodes get it", far, "1")
+	s.broadcast(b, "t", "2")
+	s.want("the sender did not get its own, on no way", sender, "2")
+}
+
+// publishers is how many publish in the test of order.
+const publishers = 10
+
+// order sends many messages from all nodes, to topics that are wanted on all of
+// them: none is lost, none comes twice, and each publisher's come in its order in each topic.
+func order(s *suite) {
+	a, b, c := s.nodes()
+	nodes := []*pubsub.PubSub{a, b, c}
+	topics := []string{"one", "two", "three"}
+	each := s.Messages / publishers
+	total := int64(each * publishers)
+
+	var received [3]atomic.Int64
+	for i, p := range nodes {
+		for _, topic := range topics {
+			t := &tracker{count: &received[i], where: fmt.Sprintf("node %s, topic %s", p.Node(), topic)}
+			s.Cleanup(func() { t.report(s) })
+			s.await(p.Subscribe(topic, t))
+		}
+	}
+	slowest := func() int64 { return min(received[0].Load(), received[1].Load(), received[2].Load()) }
+	var sent atomic.Int64
+	var all sync.WaitGroup
+	var failed atomic.Int64
+	for from := range publishers {
+		p := nodes[from%len(nodes)]
+		all.Go(func() {
+			next := [3]int{}
+			for i := range each {
+				topic := (i + from) % len(topics)
+				m := &pubsub.Message{Topic: topics[topic], Event: "n", Payload: numbered{from, next[topic]}.payload()}
+				next[topic]++
+				// A broker carries what nodes can take, and no more for long.
+				for sent.Load()-slowest() > 20_000 && failed.Load() == 0 {
+					time.Sleep(100 * time.Microsecond)
+				}
+				sent.Add(1)
+				if err := p.Broadcast(m); err != nil {
+					failed.Add(1)
+					s.Errorf("Broadcast: %v", err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	progress, since := slowest(), time.Now()
+	for slowest() < total && time.Since(since) < Patience {
+		time.Sleep(time.Millisecond)
+		if now := slowest(); now != progress {
+			progress, since = now, time.Now()
+		}
+	}
+	for i, p := range nodes {
+		if n := received[i].Load(); n != total {
+			s.Errorf("node %s got %d of %d messages; health %+v", p.Node(), n, total, p.Health())
+		}
+	}
+}
+
+// tracker checks the numbers of what it gets.
+type tracker struct {
+	count *atomic.Int64
+	where string
+
+	mu    sync.Mutex
+	next  [publishers]int
+	fault string
+}
+
+// Deliver implements pubsub.Subscriber.
+func (t *tracker) Deliver(d *pubsub.Dispatch) {
+	t.count.Add(1)
+	n, err := numberedOf(d.Message)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.fault != "" {
+		return
+	}
+	switch {
+	case err != nil || n.From < 0 || n.From >= publishers:
+		t.fault = fmt.Sprintf("got %q", d.Payload)
+	case n.N != t.next[n.From]:
+		t.fault = fmt.Sprintf("of publisher %d came %d, want %d", n.From, n.N, t.next[n.From])
+	default:
+		t.next[n.From]++
+	}
+}
+
+func (t *tracker) report(s *suite) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.fault != "" {
+		s.Errorf("%s: %s; each once, and in the order of its publisher", t.where, t.fault)
+	}
+}
+
+func payloads(s *suite) {
+	a, b, _ := s.nodes()
+	box, _ := s.subscribe(b, "t")
+	r := rand.New(rand.NewPCG(1, 2))
+	var sent []*pubsub.Message
+	for _, size := range []int{0, 1, 100, 4 << 10, 100 << 10, s.MaxPayload} {
+		for _, binary := range []bool{false, true} {
+			payload := make([]byte, size)
+			for i := range payload {
+				payload[i] = byte(r.Uint32())
+			}
+			m := &pubsub.Message{Topic: "t", Event: fmt.Sprintf("%d %v ümläut\x00", size, binary), Payload: payload, Binary: binary}
+			sent = append(sent, m)
+			if err := a.Broadcast(m); err != nil {
+				s.Errorf("a payload of %d bytes: %v", size, err)
+			}
+		}
+	}
+	s.eventually("all payloads arrive", func() bool { return box.count() == len(sent) })
+	for i, m := range box.messages {
+		want := sent[i]
+		if m.Event != want.Event || m.Binary != want.Binary || !bytes.Equal(m.Payload, want.Payload) {
+			s.Errorf("message %q: payload of %d bytes, binary %v, did not arrive as it was sent", want.Event, len(want.Payload), want.Binary)
+		}
+	}
+}
+
+func tooLarge(s *suite) {
+	a, b, _ := s.nodes()
+	local, _ := s.subscribe(a, "t")
+	far, _ := s.subscribe(b, "t")
+	before := a.Health()
+	huge := &pubsub.Message{Topic: "t", Event: "huge", Payload: make([]byte, s.TooLarge)}
+	if err := a.Broadcast(huge); !errors.Is(err, pubsub.ErrTooLarge) {
+		s.Errorf("a payload of %d bytes: %v, want ErrTooLarge", s.TooLarge, err)
+	}
+	if err := a.DirectBroadcast("b", huge); !errors.Is(err, pubsub.ErrTooLarge) {
+		s.Errorf("the same, direct: %v, want ErrTooLarge", err)
+	}
+	s.broadcast(a, "t", "next")
+	s.want("this node is served", local, "huge", "next")
+	s.want("the next message arrives", far, "next")
+	if h := a.Health(); !h.Connected || h.Since != before.Since || h.Gaps != before.Gaps {
+		s.Errorf("the connection was lost over a message that is too large: %+v", h)
+	}
+}

@@ -1,0 +1,172 @@
+package pubsubtest
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+
+	"github.com/bennu-go/bennu/pubsub"
+)
+
+// ready publishes on another node as soon as interest is confirmed.
+func ready(s *suite) {
+	a, b, c := s.nodes()
+	publishers := []*pubsub.PubSub{a, c}
+	for round := range 200 {
+		topic := fmt.Sprint("round ", round)
+		box, sub := s.subscribe(b, topic)
+		from := publishers[round%2]
+		s.broadcast(from, topic, "first")
+		s.want("what is published anywhere once Ready is closed must arrive", box, "first")
+		sub.Cancel()
+		if s.Failed() {
+			return
+		}
+	}
+	// Many joins at once share a confirmation, and each keeps the law.
+	var all sync.WaitGroup
+	for i := range 300 {
+		all.Go(func() {
+			box, sub := s.subscribe(b, fmt.Sprint("crowd ", i))
+			defer sub.Cancel()
+			s.broadcast(publishers[i%2], sub.Topic(), "first")
+			s.want("what is published anywhere once Ready is closed must arrive", box, "first")
+		})
+	}
+	all.Wait()
+}
+
+// interest sees that a node gets only what it wants.
+func interest(s *suite) {
+	a, b, c := s.nodes()
+	box, sub := s.subscribe(b, "wanted")
+	before := c.Health().Received
+	for range 100 {
+		s.broadcast(a, "wanted", "x")
+	}
+	s.eventually("messages arrive", func() bool { return box.count() == 100 })
+	s.fence(a, c, "other")
+	if n := c.Health().Received - before; n != 1 {
+		s.Errorf("a node without interest received %d messages, want only the one it subscribed to", n)
+	}
+	sub.Cancel()
+	s.eventually("interest is given up some time after the last subscription", func() bool { return b.Health().Topics == 0 })
+	s.broadcast(a, "wanted", "x")
+	s.fence(a, c, "and gone") // what waits to be sent is sent
+	box, _ = s.subscribe(b, "wanted")
+	s.broadcast(a, "wanted", "y")
+	s.want("interest that was given up can be taken again", box, "y")
+	if h := b.Health(); h.Missed != 0 || h.Gaps != 0 {
+		s.Errorf("a node that was not interested has missed nothing: %+v", h)
+	}
+}
+
+// churn comes and goes on some topics while others are published to.
+func churn(s *suite) {
+	a, b, _ := s.nodes()
+	stays, _ := s.subscribe(b, "stays")
+	stop := make(chan struct{})
+	var all sync.WaitGroup
+	for i := range 4 {
+		r := rand.New(rand.NewPCG(uint64(i), 1))
+		all.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				sub := b.Subscribe(fmt.Sprint("churn ", r.IntN(20)), &box{})
+				if r.IntN(3) == 0 {
+					s.await(sub)
+				}
+				sub.Cancel()
+			}
+		})
+	}
+	const messages = 3000
+	for i := range messages {
+		s.broadcast(a, "stays", fmt.Sprint(i))
+		if i%10 == 0 {
+			s.broadcast(a, fmt.Sprint("churn ", i%20), "x")
+			s.eventually("messages arrive", func() bool { return stays.count() > i-500 })
+		}
+	}
+	close(stop)
+	all.Wait()
+	s.eventually("who stays gets everything", func() bool { return stays.count() == messages })
+	for i, e := range stays.events() {
+		if e != fmt.Sprint(i) {
+			s.Fatalf("message %d is %s", i, e)
+		}
+	}
+	for i := range 20 {
+		box, sub := s.subscribe(b, fmt.Sprint("churn ", i))
+		s.broadcast(a, sub.Topic(), "after")
+		s.eventually("a topic works after churn", func() bool { return box.count() > 0 })
+		sub.Cancel()
+	}
+	s.eventually("all but one are given up", func() bool { return b.Health().Topics == 1 })
+}
+
+// Hostile are topics that brokers might take for something else, or for each other.
+func Hostile() []string {
+	list := []string{
+		"", " ", "*", ">", ".", "..", "a.b", "a.*", "a.>", "a..b", ".a", "a.", "*.*", "$SYS.>", "$SYS", "_INBOX.x", "$JS.API.>",
+		"?", "[a-z]", "h[ae]llo", "h?llo", "{}", "{a}", "{a}b", "a{b}c", "\x00", "a\x00b", "\r\n", "a\r\nb", "PUB x 0\r\n\r\n",
+		"a b", "a\tb", "\xff\xfe", "\xc3\x28", "é", "e\u0301", "E\u0301", "A", "a", "\u0430", "ａ", "a\u200b", "\u202ea",
+		"=", "==", "=2E", "=2e", "a=2Eb", "=h", "=h00", "%2e", "a/b", "a\\b", "a:b", "a::b", "a;b", "room:1", "room:10", "room:1 ",
+		"__keyspace@0__:x", "bennu.t.x", "bennu.c", "bennu.n.a", "phoenix", "phx:x", "-", "--", "'", "\"", "`", "~", "#", "a#b",
+	}
+	for _, long := range []int{200, 511, 512, 513, 600, 4000, 10_000} {
+		list = append(list, strings.Repeat("x", long), strings.Repeat(".", long), strings.Repeat("x", long-1)+"y")
+	}
+	return list
+}
+
+// topics publishes to topics that look alike, or like something else.
+func topics(s *suite) {
+	a, b, _ := s.nodes()
+	list := Hostile()
+	r := rand.New(rand.NewPCG(3, 4))
+	const alphabet = "ab.*>=2Eh \x00\xff{}:"
+	known := make(map[string]bool)
+	for _, t := range list {
+		known[t] = true
+	}
+	for len(list) < 600 {
+		random := make([]byte, 1+r.IntN(6))
+		for i := range random {
+			random[i] = alphabet[r.IntN(len(alphabet))]
+		}
+		if !known[string(random)] {
+			known[string(random)] = true
+			list = append(list, string(random))
+		}
+	}
+	boxes := make([]*box, len(list))
+	subs := make([]*pubsub.Subscription, len(list))
+	for i, t := range list {
+		boxes[i] = &box{}
+		subs[i] = b.Subscribe(t, boxes[i])
+	}
+	for _, sub := range subs {
+		s.await(sub)
+	}
+	for i, t := range list {
+		s.broadcast(a, t, fmt.Sprint(i))
+	}
+	s.fence(a, b, "fence")
+	for i, t := range list {
+		s.eventually(fmt.Sprintf("a message to topic %.40q arrives", t), func() bool { return boxes[i].count() > 0 })
+	}
+	for i, t := range list {
+		if got := boxes[i].events(); len(got) != 1 || got[0] != fmt.Sprint(i) {
+			s.Errorf("topic %.40q got %q, want its own message alone", t, got)
+		}
+	}
+	if h := b.Health(); !h.Connected || h.Gaps != 0 || h.Garbage != 0 {
+		s.Errorf("topics troubled the broker: %+v", h)
+	}
+}

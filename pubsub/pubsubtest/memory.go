@@ -1,0 +1,197 @@
+package pubsubtest
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"testing"
+
+	"github.com/bennu-go/bennu/pubsub"
+	"github.com/bennu-go/bennu/pubsub/internal/cluster"
+)
+
+// Memory is a broker within the process. It does what a broker does: it carries
+// only what is wanted, it can go away and come back, and it drops what a node does not take
+// in time. All methods may be called from any goroutine. The zero value is ready.
+type Memory struct {
+	mu    sync.Mutex
+	links map[*memoryLink]bool
+	away  bool
+}
+
+// memoryQueue bounds, in bytes, what waits for one node.
+const memoryQueue = 64 << 20
+
+// Node makes an adapter for a node. It is not started.
+func (m *Memory) Node(t testing.TB, name string) pubsub.Adapter {
+	t.Helper()
+	l := &memoryLink{broker: m, wants: make(map[string]bool)}
+	l.change.L = &m.mu
+	n, err := cluster.New(cluster.Options{Node: name, Logger: slog.New(slog.DiscardHandler)}, l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// Break takes the broker away until the returned function is called.
+func (m *Memory) Break() (mend func()) {
+	m.set(true)
+	return func() { m.set(false) }
+}
+
+func (m *Memory) set(away bool) {
+	m.mu.Lock()
+	m.away = away
+	links := make([]*memoryLink, 0, len(m.links))
+	for l := range m.links {
+		links = append(links, l)
+		if away {
+			l.queue, l.bytes = nil, 0
+		}
+	}
+	m.mu.Unlock()
+	for _, l := range links {
+		if away {
+			l.events.Down(errMemoryAway)
+		} else {
+			l.events.Up()
+		}
+	}
+}
+
+var (
+	errMemoryAway = errors.New("the memory broker is away")
+	errMemorySlow = errors.New("the node does not take what waits for it")
+)
+
+// Garbage delivers bytes to the nodes that want a topic, as a stranger with access to
+// the broker could.
+func (m *Memory) Garbage(topic string, data []byte) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.publishLocked(cluster.Outgoing{Channel: cluster.TopicChannel(cluster.DefaultPrefix, topic), Data: data})
+}
+
+func (m *Memory) publishLocked(o cluster.Outgoing) {
+	for l := range m.links {
+		if !l.wants[o.Channel] {
+			continue
+		}
+		if l.bytes+len(o.Data) > memoryQueue {
+			l.queue, l.bytes, l.dropped = nil, 0, true
+		}
+		l.queue = append(l.queue, cluster.Outgoing{Channel: o.Channel, Data: append([]byte(nil), o.Data...)})
+		l.bytes += len(o.Data)
+		l.change.Signal()
+	}
+}
+
+// memoryLink is a node's connection to the broker, whose lock guards it.
+type memoryLink struct {
+	broker  *Memory
+	events  cluster.Events
+	wants   map[string]bool
+	queue   []cluster.Outgoing
+	bytes   int
+	dropped bool
+	closed  bool
+	change  sync.Cond
+	reader  sync.WaitGroup
+}
+
+// Open implements cluster.Link.
+func (l *memoryLink) Open(_ context.Context, e cluster.Events) error {
+	m := l.broker
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.away {
+		return errMemoryAway
+	}
+	l.events = e
+	if m.links == nil {
+		m.links = make(map[*memoryLink]bool)
+	}
+	m.links[l] = true
+	l.reader.Go(l.read)
+	return nil
+}
+
+func (l *memoryLink) read() {
+	m := l.broker
+	for {
+		m.mu.Lock()
+		for len(l.queue) == 0 && !l.closed {
+			l.change.Wait()
+		}
+		batch, dropped := l.queue, l.dropped
+		l.queue, l.bytes, l.dropped = nil, 0, false
+		closed := l.closed
+		m.mu.Unlock()
+		if closed {
+			return
+		}
+		if dropped {
+			l.events.Dropped(errMemorySlow)
+		}
+		for _, o := range batch {
+			l.events.Message(o.Channel, o.Data)
+		}
+	}
+}
+
+// Subscribe implements cluster.Link.
+func (l *memoryLink) Subscribe(_ context.Context, channels []string) error {
+	l.broker.mu.Lock()
+	defer l.broker.mu.Unlock()
+	for _, c := range channels {
+		l.wants[c] = true
+	}
+	if l.broker.away {
+		return errMemoryAway
+	}
+	return nil
+}
+
+// Unsubscribe implements cluster.Link.
+func (l *memoryLink) Unsubscribe(channels []string) error {
+	l.broker.mu.Lock()
+	defer l.broker.mu.Unlock()
+	for _, c := range channels {
+		delete(l.wants, c)
+	}
+	return nil
+}
+
+// Publish implements cluster.Link.
+func (l *memoryLink) Publish(_ context.Context, messages []cluster.Outgoing) (taken int, err error) {
+	l.broker.mu.Lock()
+	defer l.broker.mu.Unlock()
+	if l.broker.away {
+		return 0, cluster.ErrAway
+	}
+	for _, o := range messages {
+		l.broker.publishLocked(o)
+	}
+	return len(messages), nil
+}
+
+// MaxPayload implements cluster.Link.
+func (l *memoryLink) MaxPayload() int { return 1 << 20 }
+
+// Server implements cluster.Link.
+func (l *memoryLink) Server() string { return "" }
+
+// Reset implements cluster.Link.
+func (l *memoryLink) Reset() {}
+
+// Close implements cluster.Link.
+func (l *memoryLink) Close() {
+	l.broker.mu.Lock()
+	delete(l.broker.links, l)
+	l.closed = true
+	l.change.Broadcast()
+	l.broker.mu.Unlock()
+	l.reader.Wait()
+}
