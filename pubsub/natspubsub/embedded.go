@@ -68,7 +68,8 @@ type Embedded struct {
 	link *embeddedLink
 }
 
-// Addr is where peers reach this node, once it is started.
+// Addr is where peers reach this node; nil before pubsub.New has started it. It must
+// not be called while that runs.
 func (e *Embedded) Addr() net.Addr { return e.link.addr() }
 
 // NewEmbedded makes an adapter that runs a NATS server in this process and routes

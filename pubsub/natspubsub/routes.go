@@ -64,26 +64,11 @@ func (l *embeddedLink) look() map[string]uint64 {
 // meanwhile did not get here. A peer that was started anew has another id.
 func (l *embeddedLink) watchRoutes() {
 	r := &l.routes
-	r.seen = make(map[string]route)
 	tick := time.NewTicker(routeLook)
 	defer tick.Stop()
 	for {
-		now := time.Now()
-		for id, number := range l.look() {
-			was, known := r.seen[id]
-			if known && was.number != number && was.last.Sub(was.first) > routeSettled {
-				l.events.Dropped(errRouteLost)
-			}
-			if !known {
-				was.first = now
-			}
-			was.number, was.last = number, now
-			r.seen[id] = was
-		}
-		for id, was := range r.seen {
-			if now.Sub(was.last) > routeMemory {
-				delete(r.seen, id)
-			}
+		if r.returned(l.look()) {
+			l.events.Dropped(errRouteLost)
 		}
 		select {
 		case <-tick.C:
@@ -91,4 +76,30 @@ func (l *embeddedLink) watchRoutes() {
 			return
 		}
 	}
+}
+
+// returned compares with what was there before, and reports whether a route was lost
+// meanwhile, or earlier, and is there again.
+func (r *routes) returned(routes map[string]uint64) (lost bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.seen == nil {
+		r.seen = make(map[string]route)
+	}
+	now := time.Now()
+	for id, number := range routes {
+		was, known := r.seen[id]
+		if !known {
+			was.first = now
+		}
+		lost = lost || known && was.number != number && was.last.Sub(was.first) > routeSettled
+		was.number, was.last = number, now
+		r.seen[id] = was
+	}
+	for id, was := range r.seen {
+		if now.Sub(was.last) > routeMemory {
+			delete(r.seen, id)
+		}
+	}
+	return lost
 }

@@ -79,14 +79,20 @@ func (o *outbox) take(spare []Outgoing) (batch []Outgoing, more bool) {
 func (o *outbox) done(sent []Outgoing, lost []Outgoing) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for _, m := range sent {
+	o.sent += o.forget(sent)
+	o.lost += o.forget(lost)
+}
+
+// forget gives back the room of what the sender is done with, and counts the
+// messages in it: what nodes say to each other is none.
+func (o *outbox) forget(list []Outgoing) (messages int64) {
+	for _, m := range list {
 		o.bytes -= cap(m.Data) + overheadBytes
+		if kind(m.Data[3]) <= kindBinary {
+			messages++
+		}
 	}
-	for _, m := range lost {
-		o.bytes -= cap(m.Data) + overheadBytes
-	}
-	o.sent += int64(len(sent))
-	o.lost += int64(len(lost))
+	return messages
 }
 
 // send sends until the outbox is closed and empty, or ctx ends.

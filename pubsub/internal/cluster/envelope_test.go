@@ -1,0 +1,158 @@
+package cluster
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/bennu-go/bennu/pubsub"
+)
+
+var testCodecs = map[string]codec{"open": newCodec(nil), "signed": newCodec([]byte("a secret of enough bytes"))}
+
+func testEnvelopes() []envelope {
+	return []envelope{
+		{kind: kindText, boot: 1, epoch: 1, seq: 1, message: pubsub.Message{Topic: "t", Event: "e", Payload: []byte("{}")}},
+		{kind: kindBinary, boot: 1<<64 - 1, epoch: 1<<64 - 1, seq: 1<<64 - 1, message: pubsub.Message{Payload: []byte{}, Binary: true}},
+		{kind: kindText, boot: 7, message: pubsub.Message{Topic: strings.Repeat("t", maxTopic), Event: strings.Repeat("e", maxEvent), Payload: make([]byte, 100_000)}},
+		{kind: kindHello, boot: 2, node: "a", server: "s"},
+		{kind: kindBeat, boot: 2, node: strings.Repeat("n", MaxName), server: ""},
+		{kind: kindBye, boot: 2, node: "a"},
+		{kind: kindTaken, boot: 2, node: "a", about: 3},
+		{kind: kindSync, boot: 2, node: "a", about: 1<<64 - 1},
+		{kind: kindSynced, boot: 2, node: "a@host:1.x_-", about: 4},
+	}
+}
+
+func TestEnvelopeRoundTrip(t *testing.T) {
+	for name, c := range testCodecs {
+		for _, e := range testEnvelopes() {
+			b := c.encode("ch", &e)
+			if len(b) > c.size(&e) {
+				t.Errorf("%s: kind %d takes %d bytes, and size says %d", name, e.kind, len(b), c.size(&e))
+			}
+			got, err := c.decode("ch", b)
+			if err != nil || got.kind != e.kind || got.boot != e.boot || got.epoch != e.epoch || got.seq != e.seq ||
+				got.node != e.node || got.server != e.server || got.about != e.about ||
+				got.message.Topic != e.message.Topic || got.message.Event != e.message.Event ||
+				!bytes.Equal(got.message.Payload, e.message.Payload) || got.message.Binary != e.message.Binary {
+				t.Errorf("%s: kind %d came back as %+v, %v", name, e.kind, got, err)
+			}
+			if bootOf(b) != e.boot {
+				t.Errorf("%s: boot %d", name, bootOf(b))
+			}
+		}
+	}
+}
+
+// TestEnvelopeCut finds every envelope that was cut or changed when it is signed, and
+// takes none that was cut into control when it is not.
+func TestEnvelopeCut(t *testing.T) {
+	signed := testCodecs["signed"]
+	for _, e := range testEnvelopes() {
+		b := signed.encode("ch", &e)
+		for i := range min(len(b), 300) {
+			if _, err := signed.decode("ch", b[:i]); err == nil {
+				t.Fatalf("kind %d: %d of %d bytes are taken", e.kind, i, len(b))
+			}
+			changed := bytes.Clone(b)
+			changed[i] ^= 1
+			if _, err := signed.decode("ch", changed); err == nil {
+				t.Fatalf("kind %d: a change of byte %d is not found", e.kind, i)
+			}
+		}
+		if _, err := signed.decode("other", b); err == nil {
+			t.Errorf("kind %d is taken on another channel", e.kind)
+		}
+		if _, err := newCodec([]byte("another secret of enough bytes")).decode("ch", b); err == nil {
+			t.Errorf("kind %d is taken with another secret", e.kind)
+		}
+		open := testCodecs["open"].encode("ch", &e)
+		if _, err := signed.decode("ch", open); err == nil {
+			t.Errorf("kind %d is taken unsigned", e.kind)
+		}
+		if e.isMessage() {
+			continue
+		}
+		for i := range open {
+			if _, err := testCodecs["open"].decode("ch", open[:i]); err == nil {
+				t.Errorf("kind %d: %d of %d bytes are taken", e.kind, i, len(open))
+			}
+		}
+	}
+}
+
+// TestHostileLengths takes no memory for what a length only claims.
+func TestHostileLengths(t *testing.T) {
+	c := testCodecs["open"]
+	huge := []byte("bn\x01\x01\x00\x00\x00\x00\x00\x00\x00\x01\x01\x01\xff\xff\xff\xff\xff\xff\xff\xff\x7f")
+	if n := testing.AllocsPerRun(100, func() {
+		if _, err := c.decode("ch", huge); err == nil {
+			t.Error("a topic of 2^63 bytes is taken")
+		}
+	}); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func FuzzEnvelope(f *testing.F) {
+	for _, c := range testCodecs {
+		for _, e := range testEnvelopes() {
+			f.Add(c.encode("ch", &e))
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for _, c := range testCodecs {
+			e, err := c.decode("ch", data)
+			if err != nil {
+				continue
+			}
+			again, err := c.decode("ch", c.encode("ch", &e))
+			if err != nil || again.kind != e.kind || again.seq != e.seq || again.message.Topic != e.message.Topic || again.node != e.node {
+				t.Fatalf("%+v came back as %+v, %v", e, again, err)
+			}
+		}
+	})
+}
+
+// TestChannelsAreInjective compares pairs of topics that look alike.
+func TestChannelsAreInjective(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	const alphabet = "ab=2Eh.*> \x00\xff{}"
+	random := func() string {
+		n := r.IntN(8)
+		if r.IntN(50) == 0 {
+			n = maxEscaped/3 - 2 + r.IntN(5)
+		}
+		b := make([]byte, n)
+		for i := range b {
+			b[i] = alphabet[r.IntN(len(alphabet))]
+		}
+		return string(b)
+	}
+	byChannel := map[string]string{}
+	for range 200_000 {
+		topic := random()
+		c := TopicChannel("p", topic)
+		if other, ok := byChannel[c]; ok && other != topic {
+			t.Fatalf("%q and %q are both %q", topic, other, c)
+		}
+		byChannel[c] = topic
+		if len(c) > len("p.t.")+maxEscaped+3 {
+			t.Fatalf("a channel of %d bytes", len(c))
+		}
+		for _, b := range []byte(c) {
+			if !plain(b) && b != '=' && b != '.' {
+				t.Fatalf("byte %q in %q", b, c)
+			}
+		}
+	}
+	if TopicChannel("p", "x") == inboxChannel("p", "x") || TopicChannel("p", "") == "p.t." {
+		t.Error("a topic and an inbox, or nothing, look alike")
+	}
+	long := strings.Repeat("x", 10_000)
+	if TopicChannel("p", long) == TopicChannel("p", long+"y") || len(TopicChannel("p", long)) > 100 {
+		t.Error("long topics")
+	}
+}

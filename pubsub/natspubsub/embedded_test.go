@@ -1,0 +1,258 @@
+package natspubsub
+
+import (
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"testing"
+
+	"github.com/bennu-go/bennu/pubsub"
+	"github.com/bennu-go/bennu/pubsub/pubsubtest"
+)
+
+func embedded(t testing.TB, o EmbeddedOptions) *Embedded {
+	t.Helper()
+	o.Logger = quiet
+	if o.Listen == "" {
+		o.Listen = "127.0.0.1:0"
+	}
+	e, err := NewEmbedded(&o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// freeAddr is an address that nobody listens on.
+func freeAddr(t testing.TB) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return ln.Addr().String()
+}
+
+// TestGossip gives each node one peer: they find out about the others by themselves.
+func TestGossip(t *testing.T) {
+	first := embedded(t, EmbeddedOptions{Node: "0"})
+	nodes := []*pubsub.PubSub{pubsubtest.Start(t, first, nil)}
+	for i := 1; i < 5; i++ {
+		nodes = append(nodes, pubsubtest.Start(t, embedded(t, EmbeddedOptions{Node: fmt.Sprint(i), Peers: []string{first.Addr().String()}}), nil))
+	}
+	for i, p := range nodes {
+		eventually(t, "each node knows all others", func() bool { return len(p.Health().Peers) == len(nodes)-1 })
+		box := newInbox()
+		await(t, p.Subscribe(fmt.Sprint(i), box))
+		for k, from := range nodes {
+			if k == i {
+				continue
+			}
+			if err := from.Broadcast(&pubsub.Message{Topic: fmt.Sprint(i)}); err != nil {
+				t.Error(err)
+			}
+			box.next(t)
+		}
+	}
+}
+
+// TestLatePeer names a peer that is not there yet.
+func TestLatePeer(t *testing.T) {
+	later := freeAddr(t)
+	p := pubsubtest.Start(t, embedded(t, EmbeddedOptions{Node: "a", Peers: []string{later}}), nil)
+	box := newInbox()
+	await(t, p.Subscribe("t", box))
+	q := pubsubtest.Start(t, embedded(t, EmbeddedOptions{Node: "b", Listen: later}), nil)
+	eventually(t, "the peer is found when it comes", func() bool { return len(q.Health().Peers) == 1 })
+	if err := q.Broadcast(&pubsub.Message{Topic: "t"}); err != nil {
+		t.Error(err)
+	}
+	box.next(t)
+}
+
+// TestPortTaken says so.
+func TestPortTaken(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	wantSays(t, startError(t, embedded(t, EmbeddedOptions{Node: "a", Listen: ln.Addr().String()})), ln.Addr().String(), "taken")
+}
+
+// TestStranger does not know the secret: it is alone, and the others do not hear it.
+func TestStranger(t *testing.T) {
+	first := embedded(t, EmbeddedOptions{Node: "a", Secret: []byte("the nodes of a cluster share this")})
+	p := pubsubtest.Start(t, first, nil)
+	if _, ok := first.Addr().(*net.TCPAddr); !ok {
+		t.Fatalf("Addr is %v", first.Addr())
+	}
+	box := newInbox()
+	await(t, p.Subscribe("t", box))
+	q := embedded(t, EmbeddedOptions{Node: "b", Peers: []string{first.Addr().String()}, Secret: []byte("a stranger has another one, or none")})
+	stranger := pubsubtest.Start(t, q, nil)
+	if err := stranger.Broadcast(&pubsub.Message{Topic: "t", Event: "stranger"}); err != nil {
+		t.Error(err)
+	}
+	friend := pubsubtest.Start(t, embedded(t, EmbeddedOptions{Node: "c", Peers: []string{first.Addr().String()}, Secret: []byte("the nodes of a cluster share this")}), nil)
+	if err := friend.Broadcast(&pubsub.Message{Topic: "t", Event: "friend"}); err != nil {
+		t.Error(err)
+	}
+	if m := box.next(t); m.Event != "friend" {
+		t.Errorf("heard %q", m.Event)
+	}
+	if h := p.Health(); len(h.Peers) != 1 || h.Peers[0] != "c" {
+		t.Errorf("peers %q", h.Peers)
+	}
+}
+
+// TestEmbeddedTLS encrypts the routes.
+func TestEmbeddedTLS(t *testing.T) {
+	cert, pool := certificates(t)
+	config := func() *tls.Config {
+		return &tls.Config{Certificates: []tls.Certificate{cert}, RootCAs: pool, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert, MinVersion: tls.VersionTLS12}
+	}
+	first := embedded(t, EmbeddedOptions{Node: "a", TLS: config()})
+	p := pubsubtest.Start(t, first, nil)
+	box := newInbox()
+	await(t, p.Subscribe("t", box))
+	q := pubsubtest.Start(t, embedded(t, EmbeddedOptions{Node: "b", TLS: config(), Peers: []string{first.Addr().String()}}), nil)
+	if err := q.Broadcast(&pubsub.Message{Topic: "t"}); err != nil {
+		t.Error(err)
+	}
+	box.next(t)
+}
+
+// cutter is a proxy that can cut its connections, and refuse new ones.
+type cutter struct {
+	net.Listener
+	to string
+
+	mu    sync.Mutex
+	conns []net.Conn
+	shut  bool
+	all   sync.WaitGroup
+}
+
+func newCutter(t *testing.T, to string) *cutter {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &cutter{Listener: ln, to: to}
+	c.all.Go(c.accept)
+	t.Cleanup(func() {
+		ln.Close()
+		c.cut(true)
+		c.all.Wait()
+	})
+	return c
+}
+
+func (c *cutter) accept() {
+	for {
+		in, err := c.Accept()
+		if err != nil {
+			return
+		}
+		out, err := net.Dial("tcp", c.to)
+		c.mu.Lock()
+		if err != nil || c.shut {
+			in.Close()
+			if err == nil {
+				out.Close()
+			}
+			c.mu.Unlock()
+			continue
+		}
+		c.conns = append(c.conns, in, out)
+		c.mu.Unlock()
+		pipe := func(a, b net.Conn) {
+			_, _ = io.Copy(a, b)
+			a.Close()
+			b.Close()
+		}
+		c.all.Go(func() { pipe(in, out) })
+		c.all.Go(func() { pipe(out, in) })
+	}
+}
+
+// cut ends all connections, and with shut takes no new ones until it is called again.
+func (c *cutter) cut(shut bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.shut = shut
+	for _, conn := range c.conns {
+		conn.Close()
+	}
+	c.conns = nil
+}
+
+// TestRouteLost cuts the way between two peers: each goes on by itself, hears of the gap
+// once it is over, and then hears the other again.
+func TestRouteLost(t *testing.T) {
+	listen := freeAddr(t)
+	proxy := newCutter(t, listen)
+	first := embedded(t, EmbeddedOptions{Node: "a", Listen: listen, Advertise: proxy.Addr().String()})
+	p := pubsubtest.Start(t, first, nil)
+	second := embedded(t, EmbeddedOptions{Node: "b", Peers: []string{proxy.Addr().String()}, Advertise: "127.0.0.1:1"})
+	q := pubsubtest.Start(t, second, nil)
+	near, far := newInbox(), newInbox()
+	await(t, p.Subscribe("t", near))
+	await(t, q.Subscribe("t", far))
+	send := func(from *pubsub.PubSub, event string) {
+		t.Helper()
+		if err := from.Broadcast(&pubsub.Message{Topic: "t", Event: event}); err != nil {
+			t.Error(err)
+		}
+	}
+	send(p, "1")
+	near.next(t)
+	far.next(t)
+	eventually(t, "the route has settled", func() bool {
+		first.link.routes.mu.Lock()
+		defer first.link.routes.mu.Unlock()
+		for _, r := range first.link.routes.seen {
+			if r.last.Sub(r.first) > routeSettled {
+				return true
+			}
+		}
+		return false
+	})
+	eventually(t, "the route has settled on the other side", func() bool {
+		second.link.routes.mu.Lock()
+		defer second.link.routes.mu.Unlock()
+		for _, r := range second.link.routes.seen {
+			if r.last.Sub(r.first) > routeSettled {
+				return true
+			}
+		}
+		return false
+	})
+
+	proxy.cut(true)
+	eventually(t, "the route is gone", func() bool { return first.link.nats.NumRoutes() == 0 && second.link.nats.NumRoutes() == 0 })
+	send(p, "2")
+	if m := near.next(t); m.Event != "2" {
+		t.Errorf("this node got %q", m.Event)
+	}
+	if h := p.Health(); !h.Connected || h.Gaps != 0 {
+		t.Errorf("health %+v", h)
+	}
+	proxy.cut(false)
+	eventually(t, "both hear of the gap", func() bool { return p.Health().Gaps > 0 && q.Health().Gaps > 0 })
+	send(p, "3")
+	if m := far.next(t); m.Event != "3" {
+		t.Errorf("the other node got %q", m.Event)
+	}
+	if h := q.Health(); h.Missed != 1 {
+		t.Errorf("%d are counted as missed, want 1", h.Missed)
+	}
+	if len(far.gaps) == 0 {
+		t.Error("the subscriber was not told")
+	}
+}
