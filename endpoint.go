@@ -55,6 +55,10 @@ type EndpointOptions struct {
 	// Limits bound what all clients together may ask. The zero value is the
 	// defaults; the effective ones are logged when the endpoint begins to serve.
 	Limits NodeLimits
+	// IgnoreGaps leaves channels joined when messages of other nodes may have been
+	// missed, for instance because the broker was away. By default their clients are
+	// told with phx_error, at most 2,000 in a second, and join again.
+	IgnoreGaps bool
 	// Secret signs what the endpoint gives out and must get back unchanged: the
 	// session tokens of long polling. Nodes of one cluster need the same, of 32
 	// random bytes or more. Default: random bytes, good for one node.

@@ -67,7 +67,7 @@ func (c *Channel) overflow() {
 func (l *fastlane) Gap(string) { (*Channel)(l).gap() }
 
 func (c *Channel) gap() {
-	if c.crash(ErrGap) {
+	if !c.socket.endpoint.options.IgnoreGaps && c.crash(ErrGap) {
 		c.socket.endpoint.stats.gaps.Add(1)
 	}
 }

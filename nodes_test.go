@@ -26,7 +26,7 @@ type node struct {
 	ended chan error
 }
 
-func joinNode(t *testing.T, broker *pubsubtest.Memory, name string, opts *pubsub.Options) *node {
+func joinNode(t *testing.T, broker *pubsubtest.Memory, name string, ignoreGaps bool) *node {
 	t.Helper()
 	n := &node{ended: make(chan error, 100)}
 	members := bennu.Define(func(_ context.Context, ch *bennu.Channel, _ bennu.Empty) (*member, bennu.Empty, error) {
@@ -37,14 +37,14 @@ func joinNode(t *testing.T, broker *pubsubtest.Memory, name string, opts *pubsub
 	})
 	users := one("room:*", members)
 	users.ID = func(*bennu.Socket) string { return "user:1" }
-	n.server = serve(t, users, nil, &bennu.EndpointOptions{PubSub: pubsubtest.Start(t, broker.Node(t, name), opts)})
+	n.server = serve(t, users, nil, &bennu.EndpointOptions{PubSub: pubsubtest.Start(t, broker.Node(t, name), nil), IgnoreGaps: ignoreGaps})
 	return n
 }
 
 // TestNodes has clients of two nodes in one room.
 func TestNodes(t *testing.T) {
 	var broker pubsubtest.Memory
-	a, b := joinNode(t, &broker, "a", nil), joinNode(t, &broker, "b", nil)
+	a, b := joinNode(t, &broker, "a", false), joinNode(t, &broker, "b", false)
 	near, far := wstest.Dial(t, a.url), wstest.Dial(t, b.url)
 	near.Join("room:1")
 	ref := far.Join("room:1")
@@ -77,7 +77,7 @@ func TestGap(t *testing.T) {
 	for _, ignore := range []bool{false, true} {
 		t.Run(fmt.Sprint("ignored ", ignore), func(t *testing.T) {
 			var broker pubsubtest.Memory
-			a, b := joinNode(t, &broker, "a", &pubsub.Options{IgnoreGaps: ignore}), joinNode(t, &broker, "b", nil)
+			a, b := joinNode(t, &broker, "a", ignore), joinNode(t, &broker, "b", false)
 			c := wstest.Dial(t, a.url)
 			ref := c.Join("room:1")
 			mend := broker.Break()
@@ -114,7 +114,7 @@ func TestGap(t *testing.T) {
 // TestUnsound has a stranger at the broker who can make messages that decode.
 func TestUnsound(t *testing.T) {
 	var broker pubsubtest.Memory
-	a := joinNode(t, &broker, "a", nil)
+	a := joinNode(t, &broker, "a", false)
 	stranger := pubsubtest.Start(t, broker.Node(t, "stranger"), nil)
 	c := wstest.Dial(t, a.url)
 	c.Join("room:1")

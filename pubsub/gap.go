@@ -47,9 +47,6 @@ func (r *receiver) Receive(m *Message) {
 // Gap implements Receiver.
 func (r *receiver) Gap(g Gap) {
 	p := (*PubSub)(r)
-	if p.ignoreGaps {
-		return
-	}
 	if g.Topic != "" {
 		for _, s := range p.gapSubscribers(p.shard(g.Topic), g.Topic, p.gaps.round.Load()+1) {
 			s.subscriber.(GapSubscriber).Gap(g.Topic)

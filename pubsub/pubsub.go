@@ -15,12 +15,11 @@ const shardCount = 64
 // PubSub is a registry of subscriptions. All methods may be called from any
 // goroutine. The zero value is not usable; call New.
 type PubSub struct {
-	adapter    Adapter
-	ignoreGaps bool
-	seed       maphash.Seed
-	shards     [shardCount]shard
-	idle       idleTopics
-	gaps       gaps
+	adapter Adapter
+	seed    maphash.Seed
+	shards  [shardCount]shard
+	idle    idleTopics
+	gaps    gaps
 }
 
 type shard struct {
@@ -45,10 +44,6 @@ type Options struct {
 	// last subscription here has ended. Default 2 s; less than
 	// a millisecond means one.
 	Linger time.Duration
-	// IgnoreGaps leaves channels joined when messages of other nodes may have been
-	// missed, for instance because the broker was away. By default their clients are
-	// told with phx_error, a few at a time, and join again.
-	IgnoreGaps bool
 }
 
 // DefaultLinger is that of Options.
@@ -70,7 +65,6 @@ func New(ctx context.Context, opts *Options) (*PubSub, error) {
 		p.idle.linger = max(opts.Linger, time.Millisecond)
 	}
 	p.adapter = opts.Adapter
-	p.ignoreGaps = opts.IgnoreGaps
 	if err := p.adapter.Start(ctx, (*receiver)(p)); err != nil {
 		return nil, err
 	}

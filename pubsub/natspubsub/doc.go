@@ -15,8 +15,8 @@
 //
 // Each node goes on by itself. What it publishes for others waits in a buffer of 8 MiB,
 // and then is refused with pubsub.ErrBufferFull. When NATS is back, everything is
-// subscribed again, and those who may have missed something are told; see
-// pubsub.Options.IgnoreGaps. In an embedded cluster the same goes for the route
+// subscribed again, and those who may have missed something are told: the clients of a
+// bennu.Endpoint by phx_error, unless it ignores gaps. In an embedded cluster the same goes for the route
 // to each peer. A peer that ends is no gap: what it published before has arrived or
 // is lost with it.
 //
