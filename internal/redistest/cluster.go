@@ -1,0 +1,151 @@
+package redistest
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// A Cluster has masters, each with an equal part of the slots, and maybe replicas.
+type Cluster struct {
+	Masters []*Server
+	// Replicas has one of each master, in the same order, or is empty.
+	Replicas []*Server
+}
+
+// ClusterArgs make redis-server a node of a cluster.
+var ClusterArgs = []string{"--cluster-enabled", "yes", "--cluster-node-timeout", "1500"}
+
+// StartCluster runs a cluster until the test ends. more gives further arguments for
+// each master.
+func StartCluster(t testing.TB, masters int, replicas bool, more func(i int) []string) *Cluster {
+	t.Helper()
+	Need(t)
+	c := &Cluster{}
+	for i := range masters {
+		args := ClusterArgs
+		if more != nil {
+			args = append(args[:len(args):len(args)], more(i)...)
+		}
+		s := Start(t, args...)
+		c.Masters = append(c.Masters, s)
+		s.Do(t, "CLUSTER", "SET-CONFIG-EPOCH", strconv.Itoa(i+1))
+		s.Do(t, "CLUSTER", "ADDSLOTSRANGE", strconv.Itoa(i*16384/masters), strconv.Itoa((i+1)*16384/masters-1))
+	}
+	if replicas {
+		for range masters {
+			c.Replicas = append(c.Replicas, Start(t, ClusterArgs...))
+		}
+	}
+	c.Join(t, append(c.Masters[1:masters:masters], c.Replicas...)...)
+	for i, s := range c.Replicas {
+		s.Do(t, "CLUSTER", "REPLICATE", c.Masters[i].Do(t, "CLUSTER", "MYID"))
+	}
+	for _, s := range c.all() {
+		Until(t, "the cluster is whole", func() bool {
+			return strings.Contains(s.Do(t, "CLUSTER", "INFO"), "cluster_state:ok") && c.slots(t, s) == len(c.all())
+		})
+	}
+	for _, s := range c.Replicas {
+		Until(t, "the replica follows", func() bool { return strings.Contains(s.Do(t, "INFO", "replication"), "master_link_status:up") })
+	}
+	return c
+}
+
+func (c *Cluster) all() []*Server {
+	return append(c.Masters[:len(c.Masters):len(c.Masters)], c.Replicas...)
+}
+
+// slots counts the servers that one knows of and that have slots or follow who has.
+func (c *Cluster) slots(t testing.TB, s *Server) (n int) {
+	for _, line := range s.Lines(t, "CLUSTER", "NODES") {
+		if strings.Contains(line, "slave") || len(strings.Fields(line)) > 8 {
+			n++
+		}
+	}
+	return n
+}
+
+// Join makes servers known to the cluster.
+func (c *Cluster) Join(t testing.TB, servers ...*Server) {
+	t.Helper()
+	first := c.Masters[0]
+	for _, s := range servers {
+		first.Do(t, "CLUSTER", "MEET", "127.0.0.1", strconv.Itoa(s.Port), strconv.Itoa(s.bus))
+	}
+	Until(t, "all have met", func() bool {
+		for _, s := range append(servers, first) {
+			for _, other := range append(servers, first) {
+				if !strings.Contains(s.Do(t, "CLUSTER", "NODES"), fmt.Sprintf("@%d", other.bus)) {
+					return false
+				}
+			}
+		}
+		return true
+	})
+}
+
+// Addrs are the addresses of the masters.
+func (c *Cluster) Addrs() (addrs []string) {
+	for _, s := range c.Masters {
+		addrs = append(addrs, s.Addr)
+	}
+	return addrs
+}
+
+// AddMaster runs one more master, which has no slots yet.
+func (c *Cluster) AddMaster(t testing.TB) *Server {
+	t.Helper()
+	s := Start(t, ClusterArgs...)
+	c.Join(t, s)
+	c.Masters = append(c.Masters, s)
+	return s
+}
+
+// MoveSlot gives a slot without keys to another master, as redis-cli --cluster
+// reshard does it, and returns when all masters know.
+func (c *Cluster) MoveSlot(t testing.TB, slot int, from, to *Server) {
+	t.Helper()
+	id, number := to.Do(t, "CLUSTER", "MYID"), strconv.Itoa(slot)
+	// Without these two the new owner gets no newer epoch, and others go on believing
+	// the old one.
+	to.Do(t, "CLUSTER", "SETSLOT", number, "IMPORTING", from.Do(t, "CLUSTER", "MYID"))
+	from.Do(t, "CLUSTER", "SETSLOT", number, "MIGRATING", id)
+	// What a node has said of itself before may arrive late and undo it.
+	Until(t, "all masters know who has the slot", func() bool {
+		agreed := true
+		for _, s := range append([]*Server{to, from}, c.Masters...) {
+			if !hasSlot(s.Lines(t, "CLUSTER", "NODES"), id, slot) {
+				agreed = false
+				s.Do(t, "CLUSTER", "SETSLOT", number, "NODE", id)
+			}
+		}
+		return agreed
+	})
+}
+
+// hasSlot looks into the answer to CLUSTER NODES.
+func hasSlot(nodes []string, id string, slot int) bool {
+	for _, line := range nodes {
+		fields := strings.Fields(line)
+		if len(fields) < 9 || fields[0] != id {
+			continue
+		}
+		for _, part := range fields[8:] {
+			first, last, isRange := strings.Cut(part, "-")
+			a, err := strconv.Atoi(first)
+			if err != nil {
+				continue // a slot on its way, in brackets
+			}
+			b := a
+			if isRange {
+				b, _ = strconv.Atoi(last)
+			}
+			if a <= slot && slot <= b {
+				return true
+			}
+		}
+	}
+	return false
+}
