@@ -24,9 +24,9 @@ help: ## list the targets
 		/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: test
-test: deps lint ## everything CI runs: installs what it needs, lints, then all tests, stock clients and proxies too
+test: deps lint ## everything CI runs: installs what it needs, lints, then all tests, stock clients, proxies and Redis too
 	@echo "==> go test -race -shuffle=on ./..."
-	BENNU_REQUIRE_CLIENTS=1 BENNU_REQUIRE_PROXIES=1 go test -race -shuffle=on -count=1 -timeout $(TIMEOUT) ./...
+	BENNU_REQUIRE_CLIENTS=1 BENNU_REQUIRE_PROXIES=1 BENNU_REQUIRE_REDIS=1 go test -race -shuffle=on -count=1 -timeout $(TIMEOUT) ./...
 
 .PHONY: unit
 unit: ## Go tests only, no race detector: the fast loop; the stock clients run if they are installed
@@ -60,6 +60,10 @@ clients: ## the stock Phoenix clients alone, in Node and in Chromium, each scena
 .PHONY: proxies
 proxies: deps ## nginx and HAProxy alone; BENNU_FULL=1 adds their own time limits, 75 s
 	BENNU_REQUIRE_PROXIES=1 go test -race -count=1 -timeout $(TIMEOUT) -v ./test/proxies
+
+.PHONY: redis
+redis: deps ## the Redis adapter alone, with real servers: one, Sentinels, a cluster
+	BENNU_REQUIRE_REDIS=1 go test -race -count=1 -timeout $(TIMEOUT) -v ./pubsub/redispubsub
 
 .PHONY: faults
 faults: ## hostile clients at full size, times asserted: 3 min, on a machine that does nothing else
@@ -98,7 +102,7 @@ cover: ## test coverage over all packages: a total, and coverage.html
 ##@ Housekeeping
 
 .PHONY: deps
-deps: ## install what the tests need: Chromium, the npm packages, nginx and HAProxy
+deps: ## install what the tests need: Chromium, the npm packages, nginx, HAProxy and Redis
 	@test/install
 
 .PHONY: clean
