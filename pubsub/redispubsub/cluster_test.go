@@ -1,0 +1,126 @@
+package redispubsub
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/bennu-go/bennu/internal/redistest"
+)
+
+// Slots move to another master, one after the other, and to one that is new.
+func TestMove(t *testing.T) {
+	t.Parallel()
+	c := redistest.StartCluster(t, 3, false, nil)
+	fresh := c.AddMaster(t)
+	o := Options{Addrs: c.Addrs()[:1], Cluster: true}
+	a, b := start(t, "a", o), start(t, "b", o)
+	boxes := make(map[string]*box)
+	for _, topic := range spread {
+		boxes[topic] = subscribe(t, b, topic)
+	}
+	base := channels(t, c.Masters)
+	owner := func(slot int) *redistest.Server { return c.Masters[slot*3/slotCount] }
+	for i, topic := range spread {
+		slot := slotOf("bennu.t." + strings.ReplaceAll(topic, ":", "=3A"))
+		from, to := owner(slot), fresh
+		if i%2 == 0 {
+			to = c.Masters[(slices.Index(c.Masters, from)+1)%3]
+		}
+		c.MoveSlot(t, slot, from, to)
+	}
+	// The channels on which nodes hear themselves may be gone too, and others found.
+	redistest.Until(t, "every topic has its channel", func() bool {
+		now := channels(t, c.Masters)
+		for _, channel := range base {
+			if strings.HasPrefix(channel, "bennu.t.") && !slices.Contains(now, channel) {
+				return false
+			}
+		}
+		return true
+	})
+	for _, topic := range spread {
+		gapTold(t, boxes[topic])
+	}
+	for _, topic := range spread {
+		redistest.Until(t, "messages come on "+topic, func() bool {
+			publish(t, a, topic, "healed")
+			return len(boxes[topic].got()) > 0
+		})
+	}
+	redistest.Until(t, "all is well", func() bool { return a.Health().Connected && b.Health().Connected })
+}
+
+// A master dies and its replica takes over.
+func TestClusterFailover(t *testing.T) {
+	t.Parallel()
+	c := redistest.StartCluster(t, 3, true, nil)
+	o := Options{Addrs: c.Addrs(), Cluster: true}
+	a, b := start(t, "a", o), start(t, "b", o)
+	got := subscribe(t, b, "t")
+	c.Masters[0].Kill(t)
+	gapTold(t, got)
+	heals(t, a, b, spread...)
+	// And by hand, without a loss.
+	c.Replicas[1].Do(t, "CLUSTER", "FAILOVER")
+	redistest.Until(t, "the replica is master", func() bool {
+		return c.Replicas[1].Says("master", "ROLE")
+	})
+	heals(t, a, b, spread...)
+}
+
+// The Sentinels make the replica master, on demand and when the master dies.
+func TestSentinelFailover(t *testing.T) {
+	t.Parallel()
+	s := redistest.StartSentinels(t)
+	for _, c := range []struct {
+		o    Options
+		want string
+	}{
+		{Options{Addrs: s.Addrs(), MasterName: "other"}, `knows no master "other"`},
+		{Options{Addrs: s.Addrs()[:1]}, "is a Sentinel; set option MasterName"},
+	} {
+		if _, err := tryStart(t, "n", c.o); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v, want %q in it", err, c.want)
+		}
+	}
+	o := Options{Addrs: s.Addrs(), MasterName: redistest.MasterName}
+	a, b := start(t, "a", o), start(t, "b", o)
+	got := subscribe(t, b, "t")
+	publish(t, a, "t", "before")
+	got.want(t, "before")
+	master, replica := s.Master, s.Replica
+	for _, how := range []string{"asked for", "by death"} {
+		t.Run(how, func(t *testing.T) {
+			gaps := got.gapped()
+			if how == "by death" {
+				master.Kill(t)
+			} else {
+				s.Watchers[0].Do(t, "SENTINEL", "FAILOVER", redistest.MasterName)
+			}
+			redistest.Until(t, "the replica is master", func() bool { return replica.Says("master", "ROLE") })
+			redistest.Until(t, "the gap is told", func() bool { return got.gapped() > gaps })
+			redistest.Until(t, "both subscribe at the new master", func() bool {
+				return slices.Contains(channels(t, []*redistest.Server{replica}), "bennu.n.a") &&
+					slices.Contains(channels(t, []*redistest.Server{replica}), "bennu.n.b")
+			})
+			heals(t, a, b, fmt.Sprint("t", how))
+			if how == "asked for" { // the other way round next
+				master, replica = replica, master
+				redistest.Until(t, "the old master follows", func() bool {
+					return replica.Says("master_link_status:up", "INFO", "replication")
+				})
+				redistest.Until(t, "the Sentinels have it all", func() bool {
+					for _, w := range s.Watchers {
+						told := w.Do(t, "SENTINEL", "MASTER", redistest.MasterName)
+						if !strings.Contains(told, fmt.Sprint(master.Port)) || !strings.Contains(told, "num-slaves\n1") || strings.Contains(told, "failover_in_progress") {
+							return false
+						}
+					}
+					return !strings.Contains(s.Watchers[0].Do(t, "SENTINEL", "REPLICAS", redistest.MasterName), "s_down")
+				})
+			}
+		})
+	}
+}

@@ -1,0 +1,147 @@
+package redispubsub
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"syscall"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/bennu-go/bennu/pubsub/internal/cluster"
+)
+
+// verdict is what an error of a command says about the message.
+type verdict int
+
+const (
+	refused verdict = iota // this message, and it would be again
+	away                   // the server cannot at this moment
+	moved                  // another server of the cluster has the channel
+	broken                 // the connection is gone
+)
+
+// judge sorts errors of commands. Only a server's own words are about one
+// message; everything else is about the connection.
+func judge(err error) verdict {
+	var told redis.Error
+	if !errors.As(err, &told) {
+		return broken
+	}
+	word, _, _ := strings.Cut(told.Error(), " ")
+	switch word {
+	case "MOVED", "ASK":
+		return moved
+	case "CLUSTERDOWN", "LOADING", "MASTERDOWN", "READONLY", "TRYAGAIN", "BUSY", "NOAUTH", "WRONGPASS", "NOREPLICAS":
+		return away
+	}
+	if redis.IsMaxClientsError(err) {
+		return away
+	}
+	return refused
+}
+
+// problem is an error of a setting: trying again does not help.
+type problem struct{ text string }
+
+func (p *problem) Error() string { return p.text }
+
+func problemf(format string, args ...any) error {
+	return &problem{fmt.Sprintf(format, args...)}
+}
+
+// explain says of an error at addr what is wrong and what to do about it. It shows
+// what a server or the network said, never a password.
+func (t *target) explain(addr string, user login, err error) error {
+	var known *problem
+	if err == nil || errors.As(err, &known) || errors.Is(err, context.Canceled) {
+		return err
+	}
+	name := user.name
+	if name == "" {
+		name = "default"
+	}
+	which := "Username and Password, or those in URL"
+	if t.mode == modeSentinel && user == t.sentinel {
+		which = "SentinelUsername and SentinelPassword"
+	}
+	var told redis.Error
+	if errors.As(err, &told) {
+		text := told.Error()
+		switch {
+		case strings.HasPrefix(text, "WRONGPASS"), strings.HasPrefix(text, "ERR invalid password"), strings.HasPrefix(text, "ERR AUTH"):
+			return problemf("%s refuses the login of user %q (%s); check options %s", addr, name, short(text), which)
+		case strings.HasPrefix(text, "NOAUTH"), strings.HasPrefix(text, "DENIED"):
+			return problemf("%s wants a password; set options %s", addr, which)
+		case strings.HasPrefix(text, "NOPERM"):
+			return problemf("user %q may not do what is needed at %s (%s); the package documentation lists the rules for ACL SETUSER", name, addr, short(text))
+		case strings.Contains(text, "cluster support disabled"):
+			return problemf("%s is no node of a cluster; leave option Cluster out", addr)
+		case strings.HasPrefix(text, "ERR unknown command"):
+			switch {
+			case t.mode == modeCluster:
+				return problemf("%s is older than Redis 7, which cannot shard pub/sub (%s); use a newer one", addr, short(text))
+			case t.mode == modeSentinel:
+				return problemf("%s is no Sentinel (%s); list the Sentinels in option Addrs, or leave MasterName out", addr, short(text))
+			}
+		}
+		return fmt.Errorf("%s says: %s", addr, short(text))
+	}
+	var network *net.OpError
+	var unknown x509.UnknownAuthorityError
+	var host x509.HostnameError
+	var record tls.RecordHeaderError
+	switch {
+	case errors.As(err, &record):
+		return problemf("%s does not speak TLS; write redis:// and leave option TLS out, or name its port for TLS", addr)
+	case errors.As(err, &unknown), errors.As(err, &host):
+		return problemf("the certificate of %s is not trusted (%v); set RootCAs, or ServerName, in option TLS", addr, err)
+	case errors.As(err, &network) && network.Op == "dial":
+		return fmt.Errorf("%s cannot be reached (%w); is the address right, and Redis running?", addr, network.Err)
+	case isTimeout(err): // of a context, too
+		return fmt.Errorf("%s does not answer in time (%w)", addr, err)
+	}
+	return fmt.Errorf("the connection to %s broke (%w)", addr, err)
+}
+
+// advise adds to the error of a first connection what is likely then. Later it is not.
+func (t *target) advise(err error) error {
+	switch {
+	case t.tls == nil && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)):
+		return fmt.Errorf("%w; if it wants TLS, write rediss:// or set option TLS", err)
+	case t.tls != nil && isTimeout(err):
+		return fmt.Errorf("%w; if it does not speak TLS, write redis:// or leave option TLS out", err)
+	}
+	return err
+}
+
+func isTimeout(err error) bool {
+	var network net.Error
+	return errors.As(err, &network) && network.Timeout()
+}
+
+// short bounds what a server said.
+func short(text string) string {
+	if len(text) > 200 {
+		text = text[:200] + "..."
+	}
+	return text
+}
+
+// awayFor is ErrAway with a reason.
+func awayFor(err error) error { return fmt.Errorf("%w: %w", cluster.ErrAway, err) }
+
+// safely calls f, which handles foreign bytes, and makes an error of a panic.
+func safely(f func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("internal fault: %v", r)
+		}
+	}()
+	return f()
+}

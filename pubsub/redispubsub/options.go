@@ -1,0 +1,200 @@
+package redispubsub
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Options configure New. Node and one of URL and Addrs are required; the zero value of
+// each other field is its default. They are copied.
+type Options struct {
+	// Node is this node's name, unique in the cluster: 1 to 128 letters, digits
+	// and -_.@:. A second node of a name that is in use does not start.
+	Node string
+	// Prefix is what the names of all channels begin with, the same on every node
+	// and another for each application at one Redis. Default "bennu".
+	Prefix string
+	// Secret, the same on every node, makes nodes drop what others put on their
+	// channels. 16 bytes at least, better 32 random ones. Default: none.
+	Secret []byte
+	// Buffer is how many bytes may wait for a server that is away or slow; what
+	// is published beyond that is an error. Default 8 MiB.
+	Buffer int
+	// Probe is how often the adapter looks whether messages still come through.
+	// What stops without a word is found after two of them. Default 5 s, at least
+	// 10 ms.
+	Probe time.Duration
+	// Logger takes what operators should know. Default slog.Default().
+	Logger *slog.Logger
+
+	// URL is the one server, or a node of the cluster:
+	//
+	//	redis://user:password@host:6379
+	//	rediss://host:6379               with TLS
+	//	unix:///run/redis/redis.sock
+	//
+	// User, password and port may be left out. A database number is allowed and has
+	// no meaning: channels belong to none.
+	URL string
+	// Addrs are host:port of the one server, of the Sentinels when there is a
+	// MasterName, or of some nodes of a Cluster, which name the others.
+	Addrs []string
+	// MasterName is the name under which the Sentinels at Addrs know the master.
+	MasterName string
+	// Cluster says that URL or Addrs lead to a Redis Cluster.
+	Cluster bool
+
+	// Username and Password are those of the servers, unless URL has them. An
+	// empty Username is the user "default".
+	Username, Password string
+	// SentinelUsername and SentinelPassword are those of the Sentinels, if they
+	// want any.
+	SentinelUsername, SentinelPassword string
+	// TLS asks for TLS, to Sentinels too. nil: none, unless URL starts with
+	// rediss://. An empty ServerName becomes the host of each address.
+	TLS *tls.Config
+	// DialTimeout bounds the making of a connection, login included. Default 3 s.
+	DialTimeout time.Duration
+}
+
+const defaultDialTimeout = 3 * time.Second
+
+// target is where the servers are and how to log in, checked.
+type target struct {
+	mode        mode
+	network     string // tcp or unix
+	addrs       []string
+	master      string
+	user        login
+	sentinel    login
+	tls         *tls.Config
+	dialTimeout time.Duration
+}
+
+// mode is how the servers belong together.
+type mode int
+
+const (
+	modeSingle mode = iota
+	modeSentinel
+	modeCluster
+)
+
+type login struct{ name, password string }
+
+// newTarget checks what o says of the servers.
+func newTarget(o *Options) (*target, error) {
+	t := &target{
+		network: "tcp", addrs: append([]string(nil), o.Addrs...), master: o.MasterName,
+		user:     login{o.Username, o.Password},
+		sentinel: login{o.SentinelUsername, o.SentinelPassword},
+		tls:      o.TLS.Clone(), dialTimeout: o.DialTimeout,
+	}
+	switch {
+	case t.dialTimeout == 0:
+		t.dialTimeout = defaultDialTimeout
+	case t.dialTimeout < 0:
+		return nil, fmt.Errorf("option DialTimeout is %v; use 0 for the default of %v", t.dialTimeout, defaultDialTimeout)
+	}
+	switch {
+	case o.URL == "" && len(o.Addrs) == 0:
+		return nil, errors.New("option URL is empty; say where Redis is, such as redis://localhost:6379")
+	case o.URL != "" && len(o.Addrs) > 0:
+		return nil, errors.New("options URL and Addrs are both set; leave one out")
+	case o.MasterName != "" && o.Cluster:
+		return nil, errors.New("options MasterName and Cluster are both set; a master watched by Sentinels is in no cluster, so leave one out")
+	case o.MasterName != "" && o.URL != "":
+		return nil, errors.New("options MasterName and URL are both set; list the Sentinels in Addrs")
+	case o.MasterName == "" && t.sentinel != login{}:
+		return nil, errors.New("options SentinelUsername and SentinelPassword need MasterName")
+	case o.MasterName == "" && !o.Cluster && len(o.Addrs) > 1:
+		return nil, fmt.Errorf("option Addrs has %d addresses; set MasterName if they are Sentinels, Cluster if they are nodes of a cluster, or leave one", len(o.Addrs))
+	}
+	switch {
+	case o.MasterName != "":
+		t.mode = modeSentinel
+	case o.Cluster:
+		t.mode = modeCluster
+	}
+	if o.URL != "" {
+		if err := t.parse(o.URL); err != nil {
+			return nil, err
+		}
+	}
+	for _, l := range []struct {
+		login
+		name string
+	}{{t.user, "Username"}, {t.sentinel, "SentinelUsername"}} {
+		if l.login.name != "" && l.password == "" {
+			return nil, fmt.Errorf("option %s is set without a password; Redis wants both", l.name)
+		}
+	}
+	if t.network == "unix" {
+		return t, nil
+	}
+	for _, addr := range t.addrs {
+		if host, port, err := net.SplitHostPort(addr); err != nil || host == "" || port == "" {
+			return nil, fmt.Errorf("address %q is not host:port, such as localhost:6379 or [::1]:6379", addr)
+		}
+	}
+	return t, nil
+}
+
+// parse takes a URL. Its errors do not show it: it may have a password.
+func (t *target) parse(raw string) error {
+	const form = "write redis://user:password@host:6379, rediss:// for TLS, or unix:///path"
+	u, err := url.Parse(raw)
+	if err != nil {
+		return errors.New("option URL is no URL (are special characters of the password percent-encoded?); " + form)
+	}
+	if u.RawQuery != "" || u.Fragment != "" {
+		return errors.New("option URL has parameters, which have no meaning here; " + form)
+	}
+	if u.User != nil {
+		if t.user != (login{}) {
+			return errors.New("option URL has a user or password, and so have options Username and Password; say it once")
+		}
+		t.user.name = u.User.Username()
+		t.user.password, _ = u.User.Password()
+	}
+	switch u.Scheme {
+	case "redis", "rediss":
+	case "unix":
+		switch {
+		case t.mode == modeCluster:
+			return errors.New("option URL is a Unix socket, and a cluster has several addresses; name one of its nodes by host and port")
+		case t.tls != nil:
+			return errors.New("option TLS is set, and option URL is a Unix socket; leave TLS out")
+		case u.Path == "":
+			return errors.New("option URL has no path; " + form)
+		}
+		t.network, t.addrs = "unix", []string{u.Path}
+		return nil
+	default:
+		return errors.New("option URL does not start with redis://, rediss:// or unix://; " + form)
+	}
+	if strings.Trim(u.Path, "/0123456789") != "" {
+		return errors.New("option URL has a path that is no database number; " + form)
+	}
+	switch {
+	case u.Scheme == "rediss" && t.tls == nil:
+		t.tls = &tls.Config{MinVersion: tls.VersionTLS12}
+	case u.Scheme == "redis" && t.tls != nil:
+		return errors.New("option TLS is set, and option URL starts with redis://; write rediss://")
+	}
+	host, port := u.Hostname(), u.Port()
+	if host == "" {
+		return errors.New("option URL has no host; " + form)
+	}
+	if port == "" {
+		port = "6379"
+	}
+	t.addrs = []string{net.JoinHostPort(host, port)}
+	return nil
+}

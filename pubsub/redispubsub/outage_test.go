@@ -1,0 +1,201 @@
+package redispubsub
+
+import (
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/bennu-go/bennu/internal/redistest"
+	"github.com/bennu-go/bennu/pubsub"
+)
+
+// gapTold waits until a subscriber has heard of a gap.
+func gapTold(t *testing.T, b *box) {
+	t.Helper()
+	redistest.Until(t, "the gap is told", func() bool { return b.gapped() > 0 })
+}
+
+// The server is killed and comes back with nothing in it.
+func TestKill(t *testing.T) {
+	forEach(t, func(t *testing.T, o Options, servers []*redistest.Server) {
+		a, b := start(t, "a", o), start(t, "b", o)
+		got, local := subscribe(t, b, "t"), subscribe(t, a, "t")
+		for _, s := range servers {
+			s.Kill(t)
+		}
+		redistest.Until(t, "both know", func() bool { return !a.Health().Connected && !b.Health().Connected })
+		if err := a.Health().Err; err == nil || !strings.Contains(err.Error(), servers[0].Addr) && o.Cluster == false {
+			t.Errorf("the cause is %v", err)
+		}
+		publish(t, a, "t", "meanwhile")
+		local.want(t, "meanwhile")
+		late := b.Subscribe("late", &box{})
+		defer late.Cancel()
+		for _, s := range servers {
+			s.Restart(t)
+		}
+		redistest.Until(t, "both are back", func() bool { return a.Health().Connected && b.Health().Connected })
+		gapTold(t, got)
+		await(t, late)
+		// What waited is sent once the publisher is back; whether the other one is by
+		// then is not known.
+		heals(t, a, b, spread...)
+		publish(t, a, "t", "after")
+		redistest.Until(t, "messages come", func() bool {
+			e := got.got()
+			return len(e) > 0 && e[len(e)-1] == "after"
+		})
+	})
+}
+
+// The server cuts all subscribers off.
+func TestCutOff(t *testing.T) {
+	forEach(t, func(t *testing.T, o Options, servers []*redistest.Server) {
+		a, b := start(t, "a", o), start(t, "b", o)
+		got := subscribe(t, b, "t")
+		want := channels(t, servers)
+		for _, s := range servers {
+			s.Do(t, "CLIENT", "KILL", "TYPE", "pubsub")
+		}
+		gapTold(t, got)
+		redistest.Until(t, "everything is subscribed again", func() bool { return len(channels(t, servers)) == len(want) })
+		heals(t, a, b, spread...)
+		// And those that publish: no gap, nothing lost.
+		gaps := got.gapped()
+		for _, s := range servers {
+			s.Do(t, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+		}
+		publish(t, a, "t", "after")
+		redistest.Until(t, "the message comes", func() bool { e := got.got(); return len(e) == 1 && e[0] == "after" })
+		if n := got.gapped(); n != gaps {
+			t.Errorf("%d gaps told though none was there", n-gaps)
+		}
+	})
+}
+
+// slow is a subscriber that does not return for a while.
+type slow struct {
+	box
+	gate chan struct{}
+	once sync.Once
+	in   chan struct{}
+}
+
+func (s *slow) Deliver(d *pubsub.Dispatch) {
+	s.once.Do(func() { close(s.in) })
+	<-s.gate
+}
+
+// A node that does not read is cut off by the server, and says so when it reads again.
+func TestOutputLimit(t *testing.T) {
+	s := redistest.Start(t, "--client-output-buffer-limit", "pubsub", "1mb", "1mb", "1")
+	o := Options{Addrs: []string{s.Addr}, Buffer: 256 << 20, Probe: redistest.Patience}
+	a, b := start(t, "a", o), start(t, "b", o)
+	stuck := &slow{gate: make(chan struct{}), in: make(chan struct{})}
+	sub := b.Subscribe("t", stuck)
+	defer sub.Cancel()
+	await(t, sub)
+	payload := make([]byte, 256<<10)
+	for range 200 {
+		if err := a.Broadcast(&pubsub.Message{Topic: "t", Event: "e", Payload: payload}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-stuck.in
+	redistest.Until(t, "the server cuts the subscriber off", func() bool {
+		log := s.Do(t, "INFO", "stats")
+		return strings.Contains(log, "client_output_buffer_limit_disconnections:1") || subscribers(t, s) < 2
+	})
+	close(stuck.gate)
+	redistest.Until(t, "the gap is told", func() bool { return stuck.gapped() > 0 })
+	heals(t, a, b, "t2")
+}
+
+func subscribers(t *testing.T, s *redistest.Server) int {
+	return len(s.Lines(t, "CLIENT", "LIST", "TYPE", "pubsub"))
+}
+
+// The server stands still: publishers do not, and the nodes find out.
+func TestSuspend(t *testing.T) {
+	forEach(t, func(t *testing.T, o Options, servers []*redistest.Server) {
+		o.Probe = probe
+		a, b := start(t, "a", o), start(t, "b", o)
+		got := subscribe(t, b, "t")
+		for _, s := range servers {
+			s.Suspend(t)
+		}
+		var slowest time.Duration
+		redistest.Until(t, "both know", func() bool {
+			began := time.Now()
+			publish(t, a, "t", "meanwhile")
+			slowest = max(slowest, time.Since(began))
+			return !a.Health().Connected && !b.Health().Connected
+		})
+		t.Logf("the slowest call of Broadcast took %v", slowest)
+		for _, s := range servers {
+			s.Resume(t)
+		}
+		gapTold(t, got)
+		heals(t, a, b, spread...)
+	})
+}
+
+// The server goes on taking messages and says nothing more on the connections that
+// are there.
+func TestStarvation(t *testing.T) {
+	proxy := redistest.StartProxy(t)
+	s := redistest.Start(t)
+	proxy.Point(s.Addr)
+	a, b := start(t, "a", Options{Addrs: []string{s.Addr}}), start(t, "b", Options{Addrs: []string{proxy.Addr}, Probe: probe})
+	got := subscribe(t, b, "t")
+	proxy.Swallow()
+	gapTold(t, got)
+	heals(t, a, b, "t2")
+}
+
+// In a cluster one shard falls silent, which is not the one of the control channel
+// alone.
+func TestShardStarvation(t *testing.T) {
+	t.Parallel()
+	proxies := []*redistest.Proxy{redistest.StartProxy(t), redistest.StartProxy(t), redistest.StartProxy(t)}
+	c := redistest.StartCluster(t, 3, false, func(i int) []string {
+		return []string{"--cluster-announce-ip", "127.0.0.1", "--cluster-announce-port", proxies[i].Port()}
+	})
+	for i, p := range proxies {
+		p.Point(c.Masters[i].Addr)
+	}
+	o := Options{Addrs: c.Addrs(), Cluster: true, Probe: probe}
+	a, b := start(t, "a", o), start(t, "b", o)
+	for i, p := range proxies {
+		got := subscribe(t, b, "t")
+		before, gaps := p.Connections(), got.gapped()
+		p.Swallow()
+		redistest.Until(t, "the gap is told", func() bool { return got.gapped() > gaps })
+		if p.Connections() == before {
+			t.Errorf("shard %d was not connected again", i)
+		}
+		redistest.Until(t, "both are back", func() bool { return a.Health().Connected && b.Health().Connected })
+		heals(t, a, b, spread...)
+	}
+}
+
+// A server that becomes a replica is left alone until it is a master again.
+func TestReplica(t *testing.T) {
+	other, s := redistest.Start(t), redistest.Start(t)
+	o := Options{Addrs: []string{s.Addr}, Probe: probe}
+	a, b := start(t, "a", o), start(t, "b", o)
+	got := subscribe(t, b, "t")
+	s.Do(t, "REPLICAOF", "127.0.0.1", strings.TrimPrefix(other.Addr, "127.0.0.1:"))
+	redistest.Until(t, "both say why", func() bool {
+		for _, p := range []*pubsub.PubSub{a, b} {
+			if err := p.Health().Err; err == nil || !strings.Contains(err.Error(), "is a replica") {
+				return false
+			}
+		}
+		return true
+	})
+	s.Do(t, "REPLICAOF", "NO", "ONE")
+	gapTold(t, got)
+	heals(t, a, b, "t2")
+}

@@ -1,0 +1,135 @@
+package redispubsub
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/bennu-go/bennu/pubsub/internal/cluster"
+)
+
+const (
+	// maxBatch bounds the messages of one round, and maxBatchBytes their bytes: a
+	// round is written before its answers are read.
+	maxBatch      = 128
+	maxBatchBytes = 256 << 10
+)
+
+// Publish implements cluster.Link.
+func (l *link) Publish(ctx context.Context, messages []cluster.Outgoing) (taken int, err error) {
+	for taken < len(messages) && err == nil {
+		n, bytes := 0, 0
+		for n < min(l.batch, len(messages)-taken) && (n == 0 || bytes < maxBatchBytes) {
+			bytes += len(messages[taken+n].Data)
+			n++
+		}
+		var some int
+		some, err = l.round(ctx, messages[taken:taken+n])
+		taken += some
+	}
+	return taken, err
+}
+
+// part is what one round has for one shard.
+type part struct {
+	session  *session
+	messages []cluster.Outgoing
+	index    []int // of each message in the round
+}
+
+// round publishes some messages, to all shards at once, and returns how many of them
+// were taken before the first that was not.
+func (l *link) round(ctx context.Context, messages []cluster.Outgoing) (taken int, err error) {
+	parts := l.divide(messages)
+	errs := make([]error, len(messages))
+	if len(parts) == 1 {
+		l.pipeline(ctx, parts[0], errs)
+	} else {
+		var all sync.WaitGroup
+		for _, p := range parts {
+			all.Go(func() { l.pipeline(ctx, p, errs) })
+		}
+		all.Wait()
+	}
+	for i, err := range errs {
+		if err == nil {
+			continue
+		}
+		addr := ""
+		for _, p := range parts {
+			for _, j := range p.index {
+				if j == i && p.session != nil {
+					addr = p.session.addr
+				}
+			}
+		}
+		switch judge(err) {
+		case refused:
+			// The next may be refused as well, and what comes after it is sent
+			// again each time: so not many at once until one is taken.
+			l.batch = 1
+			return i, fmt.Errorf("redispubsub: %w", l.target.explain(addr, l.target.user, err))
+		case moved:
+			l.stale(hint(err))
+		}
+		return i, awayFor(err)
+	}
+	l.batch = min(2*l.batch, maxBatch)
+	return len(messages), nil
+}
+
+// divide puts messages to the sessions they are for, in order.
+func (l *link) divide(messages []cluster.Outgoing) (parts []*part) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	byShard := make(map[*shard]*part)
+	for i, m := range messages {
+		s := l.owner(m.Channel)
+		p := byShard[s]
+		if p == nil {
+			p = &part{session: s.session}
+			byShard[s] = p
+			parts = append(parts, p)
+		}
+		p.messages = append(p.messages, m)
+		p.index = append(p.index, i)
+	}
+	return parts
+}
+
+// pipeline publishes a part and notes an error for each message that was not surely
+// taken.
+func (l *link) pipeline(ctx context.Context, p *part, errs []error) {
+	err := error(cluster.ErrAway)
+	var answers []redis.Cmder
+	if p.session != nil {
+		err = p.session.outlet.use(ctx, func(c *redis.Conn) error {
+			answers, _ = c.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+				for _, m := range p.messages {
+					if l.target.mode == modeCluster {
+						pipe.SPublish(ctx, m.Channel, m.Data)
+					} else {
+						pipe.Publish(ctx, m.Channel, m.Data)
+					}
+				}
+				return nil
+			})
+			for _, a := range answers {
+				if err := a.Err(); err != nil && judge(err) == broken {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	for i, j := range p.index {
+		switch {
+		case i < len(answers):
+			errs[j] = answers[i].Err()
+		default:
+			errs[j] = err
+		}
+	}
+}

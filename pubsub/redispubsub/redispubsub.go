@@ -1,0 +1,36 @@
+package redispubsub
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/bennu-go/bennu/pubsub"
+	"github.com/bennu-go/bennu/pubsub/internal/cluster"
+)
+
+// New makes an adapter, to be given to pubsub.New, which connects it. An error says
+// which option is wrong and what to do about it.
+func New(opts *Options) (pubsub.Adapter, error) {
+	if opts == nil {
+		return nil, errors.New("redispubsub: the options are nil; set Node and URL at least")
+	}
+	t, err := newTarget(opts)
+	if err != nil {
+		return nil, fmt.Errorf("redispubsub: %w", err)
+	}
+	prefix, probe := opts.Prefix, opts.Probe
+	if prefix == "" {
+		prefix = cluster.DefaultPrefix
+	}
+	if probe == 0 {
+		probe = cluster.DefaultBeat
+	}
+	node, err := cluster.New(cluster.Options{
+		Node: opts.Node, Prefix: opts.Prefix, Secret: opts.Secret,
+		Buffer: opts.Buffer, Beat: opts.Probe, Logger: opts.Logger,
+	}, newLink(t, prefix, opts.Node, probe))
+	if err != nil {
+		return nil, fmt.Errorf("redispubsub: %w", err)
+	}
+	return node, nil
+}

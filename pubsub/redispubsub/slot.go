@@ -1,0 +1,44 @@
+package redispubsub
+
+import "fmt"
+
+// slotCount is into how many slots a cluster divides channels.
+const slotCount = 16384
+
+// crcTable is of CRC-16/XMODEM, by which Redis finds the slot of a name.
+var crcTable = func() (table [256]uint16) {
+	for i := range table {
+		crc := uint16(i) << 8
+		for range 8 {
+			if crc&0x8000 != 0 {
+				crc = crc<<1 ^ 0x1021
+			} else {
+				crc <<= 1
+			}
+		}
+		table[i] = crc
+	}
+	return table
+}()
+
+// slotOf is the slot of a channel. Redis looks at nothing but what stands in braces, if
+// there are any; no channel of ours has one.
+func slotOf(channel string) int {
+	var crc uint16
+	for i := range len(channel) {
+		crc = crc<<8 ^ crcTable[byte(crc>>8)^channel[i]]
+	}
+	return int(crc) % slotCount
+}
+
+// probeChannel finds a name for the channel on which a node hears itself, in a slot
+// that fits. One slot in all is found after some 16,000 names, so far more are tried.
+func probeChannel(prefix, node string, fits func(slot int) bool) (string, bool) {
+	for i := range 64 * slotCount {
+		name := fmt.Sprintf("%s.p.%s.%d", prefix, node, i)
+		if fits(slotOf(name)) {
+			return name, true
+		}
+	}
+	return "", false
+}

@@ -1,0 +1,132 @@
+package redispubsub
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"net"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bennu-go/bennu/internal/redistest"
+)
+
+// What is wrong at the first connection is said in a sentence, without the password.
+func TestStartErrors(t *testing.T) {
+	const secret = "hunter2-hunter2"
+	plain := redistest.Start(t)
+	locked := redistest.Start(t, "--requirepass", secret+"-right")
+	locked.Login("-a", secret+"-right")
+	cluster := redistest.Start(t, redistest.ClusterArgs...)
+	replica := redistest.Start(t, "--replicaof", "127.0.0.1", strings.TrimPrefix(plain.Addr, "127.0.0.1:"))
+	for user, rules := range map[string][]string{
+		"mute":    {"&bennu.*", "+subscribe", "+unsubscribe", "+hello"},
+		"deaf":    {"&bennu.*", "+publish", "+hello"},
+		"foreign": {"&other.*", "+@pubsub", "+hello"},
+		"bare":    {"&bennu.*", "+publish", "+subscribe", "+unsubscribe"},
+		"right":   {"&bennu.*", "+publish", "+subscribe", "+unsubscribe", "+hello"},
+	} {
+		plain.Do(t, append([]string{"ACL", "SETUSER", user, "on", ">" + secret, "resetchannels"}, rules...)...)
+	}
+	nobody, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobody.Close()
+	user := func(name string) Options {
+		return Options{Addrs: []string{plain.Addr}, Username: name, Password: secret}
+	}
+	for _, c := range []struct {
+		name string
+		o    Options
+		want string
+	}{
+		{"nobody there", Options{Addrs: []string{nobody.Addr().String()}}, "cannot be reached"},
+		{"no socket", Options{URL: "unix:///nowhere/redis.sock"}, "cannot be reached"},
+		{"no password", Options{Addrs: []string{locked.Addr}}, "wants a password"},
+		{"wrong password", Options{Addrs: []string{locked.Addr}, Password: secret}, `refuses the login of user "default"`},
+		{"wrong password in URL", Options{URL: "redis://u:" + secret + "@" + locked.Addr}, `refuses the login of user "u"`},
+		{"may not publish", user("mute"), `user "mute" may not`},
+		{"may not subscribe", user("deaf"), `user "deaf" may not`},
+		{"other channels", user("foreign"), `user "foreign" may not`},
+		{"everything allowed", user("right"), ""},
+		{"without hello", user("bare"), ""},
+		{"a cluster", Options{Addrs: []string{cluster.Addr}}, "set option Cluster"},
+		{"no cluster", Options{Addrs: []string{plain.Addr}, Cluster: true}, "leave option Cluster out"},
+		{"half a cluster", Options{Addrs: []string{cluster.Addr}, Cluster: true}, "no node serves slot 0"},
+		{"a replica", Options{Addrs: []string{replica.Addr}}, "is a replica"},
+		{"no Sentinel", Options{Addrs: []string{plain.Addr}, MasterName: "m"}, "is no Sentinel"},
+		{"TLS at a plain port", Options{URL: "rediss://" + plain.Addr, DialTimeout: time.Second}, "does not speak TLS"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := tryStart(t, "n", c.o)
+			switch {
+			case c.want == "" && err != nil:
+				t.Errorf("does not start: %v", err)
+			case c.want != "" && err == nil:
+				t.Error("starts")
+			case c.want != "" && (!strings.HasPrefix(err.Error(), "redispubsub: ") || !strings.Contains(err.Error(), c.want)):
+				t.Errorf("%q, want %q in it", err, c.want)
+			case c.want != "" && strings.Contains(err.Error(), secret):
+				t.Errorf("%q shows the password", err)
+			default:
+				t.Log(err)
+			}
+		})
+	}
+}
+
+// TLS with a certificate of one's own, and a user with no more rights than are needed.
+func TestTLS(t *testing.T) {
+	web := httptest.NewTLSServer(nil)
+	defer web.Close()
+	dir := t.TempDir()
+	own := web.TLS.Certificates[0]
+	key, err := x509.MarshalPKCS8PrivateKey(own.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(name, kind string, bytes []byte) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: bytes}), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	cert := write("cert.pem", "CERTIFICATE", own.Certificate[0])
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(ln.Addr().String())
+	ln.Close()
+	socket := filepath.Join(dir, "redis.sock")
+	s := redistest.Start(t, "--tls-port", port, "--tls-auth-clients", "no", "--tls-cert-file", cert, "--tls-ca-cert-file", cert,
+		"--tls-key-file", write("key.pem", "PRIVATE KEY", key), "--unixsocket", socket)
+	s.Do(t, "ACL", "SETUSER", "bennu", "on", ">p@ss/word", "resetchannels", "&bennu.*", "+publish", "+subscribe", "+unsubscribe", "+hello")
+	roots := x509.NewCertPool()
+	roots.AddCert(web.Certificate())
+	url := fmt.Sprintf("rediss://bennu:p%%40ss%%2Fword@127.0.0.1:%s", port)
+
+	if _, err := tryStart(t, "n", Options{URL: url}); err == nil || !strings.Contains(err.Error(), "certificate") || strings.Contains(err.Error(), "p@ss") {
+		t.Errorf("a certificate nobody knows: %v", err)
+	}
+	if _, err := tryStart(t, "n", Options{URL: strings.Replace(url, "rediss", "redis", 1)}); err == nil || !strings.Contains(err.Error(), "if it wants TLS") {
+		t.Errorf("without TLS: %v", err)
+	}
+	a := start(t, "a", Options{URL: url, TLS: &tls.Config{RootCAs: roots}})
+	b := start(t, "b", Options{Addrs: []string{"127.0.0.1:" + port}, Username: "bennu", Password: "p@ss/word", TLS: &tls.Config{RootCAs: roots}})
+	c := start(t, "c", Options{URL: "unix://bennu:p%40ss%2Fword@" + socket})
+	atB, atC := subscribe(t, b, "t"), subscribe(t, c, "t")
+	publish(t, a, "t", "1")
+	atB.want(t, "1")
+	atC.want(t, "1")
+	s.Do(t, "CLIENT", "KILL", "TYPE", "pubsub")
+	gapTold(t, atB)
+	heals(t, a, b, "t2")
+}

@@ -1,0 +1,79 @@
+package redispubsub
+
+import (
+	"errors"
+	"slices"
+)
+
+// ended notes that a session is over.
+func (l *link) ended(x *session, cause error) {
+	l.mu.Lock()
+	if x.shard.session == x {
+		x.shard.session = nil
+	}
+	l.lossLocked(x.shard, cause)
+	l.mu.Unlock()
+	l.wake()
+}
+
+// failed notes that a shard could not be connected.
+func (l *link) failed(s *shard, cause error) {
+	l.mu.Lock()
+	// The cause of health is of use when it says what to do.
+	var p *problem
+	if !s.known || errors.As(cause, &p) && (l.cause == nil || cause.Error() != l.cause.Error()) {
+		s.known = true
+		l.lossLocked(s, cause)
+	}
+	l.mu.Unlock()
+	l.wake()
+	l.stale("")
+}
+
+// lossLocked counts a loss, unless the cluster has left the shard behind.
+func (l *link) lossLocked(s *shard, cause error) {
+	if slices.Contains(l.shards, s) {
+		l.downs++
+		l.cause = cause
+	}
+}
+
+func (l *link) wake() {
+	select {
+	case l.news <- struct{}{}:
+	default:
+	}
+}
+
+// tell tells the core what happens, one thing after the other and with no lock held.
+// A loss that is made good at once is told all the same.
+func (l *link) tell() {
+	up, told := true, 0
+	for {
+		select {
+		case <-l.news:
+		case <-l.ctx.Done():
+			return
+		}
+		l.mu.Lock()
+		downs, cause := l.downs, l.cause
+		whole := !slices.ContainsFunc(l.shards, func(s *shard) bool { return s.session == nil })
+		shift := l.shift
+		// Up says as much as Dropped, and more.
+		if whole || up && downs == told {
+			l.shift = nil
+		}
+		l.mu.Unlock()
+		if downs != told {
+			up, told = false, downs
+			l.events.Down(cause)
+		}
+		switch {
+		case !up && whole:
+			up = true
+			l.events.Up()
+		case up && shift != nil:
+			l.events.Dropped(shift)
+		}
+	}
+}

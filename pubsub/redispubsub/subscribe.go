@@ -1,0 +1,236 @@
+package redispubsub
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/bennu-go/bennu/pubsub/internal/cluster"
+)
+
+// Subscribe implements cluster.Link.
+func (l *link) Subscribe(ctx context.Context, channels []string) error {
+	select {
+	case l.turn <- struct{}{}:
+		defer func() { <-l.turn }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	parts, err := l.want(channels)
+	if err != nil {
+		return err
+	}
+	sent := make(map[*session][]*command, len(parts))
+	for x, part := range parts {
+		sent[x] = x.listener.send(ctx, true, part)
+	}
+	for x, part := range parts {
+		if err := x.listener.await(ctx, sent[x]); err != nil {
+			if judge(err) == moved {
+				// Who follows the map subscribes to these too, and the core asks again.
+				l.stale(hint(err))
+				return fmt.Errorf("redispubsub: %w", errMoved)
+			}
+			return fmt.Errorf("redispubsub: %w", l.target.explain(x.addr, l.target.user, err))
+		}
+		l.confirm(x, part)
+	}
+	return nil
+}
+
+// want notes that channels are wanted and divides those that have no session among
+// the sessions they belong to.
+func (l *link) want(channels []string) (map[*session][]string, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range channels {
+		if _, ok := l.wanted[c]; !ok {
+			l.wanted[c] = nil
+		}
+	}
+	parts := make(map[*session][]string)
+	for _, c := range channels {
+		x := l.owner(c).session
+		switch has := l.wanted[c]; {
+		case x == nil:
+			return nil, fmt.Errorf("redispubsub: %w", cluster.ErrAway)
+		case has == x:
+		case has != nil && has == has.shard.session:
+			// It has to go from there first, or it would be read twice at once.
+			l.stale("")
+			return nil, fmt.Errorf("redispubsub: %w", errMoved)
+		default:
+			parts[x] = append(parts[x], c)
+		}
+	}
+	return parts, nil
+}
+
+// confirm notes that a session has channels. It returns those that are no longer
+// wanted.
+func (l *link) confirm(x *session, channels []string) (drop []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range channels {
+		if _, ok := l.wanted[c]; ok {
+			l.wanted[c] = x
+		} else {
+			drop = append(drop, c)
+		}
+	}
+	return drop
+}
+
+// Unsubscribe implements cluster.Link. It does not wait for the server.
+func (l *link) Unsubscribe(channels []string) error {
+	select {
+	case l.turn <- struct{}{}:
+		defer func() { <-l.turn }()
+	case <-l.ctx.Done():
+		return nil // with the connections the subscriptions go
+	}
+	l.mu.Lock()
+	parts := make(map[*session][]string)
+	for _, c := range channels {
+		if x := l.wanted[c]; x != nil && x == x.shard.session {
+			parts[x] = append(parts[x], c)
+		}
+		delete(l.wanted, c)
+	}
+	l.mu.Unlock()
+	for x, part := range parts {
+		x.listener.send(l.ctx, false, part)
+	}
+	return nil
+}
+
+// settle subscribes a session to every channel of its shard that is wanted. With live it
+// makes it the shard's session in the moment when none is left.
+func (l *link) settle(ctx context.Context, x *session, live bool) error {
+	late := false
+	for {
+		l.mu.Lock()
+		missing, held := l.missing(x)
+		if len(missing) == 0 {
+			if live {
+				x.shard.session, x.shard.known = x, true
+			}
+			if late && l.shift == nil {
+				l.shift = errMoved
+			}
+			l.mu.Unlock()
+			l.wake()
+			return nil
+		}
+		l.mu.Unlock()
+		late = true
+		for other, part := range held {
+			// An error means that its server has let them go, or will with the connection.
+			_ = other.listener.awaitFor(ctx, settleTime, other.listener.send(ctx, false, part))
+			l.release(other, part)
+		}
+		for part := range slices.Chunk(missing, settleChannels) {
+			if err := x.listener.awaitFor(ctx, settleTime, x.listener.send(ctx, true, part)); err != nil {
+				return err
+			}
+			if drop := l.confirm(x, part); len(drop) > 0 {
+				x.listener.send(ctx, false, drop)
+			}
+		}
+	}
+}
+
+// settleChannels bounds the channels that settle has unconfirmed at one time: the
+// server's answers must stay below what it lets wait for one client.
+const settleChannels = 16 * maxChannels
+
+// missing lists what x should have and has not, and by session what others still
+// have of that. The lock is held.
+func (l *link) missing(x *session) (missing []string, held map[*session][]string) {
+	for c, has := range l.wanted {
+		if has == x || l.owner(c) != x.shard {
+			continue
+		}
+		missing = append(missing, c)
+		if has != nil && has == has.shard.session {
+			if held == nil {
+				held = make(map[*session][]string)
+			}
+			held[has] = append(held[has], c)
+		}
+	}
+	return missing, held
+}
+
+// release notes that a session no longer has channels.
+func (l *link) release(x *session, channels []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range channels {
+		if l.wanted[c] == x {
+			l.wanted[c] = nil
+		}
+	}
+}
+
+// forsaken notes that a session's server has let a channel go.
+func (l *link) forsaken(x *session, channel string) {
+	l.release(x, []string{channel})
+	l.stale("")
+}
+
+// rearrange gives each live session what it should have by the map as it is now.
+func (l *link) rearrange(ctx context.Context) error {
+	select {
+	case l.turn <- struct{}{}:
+		defer func() { <-l.turn }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	l.mu.Lock()
+	lack := make(map[*session]bool)
+	for _, s := range l.shards {
+		if x := s.session; x != nil && l.owner(*x.probe.Load()) != s {
+			lack[x] = true
+		}
+	}
+	for c, has := range l.wanted {
+		if x := l.owner(c).session; x != nil && x != has {
+			lack[x] = true
+		}
+	}
+	l.mu.Unlock()
+	var first error
+	for x := range lack {
+		err := x.rehearse(ctx)
+		if err == nil {
+			err = l.settle(ctx, x, false)
+		}
+		if err != nil {
+			l.stale(hint(err))
+			if first == nil {
+				first = err
+			}
+		}
+	}
+	return first
+}
+
+// rehearse finds the session another channel on which to hear itself, if the one it has
+// has moved.
+func (x *session) rehearse(ctx context.Context) error {
+	l := x.link
+	l.mu.Lock()
+	here := l.owner(*x.probe.Load()) == x.shard
+	l.mu.Unlock()
+	if here {
+		return nil
+	}
+	channel, ok := l.probeFor(x.shard)
+	if !ok {
+		return nil // the shard is about to go
+	}
+	old := x.probe.Swap(&channel)
+	x.listener.send(ctx, false, []string{*old})
+	return x.listener.awaitFor(ctx, settleTime, x.listener.send(ctx, true, []string{channel}))
+}

@@ -1,0 +1,169 @@
+package redispubsub
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/bennu-go/bennu/internal/redistest"
+	"github.com/bennu-go/bennu/pubsub"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// box is a subscriber that keeps what it gets.
+type box struct {
+	mu     sync.Mutex
+	events []string
+	gaps   int
+}
+
+func (b *box) Deliver(d *pubsub.Dispatch) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.events = append(b.events, d.Event)
+}
+
+func (b *box) Gap(string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.gaps++
+}
+
+func (b *box) got() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.events)
+}
+
+func (b *box) gapped() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.gaps
+}
+
+// want waits for the events, and fails if others come.
+func (b *box) want(t *testing.T, events ...string) {
+	t.Helper()
+	redistest.Until(t, fmt.Sprintf("%q have come", events), func() bool { return len(b.got()) >= len(events) })
+	if got := b.got(); !slices.Equal(got, events) {
+		t.Fatalf("got %q, want %q", got, events)
+	}
+}
+
+// discard is a log nobody reads, unless the tests are to tell everything.
+var discard = func() *slog.Logger {
+	if os.Getenv("BENNU_LOG") != "" {
+		return slog.New(slog.NewTextHandler(os.Stderr, nil))
+	}
+	return slog.New(slog.DiscardHandler)
+}()
+
+// probe is for tests of what is found by it. The others have the default, so that a
+// machine that stands still for a second does not look like a fault.
+const probe = 500 * time.Millisecond
+
+// start makes a node that the end of the test closes.
+func start(t testing.TB, name string, o Options) *pubsub.PubSub {
+	t.Helper()
+	p, err := tryStart(t, name, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func tryStart(t testing.TB, name string, o Options) (*pubsub.PubSub, error) {
+	t.Helper()
+	o.Node = name
+	if o.Logger == nil {
+		o.Logger = discard
+	}
+	a, err := New(&o)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), redistest.Patience)
+	defer cancel()
+	p, err := pubsub.New(ctx, &pubsub.Options{Adapter: a, Linger: time.Millisecond})
+	if err != nil {
+		return nil, err
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), redistest.Patience)
+		defer cancel()
+		if err := p.Close(ctx); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	return p, nil
+}
+
+func subscribe(t testing.TB, p *pubsub.PubSub, topic string) *box {
+	t.Helper()
+	b := &box{}
+	s := p.Subscribe(topic, b)
+	t.Cleanup(s.Cancel)
+	await(t, s)
+	return b
+}
+
+func await(t testing.TB, s *pubsub.Subscription) {
+	t.Helper()
+	if s.Ready() == nil {
+		return
+	}
+	late := time.NewTimer(redistest.Patience)
+	defer late.Stop()
+	select {
+	case <-s.Ready():
+	case <-late.C:
+		t.Fatalf("interest in %q is not confirmed", s.Topic())
+	}
+}
+
+func publish(t testing.TB, p *pubsub.PubSub, topic, event string) {
+	t.Helper()
+	if err := p.Broadcast(&pubsub.Message{Topic: topic, Event: event, Payload: []byte("{}")}); err != nil {
+		t.Errorf("Broadcast: %v", err)
+	}
+}
+
+// heals waits until messages come through again, on every topic.
+func heals(t testing.TB, from, to *pubsub.PubSub, topics ...string) {
+	t.Helper()
+	for _, topic := range topics {
+		b := subscribe(t, to, topic)
+		redistest.Until(t, "a message on "+topic+" comes through", func() bool {
+			publish(t, from, topic, "healed")
+			return slices.Contains(b.got(), "healed")
+		})
+	}
+}
+
+// forEach runs a test over one server and over a cluster.
+func forEach(t *testing.T, test func(t *testing.T, o Options, servers []*redistest.Server)) {
+	t.Run("single", func(t *testing.T) {
+		s := redistest.Start(t)
+		test(t, Options{Addrs: []string{s.Addr}}, []*redistest.Server{s})
+	})
+	t.Run("cluster", func(t *testing.T) {
+		c := redistest.StartCluster(t, 3, false, nil)
+		test(t, Options{Addrs: c.Addrs()[:1], Cluster: true}, c.Masters)
+	})
+}
+
+// spread are topics that lie in all shards of a cluster of three.
+var spread = func() (topics []string) {
+	for i := range 24 {
+		topics = append(topics, fmt.Sprintf("spread:%d", i))
+	}
+	return topics
+}()

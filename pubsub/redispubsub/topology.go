@@ -1,0 +1,223 @@
+package redispubsub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// locate asks the Sentinels for the master.
+func (t *target) locate(ctx context.Context) (string, error) {
+	var first error
+	for _, sentinel := range t.addrs {
+		var master []string
+		err := t.ask(ctx, sentinel, t.sentinel, func(ctx context.Context, c *redis.Conn) error {
+			cmd := redis.NewStringSliceCmd(ctx, "sentinel", "get-master-addr-by-name", t.master)
+			_ = c.Process(ctx, cmd)
+			var err error
+			master, err = cmd.Result()
+			return err
+		})
+		switch {
+		case errors.Is(err, redis.Nil):
+			err = problemf("the Sentinel at %s knows no master %q; check option MasterName", sentinel, t.master)
+		case err == nil && len(master) == 2:
+			return net.JoinHostPort(master[0], master[1]), nil
+		case err == nil:
+			err = fmt.Errorf("the Sentinel at %s names no address", sentinel)
+		}
+		if first == nil {
+			first = t.explain(sentinel, t.sentinel, err)
+		}
+	}
+	return "", first
+}
+
+// clusterMap is who has which slot.
+type clusterMap [slotCount]string
+
+// askMap asks one node of the cluster for its map.
+func (t *target) askMap(ctx context.Context, addr string) (*clusterMap, error) {
+	var slots []redis.ClusterSlot
+	err := t.ask(ctx, addr, t.user, func(ctx context.Context, c *redis.Conn) (err error) {
+		// CLUSTER SHARDS is newer, and lists masters that have failed as well.
+		cmd := redis.NewClusterSlotsCmd(ctx, "cluster", "slots")
+		_ = c.Process(ctx, cmd)
+		slots, err = cmd.Result()
+		return err
+	})
+	if err != nil {
+		return nil, t.explain(addr, t.user, err)
+	}
+	m := new(clusterMap)
+	for _, part := range slots {
+		if len(part.Nodes) == 0 || part.Start < 0 || part.End >= slotCount {
+			continue
+		}
+		for i := part.Start; i <= part.End; i++ {
+			m[i] = reachable(part.Nodes[0].Addr, addr) // the first is the master
+		}
+	}
+	if i := slices.Index(m[:], ""); i >= 0 {
+		return nil, fmt.Errorf("no node serves slot %d of the cluster, says %s; redis-cli --cluster check tells more", i, addr)
+	}
+	return m, nil
+}
+
+// reachable is the address of a node, as told by the one at from. A node that does
+// not know its own address leaves it out, and one behind a mapped port knows only of its
+// loopback.
+func reachable(addr, from string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return addr
+	}
+	by, _, err := net.SplitHostPort(from)
+	if err != nil {
+		return addr
+	}
+	if host == "" || host == "?" || loopback(host) && !loopback(by) {
+		host = by
+	}
+	return net.JoinHostPort(host, port)
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// hint is the address that an error of a moved slot names, or "".
+func hint(err error) string {
+	addr, _ := redis.IsMovedError(err)
+	if host, _, err := net.SplitHostPort(addr); err != nil || host == "" {
+		return ""
+	}
+	return addr
+}
+
+// stale says that the map may be out of date, and who may know better.
+func (l *link) stale(addr string) {
+	if addr != "" {
+		l.mu.Lock()
+		l.asks = addr
+		l.mu.Unlock()
+	}
+	select {
+	case l.moves <- struct{}{}:
+	default:
+	}
+}
+
+// lookAnyway is how often the map is fetched though nothing seems to have changed.
+const lookAnyway = 30 * time.Second
+
+// follow keeps the map of a cluster, and moves channels when their slots move.
+func (l *link) follow() {
+	ticker := time.NewTicker(lookAnyway)
+	defer ticker.Stop()
+	for {
+		told := false // that something is not as the map says
+		select {
+		case <-l.moves:
+			told = true
+		case <-ticker.C:
+		case <-l.ctx.Done():
+			return
+		}
+		for pause := firstPause; ; pause = min(2*pause, lastPause) {
+			changed, err := l.refresh(l.ctx)
+			told = told || changed
+			if err == nil && told {
+				err = l.rearrange(l.ctx)
+			}
+			if !sleep(l.ctx, pause) {
+				return
+			}
+			if err == nil {
+				break
+			}
+		}
+	}
+}
+
+// refresh fetches the map from the first node that has a whole one, and reports whether
+// it is another one.
+func (l *link) refresh(ctx context.Context) (changed bool, err error) {
+	l.mu.Lock()
+	var order []string
+	for _, s := range l.shards {
+		if s.session != nil {
+			order = append(order, s.addr)
+		}
+	}
+	// One that has not heard the news shall not be asked each time.
+	rand.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+	if l.asks != "" {
+		order = append([]string{l.asks}, order...)
+		l.asks = ""
+	}
+	l.mu.Unlock()
+	asked := make(map[string]bool)
+	for _, addr := range append(order, l.target.addrs...) {
+		if asked[addr] {
+			continue
+		}
+		asked[addr] = true
+		m, fault := l.target.askMap(ctx, addr)
+		if fault == nil {
+			return l.apply(m), nil
+		}
+		if err == nil {
+			err = fault
+		}
+	}
+	return false, err
+}
+
+// apply takes a map: shards that are new in it are connected, those it no longer has
+// are left.
+func (l *link) apply(m *clusterMap) (changed bool) {
+	l.mu.Lock()
+	before := make(map[string]*shard)
+	for _, s := range l.shards {
+		before[s.addr] = s
+	}
+	byAddr := make(map[string]*shard)
+	var shards, fresh []*shard
+	owners := make([]*shard, slotCount)
+	for slot, addr := range m {
+		s := byAddr[addr]
+		if s == nil {
+			if s = before[addr]; s == nil {
+				s = l.newShard(addr)
+				fresh = append(fresh, s)
+			}
+			byAddr[addr] = s
+			shards = append(shards, s)
+		}
+		owners[slot] = s
+	}
+	changed = !slices.Equal(owners, l.owners)
+	l.shards, l.owners = shards, owners
+	opened := len(before) > 0
+	l.mu.Unlock()
+	for addr, s := range before {
+		if byAddr[addr] == nil && s.stop != nil {
+			s.stop()
+		}
+	}
+	if opened { // otherwise Open connects them
+		for _, s := range fresh {
+			l.keep(s, nil)
+		}
+	}
+	l.wake()
+	return changed
+}
