@@ -13,6 +13,7 @@ FUZZ ?= 1000000
 BENCH ?= .
 PKG ?= ./...
 ADDR ?= 127.0.0.1:4000
+BROKER ?= nats
 FIXTURE_ADDR ?= 127.0.0.1:4011
 
 ##@ Every day
@@ -88,6 +89,10 @@ full: ## the tests that have a small size for every day, at their full size
 .PHONY: memory
 memory: ## resident memory of a server with 10,000 joined connections
 	go run ./test/memory -connections 10000
+
+.PHONY: nodes
+nodes: ## what it costs to have more than one node: latency, CPU, topics; for BROKER (nats, embedded, redis)
+	go run ./test/nodes -broker $(BROKER)
 
 .PHONY: bench
 bench: ## run the benchmarks; narrow with BENCH=regexp PKG=./dir

@@ -1,0 +1,88 @@
+package redispubsub
+
+import (
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/bennu-go/bennu/internal/redistest"
+	"github.com/bennu-go/bennu/pubsub"
+	"github.com/bennu-go/bennu/pubsub/internal/cluster"
+	"github.com/bennu-go/bennu/pubsub/pubsubtest"
+)
+
+// messages is how many the test of order sends: 1,000,000 at full size.
+func messages() int {
+	if os.Getenv("BENNU_FULL") == "1" {
+		return 1_000_000
+	}
+	return 20_000
+}
+
+// inject puts bytes on the channel of a topic, past the adapter.
+func inject(t testing.TB, s *redistest.Server, command, topic string, data []byte, more ...string) {
+	t.Helper()
+	// From standard input, for not every byte can be an argument.
+	args := append([]string{"-h", "127.0.0.1", "-p", strconv.Itoa(s.Port), "-x"}, more...)
+	cmd := exec.Command("redis-cli", append(args, command, cluster.TopicChannel(cluster.DefaultPrefix, topic))...)
+	cmd.Stdin = strings.NewReader(string(data))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("redis-cli: %v\n%s", err, out)
+	}
+}
+
+// TestSuite has three nodes at one Redis.
+func TestSuite(t *testing.T) {
+	redistest.Need(t)
+	pubsubtest.Run(t, func(t *testing.T) *pubsubtest.Cluster {
+		s := redistest.Start(t)
+		return &pubsubtest.Cluster{
+			Node: func(t testing.TB, name string) pubsub.Adapter {
+				return adapter(t, Options{Node: name, URL: "redis://" + s.Addr})
+			},
+			Break: func(t testing.TB) func() {
+				s.Kill(t)
+				return func() { s.Restart(t) }
+			},
+			Garbage:  func(t testing.TB, topic string, data []byte) { inject(t, s, "PUBLISH", topic, data) },
+			Messages: messages(),
+		}
+	})
+}
+
+// TestClusterSuite has three nodes at a Redis Cluster of three masters.
+func TestClusterSuite(t *testing.T) {
+	redistest.Need(t)
+	c := redistest.StartCluster(t, 3, false, nil)
+	pubsubtest.Run(t, func(t *testing.T) *pubsubtest.Cluster {
+		return &pubsubtest.Cluster{
+			Node: func(t testing.TB, name string) pubsub.Adapter {
+				return adapter(t, Options{Node: name, Addrs: c.Addrs(), Cluster: true})
+			},
+			Break: func(t testing.TB) func() {
+				for _, s := range c.Masters {
+					s.Kill(t)
+				}
+				return func() {
+					for _, s := range c.Masters {
+						s.Restart(t)
+					}
+				}
+			},
+			Garbage:  func(t testing.TB, topic string, data []byte) { inject(t, c.Masters[0], "SPUBLISH", topic, data, "-c") },
+			Messages: messages(),
+		}
+	})
+}
+
+func adapter(t testing.TB, o Options) pubsub.Adapter {
+	t.Helper()
+	o.Logger = discard
+	a, err := New(&o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
