@@ -9,12 +9,17 @@ import (
 	"github.com/bennu-go/bennu/internal/redistest"
 )
 
-// Slots move to another master, one after the other, and to one that is new.
+// Slots move to another master, one after the other, and to one that is new. The user
+// has the rights that the package documentation lists.
 func TestMove(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartCluster(t, 3, false, nil)
 	fresh := c.AddMaster(t)
-	o := Options{Addrs: c.Addrs()[:1], Cluster: true}
+	for _, s := range c.Masters {
+		s.Do(t, "ACL", "SETUSER", "bennu", "on", ">password", "resetchannels", "&bennu.*", "+publish", "+subscribe", "+unsubscribe", "+hello")
+		s.Do(t, "ACL", "SETUSER", "bennu", "+spublish", "+ssubscribe", "+sunsubscribe", "+cluster|slots")
+	}
+	o := Options{Addrs: c.Addrs()[:1], Cluster: true, Username: "bennu", Password: "password"}
 	a, b := start(t, "a", o), start(t, "b", o)
 	boxes := make(map[string]*box)
 	for _, topic := range spread {

@@ -80,5 +80,5 @@ func (t *target) ask(ctx context.Context, addr string, user login, question func
 	}
 	defer c.close()
 	defer context.AfterFunc(ctx, func() { _ = c.raw.Close() })()
-	return question(ctx, c.client.Conn())
+	return safely(func() error { return question(ctx, c.client.Conn()) })
 }

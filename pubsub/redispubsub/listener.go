@@ -98,7 +98,7 @@ func (l *listener) write(ctx context.Context, add bool, channels []string) *comm
 	case !add:
 		call = l.pubsub.Unsubscribe
 	}
-	if err := call(ctx, channels...); err != nil {
+	if err := safely(func() error { return call(ctx, channels...) }); err != nil {
 		l.die(err)
 	}
 	return c
