@@ -158,10 +158,13 @@ func (n *Node) end(ctx context.Context) error {
 	_ = n.tell(n.control, &envelope{kind: kindBye})
 	n.outbox.close()
 	var err error
-	if n.state.up() {
+	for sending := true; sending && n.state.up(); {
 		select {
 		case <-n.sender:
+			sending = false
+		case <-n.state.change(): // what waits for a broker that is away would wait for long
 		case <-ctx.Done():
+			sending = false
 			err = fmt.Errorf("pubsub: stop: not everything was sent: %w", context.Cause(ctx))
 		}
 	}
@@ -237,6 +240,9 @@ func (n *Node) deliver(in incoming) {
 	if in.channel != n.inbox {
 		it := n.interests.get(in.channel)
 		if it == nil {
+			if in.channel == n.control {
+				n.garbage() // no message belongs there
+			}
 			return // given up a moment ago
 		}
 		if it.topic != e.message.Topic {

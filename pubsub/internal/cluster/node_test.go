@@ -471,6 +471,39 @@ func TestPeersExpire(t *testing.T) {
 		if len(n.Health().Peers) != 0 {
 			t.Error("not forgotten")
 		}
+		if h := n.Health(); h.Gaps != 0 {
+			t.Errorf("a node that is gone is a gap: %+v", h)
+		}
+		// It was only cut off, and published meanwhile.
+		n.Message(n.control, n.codec.encode(n.control, &envelope{kind: kindBeat, boot: 7, node: "x"}))
+		synctest.Wait()
+		if h := n.Health(); len(h.Peers) != 1 || h.Gaps != 1 {
+			t.Errorf("a node that comes back is no gap: %+v", h)
+		}
+		n.Message(n.control, n.codec.encode(n.control, &envelope{kind: kindBeat, boot: 7, node: "x"}))
+		synctest.Wait()
+		if h := n.Health(); h.Gaps != 1 {
+			t.Errorf("it is told more than once: %+v", h)
+		}
+	})
+}
+
+// TestStopWhenBrokerGoes stops a node whose broker goes away at that moment.
+func TestStopWhenBrokerGoes(t *testing.T) {
+	w := &wire{}
+	inBubble(t, Options{}, w, func(t *testing.T, n *Node, _ *ear) {
+		w.do(func() { w.away = true })
+		if err := n.Broadcast(&pubsub.Message{Topic: "t"}); err != nil {
+			t.Error(err)
+		}
+		time.AfterFunc(time.Second, func() { n.Down(errors.New("gone")) })
+		began := time.Now()
+		if err := n.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if d := time.Since(began); d != time.Second {
+			t.Errorf("Stop took %v, want the second until it is known that the broker is away", d)
+		}
 	})
 }
 

@@ -13,13 +13,14 @@ import (
 // peers is who else is there, and whether this node hears itself.
 type peers struct {
 	mu       sync.Mutex
-	known    map[uint64]*peer // by boot
-	self     time.Time        // when this node heard itself last
-	taken    time.Time        // when another node of this name was heard last
-	heard    chan struct{}    // closed when this node has heard its hello
-	waiting  map[uint64]bool  // boots that have not answered a sync yet
-	sync     uint64           // which
-	answered chan struct{}    // one of them has
+	known    map[uint64]*peer     // by boot
+	lost     map[uint64]time.Time // boots that fell silent, and when
+	self     time.Time            // when this node heard itself last
+	taken    time.Time            // when another node of this name was heard last
+	heard    chan struct{}        // closed when this node has heard its hello
+	waiting  map[uint64]bool      // boots that have not answered a sync yet
+	sync     uint64               // which
+	answered chan struct{}        // one of them has
 }
 
 // peer is another node.
@@ -31,6 +32,9 @@ type peer struct {
 const (
 	// maxPeers bounds the nodes that are known at one time.
 	maxPeers = 4096
+	// lostTime is how long a node that fell silent is remembered: when it comes back, it
+	// was cut off, and what it published did not get here.
+	lostTime = time.Hour
 	// syncTime is how long a node may take to answer before it is believed to be gone.
 	syncTime = time.Second
 	// introduceTime is how long others have to say that a name is taken, at least.
@@ -40,6 +44,7 @@ const (
 
 func (p *peers) init() {
 	p.known = make(map[uint64]*peer)
+	p.lost = make(map[uint64]time.Time)
 	p.heard = make(chan struct{})
 	p.answered = make(chan struct{}, 1)
 }
@@ -102,10 +107,14 @@ func (n *Node) controlled(channel string, data []byte) {
 		p.see(&e)
 		_ = n.tell(inboxChannel(n.options.Prefix, e.node), &envelope{kind: kindBeat, server: n.link.Server()})
 	case kindBeat:
-		p.see(&e)
+		if p.see(&e) {
+			n.log.Warn("a node that had fallen silent is back", "peer", e.node)
+			n.interests.gap(errCutOff)
+		}
 	case kindBye:
 		p.mu.Lock()
 		delete(p.known, e.boot)
+		delete(p.lost, e.boot)
 		p.mu.Unlock()
 		p.answer(e.boot, 0)
 	case kindSync:
@@ -115,18 +124,40 @@ func (n *Node) controlled(channel string, data []byte) {
 	}
 }
 
-// see notes that a node is there. One that says hello takes the place of who had
-// its name before.
-func (p *peers) see(e *envelope) {
+var errCutOff = errors.New("another node was cut off from this one")
+
+// see notes that a node is there, and reports whether it had been given up. One that
+// says hello takes the place of who had its name before.
+func (p *peers) see(e *envelope) (back bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if e.kind == kindHello {
 		maps.DeleteFunc(p.known, func(boot uint64, other *peer) bool { return other.name == e.node && boot != e.boot })
 	}
 	if p.known[e.boot] == nil && len(p.known) >= maxPeers {
-		return
+		return false
 	}
+	_, back = p.lost[e.boot]
+	delete(p.lost, e.boot)
 	p.known[e.boot] = &peer{e.node, e.server, time.Now()}
+	return back
+}
+
+// giveUp forgets the nodes that have been silent for too long.
+func (p *peers) giveUp(now time.Time, silence time.Duration) {
+	for boot, other := range p.known {
+		if now.Sub(other.seen) > silence {
+			delete(p.known, boot)
+			if len(p.lost) < maxPeers {
+				p.lost[boot] = now
+			}
+		}
+	}
+	for boot, when := range p.lost {
+		if now.Sub(when) > lostTime {
+			delete(p.lost, boot)
+		}
+	}
 }
 
 // namesake takes what a node of the same name says.
@@ -187,7 +218,7 @@ func (n *Node) beat(ctx context.Context) {
 		now := time.Now()
 		p := &n.peers
 		p.mu.Lock()
-		maps.DeleteFunc(p.known, func(_ uint64, other *peer) bool { return now.Sub(other.seen) > 3*every+syncTime })
+		p.giveUp(now, 3*every+syncTime)
 		silent := now.Sub(p.self)
 		p.mu.Unlock()
 		if !n.state.up() {

@@ -40,6 +40,13 @@ func (s *state) get() (up bool, since time.Time, cause error) {
 	return s.isUp, s.since, s.cause
 }
 
+// change is closed at the next change.
+func (s *state) change() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.changed
+}
+
 // awaitUp waits until the broker is there. It returns false when ctx has ended.
 func (n *Node) awaitUp(ctx context.Context) bool {
 	s := &n.state
@@ -63,10 +70,7 @@ const retryPause = 20 * time.Millisecond
 
 // pause waits for a change, or a moment.
 func (n *Node) pause(ctx context.Context) {
-	s := &n.state
-	s.mu.Lock()
-	changed := s.changed
-	s.mu.Unlock()
+	changed := n.state.change()
 	timer := time.NewTimer(retryPause)
 	defer timer.Stop()
 	select {
