@@ -51,6 +51,10 @@ fmt: ## format every Go file
 demo: ## run the demo on ADDR (127.0.0.1:4000)
 	go run ./cmd/bennu demo --addr $(ADDR)
 
+.PHONY: cluster
+cluster: ## run three nodes behind HAProxy, without sticky sessions, on ADDR (127.0.0.1:4000)
+	@scripts/cluster $(ADDR)
+
 ##@ Parts of the tests
 
 .PHONY: clients

@@ -64,11 +64,12 @@ func (i *itemChannel) restock(context.Context, bennu.Empty) (bennu.Empty, error)
 	return bennu.Empty{}, i.change(+1)
 }
 
-// change broadcasts on this item's topic alone. Broadcast never waits for a
-// slow reader, which is why it may be called under the lock of the stock.
+// change broadcasts on this item's topic alone, and on this node alone: other nodes
+// have a stock of their own. It never waits for a slow reader, which is why it may be
+// called under the lock of the stock.
 func (i *itemChannel) change(by int) error {
 	err := i.stock.change(i.sku, by, func(left int) error {
-		return i.Broadcast("stock", level{i.sku, left})
+		return i.Socket().Endpoint().LocalBroadcast(i.Topic(), "stock", level{i.sku, left})
 	})
 	if errors.Is(err, errSoldOut) || errors.Is(err, errFull) {
 		return bennu.Errorf("%v", err)

@@ -56,13 +56,15 @@ func (s shout) Validate() error { return checkLength("body", s.Body, 280) }
 type shouted struct {
 	Name string    `json:"name"`
 	Body string    `json:"body"`
+	Node string    `json:"node,omitempty"` // of the one who speaks; a node that is alone has no name
 	At   time.Time `json:"at"`
 }
 
 // shout goes to everybody in the room, the sender included. Who speaks is what
 // the server knows, not what the client says.
 func (r *roomChannel) shout(_ context.Context, in shout) (bennu.Empty, error) {
-	return bennu.Empty{}, r.Broadcast("shout", shouted{r.name, in.Body, time.Now().UTC().Truncate(time.Millisecond)})
+	node := r.Socket().Endpoint().PubSub().Node()
+	return bennu.Empty{}, r.Broadcast("shout", shouted{r.name, in.Body, node, time.Now().UTC().Truncate(time.Millisecond)})
 }
 
 // checkLength wants 1 to limit characters that are not all blank.

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"embed"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/examples/hello"
+	"github.com/bennu-go/bennu/pubsub"
+	"github.com/bennu-go/bennu/pubsub/natspubsub"
+	"github.com/bennu-go/bennu/transport/longpoll"
+)
+
+// A node is one process of the cluster.
+type node struct {
+	addr    string // for clients
+	name    string
+	cluster string // for other nodes
+	peers   []string
+	secret  []byte
+}
+
+// run serves until ctx ends.
+func (n *node) run(ctx context.Context) (err error) {
+	if n.name == "" {
+		if n.name, err = os.Hostname(); err != nil {
+			return err
+		}
+	}
+	// First the other nodes: clients that come find everything there.
+	adapter, err := natspubsub.NewEmbedded(&natspubsub.EmbeddedOptions{
+		Node: n.name, Listen: n.cluster, Peers: n.peers, Secret: n.secret,
+	})
+	if err != nil {
+		return err
+	}
+	ps, err := pubsub.New(ctx, &pubsub.Options{Adapter: adapter})
+	if err != nil {
+		return err
+	}
+	// Last the other nodes: channels that end may have something to say to them.
+	defer func() {
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		err = errors.Join(err, ps.Close(last))
+	}()
+
+	ln, err := net.Listen("tcp", n.addr)
+	if err != nil {
+		return err
+	}
+	slog.Info("serving", "node", n.name, "addr", ln.Addr().String(), "cluster", adapter.Addr().String())
+	return newEndpoint(ps, n.secret).Serve(ctx, ln)
+}
+
+// newEndpoint has the channels of examples/hello. Nothing in them knows of nodes.
+func newEndpoint(ps *pubsub.PubSub, secret []byte) *bennu.Endpoint {
+	var users bennu.SocketHandler
+	hello.Routes(&users)
+
+	other := http.NewServeMux()
+	other.HandleFunc("GET /healthz", health(ps))
+	other.HandleFunc("GET /{$}", file("page.html"))
+	other.HandleFunc("GET /page.js", file("page.js"))
+	endpoint := bennu.NewEndpoint(&bennu.EndpointOptions{
+		PubSub: ps,
+		// With the same secret on every node, each poll may reach any of them.
+		Secret:   secret,
+		Fallback: other,
+		// All clients come from the proxy's address. The proxy sets this header, so
+		// nobody must be able to get around it.
+		Limits: bennu.NodeLimits{ClientAddress: func(r *http.Request) string { return r.Header.Get("X-Forwarded-For") }},
+	})
+	endpoint.Socket("/socket", &users, &bennu.SocketOptions{LongPoll: &longpoll.Options{}})
+	return endpoint
+}
+
+//go:embed page.html page.js
+var page embed.FS
+
+func file(name string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Security-Policy", "default-src 'self'")
+		w.Header().Set("Cache-Control", "no-cache")
+		http.ServeFileFS(w, r, page, name)
+	}
+}
+
+// health is for the load balancer. A node that has lost the others would serve its
+// clients by itself; they are better off elsewhere. That is safe here, where each node
+// has a broker of its own. With one broker for all, none would be left when it is
+// away: then answer 200 in any case.
+func health(ps *pubsub.PubSub) http.HandlerFunc {
+	type state struct {
+		Node      string   `json:"node"`
+		Connected bool     `json:"connected"`
+		Peers     []string `json:"peers"`
+	}
+	return func(w http.ResponseWriter, _ *http.Request) {
+		h := ps.Health()
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "no-store")
+		if !h.Connected {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		_ = json.NewEncoder(w).Encode(state{ps.Node(), h.Connected, h.Peers}) // fails when nobody listens any more
+	}
+}
