@@ -11,11 +11,16 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"syscall"
+	"time"
 
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/examples/hello"
+	"github.com/bennu-go/bennu/internal/redact"
+	"github.com/bennu-go/bennu/pubsub"
+	"github.com/bennu-go/bennu/transport/longpoll"
 )
 
 //go:embed demo
@@ -25,8 +30,19 @@ func runDemo(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
 	addr := flags.String("addr", "127.0.0.1:4000", "`host:port` to serve on; port 0 picks a free one")
 	open := flags.Bool("open", false, "open the page in the browser")
-	if code, ok := parse(flags, args, stdout, stderr); !ok {
+	// Its default is not the environment's value, which -h would show.
+	others := flags.String("pubsub", "", "`where` other nodes are met, see below (default memory: no others)")
+	name := flags.String("node", "", "`name` of this node, which no other has (default the host's name and the port)")
+	if code, ok := parse(flags, aboutNodes, args, stdout, stderr); !ok {
 		return code
+	}
+	c, err := parseCluster(*others, os.Getenv)
+	if err == nil && *name != "" {
+		err = checkNode(*name)
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "bennu demo: %v.\n", err)
+		return exitUsage
 	}
 
 	ln, err := net.Listen("tcp", *addr)
@@ -34,25 +50,62 @@ func runDemo(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		explainListen(stderr, *addr, err)
 		return exitError
 	}
+	if *name == "" {
+		host, _ := os.Hostname() // without one the port is left
+		*name = nameNode(host, ln.Addr())
+	}
+	d := &demo{cluster: c, node: *name, log: slog.New(redact.NewHandler(
+		slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: dropStack})))}
+	if err := d.connect(ctx); err != nil {
+		ln.Close()
+		c.explain(stderr, *name, err)
+		return exitError
+	}
 	url := pageURL(ln.Addr())
-	fmt.Fprintf(stdout, welcome, url)
+	fmt.Fprintf(stdout, "\n  bennu demo is at  %s\n\n", url)
+	c.introduce(stdout, *name, nextAddr(ln.Addr().String()), d.adapter)
+	fmt.Fprint(stdout, welcome)
 	if *open {
 		if err := openBrowser(url); err != nil {
 			fmt.Fprintf(stderr, "The browser could not be opened (%v); please go to %s yourself.\n", err, url)
 		}
 	}
-	return serveDemo(ctx, ln, stdout, stderr)
+	return d.serve(ctx, ln, stdout, stderr)
 }
 
-// serveDemo serves until ctx ends, and closes ln.
-func serveDemo(ctx context.Context, ln net.Listener, stdout, stderr io.Writer) int {
+// A demo is one node.
+type demo struct {
+	cluster *cluster
+	node    string
+	log     *slog.Logger
+	adapter pubsub.Adapter
+	pubsub  *pubsub.PubSub
+}
+
+// connect joins the other nodes, if there shall be any.
+func (d *demo) connect(ctx context.Context) (err error) {
+	if d.adapter, err = d.cluster.adapter(d.node, d.log); err != nil {
+		return err
+	}
+	d.pubsub, err = pubsub.New(ctx, &pubsub.Options{Adapter: d.adapter})
+	return err
+}
+
+// goodbye is how long what waits for other nodes may take at the end.
+const goodbye = 5 * time.Second
+
+// serve serves until ctx ends, and closes ln and the leg to other nodes.
+func (d *demo) serve(ctx context.Context, ln net.Listener, stdout, stderr io.Writer) int {
 	var users bennu.SocketHandler
 	hello.Routes(&users)
+	users.Channel("node:*", nodes(func() nodeState { return stateOf(d.node, d.cluster.broker(), d.pubsub.Health()) }, time.Second))
 	endpoint := bennu.NewEndpoint(&bennu.EndpointOptions{
 		Fallback: demoPage(),
-		Logger:   slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: dropStack})),
+		Logger:   d.log,
+		PubSub:   d.pubsub,
+		Secret:   d.cluster.secret,
 	})
-	endpoint.Socket("/socket", &users, nil)
+	endpoint.Socket("/socket", &users, &bennu.SocketOptions{LongPoll: &longpoll.Options{}})
 
 	served := make(chan error, 1)
 	go func() { served <- endpoint.Serve(ctx, ln) }()
@@ -63,7 +116,10 @@ func serveDemo(ctx context.Context, ln net.Listener, stdout, stderr io.Writer) i
 		fmt.Fprintln(stdout, "\nClosing the connections; press Ctrl+C again to stop at once.")
 		err = <-served
 	}
-	if err != nil {
+	// After the endpoint: channels that end may have something to say to the others.
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbye)
+	defer cancel()
+	if err = errors.Join(err, d.pubsub.Close(last)); err != nil {
 		fmt.Fprintf(stderr, "bennu demo: %v\n", err)
 		return exitError
 	}
@@ -80,8 +136,6 @@ func dropStack(_ []string, a slog.Attr) slog.Attr {
 }
 
 const welcome = `
-  bennu demo is at  %s
-
   Try first:
     1. Press "ping", and watch the frames go by on the right.
     2. Open the page in a second tab and talk to yourself in the chat room.
@@ -89,6 +143,28 @@ const welcome = `
 
   The Go code behind the page is in examples/hello. Ctrl+C stops the demo.
 
+`
+
+// aboutNodes stands under the flags in what -h prints.
+const aboutNodes = `
+Several nodes share one chat room when --pubsub says where they meet:
+
+  memory                                   nowhere: this node is alone
+  nats+embed://:6222?peers=host:port,...   each other, through NATS in their own processes
+  nats://host:4222, tls://                 a NATS server, or several with commas between
+  redis://host:6379, rediss://             a Redis server
+
+Two terminals on one machine:
+
+  bennu demo --pubsub nats+embed://:6222
+  bennu demo --addr 127.0.0.1:4001 --pubsub 'nats+embed://:6223?peers=127.0.0.1:6222'
+
+In the environment, where others do not see what arguments would show them:
+
+  BENNU_PUBSUB   is used when --pubsub is not given; redis://user:password@host:6379
+  BENNU_SECRET   16 bytes or more, the same for every node: keeps strangers out, and lets
+                 every node serve every long poll. With it nats+embed without a host
+                 listens on all interfaces, without it on 127.0.0.1.
 `
 
 // demoPage serves the embedded files. The page needs nothing from elsewhere and
@@ -124,20 +200,25 @@ func pageURL(addr net.Addr) string {
 
 // explainListen says why the demo cannot start and what to do about it.
 func explainListen(w io.Writer, addr string, err error) {
-	host, port, splitErr := net.SplitHostPort(addr)
+	_, port, splitErr := net.SplitHostPort(addr)
 	switch {
 	case splitErr != nil:
 		fmt.Fprintf(w, "bennu demo: --addr %q is not host:port; 127.0.0.1:4000 would be.\n", addr)
 	case portTaken(err):
-		other := "0"
-		if n, err := strconv.Atoi(port); err == nil && n < 65535 {
-			other = strconv.Itoa(n + 1)
-		}
 		fmt.Fprintf(w, "bennu demo: port %s is taken: another program serves on %s already.\n"+
-			"Stop that program, or use another port:  --addr %s\n", port, addr, net.JoinHostPort(host, other))
+			"Stop that program, or use another port:  --addr %s\n", port, addr, nextAddr(addr))
 	default:
 		fmt.Fprintf(w, "bennu demo: cannot serve on %s: %v\n", addr, err)
 	}
+}
+
+// nextAddr is an address beside another one.
+func nextAddr(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if n, convErr := strconv.Atoi(port); err == nil && convErr == nil && n < 65535 {
+		return net.JoinHostPort(host, strconv.Itoa(n+1))
+	}
+	return net.JoinHostPort(host, "0")
 }
 
 func portTaken(err error) bool {

@@ -21,50 +21,61 @@ import (
 // patience bounds waiting for what must come. It is no measure of speed.
 const patience = 20 * time.Second
 
-// startDemo runs the command on a free port. stop ends it as a signal would, and
-// returns what it printed and its exit code.
-func startDemo(t *testing.T) (url string, stop func() (string, int)) {
+// A running is the command at work on a free port.
+type running struct {
+	url   string
+	intro string // what it printed until it was ready
+
+	cancel context.CancelFunc
+	rest   chan string
+	code   chan int
+	ended  bool
+}
+
+func newDemo(t *testing.T, more ...string) *running {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
+	d := &running{cancel: cancel, rest: make(chan string, 1), code: make(chan int, 1)}
 	read, write := io.Pipe()
-	code := make(chan int, 1)
 	go func() {
-		code <- run(ctx, []string{"demo", "--addr", "127.0.0.1:0"}, write, io.Discard)
+		d.code <- run(ctx, append([]string{"demo", "--addr", "127.0.0.1:0"}, more...), write, io.Discard)
 		write.Close()
 	}()
 	lines := bufio.NewReader(read)
-	var printed strings.Builder
-	address := regexp.MustCompile(`http://[^\s]+`)
-	for url == "" {
+	for !strings.Contains(d.intro, "Ctrl+C stops the demo.") {
 		line, err := lines.ReadString('\n')
+		d.intro += line
 		if err != nil {
-			t.Fatalf("the demo ended with %v after printing %q", err, printed.String())
+			cancel()
+			t.Fatalf("the demo ended with code %d after printing %q", <-d.code, d.intro)
 		}
-		printed.WriteString(line)
-		url = address.FindString(line)
 	}
-	rest := make(chan string, 1)
+	d.url = regexp.MustCompile(`http://[^\s]+`).FindString(d.intro)
 	go func() {
 		text, _ := io.ReadAll(lines)
-		rest <- string(text)
+		d.rest <- string(text)
 	}()
-	stopped := false
-	stop = func() (string, int) {
-		stopped = true
-		cancel()
-		printed.WriteString(<-rest)
-		return printed.String(), <-code
-	}
 	t.Cleanup(func() {
-		if !stopped {
-			stop()
+		if !d.ended {
+			d.stop()
 		}
 	})
-	return url, stop
+	return d
+}
+
+// stop ends it as a signal would, and returns what it printed and its exit code.
+func (d *running) stop() (printed string, code int) {
+	d.ended = true
+	d.cancel()
+	return d.intro + <-d.rest, <-d.code
+}
+
+func (d *running) socket() string {
+	return "ws" + strings.TrimPrefix(d.url, "http") + "/socket/websocket?vsn=2.0.0"
 }
 
 func TestDemoPage(t *testing.T) {
-	url, _ := startDemo(t)
+	url := newDemo(t).url
 	client := &http.Client{Timeout: patience}
 	defer client.CloseIdleConnections()
 	get := func(path string) (*http.Response, string) {
@@ -118,10 +129,10 @@ func TestDemoFiles(t *testing.T) {
 }
 
 func TestDemoPing(t *testing.T) {
-	url, stop := startDemo(t)
+	d := newDemo(t)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	conn, _, _, err := ws.Dial(ctx, "ws"+strings.TrimPrefix(url, "http")+"/socket/websocket?vsn=2.0.0")
+	conn, _, _, err := ws.Dial(ctx, d.socket())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +157,7 @@ func TestDemoPing(t *testing.T) {
 	ask(`["1","2","ping:lobby","ping",{}]`, `["1","2","ping:lobby","phx_reply",{"response":{"ping":"pong"},"status":"ok"}]`)
 
 	// Shutdown says goodbye to those who are connected.
-	printed, code := stop()
+	printed, code := d.stop()
 	if code != exitOK || !strings.Contains(printed, "Try first") || !strings.Contains(printed, "Closing the connections") {
 		t.Errorf("exit code %d after printing %q", code, printed)
 	}

@@ -1,6 +1,6 @@
 // Command bennu is a tool for Phoenix Channels.
 //
-//	bennu demo [--addr host:port] [--open]
+//	bennu demo [--addr host:port] [--open] [--pubsub where] [--node name]
 //
 // demo serves a page on which to try channels; see "bennu help".
 package main
@@ -14,6 +14,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/bennu-go/bennu/internal/redact"
 )
 
 // Exit codes, as flag and the shell use them.
@@ -74,12 +76,13 @@ func usage(w io.Writer) {
 }
 
 // parse reads the flags of a command that takes nothing else. When it reports
-// false, the command ends with code.
-func parse(flags *flag.FlagSet, args []string, stdout, stderr io.Writer) (code int, ok bool) {
+// false, the command ends with code. -h shows more below the flags.
+func parse(flags *flag.FlagSet, more string, args []string, stdout, stderr io.Writer) (code int, ok bool) {
 	flags.SetOutput(io.Discard) // what Parse prints lacks the way out
 	err := flags.Parse(args)
 	if err == nil && flags.NArg() > 0 {
-		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
+		// A URL that lost its flag may have a password.
+		err = fmt.Errorf("unexpected argument %q", redact.Text(flags.Arg(0)))
 	}
 	if err == nil {
 		return exitOK, true
@@ -93,5 +96,8 @@ func parse(flags *flag.FlagSet, args []string, stdout, stderr io.Writer) (code i
 	fmt.Fprintf(out, "Usage: bennu %s [flags]\n\n", flags.Name())
 	flags.SetOutput(out)
 	flags.PrintDefaults()
+	if code == exitOK {
+		fmt.Fprint(out, more)
+	}
 	return code, false
 }

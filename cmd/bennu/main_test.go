@@ -2,9 +2,19 @@ package main
 
 import (
 	"context"
+	"os"
 	"strings"
 	"testing"
+
+	"go.uber.org/goleak"
 )
+
+// No test may leave a goroutine behind, and none is told of the machine's own nodes.
+func TestMain(m *testing.M) {
+	os.Unsetenv(pubsubEnv)
+	os.Unsetenv(secretEnv)
+	goleak.VerifyTestMain(m)
+}
 
 func TestRun(t *testing.T) {
 	tests := []struct {
@@ -18,6 +28,10 @@ func TestRun(t *testing.T) {
 		{[]string{"--help"}, exitOK, "bennu demo", ""},
 		{[]string{"dance"}, exitUsage, "", `no command "dance"`},
 		{[]string{"demo", "-h"}, exitOK, "-addr host:port", ""},
+		{[]string{"demo", "--help"}, exitOK, "bennu demo --addr 127.0.0.1:4001 --pubsub 'nats+embed://:6223?peers=127.0.0.1:6222'", ""},
+		{[]string{"demo", "redis://u:sesame@here"}, exitUsage, "", `unexpected argument "redis://[FILTERED]@here"`},
+		{[]string{"demo", "--pubsub", "kafka://here"}, exitUsage, "", "bennu demo: --pubsub begins with kafka://"},
+		{[]string{"demo", "--node", "a b"}, exitUsage, "", `--node "a b" cannot be a name`},
 		{[]string{"demo", "--port", "1"}, exitUsage, "", "flag provided but not defined: -port"},
 		{[]string{"demo", "now"}, exitUsage, "", `unexpected argument "now"`},
 		{[]string{"demo", "--addr", "nonsense"}, exitError, "", `"nonsense" is not host:port`},

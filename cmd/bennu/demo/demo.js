@@ -4,6 +4,7 @@ import { $ } from "./dom.js";
 import { fragile } from "./fragile.js";
 import { Frames } from "./frames.js";
 import { inventory } from "./inventory.js";
+import { node } from "./node.js";
 import { ping } from "./ping.js";
 import { room } from "./room.js";
 import { Socket } from "./socket.js";
@@ -39,7 +40,7 @@ drawer.addEventListener("click", () => {
   drawer.setAttribute("aria-expanded", String(open));
 });
 
-for (const section of [ping, room, inventory, fragile]) section(socket);
+for (const section of [node, ping, room, inventory, fragile]) section(socket);
 socket.connect();
 
 // A page that is put away says goodbye, and comes back with a new connection.

@@ -32,7 +32,9 @@ export function room(socket) {
         const row = element("li", said.name === name ? "own" : "");
         const at = element("time", "", new Date(said.at).toTimeString().slice(0, 5));
         at.dateTime = said.at;
-        row.append(element("b", "", said.name), element("span", "", said.body), at);
+        row.append(element("b", "", said.name), element("span", "", said.body));
+        if (said.node) row.append(element("small", "", `from ${said.node}`));
+        row.append(at);
         keep(list, row, 100);
       })
       .join();

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/bennu-go/bennu/pubsub"
+	"github.com/bennu-go/bennu/pubsub/natspubsub"
+)
+
+// explain says why a node cannot connect, and what to do about it.
+func (c *cluster) explain(w io.Writer, node string, err error) {
+	text := plain(err)
+	login := fmt.Sprintf("Check the user and the password in %s: redis://user:password@host, or nats://user:password@host.", pubsubEnv)
+	switch {
+	case errors.Is(err, context.Canceled):
+		fmt.Fprintf(w, "bennu demo: stopped before it was connected.\n")
+	case strings.Contains(text, "has the name"):
+		fmt.Fprintf(w, "bennu demo: another running node has the name %s already.\nGive this one another:  --node %s-2\n", node, node)
+	case strings.Contains(text, "cluster port"):
+		fmt.Fprintf(w, "bennu demo: the port %s for other nodes is taken by another program.\nUse another, or 0 for a free one:  --pubsub '%s'\n", c.listen, c.address("0", c.peers))
+	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired):
+		fmt.Fprintf(w, "bennu demo: NATS at %s does not let this node in.\n%s\n", c.hosts, login)
+	case strings.Contains(text, "refuses the login"), strings.Contains(text, "wants a password"):
+		fmt.Fprintf(w, "bennu demo: Redis at %s does not let this node in.\n%s\n", c.hosts, login)
+	default:
+		fmt.Fprintf(w, "bennu demo: cannot connect to other nodes through %s: %s\n", c.broker(), text)
+	}
+}
+
+// plain is the text of an adapter's error without the package that it comes from.
+func plain(err error) string {
+	text := err.Error()
+	for _, prefix := range []string{"natspubsub: ", "redispubsub: ", "pubsub: "} {
+		text = strings.TrimPrefix(text, prefix)
+	}
+	return text
+}
+
+// address is the value of --pubsub for embedded NATS.
+func (c *cluster) address(port string, peers []string) string {
+	host, _, err := net.SplitHostPort(c.listen)
+	if err != nil || host == "127.0.0.1" && len(c.secret) == 0 {
+		host = ""
+	}
+	value := embedded + "://" + host + ":" + port
+	if host != "" {
+		value = embedded + "://" + net.JoinHostPort(host, port)
+	}
+	if len(peers) > 0 {
+		value += "?peers=" + strings.Join(peers, ",")
+	}
+	return value
+}
+
+// introduce tells who this node is, and how a second one joins it, which shall
+// serve on next.
+func (c *cluster) introduce(w io.Writer, node, next string, adapter pubsub.Adapter) {
+	if adapter == nil {
+		fmt.Fprintf(w, "  This node is  %s, and it is alone. %s demo -h says how several share one chat room.\n", node, program())
+		return
+	}
+	where := "at " + c.hosts
+	second := fmt.Sprintf("%s demo --addr %s", program(), next)
+	var same []string
+	switch e, ok := adapter.(*natspubsub.Embedded); {
+	case ok:
+		listens := e.Addr().String()
+		where = "on " + listens
+		second += " --pubsub '" + c.address("0", []string{reachable(listens)}) + "'"
+	case c.login || c.from == pubsubEnv:
+		same = append(same, pubsubEnv)
+	default:
+		second += " --pubsub '" + c.url + "'"
+	}
+	if len(c.secret) > 0 {
+		same = append(same, secretEnv)
+	}
+	fmt.Fprintf(w, "  This node is  %s, and meets others through %s %s.\n", node, c.broker(), where)
+	if c.scheme == embedded && len(c.secret) == 0 {
+		fmt.Fprintf(w, "  As there is no %s, it can be reached from this machine alone.\n", secretEnv)
+	}
+	fmt.Fprint(w, "  A second one, in another terminal")
+	if len(same) > 0 {
+		fmt.Fprintf(w, " with the same %s", strings.Join(same, " and "))
+	}
+	fmt.Fprintf(w, ":\n    %s\n", second)
+}
+
+// reachable is an address of this machine for one that stands for all of them.
+func reachable(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if ip := net.ParseIP(host); err == nil && ip != nil && ip.IsUnspecified() {
+		return net.JoinHostPort("127.0.0.1", port)
+	}
+	return addr
+}
+
+// program is how this command was called, to be called once more.
+func program() string {
+	if strings.Contains(os.Args[0], "go-build") { // by "go run", which leaves nothing behind
+		return "go run ./cmd/bennu"
+	}
+	return "bennu"
+}
