@@ -79,17 +79,7 @@ func runScenarios(t *testing.T, script, client, transport string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := startDriver(t, script, client, transport, string(env))
-	for name, reason := range d.left {
-		t.Run(name, func(t *testing.T) { t.Skip(reason) })
-	}
-	for _, name := range d.scenarios {
-		t.Run(name, func(t *testing.T) {
-			if failure := d.run(t, name); failure != "" {
-				t.Error(failure)
-			}
-		})
-	}
+	startDriver(t, script, client, transport, string(env)).runAll(t)
 }
 
 // needNode skips or fails the test when Node or its packages are not there.

@@ -23,10 +23,11 @@ type driver struct {
 	stderr *tail
 }
 
-func startDriver(t *testing.T, script, client, transport, env string) *driver {
+// startDriver starts a script. more are the arguments that not every script takes.
+func startDriver(t *testing.T, script, client, transport, env string, more ...string) *driver {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, "node", script, client, transport)
+	cmd := exec.CommandContext(ctx, "node", append([]string{script, client, transport}, more...)...)
 	cmd.Env = append(os.Environ(), "BENNU_ENV="+env, "BENNU_CHROMIUM="+chromium())
 	// The script ends by itself when its input ends. If it does not, it is first
 	// asked, so that it can close the browser.
@@ -82,6 +83,21 @@ func startDriver(t *testing.T, script, client, transport, env string) *driver {
 	}
 	d.scenarios, d.left = first.Scenarios, first.Left
 	return d
+}
+
+// runAll has the script run its scenarios, one after the other.
+func (d *driver) runAll(t *testing.T) {
+	t.Helper()
+	for name, reason := range d.left {
+		t.Run(name, func(t *testing.T) { t.Skip(reason) })
+	}
+	for _, name := range d.scenarios {
+		t.Run(name, func(t *testing.T) {
+			if failure := d.run(t, name); failure != "" {
+				t.Error(failure)
+			}
+		})
+	}
 }
 
 // run has the script run one scenario, and gives what failed.
