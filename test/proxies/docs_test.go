@@ -30,7 +30,7 @@ func TestDocumentation(t *testing.T) {
 		case haproxy.file:
 			source = haproxy.render(t, haproxy.production())
 		default:
-			if source, err = os.ReadFile(path); err != nil {
+			if source, err = os.ReadFile(filepath.Join("..", "..", filepath.FromSlash(b[1]))); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -38,7 +38,7 @@ func TestDocumentation(t *testing.T) {
 			t.Errorf("a block of docs/proxies.md is not in %s any more:\n%s", b[1], b[2])
 		}
 	}
-	for _, path := range []string{nginx.file, haproxy.file, "Caddyfile"} {
+	for _, path := range []string{nginx.file, haproxy.file, "Caddyfile", "haproxy.cfg"} {
 		if !shown[path] {
 			t.Errorf("docs/proxies.md shows nothing of %s", path)
 		}
