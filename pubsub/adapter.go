@@ -72,3 +72,11 @@ var (
 	// ErrStopped means an adapter that was stopped, or not started.
 	ErrStopped = errors.New("pubsub: the adapter does not run")
 )
+
+// Errors of Start that an adapter's own error wraps.
+var (
+	// ErrNameTaken means that another running node has this one's name.
+	ErrNameTaken = errors.New("another running node has this name")
+	// ErrLogin means that the broker does not accept the credentials.
+	ErrLogin = errors.New("the broker does not accept the credentials")
+)

@@ -8,8 +8,7 @@ import (
 	"net"
 	"os"
 	"strings"
-
-	"github.com/nats-io/nats.go"
+	"syscall"
 
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/pubsub/natspubsub"
@@ -22,14 +21,12 @@ func (c *cluster) explain(w io.Writer, node string, err error) {
 	switch {
 	case errors.Is(err, context.Canceled):
 		fmt.Fprintf(w, "bennu demo: stopped before it was connected.\n")
-	case strings.Contains(text, "has the name"):
+	case errors.Is(err, pubsub.ErrNameTaken):
 		fmt.Fprintf(w, "bennu demo: another running node has the name %s already.\nGive this one another:  --node %s-2\n", node, node)
-	case strings.Contains(text, "cluster port"):
+	case errors.Is(err, syscall.EADDRINUSE):
 		fmt.Fprintf(w, "bennu demo: the port %s for other nodes is taken by another program.\nUse another, or 0 for a free one:  --pubsub '%s'\n", c.listen, c.address("0", c.peers))
-	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired):
-		fmt.Fprintf(w, "bennu demo: NATS at %s does not let this node in.\n%s\n", c.hosts, login)
-	case strings.Contains(text, "refuses the login"), strings.Contains(text, "wants a password"):
-		fmt.Fprintf(w, "bennu demo: Redis at %s does not let this node in.\n%s\n", c.hosts, login)
+	case errors.Is(err, pubsub.ErrLogin):
+		fmt.Fprintf(w, "bennu demo: %s at %s does not let this node in.\n%s\n", c.broker(), c.hosts, login)
 	default:
 		fmt.Fprintf(w, "bennu demo: cannot connect to other nodes through %s: %s\n", c.broker(), text)
 	}

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"errors"
 	"math/big"
 	"net"
 	"os"
@@ -167,7 +168,10 @@ func TestCredentials(t *testing.T) {
 				t.Error(err)
 			}
 			box.next(t)
-			wantSays(t, startError(t, b.node(t, "c", c.bad)), "credentials", "check User and Password")
+			err := startError(t, b.node(t, "c", c.bad))
+			if wantSays(t, err, "credentials", "check User and Password"); !errors.Is(err, pubsub.ErrLogin) {
+				t.Errorf("%v is not ErrLogin", err)
+			}
 		})
 	}
 }

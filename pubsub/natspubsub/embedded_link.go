@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -76,7 +77,7 @@ func free(listen string) error {
 	ln, err := net.Listen("tcp", listen)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("natspubsub: the cluster port %s is taken; stop the program that has it, or set Listen to another", listen)
+		return fmt.Errorf("natspubsub: the cluster port %s is taken: %w; stop the program that has it, or set Listen to another", listen, syscall.EADDRINUSE)
 	case err != nil:
 		return fmt.Errorf("natspubsub: cannot listen on %s: %w", listen, err)
 	}
@@ -184,10 +185,24 @@ func (s *serverLog) last() string {
 func (s *serverLog) Noticef(format string, v ...any) { s.say(slog.LevelDebug, format, v) }
 
 // Warnf implements server.Logger.
-func (s *serverLog) Warnf(format string, v ...any) { s.say(slog.LevelWarn, format, v) }
+func (s *serverLog) Warnf(format string, v ...any) { s.complain(format, v) }
 
 // Errorf implements server.Logger.
-func (s *serverLog) Errorf(format string, v ...any) { s.say(slog.LevelWarn, format, v) }
+func (s *serverLog) Errorf(format string, v ...any) { s.complain(format, v) }
+
+// routine begins what the server warns of though it is as it should be: the password of its
+// only client, made a moment ago, and peers that are not there yet.
+var routine = []string{"Plaintext passwords detected", "Error trying to connect to route"}
+
+func (s *serverLog) complain(format string, v []any) {
+	level := slog.LevelWarn
+	for _, begin := range routine {
+		if strings.HasPrefix(format, begin) {
+			level = slog.LevelDebug
+		}
+	}
+	s.say(level, format, v)
+}
 
 // Fatalf implements server.Logger. The process goes on.
 func (s *serverLog) Fatalf(format string, v ...any) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/pubsub/internal/cluster"
 )
 
@@ -104,7 +105,7 @@ func (l *link) Open(ctx context.Context, e cluster.Events) error {
 func (l *link) explain(err error) error {
 	switch {
 	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked):
-		return fmt.Errorf("natspubsub: NATS at %s does not accept the credentials: %w; check User and Password, Token, or the credentials file", l.where, err)
+		return fmt.Errorf("natspubsub: %s: %w (%w); check User and Password, Token, or the credentials file", l.where, pubsub.ErrLogin, err)
 	case errors.Is(err, nats.ErrNoServers):
 		return fmt.Errorf("natspubsub: no NATS server answers at %s; is it running, and is the address right? (%w)", l.where, err)
 	case errors.Is(err, nats.ErrSecureConnRequired), errors.Is(err, nats.ErrSecureConnWanted):

@@ -170,8 +170,8 @@ func name(s *suite) {
 		_ = second.Close(ctx)
 		s.Fatal("a second node with the name of a running one has started")
 	}
-	if !strings.Contains(err.Error(), `"a"`) {
-		s.Errorf("the error does not say which name: %v", err)
+	if !errors.Is(err, pubsub.ErrNameTaken) || !strings.Contains(err.Error(), `"a"`) {
+		s.Errorf("the error is not ErrNameTaken with the name: %v", err)
 	}
 	if h := a.Health(); h.Err == nil || h.Conflicts == 0 {
 		s.Errorf("the first node of that name does not tell of it: %+v", h)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/pubsub/internal/cluster"
 )
 
@@ -47,12 +48,16 @@ func judge(err error) verdict {
 }
 
 // problem is an error of a setting: trying again does not help.
-type problem struct{ text string }
+type problem struct {
+	text string
+	is   error // what a caller may look for, or nil
+}
 
 func (p *problem) Error() string { return p.text }
+func (p *problem) Unwrap() error { return p.is }
 
 func problemf(format string, args ...any) error {
-	return &problem{fmt.Sprintf(format, args...)}
+	return &problem{text: fmt.Sprintf(format, args...)}
 }
 
 // explain says of an error at addr what is wrong and what to do about it. It shows
@@ -75,9 +80,9 @@ func (t *target) explain(addr string, user login, err error) error {
 		text := told.Error()
 		switch {
 		case strings.HasPrefix(text, "WRONGPASS"), strings.HasPrefix(text, "ERR invalid password"), strings.HasPrefix(text, "ERR AUTH"):
-			return problemf("%s refuses the login of user %q (%s); check options %s", addr, name, short(text), which)
+			return &problem{fmt.Sprintf("%s refuses the login of user %q (%s); check options %s", addr, name, short(text), which), pubsub.ErrLogin}
 		case strings.HasPrefix(text, "NOAUTH"), strings.HasPrefix(text, "DENIED"):
-			return problemf("%s wants a password; set options %s", addr, which)
+			return &problem{fmt.Sprintf("%s wants a password; set options %s", addr, which), pubsub.ErrLogin}
 		case strings.HasPrefix(text, "NOPERM"):
 			return problemf("user %q may not do what is needed at %s (%s); the package documentation lists the rules for ACL SETUSER", name, addr, short(text))
 		case strings.Contains(text, "cluster support disabled"):

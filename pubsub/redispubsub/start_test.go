@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"net"
 	"net/http/httptest"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu/internal/redistest"
+	"github.com/bennu-go/bennu/pubsub"
 )
 
 // What is wrong at the first connection is said in a sentence, without the password.
@@ -72,6 +74,8 @@ func TestStartErrors(t *testing.T) {
 				t.Error("starts")
 			case c.want != "" && (!strings.HasPrefix(err.Error(), "redispubsub: ") || !strings.Contains(err.Error(), c.want)):
 				t.Errorf("%q, want %q in it", err, c.want)
+			case strings.Contains(c.name, "password") != errors.Is(err, pubsub.ErrLogin):
+				t.Errorf("%v: ErrLogin is wrapped, or not, against the facts", err)
 			case c.want != "" && strings.Contains(err.Error(), secret):
 				t.Errorf("%q shows the password", err)
 			default:

@@ -319,5 +319,5 @@ func (n *Node) Health() pubsub.Health {
 }
 
 func (n *Node) errTaken() error {
-	return fmt.Errorf("pubsub: another running node has the name %q too; give each node a name of its own", n.options.Node)
+	return fmt.Errorf("pubsub: %w: %q; give each node a name of its own", pubsub.ErrNameTaken, n.options.Node)
 }
