@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -28,6 +29,11 @@ type link struct {
 	done   chan struct{}
 	reader sync.WaitGroup
 
+	// What the client knows too, but does not answer while it connects again.
+	payload atomic.Int64
+	at      atomic.Pointer[string]
+	closing atomic.Bool
+
 	mu   sync.Mutex
 	subs map[string]*nats.Subscription
 }
@@ -45,7 +51,9 @@ func newLink(beat time.Duration) *link {
 		beat = cluster.DefaultBeat
 	}
 	inbox := make(chan *nats.Msg, gateMessages+readMessages)
-	return &link{beat: beat, inbox: inbox, done: make(chan struct{}), gate: newGate(inbox), subs: make(map[string]*nats.Subscription)}
+	l := &link{beat: beat, inbox: inbox, done: make(chan struct{}), gate: newGate(inbox), subs: make(map[string]*nats.Subscription)}
+	l.at.Store(new(string))
+	return l
 }
 
 // Open implements cluster.Link.
@@ -59,11 +67,12 @@ func (l *link) Open(ctx context.Context, e cluster.Events) error {
 		nats.PingInterval(l.beat),
 		nats.MaxPingsOutstanding(1),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
-			if !l.conn.IsClosed() {
-				e.Down(l.cause(err))
+			if !l.closing.Load() {
+				e.Down(cause(err))
 			}
 		}),
 		nats.ReconnectHandler(func(c *nats.Conn) {
+			l.note(c)
 			// Subscriptions are sent before this is called; when the answer to a ping
 			// is here, NATS has them. If it does not come, we are called again.
 			if c.FlushTimeout(confirmTime) == nil {
@@ -73,7 +82,7 @@ func (l *link) Open(ctx context.Context, e cluster.Events) error {
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			// Of all asynchronous errors this one means that messages are gone.
 			if errors.Is(err, nats.ErrSlowConsumer) {
-				e.Dropped(l.cause(err))
+				e.Dropped(cause(err))
 			}
 		}),
 	}, l.options...)
@@ -96,8 +105,17 @@ func (l *link) Open(ctx context.Context, e cluster.Events) error {
 	if err != nil {
 		return l.explain(err)
 	}
+	l.note(l.conn)
 	l.reader.Go(l.read)
 	return nil
+}
+
+// note keeps what the server says of itself.
+func (l *link) note(c *nats.Conn) {
+	l.payload.Store(c.MaxPayload())
+	if id := c.ConnectedServerId(); id != "" { // which it is while connected
+		l.at.Store(&id)
+	}
 }
 
 // explain says what to do about a connection that was not to be had. The errors
@@ -115,12 +133,9 @@ func (l *link) explain(err error) error {
 }
 
 // cause is why the connection is gone.
-func (l *link) cause(err error) error {
+func cause(err error) error {
 	if err == nil {
-		err = l.conn.LastError()
-	}
-	if err == nil {
-		return errors.New("NATS closed the connection")
+		return errors.New("NATS: the connection was dropped")
 	}
 	return fmt.Errorf("NATS: %w", err)
 }
@@ -200,10 +215,10 @@ func (l *link) Publish(_ context.Context, messages []cluster.Outgoing) (taken in
 }
 
 // MaxPayload implements cluster.Link.
-func (l *link) MaxPayload() int { return int(l.conn.MaxPayload()) }
+func (l *link) MaxPayload() int { return int(l.payload.Load()) }
 
 // Server implements cluster.Link.
-func (l *link) Server() string { return l.conn.ConnectedServerId() }
+func (l *link) Server() string { return *l.at.Load() }
 
 // Reset implements cluster.Link.
 func (l *link) Reset() { _ = l.conn.ForceReconnect() } // fails only when it is closed
@@ -216,6 +231,7 @@ func (l *link) Close() {
 	if l.conn.IsConnected() {
 		_ = l.conn.FlushTimeout(time.Second) // what the node has handed over
 	}
+	l.closing.Store(true)
 	l.conn.Close()
 	l.gate.close()
 	close(l.done) // not the inbox: the library may be about to put something in
