@@ -20,13 +20,15 @@ type route struct {
 	number uint64
 	first  time.Time
 	last   time.Time
+	gone   bool // it was missing at some look since
 }
 
 const (
 	// routeFresh is how long a look is good for.
 	routeFresh = 20 * time.Millisecond
 	// routeSettled is how long a new route may be replaced by another: two peers that
-	// call each other at one time keep only one.
+	// call each other at one time keep only one. Between the two there is no time
+	// without any.
 	routeSettled = 3 * time.Second
 	// routeMemory is how long a lost peer is remembered; one that comes back later is as
 	// a new one.
@@ -92,11 +94,15 @@ func (r *routes) returned(routes map[string]uint64) (lost bool) {
 		if !known {
 			was.first = now
 		}
-		lost = lost || known && was.number != number && was.last.Sub(was.first) > routeSettled
-		was.number, was.last = number, now
+		lost = lost || known && was.number != number && (was.gone || was.last.Sub(was.first) > routeSettled)
+		was.number, was.last, was.gone = number, now, false
 		r.seen[id] = was
 	}
 	for id, was := range r.seen {
+		if routes[id] == 0 {
+			was.gone = true
+			r.seen[id] = was
+		}
 		if now.Sub(was.last) > routeMemory {
 			delete(r.seen, id)
 		}
