@@ -1,0 +1,143 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"testing"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/bennu-go/bennu/internal/redistest"
+)
+
+// The kinds of adapter.
+const (
+	kindNATS     = "nats"
+	kindEmbedded = "embedded"
+	kindRedis    = "redis"
+)
+
+var (
+	kinds       = []string{kindEmbedded, kindNATS, kindRedis}
+	brokerKinds = []string{kindNATS, kindRedis} // those with a broker that can be killed
+)
+
+// forKinds runs a test for each, at the same time.
+func forKinds(t *testing.T, kinds []string, test func(t *testing.T, kind string)) {
+	t.Parallel()
+	for _, kind := range kinds {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			test(t, kind)
+		})
+	}
+}
+
+// broker is one in a process of its own. It has nothing when it comes back after kill.
+type broker interface {
+	addr() string
+	kill(t testing.TB)
+	restart(t testing.TB)
+	suspend(t testing.TB)
+	resume(t testing.TB)
+}
+
+// startBroker runs a broker until the end of the test.
+func startBroker(t testing.TB, kind string) broker {
+	t.Helper()
+	switch kind {
+	case kindNATS:
+		return startNATS(t)
+	case kindRedis:
+		return redisBroker{redistest.Start(t)}
+	}
+	t.Fatalf("there is no broker of the kind %q", kind)
+	return nil
+}
+
+// scheme is what the URL of a broker begins with.
+var scheme = map[string]string{kindNATS: "nats://", kindRedis: "redis://"}
+
+// redisBroker is a Redis server.
+type redisBroker struct{ *redistest.Server }
+
+func (b redisBroker) addr() string         { return b.Addr }
+func (b redisBroker) kill(t testing.TB)    { t.Helper(); b.Kill(t) }
+func (b redisBroker) restart(t testing.TB) { t.Helper(); b.Restart(t) }
+func (b redisBroker) suspend(t testing.TB) { t.Helper(); b.Suspend(t) }
+func (b redisBroker) resume(t testing.TB)  { t.Helper(); b.Resume(t) }
+
+// tooLarge is a payload that a broker does not take.
+var tooLarge = map[string]int{kindNATS: 2 << 20, kindEmbedded: 2 << 20, kindRedis: 9 << 20}
+
+// natsBroker is a NATS server.
+type natsBroker struct {
+	options natsOptions
+	ready   natsReady
+	process *process
+}
+
+type natsOptions struct{ Port int }
+
+type natsReady struct{ Addr string }
+
+// runNATS is the program.
+func runNATS(o natsOptions) (ready natsReady, stop func() error, err error) {
+	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: o.Port, NoSigs: true, NoLog: true})
+	if err != nil {
+		return ready, nil, err
+	}
+	s.Start()
+	if !s.ReadyForConnections(patience) {
+		return ready, nil, errors.New("the server does not start")
+	}
+	ready.Addr = s.Addr().String()
+	return ready, func() error {
+		s.Shutdown()
+		s.WaitForShutdown()
+		return nil
+	}, nil
+}
+
+func startNATS(t testing.TB) *natsBroker {
+	t.Helper()
+	b := &natsBroker{}
+	for range 10 {
+		b.options.Port = freePort()
+		var err error
+		if b.process, err = trySpawn(t, roleNATS, "the NATS server", b.options, &b.ready); err == nil {
+			return b
+		}
+		t.Logf("port %d: %v", b.options.Port, err)
+	}
+	t.Fatal("no NATS server starts")
+	return nil
+}
+
+// freePort is one that nobody has now, and that the system gives to nobody: who
+// connects to a port of its range while nothing listens there may get that port
+// himself.
+func freePort() int {
+	for {
+		port := 15_000 + rand.IntN(15_000)
+		ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err == nil {
+			_ = ln.Close()
+			return port
+		}
+	}
+}
+
+func (b *natsBroker) addr() string { return b.ready.Addr }
+
+func (b *natsBroker) kill(testing.TB) { b.process.kill() }
+
+func (b *natsBroker) restart(t testing.TB) {
+	t.Helper()
+	b.process = spawn(t, roleNATS, "the NATS server", b.options, &b.ready)
+}
+
+func (b *natsBroker) suspend(t testing.TB) { t.Helper(); b.process.suspend(t) }
+func (b *natsBroker) resume(t testing.TB)  { t.Helper(); b.process.resume(t) }

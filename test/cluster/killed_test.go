@@ -1,0 +1,57 @@
+package cluster
+
+import (
+	"testing"
+	"time"
+)
+
+// TestKilledNode: one of three nodes is killed. The clients of the two others notice
+// nothing, and it takes part again once it is back under its name.
+func TestKilledNode(t *testing.T) {
+	forKinds(t, sized([]string{kindEmbedded}, kinds), func(t *testing.T, kind string) {
+		const topic = "room:all"
+		c, list := startNodes(t, kind, nil, "a", "b", "c")
+		survivors := openAccount(t, topic, 2*time.Millisecond, sized(5, 100), list[0], list[1])
+		victim := list[2]
+		for range sized(1, 20) {
+			victim.listen(t, topic)
+			victim.watch(t, topic)
+			survivors.begin(t)
+			do[struct{}](t, victim, "flow", publishing{Topic: topic, From: "c", Every: 2 * time.Millisecond})
+			eventually(t, "the victim publishes and hears", func() bool {
+				h := victim.heard(t, topic)
+				return h.From["a"].Got > 20 && h.From["b"].Got > 20 && h.From["c"].Got > 20
+			})
+
+			victim.kill()
+			survivors.progress(t, "the survivors go on", 50)
+			for _, n := range list[:2] {
+				n.join(t, "room:new").Abort()
+				n.join(t, topic).Abort()
+			}
+			survivors.progress(t, "the survivors go on", 200)
+			survivors.end(t)
+
+			victim = c.start("c", nil)
+			c.meet()
+			all := openAccount(t, "room:again", time.Millisecond, 1, list[0], list[1], victim)
+			all.begin(t)
+			all.progress(t, "all three hear each other", 100)
+			all.end(t)
+			if missed := all.settle(t); missed != 0 {
+				t.Errorf("%d messages were missed with the restarted node", missed)
+			}
+		}
+		if missed := survivors.settle(t); missed != 0 {
+			t.Errorf("the survivors missed %d messages", missed)
+		}
+		for _, w := range survivors.watchers {
+			w.checkWhole(t)
+		}
+		for _, n := range list[:2] {
+			if s := n.stats(t); s.PubSub.Gaps != 0 || s.Gaps != 0 || s.Crashes != 0 {
+				t.Errorf("%s told of gaps: %+v", n.name, s)
+			}
+		}
+	})
+}

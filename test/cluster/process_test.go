@@ -1,0 +1,190 @@
+package cluster
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// What this program is when it is not the test, and how it is told.
+const (
+	roleEnv    = "BENNU_CLUSTER_ROLE"
+	optionsEnv = "BENNU_CLUSTER_OPTIONS"
+	roleNode   = "node"
+	roleNATS   = "nats"
+)
+
+// play is a whole program: it reads its options, prints what the test must know as one
+// line, and stops when its input ends, which it does with the test.
+func play[O, R any](run func(o O) (ready R, stop func() error, err error)) (code int) {
+	var o O
+	if err := json.Unmarshal([]byte(os.Getenv(optionsEnv)), &o); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 2
+	}
+	ready, stop, err := run(o)
+	if err == nil {
+		err = json.NewEncoder(os.Stdout).Encode(ready)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	_, _ = io.Copy(io.Discard, os.Stdin)
+	if err := stop(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// process is this program in another role.
+type process struct {
+	t     testing.TB
+	name  string
+	cmd   *exec.Cmd
+	stdin io.Closer
+	log   *book
+	ended chan struct{}
+	err   error // how it ended
+	over  bool  // it was killed, or its end was waited for
+}
+
+// spawn runs one until the end of the test, when it must end well and have told of no
+// crash. It returns when ready has been read.
+func spawn(t testing.TB, role, name string, options, ready any, prefix ...string) *process {
+	t.Helper()
+	p, err := trySpawn(t, role, name, options, ready, prefix...)
+	if err != nil {
+		t.Fatalf("%s %s: %v", role, name, err)
+	}
+	return p
+}
+
+// trySpawn is spawn for one that may not start. The prefix is a command that runs it.
+func trySpawn(t testing.TB, role, name string, options, ready any, prefix ...string) (*process, error) {
+	t.Helper()
+	text, err := json.Marshal(options)
+	if err != nil {
+		return nil, err
+	}
+	args := append(prefix[:len(prefix):len(prefix)], os.Args[0])
+	p := &process{t: t, name: name, log: &book{}, ended: make(chan struct{})}
+	p.cmd = exec.Command(args[0], args[1:]...)
+	p.cmd.Env = append(os.Environ(), roleEnv+"="+role, optionsEnv+"="+string(text))
+	p.cmd.Stderr = p.log
+	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	stdout, err := p.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
+	first := make(chan []byte, 1)
+	go func() {
+		defer close(p.ended)
+		r := bufio.NewReader(stdout)
+		line, _ := r.ReadBytes('\n')
+		first <- line
+		_, _ = io.Copy(p.log, r)
+		p.err = p.cmd.Wait()
+	}()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case line := <-first:
+		if err := json.Unmarshal(line, ready); err != nil {
+			p.kill()
+			return nil, fmt.Errorf("it did not start: %s", p.log)
+		}
+	case <-timer.C:
+		p.kill()
+		return nil, fmt.Errorf("it did not start: %s", p.log)
+	}
+	t.Cleanup(func() { p.end(t) })
+	return p, nil
+}
+
+// kill ends the process with SIGKILL.
+func (p *process) kill() {
+	p.over = true
+	_ = p.cmd.Process.Kill()
+	<-p.ended
+}
+
+// suspend stops it without ending it: its connections stay, and nothing answers.
+func (p *process) suspend(t testing.TB) {
+	t.Helper()
+	if err := suspend(p.cmd.Process); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (p *process) resume(t testing.TB) {
+	t.Helper()
+	if err := resume(p.cmd.Process); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// end lets it stop, unless it was killed, and looks at its log.
+func (p *process) end(t testing.TB) {
+	_ = p.stdin.Close()
+	if !p.over {
+		p.over = true
+		_ = resume(p.cmd.Process)
+		timer := time.NewTimer(patience)
+		defer timer.Stop()
+		select {
+		case <-p.ended:
+			if p.err != nil {
+				t.Errorf("%s ended with %v", p.name, p.err)
+			}
+		case <-timer.C:
+			p.kill()
+			t.Errorf("%s did not stop", p.name)
+		}
+	}
+	for _, crash := range []string{"panic", "fatal error", "DATA RACE", "crashed"} {
+		if p.log.has(crash) {
+			t.Errorf("%q in the log of %s", crash, p.name)
+		}
+	}
+	if t.Failed() {
+		t.Logf("the log of %s:\n%s", p.name, p.log)
+	}
+}
+
+// book keeps what is logged, up to a bound.
+type book struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *book) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.buf.Len() < 1<<20 {
+		b.buf.Write(p)
+	}
+	return len(p), nil
+}
+
+func (b *book) has(text string) bool { return strings.Contains(b.String(), text) }
+
+func (b *book) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
