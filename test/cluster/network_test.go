@@ -1,0 +1,156 @@
+package cluster
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+// startBehind makes a cluster of two: a, and b, which reaches its broker, or a where
+// there is none, through a bad network.
+func startBehind(t *testing.T, kind string, probe time.Duration) (*nodes, []*node, *proxy) {
+	t.Helper()
+	c := newNodes(t, kind)
+	change := func(o *nodeOptions) { o.Probe = probe }
+	a := c.start("a", change)
+	target := a.ready.Cluster
+	if c.broker != nil {
+		target = c.broker.addr()
+	}
+	p := startProxy(t, target)
+	c.start("b", func(o *nodeOptions) {
+		change(o)
+		if c.broker == nil {
+			o.Peers = []string{p.addr}
+		} else {
+			o.URL = scheme[kind] + p.addr
+		}
+	})
+	c.meet()
+	return c, c.list, p
+}
+
+// TestHalfOpen (F38): the network between a node and its broker loses everything, and
+// tells nobody. The node finds out, and comes back.
+func TestHalfOpen(t *testing.T) {
+	forKinds(t, kinds, func(t *testing.T, kind string) {
+		_, list, p := startBehind(t, kind, sized(200*time.Millisecond, 0))
+		a := openAccount(t, "room:all", 5*time.Millisecond, 2, list...)
+		for range sized(1, 5) {
+			a.begin(t)
+			a.progress(t, "messages go both ways", 20)
+			before := list[1].stats(t).PubSub
+			p.silence()
+			since := time.Now()
+			if kind != kindEmbedded { // whose broker is within the process, and stays
+				eventually(t, "the node knows that its broker is away", func() bool {
+					h := list[1].stats(t).PubSub
+					return !h.Connected || h.Since != before.Since
+				})
+				atMost(t, "found after", time.Since(since), 10*time.Second)
+			}
+			a.progress(t, "messages go both ways again", 20)
+			atMost(t, "both ways again after", time.Since(since), 13*time.Second)
+			a.end(t)
+			if missed := a.settle(t); missed == 0 {
+				t.Error("nothing was missed: the network was sound")
+			}
+		}
+	})
+}
+
+// TestGapIsOver: a client that was told of a gap, and has joined again, misses nothing of
+// what is published from then on. Nothing follows that one message, whose number would
+// tell. The network is slow: what has not got through yet shows.
+func TestGapIsOver(t *testing.T) {
+	forKinds(t, kinds, func(t *testing.T, kind string) {
+		_, list, p := startBehind(t, kind, time.Second)
+		p.slow(150 * time.Millisecond)
+		a := openAccount(t, "room:all", 0, 2, list...)
+		cut := list[1] // what is published on the other is lost to it
+		for round := range sized(2, 20) {
+			told := a.watchers[2].times()
+			p.darken()
+			// So long that the nodes forget each other, or not.
+			if round%2 == 0 {
+				eventually(t, "a node forgets the other", func() bool { return len(cut.stats(t).PubSub.Peers) == 0 })
+			}
+			lasts(sized(time.Second, 3*time.Second))
+			p.lighten()
+			eventually(t, "the client is told", func() bool { return a.watchers[2].times() > told && a.watchers[2].isJoined() })
+			told = a.watchers[2].times()
+			last := list[0].publish(t, a.topic, 1).Last
+			eventually(t, "one message arrives, or a gap is told of again", func() bool {
+				return a.watchers[2].tally.last("a") == last || a.watchers[2].times() > told
+			})
+			a.closing(t)
+		}
+		a.settle(t)
+	})
+}
+
+// TestLatency (F38): a network that is slow, and sound, costs nothing but time.
+func TestLatency(t *testing.T) {
+	forKinds(t, kinds, func(t *testing.T, kind string) {
+		_, list, p := startBehind(t, kind, 0)
+		p.slow(sized(100*time.Millisecond, 300*time.Millisecond))
+		a := openAccount(t, "room:all", 5*time.Millisecond, 2, list...)
+		before := list[1].stats(t).PubSub
+		a.begin(t)
+		a.progress(t, "messages go both ways", sized(200, 5000))
+		a.end(t)
+		if missed := a.settle(t); missed != 0 {
+			t.Errorf("%d messages were missed", missed)
+		}
+		for _, w := range a.watchers {
+			w.checkWhole(t)
+		}
+		if h := list[1].stats(t).PubSub; h.Since != before.Since || h.Gaps != 0 {
+			t.Errorf("the connection was lost: %+v", h)
+		}
+	})
+}
+
+// TestCut (F32, F38): connections that end in the middle of a frame.
+func TestCut(t *testing.T) {
+	forKinds(t, kinds, func(t *testing.T, kind string) {
+		_, list, p := startBehind(t, kind, time.Second)
+		a := openAccount(t, "room:all", 2*time.Millisecond, 2, list...)
+		a.begin(t)
+		for i := range sized(4, 100) {
+			a.progress(t, "messages go both ways", 10)
+			p.cutAfter(1000 + rand.IntN(5000))
+			eventually(t, "the connection is cut", func() bool { return p.cutsSoFar() > i })
+		}
+		a.progress(t, "messages go both ways again", 10)
+		a.end(t)
+		a.settle(t)
+	})
+}
+
+// TestTooLarge (F38): a message that the broker does not take is an error to who
+// publishes it, and nothing else.
+func TestTooLarge(t *testing.T) {
+	forKinds(t, kinds, func(t *testing.T, kind string) {
+		_, list := startNodes(t, kind, nil, "a", "b")
+		a := openAccount(t, "room:all", 5*time.Millisecond, 1, list...)
+		before := list[0].stats(t).PubSub
+		for range 3 {
+			if got := do[cast](t, list[0], "cast", casting{Topic: "room:huge", Event: "huge", Size: tooLarge[kind]}); got.Err != "too large" {
+				t.Errorf("Broadcast: %q, want pubsub.ErrTooLarge", got.Err)
+			}
+		}
+		a.closing(t)
+		if missed := a.settle(t); missed != 0 {
+			t.Errorf("%d messages were missed", missed)
+		}
+		for _, n := range list {
+			if h := n.stats(t).PubSub; h.Gaps != 0 || n == list[0] && h.Since != before.Since {
+				t.Errorf("%s: the connection was lost: %+v", n.name, h)
+			}
+		}
+		for _, w := range a.watchers {
+			w.checkWhole(t)
+		}
+	})
+}
