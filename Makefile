@@ -22,7 +22,7 @@ FIXTURE_ADDR ?= 127.0.0.1:4011
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} \
 		/^##@ / {printf "\n%s\n", substr($$0, 5)} \
-		/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+		/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: test
 test: deps lint ## everything CI runs: installs what it needs, lints, then all tests, stock clients, proxies and Redis too
@@ -73,6 +73,18 @@ redis: deps ## the Redis adapter alone, with real servers: one, Sentinels, a clu
 .PHONY: faults
 faults: ## hostile clients at full size, times asserted: 3 min, on a machine that does nothing else
 	BENNU_FULL=1 go test -count=1 -timeout 30m -v ./test/faults
+
+.PHONY: cluster-faults
+cluster-faults: ## nodes and brokers killed, stopped and cut off, at full size: 15 min, on a machine that does nothing else
+	BENNU_FULL=1 BENNU_REQUIRE_REDIS=1 go test -count=1 -timeout 60m -v ./test/cluster
+
+.PHONY: cluster-order
+cluster-order: ## a million messages between three nodes over each broker, none lost, doubled or out of order
+	BENNU_FULL=1 BENNU_REQUIRE_REDIS=1 go test -count=1 -timeout 30m -run '/^Order$$' -v ./pubsub/natspubsub ./pubsub/redispubsub
+
+.PHONY: partitions
+partitions: ## networks between nodes that are cut: needs root, ip and iptables; 2 min
+	BENNU_PARTITIONS=1 go test -race -count=1 -timeout 30m -run Partition -v ./test/cluster
 
 .PHONY: conformance
 conformance: ## the wire cases alone, each one shown

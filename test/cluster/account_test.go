@@ -169,3 +169,22 @@ func (a *account) settle(t testing.TB) (missed int) {
 	t.Logf("%v messages published, %v refused, %d missed; slowest call %v", a.lastOf, a.refused, missed, a.slowest)
 	return missed
 }
+
+// intact wants two nodes, which were connected all the time, to have missed nothing of
+// each other.
+func (a *account) intact(t testing.TB, x, y string) {
+	t.Helper()
+	for _, n := range a.nodes {
+		from := x
+		switch n.options.Node {
+		case x:
+			from = y
+		case y:
+		default:
+			continue
+		}
+		if missing := n.heard(t, a.topic).From[from].missing(); missing != 0 {
+			t.Errorf("%s missed %d messages of %s, to which it was connected all the time", n.name, missing, from)
+		}
+	}
+}
