@@ -55,3 +55,31 @@ func TestKilledNode(t *testing.T) {
 		}
 	})
 }
+
+// TestStoppedNode (F26): the process of one of three nodes stops for a while and goes
+// on, with or without others having given it up. Nothing comes twice or out of order,
+// what it missed is told of and counted, and the two others miss nothing of each other.
+func TestStoppedNode(t *testing.T) {
+	forKinds(t, kinds, func(t *testing.T, kind string) {
+		_, list := startNodes(t, kind, func(o *nodeOptions) { o.Probe = sized(300*time.Millisecond, 0) }, "a", "b", "c")
+		a := openAccount(t, "room:all", 5*time.Millisecond, sized(2, 20), list...)
+		a.begin(t)
+		for _, span := range sized([]time.Duration{100 * time.Millisecond, 3 * time.Second},
+			[]time.Duration{time.Second, 5 * time.Second, 20 * time.Second, 45 * time.Second}) {
+			a.progress(t, "all hear each other", 20)
+			list[2].suspend(t)
+			lasts(span)
+			list[2].resume(t)
+			a.progress(t, "all hear each other again", 20)
+		}
+		a.end(t)
+		missed := a.settle(t)
+		a.intact(t, "a", "b")
+		t.Logf("%d messages missed", missed)
+		for _, n := range list {
+			if h := n.stats(t).PubSub; h.Conflicts != 0 || h.Garbage != 0 {
+				t.Errorf("%s: %+v", n.name, h)
+			}
+		}
+	})
+}
