@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/bennu-go/bennu/internal/testport"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/pubsub/pubsubtest"
 )
@@ -28,12 +29,7 @@ func embedded(t testing.TB, o EmbeddedOptions) *Embedded {
 // freeAddr is an address that nobody listens on.
 func freeAddr(t testing.TB) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
+	return fmt.Sprintf("127.0.0.1:%d", testport.Free(t))
 }
 
 // TestGossip gives each node one peer: they find out about the others by themselves.

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"go.uber.org/goleak"
 
+	"github.com/bennu-go/bennu/internal/testport"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/pubsub/internal/cluster"
 	"github.com/bennu-go/bennu/pubsub/pubsubtest"
@@ -29,7 +30,7 @@ type broker struct {
 
 func startBroker(t testing.TB, change func(*server.Options)) *broker {
 	t.Helper()
-	b := &broker{t: t, options: server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true}}
+	b := &broker{t: t, options: server.Options{Host: "127.0.0.1", Port: testport.Free(t), NoSigs: true, NoLog: true}}
 	if change != nil {
 		change(&b.options)
 	}

@@ -2,14 +2,12 @@ package cluster
 
 import (
 	"errors"
-	"fmt"
-	"math/rand/v2"
-	"net"
 	"testing"
 
 	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/bennu-go/bennu/internal/redistest"
+	"github.com/bennu-go/bennu/internal/testport"
 )
 
 // The kinds of adapter.
@@ -105,7 +103,7 @@ func startNATS(t testing.TB) *natsBroker {
 	t.Helper()
 	b := &natsBroker{}
 	for range 10 {
-		b.options.Port = freePort()
+		b.options.Port = testport.Free(t)
 		var err error
 		if b.process, err = trySpawn(t, roleNATS, "the NATS server", b.options, &b.ready); err == nil {
 			return b
@@ -114,20 +112,6 @@ func startNATS(t testing.TB) *natsBroker {
 	}
 	t.Fatal("no NATS server starts")
 	return nil
-}
-
-// freePort is one that nobody has now, and that the system gives to nobody: who
-// connects to a port of its range while nothing listens there may get that port
-// himself.
-func freePort() int {
-	for {
-		port := 15_000 + rand.IntN(15_000)
-		ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err == nil {
-			_ = ln.Close()
-			return port
-		}
-	}
 }
 
 func (b *natsBroker) addr() string { return b.ready.Addr }
