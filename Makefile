@@ -75,7 +75,7 @@ faults: ## hostile clients at full size, times asserted: 3 min, on a machine tha
 	BENNU_FULL=1 go test -count=1 -timeout 30m -v ./test/faults
 
 .PHONY: cluster-faults
-cluster-faults: ## nodes and brokers killed, stopped and cut off, at full size: 15 min, on a machine that does nothing else
+cluster-faults: ## nodes and brokers killed, stopped and cut off, at full size: 30 min, on a machine that does nothing else
 	BENNU_FULL=1 BENNU_REQUIRE_REDIS=1 go test -count=1 -timeout 60m -v ./test/cluster
 
 .PHONY: cluster-order

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"fmt"
 	"testing"
 	"time"
 )
@@ -11,9 +12,9 @@ func TestKilledNode(t *testing.T) {
 	forKinds(t, sized([]string{kindEmbedded}, kinds), func(t *testing.T, kind string) {
 		const topic = "room:all"
 		c, list := startNodes(t, kind, nil, "a", "b", "c")
-		survivors := openAccount(t, topic, 2*time.Millisecond, sized(5, 100), list[0], list[1])
+		survivors := openAccount(t, topic, 2*time.Millisecond, sized(5, 20), list[0], list[1])
 		victim := list[2]
-		for range sized(1, 20) {
+		for round := range sized(1, 20) {
 			victim.listen(t, topic)
 			victim.watch(t, topic)
 			survivors.begin(t)
@@ -34,7 +35,7 @@ func TestKilledNode(t *testing.T) {
 
 			victim = c.start("c", nil)
 			c.meet()
-			all := openAccount(t, "room:again", time.Millisecond, 1, list[0], list[1], victim)
+			all := openAccount(t, fmt.Sprint("room:again", round), time.Millisecond, 1, list[0], list[1], victim)
 			all.begin(t)
 			all.progress(t, "all three hear each other", 100)
 			all.end(t)

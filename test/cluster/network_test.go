@@ -68,7 +68,7 @@ func TestGapIsOver(t *testing.T) {
 		p.slow(150 * time.Millisecond)
 		a := openAccount(t, "room:all", 0, 2, list...)
 		cut := list[1] // what is published on the other is lost to it
-		for round := range sized(2, 20) {
+		for round := range sized(2, 6) {
 			told := a.watchers[2].times()
 			p.darken()
 			// So long that the nodes forget each other, or not.
