@@ -1,0 +1,309 @@
+package tracker
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// full asks for the size that takes minutes.
+var full = os.Getenv("BENNU_FULL") == "1"
+
+// steps is the length of a history, without its end, in which all is healed.
+const steps = 200
+
+// history runs one from its seed and returns what went wrong, and where.
+func history(seed uint64, broken defect, trace func(string, ...any)) error {
+	w := newWorld(seed, broken)
+	if trace != nil {
+		w.trace = trace
+		w.trace("%d nodes, %+v, loss %v, double %v, delay %d", len(w.nodes), w.cfg, w.loss, w.double, w.delay)
+	}
+	step := 0
+	after := func() bool {
+		for _, n := range w.nodes {
+			if n.state != nil && n.dirty {
+				n.dirty = false
+				w.checkFold(n)
+				w.checkOwn(n)
+			}
+			if n.state != nil && step%32 == 0 {
+				w.checkIndexes(n)
+			}
+		}
+		return w.err == nil
+	}
+	for ; step < steps; step++ {
+		w.trace("step %d, %v", step, w.now)
+		w.act()
+		if !after() {
+			break
+		}
+	}
+	if w.err == nil {
+		w.end(after)
+	}
+	if w.err != nil {
+		return fmt.Errorf("BENNU_SEED=%d, step %d: %w", seed, step, w.err)
+	}
+	return nil
+}
+
+// act does one thing at random.
+func (w *world) act() {
+	n := pick(w, w.nodes...)
+	roll := w.rng.IntN(100)
+	switch {
+	case roll < 50:
+		for range 1 + w.rng.IntN(4) {
+			w.pass()
+		}
+	case roll < 88:
+		if n.state != nil && !n.paused {
+			w.use(n, roll)
+		}
+	case roll < 89: // storm
+		if n.state != nil && !n.paused {
+			for range 40 {
+				w.use(n, 50+w.rng.IntN(38))
+			}
+		}
+	case roll < 91: // crash
+		w.trace("crash of %s", n.name)
+		n.state = nil
+	case roll < 92: // stop in good order
+		if n.state != nil && !n.paused {
+			w.trace("goodbye of %s", n.name)
+			w.send(n, n.state.Goodbye())
+			if diff, out := n.state.Tick(w.now); !diff.Empty() || out != nil {
+				w.fail("%s goes on after its goodbye", n.name)
+			}
+			n.state = nil
+		}
+	case roll < 95: // start under the same name, without a word before when it still runs
+		w.start(n, n.name)
+	case roll < 96: // start under another
+		w.start(n, fmt.Sprintf("n%d.%d", n.i, w.starts))
+	case roll < 98:
+		w.part()
+	case roll < 99:
+		w.trace("heal")
+		w.cut = [maxNodes][maxNodes]bool{}
+	default:
+		n.paused = !n.paused
+		w.trace("pause of %s: %v", n.name, n.paused)
+	}
+}
+
+// use has one of a node's users do something.
+func (w *world) use(n *node, roll int) {
+	p := place{pick(w, topics...), Owner(1 + w.rng.IntN(4)), pick(w, keys...)}
+	meta := fmt.Sprint(w.rng.IntN(1000))
+	_, tracked := n.own[p]
+	var diff Diff
+	var err error
+	switch {
+	case roll < 70:
+		w.trace("%s tracks %v", n.name, p)
+		if diff, err = n.state.Track(p.topic, p.owner, p.key, []byte(meta)); tracked != (err == ErrTracked) {
+			w.fail("Track: %v", err)
+		}
+		if err == nil {
+			n.own[p] = meta
+		}
+	case roll < 77:
+		w.trace("%s updates %v", n.name, p)
+		if diff, err = n.state.Update(p.topic, p.owner, p.key, []byte(meta)); tracked != (err == nil) {
+			w.fail("Update: %v", err)
+		}
+		if tracked {
+			n.own[p] = meta
+			if len(diff.Joins) != 1 || len(diff.Leaves) != 1 || diff.Joins[0].PrevRef() != diff.Leaves[0].Ref() {
+				w.fail("an update is %v", diff)
+			}
+		}
+	case roll < 85:
+		w.trace("%s untracks %v", n.name, p)
+		diff = n.state.Untrack(p.topic, p.owner, p.key)
+		if tracked != (len(diff.Leaves) == 1) {
+			w.fail("Untrack: %v", diff)
+		}
+		delete(n.own, p)
+	default:
+		w.trace("owner %d of %s dies", p.owner, n.name)
+		diff = n.state.UntrackOwner(p.owner)
+		for q := range n.own {
+			if q.owner == p.owner {
+				delete(n.own, q)
+			}
+		}
+	}
+	n.dirty = true
+	w.apply(n, diff)
+}
+
+// part cuts the network: in two, or a few directions only.
+func (w *world) part() {
+	if w.rng.IntN(2) == 0 {
+		var side [maxNodes]int
+		for i := range side {
+			side[i] = w.rng.IntN(2)
+		}
+		w.trace("partition %v", side)
+		for i := range side {
+			for j := range side {
+				w.cut[i][j] = side[i] != side[j]
+			}
+		}
+		return
+	}
+	for range 1 + w.rng.IntN(4) {
+		i, j := w.rng.IntN(len(w.nodes)), w.rng.IntN(len(w.nodes))
+		w.trace("%d does not reach %d", i, j)
+		w.cut[i][j] = true
+	}
+}
+
+// end heals everything, and sees that all agree in time.
+func (w *world) end(after func() bool) {
+	w.trace("the end: all is healed")
+	w.cut = [maxNodes][maxNodes]bool{}
+	w.loss, w.double, w.delay = 0, 0, 0
+	for _, n := range w.nodes {
+		n.paused = false
+	}
+	periods := func(n int) bool {
+		for range n * int(period/quantum) {
+			if w.pass(); !after() {
+				return false
+			}
+		}
+		return true
+	}
+	small := w.cfg.MessageSize < 1000
+	wait := 3
+	if w.strangers() {
+		wait += w.cfg.MaxSilentPeriods // they meet when one of them beats
+	}
+	if small {
+		wait = 40 // many messages, of which only so many go out in a period
+	}
+	if !periods(wait) {
+		return
+	}
+	w.checkEqual(true)
+	if !periods(int(w.cfg.DownPeriod/period) + 3) {
+		return
+	}
+	w.checkEqual(false)
+	for _, n := range w.nodes {
+		if n.state != nil {
+			w.checkIndexes(n)
+		}
+	}
+	if w.rng.IntN(8) == 0 && periods(int(w.cfg.PermdownPeriod/period)+3) {
+		w.checkEqual(false)
+		w.checkForgotten()
+	}
+}
+
+// strangers reports whether there are two replicas that do not know of each other.
+func (w *world) strangers() bool {
+	for _, a := range w.nodes {
+		for _, b := range w.nodes {
+			if a != b && a.state != nil && b.state != nil && a.state.known(b.state.Self()) == nil && b.state.known(a.state.Self()) == nil {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// histories runs them on all cores until one fails or all have passed. It returns how
+// many were run.
+func histories(count int, broken defect, progress func(done int)) (int, error) {
+	var next, done atomic.Int64
+	var mu sync.Mutex
+	var first error
+	var wg sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for {
+				seed := next.Add(1)
+				mu.Lock()
+				failed := first != nil
+				mu.Unlock()
+				if failed || seed > int64(count) {
+					return
+				}
+				err := history(uint64(seed), broken, nil)
+				mu.Lock()
+				if first == nil {
+					first = err
+				}
+				mu.Unlock()
+				if n := done.Add(1); progress != nil {
+					progress(int(n))
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return int(done.Load()), first
+}
+
+// TestSimulation runs 2,000 histories, with BENNU_FULL=1 100,000 of them, and with
+// BENNU_SEED=n that one, told step by step.
+func TestSimulation(t *testing.T) {
+	if text := os.Getenv("BENNU_SEED"); text != "" {
+		seed, err := strconv.ParseUint(text, 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := history(seed, sound, t.Logf); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	count := 2000
+	var progress func(int)
+	if full {
+		count = 100_000
+		progress = func(done int) {
+			if done%5000 == 0 {
+				t.Logf("%d of %d histories", done, count)
+			}
+		}
+	}
+	if n, err := histories(count, sound, progress); err != nil {
+		t.Fatalf("after %d histories: %v", n, err)
+	}
+}
+
+// TestDefects breaks the rules one by one and wants the simulation to see it.
+func TestDefects(t *testing.T) {
+	for broken, name := range map[defect]string{
+		gapsAccepted:          "gaps accepted",
+		removalsWithoutNumber: "removals without number",
+		unlistedKept:          "unlisted kept",
+		partTakenForAll:       "part taken for all",
+		historyWithoutStart:   "history without start",
+		deadAccepted:          "dead accepted",
+		hearsayTaken:          "hearsay taken",
+		silenceIgnored:        "silence ignored",
+		leavesUntold:          "leaves untold",
+		needIgnored:           "need ignored",
+	} {
+		t.Run(name, func(t *testing.T) {
+			n, err := histories(20_000, broken, nil)
+			if err == nil {
+				t.Fatalf("%d histories passed", n)
+			}
+			t.Logf("seen after %d: %v", n, err)
+		})
+	}
+}
