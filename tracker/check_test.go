@@ -147,6 +147,17 @@ func (w *world) checkEqual(ghosts bool) {
 	}
 }
 
+// checkSettled: once all agree, nothing changes but what is known of the dead.
+func (w *world) checkSettled(n *node, d Diff) {
+	for _, e := range slices.Concat(d.Joins, d.Leaves) {
+		for _, other := range w.nodes {
+			if other.state != nil && other.state.Self() == e.Replica() {
+				w.fail("%s: %s of %s comes or goes after all agreed", n.name, e.Key(), other.name)
+			}
+		}
+	}
+}
+
 // checkForgotten: nothing is left of those who are gone for good.
 func (w *world) checkForgotten() {
 	for _, n := range w.nodes {

@@ -21,7 +21,7 @@
 // agreement and cannot spoil it.
 //
 // An idle replica beats once in [Config.MaxSilentPeriods]+1 periods, but in every
-// one while somebody is down, unknown, or not known to know all. Who is silent
+// one while somebody is down, overdue, unknown, or not known to know all. Who is silent
 // for [Config.DownPeriod] is down: its entries leave, and join again when it is
 // back. After [Config.PermdownPeriod] it is forgotten. A later incarnation of its
 // name, or [State.Goodbye], ends it at once.

@@ -13,6 +13,8 @@ type peer struct {
 	line
 	up    bool
 	heard time.Duration
+	// overdue: it has been silent for longer than an idle replica is.
+	overdue bool
 	// told is the clock that it, or somebody, said it has.
 	told uint64
 	// What its last heartbeat said it knows: of us, of replicas that we never

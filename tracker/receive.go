@@ -22,7 +22,7 @@ func (s *State) Receive(now time.Duration, m *Message) (Diff, []*Message) {
 		return Diff{}, []*Message{{kind: refusal, from: s.own.id, to: m.from, newest: s.newest(m.from.Name)}}
 	}
 	if p := s.known(m.from); p != nil {
-		p.heard = max(p.heard, now)
+		p.heard, p.overdue = max(p.heard, now), false
 	}
 	var diff Diff
 	var out []*Message

@@ -196,6 +196,7 @@ func (w *world) end(after func() bool) {
 		return
 	}
 	w.checkEqual(true)
+	w.settled = w.err == nil
 	if !periods(int(w.cfg.DownPeriod/period) + 3) {
 		return
 	}

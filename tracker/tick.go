@@ -33,12 +33,13 @@ func (s *State) Wake() { s.beaten = false }
 
 // excuse looks at how long ago the last Tick was. When it was much more than a
 // period then this process stood still, and what the others said meanwhile may be
-// yet to come: that time is no silence of theirs.
+// yet to come: that time is no silence of theirs. They have missed this one, too.
 func (s *State) excuse(now time.Duration) {
 	if away := now - s.last; s.ticked && away > 2*s.cfg.BroadcastPeriod {
 		for _, p := range s.order {
 			p.heard = min(now, p.heard+away-s.cfg.BroadcastPeriod)
 		}
+		s.Wake()
 	}
 	s.ticked, s.last = true, now
 }
@@ -55,6 +56,8 @@ func (s *State) judge(now time.Duration, diff *Diff) {
 			s.drop(p, diff)
 			continue
 		}
+		// Its idle heartbeat has been lost, and the next one might come too late.
+		p.overdue = silence > s.cfg.idle()+2*s.cfg.BroadcastPeriod
 		if p.up && silence > s.cfg.DownPeriod && s.defect != silenceIgnored {
 			if s.defect == leavesUntold {
 				s.lower(p, new(Diff))
@@ -104,7 +107,7 @@ func (s *State) wanted() bool {
 	}
 	alone := true
 	for _, p := range s.order {
-		if p.strangers || !p.knowsUs || p.ourClock < s.sent {
+		if p.strangers || p.overdue || !p.knowsUs || p.ourClock < s.sent {
 			return true
 		}
 		alone = false
@@ -112,11 +115,12 @@ func (s *State) wanted() bool {
 	return alone
 }
 
-// marks tells how far the others are known, leaving out those that are down.
+// marks tells how far the others are known. It leaves out those that are down or
+// overdue, who are then wanted to say that they are there.
 func (s *State) marks() []mark {
 	marks := make([]mark, 0, len(s.order))
 	for _, p := range s.order {
-		if p.up {
+		if p.up && !p.overdue {
 			marks = append(marks, mark{replica: p.id, clock: p.clock})
 		}
 	}

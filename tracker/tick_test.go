@@ -209,6 +209,55 @@ func TestPause(t *testing.T) {
 	c.diff(s[0], "-y")
 }
 
+// An idle replica that was away for less than DownPeriod, or whose heartbeat was lost, does
+// not wait for its next idle heartbeat: until then it would be down.
+func TestShortAbsence(t *testing.T) {
+	for name, away := range map[string]func(c *cluster, s *State){
+		"paused": func(c *cluster, s *State) {
+			c.stop(s)
+			c.periods(19)
+			c.states = append(c.states, s)
+		},
+		"cut off": func(c *cluster, s *State) {
+			c.periods(6)
+			c.drop = func(to *State, m *Message) bool { return to == s || m.from == s.Self() }
+			c.periods(12)
+			c.drop = nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, s := newCluster(t, Config{}, "a", "b", "c")
+			c.track(s[0], "x")
+			c.track(s[1], "y")
+			c.periods(12)
+			s[0].Wake()
+			s[1].Wake()
+			s[2].Wake()
+			c.periods(1)
+			c.clear()
+			away(c, s[0])
+			c.periods(25)
+			for _, s := range s {
+				c.diff(s, "")
+			}
+		})
+	}
+}
+
+// The first Tick after a pause tells the others at once that this replica is back.
+func TestLateTick(t *testing.T) {
+	c, s := newCluster(t, Config{}, "a", "b")
+	c.periods(13)
+	c.took()
+	for _, late := range []time.Duration{2, 3} {
+		c.now += late * s[0].cfg.BroadcastPeriod
+		_, out := s[0].Tick(c.now)
+		if want := int(late) - 2; len(out) != want {
+			t.Errorf("%d messages after %d periods, want %d", len(out), late, want)
+		}
+	}
+}
+
 // Who asks about more replicas than one message is for asks in several.
 func TestManyWants(t *testing.T) {
 	c, s := newCluster(t, Config{}, "a")

@@ -22,6 +22,7 @@ type world struct {
 	delay   int // in quanta, at most
 	starts  uint64
 	trace   func(format string, args ...any)
+	settled bool // all have healed and agreed
 	err     error
 }
 
@@ -216,6 +217,9 @@ func (w *world) apply(n *node, d Diff) {
 			w.fail("%s: %s left and was not there", n.name, e.Key())
 		}
 		delete(n.fold, t)
+	}
+	if w.settled {
+		w.checkSettled(n, d)
 	}
 	n.dirty = true // for the list may have changed without the diff
 }
