@@ -42,6 +42,7 @@ type Channel struct {
 	gone       chan struct{}  // closed when state becomes closed; made on demand
 	reason     error          // why the state is closed
 	watchdog   *time.Timer
+	after      []func()        // of AfterEnd
 	ctx        context.Context // made on demand, with cancel
 	cancel     context.CancelCauseFunc
 }
@@ -189,6 +190,22 @@ func (c *Channel) Go(f func(ctx context.Context) error) {
 	case joined, leaving:
 		c.socket.endpoint.tasks.Start(t)
 	}
+}
+
+// AfterEnd has f called once when the channel ends, however it ends, or at once when it
+// has ended. It is for what belongs to the channel from outside, such as its
+// presence; a channel's own state has Terminate. f runs wherever the channel was
+// ended from, perhaps while a callback of it still runs: it must not block, and must not
+// panic.
+func (c *Channel) AfterEnd(f func()) {
+	c.mu.Lock()
+	if c.state < closed {
+		c.after = append(c.after, f)
+		c.mu.Unlock()
+		return
+	}
+	c.mu.Unlock()
+	f()
 }
 
 // context is the parent of every handler's context. It is made when first needed:

@@ -297,8 +297,8 @@ func (c *Channel) end(reason error, last []transport.Frame) bool {
 	if c.cancel != nil {
 		c.cancel(reason)
 	}
-	sub, others := c.sub, c.others
-	c.sub, c.others = nil, nil
+	sub, others, after := c.sub, c.others, c.after
+	c.sub, c.others, c.after = nil, nil, nil
 	switch {
 	case c.running || c.joinRuns:
 		// The callback that runs now may not notice.
@@ -323,6 +323,9 @@ func (c *Channel) end(reason error, last []transport.Frame) bool {
 	}
 	for _, s := range others {
 		s.Cancel()
+	}
+	for _, f := range after {
+		f()
 	}
 	c.socket.forget(c)
 	return true

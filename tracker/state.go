@@ -193,6 +193,8 @@ type Stats struct {
 	// Refused counts messages of replicas that are known to be gone, of those that
 	// Config.Replicas leaves no room for, and deltas over Config.Entries.
 	Refused uint64
+	// SentBytes is what a Tracker has handed to its PubSub; a State knows nothing of it.
+	SentBytes uint64
 }
 
 // Stats is the counters and sizes as they are now.

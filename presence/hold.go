@@ -1,0 +1,144 @@
+package presence
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/bennu-go/bennu/tracker"
+)
+
+// holder keeps leaves back for a while.
+type holder struct {
+	c *core
+
+	mu     sync.Mutex
+	topics map[string]map[string][]*tracker.Entry // by topic and key
+	queue  []heldLeave                            // by time
+	timer  *time.Timer                            // runs while the queue is not empty
+	runs   sync.WaitGroup
+	closed bool
+}
+
+// heldLeave is an entry that has left, and when that is told at the latest.
+type heldLeave struct {
+	topic string
+	e     *tracker.Entry
+	until time.Time
+}
+
+func (h *holder) init(c *core) {
+	h.c = c
+	h.topics = make(map[string]map[string][]*tracker.Entry)
+}
+
+// filter keeps back the leaves of a diff whose keys do not join in it, and adds those that
+// were kept back of keys that do.
+func (h *holder) filter(topic string, d tracker.Diff, now time.Time) tracker.Diff {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return d
+	}
+	joins := make(map[string]bool, len(d.Joins))
+	for _, e := range d.Joins {
+		joins[e.Key()] = true
+	}
+	out := tracker.Diff{Joins: d.Joins}
+	for key := range joins {
+		out.Leaves = append(out.Leaves, h.topics[topic][key]...)
+		h.forget(topic, key)
+	}
+	for _, e := range d.Leaves {
+		if joins[e.Key()] {
+			out.Leaves = append(out.Leaves, e)
+			continue
+		}
+		byKey := h.topics[topic]
+		if byKey == nil {
+			byKey = make(map[string][]*tracker.Entry)
+			h.topics[topic] = byKey
+		}
+		byKey[e.Key()] = append(byKey[e.Key()], e)
+		h.queue = append(h.queue, heldLeave{topic, e, now.Add(h.c.leaveDelay)})
+		if h.timer == nil {
+			h.arm(h.c.leaveDelay)
+		}
+	}
+	return out
+}
+
+func (h *holder) forget(topic, key string) {
+	delete(h.topics[topic], key)
+	if len(h.topics[topic]) == 0 {
+		delete(h.topics, topic)
+	}
+}
+
+func (h *holder) arm(d time.Duration) {
+	h.runs.Add(1)
+	h.timer = time.AfterFunc(d, h.release)
+}
+
+// release tells the leaves whose time has come.
+func (h *holder) release() {
+	defer h.runs.Done()
+	h.c.telling.Lock()
+	defer h.c.telling.Unlock()
+	due := make(map[string]tracker.Diff)
+	h.mu.Lock()
+	now := time.Now()
+	n := 0
+	for ; n < len(h.queue) && !h.queue[n].until.After(now); n++ {
+		held := h.queue[n]
+		list := h.topics[held.topic][held.e.Key()]
+		i := slices.Index(list, held.e)
+		if i < 0 {
+			continue // told with a join
+		}
+		if len(list) == 1 {
+			h.forget(held.topic, held.e.Key())
+		} else {
+			h.topics[held.topic][held.e.Key()] = slices.Delete(list, i, i+1)
+		}
+		d := due[held.topic]
+		d.Leaves = append(d.Leaves, held.e)
+		due[held.topic] = d
+	}
+	h.queue = slices.Delete(h.queue, 0, n)
+	h.timer = nil
+	if len(h.queue) > 0 && !h.closed {
+		h.arm(h.queue[0].until.Sub(now))
+	}
+	h.mu.Unlock()
+	for topic, d := range due {
+		h.c.tellTopic(topic, d)
+	}
+}
+
+// of is what is kept back of a topic.
+func (h *holder) of(topic string) (list []*tracker.Entry) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, entries := range h.topics[topic] {
+		list = append(list, entries...)
+	}
+	return list
+}
+
+func (h *holder) ofKey(topic, key string) []*tracker.Entry {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.topics[topic][key])
+}
+
+// close keeps nothing back any more.
+func (h *holder) close() {
+	h.mu.Lock()
+	h.closed = true
+	if h.timer != nil && h.timer.Stop() {
+		h.runs.Done()
+	}
+	h.mu.Unlock()
+	h.runs.Wait()
+}

@@ -1,0 +1,54 @@
+package presence
+
+import "github.com/bennu-go/bennu/tracker"
+
+// keyCounts counts the metas of each key, as clients were told of them. The lock
+// telling guards it.
+type keyCounts struct {
+	on     bool // somebody wants to know
+	topics map[string]map[string]int
+}
+
+// apply takes a diff and returns the keys that came and those that went.
+func (k *keyCounts) apply(topic string, d tracker.Diff) (firsts, lasts []string) {
+	if !k.on {
+		return nil, nil
+	}
+	counts := k.topics[topic]
+	if counts == nil {
+		if k.topics == nil {
+			k.topics = make(map[string]map[string]int)
+		}
+		counts = make(map[string]int)
+		k.topics[topic] = counts
+	}
+	before := make(map[string]int)
+	note := func(key string, change int) {
+		if _, known := before[key]; !known {
+			before[key] = counts[key]
+		}
+		if counts[key] += change; counts[key] == 0 {
+			delete(counts, key)
+		}
+	}
+	for _, e := range d.Joins {
+		note(e.Key(), 1)
+	}
+	for _, e := range d.Leaves {
+		note(e.Key(), -1)
+	}
+	for key, was := range before {
+		switch is := counts[key]; {
+		case was == 0 && is > 0:
+			firsts = append(firsts, key)
+		case was > 0 && is == 0:
+			lasts = append(lasts, key)
+		}
+	}
+	if len(counts) == 0 {
+		delete(k.topics, topic)
+	}
+	return firsts, lasts
+}
+
+func (k *keyCounts) of(topic string) int { return len(k.topics[topic]) }

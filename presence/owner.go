@@ -1,0 +1,111 @@
+package presence
+
+import (
+	"sync"
+	"time"
+
+	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/internal/rate"
+	"github.com/bennu-go/bennu/tracker"
+)
+
+// owners is who tracks something on this node.
+type owners struct {
+	tracker func() *tracker.Tracker
+
+	mu       sync.Mutex
+	next     tracker.Owner
+	channels map[*bennu.Channel]*owner
+	sockets  map[*bennu.Socket]*connection
+}
+
+// owner is a channel, or something else.
+type owner struct {
+	id tracker.Owner
+	ch *bennu.Channel // nil for anything else
+
+	mu    sync.Mutex // held while a change is made: none comes after the end
+	ended bool
+}
+
+// connection is what the channels of one connection share.
+type connection struct {
+	channels int
+	bucket   rate.Bucket
+}
+
+func newOwners(t func() *tracker.Tracker) *owners {
+	return &owners{tracker: t, channels: make(map[*bennu.Channel]*owner), sockets: make(map[*bennu.Socket]*connection)}
+}
+
+// of is a channel as an owner, or nil when it has ended.
+func (s *owners) of(ch *bennu.Channel) *owner {
+	s.mu.Lock()
+	o := s.channels[ch]
+	s.mu.Unlock()
+	if o != nil {
+		return o
+	}
+	o = s.add(ch)
+	ch.AfterEnd(func() { s.end(o) })
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.ended {
+		return nil
+	}
+	return o
+}
+
+func (s *owners) add(ch *bennu.Channel) *owner {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ch != nil && s.channels[ch] != nil {
+		return s.channels[ch]
+	}
+	s.next++
+	o := &owner{id: s.next, ch: ch}
+	if ch != nil {
+		s.channels[ch] = o
+		c := s.sockets[ch.Socket()]
+		if c == nil {
+			c = &connection{}
+			s.sockets[ch.Socket()] = c
+		}
+		c.channels++
+	}
+	return o
+}
+
+// end lets everything of an owner leave. Calls after the first have no effect.
+func (s *owners) end(o *owner) {
+	o.mu.Lock()
+	over := o.ended
+	o.ended = true
+	o.mu.Unlock()
+	if over {
+		return
+	}
+	s.tracker().UntrackOwner(o.id)
+	if o.ch == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.channels, o.ch)
+	if c := s.sockets[o.ch.Socket()]; c != nil {
+		if c.channels--; c.channels == 0 {
+			delete(s.sockets, o.ch.Socket())
+		}
+	}
+}
+
+// allow takes one change from what the owner's connection may make.
+func (s *owners) allow(o *owner, now time.Duration, burst, perSecond int) bool {
+	if o.ch == nil {
+		return true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.sockets[o.ch.Socket()]
+	return c == nil || c.bucket.Take(now, burst, perSecond)
+}
