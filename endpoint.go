@@ -40,6 +40,8 @@ type Endpoint struct {
 	ctx       context.Context // of subscriptions; ends with Shutdown
 	cancel    context.CancelFunc
 	serveOnce sync.Once
+	closersMu sync.Mutex
+	closers   []func(context.Context) error // of OnShutdown
 }
 
 // EndpointOptions configure NewEndpoint. The zero value of each field is its

@@ -8,11 +8,34 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/bennu-go/bennu/transport"
 )
+
+// OnShutdown has f called at the end of Shutdown, when all connections are closed and no
+// callback runs, or its context has ended: the place to close what the channels used, a
+// presence and then the PubSub. Functions are called once, the last one first.
+func (e *Endpoint) OnShutdown(f func(ctx context.Context) error) {
+	e.closersMu.Lock()
+	defer e.closersMu.Unlock()
+	e.closers = append(e.closers, f)
+}
+
+// close calls the functions of OnShutdown.
+func (e *Endpoint) close(ctx context.Context) error {
+	e.closersMu.Lock()
+	closers := e.closers
+	e.closers = nil
+	e.closersMu.Unlock()
+	var all error
+	for _, f := range slices.Backward(closers) {
+		all = errors.Join(all, f(ctx))
+	}
+	return all
+}
 
 // Shutdown ends the endpoint. It takes no new connections, closes those it has
 // with code 1012, upon which stock clients connect again elsewhere, and waits
@@ -26,6 +49,10 @@ import (
 // When ctx ends first, everything is cut, and the error names the topics
 // whose callbacks are still running. Shutdown may be called again to wait on.
 func (e *Endpoint) Shutdown(ctx context.Context) error {
+	return errors.Join(e.end(ctx), e.close(ctx))
+}
+
+func (e *Endpoint) end(ctx context.Context) error {
 	sockets := e.sockets.close()
 	drained := e.drain(ctx, sockets)
 	if drained == nil {

@@ -6,28 +6,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/bennu-go/bennu/conformance"
 	"github.com/bennu-go/bennu/conformance/fixture/app"
 )
-
-// notYet lists the cases for what bennu does not have yet, by the beginning of
-// their ids. They run all the same, and one that passes has to leave this list.
-var notYet = []struct{ prefix, reason string }{
-	{"PR-", "there is no presence: its topics join like any other"},
-}
-
-func missing(id string) (reason string) {
-	for _, n := range notYet {
-		if strings.HasPrefix(id, n.prefix) {
-			return n.reason
-		}
-	}
-	return ""
-}
 
 // Every case runs against a server of its own, since the cases share their topics.
 func TestFixture(t *testing.T) {
@@ -38,21 +21,8 @@ func TestFixture(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.ID, func(t *testing.T) {
 			t.Parallel()
-			ctx, reason := t.Context(), missing(c.ID)
-			if reason != "" {
-				// What does not come is not worth the runner's whole patience.
-				short, cancel := context.WithTimeout(ctx, 2*time.Second)
-				defer cancel()
-				ctx = short
-			}
-			err := conformance.Run(ctx, serveFixture(t), c)
-			switch {
-			case reason == "" && err != nil:
+			if err := conformance.Run(t.Context(), serveFixture(t), c); err != nil {
 				t.Errorf("%s: %v", c.Given, err)
-			case reason != "" && err == nil:
-				t.Errorf("passes, and is listed as not yet, since %s", reason)
-			case reason != "":
-				t.Skipf("not yet: %s", reason)
 			}
 		})
 	}
