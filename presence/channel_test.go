@@ -1,0 +1,239 @@
+package presence_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/internal/wstest"
+	"github.com/bennu-go/bennu/presence"
+	"github.com/bennu-go/bennu/pubsub"
+	"github.com/bennu-go/bennu/pubsub/pubsubtest"
+)
+
+// room is a channel that tracks its user when it has joined, under the key the client
+// gives.
+type room struct {
+	*bennu.Channel
+	here *presence.Presence[user]
+	key  string
+}
+
+type appear struct{}
+
+type who struct {
+	Key string `json:"key"`
+}
+
+// site is a server with rooms.
+type site struct {
+	*bennu.Endpoint
+	url  string
+	here *presence.Presence[user]
+}
+
+func serve(t *testing.T, ps *pubsub.PubSub, o presence.Options[user]) *site {
+	t.Helper()
+	here := start(t, ps, o)
+	rooms := bennu.Define(func(_ context.Context, ch *bennu.Channel, in who) (*room, bennu.Empty, error) {
+		if in.Key == "early" { // before the join is over
+			if _, err := here.Track(ch, in.Key, user{}); err != nil {
+				return nil, bennu.Empty{}, err
+			}
+			return nil, bennu.Empty{}, &bennu.Error{Reason: "not you"}
+		}
+		return &room{ch, here, in.Key}, bennu.Empty{}, ch.Send(appear{})
+	})
+	bennu.OnInfo(rooms, func(r *room, _ context.Context, _ appear) error {
+		if err := r.here.PushState(r.Channel); err != nil {
+			return err
+		}
+		_, err := r.here.Track(r.Channel, r.key, user{"here"})
+		return err
+	})
+	bennu.On(rooms, "boom", func(*room, context.Context, bennu.Empty) (bennu.Empty, error) { panic("on request") })
+	bennu.On(rooms, "stop", func(*room, context.Context, bennu.Empty) (bennu.Empty, error) { return bennu.Empty{}, bennu.Stop })
+	bennu.On(rooms, "rename", func(r *room, _ context.Context, in user) (bennu.Empty, error) {
+		if _, err := r.here.Update(r.Channel, r.key, in); errors.Is(err, presence.ErrTooOften) {
+			return bennu.Empty{}, &bennu.Error{Reason: "too often"}
+		} else if err != nil {
+			return bennu.Empty{}, err
+		}
+		return bennu.Empty{}, nil
+	})
+	var users bennu.SocketHandler
+	users.Channel("room:*", rooms)
+	e := bennu.NewEndpoint(&bennu.EndpointOptions{PubSub: ps, Logger: slog.New(slog.DiscardHandler), DrainTime: bennu.Unlimited})
+	e.OnShutdown(func(context.Context) error { return here.Close() })
+	e.Socket("/socket", &users, nil)
+	h := httptest.NewServer(e)
+	t.Cleanup(func() {
+		h.Close()
+		ctx, cancel := context.WithTimeout(context.Background(), wstest.Patience)
+		defer cancel()
+		if err := e.Shutdown(ctx); err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+	})
+	return &site{e, "ws" + strings.TrimPrefix(h.URL, "http") + "/socket/websocket?vsn=2.0.0", here}
+}
+
+func (s *site) join(t *testing.T, key string) (c *wstest.Client, ref string) {
+	t.Helper()
+	c = wstest.Dial(t, s.url)
+	ref = c.Push("room:1", "phx_join", fmt.Sprintf(`{"key":%q}`, key))
+	if m := c.ReplyTo(ref); m.Status != "ok" {
+		t.Fatalf("join: %v", m)
+	}
+	c.Event("room:1", "presence_state")
+	return c, ref
+}
+
+func (s *site) eventually(t *testing.T, want string) {
+	t.Helper()
+	state := func() string { return parse(t, s.here.State("room:1")).String() }
+	pubsubtest.Eventually(t, fmt.Sprintf("the list is %q", want), func() bool { return state() == want })
+}
+
+// TestChannelEnds has a channel's entry leave, however the channel ends.
+func TestChannelEnds(t *testing.T) {
+	s := serve(t, pubsub.NewLocal(), presence.Options[user]{})
+	stays, _ := s.join(t, "stays")
+	s.eventually(t, "stays:here")
+	for name, end := range map[string]func(c *wstest.Client){
+		"leave":     func(c *wstest.Client) { c.Push("room:1", "phx_leave", `{}`) },
+		"crash":     func(c *wstest.Client) { c.Push("room:1", "boom", `{}`) },
+		"stop":      func(c *wstest.Client) { c.Push("room:1", "stop", `{}`) },
+		"cut":       func(c *wstest.Client) { c.Abort() },
+		"malformed": func(c *wstest.Client) { c.Send(wstest.Text("{")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, _ := s.join(t, "guest")
+			s.eventually(t, "guest:here stays:here")
+			end(c)
+			s.eventually(t, "stays:here")
+		})
+	}
+	// The one who stayed has been told of everything.
+	folded := list{}
+	for range 11 {
+		m := stays.Event("room:1", "presence_diff")
+		var d diff
+		if err := jsonInto(m.Payload, &d); err != nil {
+			t.Fatal(err)
+		}
+		for k, e := range d.Joins {
+			folded[k] = e
+		}
+		for k := range d.Leaves {
+			delete(folded, k)
+		}
+	}
+	if got := folded.String(); got != "stays:here" {
+		t.Errorf("the client that stayed sees %q", got)
+	}
+}
+
+// TestRefusedJoin tracks in a join that is refused: nobody stays behind.
+func TestRefusedJoin(t *testing.T) {
+	s := serve(t, pubsub.NewLocal(), presence.Options[user]{})
+	c := wstest.Dial(t, s.url)
+	ref := c.Push("room:1", "phx_join", `{"key":"early"}`)
+	if m := c.ReplyTo(ref); m.Status != "error" {
+		t.Fatalf("reply %v", m)
+	}
+	s.eventually(t, "")
+}
+
+// TestRejoin joins the topic again on one connection: the old entry is gone.
+func TestRejoin(t *testing.T) {
+	s := serve(t, pubsub.NewLocal(), presence.Options[user]{})
+	c, _ := s.join(t, "me")
+	for range 5 {
+		s.eventually(t, "me:here")
+		c.Push("room:1", "phx_join", `{"key":"me"}`)
+		c.Event("room:1", "presence_state")
+	}
+	s.eventually(t, "me:here")
+}
+
+// TestRate bounds what one connection may change.
+func TestRate(t *testing.T) {
+	s := serve(t, pubsub.NewLocal(), presence.Options[user]{Limits: presence.Limits{Burst: 5, Rate: 1}})
+	c, _ := s.join(t, "me")
+	refused := 0
+	for range 20 {
+		if status, response := c.Ask("room:1", "rename", `{"name":"x"}`); status == "error" {
+			refused++
+			if response != `{"reason":"too often"}` {
+				t.Errorf("refused with %s", response)
+			}
+		}
+	}
+	if refused < 5 {
+		t.Errorf("%d of 20 changes at once were refused, with 5 allowed", refused)
+	}
+}
+
+// TestNodes has clients of three nodes in one room.
+func TestNodes(t *testing.T) {
+	var broker pubsubtest.Memory
+	fast := presence.Options[user]{}
+	fast.Tracker.BroadcastPeriod = 50 * time.Millisecond
+	fast.Tracker.MaxSilentPeriods = 2
+	fast.Tracker.DownPeriod = 10 * time.Second // nobody is to go down on a busy machine
+	var sites []*site
+	for _, name := range []string{"a", "b", "c"} {
+		sites = append(sites, serve(t, pubsubtest.Start(t, broker.Node(t, name), nil), fast))
+	}
+	all := func(want string) {
+		t.Helper()
+		for _, s := range sites {
+			s.eventually(t, want)
+		}
+	}
+	ann, _ := sites[0].join(t, "ann")
+	all("ann:here")
+	bob, _ := sites[1].join(t, "bob")
+	all("ann:here bob:here")
+	again, _ := sites[2].join(t, "ann")
+	all("ann:here,here bob:here")
+	bob.Push("room:1", "rename", `{"name":"robert"}`)
+	all("ann:here,here bob:robert")
+	ann.Abort()
+	all("ann:here bob:robert")
+	again.Abort()
+	all("bob:robert")
+	// A node that closes in good order takes its users with it at once.
+	if err := sites[1].here.Close(); err != nil {
+		t.Error(err)
+	}
+	sites[0].eventually(t, "")
+	sites[2].eventually(t, "")
+}
+
+// TestStrangersMeta has another node track what is no JSON object.
+func TestStrangersMeta(t *testing.T) {
+	var broker pubsubtest.Memory
+	o := presence.Options[user]{}
+	o.Tracker.BroadcastPeriod = 50 * time.Millisecond
+	p := start(t, pubsubtest.Start(t, broker.Node(t, "a"), nil), o)
+	stranger := startTracker(t, pubsubtest.Start(t, broker.Node(t, "stranger"), nil), o.Tracker)
+	for key, m := range map[string]string{"list": "[1]", "half": `{"name":`, "more": `{},"admin":{}`, "empty": "", "good": `{"name":"x"}`} {
+		if _, err := stranger.Track("t", 1, key, []byte(m)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pubsubtest.Eventually(t, "what can be shown is shown", func() bool {
+		return parse(t, p.State("t")).String() == "empty: good:x half: list: more:"
+	})
+	if l := p.List("t"); len(l) != 5 || l["good"][0].Meta.Name != "x" || l["list"][0].Meta.Name != "" {
+		t.Errorf("list %+v", l)
+	}
+}
