@@ -23,10 +23,11 @@ type shard struct {
 	refused   atomic.Uint64 // what did not decode, or had no place in the inbox
 	sentBytes atomic.Uint64
 
-	mu    sync.Mutex
-	state *State
-	diffs []Diff        // not told yet
-	news  chan struct{} // there are some
+	mu      sync.Mutex
+	state   *State
+	diffs   []Diff        // not told yet
+	telling bool          // some are being told
+	news    chan struct{} // there are some
 }
 
 const (
@@ -167,11 +168,14 @@ func (s *shard) tellChanges(ctx context.Context, tell func(*Tracker, Diff)) {
 		}
 		s.mu.Lock()
 		diffs := s.diffs
-		s.diffs = nil
+		s.diffs, s.telling = nil, true
 		s.mu.Unlock()
 		if d := fold(diffs); !d.Empty() {
 			tell(s.t, d)
 		}
+		s.mu.Lock()
+		s.telling = false
+		s.mu.Unlock()
 	}
 }
 

@@ -188,6 +188,19 @@ func (t *Tracker) Count(topic string) int {
 	return s.state.Count(topic)
 }
 
+// Told reports whether every change so far has been told.
+func (t *Tracker) Told() bool {
+	for _, s := range t.shards {
+		s.mu.Lock()
+		told := len(s.diffs) == 0 && !s.telling
+		s.mu.Unlock()
+		if !told {
+			return false
+		}
+	}
+	return true
+}
+
 // Local reports whether an entry was tracked on this node.
 func (t *Tracker) Local(e *Entry) bool { return e.Replica() == t.shards[0].self }
 
