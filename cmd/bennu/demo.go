@@ -19,7 +19,9 @@ import (
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/examples/hello"
 	"github.com/bennu-go/bennu/internal/redact"
+	"github.com/bennu-go/bennu/presence"
 	"github.com/bennu-go/bennu/pubsub"
+	"github.com/bennu-go/bennu/tracker"
 	"github.com/bennu-go/bennu/transport/longpoll"
 )
 
@@ -80,6 +82,7 @@ type demo struct {
 	log     *slog.Logger
 	adapter pubsub.Adapter
 	pubsub  *pubsub.PubSub
+	here    *presence.Presence[hello.Here]
 }
 
 // connect joins the other nodes, if there shall be any.
@@ -87,7 +90,16 @@ func (d *demo) connect(ctx context.Context) (err error) {
 	if d.adapter, err = d.cluster.adapter(d.node, d.log); err != nil {
 		return err
 	}
-	d.pubsub, err = pubsub.New(ctx, &pubsub.Options{Adapter: d.adapter})
+	if d.pubsub, err = pubsub.New(ctx, &pubsub.Options{Adapter: d.adapter}); err != nil {
+		return err
+	}
+	d.here, err = presence.New[hello.Here](ctx, d.pubsub, &presence.Options[hello.Here]{
+		Logger: d.log, Tracker: tracker.Fast(), // whoever kills a node wants to see it
+		LeaveDelay: time.Second, // a page that is loaded again has not left
+	})
+	if err != nil {
+		err = errors.Join(err, d.pubsub.Close(ctx))
+	}
 	return err
 }
 
@@ -97,7 +109,7 @@ const goodbye = 5 * time.Second
 // serve serves until ctx ends, and closes ln and the leg to other nodes.
 func (d *demo) serve(ctx context.Context, ln net.Listener, stdout, stderr io.Writer) int {
 	var users bennu.SocketHandler
-	hello.Routes(&users)
+	hello.Routes(&users, d.here)
 	users.Channel("node:*", nodes(func() nodeState { return stateOf(d.node, d.cluster.broker(), d.pubsub.Health()) }, time.Second))
 	endpoint := bennu.NewEndpoint(&bennu.EndpointOptions{
 		Fallback: demoPage(),
@@ -105,6 +117,7 @@ func (d *demo) serve(ctx context.Context, ln net.Listener, stdout, stderr io.Wri
 		PubSub:   d.pubsub,
 		Secret:   d.cluster.secret,
 	})
+	endpoint.OnShutdown(func(context.Context) error { return d.here.Close() })
 	endpoint.Socket("/socket", &users, &bennu.SocketOptions{LongPoll: &longpoll.Options{}})
 
 	served := make(chan error, 1)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/examples/hello"
+	"github.com/bennu-go/bennu/presence"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/pubsub/natspubsub"
 	"github.com/bennu-go/bennu/transport/longpoll"
@@ -57,13 +58,18 @@ func (n *node) run(ctx context.Context) (err error) {
 		return err
 	}
 	slog.Info("serving", "node", n.name, "addr", ln.Addr().String(), "cluster", adapter.Addr().String())
-	return newEndpoint(ps, n.secret).Serve(ctx, ln)
+	here, err := presence.New[hello.Here](ctx, ps, nil)
+	if err != nil {
+		ln.Close()
+		return err
+	}
+	return newEndpoint(ps, here, n.secret).Serve(ctx, ln)
 }
 
 // newEndpoint has the channels of examples/hello. Nothing in them knows of nodes.
-func newEndpoint(ps *pubsub.PubSub, secret []byte) *bennu.Endpoint {
+func newEndpoint(ps *pubsub.PubSub, here *presence.Presence[hello.Here], secret []byte) *bennu.Endpoint {
 	var users bennu.SocketHandler
-	hello.Routes(&users)
+	hello.Routes(&users, here)
 
 	other := http.NewServeMux()
 	other.HandleFunc("GET /healthz", health(ps))
@@ -78,6 +84,7 @@ func newEndpoint(ps *pubsub.PubSub, secret []byte) *bennu.Endpoint {
 		// nobody must be able to get around it.
 		Limits: bennu.NodeLimits{ClientAddress: func(r *http.Request) string { return r.Header.Get("X-Forwarded-For") }},
 	})
+	endpoint.OnShutdown(func(context.Context) error { return here.Close() })
 	endpoint.Socket("/socket", &users, &bennu.SocketOptions{LongPoll: &longpoll.Options{}})
 	return endpoint
 }

@@ -15,15 +15,16 @@ import (
 	"github.com/gobwas/ws/wsutil"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/pubsub"
 )
 
 // patience bounds waiting for what must come. It is no measure of speed.
 const patience = 20 * time.Second
 
 // serve mounts users on a server of its own and returns the WebSocket's address.
-func serve(t *testing.T, users *bennu.SocketHandler) string {
+func serve(t *testing.T, users *bennu.SocketHandler, ps *pubsub.PubSub) string {
 	t.Helper()
-	endpoint := bennu.NewEndpoint(&bennu.EndpointOptions{DrainTime: bennu.Unlimited, Logger: quiet()})
+	endpoint := bennu.NewEndpoint(&bennu.EndpointOptions{PubSub: ps, DrainTime: bennu.Unlimited, Logger: quiet()})
 	endpoint.Socket("/socket", users, nil)
 	server := httptest.NewUnstartedServer(endpoint)
 	server.Config = endpoint.Server()

@@ -2,7 +2,7 @@
 // socket, a file for each.
 //
 //   - ping.go, topics ping:*: replies, and a push that comes later by itself.
-//   - room.go, topics room:*: a chat room, and what is broadcast in it.
+//   - room.go, topics room:*: a chat room, what is broadcast in it, and who is there.
 //   - inventory.go, topics inventory:<sku>: why topics are narrow. stock.go is the
 //     store behind it.
 //   - fragile.go, topics fragile:*: a channel that crashes, and is joined again.

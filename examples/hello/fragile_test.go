@@ -10,7 +10,7 @@ import (
 func TestCrash(t *testing.T) {
 	var users bennu.SocketHandler
 	users.Channel("fragile:*", fragiles(5*time.Millisecond))
-	c := dial(t, serve(t, &users))
+	c := dial(t, serve(t, &users, nil))
 	c.join("fragile:a", `{}`)
 	c.join("fragile:b", `{}`)
 	joinRef := c.joinRefs["fragile:a"]

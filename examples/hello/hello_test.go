@@ -5,15 +5,23 @@ import (
 	"testing"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/presence"
+	"github.com/bennu-go/bennu/pubsub"
 )
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func newServer(t *testing.T) string {
 	t.Helper()
+	ps := pubsub.NewLocal()
+	here, err := presence.New[Here](t.Context(), ps, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { here.Close() })
 	var users bennu.SocketHandler
-	Routes(&users)
-	return serve(t, &users)
+	Routes(&users, here)
+	return serve(t, &users, ps)
 }
 
 func TestUnknownTopic(t *testing.T) {

@@ -54,7 +54,7 @@ func TestStockTellsInOrder(t *testing.T) {
 func TestInventory(t *testing.T) {
 	var users bennu.SocketHandler
 	users.Channel("inventory:*", inventories(&stock{left: map[string]int{"papyrus": 2, "lapis": 1}}))
-	url := serve(t, &users)
+	url := serve(t, &users, nil)
 	one, both := dial(t, url), dial(t, url)
 
 	one.want("inventory:papyrus", "phx_join", `{}`, "ok", `{"sku":"papyrus","shelf":12}`)

@@ -7,16 +7,25 @@ import (
 	"unicode/utf8"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/presence"
 )
 
 // roomChannel is one person in one chat room.
 type roomChannel struct {
 	*bennu.Channel
 	name string
+	here *presence.Presence[Here]
 }
 
-func rooms() bennu.ChannelHandler {
-	d := bennu.Define(joinRoom)
+// Here is what a room knows of a person who is in it.
+type Here struct {
+	Node string `json:"node,omitempty"`
+}
+
+func rooms(here *presence.Presence[Here]) bennu.ChannelHandler {
+	d := bennu.Define(func(ctx context.Context, ch *bennu.Channel, in person) (*roomChannel, bennu.Empty, error) {
+		return joinRoom(ctx, ch, in, here)
+	})
 	bennu.On(d, "shout", (*roomChannel).shout)
 	bennu.OnInfo(d, (*roomChannel).arrive)
 	return d
@@ -33,13 +42,23 @@ type arrived struct{}
 
 // joinRoom decides who may come in. The client is not in the room before
 // joinRoom has returned, so what follows a join is sent as a message to the channel.
-func joinRoom(_ context.Context, ch *bennu.Channel, in person) (*roomChannel, bennu.Empty, error) {
-	return &roomChannel{ch, in.Name}, bennu.Empty{}, ch.Send(arrived{})
+func joinRoom(_ context.Context, ch *bennu.Channel, in person, here *presence.Presence[Here]) (*roomChannel, bennu.Empty, error) {
+	return &roomChannel{ch, in.Name, here}, bennu.Empty{}, ch.Send(arrived{})
 }
 
+// arrive sends the newcomer who is here, and tells all others of the newcomer.
 func (r *roomChannel) arrive(context.Context, arrived) error {
+	if err := r.here.PushState(r.Channel); err != nil {
+		return err
+	}
+	if _, err := r.here.Track(r.Channel, r.name, Here{r.node()}); err != nil {
+		return err
+	}
 	return r.Broadcast("arrived", person{r.name})
 }
+
+// node is where this client is connected; one that is alone has no name.
+func (r *roomChannel) node() string { return r.Socket().Endpoint().PubSub().Node() }
 
 // Terminate is called once, however the channel ended: the client left, its
 // connection was lost, a handler panicked.
@@ -56,15 +75,14 @@ func (s shout) Validate() error { return checkLength("body", s.Body, 280) }
 type shouted struct {
 	Name string    `json:"name"`
 	Body string    `json:"body"`
-	Node string    `json:"node,omitempty"` // of the one who speaks; a node that is alone has no name
+	Node string    `json:"node,omitempty"` // of the one who speaks
 	At   time.Time `json:"at"`
 }
 
 // shout goes to everybody in the room, the sender included. Who speaks is what
 // the server knows, not what the client says.
 func (r *roomChannel) shout(_ context.Context, in shout) (bennu.Empty, error) {
-	node := r.Socket().Endpoint().PubSub().Node()
-	return bennu.Empty{}, r.Broadcast("shout", shouted{r.name, in.Body, node, time.Now().UTC().Truncate(time.Millisecond)})
+	return bennu.Empty{}, r.Broadcast("shout", shouted{r.name, in.Body, r.node(), time.Now().UTC().Truncate(time.Millisecond)})
 }
 
 // checkLength wants 1 to limit characters that are not all blank.

@@ -17,6 +17,11 @@ func TestRoom(t *testing.T) {
 	if got := string(ani.wait("room:court", "arrived").payload); got != `{"name":"Tui"}` {
 		t.Errorf("arrived %s", got)
 	}
+	// Who comes second finds the first there.
+	state := map[string]any{}
+	if err := json.Unmarshal(tui.wait("room:court", "presence_state").payload, &state); err != nil || len(state) != 1 || state["Ani"] == nil {
+		t.Errorf("state %v, %v", state, err)
+	}
 
 	tui.want("room:court", "shout", `{"body":"a <b> & a c"}`, "ok", `{}`)
 	for _, c := range []*client{ani, tui} {

@@ -4,13 +4,14 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/presence"
 )
 
 // Routes adds the channels of this package to users. All clients of one users share
-// one inventory.
-func Routes(users *bennu.SocketHandler) {
+// one inventory; who is in a room is kept in here.
+func Routes(users *bennu.SocketHandler, here *presence.Presence[Here]) {
 	users.Channel("ping:*", pings())
-	users.Channel("room:*", rooms())
+	users.Channel("room:*", rooms(here))
 	users.Channel("inventory:*", inventories(newStock()))
 	users.Channel("fragile:*", fragiles(time.Second))
 }
