@@ -14,17 +14,18 @@ const profile = await mkdtemp(join(tmpdir(), "bennu-chromium-"))
 
 // A browser of its own with an empty profile, which asks nothing of the network
 // but what the page does.
-const browser = await chromium.launchPersistentContext(profile, {
+const launch = {
   executablePath: process.env.BENNU_CHROMIUM || "/usr/bin/chromium",
   headless: true,
   args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-})
+}
+const browser = await chromium.launchPersistentContext(profile, launch)
 browser.setDefaultTimeout(patience)
 
 // openPage loads the page and notes every exception that nobody caught there.
-async function openPage() {
-  const page = await browser.newPage()
+async function openPage(context = browser) {
+  const page = await context.newPage()
   page.faults = []
   page.on("pageerror", error => page.faults.push(error.stack ?? String(error)))
   const query = new URLSearchParams({ client: packageName, transport: transportName, env: JSON.stringify(settings) })
@@ -54,8 +55,8 @@ async function inPage(name) {
 }
 
 // A tab is a page with the chat open.
-async function openTab(topic, name) {
-  const page = await openPage()
+async function openTab(topic, name, context = browser) {
+  const page = await openPage(context)
   await page.evaluate(([t, n]) => window.chat(t, n), [topic, name])
   await joins(page, 1)
   return page
@@ -72,6 +73,26 @@ async function say(page, text) {
 async function lines(page, ...want) {
   await page.waitForFunction(n => document.querySelectorAll("#lines li").length >= n, want.length)
   equal(await page.locator("#lines li").allTextContents(), want, "lines")
+}
+
+// here waits until the tab shows that exactly these are here.
+async function here(page, ...want) {
+  const list = () => page.locator("#here li").allTextContents()
+  try {
+    await page.waitForFunction(names =>
+      JSON.stringify([...document.querySelectorAll("#here li")].map(li => li.textContent).sort()) === names, JSON.stringify(want.sort()))
+  } catch (error) {
+    throw new Error(`here are ${await list()}, want ${want}`, { cause: error })
+  }
+}
+
+// killPage ends the process of a page: no code of the page runs any more.
+async function killPage(page) {
+  const dead = page.waitForEvent("crash")
+  const devtools = await page.context().newCDPSession(page)
+  devtools.send("Page.crash").catch(() => {}) // who should answer
+  await dead
+  await page.close()
 }
 
 const tabs = {
@@ -119,6 +140,37 @@ const tabs = {
     for (const tab of [ann, bob]) await lines(tab, "bob: welcome")
     await closePage(ann)
     await closePage(bob)
+  },
+
+  async "presence: three tabs see each other, until one is closed, and one is killed"() {
+    const topic = "room:presence-tabs"
+    const [ann, bob, cy] = [await openTab(topic, "ann"), await openTab(topic, "bob"), await openTab(topic, "cy")]
+    for (const tab of [ann, bob, cy]) await here(tab, "ann", "bob", "cy")
+    const second = await openTab(topic, "ann")
+    for (const tab of [ann, bob, cy, second]) await here(tab, "ann (2)", "bob", "cy")
+    await killPage(cy)
+    for (const tab of [ann, bob, second]) await here(tab, "ann (2)", "bob")
+    await killPage(second)
+    for (const tab of [ann, bob]) await here(tab, "ann", "bob")
+    await closePage(ann)
+    await here(bob, "bob")
+    await closePage(bob)
+  },
+
+  async "presence: a browser is killed, and its tabs leave"() {
+    const topic = "room:presence-killed-browser"
+    const ann = await openTab(topic, "ann")
+    const server = await chromium.launchServer(launch)
+    try {
+      const other = await (await chromium.connect(server.wsEndpoint())).newContext()
+      other.setDefaultTimeout(patience)
+      const [bob, cy] = [await openTab(topic, "bob", other), await openTab(topic, "cy", other)]
+      for (const tab of [ann, bob, cy]) await here(tab, "ann", "bob", "cy")
+    } finally {
+      await server.kill()
+    }
+    await here(ann, "ann")
+    await closePage(ann)
   },
 }
 

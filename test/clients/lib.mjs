@@ -145,12 +145,63 @@ export function alive(ch) {
   return expectReply(ch, "echo", payload, "ok", payload)
 }
 
+// cutOff cuts the connections at the proxy until the client notices. A browser hides a
+// cut of a poll that waits: it repeats the request by itself, once, on a new connection.
+export async function cutOff(env, client) {
+  client.closes.items = []
+  for (let left = 20; ; left--) {
+    await env.control("cut")
+    try {
+      return await client.closes.next("the close", 250)
+    } catch (error) {
+      if (left === 0) throw error
+    }
+  }
+}
+
 export const bytes = (...list) => new Uint8Array(list).buffer
 
 export function equalBytes(got, want, what) {
   assert(got instanceof ArrayBuffer, `${what}: got ${canonical(got)}, want bytes`)
   equal([...new Uint8Array(got)], want, what)
 }
+
+// present joins a room as somebody who is there, under a key and with a name. What the
+// stock Presence object tells of is in ch.seen, in its order: who joined or left, with
+// the numbers of the metas that the key had before, or has left, and of those that
+// joined or left.
+export async function present(env, client, topic, key, name = String(key)) {
+  const ch = channel(client, topic, { key, name }, ["presence_diff"])
+  ch.presence = new env.phoenix.Presence(ch)
+  ch.seen = []
+  ch.syncs = new Queue()
+  const count = presence => presence?.metas.length ?? 0
+  ch.presence.onJoin((k, before, joined) => ch.seen.push({ join: k, before: count(before), metas: count(joined) }))
+  ch.presence.onLeave((k, left, gone) => ch.seen.push({ leave: k, left: count(left), metas: count(gone) }))
+  ch.presence.onSync(() => ch.syncs.put(true))
+  const { status, response } = await tryJoin(ch)
+  equal(status, "ok", `joining ${topic}, ${canonical(response)}`)
+  return ch
+}
+
+// until waits for a state of a client's list.
+export async function until(ch, ok, what) {
+  while (!ok()) await ch.syncs.next(`${what}, for ${canonical(ch.params())} who has ${canonical(ch.presence.state)}`)
+}
+
+// sees waits until the list of a client is this one: the number of metas of each key.
+export function sees(ch, want) {
+  const list = () => Object.fromEntries(ch.presence.list((key, { metas }) => [key, metas.length]))
+  return until(ch, () => canonical(list()) === canonical(want), `the list ${canonical(want)}`)
+}
+
+// metasOf is the metas of a key in the list of a client, of which there may be none,
+// without their refs.
+export const metasOf = (ch, key) =>
+  (ch.presence.state[key]?.metas ?? []).map(({ phx_ref: _, phx_ref_prev: __, ...meta }) => meta)
+
+// refsOf is their refs.
+export const refsOf = (ch, key) => (ch.presence.state[key]?.metas ?? []).map(meta => meta.phx_ref)
 
 let topics = 0
 

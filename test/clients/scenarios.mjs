@@ -15,7 +15,8 @@
 // The table at the end says what cannot run everywhere. Polls have no close frame: the
 // codes of long polling are those that the client makes up from a session that is gone,
 // 3410, or from an answer that is none, 1011.
-import { Queue, alive, ask, assert, bytes, channel, connect, equal, equalBytes, expectReply, joined, patience, rejoined, topicOf, tryJoin } from "./lib.mjs"
+import { Queue, alive, ask, assert, bytes, channel, connect, cutOff, equal, equalBytes, expectReply, joined, patience, rejoined, topicOf, tryJoin } from "./lib.mjs"
+import { presenceScenarios } from "./presence.mjs"
 
 export const scenarios = {
   async "join"(env) {
@@ -439,6 +440,8 @@ export const scenarios = {
     const { response } = await tryJoin(channel(client, "room:info"))
     equal(response.auth_token, authToken, "token")
   },
+
+  ...presenceScenarios,
 }
 
 // A Store is a session's storage, in which the client remembers that it fell back.
@@ -447,20 +450,6 @@ class Store {
   getItem(key) { return this.items[key] ?? null }
   setItem(key, value) { this.items[key] = value }
   removeItem(key) { delete this.items[key] }
-}
-
-// cutOff cuts the connections at the proxy until the client notices. A browser hides a
-// cut of a poll that waits: it repeats the request by itself, once, on a new connection.
-async function cutOff(env, client) {
-  client.closes.items = []
-  for (let left = 20; ; left--) {
-    await env.control("cut")
-    try {
-      return await client.closes.next("the close", 250)
-    } catch (error) {
-      if (left === 0) throw error
-    }
-  }
 }
 
 // transportOf asks the server over which transport a client came.
@@ -505,6 +494,7 @@ const exceptions = [
   { over: "longpoll", scenario: "does not fall back where WebSocket works", why: "it begins with WebSocket" },
   { client: "phoenix-1-7", scenario: "auth token", why: "it came with 1.8" },
   { client: "phoenix-1-7", scenario: "binary on a topic beyond ASCII", why: "before 1.8.7 the client counts a header's fields in UTF-16 units" },
+  { client: "phoenix-1-7", scenario: "presence: keys that every object has", why: "before 1.8.9 the client takes them for what every object has" },
   {
     client: "phoenix-1-7", over: "longpoll", scenario: "disconnect by id, and reconnect",
     why: "the client takes the session that it is given for the one that is gone, and does not join again",
