@@ -180,29 +180,33 @@ func (s *shard) tellChanges(ctx context.Context, tell func(*Tracker, Diff)) {
 }
 
 // fold makes one Diff of several in a row: who joined and left between them was never
-// there.
+// there, and who left and joined again, as with a node that was down, was never away.
 func fold(diffs []Diff) Diff {
 	if len(diffs) == 1 {
 		return diffs[0]
 	}
-	joined := make(map[*Entry]bool)
+	// An entry joins and leaves in turn, so that its sum is -1, 0 or 1.
+	sum := make(map[*Entry]int8)
+	for _, d := range diffs {
+		for _, e := range d.Joins {
+			sum[e]++
+		}
+		for _, e := range d.Leaves {
+			sum[e]--
+		}
+	}
 	var all Diff
 	for _, d := range diffs {
 		for _, e := range d.Joins {
-			joined[e] = true
-		}
-		for _, e := range d.Leaves {
-			if joined[e] {
-				delete(joined, e)
-			} else {
-				all.Leaves = append(all.Leaves, e)
+			if sum[e] > 0 {
+				all.Joins = append(all.Joins, e)
+				sum[e] = 0
 			}
 		}
-	}
-	for _, d := range diffs {
-		for _, e := range d.Joins {
-			if joined[e] {
-				all.Joins = append(all.Joins, e)
+		for _, e := range d.Leaves {
+			if sum[e] < 0 {
+				all.Leaves = append(all.Leaves, e)
+				sum[e] = 0
 			}
 		}
 	}
