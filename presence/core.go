@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -109,13 +110,27 @@ func (c *core) change(o *owner, meta []byte, do func() (*tracker.Entry, error)) 
 // list is the entries of a topic as clients see them: those whose leave is held back
 // included.
 func (c *core) list(topic string) []*tracker.Entry {
-	return append(c.tracker.List(topic), c.held.of(topic)...)
+	return together(c.tracker.List(topic), c.held.of(topic))
+}
+
+// together adds the entries that are held back. One of them is in both lists when it
+// left or came back between the two looks.
+func together(list, held []*tracker.Entry) []*tracker.Entry {
+	if len(held) == 0 {
+		return list
+	}
+	both := make(map[*tracker.Entry]bool, len(list))
+	for _, e := range list {
+		both[e] = true
+	}
+	held = slices.DeleteFunc(held, func(e *tracker.Entry) bool { return both[e] })
+	return append(list, held...)
 }
 
 func (c *core) get(topic, key string) []*tracker.Entry {
 	list := c.tracker.Get(topic, key)
 	if c.leaveDelay > 0 {
-		list = append(list[:len(list):len(list)], c.held.ofKey(topic, key)...)
+		list = together(list, c.held.ofKey(topic, key))
 	}
 	return list
 }

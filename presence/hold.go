@@ -1,6 +1,7 @@
 package presence
 
 import (
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -13,9 +14,9 @@ type holder struct {
 	c *core
 
 	mu     sync.Mutex
-	topics map[string]map[string][]*tracker.Entry // by topic and key
-	queue  []heldLeave                            // by time
-	timer  *time.Timer                            // runs while the queue is not empty
+	topics map[string]map[string][]*heldLeave // by topic and key
+	queue  []*heldLeave                       // by time, those told with a join too
+	timer  *time.Timer                        // runs while the queue is not empty
 	runs   sync.WaitGroup
 	closed bool
 }
@@ -29,11 +30,12 @@ type heldLeave struct {
 
 func (h *holder) init(c *core) {
 	h.c = c
-	h.topics = make(map[string]map[string][]*tracker.Entry)
+	h.topics = make(map[string]map[string][]*heldLeave)
 }
 
 // filter keeps back the leaves of a diff whose keys do not join in it, and adds those that
-// were kept back of keys that do.
+// were kept back of keys that do. An entry that was kept back and joins again, as when
+// its node is down for a moment, was never away for clients.
 func (h *holder) filter(topic string, d tracker.Diff, now time.Time) tracker.Diff {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -44,28 +46,47 @@ func (h *holder) filter(topic string, d tracker.Diff, now time.Time) tracker.Dif
 	for _, e := range d.Joins {
 		joins[e.Key()] = true
 	}
-	out := tracker.Diff{Joins: d.Joins}
+	// By ref, since the entry of a node that was forgotten is another value afterwards.
+	kept := make(map[string]*tracker.Entry)
 	for key := range joins {
-		out.Leaves = append(out.Leaves, h.topics[topic][key]...)
+		for _, held := range h.topics[topic][key] {
+			kept[held.e.Ref()] = held.e
+		}
 		h.forget(topic, key)
+	}
+	out := tracker.Diff{Joins: d.Joins}
+	if len(kept) > 0 {
+		out.Joins = nil
+		for _, e := range d.Joins {
+			if ref := e.Ref(); kept[ref] != nil {
+				delete(kept, ref)
+			} else {
+				out.Joins = append(out.Joins, e)
+			}
+		}
+		out.Leaves = slices.Collect(maps.Values(kept))
 	}
 	for _, e := range d.Leaves {
 		if joins[e.Key()] {
 			out.Leaves = append(out.Leaves, e)
-			continue
-		}
-		byKey := h.topics[topic]
-		if byKey == nil {
-			byKey = make(map[string][]*tracker.Entry)
-			h.topics[topic] = byKey
-		}
-		byKey[e.Key()] = append(byKey[e.Key()], e)
-		h.queue = append(h.queue, heldLeave{topic, e, now.Add(h.c.leaveDelay)})
-		if h.timer == nil {
-			h.arm(h.c.leaveDelay)
+		} else {
+			h.keep(&heldLeave{topic, e, now.Add(h.c.leaveDelay)})
 		}
 	}
 	return out
+}
+
+func (h *holder) keep(held *heldLeave) {
+	byKey := h.topics[held.topic]
+	if byKey == nil {
+		byKey = make(map[string][]*heldLeave)
+		h.topics[held.topic] = byKey
+	}
+	byKey[held.e.Key()] = append(byKey[held.e.Key()], held)
+	h.queue = append(h.queue, held)
+	if h.timer == nil {
+		h.arm(h.c.leaveDelay)
+	}
 }
 
 func (h *holder) forget(topic, key string) {
@@ -92,7 +113,7 @@ func (h *holder) release() {
 	for ; n < len(h.queue) && !h.queue[n].until.After(now); n++ {
 		held := h.queue[n]
 		list := h.topics[held.topic][held.e.Key()]
-		i := slices.Index(list, held.e)
+		i := slices.Index(list, held)
 		if i < 0 {
 			continue // told with a join
 		}
@@ -120,8 +141,8 @@ func (h *holder) release() {
 func (h *holder) of(topic string) (list []*tracker.Entry) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, entries := range h.topics[topic] {
-		list = append(list, entries...)
+	for _, held := range h.topics[topic] {
+		list = append(list, entriesOf(held)...)
 	}
 	return list
 }
@@ -129,7 +150,15 @@ func (h *holder) of(topic string) (list []*tracker.Entry) {
 func (h *holder) ofKey(topic, key string) []*tracker.Entry {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return slices.Clone(h.topics[topic][key])
+	return entriesOf(h.topics[topic][key])
+}
+
+func entriesOf(held []*heldLeave) []*tracker.Entry {
+	list := make([]*tracker.Entry, len(held))
+	for i, h := range held {
+		list[i] = h.e
+	}
+	return list
 }
 
 // close keeps nothing back any more.

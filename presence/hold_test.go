@@ -1,0 +1,105 @@
+package presence
+
+import (
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bennu-go/bennu/pubsub"
+	"github.com/bennu-go/bennu/tracker"
+)
+
+const lobby = "room:lobby"
+
+// entriesNamed makes entries of as many owners, under keys that are their names without
+// the last letter.
+func entriesNamed(t *testing.T, names ...string) map[string]*tracker.Entry {
+	t.Helper()
+	s, err := tracker.NewState(tracker.Replica{Name: "other", Incarnation: 1}, tracker.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries := make(map[string]*tracker.Entry)
+	for i, name := range names {
+		d, err := s.Track(lobby, tracker.Owner(i), name[:len(name)-1], []byte(`{}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		entries[name] = d.Joins[0]
+	}
+	return entries
+}
+
+func TestHold(t *testing.T) {
+	entries := entriesNamed(t, "ann1", "ann2", "ann3", "bob1")
+	pick := func(names string) (list []*tracker.Entry) {
+		for name := range strings.FieldsSeq(names) {
+			list = append(list, entries[name])
+		}
+		return list
+	}
+	names := func(list []*tracker.Entry) string {
+		var all []string
+		for name, e := range entries {
+			for range list {
+				if i := slices.Index(list, e); i >= 0 {
+					list = slices.Delete(slices.Clone(list), i, i+1)
+					all = append(all, name)
+				}
+			}
+		}
+		slices.Sort(all)
+		return strings.Join(all, " ")
+	}
+	type step struct{ joins, leaves, toldJoins, toldLeaves, held string }
+	for name, steps := range map[string][]step{
+		"a leave is kept back":       {{leaves: "ann1 bob1", held: "ann1 bob1"}},
+		"an update is not":           {{joins: "ann2", leaves: "ann1", toldJoins: "ann2", toldLeaves: "ann1"}},
+		"a reload is told as one":    {{leaves: "ann1", held: "ann1"}, {joins: "ann2", toldJoins: "ann2", toldLeaves: "ann1"}},
+		"another key does not count": {{leaves: "ann1", held: "ann1"}, {joins: "bob1", toldJoins: "bob1", held: "ann1"}},
+		// Clients apply joins first: a ref among both would be gone for them.
+		"the same entry was never away": {{leaves: "ann1 bob1", held: "ann1 bob1"}, {joins: "ann1", held: "bob1"}, {joins: "bob1"}},
+		"the same entry and another":    {{leaves: "ann1 ann2", held: "ann1 ann2"}, {joins: "ann1 ann3", toldJoins: "ann3", toldLeaves: "ann2"}},
+		"the same entry twice":          {{leaves: "ann1", held: "ann1"}, {joins: "ann1"}, {leaves: "ann1", held: "ann1"}, {joins: "ann1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := &core{settings: settings{leaveDelay: time.Hour}}
+			c.held.init(c)
+			defer c.held.close()
+			for i, s := range steps {
+				d := c.held.filter(lobby, tracker.Diff{Joins: pick(s.joins), Leaves: pick(s.leaves)}, time.Now())
+				got := step{s.joins, s.leaves, names(d.Joins), names(d.Leaves), names(c.held.of(lobby))}
+				if got != s {
+					t.Errorf("step %d: got %+v, want %+v", i, got, s)
+				}
+			}
+		})
+	}
+}
+
+// What is kept back again is kept back for the whole time again.
+func TestHoldTwice(t *testing.T) {
+	c := newCore(pubsub.NewLocal(), settings{leaveDelay: time.Hour}, slog.New(slog.DiscardHandler))
+	defer c.held.close()
+	e := entriesNamed(t, "ann1")["ann1"]
+	leave, join := tracker.Diff{Leaves: []*tracker.Entry{e}}, tracker.Diff{Joins: []*tracker.Entry{e}}
+	c.held.filter(lobby, leave, time.Now().Add(-2*time.Hour)) // is due
+	c.held.filter(lobby, join, time.Now())
+	c.held.filter(lobby, leave, time.Now())
+	c.held.timer.Stop()
+	c.held.release() // in its place
+	if held := c.held.of(lobby); len(held) != 1 {
+		t.Errorf("%d are held after the time of the first leave, want 1", len(held))
+	}
+}
+
+// Between two looks an entry may leave or come back.
+func TestTogether(t *testing.T) {
+	all := entriesNamed(t, "ann1", "ann2", "bob1")
+	list := []*tracker.Entry{all["ann1"], all["bob1"]}
+	if got := together(list, []*tracker.Entry{all["ann1"], all["ann2"]}); len(got) != 3 || got[2] != all["ann2"] {
+		t.Errorf("got %d entries, want ann2 added to the 2", len(got))
+	}
+}
