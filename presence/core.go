@@ -147,15 +147,26 @@ func (c *core) encode(topic string, entries []*tracker.Entry) bennu.Raw {
 	return g.append(nil, c.fetch.fields(topic, g.keys()))
 }
 
-// pushState sends a client who is here.
+// pushState sends a client who is here. When the topic gets large or small meanwhile, what
+// all clients were sent of that came before, and it is sent again.
 func (c *core) pushState(ch *bennu.Channel) error {
-	if payload, count, ok := c.big.state(ch.Topic()); ok {
-		if err := ch.Push(eventState, payload); err != nil {
+	for {
+		state, count, large := c.big.state(ch.Topic())
+		if !large {
+			state = c.state(ch.Topic())
+		}
+		if err := ch.Push(eventState, state); err != nil {
 			return err
 		}
-		return ch.Push(eventCount, count)
+		if large {
+			if err := ch.Push(eventCount, count); err != nil {
+				return err
+			}
+		}
+		if c.big.has(ch.Topic()) == large {
+			return nil
+		}
 	}
-	return ch.Push(eventState, c.state(ch.Topic()))
 }
 
 // Events, as Phoenix has them; eventCount is ours.

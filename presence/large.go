@@ -87,12 +87,16 @@ func (b *bigTopics) tell() {
 	}
 }
 
+// has reports whether a topic is one of them.
+func (b *bigTopics) has(topic string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.topics[topic] != nil
+}
+
 // state is what a client of a large topic is pushed; ok is false for other topics.
 func (b *bigTopics) state(topic string) (state, count bennu.Raw, ok bool) {
-	b.mu.Lock()
-	ok = b.topics[topic] != nil
-	b.mu.Unlock()
-	if !ok {
+	if !b.has(topic) {
 		return nil, nil, false
 	}
 	sample := b.sample(topic)
