@@ -17,11 +17,11 @@ import (
 	"github.com/bennu-go/bennu/pubsub/pubsubtest"
 )
 
-// room is a channel that tracks its user when it has joined, under the key the client
+// visitor is a channel that tracks its user when it has joined, under the key the client
 // gives.
-type room struct {
+type visitor struct {
 	*bennu.Channel
-	here *presence.Presence[user]
+	here *presence.Presence[person]
 	key  string
 }
 
@@ -35,31 +35,31 @@ type who struct {
 type site struct {
 	*bennu.Endpoint
 	url  string
-	here *presence.Presence[user]
+	here *presence.Presence[person]
 }
 
-func serve(t *testing.T, ps *pubsub.PubSub, o presence.Options[user]) *site {
+func serve(t *testing.T, ps *pubsub.PubSub, o presence.Options[person]) *site {
 	t.Helper()
-	here := start(t, ps, o)
-	rooms := bennu.Define(func(_ context.Context, ch *bennu.Channel, in who) (*room, bennu.Empty, error) {
+	here := startPresence(t, ps, o)
+	rooms := bennu.Define(func(_ context.Context, ch *bennu.Channel, in who) (*visitor, bennu.Empty, error) {
 		if in.Key == "early" { // before the join is over
-			if _, err := here.Track(ch, in.Key, user{}); err != nil {
+			if _, err := here.Track(ch, in.Key, person{}); err != nil {
 				return nil, bennu.Empty{}, err
 			}
 			return nil, bennu.Empty{}, &bennu.Error{Reason: "not you"}
 		}
-		return &room{ch, here, in.Key}, bennu.Empty{}, ch.Send(appear{})
+		return &visitor{ch, here, in.Key}, bennu.Empty{}, ch.Send(appear{})
 	})
-	bennu.OnInfo(rooms, func(r *room, _ context.Context, _ appear) error {
+	bennu.OnInfo(rooms, func(r *visitor, _ context.Context, _ appear) error {
 		if err := r.here.PushState(r.Channel); err != nil {
 			return err
 		}
-		_, err := r.here.Track(r.Channel, r.key, user{"here"})
+		_, err := r.here.Track(r.Channel, r.key, person{"here"})
 		return err
 	})
-	bennu.On(rooms, "boom", func(*room, context.Context, bennu.Empty) (bennu.Empty, error) { panic("on request") })
-	bennu.On(rooms, "stop", func(*room, context.Context, bennu.Empty) (bennu.Empty, error) { return bennu.Empty{}, bennu.Stop })
-	bennu.On(rooms, "rename", func(r *room, _ context.Context, in user) (bennu.Empty, error) {
+	bennu.On(rooms, "boom", func(*visitor, context.Context, bennu.Empty) (bennu.Empty, error) { panic("on request") })
+	bennu.On(rooms, "stop", func(*visitor, context.Context, bennu.Empty) (bennu.Empty, error) { return bennu.Empty{}, bennu.Stop })
+	bennu.On(rooms, "rename", func(r *visitor, _ context.Context, in person) (bennu.Empty, error) {
 		if _, err := r.here.Update(r.Channel, r.key, in); errors.Is(err, presence.ErrTooOften) {
 			return bennu.Empty{}, &bennu.Error{Reason: "too often"}
 		} else if err != nil {
@@ -103,7 +103,7 @@ func (s *site) eventually(t *testing.T, want string) {
 
 // TestChannelEnds has a channel's entry leave, however the channel ends.
 func TestChannelEnds(t *testing.T) {
-	s := serve(t, pubsub.NewLocal(), presence.Options[user]{})
+	s := serve(t, pubsub.NewLocal(), presence.Options[person]{})
 	stays, _ := s.join(t, "stays")
 	s.eventually(t, "stays:here")
 	for name, end := range map[string]func(c *wstest.Client){
@@ -142,7 +142,7 @@ func TestChannelEnds(t *testing.T) {
 
 // TestRefusedJoin tracks in a join that is refused: nobody stays behind.
 func TestRefusedJoin(t *testing.T) {
-	s := serve(t, pubsub.NewLocal(), presence.Options[user]{})
+	s := serve(t, pubsub.NewLocal(), presence.Options[person]{})
 	c := wstest.Dial(t, s.url)
 	ref := c.Push("room:1", "phx_join", `{"key":"early"}`)
 	if m := c.ReplyTo(ref); m.Status != "error" {
@@ -153,7 +153,7 @@ func TestRefusedJoin(t *testing.T) {
 
 // TestRejoin joins the topic again on one connection: the old entry is gone.
 func TestRejoin(t *testing.T) {
-	s := serve(t, pubsub.NewLocal(), presence.Options[user]{})
+	s := serve(t, pubsub.NewLocal(), presence.Options[person]{})
 	c, _ := s.join(t, "me")
 	for range 5 {
 		s.eventually(t, "me:here")
@@ -165,7 +165,7 @@ func TestRejoin(t *testing.T) {
 
 // TestRate bounds what one connection may change.
 func TestRate(t *testing.T) {
-	s := serve(t, pubsub.NewLocal(), presence.Options[user]{Limits: presence.Limits{Burst: 5, Rate: 1}})
+	s := serve(t, pubsub.NewLocal(), presence.Options[person]{Limits: presence.Limits{Burst: 5, Rate: 1}})
 	c, _ := s.join(t, "me")
 	refused := 0
 	for range 20 {
@@ -184,7 +184,7 @@ func TestRate(t *testing.T) {
 // TestNodes has clients of three nodes in one room.
 func TestNodes(t *testing.T) {
 	var broker pubsubtest.Memory
-	fast := presence.Options[user]{}
+	fast := presence.Options[person]{}
 	fast.Tracker.BroadcastPeriod = 50 * time.Millisecond
 	fast.Tracker.MaxSilentPeriods = 2
 	fast.Tracker.DownPeriod = 10 * time.Second // nobody is to go down on a busy machine
@@ -221,9 +221,9 @@ func TestNodes(t *testing.T) {
 // TestStrangersMeta has another node track what is no JSON object.
 func TestStrangersMeta(t *testing.T) {
 	var broker pubsubtest.Memory
-	o := presence.Options[user]{}
+	o := presence.Options[person]{}
 	o.Tracker.BroadcastPeriod = 50 * time.Millisecond
-	p := start(t, pubsubtest.Start(t, broker.Node(t, "a"), nil), o)
+	p := startPresence(t, pubsubtest.Start(t, broker.Node(t, "a"), nil), o)
 	stranger := startTracker(t, pubsubtest.Start(t, broker.Node(t, "stranger"), nil), o.Tracker)
 	for key, m := range map[string]string{"list": "[1]", "half": `{"name":`, "more": `{},"admin":{}`, "empty": "", "good": `{"name":"x"}`} {
 		if _, err := stranger.Track("t", 1, key, []byte(m)); err != nil {

@@ -147,26 +147,21 @@ func (c *core) encode(topic string, entries []*tracker.Entry) bennu.Raw {
 	return g.append(nil, c.fetch.fields(topic, g.keys()))
 }
 
-// pushState sends a client who is here. When the topic gets large or small meanwhile, what
-// all clients were sent of that came before, and it is sent again.
-func (c *core) pushState(ch *bennu.Channel) error {
-	for {
-		state, count, large := c.big.state(ch.Topic())
-		if !large {
-			state = c.state(ch.Topic())
-		}
-		if err := ch.Push(eventState, state); err != nil {
-			return err
-		}
-		if large {
-			if err := ch.Push(eventCount, count); err != nil {
-				return err
+// pushState sends a client who is here, just as the others have been told.
+func (c *core) pushState(ch *bennu.Channel) (err error) {
+	topic := ch.Topic()
+	c.tracker.Snapshot(topic, func(list []*tracker.Entry) {
+		c.telling.Lock()
+		defer c.telling.Unlock()
+		if state, count, ok := c.big.state(topic); ok {
+			if err = ch.Push(eventState, state); err == nil {
+				err = ch.Push(eventCount, count)
 			}
+			return
 		}
-		if c.big.has(ch.Topic()) == large {
-			return nil
-		}
-	}
+		err = ch.Push(eventState, c.encode(topic, together(list, c.held.of(topic))))
+	})
+	return err
 }
 
 // Events, as Phoenix has them; eventCount is ours.

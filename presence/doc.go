@@ -43,5 +43,6 @@
 // # Who calls
 //
 // All methods may be called from any goroutine, from callbacks of a channel and from
-// the hooks of Options, but Close not from hooks. Hooks run one at a time.
+// the hooks of Options, but for Close and PushState, which wait for hooks. Hooks run
+// one at a time.
 package presence

@@ -1,6 +1,10 @@
 package presence
 
-import "github.com/bennu-go/bennu/tracker"
+import (
+	"slices"
+
+	"github.com/bennu-go/bennu/tracker"
+)
 
 // keyCounts counts the metas of each key, as clients were told of them. The lock
 // telling guards it.
@@ -9,7 +13,7 @@ type keyCounts struct {
 	topics map[string]map[string]int
 }
 
-// apply takes a diff and returns the keys that came and those that went.
+// apply takes a diff and returns the keys that came and those that went, in order.
 func (k *keyCounts) apply(topic string, d tracker.Diff) (firsts, lasts []string) {
 	if !k.on {
 		return nil, nil
@@ -45,6 +49,8 @@ func (k *keyCounts) apply(topic string, d tracker.Diff) (firsts, lasts []string)
 			lasts = append(lasts, key)
 		}
 	}
+	slices.Sort(firsts)
+	slices.Sort(lasts)
 	if len(counts) == 0 {
 		delete(k.topics, topic)
 	}

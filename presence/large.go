@@ -87,16 +87,12 @@ func (b *bigTopics) tell() {
 	}
 }
 
-// has reports whether a topic is one of them.
-func (b *bigTopics) has(topic string) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.topics[topic] != nil
-}
-
 // state is what a client of a large topic is pushed; ok is false for other topics.
 func (b *bigTopics) state(topic string) (state, count bennu.Raw, ok bool) {
-	if !b.has(topic) {
+	b.mu.Lock()
+	ok = b.topics[topic] != nil
+	b.mu.Unlock()
+	if !ok {
 		return nil, nil, false
 	}
 	sample := b.sample(topic)

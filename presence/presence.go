@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/pubsub"
@@ -123,13 +122,15 @@ func (p *Presence[Meta]) GetByKey(topic, key string) []Tracked[Meta] {
 // Count is the number of entries of a topic.
 func (p *Presence[Meta]) Count(topic string) int { return p.core.count(topic) }
 
-// State is what presence_state has for a topic, Fetch included: a payload for
-// Channel.Push, a reply, or a page.
+// State is what presence_state has for a topic, Fetch included, for a reply or a page. A
+// client that follows the diffs is better served by PushState: who came and went while
+// no diff was told may be in it.
 func (p *Presence[Meta]) State(topic string) bennu.Raw { return p.core.state(topic) }
 
 // PushState sends a channel's client who is here. A client needs it once after each
 // join, before diffs mean anything to it; it has no place in Join, where nothing can be
-// pushed yet.
+// pushed yet. What the client has then is exactly what the clients of this node had been
+// told; it waits for a diff that is being told, so hooks must not call it.
 func (p *Presence[Meta]) PushState(ch *bennu.Channel) error { return p.core.pushState(ch) }
 
 // Tracker is what runs underneath, for its counters.
@@ -204,7 +205,7 @@ func (o *Owner[Meta]) change(meta Meta, do func([]byte) (*tracker.Entry, error))
 	}
 	e, err := do(data)
 	if err != nil {
-		return "", fmt.Errorf("presence: %w", err)
+		return "", err
 	}
 	return e.Ref(), nil
 }

@@ -28,12 +28,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 
-type user struct {
+type person struct {
 	Name string `json:"name,omitempty"`
 }
 
-// start makes a presence that the end of the test closes.
-func start(t testing.TB, ps *pubsub.PubSub, o presence.Options[user]) *presence.Presence[user] {
+// startPresence makes one that the end of the test closes.
+func startPresence(t testing.TB, ps *pubsub.PubSub, o presence.Options[person]) *presence.Presence[person] {
 	t.Helper()
 	o.Logger = quiet
 	p, err := presence.New(t.Context(), ps, &o)
@@ -172,9 +172,9 @@ func (c *client) eventually(t testing.TB, want string) {
 	pubsubtest.Eventually(t, fmt.Sprintf("a client sees %q; it sees %q", want, c.sees()), func() bool { return c.sees() == want })
 }
 
-func mustTrack(t testing.TB, o *presence.Owner[user], topic, key, name string) (ref string) {
+func mustTrack(t testing.TB, o *presence.Owner[person], topic, key, name string) (ref string) {
 	t.Helper()
-	ref, err := o.Track(topic, key, user{name})
+	ref, err := o.Track(topic, key, person{name})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +183,7 @@ func mustTrack(t testing.TB, o *presence.Owner[user], topic, key, name string) (
 
 func TestTrack(t *testing.T) {
 	ps := pubsub.NewLocal()
-	p := start(t, ps, presence.Options[user]{})
+	p := startPresence(t, ps, presence.Options[person]{})
 	c := watch(t, ps, "t")
 	a, b := p.NewOwner(), p.NewOwner()
 	first := mustTrack(t, a, "t", "ann", "laptop")
@@ -211,12 +211,12 @@ func TestTrack(t *testing.T) {
 		t.Errorf("state of an empty topic %s", got)
 	}
 
-	second, err := a.Update("t", "ann", user{"desk"})
+	second, err := a.Update("t", "ann", person{"desk"})
 	if err != nil || second == first {
 		t.Errorf("update: %q, %v", second, err)
 	}
 	c.eventually(t, "ann:desk,phone bob:tab")
-	if _, err := a.UpdateFunc("t", "ann", func(u user) user { return user{u.Name + "!"} }); err != nil {
+	if _, err := a.UpdateFunc("t", "ann", func(u person) person { return person{u.Name + "!"} }); err != nil {
 		t.Error(err)
 	}
 	c.eventually(t, "ann:desk!,phone bob:tab")
@@ -225,7 +225,7 @@ func TestTrack(t *testing.T) {
 	c.eventually(t, "ann:desk!,phone")
 	b.Close()
 	c.eventually(t, "ann:desk!")
-	if _, err := b.Track("t", "late", user{}); err == nil {
+	if _, err := b.Track("t", "late", person{}); err == nil {
 		t.Error("an owner that has ended tracks")
 	}
 	c.check(t)
@@ -234,12 +234,12 @@ func TestTrack(t *testing.T) {
 // TestUpdateIsOneDiff has both sides of an update in one event, with the old ref.
 func TestUpdateIsOneDiff(t *testing.T) {
 	ps := pubsub.NewLocal()
-	p := start(t, ps, presence.Options[user]{})
+	p := startPresence(t, ps, presence.Options[person]{})
 	c := watch(t, ps, "t")
 	o := p.NewOwner()
 	first := mustTrack(t, o, "t", "k", "1")
 	c.eventually(t, "k:1")
-	if _, err := o.Update("t", "k", user{"2"}); err != nil {
+	if _, err := o.Update("t", "k", person{"2"}); err != nil {
 		t.Fatal(err)
 	}
 	c.eventually(t, "k:2")
@@ -258,25 +258,25 @@ func TestUpdateIsOneDiff(t *testing.T) {
 
 func TestErrors(t *testing.T) {
 	ps := pubsub.NewLocal()
-	p := start(t, ps, presence.Options[user]{Limits: presence.Limits{Entries: 2, MetaBytes: 50}})
+	p := startPresence(t, ps, presence.Options[person]{Limits: presence.Limits{Entries: 2, MetaBytes: 50}})
 	o := p.NewOwner()
 	mustTrack(t, o, "t", "k", "1")
 	for name, try := range map[string]struct {
 		do   func() (string, error)
 		want error
 	}{
-		"tracked":     {func() (string, error) { return o.Track("t", "k", user{}) }, presence.ErrTracked},
-		"not tracked": {func() (string, error) { return o.Update("t", "other", user{}) }, presence.ErrNotTracked},
+		"tracked":     {func() (string, error) { return o.Track("t", "k", person{}) }, presence.ErrTracked},
+		"not tracked": {func() (string, error) { return o.Update("t", "other", person{}) }, presence.ErrNotTracked},
 		"func":        {func() (string, error) { return o.UpdateFunc("t", "other", nil) }, presence.ErrNotTracked},
-		"large":       {func() (string, error) { return o.Track("t", "l", user{strings.Repeat("x", 50)}) }, presence.ErrTooLarge},
-		"long key":    {func() (string, error) { return o.Track("t", strings.Repeat("k", 5000), user{}) }, presence.ErrTooLarge},
+		"large":       {func() (string, error) { return o.Track("t", "l", person{strings.Repeat("x", 50)}) }, presence.ErrTooLarge},
+		"long key":    {func() (string, error) { return o.Track("t", strings.Repeat("k", 5000), person{}) }, presence.ErrTooLarge},
 	} {
 		if _, err := try.do(); !errors.Is(err, try.want) {
 			t.Errorf("%s: %v, want %v", name, err, try.want)
 		}
 	}
 	mustTrack(t, o, "t", "k2", "")
-	if _, err := o.Track("t", "k3", user{}); !errors.Is(err, presence.ErrFull) {
+	if _, err := o.Track("t", "k3", person{}); !errors.Is(err, presence.ErrFull) {
 		t.Errorf("a full topic: %v", err)
 	}
 	for name, try := range map[string]any{
@@ -291,7 +291,7 @@ func TestErrors(t *testing.T) {
 		}
 		anything.Close()
 	}
-	for name, o := range map[string]presence.Options[user]{
+	for name, o := range map[string]presence.Options[person]{
 		"limit":     {Limits: presence.Limits{Entries: -2}},
 		"meta":      {Limits: presence.Limits{MetaBytes: 1 << 20}},
 		"timeout":   {FetchTimeout: -1},
@@ -312,7 +312,7 @@ func TestErrors(t *testing.T) {
 // TestHostileKeys has keys and metas that JSON must not trip over.
 func TestHostileKeys(t *testing.T) {
 	ps := pubsub.NewLocal()
-	p := start(t, ps, presence.Options[user]{})
+	p := startPresence(t, ps, presence.Options[person]{})
 	c := watch(t, ps, "t")
 	o := p.NewOwner()
 	keys := []string{"", `"`, `\`, "\n", "\x00", "é", "\u2028", "__proto__", "constructor", "1", `":{"metas":[]},"`, "a\xff"}
@@ -339,7 +339,7 @@ func TestFetch(t *testing.T) {
 	ps := pubsub.NewLocal()
 	var mu sync.Mutex
 	var calls [][]string
-	p := start(t, ps, presence.Options[user]{Fetch: func(_ context.Context, topic string, keys []string) (map[string]any, error) {
+	p := startPresence(t, ps, presence.Options[person]{Fetch: func(_ context.Context, topic string, keys []string) (map[string]any, error) {
 		mu.Lock()
 		defer mu.Unlock()
 		calls = append(calls, keys)
@@ -355,7 +355,7 @@ func TestFetch(t *testing.T) {
 	o := p.NewOwner()
 	mustTrack(t, o, "t", "a", "1")
 	c.eventually(t, "a:1")
-	if _, err := o.Update("t", "a", user{"2"}); err != nil {
+	if _, err := o.Update("t", "a", person{"2"}); err != nil {
 		t.Error(err)
 	}
 	c.eventually(t, "a:2")
@@ -400,7 +400,7 @@ func TestFetchFails(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var calls atomic.Int64
 				ps := pubsub.NewLocal()
-				p := start(t, ps, presence.Options[user]{Fetch: func(ctx context.Context, topic string, keys []string) (map[string]any, error) {
+				p := startPresence(t, ps, presence.Options[person]{Fetch: func(ctx context.Context, topic string, keys []string) (map[string]any, error) {
 					calls.Add(1)
 					return hook(ctx, topic, keys)
 				}})
@@ -443,8 +443,8 @@ func TestHooks(t *testing.T) {
 		defer mu.Unlock()
 		log = append(log, fmt.Sprintf(format, v...))
 	}
-	p := start(t, ps, presence.Options[user]{
-		Changed: func(c presence.Change[user]) {
+	p := startPresence(t, ps, presence.Options[person]{
+		Changed: func(c presence.Change[person]) {
 			note("changed %s +%d -%d", c.Topic, len(c.Joins), len(c.Leaves))
 			if m := c.Joins["boom"]; m != nil {
 				panic(m[0].Meta.Name)
@@ -472,7 +472,7 @@ func TestHooks(t *testing.T) {
 	step("changed t +1 -0", "first t ann")
 	mustTrack(t, phone, "t", "ann", "phone")
 	step("changed t +1 -0")
-	if _, err := phone.Update("t", "ann", user{"p"}); err != nil {
+	if _, err := phone.Update("t", "ann", person{"p"}); err != nil {
 		t.Error(err)
 	}
 	step("changed t +1 -1")
@@ -490,7 +490,7 @@ func TestLeaveDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ps := pubsub.NewLocal()
 		var users []string
-		p := start(t, ps, presence.Options[user]{
+		p := startPresence(t, ps, presence.Options[person]{
 			LeaveDelay: 2 * time.Second,
 			First:      func(_, key string) { users = append(users, "+"+key) },
 			Last:       func(_, key string) { users = append(users, "-"+key) },
@@ -546,7 +546,7 @@ func TestLeaveDelay(t *testing.T) {
 func TestLarge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ps := pubsub.NewLocal()
-		p := start(t, ps, presence.Options[user]{Large: &presence.Large{Entries: 100, Sample: 5, Every: time.Second}})
+		p := startPresence(t, ps, presence.Options[person]{Large: &presence.Large{Entries: 100, Sample: 5, Every: time.Second}})
 		c := watch(t, ps, "t")
 		o := p.NewOwner()
 		for i := range 100 {
@@ -611,9 +611,9 @@ func TestLargeDiff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ps := pubsub.NewLocal()
 		slow := make(chan struct{})
-		p := start(t, ps, presence.Options[user]{
+		p := startPresence(t, ps, presence.Options[person]{
 			Limits: presence.Limits{Entries: presence.Unlimited},
-			Changed: func(c presence.Change[user]) {
+			Changed: func(c presence.Change[person]) {
 				if c.Topic == "block" {
 					<-slow // what comes up meanwhile is told at once
 				}

@@ -23,11 +23,15 @@ type shard struct {
 	refused   atomic.Uint64 // what did not decode, or had no place in the inbox
 	sentBytes atomic.Uint64
 
-	mu      sync.Mutex
-	state   *State
-	diffs   []Diff        // not told yet
-	telling bool          // some are being told
-	news    chan struct{} // there are some
+	// telling is held while changes are told, from taking them on: who holds it knows
+	// that everything taken has been told.
+	telling sync.Mutex
+	tell    func(*Tracker, Diff)
+
+	mu    sync.Mutex
+	state *State
+	diffs []Diff        // not told yet
+	news  chan struct{} // there are some
 }
 
 const (
@@ -37,9 +41,9 @@ const (
 	trackerEvent  = "tracker"
 )
 
-func newShard(t *Tracker, ps *pubsub.PubSub, topic string, state *State) *shard {
+func newShard(t *Tracker, ps *pubsub.PubSub, topic string, state *State, tell func(*Tracker, Diff)) *shard {
 	return &shard{
-		t: t, ps: ps, topic: topic, state: state, self: state.Self(), began: time.Now(),
+		t: t, ps: ps, topic: topic, state: state, tell: tell, self: state.Self(), began: time.Now(),
 		inbox: make(chan *Message, inboxMessages), news: make(chan struct{}, 1),
 	}
 }
@@ -159,30 +163,43 @@ func (s *shard) noteLocked(d Diff) {
 }
 
 // tellChanges tells of changes, in order; all that have come up at once.
-func (s *shard) tellChanges(ctx context.Context, tell func(*Tracker, Diff)) {
+func (s *shard) tellChanges(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-s.news:
+			s.telling.Lock()
+			s.tellAll(nil)
+			s.telling.Unlock()
 		}
-		s.mu.Lock()
-		diffs := s.diffs
-		s.diffs, s.telling = nil, true
-		s.mu.Unlock()
-		if d := fold(diffs); !d.Empty() {
-			tell(s.t, d)
-		}
-		s.mu.Lock()
-		s.telling = false
-		s.mu.Unlock()
 	}
+}
+
+// tellAll tells of every change so far, and returns what look makes of the State that
+// they led to. It is called with telling held.
+func (s *shard) tellAll(look func(*State) []*Entry) []*Entry {
+	s.mu.Lock()
+	diffs := s.diffs
+	s.diffs = nil
+	var list []*Entry
+	if look != nil {
+		list = look(s.state)
+	}
+	s.mu.Unlock()
+	if d := fold(diffs); !d.Empty() {
+		s.tell(s.t, d)
+	}
+	return list
 }
 
 // fold makes one Diff of several in a row: who joined and left between them was never
 // there, and who left and joined again, as with a node that was down, was never away.
 func fold(diffs []Diff) Diff {
-	if len(diffs) == 1 {
+	switch len(diffs) {
+	case 0:
+		return Diff{}
+	case 1:
 		return diffs[0]
 	}
 	// An entry joins and leaves in turn, so that its sum is -1, 0 or 1.

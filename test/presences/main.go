@@ -22,6 +22,7 @@ import (
 	"github.com/bennu-go/bennu/presence"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/pubsub/natspubsub"
+	"github.com/bennu-go/bennu/tracker"
 )
 
 func main() {
@@ -162,9 +163,7 @@ func (n *node) close() {
 
 // settle waits until every change was told.
 func (n *node) settle() {
-	for !n.here.Tracker().Told() {
-		runtime.Gosched()
-	}
+	n.here.Tracker().Snapshot(topic+" of nobody", func([]*tracker.Entry) {})
 }
 
 type counter struct{ bytes atomic.Int64 }
