@@ -13,6 +13,10 @@
 //   - The messages of one goroutine to one topic reach each subscriber in the
 //     order they were published.
 //   - A subscription made twice delivers twice.
+//   - Between nodes the same holds for each publisher, and once Subscription.Ready is
+//     closed nothing published on any node is missed, unless a GapSubscriber is told so.
+//   - A topic is received from other nodes while somebody here is subscribed, and for
+//     Options.Linger after that.
 //   - No lock of this package is held while a Subscriber runs, so a Subscriber may
 //     subscribe and unsubscribe. A delivery that has begun may therefore still
 //     arrive after its subscription was cancelled; a Subscriber for whom
