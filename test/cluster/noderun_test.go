@@ -15,6 +15,7 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/pubsub/natspubsub"
 	"github.com/bennu-go/bennu/pubsub/redispubsub"
+	"github.com/bennu-go/bennu/tracker"
 	"github.com/bennu-go/bennu/transport/longpoll"
 )
 
@@ -30,6 +31,8 @@ type nodeOptions struct {
 	Buffer  int
 	Control string // where the control listens, a Unix socket
 	Clients string // where clients can reach the node beside its port, the same; "" for nowhere
+	// Presence is the times of a presence, nil for none.
+	Presence *tracker.Config
 }
 
 // nodeReady is what a node says of itself when it serves.
@@ -62,16 +65,27 @@ func runNode(o nodeOptions) (ready nodeReady, stop func() error, err error) {
 		ready.Cluster = e.Addr().String()
 	}
 	e := bennu.NewEndpoint(&bennu.EndpointOptions{PubSub: p, Logger: logger, Secret: endpointSecret, DrainTime: bennu.Unlimited})
-	e.Socket("/socket", rooms(), &bennu.SocketOptions{LongPoll: &longpoll.Options{PubSubTimeout: pollPatience}})
+	channels := rooms()
+	s := &site{endpoint: e, pubsub: p, topics: make(map[string]*topic)}
+	verbs := s.control()
+	if o.Presence != nil {
+		a, err := attend(ctx, p, *o.Presence, logger)
+		if err != nil {
+			return ready, nil, err
+		}
+		channels.Channel("hall:*", a.halls())
+		a.control(verbs)
+		e.OnShutdown(func(context.Context) error { return a.close() })
+	}
+	e.Socket("/socket", channels, &bennu.SocketOptions{LongPoll: &longpoll.Options{PubSubTimeout: pollPatience}})
 
 	clients, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return ready, nil, err
 	}
 	ready.Addr = clients.Addr().String()
-	s := &site{endpoint: e, pubsub: p, topics: make(map[string]*topic)}
 	srv := e.Server()
-	control := &http.Server{Handler: s.control()}
+	control := &http.Server{Handler: verbs}
 	var serving sync.WaitGroup
 	serve := func(srv *http.Server, ln net.Listener) {
 		serving.Go(func() {

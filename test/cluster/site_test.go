@@ -68,7 +68,7 @@ func (s *site) series(p *publishing) *series {
 	return t.series[p.From]
 }
 
-func (s *site) control() http.Handler {
+func (s *site) control() *http.ServeMux {
 	mux := http.NewServeMux()
 	verb(mux, "stats", func(context.Context, struct{}) (stats, error) {
 		st := stats{Stats: s.endpoint.Stats()}
