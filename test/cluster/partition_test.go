@@ -7,12 +7,15 @@ import (
 )
 
 // partitioned starts three embedded nodes, each with a network of its own.
-func partitioned(t *testing.T) (*namespaces, []*node) {
+func partitioned(t *testing.T, change func(*nodeOptions)) (*namespaces, []*node) {
 	t.Helper()
 	names := []string{"a", "b", "c"}
 	s := makeNamespaces(t, names...)
 	c := newNodes(t, kindEmbedded)
 	o := nodeOptions{Kind: kindEmbedded, Secret: []byte("what the nodes of this cluster share"), Probe: sized(time.Second, 0)}
+	if change != nil {
+		change(&o)
+	}
 	for _, name := range names {
 		o.Peers = append(o.Peers, s.addrs[name]+":6222")
 	}
@@ -70,7 +73,7 @@ func TestPartition(t *testing.T) {
 		}, [][2]string{{"a", "b"}}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			s, list := partitioned(t)
+			s, list := partitioned(t, nil)
 			a := openAccount(t, "room:all", 5*time.Millisecond, 3, list...)
 			a.begin(t)
 			a.progress(t, "all hear each other", 50)

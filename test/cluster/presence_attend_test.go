@@ -180,49 +180,29 @@ func (a *attendance) quiet(context.Context, struct{}) (struct{}, error) {
 	return struct{}{}, nil
 }
 
-// view takes the list and what the diffs come to, at one moment: when everything has
-// been told, and nothing is while it looks.
-func (a *attendance) view(ctx context.Context, in viewing) (v view, err error) {
-	for ctx.Err() == nil {
-		before := a.fold.told()
-		if !a.here.Tracker().Told() {
-			time.Sleep(time.Millisecond) // it polls
-			continue
-		}
-		list := make(map[string][]string)
-		for _, e := range a.here.Tracker().List(hall) {
+// view takes the list and what the diffs come to, at a moment when everything before
+// has been told and nothing after.
+func (a *attendance) view(_ context.Context, in viewing) (v view, err error) {
+	t := a.here.Tracker()
+	list := make(map[string][]string)
+	t.Snapshot(hall, func(entries []*tracker.Entry) {
+		for _, e := range entries {
 			list[e.Key()] = append(list[e.Key()], e.Ref())
 		}
 		v = a.fold.view()
-		again := a.here.Tracker().List(hall)
-		if !a.here.Tracker().Told() || a.fold.told() != before || !same(list, again) {
-			continue
-		}
-		v.compare(list)
-		v.Digest, v.Entries = digest(list), len(again)
-		v.Stats = a.here.Tracker().Stats()
-		for _, r := range a.here.Tracker().Replicas() {
-			if !r.Up {
-				v.Down = append(v.Down, r.Name)
-			}
-		}
-		if v.List = list; !in.Whole {
-			v.List = nil
-		}
-		return v, nil
-	}
-	return v, fmt.Errorf("changes are never told in full: %w", ctx.Err())
-}
-
-// same reports whether a list has exactly these entries.
-func same(list map[string][]string, entries []*tracker.Entry) bool {
-	n := 0
-	for _, refs := range list {
-		n += len(refs)
-	}
-	return n == len(entries) && !slices.ContainsFunc(entries, func(e *tracker.Entry) bool {
-		return !slices.Contains(list[e.Key()], e.Ref())
+		v.Entries = len(entries)
 	})
+	v.compare(list)
+	v.Digest, v.Stats = digest(list), t.Stats()
+	for _, r := range t.Replicas() {
+		if !r.Up {
+			v.Down = append(v.Down, r.Name)
+		}
+	}
+	if v.List = list; !in.Whole {
+		v.List = nil
+	}
+	return v, nil
 }
 
 // compare notes where the diffs, which are in v, do not come to the list.

@@ -93,13 +93,6 @@ func (f *fold) fault(format string, v ...any) {
 	}
 }
 
-// told is how many diffs there were.
-func (f *fold) told() int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.diffs
-}
-
 func (f *fold) view() view {
 	f.mu.Lock()
 	defer f.mu.Unlock()
