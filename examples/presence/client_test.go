@@ -3,25 +3,17 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"io"
 	"log/slog"
 	"maps"
-	"net"
 	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/gobwas/ws"
-	"github.com/gobwas/ws/wsutil"
+	"github.com/bennu-go/bennu/internal/wstest"
 )
-
-// patience bounds waiting for what must come. It is no measure of speed.
-const patience = 20 * time.Second
 
 var since = regexp.MustCompile(`,"since":"[^"]*"`)
 
@@ -37,7 +29,7 @@ func serve(t *testing.T) string {
 	server.Start()
 	t.Cleanup(func() {
 		server.Close()
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		ctx, cancel := context.WithTimeout(context.Background(), wstest.Patience)
 		defer cancel()
 		if err := endpoint.Shutdown(ctx); err != nil {
 			t.Errorf("Shutdown: %v", err)
@@ -46,81 +38,23 @@ func serve(t *testing.T) string {
 	return "ws" + strings.TrimPrefix(server.URL, "http") + "/socket/websocket?vsn=2.0.0"
 }
 
-// client is as much of a Phoenix client as the tests need.
+// client is a client that sees presences in short.
 type client struct {
-	t        *testing.T
-	conn     net.Conn
-	from     io.Reader
-	refs     int
-	joinRefs map[string]string // by topic
-	events   []string          // that came before a reply
+	t *testing.T
+	*wstest.Client
 }
 
 func dial(t *testing.T, address, user string) *client {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	conn, buffered, _, err := ws.Dial(ctx, address+"&user="+url.QueryEscape(user))
-	if err != nil {
-		t.Fatalf("dial: %v", err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	c := &client{t: t, conn: conn, from: conn, joinRefs: map[string]string{}}
-	if buffered != nil {
-		c.from = buffered
-	}
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
-// ask sends an event and returns the status and the response of its reply.
-func (c *client) ask(topic, event, payload string) (status, response string) {
-	c.t.Helper()
-	c.refs++
-	ref := strconv.Itoa(c.refs)
-	if event == "phx_join" {
-		c.joinRefs[topic] = ref
-	}
-	text, err := json.Marshal([]any{c.joinRefs[topic], ref, topic, event, json.RawMessage(payload)})
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	if err := wsutil.WriteClientText(c.conn, text); err != nil {
-		c.t.Fatalf("send %s on %s: %v", event, topic, err)
-	}
-	for {
-		event, got, payload := c.read()
-		if event != "phx_reply" {
-			c.events = append(c.events, c.describe(event, payload))
-			continue
-		}
-		var reply struct {
-			Status   string
-			Response json.RawMessage
-		}
-		if err := json.Unmarshal(payload, &reply); err != nil || got != ref {
-			c.t.Fatalf("reply %s to %s, want one to %s: %v", payload, got, ref, err)
-		}
-		return reply.Status, string(reply.Response)
-	}
-}
-
-// want asks, and compares status and response.
-func (c *client) want(topic, event, payload, status, response string) {
-	c.t.Helper()
-	if s, r := c.ask(topic, event, payload); s != status || r != response {
-		c.t.Errorf("%s %s on %s: got %s %s, want %s %s", event, payload, topic, s, r, status, response)
-	}
+	return &client{t, wstest.Dial(t, address+"&user="+url.QueryEscape(user))}
 }
 
 func (c *client) join(topic, payload string) {
 	c.t.Helper()
-	c.want(topic, "phx_join", payload, "ok", `{}`)
+	c.Want(topic, "phx_join", payload, "ok", `{}`)
 }
 
-// next wants the next event to be this one, as describe has it.
+// next wants the next message to be this event, as describe has it.
 func (c *client) next(want string) {
 	c.t.Helper()
 	if got := c.event(); got != want {
@@ -137,32 +71,12 @@ func (c *client) until(want string) {
 
 func (c *client) event() string {
 	c.t.Helper()
-	if len(c.events) > 0 {
-		first := c.events[0]
-		c.events = c.events[1:]
-		return first
-	}
-	event, _, payload := c.read()
-	return c.describe(event, payload)
-}
-
-func (c *client) read() (event, ref string, payload json.RawMessage) {
-	c.t.Helper()
-	text, err := wsutil.ReadServerText(struct {
-		io.Reader
-		io.Writer
-	}{c.from, c.conn})
-	if err != nil {
-		c.t.Fatalf("read: %v; unseen so far: %q", err, c.events)
-	}
-	if err := json.Unmarshal(text, &[]any{nil, &ref, nil, &event, &payload}); err != nil {
-		c.t.Fatalf("frame %s: %v", text, err)
-	}
-	return event, ref, payload
+	m := c.Message()
+	return c.describe(m.Event, []byte(m.Payload))
 }
 
 // describe is an event in short: "presence_diff +ann(phone typing) -ann(phone here)".
-func (c *client) describe(event string, payload json.RawMessage) string {
+func (c *client) describe(event string, payload []byte) string {
 	c.t.Helper()
 	type list map[string]struct{ Metas []seat }
 	var joins, leaves list

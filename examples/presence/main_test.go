@@ -7,12 +7,14 @@ import (
 
 	"github.com/gobwas/ws"
 	"go.uber.org/goleak"
+
+	"github.com/bennu-go/bennu/internal/wstest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestConnectWithoutUser(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), wstest.Patience)
 	defer cancel()
 	_, _, _, err := ws.Dial(ctx, serve(t))
 	if status := ws.StatusError(0); !errors.As(err, &status) || status != 403 {

@@ -30,34 +30,35 @@ func TestWhoIsHere(t *testing.T) {
 	for _, c := range []*client{ann, bob, tab} {
 		c.next("presence_diff +ann(tablet here)")
 	}
-	tab.conn.Close()
+	tab.Abort()
 	for _, c := range []*client{ann, bob} {
 		c.next("presence_diff -ann(tablet here)")
 	}
 
 	// Going without a word is noticed like a leave.
-	ann.conn.Close()
+	ann.Abort()
 	bob.next("presence_diff -ann(phone here)")
 	bob.next(`left {"user":"ann"}`)
-	bob.want(lobby, "phx_leave", `{}`, "ok", `{}`)
+	bob.Want(lobby, "phx_leave", `{}`, "ok", `{}`)
 }
 
 func TestStatus(t *testing.T) {
 	url := serve(t)
 	ann, bob := dial(t, url, "ann"), dial(t, url, "bob")
 	bob.join(lobby, `{"device":"laptop"}`)
+	bob.until(`came {"user":"bob"}`)
 	ann.join(lobby, `{"device":"phone"}`)
 	bob.until(`came {"user":"ann"}`)
 
-	ann.want(lobby, "status", `{"status":"typing"}`, "ok", `{}`)
+	ann.Want(lobby, "status", `{"status":"typing"}`, "ok", `{}`)
 	bob.next("presence_diff +ann(phone typing) -ann(phone here)")
-	ann.want(lobby, "status", `{"status":"typing"}`, "ok", `{}`)
-	ann.want(lobby, "status", `{"status":"flying"}`, "error", `{"reason":"status must be one of here, typing, away"}`)
-	ann.want(lobby, "status", `{"status":"away"}`, "ok", `{}`)
+	ann.Want(lobby, "status", `{"status":"typing"}`, "ok", `{}`)
+	ann.Want(lobby, "status", `{"status":"flying"}`, "error", `{"reason":"status must be one of here, typing, away"}`)
+	ann.Want(lobby, "status", `{"status":"away"}`, "ok", `{}`)
 	bob.next("presence_diff +ann(phone away) -ann(phone typing)")
 
 	for i := 0; ; i++ {
-		status, response := ann.ask(lobby, "status", fmt.Sprintf(`{"status":%q}`, statuses[i%2]))
+		status, response := ann.Ask(lobby, "status", fmt.Sprintf(`{"status":%q}`, statuses[i%2]))
 		if status == "error" {
 			if want := `{"reason":"not so often"}`; response != want {
 				t.Errorf("got %s, want %s", response, want)
@@ -75,16 +76,16 @@ func TestWho(t *testing.T) {
 	ann := dial(t, url, "ann")
 	ann.join(lobby, `{"device":"phone"}`)
 	ann.until(`came {"user":"ann"}`)
-	status, response := ann.ask(lobby, "who", `{"user":"ann"}`)
+	status, response := ann.Ask(lobby, "who", `{"user":"ann"}`)
 	if got := status + " " + since.ReplaceAllString(response, ""); got != `ok [{"device":"phone","status":"here"}]` {
 		t.Errorf("who is ann: %s", got)
 	}
-	ann.want(lobby, "who", `{"user":"cy"}`, "ok", `[]`)
+	ann.Want(lobby, "who", `{"user":"cy"}`, "ok", `[]`)
 	ann.join("room:other", `{"device":"phone"}`)
-	ann.want("room:other", "who", `{"user":"bob"}`, "ok", `[]`)
+	ann.Want("room:other", "who", `{"user":"bob"}`, "ok", `[]`)
 }
 
 func TestLongDevice(t *testing.T) {
 	ann := dial(t, serve(t), "ann")
-	ann.want(lobby, "phx_join", fmt.Sprintf(`{"device":"%065d"}`, 0), "error", `{"reason":"device must have at most 64 bytes"}`)
+	ann.Want(lobby, "phx_join", fmt.Sprintf(`{"device":"%065d"}`, 0), "error", `{"reason":"device must have at most 64 bytes"}`)
 }
