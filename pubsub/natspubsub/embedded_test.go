@@ -58,7 +58,12 @@ func TestGossip(t *testing.T) {
 // TestLatePeer names a peer that is not there yet.
 func TestLatePeer(t *testing.T) {
 	later := freeAddr(t)
-	p := pubsubtest.Start(t, embedded(t, EmbeddedOptions{Node: "a", Peers: []string{later}}), nil)
+	_, port, err := net.SplitHostPort(later)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// By a name, as DNS has for all nodes of a cluster.
+	p := pubsubtest.Start(t, embedded(t, EmbeddedOptions{Node: "a", Peers: []string{net.JoinHostPort("localhost", port)}}), nil)
 	box := newInbox()
 	await(t, p.Subscribe("t", box))
 	q := pubsubtest.Start(t, embedded(t, EmbeddedOptions{Node: "b", Listen: later}), nil)

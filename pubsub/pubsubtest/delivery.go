@@ -2,6 +2,7 @@ package pubsubtest
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -34,6 +35,37 @@ func oneNode(s *suite) {
 	sub.Cancel()
 	if got := b.count(); got != 5 {
 		s.Errorf("%d messages, want 5: a node's own messages come back from the broker and must not be delivered", got)
+	}
+}
+
+func twoNodes(s *suite) {
+	a := s.node("a")
+	early, _ := s.subscribe(a, "t")
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	defer cancel()
+	b, err := pubsub.New(ctx, &pubsub.Options{Adapter: s.Node(s.T, "b")})
+	if err != nil {
+		s.Fatalf("start: %v", err)
+	}
+	late, _ := s.subscribe(b, "t")
+	s.broadcast(a, "t", "from a")
+	s.want("a node that comes later gets what is published from then on", late, "from a")
+	s.broadcast(b, "t", "from b")
+	s.want("and is heard", early, "from a", "from b")
+	s.eventually("both know each other", func() bool {
+		return fmt.Sprint(a.Health().Peers) == "[b]" && fmt.Sprint(b.Health().Peers) == "[a]"
+	})
+	if err := b.Close(ctx); err != nil {
+		s.Errorf("Close: %v", err)
+	}
+	s.eventually("who is left is alone", func() bool { return len(a.Health().Peers) == 0 })
+	s.broadcast(a, "t", "alone")
+	s.want("and goes on", early, "from a", "from b", "alone")
+	if _, sub := s.subscribe(a, "new"); sub.Topic() != "new" {
+		s.Errorf("topic %q", sub.Topic())
+	}
+	if h := a.Health(); h.Gaps != 0 || h.Missed != 0 {
+		s.Errorf("a node that has gone in good order is no gap: %+v", h)
 	}
 }
 

@@ -40,6 +40,7 @@ func Run(t *testing.T, newCluster func(t *testing.T) *Cluster) {
 		run  func(s *suite)
 	}{
 		{"OneNode", oneNode},
+		{"TwoNodes", twoNodes},
 		{"Delivery", delivery},
 		{"Direct", direct},
 		{"Exclusion", exclusion},
