@@ -15,13 +15,14 @@ func TestKilledNode(t *testing.T) {
 		survivors := openAccount(t, topic, 2*time.Millisecond, sized(5, 20), list[0], list[1])
 		victim := list[2]
 		for round := range sized(1, 20) {
+			own := fmt.Sprint("victim", round) // a process numbers from 1
 			victim.listen(t, topic)
 			victim.watch(t, topic)
 			survivors.begin(t)
-			do[struct{}](t, victim, "flow", publishing{Topic: topic, From: "c", Every: 2 * time.Millisecond})
+			do[struct{}](t, victim, "flow", publishing{Topic: topic, From: own, Every: 2 * time.Millisecond})
 			eventually(t, "the victim publishes and hears", func() bool {
 				h := victim.heard(t, topic)
-				return h.From["a"].Got > 20 && h.From["b"].Got > 20 && h.From["c"].Got > 20
+				return h.From["a"].Got > 20 && h.From["b"].Got > 20 && h.From[own].Got > 20
 			})
 
 			victim.kill()
