@@ -84,7 +84,7 @@ presence-faults: ## the same for who is present, with a node killed 200 times: 4
 
 .PHONY: cluster-order
 cluster-order: ## a million messages between three nodes over each broker, none lost, doubled or out of order
-	BENNU_FULL=1 BENNU_REQUIRE_REDIS=1 go test -count=1 -timeout 30m -run '/^Order$$' -v ./pubsub/natspubsub ./pubsub/redispubsub
+	BENNU_FULL=1 BENNU_REQUIRE_REDIS=1 go test -count=1 -timeout 30m -run '^Test(URL|Servers|Embedded|Suite|ClusterSuite)$$/^Order$$' -v ./pubsub/natspubsub ./pubsub/redispubsub
 
 .PHONY: partitions
 partitions: ## networks between nodes that are cut: needs root, ip and iptables; 3 min
