@@ -33,7 +33,8 @@ func openAccount(t testing.TB, topic string, every time.Duration, watchers int, 
 	a.closing(t)
 	for _, n := range list {
 		for from, c := range n.heard(t, topic).From {
-			if c.First != 1 {
+			// On a machine so busy that a short probe fails, the node is told of a gap already.
+			if c.First != 1 && n.stats(t).PubSub.Gaps == 0 {
 				t.Errorf("%s heard %d of %s first, though its interest was known everywhere before anything was published", n.name, c.First, from)
 			}
 		}
@@ -150,7 +151,10 @@ func (a *account) settle(t testing.TB) (missed int) {
 				}
 				continue
 			}
-			gone += last - c.Got
+			gone += c.missing()
+			if c.Last != last {
+				t.Errorf("%s: the last message of %s is %d, and it has %d", n.name, from, last, c.Last)
+			}
 		}
 		if int64(gone) != s.Missed {
 			t.Errorf("%s: %d messages did not come, and it counts %d as missed", n.name, gone, s.Missed)

@@ -24,8 +24,8 @@ type count struct {
 	Wrong       string // a number that came twice, or too late
 }
 
-// missing is how many did not come.
-func (c count) missing() int { return c.Last - c.Got }
+// missing is how many did not come, since the first that did.
+func (c count) missing() int { return c.Last - c.First + 1 - c.Got }
 
 // tally follows the series of several publishers in one topic. It is also a subscriber
 // that wants to be told of gaps.
