@@ -79,7 +79,7 @@ cluster-faults: ## nodes and brokers killed, stopped and cut off, at full size: 
 	BENNU_FULL=1 BENNU_REQUIRE_REDIS=1 go test -count=1 -timeout 60m -skip '^TestPresence' -v ./test/cluster
 
 .PHONY: presence-faults
-presence-faults: ## the same for who is present, with a node killed 200 times: 40 min, on a machine that does nothing else
+presence-faults: ## the same for who is present, with a node killed 200 times: 30 min, on a machine that does nothing else
 	BENNU_FULL=1 BENNU_REQUIRE_REDIS=1 go test -count=1 -timeout 90m -run '^TestPresence' -v ./test/cluster
 
 .PHONY: cluster-order
