@@ -499,6 +499,12 @@ const exceptions = [
     client: "phoenix-1-7", over: "longpoll", scenario: "disconnect by id, and reconnect",
     why: "the client takes the session that it is given for the one that is gone, and does not join again",
   },
+  {
+    // The leaves of the others answer its polls just when the server ends, so that its next
+    // one often reaches the new server.
+    client: "phoenix-1-7", over: "longpoll", scenario: "presence: after a restart of the server everybody is back once",
+    why: "the client takes the session that it is given for the one that is gone, and does not join again",
+  },
 ]
 
 // plan says what to run, and what is left out with the reason.
