@@ -87,7 +87,7 @@ cluster-order: ## a million messages between three nodes over each broker, none 
 	BENNU_FULL=1 BENNU_REQUIRE_REDIS=1 go test -count=1 -timeout 30m -run '^Test(URL|Servers|Embedded|Suite|ClusterSuite)$$/^Order$$' -v ./pubsub/natspubsub ./pubsub/redispubsub
 
 .PHONY: partitions
-partitions: ## networks between nodes that are cut: needs root, ip and iptables; 3 min
+partitions: ## networks between nodes that are cut, embedded NATS and Redis: needs root, ip and iptables; 4 min
 	BENNU_PARTITIONS=1 go test -race -count=1 -timeout 30m -run Partition -v ./test/cluster
 
 .PHONY: conformance

@@ -1,32 +1,64 @@
 package cluster
 
 import (
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/bennu-go/bennu/internal/redistest"
 )
 
-// partitioned starts three embedded nodes, each with a network of its own.
-func partitioned(t *testing.T, change func(*nodeOptions)) (*namespaces, []*node) {
+// partitioned starts three nodes, each with a network of its own: embedded, or at a
+// Redis that stands beside node a.
+func partitioned(t *testing.T, kind string, change func(*nodeOptions)) (*namespaces, []*node) {
 	t.Helper()
 	names := []string{"a", "b", "c"}
 	s := makeNamespaces(t, names...)
-	c := newNodes(t, kindEmbedded)
-	o := nodeOptions{Kind: kindEmbedded, Secret: []byte("what the nodes of this cluster share"), Probe: sized(time.Second, 0)}
+	c := newNodes(t, kindEmbedded) // without a broker on this network
+	o := nodeOptions{Kind: kind, Secret: []byte("what the nodes of this cluster share"), Probe: sized(time.Second, 0)}
 	if change != nil {
 		change(&o)
 	}
-	for _, name := range names {
-		o.Peers = append(o.Peers, s.addrs[name]+":6222")
+	if kind == kindRedis {
+		o.URL = scheme[kind] + redisIn(t, s, "a")
+	} else {
+		for _, name := range names {
+			o.Peers = append(o.Peers, s.addrs[name]+":6222")
+		}
 	}
 	for _, name := range names {
-		o.Node, o.Listen = name, s.addrs[name]+":6222"
+		o.Node = name
+		if kind == kindEmbedded {
+			o.Listen = s.addrs[name] + ":6222"
+		}
 		o.Control = filepath.Join(c.dir, name+".control")
 		o.Clients = filepath.Join(c.dir, name+".clients")
 		c.run(o, s.in(name)...)
 	}
 	c.meet()
 	return s, c.list
+}
+
+// redisIn runs Redis in a network and returns its address there.
+func redisIn(t *testing.T, s *namespaces, name string) string {
+	t.Helper()
+	redistest.Need(t)
+	in := func(program string, args ...string) *exec.Cmd {
+		all := append(append(s.in(name), program), args...)
+		return exec.Command(all[0], all[1:]...)
+	}
+	addr := s.addrs[name]
+	server := in("redis-server", "--bind", addr, "--protected-mode", "no", "--save", "", "--appendonly", "no", "--dir", t.TempDir())
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = server.Process.Kill()
+		_ = server.Wait()
+	})
+	eventually(t, "Redis answers", func() bool { return in("redis-cli", "-h", addr, "ping").Run() == nil })
+	return addr + ":6379"
 }
 
 // TestPartition (F27): networks that are cut in two, that lose one direction, and that
@@ -73,7 +105,7 @@ func TestPartition(t *testing.T) {
 		}, [][2]string{{"a", "b"}}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			s, list := partitioned(t, nil)
+			s, list := partitioned(t, kindEmbedded, nil)
 			a := openAccount(t, "room:all", 5*time.Millisecond, 3, list...)
 			a.begin(t)
 			a.progress(t, "all hear each other", 50)

@@ -25,26 +25,27 @@ func TestPresencePartition(t *testing.T) {
 		times int                 // on and off; 0: until it is noticed
 		sees  map[string][]string // what is left to each node then
 		hear  [][2]string         // who hears each other all the time
+		kinds []string
 	}{
 		{name: "two and one",
 			fault: func(s *namespaces) { both(s, "a", "c"); both(s, "b", "c") },
 			sees:  map[string][]string{"a": {"a", "b"}, "b": {"a", "b"}, "c": {"c"}},
-			hear:  [][2]string{{"a", "b"}}},
+			hear:  [][2]string{{"a", "b"}}, kinds: presenceKinds},
 		{name: "all alone",
 			fault: func(s *namespaces) { both(s, "a", "b"); both(s, "a", "c"); both(s, "b", "c") },
-			sees:  map[string][]string{"a": {"a"}, "b": {"b"}, "c": {"c"}}},
+			sees:  map[string][]string{"a": {"a"}, "b": {"b"}, "c": {"c"}}, kinds: presenceKinds},
 		{name: "one direction",
 			fault: func(s *namespaces) { s.drop("a", "c") },
 			// Their connection carries nothing the other way either.
 			sees: map[string][]string{"a": {"a", "b"}, "b": {"a", "b", "c"}, "c": {"b", "c"}},
-			hear: [][2]string{{"a", "b"}, {"b", "c"}}},
+			hear: [][2]string{{"a", "b"}, {"b", "c"}}, kinds: []string{kindEmbedded}},
 		{name: "flapping",
 			fault: func(s *namespaces) { both(s, "a", "c"); both(s, "b", "c") },
 			times: sized(6, 30),
-			hear:  [][2]string{{"a", "b"}}},
+			hear:  [][2]string{{"a", "b"}}, kinds: presenceKinds},
 	} {
-		t.Run(row.name, func(t *testing.T) {
-			s, list := partitioned(t, withPresence(times))
+		runEach(t, row.name, row.kinds, func(t *testing.T, kind string) {
+			s, list := partitioned(t, kind, withPresence(times))
 			byName := make(map[string]*node)
 			for _, n := range list {
 				byName[n.options.Node] = n
@@ -100,5 +101,13 @@ func TestPresencePartition(t *testing.T) {
 				diary{one: before[one], other: before[other]}.stayed(t, one, other)
 			}
 		})
+	}
+}
+
+// runEach runs a test with each kind of broker, one after the other: networks are not
+// for several at once.
+func runEach(t *testing.T, name string, kinds []string, test func(t *testing.T, kind string)) {
+	for _, kind := range kinds {
+		t.Run(name+"/"+kind, func(t *testing.T) { test(t, kind) })
 	}
 }
