@@ -14,37 +14,59 @@ import (
 // embeds it. All its methods may be called from any goroutine, at any time, also
 // after the channel has ended.
 type Channel struct {
-	socket *Socket
-	topic  string
-	// joinRef is on the channel's pushes and replies. tableRef is the join_ref
-	// just as the client sent it: messages are compared with it, and phx_close and
-	// phx_error carry it. They differ when a client joins with a null join_ref.
-	joinRef, tableRef wire.Ref
+	socket  *Socket
+	topic   string
+	joinRef wire.Ref // on the channel's pushes and replies
+	// intercepts is set before the first broadcast can arrive and never changed.
+	intercepts []string
+	// joinedNull says that the client joined with a null join_ref; see tableRef.
+	joinedNull bool
 
 	// mu guards what follows, and orders what the channel emits: a frame is
 	// queued on the connection with mu held and the state looked at, so nothing can
 	// slip out after the state has changed.
-	mu       sync.Mutex
 	state    channelState
 	running  bool // an executor goroutine exists, or is about to
 	joinRuns bool // the Join callback has not returned
 	stopping bool // an itemStop is in the mailbox
+	mu       sync.Mutex
 	instance Instance
 	box      mailbox
-	// intercepts is set before the first broadcast can arrive and never changed.
-	intercepts []string
-	sub        *pubsub.Subscription
-	others     []*pubsub.Subscription // topics of Channel.Subscribe
-	held       []transport.Frame      // broadcasts that wait for the join reply
-	heldBytes  int
-	tasks      []*channelTask // of Channel.Go, waiting for the join to succeed
-	leaveRef   wire.Ref       // of the first leave in the mailbox
-	gone       chan struct{}  // closed when state becomes closed; made on demand
-	reason     error          // why the state is closed
-	watchdog   *time.Timer
-	after      []func()        // of AfterEnd
-	ctx        context.Context // made on demand, with cancel
-	cancel     context.CancelCauseFunc
+	sub      *pubsub.Subscription
+	extras   *extras // use extra to write
+}
+
+// extras is what few channels have at any one time. A channel that is just joined has
+// none, which is a good part of what it costs.
+type extras struct {
+	others    []*pubsub.Subscription // topics of Channel.Subscribe
+	held      []transport.Frame      // broadcasts that wait for the join reply
+	heldBytes int
+	tasks     []*channelTask // of Channel.Go, waiting for the join to succeed
+	leaveRef  wire.Ref       // of the first leave in the mailbox
+	gone      chan struct{}  // closed when state becomes closed; made on demand
+	reason    error          // why the state is closed
+	watchdog  *time.Timer
+	after     []func()        // of AfterEnd
+	ctx       context.Context // made on demand, with cancel
+	cancel    context.CancelCauseFunc
+}
+
+// extra is c.extras, made if need be. The lock is held.
+func (c *Channel) extra() *extras {
+	if c.extras == nil {
+		c.extras = new(extras)
+	}
+	return c.extras
+}
+
+// tableRef is the join_ref just as the client sent it: messages are compared with
+// it, and phx_close and phx_error carry it.
+func (c *Channel) tableRef() wire.Ref {
+	if c.joinedNull {
+		return ""
+	}
+	return c.joinRef
 }
 
 type channelState uint8
@@ -164,7 +186,8 @@ func (c *Channel) Subscribe(topic string) error {
 	sub := c.socket.endpoint.pubsub.Subscribe(topic, (*listener)(c))
 	c.mu.Lock()
 	if c.state < closed {
-		c.others = append(c.others, sub)
+		x := c.extra()
+		x.others = append(x.others, sub)
 		c.mu.Unlock()
 		return nil
 	}
@@ -186,7 +209,8 @@ func (c *Channel) Go(f func(ctx context.Context) error) {
 	defer c.mu.Unlock()
 	switch c.state {
 	case joining:
-		c.tasks = append(c.tasks, t)
+		x := c.extra()
+		x.tasks = append(x.tasks, t)
 	case joined, leaving:
 		c.socket.endpoint.tasks.Start(t)
 	}
@@ -200,7 +224,8 @@ func (c *Channel) Go(f func(ctx context.Context) error) {
 func (c *Channel) AfterEnd(f func()) {
 	c.mu.Lock()
 	if c.state < closed {
-		c.after = append(c.after, f)
+		x := c.extra()
+		x.after = append(x.after, f)
 		c.mu.Unlock()
 		return
 	}
@@ -208,18 +233,19 @@ func (c *Channel) AfterEnd(f func()) {
 	f()
 }
 
-// context is the parent of every handler's context. It is made when first needed:
-// most channels are idle most of the time.
+// context is what stands behind every handler's context. It is made when a handler
+// first looks at its own: most do not.
 func (c *Channel) context() context.Context {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ctx == nil {
-		c.ctx, c.cancel = context.WithCancelCause(context.Background())
+	x := c.extra()
+	if x.ctx == nil {
+		x.ctx, x.cancel = context.WithCancelCause(context.Background())
 		if c.state >= closed {
-			c.cancel(c.reason)
+			x.cancel(x.reason)
 		}
 	}
-	return c.ctx
+	return x.ctx
 }
 
 // reply answers the message with this ref.

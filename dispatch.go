@@ -80,7 +80,7 @@ func (s *Socket) dispatch(m *wire.Message) (*joinCall, <-chan struct{}) {
 // join is dropped without a word: any answer would be taken for one to a
 // current push.
 func (s *Socket) deliver(c *Channel, m *wire.Message) (alive bool, resume <-chan struct{}) {
-	if !m.JoinRef.IsNull() && m.JoinRef != c.tableRef {
+	if !m.JoinRef.IsNull() && m.JoinRef != c.tableRef() {
 		return true, nil
 	}
 	if m.Event == wire.EventLeave {

@@ -39,7 +39,7 @@ func (c *Channel) receive(it item) (alive bool, resume <-chan struct{}) {
 	}
 	if it.kind == itemLeave && c.state == joined {
 		c.state = leaving
-		c.leaveRef = it.ref
+		c.extra().leaveRef = it.ref
 	}
 	c.box.push(it)
 	c.startLocked()
@@ -88,8 +88,7 @@ func (c *Channel) step() bool {
 		c.socket.end()
 		return false
 	}
-	it := c.box.pop()
-	c.box.relieve(&c.socket.handler.limits)
+	it := c.box.pop(&c.socket.handler.limits)
 	c.mu.Unlock()
 
 	switch it.kind {
@@ -110,7 +109,7 @@ func (c *Channel) step() bool {
 }
 
 func (c *Channel) handlerContext(it *item) context.Context {
-	return &handlerContext{Context: c.context(), ch: c, ref: it.ref, fromClient: it.kind == itemIn}
+	return &handlerContext{ch: c, ref: it.ref, fromClient: it.kind == itemIn}
 }
 
 // finishLocked runs what is left of a closed channel: Terminate, once. It
@@ -118,7 +117,7 @@ func (c *Channel) handlerContext(it *item) context.Context {
 func (c *Channel) finishLocked() {
 	c.box.clear()
 	terminator, _ := c.instance.(Terminator)
-	reason := c.reason
+	reason := c.extra().reason
 	c.instance = nil // so that Terminate is never called twice
 	c.mu.Unlock()
 	if terminator != nil {
@@ -127,9 +126,9 @@ func (c *Channel) finishLocked() {
 	c.mu.Lock()
 	c.state = ended
 	c.running = false
-	if c.watchdog != nil {
-		c.watchdog.Stop()
-		c.watchdog = nil
+	if x := c.extra(); x.watchdog != nil {
+		x.watchdog.Stop()
+		x.watchdog = nil
 		c.socket.endpoint.lingering.remove(c)
 	}
 	c.mu.Unlock()
@@ -269,7 +268,7 @@ func textOf(err error) string { return fmt.Sprint(err) }
 // client sent it, by which a client tells an old instance from a new one.
 func (c *Channel) endFrame(event string, payload []byte) (transport.Frame, error) {
 	return pushFrame(c.socket.serializer, &wire.Push{
-		JoinRef: c.tableRef, Ref: c.tableRef, Topic: c.topic, Event: event, Payload: Payload{Data: payload},
+		JoinRef: c.tableRef(), Ref: c.tableRef(), Topic: c.topic, Event: event, Payload: Payload{Data: payload},
 	})
 }
 
@@ -288,17 +287,18 @@ func (c *Channel) end(reason error, last []transport.Frame) bool {
 		}
 	}
 	c.state = closed
-	c.reason = reason
 	c.box.clear()
-	c.held, c.heldBytes, c.tasks = nil, 0, nil
-	if c.gone != nil {
-		close(c.gone)
+	x := c.extra()
+	x.reason = reason
+	x.held, x.heldBytes, x.tasks = nil, 0, nil
+	if x.gone != nil {
+		close(x.gone)
 	}
-	if c.cancel != nil {
-		c.cancel(reason)
+	if x.cancel != nil {
+		x.cancel(reason)
 	}
-	sub, others, after := c.sub, c.others, c.after
-	c.sub, c.others, c.after = nil, nil, nil
+	sub, others, after := c.sub, x.others, x.after
+	c.sub, x.others, x.after = nil, nil, nil
 	switch {
 	case c.running || c.joinRuns:
 		// The callback that runs now may not notice.
@@ -335,16 +335,16 @@ func (c *Channel) end(reason error, last []transport.Frame) bool {
 func (c *Channel) watchLocked() {
 	endpoint := c.socket.endpoint
 	endpoint.lingering.add(c)
-	c.watchdog = time.AfterFunc(c.socket.handler.limits.HandlerGrace, func() {
+	c.extra().watchdog = time.AfterFunc(c.socket.handler.limits.HandlerGrace, func() {
 		c.mu.Lock()
-		over := c.state == ended
+		over, reason := c.state == ended, c.extra().reason
 		c.mu.Unlock()
 		if over {
 			return
 		}
 		endpoint.stats.stuck.Add(1)
 		endpoint.log.Log(slog.LevelWarn, "callback runs on after its channel ended",
-			slog.String("topic", c.topic), slog.String("reason", textOf(c.reason)), slog.Any("stack", stackOf{c}))
+			slog.String("topic", c.topic), slog.String("reason", textOf(reason)), slog.Any("stack", stackOf{c}))
 	})
 }
 

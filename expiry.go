@@ -6,7 +6,6 @@ import (
 	"errors"
 	"log/slog"
 	"math"
-	"sync"
 	"time"
 
 	"github.com/bennu-go/bennu/transport"
@@ -34,53 +33,59 @@ const renewTimeout = 5 * time.Second
 // 1008, unless ExpireAt is called again with a later time, as it is after a
 // successful Renew. The zero time means never, which is also the default.
 func (s *Socket) ExpireAt(t time.Time) {
-	e := &s.expiry
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	// Without its monotonic part: a token expires by the clock on the wall.
-	e.at = t.Round(0)
-	s.armLocked(until(e.at))
+	s.expiryLocked().at = t.Round(0)
+	s.armLocked(until(t.Round(0)))
 }
 
-// expiry is the authentication's end of one socket.
+// expiry is the authentication's end of one socket, guarded by the socket's lock.
 type expiry struct {
-	mu       sync.Mutex // not held while calling the connection or the application
-	open     bool       // from Opened to Closed
 	at       time.Time
 	timer    *time.Timer
 	renewing context.CancelFunc // of the Renew that runs, or nil
+}
+
+func (s *Socket) expiryLocked() *expiry {
+	if s.expiry == nil {
+		s.expiry = new(expiry)
+	}
+	return s.expiry
 }
 
 func until(t time.Time) time.Duration { return t.Sub(time.Now().Round(0)) }
 
 // armLocked makes expire look at the clock after a while, and at no other time.
 func (s *Socket) armLocked(wait time.Duration) {
-	e := &s.expiry
+	e := s.expiry
 	if e.timer != nil {
 		e.timer.Stop()
 		e.timer = nil
 	}
-	if e.open && !e.at.IsZero() {
+	if s.conn != nil && !s.closed && !e.at.IsZero() {
 		e.timer = time.AfterFunc(wait, s.expire)
 	}
 }
 
 // startExpiry arms what Connect has set.
 func (s *Socket) startExpiry() {
-	e := &s.expiry
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.open = true
-	s.armLocked(until(e.at))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.expiry != nil {
+		s.armLocked(until(s.expiry.at))
+	}
 }
 
+// stopExpiry is called when the socket is closed.
 func (s *Socket) stopExpiry() {
-	e := &s.expiry
-	e.mu.Lock()
-	e.open = false
-	s.armLocked(0)
-	cancel := e.renewing
-	e.mu.Unlock()
+	s.mu.Lock()
+	var cancel context.CancelFunc
+	if s.expiry != nil {
+		s.armLocked(0)
+		cancel = s.expiry.renewing
+	}
+	s.mu.Unlock()
 	if cancel != nil {
 		cancel()
 	}
@@ -90,15 +95,14 @@ func (s *Socket) stopExpiry() {
 // the time that passed, and tokens go by the wall, so the clock is asked again.
 func (s *Socket) expire() {
 	grace := s.handler.expiryGrace
-	e := &s.expiry
-	e.mu.Lock()
-	if !e.open || e.at.IsZero() {
-		e.mu.Unlock()
+	s.mu.Lock()
+	if s.closed || s.expiry.at.IsZero() {
+		s.mu.Unlock()
 		return
 	}
-	left := until(e.at)
+	left := until(s.expiry.at)
 	if left <= -grace {
-		e.mu.Unlock()
+		s.mu.Unlock()
 		s.close(transport.ClosePolicy, ErrExpired)
 		return
 	}
@@ -107,7 +111,7 @@ func (s *Socket) expire() {
 		wait = left + grace
 	}
 	s.armLocked(wait)
-	e.mu.Unlock()
+	s.mu.Unlock()
 	if left <= 0 {
 		s.warnOfExpiry(wait)
 	}
@@ -153,19 +157,18 @@ func (s *Socket) renew(m *wire.Message, c *Channel) bool {
 	switch {
 	case c == nil && m.Topic != wire.TopicPhoenix:
 		return false
-	case c != nil && !m.JoinRef.IsNull() && m.JoinRef != c.tableRef:
+	case c != nil && !m.JoinRef.IsNull() && m.JoinRef != c.tableRef():
 		return false // dropped like any other of an old join
 	case c != nil:
 		r.joinRef = c.joinRef
 	}
-	e := &s.expiry
-	e.mu.Lock()
-	busy, open := e.renewing != nil, e.open
+	s.mu.Lock()
+	busy, open := s.expiry != nil && s.expiry.renewing != nil, !s.closed
 	if !busy && open {
 		r.ctx, r.cancel = context.WithTimeout(s.endpoint.ctx, renewTimeout)
-		e.renewing = r.cancel
+		s.expiryLocked().renewing = r.cancel
 	}
-	e.mu.Unlock()
+	s.mu.Unlock()
 	switch {
 	case busy:
 		r.answer(&Error{Reason: "busy"})
@@ -202,10 +205,9 @@ func (r *renewal) free() {
 	if r.cancel == nil {
 		return
 	}
-	e := &r.s.expiry
-	e.mu.Lock()
-	e.renewing = nil
-	e.mu.Unlock()
+	r.s.mu.Lock()
+	r.s.expiry.renewing = nil
+	r.s.mu.Unlock()
 	r.cancel()
 	r.cancel = nil
 }

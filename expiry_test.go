@@ -202,10 +202,9 @@ func TestExpiryWallClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, m := memEndpoint(t, renewing(nil), nil)
 		jump := func(c *memClient, d time.Duration) { // is the same as the other way round
-			e := &c.socket.expiry
-			e.mu.Lock()
-			e.at = e.at.Add(-d)
-			e.mu.Unlock()
+			c.socket.mu.Lock()
+			c.socket.expiry.at = c.socket.expiry.at.Add(-d)
+			c.socket.mu.Unlock()
 		}
 		back := memDial(t, m)
 		back.joins("a", "b")

@@ -41,12 +41,13 @@ func (l *fastlane) Deliver(d *pubsub.Dispatch) {
 	case joined, leaving:
 		c.socket.conn.Send(f)
 	case joining:
-		if len(c.held) >= maxHeldFrames || c.heldBytes+f.Len() > maxHeldBytes {
+		x := c.extra()
+		if len(x.held) >= maxHeldFrames || x.heldBytes+f.Len() > maxHeldBytes {
 			c.socket.conn.Close(transport.CloseTryAgainLater)
 			return
 		}
-		c.held = append(c.held, f)
-		c.heldBytes += f.Len()
+		x.held = append(x.held, f)
+		x.heldBytes += f.Len()
 	}
 }
 

@@ -53,7 +53,7 @@ func (s *Socket) newJoin(m *wire.Message, old *Channel) *joinCall {
 // goes on reading, so that it still answers pings.
 func (s *Socket) startJoin(call *joinCall) {
 	s.mu.Lock()
-	s.turn = true
+	s.turn = new(turn)
 	s.mu.Unlock()
 	s.begin()
 	s.endpoint.tasks.Go(func() { s.runJoins(call) })
@@ -72,14 +72,13 @@ func (s *Socket) runJoins(call *joinCall) {
 func (s *Socket) nextJoin() *joinCall {
 	for {
 		s.mu.Lock()
-		s.joining = nil
-		f, ok := s.inbox.pop()
+		s.turn.joining = nil
+		f, ok := s.turn.inbox.pop()
 		if !ok {
-			s.turn = false
-			if s.settled != nil {
-				close(s.settled)
-				s.settled = nil
+			if s.turn.settled != nil {
+				close(s.turn.settled)
 			}
+			s.turn = nil
 			s.mu.Unlock()
 			s.end()
 			return nil
@@ -111,16 +110,16 @@ func (j *joinCall) run() (mine bool) {
 		return true
 	}
 	defer joins.Release() // also when the callback panics
-	j.ch = &Channel{socket: s, topic: j.m.Topic, joinRef: j.m.JoinRef, tableRef: j.m.JoinRef, joinRuns: true}
+	j.ch = &Channel{socket: s, topic: j.m.Topic, joinRef: j.m.JoinRef, joinRuns: true}
 	if j.m.JoinRef.IsNull() {
-		j.ch.joinRef = j.m.Ref
+		j.ch.joinRef, j.ch.joinedNull = j.m.Ref, true
 	}
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
 		return true
 	}
-	s.joining = j
+	s.turn.joining = j
 	j.timer = time.AfterFunc(s.handler.limits.JoinTimeout, j.expire)
 	s.mu.Unlock()
 
@@ -183,13 +182,13 @@ func (j *joinCall) encode(reply Reply, err error) (transport.Frame, error) {
 // retire ends the instance that the join replaces.
 func (j *joinCall) retire() {
 	old := j.old
-	if gone := old.awaitLeave(); gone != nil {
+	if gone, ref := old.awaitLeave(); gone != nil {
 		timer := time.NewTimer(leaveGrace)
 		defer timer.Stop()
 		select {
 		case <-gone:
 		case <-timer.C:
-			old.close(old.leaveRef, Reply{Status: wire.StatusOK}, ErrLeft)
+			old.close(ref, Reply{Status: wire.StatusOK}, ErrLeft)
 		}
 		return
 	}
@@ -266,15 +265,19 @@ func (j *joinCall) accept(instance Instance, reply transport.Frame) {
 	c.joinRuns = false
 	c.instance = instance
 	j.send(reply)
-	for _, f := range c.held {
-		s.conn.Send(f)
-	}
-	c.held, c.heldBytes = nil, 0
 	c.state = joined
-	for _, t := range c.tasks {
-		s.endpoint.tasks.Start(t)
+	if x := c.extras; x != nil {
+		for _, f := range x.held {
+			s.conn.Send(f)
+		}
+		for _, t := range x.tasks {
+			s.endpoint.tasks.Start(t)
+		}
+		x.held, x.heldBytes, x.tasks = nil, 0, nil
+		if x.ctx == nil && x.others == nil && x.after == nil {
+			c.extras = nil
+		}
 	}
-	c.tasks = nil
 	if !c.box.empty() {
 		c.startLocked()
 	}
@@ -338,17 +341,19 @@ func (c *Channel) isClosed() bool {
 	return c.state >= closed
 }
 
-// awaitLeave is nil, or closed when a leave that is in the mailbox is answered.
-func (c *Channel) awaitLeave() <-chan struct{} {
+// awaitLeave gives a channel that is closed when a leave that is in the mailbox is
+// answered, and the ref of that leave; nil when there is none.
+func (c *Channel) awaitLeave() (<-chan struct{}, wire.Ref) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.state != leaving {
-		return nil
+		return nil, ""
 	}
-	if c.gone == nil {
-		c.gone = make(chan struct{})
+	x := c.extra()
+	if x.gone == nil {
+		x.gone = make(chan struct{})
 	}
-	return c.gone
+	return x.gone, x.leaveRef
 }
 
 // subscribe lets broadcasts come in, to be held until the join reply is out.

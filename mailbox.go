@@ -29,8 +29,13 @@ const (
 // client sent and what comes from elsewhere are bounded apart: a client that fills its own
 // share is made to wait, and must not make others lose their messages.
 type mailbox struct {
-	items *[]item // nil while empty, so that an idle channel holds no queue
-	head  int
+	q *items // nil while empty, so that an idle channel holds no queue
+}
+
+// items is what a mailbox holds.
+type items struct {
+	list []item
+	head int
 	// in and inBytes count what came from the client, other and otherBytes the rest.
 	in, inBytes, other, otherBytes int
 	// resume is given to the connection when the client's share is full, and closed when
@@ -38,94 +43,96 @@ type mailbox struct {
 	resume chan struct{}
 }
 
-var itemSlices = sync.Pool{New: func() any { return new([]item) }}
+// maxPooled is the longest list that is kept for the next mailbox.
+const maxPooled = 64
 
-func (b *mailbox) empty() bool { return b.items == nil }
+var itemsPool = sync.Pool{New: func() any { return new(items) }}
+
+func (b *mailbox) empty() bool { return b.q == nil }
 
 func (b *mailbox) push(it item) {
-	if b.items == nil {
-		b.items = itemSlices.Get().(*[]item)
+	if b.q == nil {
+		b.q = itemsPool.Get().(*items)
 	}
-	if list := *b.items; len(list) == cap(list) && b.head > len(list)/2 {
+	q := b.q
+	if len(q.list) == cap(q.list) && q.head > len(q.list)/2 {
 		// A mailbox that is never quite empty must not grow with all that goes
 		// through it.
-		n := copy(list, list[b.head:])
-		clear(list[n:])
-		*b.items, b.head = list[:n], 0
+		n := copy(q.list, q.list[q.head:])
+		clear(q.list[n:])
+		q.list, q.head = q.list[:n], 0
 	}
-	*b.items = append(*b.items, it)
-	b.count(&it, 1)
+	q.list = append(q.list, it)
+	q.count(&it, 1)
 }
 
-func (b *mailbox) count(it *item, sign int) {
+func (q *items) count(it *item, sign int) {
 	n := sign * (len(it.event) + len(it.payload.Data))
 	switch it.kind {
 	case itemIn, itemLeave:
-		b.in += sign
-		b.inBytes += n
+		q.in += sign
+		q.inBytes += n
 	default:
-		b.other += sign
-		b.otherBytes += n
+		q.other += sign
+		q.otherBytes += n
 	}
 }
 
-func (b *mailbox) pop() item {
-	list := *b.items
-	it := list[b.head]
-	list[b.head] = item{}
-	b.head++
-	b.count(&it, -1)
-	if b.head == len(list) {
-		b.reset()
+// pop takes the first item of a mailbox that is not empty, and lets a client that
+// waits go on when it may.
+func (b *mailbox) pop(l *Limits) item {
+	q := b.q
+	it := q.list[q.head]
+	q.list[q.head] = item{}
+	q.head++
+	q.count(&it, -1)
+	if q.head == len(q.list) {
+		b.clear()
+	} else if q.in <= l.MailboxMessages/2 && q.inBytes <= l.MailboxBytes/2 {
+		q.release()
 	}
 	return it
 }
 
 // clear drops everything.
 func (b *mailbox) clear() {
-	if b.items != nil {
-		clear(*b.items)
-		b.reset()
+	q := b.q
+	if q == nil {
+		return
 	}
-	b.in, b.inBytes, b.other, b.otherBytes = 0, 0, 0, 0
-	b.release()
-}
-
-func (b *mailbox) reset() {
-	if cap(*b.items) <= 64 {
-		*b.items = (*b.items)[:0]
-		itemSlices.Put(b.items)
+	b.q = nil
+	q.release()
+	clear(q.list)
+	list := q.list[:0]
+	if cap(list) > maxPooled {
+		list = nil
 	}
-	b.items, b.head = nil, 0
+	*q = items{list: list}
+	itemsPool.Put(q)
 }
 
 // full reports whether the client has sent as much as it may.
 func (b *mailbox) full(l *Limits) bool {
-	return b.in >= l.MailboxMessages || b.inBytes >= l.MailboxBytes
+	return b.q != nil && (b.q.in >= l.MailboxMessages || b.q.inBytes >= l.MailboxBytes)
 }
 
 // othersFull reports whether everyone else has.
 func (b *mailbox) othersFull(l *Limits) bool {
-	return b.other >= l.MailboxMessages || b.otherBytes >= l.MailboxBytes
+	return b.q != nil && (b.q.other >= l.MailboxMessages || b.q.otherBytes >= l.MailboxBytes)
 }
 
-// wait gives out the channel that is closed when the client may go on.
+// wait gives out the channel that is closed when the client may go on. The mailbox is
+// not empty.
 func (b *mailbox) wait() <-chan struct{} {
-	if b.resume == nil {
-		b.resume = make(chan struct{})
+	if b.q.resume == nil {
+		b.q.resume = make(chan struct{})
 	}
-	return b.resume
+	return b.q.resume
 }
 
-func (b *mailbox) relieve(l *Limits) {
-	if b.resume != nil && b.in <= l.MailboxMessages/2 && b.inBytes <= l.MailboxBytes/2 {
-		b.release()
-	}
-}
-
-func (b *mailbox) release() {
-	if b.resume != nil {
-		close(b.resume)
-		b.resume = nil
+func (q *items) release() {
+	if q.resume != nil {
+		close(q.resume)
+		q.resume = nil
 	}
 }

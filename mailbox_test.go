@@ -85,7 +85,7 @@ func TestMailboxModel(t *testing.T) {
 			if len(model) == 0 {
 				break
 			}
-			if got := b.pop().event; got != model[0] {
+			if got := b.pop(&Limits{}).event; got != model[0] {
 				t.Fatalf("popped %s, want %s", got, model[0])
 			}
 			model = model[1:]
@@ -94,12 +94,16 @@ func TestMailboxModel(t *testing.T) {
 		for _, e := range model {
 			bytes += len(e)
 		}
-		if b.in != len(model) || b.inBytes != bytes {
-			t.Fatalf("counts %d and %d bytes, want %d and %d", b.in, b.inBytes, len(model), bytes)
+		if b.empty() {
+			if len(model) > 0 {
+				t.Fatalf("is empty, want %d items", len(model))
+			}
+		} else if b.q.in != len(model) || b.q.inBytes != bytes {
+			t.Fatalf("counts %d and %d bytes, want %d and %d", b.q.in, b.q.inBytes, len(model), bytes)
 		}
 	}
 	b.clear()
-	if !b.empty() || b.in != 0 || b.inBytes != 0 {
+	if !b.empty() {
 		t.Fatalf("after clear: %+v", b)
 	}
 }
@@ -111,9 +115,9 @@ func TestMailboxNeverEmpty(t *testing.T) {
 	b.push(item{})
 	for range 100_000 {
 		b.push(item{})
-		b.pop()
+		b.pop(&Limits{})
 	}
-	if n := cap(*b.items); n > 64 {
+	if n := cap(b.q.list); n > maxPooled {
 		t.Errorf("a mailbox with never more than 2 items holds room for %d", n)
 	}
 }

@@ -2,6 +2,7 @@ package bennu
 
 import (
 	"context"
+	"time"
 
 	"github.com/bennu-go/bennu/wire"
 )
@@ -62,10 +63,10 @@ func errorResponse(e *Error) any {
 	return reason{Reason: e.Reason}
 }
 
-// handlerContext is the context of one callback. It is a type of its own, and not
-// a context.WithValue, so that a message costs one allocation and not three.
+// handlerContext is the context of one callback. It is a type of its own so that a
+// message costs one allocation, and a channel whose handlers do not look at
+// theirs none for a context that can be cancelled.
 type handlerContext struct {
-	context.Context
 	ch         *Channel
 	ref        wire.Ref
 	fromClient bool
@@ -73,9 +74,20 @@ type handlerContext struct {
 
 type handlerKey struct{}
 
-func (c *handlerContext) Value(key any) any {
+// Deadline implements context.Context.
+func (h *handlerContext) Deadline() (time.Time, bool) { return time.Time{}, false }
+
+// Done implements context.Context.
+func (h *handlerContext) Done() <-chan struct{} { return h.ch.context().Done() }
+
+// Err implements context.Context.
+func (h *handlerContext) Err() error { return h.ch.context().Err() }
+
+// Value implements context.Context. What is behind it has the cause, and tells it
+// by a key of its own.
+func (h *handlerContext) Value(key any) any {
 	if key == (handlerKey{}) {
-		return c
+		return h
 	}
-	return c.Context.Value(key)
+	return h.ch.context().Value(key)
 }

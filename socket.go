@@ -25,10 +25,9 @@ type Socket struct {
 	assigns    map[string]any
 	conn       transport.Conn
 	idSub      *pubsub.Subscription
-	address    string // that counts for NodeLimits.PerAddress, or empty
-	expiry     expiry
+	address    string      // that counts for NodeLimits.PerAddress, or empty
 	joinRate   rate.Bucket // used by whoever has the turn
-	throttle   throttle    // used by Receive alone
+	throttle   *throttle   // used by Receive alone; nil without a message rate
 	index      int         // in the endpoint's list of sockets; guarded by that list
 
 	// active counts executors, joins and a drain in progress: when it reaches
@@ -38,12 +37,17 @@ type Socket struct {
 
 	mu       sync.Mutex
 	closed   bool
-	reason   error         // why the server closed the connection, if it did
-	channels []*Channel    // the topic table, sorted by topic
-	turn     bool          // a join runs; frames behind it wait in inbox
-	settled  chan struct{} // closed when the turn is given back; made on demand
-	inbox    inbox
-	joining  *joinCall
+	reason   error      // why the server closed the connection, if it did
+	channels []*Channel // the topic table, sorted by topic
+	turn     *turn      // nil while no join runs
+	expiry   *expiry    // nil while the client's authentication lasts for ever
+}
+
+// turn is what a socket has while a join runs.
+type turn struct {
+	inbox   inbox         // the frames behind the join
+	settled chan struct{} // closed when the turn is given back; made on demand
+	joining *joinCall
 }
 
 // ID is what SocketHandler.ID returned, or "".
@@ -144,8 +148,8 @@ func (r *receiver) Receive(op wire.Opcode, data []byte) (resume <-chan struct{})
 		return nil
 	}
 	s.mu.Lock()
-	if s.turn {
-		resume = s.inbox.push(op, data)
+	if s.turn != nil {
+		resume = s.turn.inbox.push(op, data)
 		s.mu.Unlock()
 	} else {
 		s.mu.Unlock()
@@ -166,13 +170,13 @@ func (r *receiver) Settled() <-chan struct{} {
 	s := (*Socket)(r)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.turn {
+	if s.turn == nil {
 		return nil
 	}
-	if s.settled == nil {
-		s.settled = make(chan struct{})
+	if s.turn.settled == nil {
+		s.turn.settled = make(chan struct{})
 	}
-	return s.settled
+	return s.turn.settled
 }
 
 // Closed implements transport.Receiver.
@@ -186,8 +190,11 @@ func (r *receiver) Closed(reason error) {
 	s.reason = reason
 	channels := s.channels
 	s.channels = nil
-	s.inbox.clear()
-	call := s.joining
+	var call *joinCall
+	if s.turn != nil {
+		s.turn.inbox.clear()
+		call = s.turn.joining
+	}
 	s.mu.Unlock()
 
 	if errors.Is(reason, ErrSlowConsumer) {

@@ -38,7 +38,10 @@ func (s *Socket) slowDown() (ready <-chan struct{}, ok bool) {
 	if perSecond <= 0 {
 		return nil, true
 	}
-	t := &s.throttle
+	if s.throttle == nil {
+		s.throttle = new(throttle)
+	}
+	t := s.throttle
 	now := s.endpoint.now()
 	t.bucket.Take(now, perSecond, perSecond)
 	wait := t.bucket.Wait(now, perSecond, perSecond)
