@@ -134,6 +134,10 @@ cover: ## test coverage over all packages: a total, and coverage.html
 deps: ## install what the tests need: Chromium, the npm packages, nginx, HAProxy and Redis
 	@test/install
 
+.PHONY: man
+man: ## write the manual pages of the command into ./man
+	go run ./cmd/bennu man man
+
 .PHONY: clean
 clean: ## remove what the other targets leave behind
-	rm -rf coverage.out coverage.html test/clients/node_modules
+	rm -rf coverage.out coverage.html man test/clients/node_modules

@@ -2,18 +2,33 @@ package main
 
 import (
 	"context"
+	"io"
 	"os"
+	"path/filepath"
+	"regexp"
+	"runtime/debug"
 	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
 	"go.uber.org/goleak"
+
+	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
 )
 
 // No test may leave a goroutine behind, and none is told of the machine's own nodes.
 func TestMain(m *testing.M) {
-	os.Unsetenv(pubsubEnv)
-	os.Unsetenv(secretEnv)
+	for _, name := range []string{"BENNU_PUBSUB", "BENNU_SECRET"} {
+		os.Unsetenv(name)
+	}
 	goleak.VerifyTestMain(m)
+}
+
+// try runs the command and returns what it printed and its exit code.
+func try(args ...string) (out, errOut string, code int) {
+	var stdout, stderr strings.Builder
+	code = run(context.Background(), args, strings.NewReader(""), &stdout, &stderr)
+	return stdout.String(), stderr.String(), code
 }
 
 func TestRun(t *testing.T) {
@@ -23,31 +38,137 @@ func TestRun(t *testing.T) {
 		out  string // in standard output
 		err  string // in standard error
 	}{
-		{nil, exitUsage, "", "bennu demo"},
-		{[]string{"help"}, exitOK, "bennu demo", ""},
-		{[]string{"--help"}, exitOK, "bennu demo", ""},
-		{[]string{"dance"}, exitUsage, "", `no command "dance"`},
-		{[]string{"demo", "-h"}, exitOK, "-addr host:port", ""},
-		{[]string{"demo", "--help"}, exitOK, "bennu demo --addr 127.0.0.1:4001 --pubsub 'nats+embed://:6223?peers=127.0.0.1:6222'", ""},
-		{[]string{"demo", "redis://u:sesame@here"}, exitUsage, "", `unexpected argument "redis://[FILTERED]@here"`},
-		{[]string{"demo", "--pubsub", "kafka://here"}, exitUsage, "", "bennu demo: --pubsub begins with kafka://"},
-		{[]string{"demo", "--node", "a b"}, exitUsage, "", `--node "a b" cannot be a name`},
-		{[]string{"demo", "--port", "1"}, exitUsage, "", "flag provided but not defined: -port"},
-		{[]string{"demo", "now"}, exitUsage, "", `unexpected argument "now"`},
-		{[]string{"demo", "--addr", "nonsense"}, exitError, "", `"nonsense" is not host:port`},
-		{[]string{"demo", "--addr", "127.0.0.1:99999"}, exitError, "", "cannot serve on 127.0.0.1:99999"},
+		{nil, cli.Misuse, "", "bennu: a command is missing\n\nUsage:\n  bennu [command]\n"},
+		{[]string{"help"}, cli.OK, "  demo        Serve a page", ""},
+		{[]string{"--help"}, cli.OK, "  demo        Serve a page", ""},
+		{[]string{"-h"}, cli.OK, "  demo        Serve a page", ""},
+		{[]string{"help", "demo"}, cli.OK, "--addr host:port", ""},
+		{[]string{"help", "completion", "zsh"}, cli.OK, "bennu completion zsh", ""},
+		{[]string{"help", "dance"}, cli.Misuse, "", `there is no command "dance"`},
+		{[]string{"help", "demo", "dance"}, cli.Misuse, "", `there is no command "demo dance"`},
+		{[]string{"dance"}, cli.Misuse, "", `bennu: there is no command "dance"`},
+		{[]string{"redis://u:sesame@here"}, cli.Misuse, "", `no command "redis://[FILTERED]@here"`},
+		{[]string{"--redis://u:sesame@here"}, cli.Misuse, "", "unknown flag: --redis://[FILTERED]@here"},
+		{[]string{"version"}, cli.OK, "bennu ", ""},
+		{[]string{"completion"}, cli.Misuse, "", "bennu completion: a command is missing\n\nUsage:\n  bennu completion [command]"},
+		{[]string{"completion", "cmd"}, cli.Misuse, "", `bennu completion: there is no command "cmd"`},
+		{[]string{"man"}, cli.Misuse, "", "bennu man: accepts 1 arg(s), received 0"},
+		{[]string{"man", os.DevNull}, cli.Failed, "", "bennu man: "},
+		{[]string{"demo", "-h"}, cli.OK, "--addr host:port", ""},
+		{[]string{"demo", "--help"}, cli.OK, "bennu demo --addr 127.0.0.1:4001 --pubsub 'nats+embed://:6223?peers=127.0.0.1:6222'", ""},
+		{[]string{"demo", "redis://u:sesame@here"}, cli.Misuse, "", `unexpected argument "redis://[FILTERED]@here"`},
+		{[]string{"demo", "--pubsub", "kafka://here"}, cli.Misuse, "", "bennu demo: --pubsub begins with kafka://"},
+		{[]string{"demo", "--node", "a b"}, cli.Misuse, "", `--node "a b" cannot be a name`},
+		{[]string{"demo", "--port", "1"}, cli.Misuse, "", "bennu demo: unknown flag: --port\n\nUsage:\n  bennu demo [flags]\n"},
+		{[]string{"demo", "now"}, cli.Misuse, "", `bennu demo: unexpected argument "now"`},
+		{[]string{"demo", "--addr", "nonsense"}, cli.Failed, "", `"nonsense" is not host:port`},
+		{[]string{"demo", "--addr", "127.0.0.1:99999"}, cli.Failed, "", "cannot serve on 127.0.0.1:99999"},
 	}
 	for _, tt := range tests {
 		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {
-			var out, err strings.Builder
-			if code := run(context.Background(), tt.args, &out, &err); code != tt.code {
+			out, err, code := try(tt.args...)
+			if code != tt.code {
 				t.Errorf("exit code %d, want %d", code, tt.code)
 			}
-			for _, stream := range []struct{ name, got, want string }{{"stdout", out.String(), tt.out}, {"stderr", err.String(), tt.err}} {
+			for _, stream := range []struct{ name, got, want string }{{"stdout", out, tt.out}, {"stderr", err, tt.err}} {
 				if !strings.Contains(stream.got, stream.want) || (stream.want == "") != (stream.got == "") {
 					t.Errorf("%s: got %q, want %q in it", stream.name, stream.got, stream.want)
 				}
 			}
 		})
+	}
+}
+
+// each calls visit for every command that users see.
+func each(c *cobra.Command, visit func(c *cobra.Command)) {
+	visit(c)
+	for _, sub := range c.Commands() {
+		if sub.IsAvailableCommand() {
+			each(sub, visit)
+		}
+	}
+}
+
+// Every command says what it does, shows how, and answers --help with that alone.
+func TestHelp(t *testing.T) {
+	each(newRoot(strings.NewReader(""), io.Discard, io.Discard), func(c *cobra.Command) {
+		path := strings.Fields(c.CommandPath())[1:]
+		t.Run(strings.Join(path, " "), func(t *testing.T) {
+			out, err, code := try(append(path, "--help")...)
+			if code != cli.OK || err != "" {
+				t.Errorf("exit code %d, stderr %q", code, err)
+			}
+			if c.Short == "" || c.Long == "" || !strings.Contains(out, c.Long) {
+				t.Errorf("does not say what it does: %q", out)
+			}
+			if !strings.Contains(c.CommandPath(), "completion") && (c.Example == "" || !strings.Contains(out, c.Example)) {
+				t.Errorf("has no example: %q", out)
+			}
+			for line := range strings.Lines(out) {
+				if strings.HasSuffix(strings.TrimRight(line, "\n"), " ") {
+					t.Errorf("a line ends in a blank: %q", line)
+				}
+			}
+			asked, _, _ := try(append([]string{"help"}, path...)...)
+			if asked != out {
+				t.Errorf("help says %q, --help %q", asked, out)
+			}
+		})
+	})
+}
+
+func TestCompletion(t *testing.T) {
+	for shell, want := range map[string]string{
+		"bash": "complete -o default", "zsh": "#compdef bennu", "fish": "complete -c bennu", "powershell": "Register-ArgumentCompleter",
+	} {
+		out, err, code := try("completion", shell)
+		if code != cli.OK || err != "" || !strings.Contains(out, want) {
+			t.Errorf("%s: exit code %d, stderr %q, %d bytes without %q", shell, code, err, len(out), want)
+		}
+	}
+	// What the scripts ask.
+	for words, want := range map[string]string{"de": "demo\t", "help de": "demo\t", "demo --no": "--node\t"} {
+		if out, _, code := try(append([]string{"__complete"}, strings.Fields(words)...)...); code != cli.OK || !strings.HasPrefix(out, want) {
+			t.Errorf("%s is completed with %q, want %q", words, out, want)
+		}
+	}
+}
+
+func TestManualPages(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "man1")
+	if _, err, code := try("man", dir); code != cli.OK || err != "" {
+		t.Fatalf("exit code %d, stderr %q", code, err)
+	}
+	each(newRoot(strings.NewReader(""), io.Discard, io.Discard), func(c *cobra.Command) {
+		name := strings.ReplaceAll(c.CommandPath(), " ", "-") + ".1"
+		page, err := os.ReadFile(filepath.Join(dir, name))
+		if c.Name() == "help" {
+			return // it is in the page of bennu
+		}
+		if err != nil {
+			t.Error(err)
+		}
+		if !strings.Contains(string(page), ".SH NAME") || !strings.Contains(string(page), c.Short) {
+			t.Errorf("%s: %s", name, page)
+		}
+	})
+}
+
+func TestVersion(t *testing.T) {
+	info := &debug.BuildInfo{GoVersion: "go1.26.0"}
+	info.Main.Version = "v1.2.3"
+	info.Settings = []debug.BuildSetting{{Key: "vcs.revision", Value: "0123456789abcdef"}, {Key: "vcs.modified", Value: "true"}}
+	tests := []struct {
+		info *debug.BuildInfo
+		want string
+	}{
+		{info, `^bennu v1\.2\.3 0123456789ab\+changes go1\.26\.0 \w+/\w+$`},
+		{&debug.BuildInfo{GoVersion: "go1.26.0"}, `^bennu \(devel\) go1\.26\.0 \w+/\w+$`},
+		{nil, `^bennu \(devel\) go\S+ \w+/\w+$`},
+	}
+	for _, tt := range tests {
+		if got := version(tt.info); !regexp.MustCompile(tt.want).MatchString(got) {
+			t.Errorf("got %q, want %s", got, tt.want)
+		}
 	}
 }

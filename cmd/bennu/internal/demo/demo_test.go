@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"bufio"
@@ -16,10 +16,17 @@ import (
 
 	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsutil"
+
+	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
 )
 
 // patience bounds waiting for what must come. It is no measure of speed.
 const patience = 20 * time.Second
+
+// run runs "bennu demo" and returns its exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	return cli.Run(ctx, cli.Root(strings.NewReader(""), stdout, stderr, Command()), append([]string{"demo"}, args...))
+}
 
 // A running is the command at work on a free port.
 type running struct {
@@ -38,7 +45,7 @@ func newDemo(t *testing.T, more ...string) *running {
 	d := &running{cancel: cancel, rest: make(chan string, 1), code: make(chan int, 1)}
 	read, write := io.Pipe()
 	go func() {
-		d.code <- run(ctx, append([]string{"demo", "--addr", "127.0.0.1:0"}, more...), write, io.Discard)
+		d.code <- run(ctx, append([]string{"--addr", "127.0.0.1:0"}, more...), write, io.Discard)
 		write.Close()
 	}()
 	lines := bufio.NewReader(read)
@@ -113,11 +120,11 @@ func TestDemoPage(t *testing.T) {
 // The page must work offline, and must not parse data as HTML.
 func TestDemoFiles(t *testing.T) {
 	forbidden := regexp.MustCompile(`innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|(?:src|href)="https?:|@import|url\(`)
-	err := fs.WalkDir(demoFiles, "demo", func(path string, d fs.DirEntry, err error) error {
+	err := fs.WalkDir(pageFiles, "page", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		text, err := demoFiles.ReadFile(path)
+		text, err := pageFiles.ReadFile(path)
 		if found := forbidden.FindString(string(text)); found != "" {
 			t.Errorf("%s contains %q", path, found)
 		}
@@ -158,7 +165,7 @@ func TestDemoPing(t *testing.T) {
 
 	// Shutdown says goodbye to those who are connected.
 	printed, code := d.stop()
-	if code != exitOK || !strings.Contains(printed, "Try first") || !strings.Contains(printed, "Closing the connections") {
+	if code != cli.OK || !strings.Contains(printed, "Try first") || !strings.Contains(printed, "Closing the connections") {
 		t.Errorf("exit code %d after printing %q", code, printed)
 	}
 	header, err := ws.ReadHeader(conn)
@@ -198,8 +205,8 @@ func TestDemoPortTaken(t *testing.T) {
 	port := ln.Addr().(*net.TCPAddr).Port
 
 	var out, errOut strings.Builder
-	code := run(context.Background(), []string{"demo", "--addr", addr}, &out, &errOut)
-	if code != exitError || out.Len() > 0 {
+	code := run(context.Background(), []string{"--addr", addr}, &out, &errOut)
+	if code != cli.Failed || out.Len() > 0 {
 		t.Errorf("exit code %d after printing %q", code, out.String())
 	}
 	for _, want := range []string{"port " + strconv.Itoa(port) + " is taken", "--addr 127.0.0.1:"} {

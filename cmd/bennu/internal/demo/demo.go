@@ -1,10 +1,10 @@
-package main
+// Package demo is "bennu demo": a page on which to try channels.
+package demo
 
 import (
 	"context"
 	"embed"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"io/fs"
@@ -16,7 +16,10 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
 	"github.com/bennu-go/bennu/examples/hello"
 	"github.com/bennu-go/bennu/internal/redact"
 	"github.com/bennu-go/bennu/presence"
@@ -25,54 +28,74 @@ import (
 	"github.com/bennu-go/bennu/transport/longpoll"
 )
 
-//go:embed demo
-var demoFiles embed.FS
+//go:embed page
+var pageFiles embed.FS
 
-func runDemo(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
-	addr := flags.String("addr", "127.0.0.1:4000", "`host:port` to serve on; port 0 picks a free one")
-	open := flags.Bool("open", false, "open the page in the browser")
-	// Its default is not the environment's value, which -h would show.
-	others := flags.String("pubsub", "", "`where` other nodes are met, see below (default memory: no others)")
-	name := flags.String("node", "", "`name` of this node, which no other has (default the host's name and the port)")
-	if code, ok := parse(flags, aboutNodes, args, stdout, stderr); !ok {
-		return code
+// Command is "bennu demo".
+func Command() *cobra.Command {
+	var f flags
+	c := &cobra.Command{
+		Use:   "demo",
+		Short: "Serve a page on which to try channels",
+		Long:  "Serve a page on which to try channels, until a signal comes. It needs nothing from elsewhere.\n" + aboutNodes,
+		Example: `  bennu demo
+  bennu demo --addr 127.0.0.1:0 --open
+  bennu demo --pubsub nats+embed://:6222
+  bennu demo --addr 127.0.0.1:4001 --pubsub 'nats+embed://:6223?peers=127.0.0.1:6222'`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return f.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
 	}
-	c, err := parseCluster(*others, os.Getenv)
-	if err == nil && *name != "" {
-		err = checkNode(*name)
+	c.Flags().StringVar(&f.addr, "addr", "127.0.0.1:4000", "`host:port` to serve on; port 0 picks a free one")
+	c.Flags().BoolVar(&f.open, "open", false, "open the page in the browser")
+	// Its default is not the environment's value, which -h would show.
+	c.Flags().StringVar(&f.pubsub, "pubsub", "", "`where` other nodes are met, see above (default memory: no others)")
+	c.Flags().StringVar(&f.node, "node", "", "`name` of this node, which no other has (default the host's name and the port)")
+	return c
+}
+
+type flags struct {
+	addr, pubsub, node string
+	open               bool
+}
+
+func (f *flags) run(ctx context.Context, stdout, stderr io.Writer) error {
+	c, err := parseCluster(f.pubsub, os.Getenv)
+	if err == nil && f.node != "" {
+		err = checkNode(f.node)
 	}
 	if err != nil {
 		fmt.Fprintf(stderr, "bennu demo: %v.\n", err)
-		return exitUsage
+		return cli.Exit(cli.Misuse)
 	}
 
-	ln, err := net.Listen("tcp", *addr)
+	ln, err := net.Listen("tcp", f.addr)
 	if err != nil {
-		explainListen(stderr, *addr, err)
-		return exitError
+		explainListen(stderr, f.addr, err)
+		return cli.Exit(cli.Failed)
 	}
-	if *name == "" {
+	name := f.node
+	if name == "" {
 		host, _ := os.Hostname() // without one the port is left
-		*name = nameNode(host, ln.Addr())
+		name = nameNode(host, ln.Addr())
 	}
-	d := &demo{cluster: c, node: *name, log: slog.New(redact.NewHandler(
+	d := &demo{cluster: c, node: name, log: slog.New(redact.NewHandler(
 		slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: dropStack})))}
 	if err := d.connect(ctx); err != nil {
 		ln.Close()
-		c.explain(stderr, *name, err)
-		return exitError
+		c.explain(stderr, name, err)
+		return cli.Exit(cli.Failed)
 	}
 	url := pageURL(ln.Addr())
 	fmt.Fprintf(stdout, "\n  bennu demo is at  %s\n\n", url)
-	c.introduce(stdout, *name, nextAddr(ln.Addr().String()), d.adapter)
+	c.introduce(stdout, name, nextAddr(ln.Addr().String()), d.adapter)
 	fmt.Fprint(stdout, welcome)
-	if *open {
+	if f.open {
 		if err := openBrowser(url); err != nil {
 			fmt.Fprintf(stderr, "The browser could not be opened (%v); please go to %s yourself.\n", err, url)
 		}
 	}
-	return d.serve(ctx, ln, stdout, stderr)
+	return d.serve(ctx, ln, stdout)
 }
 
 // A demo is one node.
@@ -107,7 +130,7 @@ func (d *demo) connect(ctx context.Context) (err error) {
 const goodbye = 5 * time.Second
 
 // serve serves until ctx ends, and closes ln and the leg to other nodes.
-func (d *demo) serve(ctx context.Context, ln net.Listener, stdout, stderr io.Writer) int {
+func (d *demo) serve(ctx context.Context, ln net.Listener, stdout io.Writer) error {
 	var users bennu.SocketHandler
 	hello.Routes(&users, d.here)
 	users.Channel("node:*", nodes(func() nodeState { return stateOf(d.node, d.cluster.broker(), d.pubsub.Health()) }, time.Second))
@@ -133,11 +156,10 @@ func (d *demo) serve(ctx context.Context, ln net.Listener, stdout, stderr io.Wri
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbye)
 	defer cancel()
 	if err = errors.Join(err, d.pubsub.Close(last)); err != nil {
-		fmt.Fprintf(stderr, "bennu demo: %v\n", err)
-		return exitError
+		return err
 	}
-	fmt.Fprintln(stdout, "Done. Open pages will find their way back when the demo runs again.")
-	return exitOK
+	_, err = fmt.Fprintln(stdout, "Done. Open pages will find their way back when the demo runs again.")
+	return err
 }
 
 // dropStack keeps the log of a demo that has a crash button short.
@@ -158,7 +180,7 @@ const welcome = `
 
 `
 
-// aboutNodes stands under the flags in what -h prints.
+// aboutNodes stands in what -h prints.
 const aboutNodes = `
 Several nodes share one chat room when --pubsub says where they meet:
 
@@ -167,23 +189,17 @@ Several nodes share one chat room when --pubsub says where they meet:
   nats://host:4222, tls://                 a NATS server, or several with commas between
   redis://host:6379, rediss://             a Redis server
 
-Two terminals on one machine:
-
-  bennu demo --pubsub nats+embed://:6222
-  bennu demo --addr 127.0.0.1:4001 --pubsub 'nats+embed://:6223?peers=127.0.0.1:6222'
-
 In the environment, where others do not see what arguments would show them:
 
   BENNU_PUBSUB   is used when --pubsub is not given; redis://user:password@host:6379
   BENNU_SECRET   16 bytes or more, the same for every node: keeps strangers out, and lets
                  every node serve every long poll. With it nats+embed without a host
-                 listens on all interfaces, without it on 127.0.0.1.
-`
+                 listens on all interfaces, without it on 127.0.0.1.`
 
 // demoPage serves the embedded files. The page needs nothing from elsewhere and
 // says so to the browser: whatever a chat message may hold, it cannot load a script.
 func demoPage() http.Handler {
-	root, err := fs.Sub(demoFiles, "demo")
+	root, err := fs.Sub(pageFiles, "page")
 	if err != nil {
 		panic(err) // the directory is named in the embed directive
 	}

@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 
+	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
 	"github.com/bennu-go/bennu/internal/redistest"
 	"github.com/bennu-go/bennu/internal/wstest"
 )
@@ -98,13 +99,13 @@ func cannotConnect(t *testing.T, where string, want ...string) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	var out, errOut strings.Builder
-	code := run(ctx, []string{"demo", "--addr", "127.0.0.1:0", "--node", "ibis", "--pubsub", where}, &out, &errOut)
+	code := run(ctx, []string{"--addr", "127.0.0.1:0", "--node", "ibis", "--pubsub", where}, &out, &errOut)
 	// The log comes before.
 	told := errOut.String()
 	if i := strings.Index(told, "bennu demo: "); i >= 0 {
 		told = told[i:]
 	}
-	if code != exitError || out.Len() > 0 || strings.Count(told, "\n") > 2 {
+	if code != cli.Failed || out.Len() > 0 || strings.Count(told, "\n") > 2 {
 		t.Errorf("exit code %d after printing %q and %q", code, out.String(), told)
 	}
 	for _, text := range want {
@@ -180,7 +181,7 @@ func TestNodeChannel(t *testing.T) {
 		t.Errorf("the stock is %s where 4 were, and one was taken", got)
 	}
 
-	if _, code := second.stop(); code != exitOK {
+	if _, code := second.stop(); code != cli.OK {
 		t.Errorf("exit code %d", code)
 	}
 	sees()

@@ -1,0 +1,149 @@
+// Package cli is what the commands of bennu share: how they are run, how they end,
+// and where their secrets come from.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bennu-go/bennu/internal/redact"
+)
+
+// Exit codes, as flag and the shell use them.
+const (
+	OK     = 0
+	Failed = 1
+	Misuse = 2
+)
+
+// An Exit ends a command that has said all there is to say with this code.
+type Exit int
+
+// Error is never shown.
+func (e Exit) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+// misuse is a command line that cannot be understood.
+type misuse struct{ error }
+
+// Usagef is the error of a command line that cannot be understood. It ends the command
+// with [Misuse], behind how the command is to be called.
+func Usagef(format string, args ...any) error { return misuse{fmt.Errorf(format, args...)} }
+
+// Root makes the command "bennu" of commands, and adds "help" and "completion". It is
+// good for one [Run].
+func Root(in io.Reader, out, errOut io.Writer, commands ...*cobra.Command) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "bennu",
+		Short: "Phoenix Channels for Go",
+		Long:  "bennu is Phoenix Channels for Go.",
+		Example: `  bennu demo
+  bennu help demo`,
+		SilenceErrors: true, // Run tells of them
+		SilenceUsage:  true,
+	}
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errOut)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return mistake(err) })
+	// What only holds other commands is not shown as one that can be called.
+	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if and .Runnable (not .HasAvailableSubCommands)}}", 1))
+	root.AddCommand(commands...)
+	root.SetHelpCommand(helpCommand())
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd() // writes to what out is now
+	strict(root)
+	return root
+}
+
+// strict makes arguments that a command does not take, and a call of a command that
+// only holds others, a misuse. Cobra does not tell the first from a command that
+// failed, and lets the second succeed.
+func strict(c *cobra.Command) {
+	check := c.Args
+	if check == nil || c.HasSubCommands() {
+		check = none
+	}
+	c.Args = func(c *cobra.Command, args []string) error {
+		if err := check(c, args); err != nil {
+			return mistake(err)
+		}
+		return nil
+	}
+	if c.HasSubCommands() && !c.Runnable() {
+		c.RunE = func(*cobra.Command, []string) error { return Usagef("a command is missing") }
+	}
+	for _, sub := range c.Commands() {
+		strict(sub)
+	}
+}
+
+// mistake hides what may be a password that was mistyped into a flag or command.
+func mistake(err error) error { return Usagef("%s", redact.Text(err.Error())) }
+
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "help [COMMAND]...",
+		Short:   "Show what a command does",
+		Long:    "Show what bennu or one of its commands does, as the flag --help does.",
+		Example: "  bennu help\n  bennu help demo",
+		Args:    cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, rest, err := cmd.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return Usagef("there is no command %q", redact.Text(strings.Join(args, " ")))
+			}
+			c.InitDefaultHelpFlag()
+			return c.Help()
+		},
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			var names []cobra.Completion
+			if c, rest, err := cmd.Root().Find(args); err == nil && len(rest) == 0 {
+				for _, sub := range c.Commands() {
+					if sub.IsAvailableCommand() && strings.HasPrefix(sub.Name(), begun) {
+						names = append(names, cobra.CompletionWithDesc(sub.Name(), sub.Short))
+					}
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+	}
+}
+
+// none lets a command have no arguments; one that only holds others names a
+// command that it does not have.
+func none(c *cobra.Command, args []string) error {
+	switch {
+	case len(args) == 0:
+		return nil
+	case c.HasSubCommands():
+		return fmt.Errorf("there is no command %q", args[0])
+	}
+	return fmt.Errorf("unexpected argument %q", args[0]) // a URL that lost its flag may have a password
+}
+
+// Run runs root with args until it is done, when ctx ends at the latest, and returns
+// the exit code.
+func Run(ctx context.Context, root *cobra.Command, args []string) int {
+	root.SetArgs(append([]string{}, args...)) // nil would stand for the arguments of the process
+	c, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return OK
+	}
+	var code Exit
+	if errors.As(err, &code) {
+		return int(code)
+	}
+	errOut := root.ErrOrStderr()
+	fmt.Fprintf(errOut, "%s: %s\n", c.CommandPath(), strings.TrimSuffix(err.Error(), "\n"))
+	var m misuse
+	if !errors.As(err, &m) {
+		return Failed
+	}
+	fmt.Fprintf(errOut, "\n%s", c.UsageString())
+	return Misuse
+}
