@@ -212,7 +212,7 @@ func (c *Channel) Go(f func(ctx context.Context) error) {
 		x := c.extra()
 		x.tasks = append(x.tasks, t)
 	case joined, leaving:
-		c.socket.endpoint.tasks.Start(t)
+		c.socket.endpoint.lasting.Start(t)
 	}
 }
 

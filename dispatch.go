@@ -110,9 +110,11 @@ func (s *Socket) errorReply(topic string, err error, level slog.Level) Reply {
 	case errors.As(err, &told):
 		return Reply{Status: wire.StatusError, Response: errorResponse(told)}
 	case errors.As(err, &invalid):
+		s.observe(topic, err)
 		s.endpoint.log.Log(slog.LevelDebug, "invalid payload", slog.String("topic", topic), slog.String("field", invalid.field))
 		return Reply{Status: wire.StatusError, Response: reason{Reason: "invalid payload", Field: invalid.field}}
 	}
+	s.observe(topic, err)
 	s.endpoint.log.Log(level, "handler failed", slog.String("topic", topic), slog.String("error", textOf(err)))
 	return Reply{Status: wire.StatusError, Response: errInternal}
 }

@@ -32,7 +32,8 @@ type Endpoint struct {
 	logger    *slog.Logger // masks secrets
 	log       *ratelog.Logger
 	start     time.Time
-	tasks     task.Group // executors, joins, Channel.Go, subscriptions
+	tasks     task.Group // executors, joins, subscriptions: none while nothing is to be done
+	lasting   task.Group // Channel.Go, Serve
 	sockets   socketList
 	lingering channelSet
 	stats     counters

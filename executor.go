@@ -192,6 +192,7 @@ func (c *Channel) obey(err error) {
 	case disconnects:
 		c.disconnect(d, err)
 	default:
+		c.socket.observe(c.topic, err)
 		c.socket.endpoint.log.Log(c.failureLevel(), "channel callback failed",
 			slog.String("topic", c.topic), slog.String("error", textOf(err)))
 	}
@@ -248,6 +249,8 @@ func (c *Channel) fail(reason error) {
 	endpoint.log.Log(slog.LevelError, "channel crashed", attrs...)
 	if c.crash(reason) {
 		endpoint.stats.crashes.Add(1)
+	} else {
+		c.socket.observe(c.topic, reason)
 	}
 }
 
@@ -280,6 +283,9 @@ func (c *Channel) end(reason error, last []transport.Frame) bool {
 	if c.state >= closed {
 		c.mu.Unlock()
 		return false
+	}
+	if o, ok := c.socket.conn.(observer); ok {
+		o.ChannelEnded(c.topic, c.tableRef(), reason)
 	}
 	if c.state != joining {
 		for _, f := range last {

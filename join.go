@@ -271,7 +271,7 @@ func (j *joinCall) accept(instance Instance, reply transport.Frame) {
 			s.conn.Send(f)
 		}
 		for _, t := range x.tasks {
-			s.endpoint.tasks.Start(t)
+			s.endpoint.lasting.Start(t)
 		}
 		x.held, x.heldBytes, x.tasks = nil, 0, nil
 		if x.ctx == nil && x.others == nil && x.after == nil {

@@ -72,7 +72,7 @@ func (e *Endpoint) end(ctx context.Context) error {
 		done()
 	}
 	// A callback that ignores its context cannot be stopped, only named.
-	err := errors.Join(drained, e.awaitTransports(ctx), e.tasks.Wait(ctx))
+	err := errors.Join(drained, e.awaitTransports(ctx), e.awaitTasks(ctx))
 	if err == nil {
 		return nil
 	}
@@ -85,6 +85,16 @@ func (e *Endpoint) end(ctx context.Context) error {
 // awaitTransports waits until no connection and no request is left.
 func (e *Endpoint) awaitTransports(ctx context.Context) error {
 	return errors.Join(e.websocket.Wait(ctx), e.longpoll.Wait(ctx))
+}
+
+// awaitTasks waits until no callback and no goroutine of a channel is left. Either may
+// have started the other, until all channels have ended.
+func (e *Endpoint) awaitTasks(ctx context.Context) error {
+	for {
+		if err := errors.Join(e.tasks.Wait(ctx), e.lasting.Wait(ctx)); err != nil || e.tasks.Len() == 0 {
+			return err
+		}
+	}
 }
 
 // drainRate is how many connections are closed in a second at least.
@@ -143,7 +153,7 @@ func (e *Endpoint) Serve(ctx context.Context, ln net.Listener) error {
 	e.serveOnce.Do(e.logLimits)
 	server := e.Server()
 	failed := make(chan error, 1)
-	e.tasks.Go(func() { failed <- server.Serve(ln) })
+	e.lasting.Go(func() { failed <- server.Serve(ln) })
 	var err error
 	select {
 	case err = <-failed: // never nil, and not yet ErrServerClosed
@@ -154,7 +164,7 @@ func (e *Endpoint) Serve(ctx context.Context, ln net.Listener) error {
 	// The server first stops to listen; it does not know of WebSockets. Requests
 	// that are being answered go on while the endpoint drains.
 	stopped := make(chan error, 1)
-	e.tasks.Go(func() { stopped <- server.Shutdown(grace) })
+	e.lasting.Go(func() { stopped <- server.Shutdown(grace) })
 	shutdown := e.Shutdown(grace)
 	if stop := <-stopped; stop != nil {
 		err = errors.Join(err, stop, server.Close())

@@ -42,7 +42,7 @@ func (e *Endpoint) Stats() Stats {
 	return Stats{
 		Sockets:       e.sockets.len(),
 		Topics:        e.pubsub.Topics(),
-		Callbacks:     e.tasks.Len(),
+		Callbacks:     e.tasks.Len() + e.lasting.Len(),
 		Crashes:       e.stats.crashes.Load(),
 		JoinCrashes:   e.stats.joinCrashes.Load(),
 		Overflows:     e.stats.overflows.Load(),

@@ -85,8 +85,12 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, vars map[string]
 		return false
 	}
 	defer h.srv.goroutines.Done()
+	d, direct := w.(director)
 	info, err := h.checks.Run(r, vars, transport.WebSocket)
 	if err != nil {
+		if direct {
+			d.Direct(nil, err)
+		}
 		status := http.StatusInternalServerError
 		if se, ok := errors.AsType[*transport.StatusError](err); ok {
 			status = se.Status
@@ -96,7 +100,12 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, vars map[string]
 	}
 	subprotocol := info.Subprotocol
 	receiver, err := h.accept(w, info)
+	if direct {
+		d.Direct(receiver, err)
+	}
 	switch {
+	case err == nil && direct:
+		return true
 	case err == nil:
 	case errors.Is(err, errAnswered):
 		return false
@@ -122,6 +131,13 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, vars map[string]
 	return h.upgrade(w, r.Host, key, subprotocol, receiver)
 }
 
+// director is a ResponseWriter that has a connection already, as package channeltest's
+// has: it is told what was decided and why, and takes a connection that was accepted,
+// which is then not upgraded.
+type director interface {
+	Direct(receiver transport.Receiver, err error)
+}
+
 // errAnswered says that the request is answered already.
 var errAnswered = errors.New("websocket: answered")
 
@@ -142,7 +158,7 @@ func (h *Handler) accept(w http.ResponseWriter, info *transport.ConnectInfo) (re
 		w.Header().Set("Connection", "close")
 		refuse(w, http.StatusInternalServerError)
 		_ = http.NewResponseController(w).Flush() // nobody else does after a Goexit
-		err = errAnswered
+		err = fmt.Errorf("%w: acceptor panicked: %v", errAnswered, v)
 	}()
 	receiver, err = h.acceptor.Accept(info)
 	returned = true
