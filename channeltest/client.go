@@ -1,0 +1,165 @@
+package channeltest
+
+import (
+	"strconv"
+	"testing"
+
+	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/transport"
+	"github.com/bennu-go/bennu/wire"
+)
+
+// Client is one connection to an endpoint under test.
+type Client struct {
+	endpoint *Endpoint
+	name     string
+	receiver transport.Receiver
+	wake     chan struct{} // of capacity 1: there is input, or an end
+	done     chan struct{} // closed when run has returned
+
+	// Guarded by endpoint.mu, as is what entries and channels have.
+	refs     int
+	input    []frame
+	busy     bool // run has input, or is at work on it
+	gone     bool // neither side sends any more
+	lost     error
+	hangUp   chan struct{}       // closed with gone
+	code     transport.CloseCode // of the server, or 0
+	seen     bool                // the test knows of code
+	inbox    inbox
+	channels map[string]*Channel // by join_ref, once joined
+	reasons  map[string]error    // of the ends of channels, by join_ref
+}
+
+func newClient(e *Endpoint, name string, r transport.Receiver) *Client {
+	c := &Client{
+		endpoint: e, name: name, receiver: r,
+		wake: make(chan struct{}, 1), done: make(chan struct{}), hangUp: make(chan struct{}),
+		channels: map[string]*Channel{}, reasons: map[string]error{},
+	}
+	e.mu.Lock()
+	e.clients = append(e.clients, c)
+	e.mu.Unlock()
+	r.Opened((*conn)(c))
+	go c.run()
+	return c
+}
+
+// Join joins a topic with params, which are what Push describes, and ends the test
+// when that is refused.
+func (c *Client) Join(t testing.TB, topic string, params any) *Channel {
+	t.Helper()
+	ch, reply := c.join(t, topic, params)
+	if reply.Status != wire.StatusOK {
+		why := show(reply.Payload)
+		if reply.reason != nil {
+			why += ": " + explain(reply.reason)
+		}
+		t.Fatalf("channeltest: want to join %s: refused with %s\n%s", topic, why, c.endpoint.transcript())
+	}
+	return ch
+}
+
+// Join is Client.Join for those who want the reply.
+func Join[Out any](t testing.TB, c *Client, topic string, params any) (*Channel, Out) {
+	t.Helper()
+	ch := c.Join(t, topic, params)
+	return ch, decode[Out](t, c.endpoint, "the reply to the join of "+topic, ch.reply.Payload)
+}
+
+// ExpectJoinRefused wants a join to be refused. The error has the reason, and the
+// whole response as bennu.Raw.
+func (c *Client) ExpectJoinRefused(t testing.TB, topic string, params any) *bennu.Error {
+	t.Helper()
+	_, reply := c.join(t, topic, params)
+	if reply.Status == wire.StatusOK {
+		t.Fatalf("channeltest: want the join of %s to be refused: it was joined\n%s", topic, c.endpoint.transcript())
+	}
+	return refusal(reply.Payload)
+}
+
+func (c *Client) join(t testing.TB, topic string, params any) (*Channel, *entry) {
+	t.Helper()
+	ch := &Channel{client: c, topic: topic}
+	reply := ch.push(t, wire.EventJoin, params).await(t, "reply to the join of "+topic)
+	ch.reply = reply
+	return ch, reply
+}
+
+// Close closes the connection as a client does, and returns when its channels have
+// ended and their Terminate has returned.
+func (c *Client) Close(t testing.TB) {
+	t.Helper()
+	c.leaveOff(bennu.ErrClientClosed)
+	<-c.done
+	c.endpoint.Settle(t)
+}
+
+// Drop loses the connection, as a client does that goes out of reach: the reason for
+// the ends of its channels is bennu.ErrLost. It returns when Close would.
+func (c *Client) Drop(t testing.TB) {
+	t.Helper()
+	c.leaveOff(bennu.ErrLost)
+	<-c.done
+	c.endpoint.Settle(t)
+}
+
+// ExpectDisconnect wants the server to close the connection, and returns its code.
+func (c *Client) ExpectDisconnect(t testing.TB) transport.CloseCode {
+	t.Helper()
+	c.endpoint.await(t, c.name+" to be disconnected", func() (bool, string) {
+		switch {
+		case c.code != 0:
+			c.seen = true
+			return true, ""
+		case c.gone:
+			return false, "it has closed its connection itself"
+		}
+		return false, ""
+	})
+	return c.code
+}
+
+// end closes the connection at the end of the test.
+func (c *Client) end(t testing.TB) {
+	t.Helper()
+	if !t.Failed() {
+		c.endpoint.settle() // what the test has caused last may crash, too
+	}
+	c.leaveOff(bennu.ErrClientClosed)
+	<-c.done
+	for _, ch := range c.crashed() {
+		t.Errorf("channeltest: the channel %s of %s crashed; call ExpectCrash where it should: %s\n%s",
+			ch.topic, c.name, explain(ch.last.reason), c.endpoint.transcript())
+	}
+}
+
+// crashed are the channels whose crash the test has not expected, nor been told of.
+func (c *Client) crashed() (list []*Channel) {
+	c.endpoint.mu.Lock()
+	defer c.endpoint.mu.Unlock()
+	for ref := range c.refs {
+		ch := c.channels[strconv.Itoa(ref+1)]
+		if ch != nil && ch.last != nil && ch.last.Event == wire.EventError && !ch.last.taken && !ch.told {
+			list = append(list, ch)
+		}
+	}
+	return list
+}
+
+// nextRef is a ref not used before.
+func (c *Client) nextRefLocked() string {
+	c.refs++
+	return strconv.Itoa(c.refs)
+}
+
+// whyGone says why nothing comes any more, or nothing. The lock is held.
+func (c *Client) whyGone() string {
+	switch {
+	case c.code != 0:
+		return "the server has closed the connection with " + strconv.Itoa(int(c.code))
+	case c.gone:
+		return "the client has closed its connection"
+	}
+	return ""
+}

@@ -1,0 +1,135 @@
+package channeltest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/bennu-go/bennu/wire"
+)
+
+// inbox is what was received and not yet asked for. It is guarded by the endpoint's
+// lock.
+type inbox struct{ unread []*entry }
+
+func (b *inbox) find(is func(*entry) bool, after int) *entry {
+	for _, e := range b.unread {
+		if e.number > after && is(e) {
+			return e
+		}
+	}
+	return nil
+}
+
+func (b *inbox) take(taken *entry) {
+	for i, e := range b.unread {
+		if e == taken {
+			e.taken = true
+			b.unread = append(b.unread[:i:i], b.unread[i+1:]...)
+			return
+		}
+	}
+}
+
+// find looks without waiting, and leaves what it finds.
+func (e *Endpoint) find(b *inbox, is func(*entry) bool) *entry {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return b.find(is, -1)
+}
+
+// receive waits for the first message in b that is one and fits, and takes it. The
+// functions but fits, which may be nil, are called under the lock; over says why
+// nothing more will come.
+func (e *Endpoint) receive(t testing.TB, what string, b *inbox, is func(*entry) bool, over func() string, fits func(*entry) bool) *entry {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), e.timeout())
+	defer cancel()
+	for after := -1; ; {
+		var got *entry
+		ok, hopeless := e.poll(ctx, func() (bool, string) {
+			if got = b.find(is, after); got == nil {
+				return false, over()
+			}
+			if fits == nil {
+				b.take(got)
+			}
+			return true, ""
+		})
+		switch {
+		case !ok && hopeless == "":
+			t.Fatalf("channeltest: want %s: it did not come within %v\n%s", what, e.timeout(), e.transcript())
+		case !ok:
+			t.Fatalf("channeltest: want %s: %s\n%s", what, hopeless, e.transcript())
+		case fits == nil:
+			return got
+		case fits(got):
+			e.mu.Lock()
+			b.take(got)
+			e.mu.Unlock()
+			return got
+		}
+		after = got.number
+	}
+}
+
+// expect is receive with the payload decoded.
+func expect[T any](t testing.TB, e *Endpoint, what string, b *inbox, is func(*entry) bool, over func() string, fits []func(T) bool) T {
+	t.Helper()
+	if len(fits) == 0 {
+		return decode[T](t, e, what, e.receive(t, what, b, is, over, nil).Payload)
+	}
+	var value T
+	e.receive(t, what+" that fits", b, is, over, func(got *entry) bool {
+		var err error
+		if value, err = decodeAs[T](got.Payload); err != nil {
+			return false
+		}
+		for _, f := range fits {
+			if !f(value) {
+				return false
+			}
+		}
+		return true
+	})
+	return value
+}
+
+// decode ends the test over a payload that is no T.
+func decode[T any](t testing.TB, e *Endpoint, what string, p wire.Payload) T {
+	t.Helper()
+	value, err := decodeAs[T](p)
+	if err != nil {
+		t.Fatalf("channeltest: %s does not fit %T: %v\n\tgot %s\n%s", what, value, err, show(p), e.transcript())
+	}
+	return value
+}
+
+// equal ends the test over a payload that is not want.
+func equal(t testing.TB, e *Endpoint, what string, got wire.Payload, want any) {
+	t.Helper()
+	wanted, err := encode(want)
+	if err != nil {
+		t.Fatalf("channeltest: what is wanted as %s does not encode: %v", what, err)
+	}
+	if got.Binary == wanted.Binary && bytes.Equal(canonical(got), canonical(wanted)) {
+		return
+	}
+	t.Fatalf("channeltest: %s is another than wanted\n\tgot  %s\n\twant %s\n%s", what, show(got), show(wanted), e.transcript())
+}
+
+// await polls for what the test cannot do without.
+func (e *Endpoint) await(t testing.TB, what string, look func() (ok bool, hopeless string)) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), e.timeout())
+	defer cancel()
+	ok, hopeless := e.poll(ctx, look)
+	if ok {
+		return
+	}
+	if hopeless == "" {
+		hopeless = fmt.Sprintf("it did not come within %v", e.timeout())
+	}
+	t.Fatalf("channeltest: want %s: %s\n%s", what, hopeless, e.transcript())
+}

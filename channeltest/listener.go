@@ -1,0 +1,79 @@
+package channeltest
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/bennu-go/bennu/pubsub"
+)
+
+// Listener hears the broadcasts on a topic as the server's parts do, those that
+// channels intercept included, whoever has joined.
+type Listener struct {
+	endpoint *Endpoint
+	topic    string
+	inbox    inbox
+}
+
+// Listen hears the broadcasts on a topic until the test ends.
+func (e *Endpoint) Listen(t testing.TB, topic string) *Listener {
+	t.Helper()
+	l := &Listener{endpoint: e, topic: topic}
+	sub := e.PubSub().Subscribe(topic, (*subscriber)(l))
+	t.Cleanup(sub.Cancel)
+	return l
+}
+
+// ExpectBroadcast wants the next broadcast with this event to have the payload want, as
+// Channel.ExpectPush does with pushes.
+func (l *Listener) ExpectBroadcast(t testing.TB, event string, want any) {
+	t.Helper()
+	what := l.what(event)
+	equal(t, l.endpoint, what, l.endpoint.receive(t, what, &l.inbox, is(event), never, nil).Payload, want)
+}
+
+// ExpectBroadcast is the next broadcast with this event, or the first for which fits
+// is true, as ExpectPush is of pushes.
+func ExpectBroadcast[T any](t testing.TB, l *Listener, event string, fits ...func(T) bool) T {
+	t.Helper()
+	return expect(t, l.endpoint, l.what(event), &l.inbox, is(event), never, fits)
+}
+
+// ExpectNoBroadcast wants no broadcast with one of these events, or none at all, to have
+// come that was not asked for yet. For what that promises see Endpoint.Settle.
+func (l *Listener) ExpectNoBroadcast(t testing.TB, events ...string) {
+	t.Helper()
+	l.endpoint.Settle(t)
+	if got := l.endpoint.find(&l.inbox, is(events...)); got != nil {
+		t.Fatalf("channeltest: want no %s: there is %q %s\n%s", l.what(events...), got.Event, show(got.Payload), l.endpoint.transcript())
+	}
+}
+
+func (l *Listener) what(events ...string) string {
+	if len(events) == 1 {
+		return fmt.Sprintf("broadcast %q on %s", events[0], l.topic)
+	}
+	return "broadcast on " + l.topic
+}
+
+func is(events ...string) func(*entry) bool {
+	return func(e *entry) bool { return len(events) == 0 || slices.Contains(events, e.Event) }
+}
+
+func never() string { return "" }
+
+// subscriber is a Listener as a PubSub sees it.
+type subscriber Listener
+
+// Deliver implements pubsub.Subscriber.
+func (s *subscriber) Deliver(d *pubsub.Dispatch) {
+	l := (*Listener)(s)
+	m := &message{Topic: d.Topic, Event: d.Event}
+	m.Payload.Data, m.Payload.Binary = d.Payload, d.Binary
+	l.endpoint.mu.Lock()
+	defer l.endpoint.mu.Unlock()
+	e := &entry{kind: received, message: m}
+	l.inbox.unread = append(l.inbox.unread, e)
+	l.endpoint.addLocked(e)
+}
