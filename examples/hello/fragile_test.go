@@ -1,39 +1,36 @@
 package hello
 
 import (
+	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/channeltest"
 )
 
 func TestCrash(t *testing.T) {
-	var users bennu.SocketHandler
-	users.Channel("fragile:*", fragiles(5*time.Millisecond))
-	c := dial(t, serve(t, &users, nil))
-	c.join("fragile:a", `{}`)
-	c.join("fragile:b", `{}`)
-	joinRef := c.joinRefs["fragile:a"]
-	if got := string(c.wait("fragile:a", "beat").payload); got != `{"n":1}` {
-		t.Errorf("beat %s", got)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		client := channeltest.Start(t, newEndpoint(t)).Connect(t, nil)
+		a := client.Join(t, "fragile:a", nil)
+		b := client.Join(t, "fragile:b", nil)
+		time.Sleep(time.Second)
+		a.ExpectPush(t, "beat", beats{1})
+		b.ExpectPush(t, "beat", beats{1})
 
-	c.send("fragile:a", "crash", `{}`)
-	m := c.wait("fragile:a", "phx_error")
-	if m.joinRef == nil || *m.joinRef != joinRef {
-		t.Errorf("phx_error with join_ref %v, want %s", m.joinRef, joinRef)
-	}
+		a.Push(t, "crash", nil)
+		reason := a.ExpectCrash(t)
+		if p, ok := errors.AsType[*bennu.PanicError](reason); !ok || p.Value != "somebody pressed the button" {
+			t.Errorf("crashed with %v", reason)
+		}
 
-	// The neighbour counts on, without a gap.
-	c.unseen = nil
-	first := beatOf(t, c, "fragile:b")
-	if second := beatOf(t, c, "fragile:b"); second != first+1 {
-		t.Errorf("the other channel went from %d to %d", first, second)
-	}
-
-	// The new instance starts from nothing.
-	c.join("fragile:a", `{}`)
-	if n := beatOf(t, c, "fragile:a"); n != 1 {
-		t.Errorf("the first beat after the crash is %d", n)
-	}
+		// The neighbour counts on, and the new instance starts from nothing.
+		a = client.Join(t, "fragile:a", nil)
+		time.Sleep(time.Second)
+		a.ExpectPush(t, "beat", beats{1})
+		b.ExpectPush(t, "beat", beats{2})
+		a.ExpectNoPush(t)
+		b.ExpectNoPush(t)
+	})
 }

@@ -1,33 +1,77 @@
 package hello
 
 import (
+	"context"
 	"log/slog"
+	"net/http/httptest"
+	"strings"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/channeltest"
+	"github.com/bennu-go/bennu/internal/wstest"
 	"github.com/bennu-go/bennu/presence"
 	"github.com/bennu-go/bennu/pubsub"
 )
 
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
-func newServer(t *testing.T) string {
+// newEndpoint has all channels of this package. Its Shutdown ends all that is in it.
+func newEndpoint(t *testing.T) *bennu.Endpoint {
 	t.Helper()
 	ps := pubsub.NewLocal()
 	here, err := presence.New[Here](t.Context(), ps, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { here.Close() })
+	endpoint := bennu.NewEndpoint(&bennu.EndpointOptions{PubSub: ps, Logger: quiet(), DrainTime: bennu.Unlimited})
+	endpoint.OnShutdown(ps.Close)
+	endpoint.OnShutdown(func(context.Context) error { return here.Close() })
 	var users bennu.SocketHandler
 	Routes(&users, here)
-	return serve(t, &users, ps)
+	endpoint.Socket("/socket", &users, nil)
+	return endpoint
 }
 
 func TestUnknownTopic(t *testing.T) {
-	c := dial(t, newServer(t))
-	c.want("nowhere:1", "phx_join", `{}`, "error", `{"reason":"unmatched topic"}`)
-	c.want("inventory:gold", "phx_join", `{}`, "error", `{"reason":"no such item"}`)
-	c.want("room:x", "phx_join", `{"name":" "}`, "error", `{"reason":"name must not be blank"}`)
-	c.join("ping:lobby", `{}`)
+	client := channeltest.Start(t, newEndpoint(t)).Connect(t, nil)
+	for _, tt := range []struct {
+		topic  string
+		params any
+		reason string
+	}{
+		{"nowhere:1", nil, "unmatched topic"},
+		{"inventory:gold", nil, "no such item"},
+		{"room:x", person{" "}, "name must not be blank"},
+	} {
+		if err := client.ExpectJoinRefused(t, tt.topic, tt.params); err.Reason != tt.reason {
+			t.Errorf("join of %s: %v, want %s", tt.topic, err, tt.reason)
+		}
+	}
+	client.Join(t, "ping:lobby", nil)
+}
+
+// What the other tests do without, once: a server, a network and a client's own bytes.
+func TestOverTheNetwork(t *testing.T) {
+	endpoint := newEndpoint(t)
+	server := httptest.NewUnstartedServer(endpoint)
+	server.Config = endpoint.Server()
+	server.Start()
+	t.Cleanup(func() {
+		server.Close()
+		ctx, cancel := context.WithTimeout(context.Background(), wstest.Patience)
+		defer cancel()
+		if err := endpoint.Shutdown(ctx); err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+	})
+	client := wstest.Dial(t, "ws"+strings.TrimPrefix(server.URL, "http")+"/socket/websocket?vsn=2.0.0")
+	client.Send(wstest.Text(`["1","1","ping:lobby","phx_join",{}]`))
+	client.Expect(`["1","1","ping:lobby","phx_reply",{"status":"ok","response":{}}]`)
+	client.Send(wstest.Text(`["1","2","ping:lobby","ping",{}]`))
+	client.Expect(`["1","2","ping:lobby","phx_reply",{"status":"ok","response":{"ping":"pong"}}]`)
 }

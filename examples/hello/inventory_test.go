@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/channeltest"
 )
 
 func TestStock(t *testing.T) {
@@ -54,32 +55,30 @@ func TestStockTellsInOrder(t *testing.T) {
 func TestInventory(t *testing.T) {
 	var users bennu.SocketHandler
 	users.Channel("inventory:*", inventories(&stock{left: map[string]int{"papyrus": 2, "lapis": 1}}))
-	url := serve(t, &users, nil)
-	one, both := dial(t, url), dial(t, url)
+	endpoint := channeltest.Mount(t, &users, nil)
+	one, both := endpoint.Connect(t, nil), endpoint.Connect(t, nil)
 
-	one.want("inventory:papyrus", "phx_join", `{}`, "ok", `{"sku":"papyrus","shelf":12}`)
-	stockIs := func(c *client, sku, want string) {
-		t.Helper()
-		if got := string(c.wait("inventory:"+sku, "stock").payload); got != want {
-			t.Errorf("stock %s, want %s", got, want)
-		}
+	papyrus, got := channeltest.Join[item](t, one, "inventory:papyrus", nil)
+	if got != (item{"papyrus", shelf}) {
+		t.Errorf("joined %+v", got)
 	}
-	stockIs(one, "papyrus", `{"sku":"papyrus","stock":2}`)
-	both.join("inventory:papyrus", `{}`)
-	both.join("inventory:lapis", `{}`)
-	stockIs(both, "papyrus", `{"sku":"papyrus","stock":2}`)
-	stockIs(both, "lapis", `{"sku":"lapis","stock":1}`)
+	papyrus.ExpectPush(t, "stock", level{"papyrus", 2})
+	papyrusToo := both.Join(t, "inventory:papyrus", nil)
+	lapis := both.Join(t, "inventory:lapis", nil)
+	papyrusToo.ExpectPush(t, "stock", level{"papyrus", 2})
+	lapis.ExpectPush(t, "stock", level{"lapis", 1})
 
-	both.want("inventory:lapis", "take", `{}`, "ok", `{}`)
-	both.want("inventory:lapis", "take", `{}`, "error", `{"reason":"sold out"}`)
-	both.want("inventory:papyrus", "take", `{}`, "ok", `{}`)
-	stockIs(both, "lapis", `{"sku":"lapis","stock":0}`)
-	stockIs(both, "papyrus", `{"sku":"papyrus","stock":1}`)
-
-	// The first thing that reaches the one who joined papyrus alone is papyrus.
-	if m := one.read(); m.topic != "inventory:papyrus" || string(m.payload) != `{"sku":"papyrus","stock":1}` {
-		t.Errorf("heard %s %s on %s", m.event, m.payload, m.topic)
+	lapis.Push(t, "take", nil).ExpectOK(t)
+	if err := lapis.Push(t, "take", nil).ExpectError(t); err.Reason != "sold out" {
+		t.Errorf("took what is not there: %v", err)
 	}
-	one.want("inventory:papyrus", "restock", `{}`, "ok", `{}`)
-	stockIs(both, "papyrus", `{"sku":"papyrus","stock":2}`)
+	papyrusToo.Push(t, "take", nil).ExpectOK(t)
+	lapis.ExpectPush(t, "stock", level{"lapis", 0})
+	papyrusToo.ExpectPush(t, "stock", level{"papyrus", 1})
+
+	// Who joined papyrus alone hears of papyrus and of nothing else.
+	papyrus.ExpectPush(t, "stock", level{"papyrus", 1})
+	papyrus.ExpectNoPush(t)
+	papyrus.Push(t, "restock", nil).ExpectOK(t)
+	papyrusToo.ExpectPush(t, "stock", level{"papyrus", 2})
 }

@@ -3,8 +3,11 @@ package hello
 import (
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/channeltest"
 )
 
 // Handlers are plain methods: no server is needed to test one.
@@ -51,28 +54,37 @@ func TestValidate(t *testing.T) {
 }
 
 func TestPing(t *testing.T) {
-	c := dial(t, newServer(t))
-	c.join("ping:lobby", `{}`)
-	c.want("ping:lobby", "ping", `{}`, "ok", `{"ping":"pong"}`)
-	c.want("ping:lobby", "hello", `{"name":"Ani"}`, "ok", `{"message":"Hello, Ani. The heron has heard you."}`)
-	c.want("ping:lobby", "hello", `{"name":""}`, "error", `{"reason":"name must not be blank"}`)
-	if status, _ := c.ask("ping:lobby", "hello", `{"name":7}`); status != "error" {
-		t.Errorf("a name that is a number is answered with %s", status)
+	room := channeltest.Start(t, newEndpoint(t)).Connect(t, nil).Join(t, "ping:lobby", nil)
+	room.Push(t, "ping", nil).ExpectReply(t, pong{"pong"})
+	room.Push(t, "hello", hello{"Ani"}).ExpectReply(t, greeting{"Hello, Ani. The heron has heard you."})
+	if err := room.Push(t, "hello", hello{""}).ExpectError(t); err.Reason != "name must not be blank" {
+		t.Errorf("hello from nobody: %v", err)
 	}
-	c.want("ping:lobby", "ping", `{}`, "ok", `{"ping":"pong"}`)
+	if err := room.Push(t, "hello", map[string]int{"name": 7}).ExpectError(t); err.Reason != "invalid payload" {
+		t.Errorf("hello from a number: %v", err)
+	}
+	room.Push(t, "ping", nil).ExpectReply(t, pong{"pong"})
 }
 
+// In the bubble of synctest ten seconds take no time.
 func TestDing(t *testing.T) {
-	c := dial(t, newServer(t))
-	c.join("ping:lobby", `{}`)
-	for _, want := range []string{`{"n":1}`, `{"n":2}`} {
-		c.want("ping:lobby", "ding_me", `{"after_ms":1}`, "ok", `{}`)
-		if got := string(c.wait("ping:lobby", "ding").payload); got != want {
-			t.Errorf("ding %s, want %s", got, want)
+	synctest.Test(t, func(t *testing.T) {
+		room := channeltest.Start(t, newEndpoint(t)).Connect(t, nil).Join(t, "ping:lobby", nil)
+		room.Push(t, "ding_me", dingMe{10_000}).ExpectOK(t)
+		time.Sleep(9999 * time.Millisecond)
+		room.ExpectNoPush(t, "ding")
+		if err := room.Push(t, "ding_me", dingMe{1}).ExpectError(t); err.Reason != "one ding at a time" {
+			t.Errorf("a second ding: %v", err)
 		}
-	}
-	c.want("ping:lobby", "ding_me", `{"after_ms":10000}`, "ok", `{}`)
-	c.want("ping:lobby", "ding_me", `{"after_ms":1}`, "error", `{"reason":"one ding at a time"}`)
-	// The ding under way must not hold up the leave, nor the end of this test.
-	c.want("ping:lobby", "phx_leave", `{}`, "ok", `{}`)
+		time.Sleep(time.Millisecond)
+		room.ExpectPush(t, "ding", dingCount{1})
+
+		room.Push(t, "ding_me", dingMe{1}).ExpectOK(t)
+		time.Sleep(time.Millisecond)
+		room.ExpectPush(t, "ding", dingCount{2})
+
+		// The ding under way must not hold up the leave, nor the end of this test.
+		room.Push(t, "ding_me", dingMe{10_000}).ExpectOK(t)
+		room.Leave(t)
+	})
 }

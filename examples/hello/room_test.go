@@ -1,58 +1,55 @@
 package hello
 
 import (
-	"encoding/json"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/bennu-go/bennu/channeltest"
 )
 
 func TestRoom(t *testing.T) {
-	url := newServer(t)
-	ani, tui := dial(t, url), dial(t, url)
-	ani.join("room:court", `{"name":"Ani"}`)
-	if got := string(ani.wait("room:court", "arrived").payload); got != `{"name":"Ani"}` {
-		t.Errorf("arrived %s", got)
-	}
-	tui.join("room:court", `{"name":"Tui"}`)
-	if got := string(ani.wait("room:court", "arrived").payload); got != `{"name":"Tui"}` {
-		t.Errorf("arrived %s", got)
-	}
+	endpoint := channeltest.Start(t, newEndpoint(t))
+	ani := endpoint.Connect(t, &channeltest.Options{Name: "Ani"}).Join(t, "room:court", person{"Ani"})
+	ani.ExpectPush(t, "arrived", person{"Ani"})
+	client := endpoint.Connect(t, &channeltest.Options{Name: "Tui"})
+	tui := client.Join(t, "room:court", person{"Tui"})
+	ani.ExpectPush(t, "arrived", person{"Tui"})
+
 	// Who comes second finds the first there.
-	state := map[string]any{}
-	if err := json.Unmarshal(tui.wait("room:court", "presence_state").payload, &state); err != nil || len(state) != 1 || state["Ani"] == nil {
-		t.Errorf("state %v, %v", state, err)
+	state := channeltest.ExpectPush[channeltest.PresenceState[Here]](t, tui, "presence_state")
+	if len(state) != 1 || len(state["Ani"].Metas) != 1 {
+		t.Errorf("state %v", state)
 	}
 
-	tui.want("room:court", "shout", `{"body":"a <b> & a c"}`, "ok", `{}`)
-	for _, c := range []*client{ani, tui} {
-		var got shouted
-		if err := json.Unmarshal(c.wait("room:court", "shout").payload, &got); err != nil {
-			t.Fatal(err)
-		}
-		if got.Name != "Tui" || got.Body != "a <b> & a c" || time.Since(got.At) > time.Hour {
-			t.Errorf("shout %+v", got)
-		}
+	if err := tui.Push(t, "shout", shout{"  "}).ExpectError(t); err.Reason != "body must not be blank" {
+		t.Errorf("a shout of blanks: %v", err)
 	}
-	tui.want("room:court", "shout", `{"body":"  "}`, "error", `{"reason":"body must not be blank"}`)
+	ani.ExpectNoPush(t, "shout")
 
 	// Going without a word is noticed like a leave.
-	tui.conn.Close()
-	if got := string(ani.wait("room:court", "left").payload); got != `{"name":"Tui"}` {
-		t.Errorf("left %s", got)
-	}
+	client.Drop(t)
+	ani.ExpectPush(t, "left", person{"Tui"})
+}
+
+func TestShout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // where it is always the same time
+		endpoint := channeltest.Start(t, newEndpoint(t))
+		ani := endpoint.Connect(t, nil).Join(t, "room:court", person{"Ani"})
+		tui := endpoint.Connect(t, nil).Join(t, "room:court", person{"Tui"})
+
+		tui.Push(t, "shout", shout{"a <b> & a \u2028c"}).ExpectOK(t)
+		want := shouted{Name: "Tui", Body: "a <b> & a \u2028c", At: time.Now().UTC()}
+		ani.ExpectPush(t, "shout", want)
+		tui.ExpectPush(t, "shout", want)
+	})
 }
 
 func TestRoomsAreApart(t *testing.T) {
-	url := newServer(t)
-	ani, tui := dial(t, url), dial(t, url)
-	ani.join("room:court", `{"name":"Ani"}`)
-	tui.join("room:garden", `{"name":"Tui"}`)
-	ani.want("room:court", "shout", `{"body":"one"}`, "ok", `{}`)
-	tui.want("room:garden", "shout", `{"body":"two"}`, "ok", `{}`)
-	tui.want("room:garden", "phx_leave", `{}`, "ok", `{}`)
-	for _, m := range tui.unseen {
-		if m.topic != "room:garden" {
-			t.Errorf("heard %s on %s", m.event, m.topic)
-		}
-	}
+	endpoint := channeltest.Start(t, newEndpoint(t))
+	court := endpoint.Connect(t, nil).Join(t, "room:court", person{"Ani"})
+	garden := endpoint.Connect(t, nil).Join(t, "room:garden", person{"Tui"})
+	court.Push(t, "shout", shout{"one"}).ExpectOK(t)
+	garden.ExpectNoPush(t, "shout")
+	channeltest.ExpectPush(t, court, "shout", func(s shouted) bool { return s.Body == "one" })
 }
