@@ -1,23 +1,40 @@
 package main
 
 import (
-	"context"
 	"errors"
+	"log/slog"
+	"net/url"
+	"strings"
 	"testing"
 
-	"github.com/gobwas/ws"
 	"go.uber.org/goleak"
 
-	"github.com/bennu-go/bennu/internal/wstest"
+	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/channeltest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestConnectWithoutUser(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), wstest.Patience)
-	defer cancel()
-	_, _, _, err := ws.Dial(ctx, serve(t))
-	if status := ws.StatusError(0); !errors.As(err, &status) || status != 403 {
-		t.Errorf("a connection without a user: %v, want status 403", err)
+func start(t *testing.T) *channeltest.Endpoint {
+	t.Helper()
+	endpoint, err := newEndpoint(t.Context(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
 	}
+	return channeltest.Start(t, endpoint)
+}
+
+// as is the client of a user.
+func as(user string) *channeltest.Options {
+	return &channeltest.Options{Name: user, Params: url.Values{"user": {user}}}
+}
+
+func TestConnect(t *testing.T) {
+	endpoint := start(t)
+	for _, user := range []string{"", strings.Repeat("x", 65)} {
+		if refused := endpoint.ExpectRefused(t, as(user)); refused.Status != 403 || !errors.Is(refused, bennu.ErrRefused) {
+			t.Errorf("as %q: %v", user, refused)
+		}
+	}
+	endpoint.Connect(t, as(strings.Repeat("x", 64)))
 }

@@ -1,91 +1,138 @@
 package main
 
 import (
-	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"testing"
+	"testing/synctest"
+
+	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/channeltest"
 )
 
 const lobby = "room:lobby"
 
+type (
+	list = channeltest.PresenceState[seat]
+	diff = channeltest.PresenceDiff[seat]
+)
+
+// wantState wants a client to be shown these users: "ann(phone here)".
+func wantState(t *testing.T, room *channeltest.Channel, want ...string) {
+	t.Helper()
+	got := describe(t, "", channeltest.ExpectPush[list](t, room, "presence_state"))
+	if !slices.Equal(got, want) {
+		t.Fatalf("state %q, want %q", got, want)
+	}
+}
+
+// wantDiff wants a client to be told of these users: "+ann(phone typing)".
+func wantDiff(t *testing.T, room *channeltest.Channel, want ...string) {
+	t.Helper()
+	d := channeltest.ExpectPush[diff](t, room, "presence_diff")
+	got := append(describe(t, "+", d.Joins), describe(t, "-", d.Leaves)...)
+	if !slices.Equal(got, want) {
+		t.Fatalf("diff %q, want %q", got, want)
+	}
+}
+
+func describe(t *testing.T, sign string, l list) (all []string) {
+	t.Helper()
+	for _, user := range slices.Sorted(maps.Keys(l)) {
+		for _, s := range l[user].Metas {
+			if s.Since.IsZero() {
+				t.Errorf("%s has no time", user)
+			}
+			all = append(all, sign+user+"("+s.Device+" "+s.Status+")")
+		}
+	}
+	return all
+}
+
 func TestWhoIsHere(t *testing.T) {
-	url := serve(t)
-	ann := dial(t, url, "ann")
-	ann.join(lobby, `{"device":"phone"}`)
-	ann.next("presence_state {}")
-	ann.next("presence_diff +ann(phone here)")
-	ann.next(`came {"user":"ann"}`)
+	synctest.Test(t, func(t *testing.T) {
+		endpoint := start(t)
+		annsPhone := endpoint.Connect(t, as("ann"))
+		ann := annsPhone.Join(t, lobby, arrival{"phone"})
+		wantState(t, ann)
+		wantDiff(t, ann, "+ann(phone here)")
+		ann.ExpectPush(t, "came", person{"ann"})
 
-	bob := dial(t, url, "bob")
-	bob.join(lobby, `{"device":"laptop"}`)
-	bob.next("presence_state ann(phone here)")
-	for _, c := range []*client{ann, bob} {
-		c.next("presence_diff +bob(laptop here)")
-		c.next(`came {"user":"bob"}`)
-	}
+		bob := endpoint.Connect(t, as("bob")).Join(t, lobby, arrival{"laptop"})
+		wantState(t, bob, "ann(phone here)")
+		for _, room := range []*channeltest.Channel{ann, bob} {
+			wantDiff(t, room, "+bob(laptop here)")
+			room.ExpectPush(t, "came", person{"bob"})
+		}
 
-	// Another tab is another meta, and nobody comes or goes with it.
-	tab := dial(t, url, "ann")
-	tab.join(lobby, `{"device":"tablet"}`)
-	tab.next("presence_state ann(phone here) bob(laptop here)")
-	for _, c := range []*client{ann, bob, tab} {
-		c.next("presence_diff +ann(tablet here)")
-	}
-	tab.Abort()
-	for _, c := range []*client{ann, bob} {
-		c.next("presence_diff -ann(tablet here)")
-	}
+		// Another tab is another meta, and nobody comes or goes with it.
+		annsTablet := endpoint.Connect(t, as("ann"))
+		tab := annsTablet.Join(t, lobby, arrival{"tablet"})
+		wantState(t, tab, "ann(phone here)", "bob(laptop here)")
+		for _, room := range []*channeltest.Channel{ann, bob, tab} {
+			wantDiff(t, room, "+ann(tablet here)")
+		}
+		annsTablet.Drop(t)
+		for _, room := range []*channeltest.Channel{ann, bob} {
+			wantDiff(t, room, "-ann(tablet here)")
+			room.ExpectNoPush(t)
+		}
 
-	// Going without a word is noticed like a leave.
-	ann.Abort()
-	bob.next("presence_diff -ann(phone here)")
-	bob.next(`left {"user":"ann"}`)
-	bob.Want(lobby, "phx_leave", `{}`, "ok", `{}`)
+		// Going without a word is noticed like a leave.
+		annsPhone.Drop(t)
+		wantDiff(t, bob, "-ann(phone here)")
+		bob.ExpectPush(t, "left", person{"ann"})
+		bob.Leave(t)
+	})
 }
 
 func TestStatus(t *testing.T) {
-	url := serve(t)
-	ann, bob := dial(t, url, "ann"), dial(t, url, "bob")
-	bob.join(lobby, `{"device":"laptop"}`)
-	bob.until(`came {"user":"bob"}`)
-	ann.join(lobby, `{"device":"phone"}`)
-	bob.until(`came {"user":"ann"}`)
+	synctest.Test(t, func(t *testing.T) {
+		endpoint := start(t)
+		bob := endpoint.Connect(t, as("bob")).Join(t, lobby, arrival{"laptop"})
+		wantDiff(t, bob, "+bob(laptop here)") // or else ann's may come first
+		ann := endpoint.Connect(t, as("ann")).Join(t, lobby, arrival{"phone"})
+		wantDiff(t, bob, "+ann(phone here)")
 
-	ann.Want(lobby, "status", `{"status":"typing"}`, "ok", `{}`)
-	bob.next("presence_diff +ann(phone typing) -ann(phone here)")
-	ann.Want(lobby, "status", `{"status":"typing"}`, "ok", `{}`)
-	ann.Want(lobby, "status", `{"status":"flying"}`, "error", `{"reason":"status must be one of here, typing, away"}`)
-	ann.Want(lobby, "status", `{"status":"away"}`, "ok", `{}`)
-	bob.next("presence_diff +ann(phone away) -ann(phone typing)")
+		ann.Push(t, "status", status{"typing"}).ExpectOK(t)
+		wantDiff(t, bob, "+ann(phone typing)", "-ann(phone here)")
+		ann.Push(t, "status", status{"typing"}).ExpectOK(t)
+		bob.ExpectNoPush(t, "presence_diff")
+		if err := ann.Push(t, "status", status{"flying"}).ExpectError(t); err.Reason != "status must be one of here, typing, away" {
+			t.Errorf("flying: %v", err)
+		}
+		ann.Push(t, "status", status{"away"}).ExpectOK(t)
+		wantDiff(t, bob, "+ann(phone away)", "-ann(phone typing)")
 
-	for i := 0; ; i++ {
-		status, response := ann.Ask(lobby, "status", fmt.Sprintf(`{"status":%q}`, statuses[i%2]))
-		if status == "error" {
-			if want := `{"reason":"not so often"}`; response != want {
-				t.Errorf("got %s, want %s", response, want)
-			}
-			break
+		// Time stands still here, so the limit is met.
+		var replies []*channeltest.Pushed
+		for i := range 1000 {
+			replies = append(replies, ann.Push(t, "status", status{statuses[i%2]}))
 		}
-		if i == 10_000 {
-			t.Fatal("there is no limit")
+		if err := replies[len(replies)-1].ExpectError(t); err.Reason != "not so often" {
+			t.Errorf("the last of many: %v", err)
 		}
-	}
+	})
 }
 
 func TestWho(t *testing.T) {
-	url := serve(t)
-	ann := dial(t, url, "ann")
-	ann.join(lobby, `{"device":"phone"}`)
-	ann.until(`came {"user":"ann"}`)
-	status, response := ann.Ask(lobby, "who", `{"user":"ann"}`)
-	if got := status + " " + since.ReplaceAllString(response, ""); got != `ok [{"device":"phone","status":"here"}]` {
-		t.Errorf("who is ann: %s", got)
-	}
-	ann.Want(lobby, "who", `{"user":"cy"}`, "ok", `[]`)
-	ann.join("room:other", `{"device":"phone"}`)
-	ann.Want("room:other", "who", `{"user":"bob"}`, "ok", `[]`)
+	synctest.Test(t, func(t *testing.T) {
+		client := start(t).Connect(t, as("ann"))
+		room := client.Join(t, lobby, arrival{"phone"})
+		wantDiff(t, room, "+ann(phone here)")
+		got := channeltest.ExpectReply[[]seat](t, room.Push(t, "who", person{"ann"}))
+		if len(got) != 1 || got[0].Device != "phone" || got[0].Status != "here" {
+			t.Errorf("who is ann: %+v", got)
+		}
+		room.Push(t, "who", person{"cy"}).ExpectReply(t, bennu.Raw(`[]`))
+		client.Join(t, "room:other", arrival{"phone"}).Push(t, "who", person{"bob"}).ExpectReply(t, bennu.Raw(`[]`))
+	})
 }
 
 func TestLongDevice(t *testing.T) {
-	ann := dial(t, serve(t), "ann")
-	ann.Want(lobby, "phx_join", fmt.Sprintf(`{"device":"%065d"}`, 0), "error", `{"reason":"device must have at most 64 bytes"}`)
+	client := start(t).Connect(t, as("ann"))
+	if err := client.ExpectJoinRefused(t, lobby, arrival{strings.Repeat("x", 65)}); err.Reason != "device must have at most 64 bytes" {
+		t.Errorf("refused with %v", err)
+	}
 }
