@@ -8,5 +8,6 @@
 //   - fragile.go, topics fragile:*: a channel that crashes, and is joined again.
 //
 // The command "bennu demo" serves it with a page to play with. The tests show
-// how handlers are tested: as plain methods, without a server.
+// how channels are tested: handlers as plain methods, channels with channeltest, time
+// with testing/synctest, and once a server over a network.
 package hello

@@ -8,25 +8,37 @@ import (
 	"testing"
 )
 
-// The README shows code that is compiled and tested: each block says which
-// file it is from, and must stand there to the letter.
-func TestReadmeShowsRealCode(t *testing.T) {
+// README.md and docs/testing.md show code that is compiled and tested: each block says
+// which file it is from, and must stand there to the letter. What a program says is held
+// to the comment that it is compared with.
+func TestDocsShowRealCode(t *testing.T) {
 	root := filepath.Join("..", "..")
-	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	blocks := regexp.MustCompile("(?s)<!-- file: ([^ ]+) -->\n```go\n(.*?)```").FindAllStringSubmatch(string(readme), -1)
-	if len(blocks) == 0 || strings.Count(string(readme), "```go\n") != len(blocks) {
-		t.Fatalf("the README has %d Go blocks, %d of which name their file", strings.Count(string(readme), "```go\n"), len(blocks))
-	}
-	for _, b := range blocks {
-		source, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(b[1])))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !strings.Contains(string(source), b[2]) {
-			t.Errorf("a block of the README is not in %s any more:\n%s", b[1], b[2])
-		}
+	blocks := regexp.MustCompile("(?s)<!-- (file|output): ([^ ]+) -->\n```(?:go)?\n(.*?)```")
+	for _, name := range []string{"README.md", "docs/testing.md"} {
+		t.Run(name, func(t *testing.T) {
+			data, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(name)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			text := string(data)
+			found := blocks.FindAllStringSubmatch(text, -1)
+			named := strings.Count(text, "<!-- file: ") + strings.Count(text, "<!-- output: ")
+			if n := strings.Count(text, "```go\n"); n == 0 || n > len(found) || named != len(found) {
+				t.Fatalf("%d Go blocks, %d names of files, %d blocks with one", n, named, len(found))
+			}
+			for _, b := range found {
+				source, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(b[2])))
+				if err != nil {
+					t.Fatal(err)
+				}
+				code := b[3]
+				if b[1] == "output" {
+					code = regexp.MustCompile("(?m)^").ReplaceAllString(strings.TrimSuffix(code, "\n"), "\t// ")
+				}
+				if !strings.Contains(string(source), code) {
+					t.Errorf("a block is not in %s any more:\n%s", b[2], code)
+				}
+			}
+		})
 	}
 }
