@@ -114,6 +114,18 @@ func TestNoPushIsExact(t *testing.T) {
 	}
 }
 
+// Goroutines of a channel's own may run as long as the channel. Nothing waits for them
+// but the end of the test.
+func TestLastingGoroutines(t *testing.T) {
+	e := mount(t)
+	room := e.Connect(t, nil).Join(t, "room:1", person{"clock"}) // has one from the join on
+	room.ExpectNoPush(t)
+	room.Push(t, "later", nil).ExpectNoReply(t) // has another now
+	if n := e.Stats().Callbacks; n != 2 {
+		t.Errorf("%d goroutines, want 2", n)
+	}
+}
+
 func TestListener(t *testing.T) {
 	e := mount(t)
 	l := e.Listen(t, "room:1")

@@ -44,6 +44,8 @@ func rooms(ends chan<- error) *bennu.SocketHandler {
 			panic("in join")
 		case "broken":
 			return nil, in, errors.New("no database")
+		case "clock":
+			ch.Go(func(ctx context.Context) error { <-ctx.Done(); return nil })
 		}
 		return &room{ch, in.Name, ends}, in, nil
 	})
