@@ -16,7 +16,7 @@ func TestCrash(t *testing.T) {
 		a := client.Join(t, "fragile:a", nil)
 		b := client.Join(t, "fragile:b", nil)
 		time.Sleep(time.Second)
-		a.ExpectPush(t, "beat", beats{1})
+		a.ExpectPush(t, "beat", bennu.Raw(`{"n":1}`))
 		b.ExpectPush(t, "beat", beats{1})
 
 		a.Push(t, "crash", nil)

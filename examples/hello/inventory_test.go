@@ -58,11 +58,11 @@ func TestInventory(t *testing.T) {
 	endpoint := channeltest.Mount(t, &users, nil)
 	one, both := endpoint.Connect(t, nil), endpoint.Connect(t, nil)
 
-	papyrus, got := channeltest.Join[item](t, one, "inventory:papyrus", nil)
-	if got != (item{"papyrus", shelf}) {
-		t.Errorf("joined %+v", got)
+	papyrus, got := channeltest.Join[bennu.Raw](t, one, "inventory:papyrus", nil)
+	if string(got) != `{"sku":"papyrus","shelf":12}` {
+		t.Errorf("joined %s", got)
 	}
-	papyrus.ExpectPush(t, "stock", level{"papyrus", 2})
+	papyrus.ExpectPush(t, "stock", bennu.Raw(`{"sku":"papyrus","stock":2}`))
 	papyrusToo := both.Join(t, "inventory:papyrus", nil)
 	lapis := both.Join(t, "inventory:lapis", nil)
 	papyrusToo.ExpectPush(t, "stock", level{"papyrus", 2})

@@ -119,12 +119,12 @@ func TestStatus(t *testing.T) {
 func TestWho(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := start(t).Connect(t, as("ann"))
-		room := client.Join(t, lobby, arrival{"phone"})
+		room := client.Join(t, lobby, bennu.Raw(`{"device":"phone"}`))
 		wantDiff(t, room, "+ann(phone here)")
-		got := channeltest.ExpectReply[[]seat](t, room.Push(t, "who", person{"ann"}))
-		if len(got) != 1 || got[0].Device != "phone" || got[0].Status != "here" {
-			t.Errorf("who is ann: %+v", got)
-		}
+		room.ExpectPush(t, "came", bennu.Raw(`{"user":"ann"}`))
+		room.Push(t, "status", bennu.Raw(`{"status":"away"}`)).ExpectOK(t)
+		room.Push(t, "who", bennu.Raw(`{"user":"ann"}`)).ExpectReply(t,
+			bennu.Raw(`[{"device":"phone","status":"away","since":"2000-01-01T00:00:00Z"}]`))
 		room.Push(t, "who", person{"cy"}).ExpectReply(t, bennu.Raw(`[]`))
 		client.Join(t, "room:other", arrival{"phone"}).Push(t, "who", person{"bob"}).ExpectReply(t, bennu.Raw(`[]`))
 	})
