@@ -97,20 +97,20 @@ func (ch *Channel) push(t testing.TB, event string, payload any) *Pushed {
 	if p.Binary && (len(ch.topic) > wire.MaxTopic || len(event) > wire.MaxEvent) {
 		t.Fatalf("channeltest: a binary message has at most %d bytes for each its topic and its event", wire.MaxTopic)
 	}
-	pushed, over := ch.queue(event, p)
-	if over != "" {
-		t.Fatalf("channeltest: want to push %q on %s: %s\n%s", event, ch.topic, over, c.endpoint.transcript())
+	pushed, why := ch.queue(event, p)
+	if why.text != "" {
+		t.Fatalf("channeltest: want to push %q on %s: %v\n%s", event, ch.topic, why, c.endpoint.transcript())
 	}
 	return pushed
 }
 
 // queue gives a message to the connection, or says why there is none any more.
-func (ch *Channel) queue(event string, p wire.Payload) (pushed *Pushed, over string) {
+func (ch *Channel) queue(event string, p wire.Payload) (pushed *Pushed, why over) {
 	c := ch.client
 	c.endpoint.mu.Lock()
 	defer c.endpoint.mu.Unlock()
-	if over := c.whyGone(); over != "" {
-		return nil, over
+	if why := c.whyGone(); why.text != "" {
+		return nil, why
 	}
 	ref := c.nextRefLocked()
 	if event == wire.EventJoin {
@@ -122,7 +122,7 @@ func (ch *Channel) queue(event string, p wire.Payload) (pushed *Pushed, over str
 	c.endpoint.addLocked(e)
 	c.input = append(c.input, m.frame())
 	c.wakeLocked()
-	return &Pushed{ch: ch, sent: e}, ""
+	return &Pushed{ch: ch, sent: e}, over{}
 }
 
 // isPush finds pushes of this join with one of the events, or with any.
@@ -157,15 +157,15 @@ func (ch *Channel) whatPush(events ...string) string {
 }
 
 // whyOver says why nothing more comes from the channel, or nothing. The lock is held.
-func (ch *Channel) whyOver() string {
+func (ch *Channel) whyOver() over {
 	switch {
 	case ch.last == nil:
 		return ch.client.whyGone()
 	case ch.last.Event == wire.EventClose:
-		return "the channel is closed: " + fmt.Sprint(ch.last.reason)
+		return over{"the channel is closed", ch.last.reason}
 	case ch.last.taken:
-		return "the channel has crashed, as was expected; join it again"
+		return over{text: "the channel has crashed, as was expected; join it again"}
 	}
 	ch.told = true
-	return "the channel has crashed: " + explain(ch.last.reason)
+	return over{"the channel has crashed", ch.last.reason}
 }

@@ -25,7 +25,6 @@ type Client struct {
 	lost     error
 	hangUp   chan struct{}       // closed with gone
 	code     transport.CloseCode // of the server, or 0
-	seen     bool                // the test knows of code
 	inbox    inbox
 	channels map[string]*Channel // by join_ref, once joined
 	reasons  map[string]error    // of the ends of channels, by join_ref
@@ -107,15 +106,11 @@ func (c *Client) Drop(t testing.TB) {
 // ExpectDisconnect wants the server to close the connection, and returns its code.
 func (c *Client) ExpectDisconnect(t testing.TB) transport.CloseCode {
 	t.Helper()
-	c.endpoint.await(t, c.name+" to be disconnected", func() (bool, string) {
-		switch {
-		case c.code != 0:
-			c.seen = true
-			return true, ""
-		case c.gone:
-			return false, "it has closed its connection itself"
+	c.endpoint.await(t, c.name+" to be disconnected", func() (bool, over) {
+		if c.code != 0 {
+			return true, over{}
 		}
-		return false, ""
+		return false, c.whyGone()
 	})
 	return c.code
 }
@@ -154,12 +149,12 @@ func (c *Client) nextRefLocked() string {
 }
 
 // whyGone says why nothing comes any more, or nothing. The lock is held.
-func (c *Client) whyGone() string {
+func (c *Client) whyGone() over {
 	switch {
 	case c.code != 0:
-		return "the server has closed the connection with " + strconv.Itoa(int(c.code))
+		return over{text: "the server has closed the connection with " + strconv.Itoa(int(c.code))}
 	case c.gone:
-		return "the client has closed its connection"
+		return over{text: "the client has closed its connection"}
 	}
-	return ""
+	return over{}
 }

@@ -16,6 +16,10 @@
 // gets. A client of a test reads everything at once; how a slow one is treated is a matter of
 // the transport.
 //
+// A payload is any value that encodes to JSON, []byte for a binary one, or bennu.Raw for
+// JSON as it stands. Write what clients rely on as bennu.Raw: with the server's own types
+// on both sides a test does not notice that a JSON tag has changed.
+//
 // # What is waited for
 //
 // Functions that expect something wait for it, up to Endpoint.Timeout, and end the test

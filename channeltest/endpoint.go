@@ -3,6 +3,7 @@ package channeltest
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -81,13 +82,8 @@ func (e *Endpoint) settle() bool {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), e.timeout())
 	defer cancel()
-	received := func() (bool, string) {
-		for _, c := range e.clients {
-			if c.busy {
-				return false, ""
-			}
-		}
-		return true, ""
+	received := func() (bool, over) {
+		return !slices.ContainsFunc(e.clients, func(c *Client) bool { return c.busy }), over{}
 	}
 	if ok, _ := e.poll(ctx, received); !ok {
 		return false
@@ -134,19 +130,19 @@ func (e *Endpoint) end(t testing.TB) {
 
 // poll calls look, with the lock held, after each change, until it is content or names
 // a reason for which it never will be, or ctx ends.
-func (e *Endpoint) poll(ctx context.Context, look func() (ok bool, hopeless string)) (ok bool, hopeless string) {
+func (e *Endpoint) poll(ctx context.Context, look func() (ok bool, hopeless over)) (ok bool, hopeless over) {
 	for {
 		e.mu.Lock()
 		ok, hopeless = look()
 		changed := e.changed
 		e.mu.Unlock()
-		if ok || hopeless != "" {
+		if ok || hopeless.text != "" {
 			return ok, hopeless
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return false, ""
+			return false, over{}
 		}
 	}
 }

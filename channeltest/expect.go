@@ -40,28 +40,28 @@ func (e *Endpoint) find(b *inbox, is func(*entry) bool) *entry {
 }
 
 // receive waits for the first message in b that is one and fits, and takes it. The
-// functions but fits, which may be nil, are called under the lock; over says why
-// nothing more will come.
-func (e *Endpoint) receive(t testing.TB, what string, b *inbox, is func(*entry) bool, over func() string, fits func(*entry) bool) *entry {
+// functions but fits, which may be nil, are called under the lock; why says why
+// nothing more will come, if so.
+func (e *Endpoint) receive(t testing.TB, what string, b *inbox, is func(*entry) bool, why func() over, fits func(*entry) bool) *entry {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), e.timeout())
 	defer cancel()
 	for after := -1; ; {
 		var got *entry
-		ok, hopeless := e.poll(ctx, func() (bool, string) {
+		ok, hopeless := e.poll(ctx, func() (bool, over) {
 			if got = b.find(is, after); got == nil {
-				return false, over()
+				return false, why()
 			}
 			if fits == nil {
 				b.take(got)
 			}
-			return true, ""
+			return true, over{}
 		})
 		switch {
-		case !ok && hopeless == "":
+		case !ok && hopeless.text == "":
 			t.Fatalf("channeltest: want %s: it did not come within %v\n%s", what, e.timeout(), e.transcript())
 		case !ok:
-			t.Fatalf("channeltest: want %s: %s\n%s", what, hopeless, e.transcript())
+			t.Fatalf("channeltest: want %s: %v\n%s", what, hopeless, e.transcript())
 		case fits == nil:
 			return got
 		case fits(got):
@@ -75,13 +75,13 @@ func (e *Endpoint) receive(t testing.TB, what string, b *inbox, is func(*entry) 
 }
 
 // expect is receive with the payload decoded.
-func expect[T any](t testing.TB, e *Endpoint, what string, b *inbox, is func(*entry) bool, over func() string, fits []func(T) bool) T {
+func expect[T any](t testing.TB, e *Endpoint, what string, b *inbox, is func(*entry) bool, why func() over, fits []func(T) bool) T {
 	t.Helper()
 	if len(fits) == 0 {
-		return decode[T](t, e, what, e.receive(t, what, b, is, over, nil).Payload)
+		return decode[T](t, e, what, e.receive(t, what, b, is, why, nil).Payload)
 	}
 	var value T
-	e.receive(t, what+" that fits", b, is, over, func(got *entry) bool {
+	e.receive(t, what+" that fits", b, is, why, func(got *entry) bool {
 		var err error
 		if value, err = decodeAs[T](got.Payload); err != nil {
 			return false
@@ -120,7 +120,7 @@ func equal(t testing.TB, e *Endpoint, what string, got wire.Payload, want any) {
 }
 
 // await polls for what the test cannot do without.
-func (e *Endpoint) await(t testing.TB, what string, look func() (ok bool, hopeless string)) {
+func (e *Endpoint) await(t testing.TB, what string, look func() (ok bool, hopeless over)) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), e.timeout())
 	defer cancel()
@@ -128,8 +128,8 @@ func (e *Endpoint) await(t testing.TB, what string, look func() (ok bool, hopele
 	if ok {
 		return
 	}
-	if hopeless == "" {
-		hopeless = fmt.Sprintf("it did not come within %v", e.timeout())
+	if hopeless.text == "" {
+		hopeless.text = fmt.Sprintf("it did not come within %v", e.timeout())
 	}
-	t.Fatalf("channeltest: want %s: %s\n%s", what, hopeless, e.transcript())
+	t.Fatalf("channeltest: want %s: %v\n%s", what, hopeless, e.transcript())
 }

@@ -61,7 +61,7 @@ func is(events ...string) func(*entry) bool {
 	return func(e *entry) bool { return len(events) == 0 || slices.Contains(events, e.Event) }
 }
 
-func never() string { return "" }
+func never() over { return over{} }
 
 // subscriber is a Listener as a PubSub sees it.
 type subscriber Listener

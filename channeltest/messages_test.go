@@ -171,7 +171,7 @@ func TestMessages(t *testing.T) {
 			c := e.Connect(t, nil)
 			c.Close(t)
 			c.ExpectDisconnect(t)
-		}, `channeltest: want client 1 to be disconnected: it has closed its connection itself
+		}, `channeltest: want client 1 to be disconnected: the client has closed its connection
 ` + asked + `	client 1  !   the client closes its connection
 `},
 		{"no socket", func(t testing.TB, e *channeltest.Endpoint) {

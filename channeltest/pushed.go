@@ -85,7 +85,7 @@ func (p *Pushed) what() string {
 
 // whyNone says why there will be no reply. To what is sent after the end of the
 // channel the socket itself replies. The lock is held.
-func (p *Pushed) whyNone() string {
+func (p *Pushed) whyNone() over {
 	if last := p.ch.last; last != nil && last.number > p.sent.number {
 		return p.ch.whyOver()
 	}

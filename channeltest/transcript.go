@@ -45,23 +45,27 @@ const latest = 200
 // transcript is what happened, for a failure message.
 func (e *Endpoint) transcript() string {
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	if len(e.entries) == 0 {
+	all := len(e.entries)
+	shown := make([]entry, 0, latest)
+	for _, it := range e.entries[max(0, all-latest):] {
+		shown = append(shown, *it)
+	}
+	e.mu.Unlock()
+	if all == 0 {
 		return "Nothing was sent or received."
 	}
-	shown := e.entries[max(0, len(e.entries)-latest):]
 	width := 0
 	for _, it := range shown {
 		width = max(width, len(it.who()))
 	}
 	var b strings.Builder
 	b.WriteString("What was sent (->) and received (<-), in order; those asked for already have a *")
-	if len(shown) < len(e.entries) {
-		fmt.Fprintf(&b, "; the last %d of %d", latest, len(e.entries))
+	if len(shown) < all {
+		fmt.Fprintf(&b, "; the last %d of %d", latest, all)
 	}
 	b.WriteString(":")
 	for _, it := range shown {
-		fmt.Fprintf(&b, "\n\t%-*s %s", width, it.who(), it)
+		fmt.Fprintf(&b, "\n\t%-*s %s", width, it.who(), it.String())
 	}
 	return b.String()
 }
@@ -103,6 +107,20 @@ func (e *entry) String() string {
 		fmt.Fprintf(&b, "  (%v)", e.reason)
 	}
 	return b.String()
+}
+
+// over says why nothing more can come; the zero over, that it can. An error is text only
+// when the lock is given back, as its methods are the application's.
+type over struct {
+	text   string
+	reason error
+}
+
+func (o over) String() string {
+	if o.reason == nil {
+		return o.text
+	}
+	return o.text + ": " + explain(o.reason)
 }
 
 // explain is a reason, with the stack of a panic.
