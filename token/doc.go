@@ -78,8 +78,8 @@
 //
 // # Bounds
 //
-// Nothing of a token is decoded before its signature was checked, and what is
-// decoded is bounded nevertheless: 64 KiB of token, 64 levels, 10,000 values,
+// Nothing of a token is decoded before its signature was checked ([ParseUnverified],
+// which is for tools, is alone in that), and what is decoded is bounded nevertheless: 64 KiB of token, 64 levels, 10,000 values,
 // integers of 1024 bytes, and 256 KiB of term after decompression. Reading
 // such a token takes less than 4 MiB of memory. Functions, process ids and whatever else is
 // not in the table are refused, and so are bytes after the term, which Erlang

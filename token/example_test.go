@@ -140,3 +140,13 @@ func ExampleCookieReader() {
 	fmt.Println(session["user_id"])
 	// Output: 7
 }
+
+func ExampleParseUnverified() {
+	u, err := token.ParseUnverified("SFMyNTY.g2gDYSpuBgAAaOXPiwFiAAFRgA.Rn3K52Xm55OI0TRjqy2gA8wTTACuNRO0LkboqSuWaeQ")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("says", u.Data, "since", u.SignedAt.UTC(), "for", u.MaxAge)
+	// Output: says 42 since 2023-11-14 22:13:20 +0000 UTC for 24h0m0s
+}

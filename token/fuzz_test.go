@@ -59,6 +59,9 @@ func FuzzVerify(f *testing.F) {
 		if known[tok] {
 			return
 		}
+		if u, err := ParseUnverified(tok); (u == nil) == (err == nil) || u != nil && u.MaxAge < 0 {
+			t.Fatalf("%q unverified: %+v, %v", tok, u, err)
+		}
 		_, e1 := k.Verify(salt, tok)
 		_, e2 := k.Decrypt(salt, tok)
 		_, e3 := signed.Read(tok)
@@ -85,9 +88,13 @@ func FuzzPayload(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c, err := k.Verify(testSalt, signMessage(key, plain))
+		tok := signMessage(key, plain)
+		c, err := k.Verify(testSalt, tok)
 		switch {
 		case err == nil:
+			if u, err := ParseUnverified(tok); err != nil || !reflect.DeepEqual(u.Data, c.Data) || !u.SignedAt.Equal(c.SignedAt) {
+				t.Fatalf("%x: %+v, and unverified %+v, %v", plain, c, u, err)
+			}
 			if c.Expired(clock) || !c.ExpiresAt.IsZero() && c.SignedAt.After(clock) {
 				t.Fatalf("%x at %v: %+v", plain, clock, c)
 			}
