@@ -14,6 +14,7 @@ import (
 
 	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
 	"github.com/bennu-go/bennu/cmd/bennu/internal/demo"
+	"github.com/bennu-go/bennu/cmd/bennu/internal/token"
 )
 
 func main() {
@@ -35,6 +36,7 @@ func newRoot(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 	return cli.Root(stdin, stdout, stderr,
 		demo.Command(),
 		manCommand(),
+		token.Command(),
 		versionCommand(),
 	)
 }

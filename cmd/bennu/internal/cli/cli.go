@@ -1,5 +1,4 @@
-// Package cli is what the commands of bennu share: how they are run, how they end,
-// and where their secrets come from.
+// Package cli is what the commands of bennu share: how they are run, and how they end.
 package cli
 
 import (
@@ -7,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -146,4 +146,18 @@ func Run(ctx context.Context, root *cobra.Command, args []string) int {
 	}
 	fmt.Fprintf(errOut, "\n%s", c.UsageString())
 	return Misuse
+}
+
+// IsTerminal says whether a stream is a terminal, where somebody sits.
+func IsTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return false
+	}
+	null, err := os.Stat(os.DevNull) // a device of the same kind
+	return err != nil || !os.SameFile(info, null)
 }

@@ -1,0 +1,207 @@
+// Package token is "bennu token": tokens made, checked and looked into, as
+// Phoenix.Token makes them.
+package token
+
+import (
+	"crypto"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
+	"github.com/bennu-go/bennu/internal/redact"
+	phx "github.com/bennu-go/bennu/token"
+)
+
+// secretEnv is what releases of Phoenix applications call it too.
+const secretEnv = "SECRET_KEY_BASE"
+
+// Command is "bennu token".
+func Command() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "token",
+		Short: "Sign, verify and inspect tokens",
+		Long: `Sign, verify and inspect tokens. They are those of Phoenix.Token: each side reads what
+the other one made, with the same secret and the same salt.
+
+` + aboutSecrets,
+		Example: `  echo '{"id": 42}' | bennu token sign --salt "user auth"
+  bennu token verify --salt "user auth" token.txt
+  bennu token inspect token.txt`,
+	}
+	c.AddCommand(signCommand(), verifyCommand(), inspectCommand())
+	return c
+}
+
+// aboutSecrets stands in what --help prints.
+const aboutSecrets = `Arguments can be seen by everybody on the machine, so neither a secret nor a token is
+taken from one. The secret is Phoenix's secret_key_base, 20 bytes or more, used as it stands:
+
+  --secret-file FILE   the text of a file, without the line break at its end; given several
+                       times the first one signs, and all of them verify
+  SECRET_KEY_BASE      of the environment, when there is no --secret-file
+
+A token is read from FILE, or from standard input when that is - or missing.`
+
+// mostSecret bounds what is read of a file with a secret, in bytes.
+const mostSecret = 4 << 10
+
+// keyFlags say how keys are made.
+type keyFlags struct {
+	salt       string
+	files      []string
+	digest     string
+	iterations int
+	length     int
+}
+
+func (f *keyFlags) add(c *cobra.Command) {
+	c.Flags().StringVar(&f.salt, "salt", "", "what the token is for: the `text` that is the second argument of Phoenix.Token.sign")
+	c.Flags().StringArrayVar(&f.files, "secret-file", nil, "`file` with a secret")
+	c.Flags().StringVar(&f.digest, "key-digest", "sha256", "`hash` of the key derivation: sha256, sha384 or sha512")
+	c.Flags().IntVar(&f.iterations, "key-iterations", 1000, "`rounds` of the key derivation")
+	c.Flags().IntVar(&f.length, "key-length", 32, "`bytes` of the derived key")
+	_ = c.RegisterFlagCompletionFunc("key-digest", cobra.FixedCompletions([]cobra.Completion{"sha256", "sha384", "sha512"}, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// errNoSecret says that none was given.
+var errNoSecret = cli.Usagef("there is no secret; set %s, or name a file with --secret-file", secretEnv)
+
+// keys makes the keys; now is the clock that tokens are judged by.
+func (f *keyFlags) keys(now func() time.Time) (*phx.Keys, error) {
+	digests := map[string]crypto.Hash{"sha256": crypto.SHA256, "sha384": crypto.SHA384, "sha512": crypto.SHA512}
+	digest, ok := digests[f.digest]
+	switch {
+	case !ok:
+		return nil, cli.Usagef("--key-digest is sha256, sha384 or sha512, not %q", f.digest)
+	case f.iterations < 1:
+		return nil, cli.Usagef("--key-iterations is 1 or more, not %d", f.iterations)
+	case f.salt == "":
+		return nil, cli.Usagef(`--salt is missing: the text that is the second argument of Phoenix.Token.sign, such as "user auth"`)
+	}
+	secrets, err := f.secrets()
+	if err != nil {
+		return nil, err
+	}
+	keys, err := phx.New(secrets, &phx.Options{KeyDigest: digest, KeyIterations: f.iterations, KeyLength: f.length, Now: now})
+	if err != nil {
+		return nil, cli.Usagef("%s", plain(err))
+	}
+	return keys, nil
+}
+
+func (f *keyFlags) secrets() ([]string, error) {
+	if len(f.files) == 0 {
+		if s := os.Getenv(secretEnv); s != "" {
+			return []string{s}, nil
+		}
+		return nil, errNoSecret
+	}
+	var secrets []string
+	for _, name := range f.files {
+		text, err := readFile(name, mostSecret)
+		if err != nil {
+			return nil, fmt.Errorf("a secret: %w", err)
+		}
+		secrets = append(secrets, text)
+	}
+	return secrets, nil
+}
+
+// readToken reads the token that args name.
+func readToken(cmd *cobra.Command, args []string) (string, error) {
+	if len(args) == 1 && args[0] != "-" {
+		if looksLikeToken(args[0]) {
+			return "", cli.Usagef("a token in an argument can be seen by everybody on the machine; write it to standard input or into a file")
+		}
+		return readFile(args[0], phx.MaxLength)
+	}
+	if cli.IsTerminal(cmd.InOrStdin()) {
+		fmt.Fprintln(cmd.ErrOrStderr(), "Paste the token, and press Enter and Ctrl+D.")
+	}
+	return read(cmd.InOrStdin(), phx.MaxLength)
+}
+
+// looksLikeToken knows the beginnings of signed, encrypted and old encrypted tokens.
+func looksLikeToken(s string) bool {
+	for _, prefix := range []string{"SFMyNTY.", "SFMzODQ.", "SFM1MTI.", "XCP.", "QTEyOEdDTQ."} {
+		if strings.HasPrefix(s, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+func isEncrypted(token string) bool {
+	return strings.HasPrefix(token, "XCP.") || strings.HasPrefix(token, "QTEyOEdDTQ.")
+}
+
+func readFile(name string, most int) (string, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return "", errors.New(redact.Text(err.Error())) // a secret that was taken for a file's name
+	}
+	defer f.Close()
+	return read(f, most)
+}
+
+// read reads a text of at most so many bytes, without the line break at its end.
+func read(r io.Reader, most int) (string, error) {
+	const lineBreak = 2
+	b, err := io.ReadAll(io.LimitReader(r, int64(most)+lineBreak+1))
+	if err != nil {
+		return "", err
+	}
+	text := strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r")
+	if len(text) > most {
+		return "", fmt.Errorf("there are more than %d bytes to read", most)
+	}
+	return text, nil
+}
+
+// check verifies a token of either kind. A genuine token that is too old comes with
+// its claims, and the error.
+func check(keys *phx.Keys, salt, token string, opts []phx.Option) (*phx.Claims, error) {
+	verify := keys.Verify
+	if isEncrypted(token) {
+		verify = keys.Decrypt
+	}
+	c, err := verify(salt, token, opts...)
+	if errors.Is(err, phx.ErrExpired) {
+		if old, oldErr := verify(salt, token, phx.MaxAge(phx.Infinite)); oldErr == nil {
+			return old, err
+		}
+	}
+	return c, err
+}
+
+// reason is the word of Phoenix for why a token is refused.
+func reason(err error) string {
+	switch {
+	case errors.Is(err, phx.ErrExpired):
+		return "expired"
+	case errors.Is(err, phx.ErrMissing):
+		return "missing"
+	}
+	return "invalid"
+}
+
+// plain is the text of an error without the package that it comes from.
+func plain(err error) string { return strings.TrimPrefix(err.Error(), "bennu: ") }
+
+// parseAge reads a maximum age.
+func parseAge(text string) (time.Duration, error) {
+	if text == "infinity" {
+		return phx.Infinite, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return 0, cli.Usagef("--max-age is a time such as 90s, 24h or infinity, not %q", redact.Text(text))
+	}
+	return d, nil
+}
