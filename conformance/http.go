@@ -78,13 +78,13 @@ type expected struct {
 
 func (m *memory) expectAnswer(a *answer, want *expected) error {
 	if a.status != want.Status {
-		return fmt.Errorf("got status %d, want %d: %s", a.status, want.Status, quote(a.body))
+		return differStatus(a.status, want.Status, a.body)
 	}
 	if err := expectHeaders(a.headers, want.Headers); err != nil {
 		return err
 	}
 	if want.Body != nil && *want.Body != string(a.body) {
-		return fmt.Errorf("got body %s, want %q", quote(a.body), *want.Body)
+		return differ(string(a.body), *want.Body, "got body %s, want %q", quote(a.body), *want.Body)
 	}
 	if want.Exact != nil {
 		w, err := parseJSON(want.Exact)
@@ -94,7 +94,7 @@ func (m *memory) expectAnswer(a *answer, want *expected) error {
 		if got, err := parseJSON(a.body); err != nil {
 			return err
 		} else if !match(w, got) {
-			return fmt.Errorf("got body %s, want %s", quote(a.body), want.Exact)
+			return differ(string(a.body), string(want.Exact), "got body %s, want %s", quote(a.body), want.Exact)
 		}
 	}
 	if want.JSON == nil {
@@ -111,7 +111,7 @@ func (m *memory) expectAnswer(a *answer, want *expected) error {
 	listed, ok := w.(map[string]any)
 	object, ok2 := got.(map[string]any)
 	if !ok || !ok2 {
-		return fmt.Errorf("got body %s, want an object", quote(a.body))
+		return differ(string(a.body), string(want.JSON), "got body %s, want an object", quote(a.body))
 	}
 	for _, k := range slices.Sorted(maps.Keys(listed)) {
 		if err := m.expectValue(k, listed[k], object[k]); err != nil {
@@ -128,16 +128,18 @@ func expectHeaders(got http.Header, want map[string]*string) error {
 		values := got.Values(name)
 		switch w := want[name]; {
 		case w == nil && values != nil:
-			return fmt.Errorf("got header %s: %q, want none", name, values)
+			return differ(headerLine(name, values), name+": none", "got header %s: %q, want none", name, values)
 		case w == nil:
 		case values == nil:
-			return fmt.Errorf("no header %s", name)
+			return differ(name+": none", name+": "+*w, "no header %s", name)
 		case *w != "<rfc6455>" && *w != strings.Join(values, ", "):
-			return fmt.Errorf("got header %s: %q, want %q", name, values, *w)
+			return differ(headerLine(name, values), name+": "+*w, "got header %s: %q, want %q", name, values, *w)
 		}
 	}
 	return nil
 }
+
+func headerLine(name string, values []string) string { return name + ": " + strings.Join(values, ", ") }
 
 // bodyOf reads the body argument of a case: null, a text, or a text repeated.
 func (m *memory) bodyOf(arg json.RawMessage) ([]byte, error) {

@@ -98,6 +98,15 @@ func quote(data []byte) string {
 	return fmt.Sprintf("%q and %d bytes more", data[:most], len(data)-most)
 }
 
+// written is a parsed value as JSON again.
+func written(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Sprint(v) // cannot happen: v was parsed
+	}
+	return string(b)
+}
+
 // memory keeps values from one step to a later one.
 type memory struct {
 	port string
@@ -127,7 +136,7 @@ func (m *memory) expectValue(key string, want, got any) error {
 		}
 		if name, ok := strings.CutPrefix(text, "$not:"); ok {
 			if empty(got) || match(m.kept[name], got) {
-				return fmt.Errorf("%s: %v is not new", key, got)
+				return differ(written(got), "another value", "%s: %v is not new", key, got)
 			}
 			return nil
 		}
@@ -141,7 +150,7 @@ func (m *memory) expectValue(key string, want, got any) error {
 		return expectMessages(want, got)
 	}
 	if !match(want, got) {
-		return fmt.Errorf("%s: got %v, want %v", key, got, want)
+		return differ(written(map[string]any{key: got}), written(map[string]any{key: want}), "%s: got %v, want %v", key, got, want)
 	}
 	return nil
 }
@@ -152,20 +161,20 @@ func expectMessages(want, got any) error {
 	pairs, _ := want.([]any)
 	list, ok := got.([]any)
 	if !ok || len(list) != len(pairs) {
-		return fmt.Errorf("messages: got %v, want %v", got, want)
+		return differ(written(got), written(want), "messages: got %v, want %v", got, want)
 	}
 	for i, p := range pairs {
 		pair, _ := p.([]any)
 		text, ok := list[i].(string)
 		if !ok || len(pair) != 2 {
-			return fmt.Errorf("message %d: got %v, want %v", i, list[i], p)
+			return differ(written(list[i]), written(p), "message %d: got %v, want %v", i, list[i], p)
 		}
 		v, err := parseJSON([]byte(text))
 		if err != nil {
 			return fmt.Errorf("message %d: %w", i, err)
 		}
 		if !match(pair[1], v) {
-			return fmt.Errorf("message %d: got %s, want %v", i, text, pair[1])
+			return differ(text, written(pair[1]), "message %d: got %s, want %v", i, text, pair[1])
 		}
 	}
 	return nil

@@ -16,8 +16,8 @@ const (
 )
 
 // Run drives the server at target, a host and port, with one case. It returns nil
-// when the server passes, and otherwise an error that names the step and says what
-// came instead. It opens connections of its own, closes them all before it returns,
+// when the server passes, and otherwise a [*Failure] that names the step and says what
+// came instead; a target without a port is another error. It opens connections of its own, closes them all before it returns,
 // and keeps nothing, so cases may run at the same time as far as the
 // topics they use allow.
 func Run(ctx context.Context, target string, c Case) error {
@@ -32,13 +32,13 @@ func Run(ctx context.Context, target string, c Case) error {
 	for i, s := range c.Steps {
 		do, ok := verbs[s.Verb]
 		if !ok {
-			return fmt.Errorf("%s: step %d: there is no verb %q", c.ID, i+1, s.Verb)
+			return fail(&c, i+1, fmt.Errorf("there is no verb %q", s.Verb))
 		}
 		if err := do(r, s.Args); err != nil {
-			return fmt.Errorf("%s: step %d, %s: %w", c.ID, i+1, s.Verb, err)
+			return fail(&c, i+1, err)
 		}
 		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("%s: step %d: %w", c.ID, i+1, err)
+			return fail(&c, i+1, err)
 		}
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -216,6 +217,46 @@ func TestRun(t *testing.T) {
 				t.Errorf("passes, want an error with %q", tt.fails)
 			case tt.fails != "" && !strings.Contains(err.Error(), tt.fails):
 				t.Errorf("got %q, want %q in it", err, tt.fails)
+			}
+		})
+	}
+}
+
+// What came and what should have come can be had without reading the text.
+func TestFailure(t *testing.T) {
+	target := scripted(t)
+	tests := []struct{ name, steps, verb, got, want string }{
+		{"json", `[["ws","A","/echo",{},101,{}],["tx","A",{"a":[1]}],["rx","A",{"a":[2]}]]`, "rx", `{"a":[1]}`, `{"a":[2]}`},
+		{"text", `[["ws","A","/echo",{},101,{}],["raw","A"," {} "],["rxexact","A","{}"]]`, "rxexact", " {} ", "{}"},
+		{"binary", `[["ws","A","/echo",{},101,{}],["txb","A","00ff"],["rxb","A","00"]]`, "rxb", "00ff", "00"},
+		{"kind", `[["ws","A","/echo",{},101,{}],["txb","A","00ff"],["rx","A",[0]]]`, "rx", "binary 00ff", "[0]"},
+		{"close", `[["ws","A","/echo",{},101,{}],["raw","A","close"],["close","A",1000]]`, "close", `close 1012 ""`, "close 1000"},
+		{"no close", `[["ws","A","/echo",{},101,{}],["raw","A","x"],["close","A",1000]]`, "close", `text "x"`, "close 1000"},
+		{"something", `[["ws","A","/echo",{},101,{}],["tx","A",1],["none","A",5000]]`, "none", `text "1"`, "nothing"},
+		{"upgrade", `[["ws","A","/refuse",{},101,{}]]`, "ws", "status 429", "status 101"},
+		{"body of an upgrade", `[["ws","A","/refuse",{},429,{"body":"no"}]]`, "ws", "Too many\n", "no"},
+		{"header", `[["ws","A","/echo",{},101,{"upgrade":"h2c"}]]`, "ws", "upgrade: websocket", "upgrade: h2c"},
+		{"header missing", `[["ws","A","/echo",{},101,{"via":"x"}]]`, "ws", "via: none", "via: x"},
+		{"header too many", `[["ws","A","/echo",{},101,{"upgrade":null}]]`, "ws", "upgrade: websocket", "upgrade: none"},
+		{"status", `[["http","GET","/none",{},null,{"status":200}]]`, "http", "status 404", "status 200"},
+		{"body", `[["http","POST","/early",{},null,{"status":413,"body":"x"}]]`, "http", "", "x"},
+		{"value", `[["http","GET","/http",{},null,{"status":200,"json":{"method":"PUT"}}]]`, "http", `{"method":"GET"}`, `{"method":"PUT"}`},
+		{"messages", `[["http","GET","/http",{},null,{"status":200,"json":{"messages":[["json",["a",1]],["json",[]]]}}]]`, "http", `{}`, `[]`},
+		{"a case that is wrong", `[["wait","long"]]`, "wait", "", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			c := Case{ID: "XX-01"}
+			if err := json.Unmarshal([]byte(tt.steps), &c.Steps); err != nil {
+				t.Fatal(err)
+			}
+			var f *Failure
+			if err := Run(t.Context(), target, c); !errors.As(err, &f) {
+				t.Fatalf("got %v", err)
+			}
+			if f.Case != c.ID || f.Step != len(c.Steps) || f.Verb != tt.verb || f.Got != tt.got || f.Want != tt.want {
+				t.Errorf("got %+v", f)
 			}
 		})
 	}

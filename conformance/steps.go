@@ -38,7 +38,7 @@ func (r *run) open(name, path string, headers map[string]string, omit []string, 
 	})
 	r.sockets[name] = s
 	if s.answer.StatusCode != status {
-		return nil, fmt.Errorf("got status %d, want %d: %s", s.answer.StatusCode, status, quote(s.body))
+		return nil, differStatus(s.answer.StatusCode, status, s.body)
 	}
 	return s, nil
 }
@@ -59,7 +59,7 @@ func (r *run) ws(args []json.RawMessage) error {
 	}
 	if body := want["body"]; body != nil {
 		if *body != string(s.body) {
-			return fmt.Errorf("got body %s, want %q", quote(s.body), *body)
+			return differ(string(s.body), *body, "got body %s, want %q", quote(s.body), *body)
 		}
 		delete(want, "body")
 	}
@@ -173,13 +173,13 @@ func (r *run) receive(name string, opcode byte) ([]byte, error) {
 	}
 	f, err := s.receive(patience)
 	if errors.Is(err, errQuiet) {
-		return nil, fmt.Errorf("nothing came in %v, want %s", patience, opName(opcode))
+		return nil, differ("nothing", opName(opcode), "nothing came in %v, want %s", patience, opName(opcode))
 	}
 	if err != nil {
 		return nil, err
 	}
 	if f.gone != nil || f.opcode != opcode {
-		return nil, fmt.Errorf("got %s, want %s", f, opName(opcode))
+		return nil, differ(f.String(), opName(opcode), "got %s, want %s", f, opName(opcode))
 	}
 	return f.payload, nil
 }
@@ -192,7 +192,7 @@ func (r *run) expectJSON(args []json.RawMessage) error {
 	}
 	text, err := r.receive(name, opText)
 	if err != nil {
-		return fmt.Errorf("%w: %s", err, want)
+		return wanted(err, string(want), ": %s", want)
 	}
 	w, err := parseJSON(want)
 	if err != nil {
@@ -203,7 +203,7 @@ func (r *run) expectJSON(args []json.RawMessage) error {
 		return err
 	}
 	if !match(w, got) {
-		return fmt.Errorf("got %s, want %s", quote(text), want)
+		return differ(string(text), string(want), "got %s, want %s", quote(text), want)
 	}
 	return nil
 }
@@ -215,7 +215,7 @@ func (r *run) expectText(args []json.RawMessage) error {
 	}
 	got, err := r.receive(name, opText)
 	if err == nil && string(got) != want {
-		err = fmt.Errorf("got %s, want %q", quote(got), want)
+		err = differ(string(got), want, "got %s, want %q", quote(got), want)
 	}
 	return err
 }
@@ -228,7 +228,7 @@ func (r *run) expectBytes(opcode byte, args []json.RawMessage) error {
 	}
 	got, err := r.receive(name, opcode)
 	if err == nil && !bytes.Equal(got, want) {
-		err = fmt.Errorf("got %x, want %x", got, []byte(want))
+		err = differ(fmt.Sprintf("%x", got), fmt.Sprintf("%x", []byte(want)), "got %x, want %x", got, []byte(want))
 	}
 	return err
 }
@@ -241,10 +241,11 @@ func (r *run) expectClose(args []json.RawMessage) error {
 	}
 	body, err := r.receive(name, opClose)
 	if err != nil {
-		return fmt.Errorf("%w %d", err, want)
+		return wanted(err, fmt.Sprintf("close %d", want), " %d", want)
 	}
 	if len(body) < 2 || binary.BigEndian.Uint16(body) != want {
-		return fmt.Errorf("got %s, want close %d", frame{opcode: opClose, payload: body}, want)
+		got := frame{opcode: opClose, payload: body}.String()
+		return differ(got, fmt.Sprintf("close %d", want), "got %s, want close %d", got, want)
 	}
 	return nil
 }
@@ -264,7 +265,7 @@ func (r *run) expectNothing(args []json.RawMessage) error {
 		return nil
 	}
 	if err == nil {
-		err = fmt.Errorf("got %s, want nothing", f)
+		err = differ(f.String(), "nothing", "got %s, want nothing", f)
 	}
 	return err
 }
