@@ -14,6 +14,7 @@
 package conformance
 
 import (
+	"bytes"
 	_ "embed"
 	"encoding/json"
 	"fmt"
@@ -66,7 +67,11 @@ type Step struct {
 // UnmarshalJSON takes the list form of a step.
 func (s *Step) UnmarshalJSON(data []byte) error {
 	var list []json.RawMessage
-	if err := json.Unmarshal(data, &list); err != nil {
+	var line bytes.Buffer // arguments stand in errors as they are
+	if err := json.Compact(&line, data); err != nil {
+		return err
+	}
+	if err := json.Unmarshal(line.Bytes(), &list); err != nil {
 		return err
 	}
 	if len(list) == 0 {

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
+	"github.com/bennu-go/bennu/cmd/bennu/internal/conformance"
 	"github.com/bennu-go/bennu/cmd/bennu/internal/demo"
 	"github.com/bennu-go/bennu/cmd/bennu/internal/token"
 )
@@ -34,6 +35,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 // newRoot makes the command with all the others below it.
 func newRoot(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 	return cli.Root(stdin, stdout, stderr,
+		conformance.Command(),
 		demo.Command(),
 		manCommand(),
 		token.Command(),

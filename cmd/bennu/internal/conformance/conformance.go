@@ -1,0 +1,159 @@
+// Package conformance is "bennu conformance": the wire cases, against any server.
+package conformance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
+	wire "github.com/bennu-go/bennu/conformance"
+	"github.com/bennu-go/bennu/internal/redact"
+)
+
+// Command is "bennu conformance".
+func Command() *cobra.Command {
+	var f flags
+	c := &cobra.Command{
+		Use:   "conformance URL",
+		Short: "Drive a server with the wire cases",
+		Long: `Drive the server at URL with the wire cases of the Phoenix Channels protocol, one after
+the other, and show what it does otherwise. The real server passes all of them. The exit
+code is 1 when a case fails.
+
+URL is the server's base, as in http://127.0.0.1:4011; the cases go over plain HTTP. The
+server runs the application that the cases drive: the folder conformance/fixture of bennu
+is it, and "make fixture" serves it.`,
+		Example: `  bennu conformance http://127.0.0.1:4011
+  bennu conformance --run '^LP-' http://127.0.0.1:4011
+  bennu conformance --json http://127.0.0.1:4011
+  bennu conformance --list`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
+	}
+	c.Flags().StringVar(&f.pattern, "run", "", "run only cases whose id or description fits the `regexp`")
+	c.Flags().BoolVar(&f.json, "json", false, "print a JSON object for each case, one in a line")
+	c.Flags().BoolVar(&f.list, "list", false, "list the cases instead of running them")
+	c.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "show the cases that pass too")
+	return c
+}
+
+type flags struct {
+	pattern             string
+	json, list, verbose bool
+}
+
+func (f *flags) run(cmd *cobra.Command, args []string) error {
+	cases, err := f.cases()
+	if err != nil {
+		return err
+	}
+	p := &printer{out: cmd.OutOrStdout(), json: f.json, verbose: f.verbose}
+	if f.list {
+		if len(args) > 0 {
+			return cli.Usagef("--list takes no URL")
+		}
+		return p.list(cases)
+	}
+	if len(args) == 0 {
+		return cli.Usagef("the URL of a server is missing, such as http://127.0.0.1:4011")
+	}
+	target, err := parseURL(args[0])
+	if err != nil {
+		return err
+	}
+	if err := reach(cmd.Context(), target); err != nil {
+		return err
+	}
+	if errOut := cmd.ErrOrStderr(); cli.IsTerminal(errOut) && !f.json {
+		p.progress = errOut
+	}
+	return drive(cmd.Context(), target, cases, p)
+}
+
+// cases gives those that fit the pattern.
+func (f *flags) cases() ([]wire.Case, error) {
+	pattern, err := regexp.Compile(f.pattern)
+	if err != nil {
+		return nil, cli.Usagef("--run: %w", err)
+	}
+	cases, err := wire.Load()
+	if err != nil {
+		return nil, err
+	}
+	cases = slices.DeleteFunc(cases, func(c wire.Case) bool { return !pattern.MatchString(c.ID) && !pattern.MatchString(c.Given) })
+	if len(cases) == 0 {
+		return nil, cli.Usagef("--run %q fits no case; --list shows all", f.pattern)
+	}
+	return cases, nil
+}
+
+// parseURL gives the host and port of a server's base.
+func parseURL(text string) (target string, err error) {
+	if !strings.Contains(text, "://") {
+		text = "http://" + text
+	}
+	u, err := url.Parse(text)
+	switch {
+	case err != nil:
+		return "", cli.Usagef("the URL cannot be read; it looks like http://127.0.0.1:4011")
+	case u.Scheme != "http" && u.Scheme != "ws":
+		return "", cli.Usagef("the URL begins with %s://, and the cases go over plain http://", redact.Text(u.Scheme))
+	case u.User != nil, u.Path != "" && u.Path != "/", u.RawQuery != "", u.Fragment != "":
+		return "", cli.Usagef("the URL has more than a host and a port; the cases bring their own paths")
+	case u.Hostname() == "":
+		return "", cli.Usagef("the URL has no host; it looks like http://127.0.0.1:4011")
+	}
+	port := u.Port()
+	if port == "" {
+		port = "80"
+	}
+	return net.JoinHostPort(u.Hostname(), port), nil
+}
+
+// reach finds out once whether somebody is there, lest every case tell that nobody is.
+func reach(ctx context.Context, target string) error {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", target)
+	if err != nil {
+		return fmt.Errorf("no server answers: %w", err)
+	}
+	return conn.Close()
+}
+
+// drive runs the cases in their order: they share their topics.
+func drive(ctx context.Context, target string, cases []wire.Case, p *printer) error {
+	for i, c := range cases {
+		p.begin(i, len(cases), c)
+		err := wire.Run(ctx, target, c)
+		if ctx.Err() != nil {
+			p.clear()
+			return errors.New("stopped before the end")
+		}
+		if err := p.end(c, err); err != nil {
+			return err
+		}
+	}
+	if err := p.summary(len(cases)); err != nil {
+		return err
+	}
+	if p.failed > 0 {
+		return cli.Exit(cli.Failed)
+	}
+	return nil
+}
+
+// A printer shows how the cases go.
+type printer struct {
+	out           io.Writer
+	progress      io.Writer // a terminal, or nil
+	json, verbose bool
+	failed        int
+}
