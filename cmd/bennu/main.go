@@ -15,6 +15,7 @@ import (
 	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
 	"github.com/bennu-go/bennu/cmd/bennu/internal/conformance"
 	"github.com/bennu-go/bennu/cmd/bennu/internal/demo"
+	"github.com/bennu-go/bennu/cmd/bennu/internal/scaffold"
 	"github.com/bennu-go/bennu/cmd/bennu/internal/token"
 )
 
@@ -37,7 +38,9 @@ func newRoot(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 	return cli.Root(stdin, stdout, stderr,
 		conformance.Command(),
 		demo.Command(),
+		scaffold.GenCommand(),
 		manCommand(),
+		scaffold.NewCommand(),
 		token.Command(),
 		versionCommand(),
 	)

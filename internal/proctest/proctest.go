@@ -124,7 +124,18 @@ func (p *Process) Kill() {
 // Stop asks the program to end, waits for it, and returns its exit code.
 func (p *Process) Stop(t testing.TB) (code int) {
 	t.Helper()
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	return p.signal(t, syscall.SIGTERM)
+}
+
+// Interrupt is Stop as Ctrl+C does it.
+func (p *Process) Interrupt(t testing.TB) (code int) {
+	t.Helper()
+	return p.signal(t, os.Interrupt)
+}
+
+func (p *Process) signal(t testing.TB, s os.Signal) (code int) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil {
 		t.Errorf("%s has ended before: %v", p.name, err)
 	}
 	return p.Wait(t)

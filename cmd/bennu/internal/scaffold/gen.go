@@ -1,0 +1,168 @@
+package scaffold
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// GenCommand is "bennu gen".
+func GenCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "gen",
+		Short: "Add a channel, a socket or a presence to a program",
+		Long: `Add a channel, a socket or a presence to the program in this directory: a file and its
+test, which passes. What there is stays as it is: the lines that connect the new file with
+the rest are printed, for you to put where they belong.
+
+A NAME is written as chat_room or ChatRoom.`,
+		Example: `  bennu gen channel chat_room
+  bennu gen socket user
+  bennu gen presence chat_room`,
+	}
+	c.AddCommand(
+		genCommand("channel", "a channel", `Write NAME.go and NAME_test.go: a channel with the topics "NAME:*", an event that is
+answered and one that goes to everybody.`, "  bennu gen channel chat_room\n  bennu gen channel --topic 'chat:*' chat_room"),
+		genCommand("socket", "a socket that asks for a token", `Write NAME_socket.go and NAME_socket_test.go: who may connect at /NAME, by a token of the
+user's id, as "bennu token sign" and Phoenix.Token make them.`, "  bennu gen socket user"),
+		genCommand("presence", "a presence", `Write NAME_presence.go and NAME_presence_test.go: who is in the topics of a channel, on all
+nodes.`, "  bennu gen presence chat_room"),
+	)
+	return c
+}
+
+type genFlags struct {
+	kind       string
+	topic, dir string
+	force      bool
+}
+
+func genCommand(kind, what, long, example string) *cobra.Command {
+	f := genFlags{kind: kind}
+	c := &cobra.Command{
+		Use:     kind + " NAME",
+		Short:   "Add " + what + " to a program",
+		Long:    long,
+		Example: example,
+		Args:    cobra.ExactArgs(1),
+		RunE:    func(cmd *cobra.Command, args []string) error { return f.run(cmd.OutOrStdout(), args[0]) },
+	}
+	if kind == "channel" {
+		c.Flags().StringVar(&f.topic, "topic", "", "`pattern` of its topics (default NAME:*)")
+	}
+	c.Flags().StringVar(&f.dir, "dir", ".", "`directory` of the package that it becomes a part of")
+	c.Flags().BoolVar(&f.force, "force", false, "overwrite files that exist")
+	return c
+}
+
+func (f *genFlags) run(w io.Writer, name string) error {
+	n, err := parseName(name)
+	if err != nil {
+		return err
+	}
+	if f.kind == "channel" {
+		if err := n.setTopic(f.topic); err != nil {
+			return err
+		}
+	}
+	mod, err := findModule(f.dir)
+	if err != nil {
+		return err
+	}
+	have, err := readPackage(f.dir, mod)
+	if err != nil {
+		return err
+	}
+	n.Package = have.name
+	files, err := render(f.kind, n, func(name string) string { return filepath.Join(f.dir, fileName(f.kind, name, n)) })
+	if err != nil {
+		return err
+	}
+	if err := checkFileName(filepath.Base(files[0].path)); err != nil {
+		return err
+	}
+	if err := have.clash(files); err != nil {
+		return err
+	}
+	if err := write(files, f.force); err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "Made %s and %s.\n", files[0].path, files[1].path)
+	n.tell(w, f.kind, f.dir)
+	tellModules(w, f.kind, mod)
+	return nil
+}
+
+// fileName puts the name where the template's has its kind.
+func fileName(kind, template string, n names) string {
+	name := n.Name
+	if kind != "channel" {
+		name += "_" + kind
+	}
+	return name + strings.TrimPrefix(template, kind)
+}
+
+// tell shows the lines that connect what was made. They are not put into the files
+// where they belong: no place in a file of yours is certain.
+func (n names) tell(w io.Writer, kind, dir string) {
+	place := func(file, otherwise string) string {
+		if _, err := os.Stat(filepath.Join(dir, file)); err == nil {
+			return "to " + file
+		}
+		return otherwise
+	}
+	switch kind {
+	case "channel":
+		fmt.Fprintf(w, `
+Add %s:
+
+  users.Channel(%q, %sChannel())
+`, place("routes.go", "where the socket handler gets its channels"), n.Topic, n.Lower)
+	case "socket":
+		fmt.Fprintf(w, `
+Add %s, with the keys of your tokens:
+
+  keys, err := token.New([]string{os.Getenv("SECRET_KEY_BASE")}, nil)
+  if err != nil {
+  	return nil, err
+  }
+  endpoint.Socket("/%s", new%sSocket(keys), %sSocketOptions())
+
+and its channels to new%sSocket. A token to try it with:
+
+  bennu token sign --salt "%s socket" 42
+`, place("main.go", "where the endpoint is made"), n.Name, n.Upper, n.Lower, n.Upper, n.Name)
+	case "presence":
+		fmt.Fprintf(w, `
+Add %s, before the sockets are mounted, and hand it on to the channels:
+
+  here, err := new%sPresence(ctx, endpoint)
+  if err != nil {
+  	return nil, err
+  }
+
+In the channel, the join sends a message to itself with ch.Send, and bennu.OnInfo calls:
+
+  arrive%s(c.Channel, here, userID)
+
+The test of %s_presence.go shows the whole.
+`, place("main.go", "where the endpoint is made"), n.Upper, n.Upper, n.Name)
+	}
+}
+
+// tellModules says what the module lacks.
+func tellModules(w io.Writer, kind string, mod module) {
+	fmt.Fprint(w, "\nThen:\n\n")
+	switch {
+	case mod.path == bennuPath:
+	case mod.versions[bennuPath] == "":
+		fmt.Fprintf(w, "  go get %s@latest\n", bennuPath)
+	case kind == "socket" && mod.versions["golang.org/x/crypto"] == "":
+		fmt.Fprint(w, "  go mod tidy      # package token needs golang.org/x/crypto\n")
+	}
+	fmt.Fprint(w, "  go test ./...\n")
+}

@@ -1,0 +1,144 @@
+package scaffold
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
+	"github.com/bennu-go/bennu/internal/redact"
+)
+
+type newFlags struct {
+	module, replace string
+	force           bool
+}
+
+// NewCommand is "bennu new".
+func NewCommand() *cobra.Command {
+	var f newFlags
+	c := &cobra.Command{
+		Use:   "new NAME",
+		Short: "Make a new program with a channel",
+		Long: `Make a program in the new directory NAME: an endpoint, a channel, a page that talks
+through it, and tests, which pass.
+
+While this command comes from a source tree and not from a published version, the program's
+go.mod has a replace line that leads to the tree; --replace names another one.`,
+		Example: `  bennu new chat
+  bennu new --module example.com/chat chat
+  bennu new --replace ../bennu chat`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd.OutOrStdout(), args[0]) },
+	}
+	c.Flags().StringVar(&f.module, "module", "", "`path` of the program's module (default the name)")
+	c.Flags().StringVar(&f.replace, "replace", "", "`directory` of a source tree of bennu that the program shall use")
+	c.Flags().BoolVar(&f.force, "force", false, "overwrite files that exist")
+	return c
+}
+
+// project is what the templates of a program know.
+type project struct {
+	names
+	Module   string
+	Binary   string
+	Version  string
+	Indirect []string
+	Replace  string
+}
+
+var (
+	binaryPattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,63}$`)
+	modulePattern = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._~-]*(/[A-Za-z0-9_][A-Za-z0-9._~-]*)*$`)
+)
+
+func (f *newFlags) run(w io.Writer, dir string) error {
+	p := project{Binary: filepath.Base(dir), Module: f.module}
+	if !binaryPattern.MatchString(p.Binary) {
+		return cli.Usagef("%q cannot be a name; use letters, digits, - and _, as in chat", redact.Text(p.Binary))
+	}
+	if p.Module == "" {
+		p.Module = p.Binary
+	}
+	if !modulePattern.MatchString(p.Module) || p.Module == "std" || p.Module == "cmd" || p.Module == bennuPath {
+		return cli.Usagef("%q cannot be the path of a module; example.com/chat could", redact.Text(p.Module))
+	}
+	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 && !f.force {
+		return fmt.Errorf("%s exists and is not empty, and nothing was written; --force writes into it", dir)
+	}
+	src, err := findSource(f.replace)
+	if err != nil {
+		return err
+	}
+	files, err := p.files(dir, src)
+	if err != nil {
+		return err
+	}
+	if err := write(files, f.force); err != nil {
+		return err
+	}
+	p.tell(w, dir, files, src)
+	return nil
+}
+
+// files are those of a program with the channel "room".
+func (p *project) files(dir string, src source) ([]file, error) {
+	indirect, sums, err := src.requirements()
+	if err != nil {
+		return nil, err
+	}
+	p.Version, p.Indirect = src.version, indirect
+	if src.dir != "" {
+		p.Replace = src.replacement()
+	}
+	files, err := render("project", p, func(name string) string {
+		if name == "gitignore" {
+			name = ".gitignore"
+		}
+		return filepath.Join(dir, name)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if sums != nil {
+		files = append(files, file{filepath.Join(dir, "go.sum"), sums})
+	}
+	n, err := parseName("room")
+	if err != nil {
+		return nil, err
+	}
+	n.Package = "main"
+	if err := n.setTopic(""); err != nil {
+		return nil, err
+	}
+	channel, err := render("channel", n, func(name string) string { return filepath.Join(dir, fileName("channel", name, n)) })
+	return append(files, channel...), err
+}
+
+func (p *project) tell(w io.Writer, dir string, files []file, src source) {
+	fmt.Fprintf(w, "Made the program %s:\n\n", p.Binary)
+	for _, f := range files {
+		fmt.Fprintf(w, "  %s\n", f.path)
+	}
+	if src.dir != "" {
+		fmt.Fprintf(w, `
+It uses the source tree that this command knows, by a line in %s:
+
+  replace %s => %s
+
+With a published version of bennu, remove that line and run  go get %s@latest
+`, filepath.Join(dir, "go.mod"), bennuPath, p.Replace, bennuPath)
+	}
+	fmt.Fprintf(w, "\nNext:\n\n  cd %s\n", dir)
+	if src.dir == "" {
+		fmt.Fprint(w, "  go mod tidy\n")
+	}
+	fmt.Fprint(w, `  go test ./...
+  go run .                  # http://127.0.0.1:4000
+  bennu gen channel NAME    # another channel
+`)
+}

@@ -1,0 +1,253 @@
+package scaffold
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m)
+}
+
+// tree writes files below a new directory, by path.
+func tree(t *testing.T, files map[string]string) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	for name, text := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// snapshot is what there is below a directory.
+func snapshot(t *testing.T, dir string) (all []string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		all = append(all, path+": "+string(text))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// What is refused says why, and leaves everything as it was.
+func TestRefused(t *testing.T) {
+	const mod = "module example.com/chat\n\ngo 1.26.0\n\nrequire github.com/bennu-go/bennu v0.1.0\n"
+	program := map[string]string{
+		"go.mod":  mod,
+		"main.go": "package main\n\nimport \"log\"\n\nvar joinTaken = 1\n\nfunc main() { log.Print(joinTaken) }\n",
+		"room.go": "package main\n\ntype room struct{}\n",
+	}
+	tests := []struct {
+		name  string
+		files map[string]string
+		args  []string
+		code  int
+		err   string
+	}{
+		{"new without a name", nil, []string{"new"}, cli.Misuse, "accepts 1 arg(s), received 0"},
+		{"new with a bad name", nil, []string{"new", "9lives"}, cli.Misuse, `"9lives" cannot be a name`},
+		{"new with a dot", nil, []string{"new", "."}, cli.Misuse, `"." cannot be a name`},
+		{"new with a bad module", nil, []string{"new", "--module", "a b", "chat"}, cli.Misuse, `"a b" cannot be the path of a module`},
+		{"new as the standard library", nil, []string{"new", "std"}, cli.Misuse, `"std" cannot be the path of a module`},
+		{"new as bennu", nil, []string{"new", "--module", bennuPath, "chat"}, cli.Misuse, "cannot be the path of a module"},
+		{"new where there is something", map[string]string{"chat/notes": "x"}, []string{"new", "chat"}, cli.Failed, "chat exists and is not empty, and nothing was written"},
+		{"new with no tree", map[string]string{"go.mod": mod}, []string{"new", "--replace", ".", "chat"}, cli.Misuse, "there is no go.mod of github.com/bennu-go/bennu"},
+
+		{"gen of nothing", program, []string{"gen"}, cli.Misuse, "a command is missing"},
+		{"gen of something else", program, []string{"gen", "view", "x"}, cli.Misuse, `there is no command "view"`},
+		{"gen over a file", program, []string{"gen", "channel", "room"}, cli.Failed, "room.go exists, and nothing was written; --force overwrites it"},
+		{"gen over a test", map[string]string{"go.mod": mod, "x_test.go": "package main\n"}, []string{"gen", "channel", "x"}, cli.Failed, "x_test.go exists"},
+		{"gen of a name declared", program, []string{"gen", "channel", "taken"}, cli.Failed, "joinTaken is declared in main.go already"},
+		{"gen of a name imported", program, []string{"gen", "channel", "log"}, cli.Failed, "log is a package that main.go imports"},
+		{"gen of a name that it imports itself", program, []string{"gen", "channel", "context"}, cli.Failed, "context is a package that context.go imports"},
+		{"gen of a keyword", program, []string{"gen", "channel", "select"}, cli.Misuse, "select is a word of Go; take another name"},
+		{"gen of a word of Go", program, []string{"gen", "channel", "string"}, cli.Failed, "string is a word of Go; take another name"},
+		{"gen of main", program, []string{"gen", "channel", "main"}, cli.Failed, "main is a word of Go"},
+		{"gen of init", program, []string{"gen", "channel", "init"}, cli.Failed, "init is a word of Go"},
+		{"gen for tests alone", program, []string{"gen", "channel", "my_test"}, cli.Misuse, "a file my_test.go would be for some systems or for tests alone"},
+		{"gen for a system alone", program, []string{"gen", "channel", "my_windows"}, cli.Misuse, "a file my_windows.go would be"},
+		{"gen with a dash", program, []string{"gen", "channel", "chat-room"}, cli.Misuse, `"chat-room" cannot be a name; use letters, digits and _`},
+		{"gen with a path", program, []string{"gen", "socket", "../x"}, cli.Misuse, "cannot be a name"},
+		{"gen with a long name", program, []string{"gen", "presence", strings.Repeat("x", 65)}, cli.Misuse, "cannot be a name"},
+		{"gen with a bad topic", program, []string{"gen", "channel", "--topic", "a*b", "x"}, cli.Misuse, `--topic "a*b" has a * that is not its last character`},
+		{"gen with two stars", program, []string{"gen", "channel", "--topic", "a**", "x"}, cli.Misuse, "has a * that is not its last character"},
+		{"gen with the heartbeat's topic", program, []string{"gen", "channel", "--topic", "phoenix", "x"}, cli.Misuse, "is the protocol's own"},
+		{"gen with a long topic", program, []string{"gen", "channel", "--topic", strings.Repeat("x", 251), "x"}, cli.Misuse, "has 251 bytes"},
+		{"gen with a topic that cannot be seen", program, []string{"gen", "channel", "--topic", "a\nb", "x"}, cli.Misuse, "has characters that cannot be seen"},
+		{"gen beside what does not parse", map[string]string{"go.mod": mod, "a.go": "package"}, []string{"gen", "channel", "x"}, cli.Failed, "a.go cannot be read"},
+		{"gen in two packages", map[string]string{"go.mod": mod, "a.go": "package a\n", "b.go": "package b\n"}, []string{"gen", "channel", "x"}, cli.Failed, "has the packages a and b"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := tree(t, tt.files)
+			before := snapshot(t, dir)
+			out, err, code := try(t, dir, tt.args...)
+			if code != tt.code || out != "" || !strings.Contains(err, tt.err) {
+				t.Errorf("exit code %d after printing %q and %q, want %d and %q", code, out, err, tt.code, tt.err)
+			}
+			if after := snapshot(t, dir); !slices.Equal(before, after) {
+				t.Errorf("was %q, is %q", before, after)
+			}
+		})
+	}
+}
+
+// A pattern that is let through makes no program panic at start.
+func TestTopicsAreGood(t *testing.T) {
+	for _, pattern := range []string{"*", "a:*", "a", "a b", "é:*", ":"} {
+		n, err := parseName("x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := n.setTopic(pattern); err != nil {
+			t.Errorf("%q: %v", pattern, err)
+		}
+		var users bennu.SocketHandler
+		users.Channel(n.Topic, bennu.Define(func(ctx context.Context, ch *bennu.Channel, _ bennu.Empty) (*bennu.Channel, bennu.Empty, error) {
+			return ch, bennu.Empty{}, nil
+		}))
+	}
+}
+
+func TestNoModule(t *testing.T) {
+	dir := t.TempDir()
+	for at := dir; at != filepath.Dir(at); at = filepath.Dir(at) {
+		if _, err := os.Stat(filepath.Join(at, "go.mod")); err == nil {
+			t.Skipf("there is a go.mod in %s, above all temporary directories", at)
+		}
+	}
+	_, err, code := try(t, dir, "gen", "channel", "x")
+	if code != cli.Failed || !strings.Contains(err, `there is no go.mod here or above; "bennu new NAME" makes a program`) {
+		t.Errorf("exit code %d after printing %q", code, err)
+	}
+}
+
+func TestForce(t *testing.T) {
+	dir := tree(t, map[string]string{"go.mod": "module x\n", "room.go": "package main\n\ntype room int\n"})
+	out := must(t, dir, "gen", "channel", "--force", "room")
+	if text, err := os.ReadFile(filepath.Join(dir, "room.go")); err != nil || !strings.Contains(string(text), "type room struct") {
+		t.Errorf("%s, %v", text, err)
+	}
+	for _, want := range []string{"Made room.go and room_test.go.\n", "Add where the socket handler gets its channels:\n", "  go get github.com/bennu-go/bennu@latest\n"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("printed %q, want %q in it", out, want)
+		}
+	}
+	dir = tree(t, map[string]string{"chat/notes": "mine", "chat/main.go": "package old\n"})
+	must(t, dir, "new", "--force", "chat")
+	if text, err := os.ReadFile(filepath.Join(dir, "chat", "notes")); err != nil || string(text) != "mine" {
+		t.Errorf("%q, %v", text, err)
+	}
+}
+
+// Files that no build has say nothing of the package.
+func TestIgnoredFiles(t *testing.T) {
+	dir := tree(t, map[string]string{
+		"go.mod": "module x\n", "gen.go": "//go:build ignore\n\npackage main\n", "lib.go": "//go:build linux || !linux\n\npackage lib\n", "x_test.go": "package lib_test\n\ntype y int\n",
+	})
+	must(t, dir, "gen", "channel", "y")
+	if text, err := os.ReadFile(filepath.Join(dir, "y.go")); err != nil || !strings.HasPrefix(string(text), "package lib\n") {
+		t.Errorf("%s, %v", text, err)
+	}
+}
+
+func TestNames(t *testing.T) {
+	for text, want := range map[string][3]string{
+		"room":       {"room", "room", "Room"},
+		"chat_room":  {"chat_room", "chatRoom", "ChatRoom"},
+		"ChatRoom":   {"chat_room", "chatRoom", "ChatRoom"},
+		"chatRoom":   {"chat_room", "chatRoom", "ChatRoom"},
+		"Chat_Room":  {"chat_room", "chatRoom", "ChatRoom"},
+		"a1_2":       {"a1_2", "a12", "A12"},
+		"chat__room": {},
+		"_x":         {},
+		"x_":         {},
+		"1x":         {},
+		"é":          {},
+		"":           {},
+	} {
+		n, err := parseName(text)
+		if got := [3]string{n.Name, n.Lower, n.Upper}; got != want || (err == nil) != (want[0] != "") {
+			t.Errorf("%q: %q, %v", text, got, err)
+		}
+	}
+}
+
+func TestBuiltFrom(t *testing.T) {
+	root := tree(t, map[string]string{"go.mod": "module " + bennuPath + "\n\ngo 1.26.0\n"})
+	here := filepath.Join(root, "cmd", "bennu", "internal", "scaffold", "source.go")
+	published := &debug.Module{Path: bennuPath, Version: "v1.2.3", Sum: "h1:x"}
+	for name, tt := range map[string]struct {
+		info *debug.BuildInfo
+		here string
+		want source // the zero one for an error
+	}{
+		"go install at a version": {&debug.BuildInfo{Main: *published}, "/nowhere/a/b/c/d/e.go", source{version: "v1.2.3"}},
+		"tool of another module":  {&debug.BuildInfo{Main: debug.Module{Path: "x"}, Deps: []*debug.Module{published}}, here, source{version: "v1.2.3"}},
+		"in its tree":             {&debug.BuildInfo{Main: debug.Module{Path: bennuPath, Version: "(devel)"}}, here, source{unpublished, root}},
+		"in its tree at a tag":    {&debug.BuildInfo{Main: debug.Module{Path: bennuPath, Version: "v1.2.3"}}, here, source{unpublished, root}},
+		"replaced": {&debug.BuildInfo{Main: debug.Module{Path: "x"}, Deps: []*debug.Module{
+			{Path: bennuPath, Version: "v1.2.3", Sum: "h1:x", Replace: &debug.Module{Path: root}}}}, here, source{unpublished, root}},
+		"without information":  {nil, here, source{unpublished, root}},
+		"with trimmed paths":   {nil, bennuPath + "/cmd/bennu/internal/scaffold/source.go", source{}},
+		"from a tree now gone": {nil, filepath.Join(t.TempDir(), "cmd", "bennu", "internal", "scaffold", "source.go"), source{}},
+	} {
+		got, err := builtFrom(tt.info, tt.here)
+		if got != tt.want || (err == nil) != (tt.want != source{}) {
+			t.Errorf("%s: %+v, %v, want %+v", name, got, err, tt.want)
+		}
+	}
+}
+
+// A program with a published version leaves the rest to go mod tidy.
+func TestPublished(t *testing.T) {
+	p := &project{Module: "example.com/chat", Binary: "chat"}
+	files, err := p.files("chat", source{version: "v1.2.3"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(files, func(f file) bool { return filepath.Base(f.path) == "go.mod" })
+	const want = "module example.com/chat\n\ngo 1.26.0\n\nrequire github.com/bennu-go/bennu v1.2.3\n"
+	if string(files[i].text) != want {
+		t.Errorf("got %q, want %q", files[i].text, want)
+	}
+	if slices.ContainsFunc(files, func(f file) bool { return filepath.Base(f.path) == "go.sum" }) {
+		t.Error("there is a go.sum")
+	}
+	var out strings.Builder
+	p.tell(&out, "chat", files, source{version: "v1.2.3"})
+	if !strings.Contains(out.String(), "  go mod tidy\n") || strings.Contains(out.String(), "replace") {
+		t.Errorf("printed %s", out.String())
+	}
+}
+
+func TestReplacement(t *testing.T) {
+	for dir, want := range map[string]string{"/src/bennu": "/src/bennu", "/my src/bennu": `"/my src/bennu"`} {
+		if got := (source{dir: dir}).replacement(); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}

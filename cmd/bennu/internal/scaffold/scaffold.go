@@ -1,0 +1,79 @@
+// Package scaffold is "bennu new" and "bennu gen": programs, channels, sockets and
+// presences to begin with. What it writes is what one would write by hand, with tests
+// that pass.
+package scaffold
+
+import (
+	"bytes"
+	"embed"
+	"errors"
+	"fmt"
+	"go/format"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/template"
+)
+
+const bennuPath = "github.com/bennu-go/bennu"
+
+//go:embed templates
+var templates embed.FS
+
+// A file is one to be written.
+type file struct {
+	path string
+	text []byte
+}
+
+// render fills in the templates of a folder. The name of a file is that of its template,
+// as rename has it.
+func render(folder string, values any, rename func(name string) string) ([]file, error) {
+	root := "templates/" + folder
+	entries, err := fs.ReadDir(templates, root)
+	if err != nil {
+		return nil, err
+	}
+	var files []file
+	for _, e := range entries {
+		t, err := template.New(e.Name()).Option("missingkey=error").ParseFS(templates, root+"/"+e.Name())
+		if err != nil {
+			return nil, err
+		}
+		var b bytes.Buffer
+		if err := t.Execute(&b, values); err != nil {
+			return nil, err
+		}
+		f := file{rename(strings.TrimSuffix(e.Name(), ".tmpl")), b.Bytes()}
+		if strings.HasSuffix(f.path, ".go") {
+			if f.text, err = format.Source(f.text); err != nil {
+				return nil, fmt.Errorf("%s: %w", f.path, err)
+			}
+		}
+		files = append(files, f)
+	}
+	return files, nil
+}
+
+// write writes all files, or none where one exists and force is not given.
+func write(files []file, force bool) error {
+	for _, f := range files {
+		_, err := os.Lstat(f.path)
+		switch {
+		case err == nil && !force:
+			return fmt.Errorf("%s exists, and nothing was written; --force overwrites it", f.path)
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
+			return err
+		}
+	}
+	for _, f := range files {
+		if err := os.MkdirAll(filepath.Dir(f.path), 0o777); err != nil {
+			return err
+		}
+		if err := os.WriteFile(f.path, f.text, 0o666); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,190 @@
+package scaffold
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
+	"github.com/bennu-go/bennu/internal/proctest"
+	"github.com/bennu-go/bennu/internal/wstest"
+)
+
+// try runs "bennu new" or "bennu gen" in the directory dir.
+func try(t *testing.T, dir string, args ...string) (out, errOut string, code int) {
+	t.Helper()
+	t.Chdir(dir)
+	var stdout, stderr strings.Builder
+	root := cli.Root(strings.NewReader(""), &stdout, &stderr, NewCommand(), GenCommand())
+	code = cli.Run(context.Background(), root, args)
+	return stdout.String(), stderr.String(), code
+}
+
+func must(t *testing.T, dir string, args ...string) (out string) {
+	t.Helper()
+	out, errOut, code := try(t, dir, args...)
+	if code != cli.OK || errOut != "" {
+		t.Fatalf("bennu %q: exit code %d after printing %q", args, code, errOut)
+	}
+	return out
+}
+
+// goCommand runs the go command in dir, with nothing but what is on this machine.
+func goCommand(t *testing.T, dir string, args ...string) {
+	t.Helper()
+	tool(t, dir, "go", args...)
+}
+
+func tool(t *testing.T, dir, name string, args ...string) (said string) {
+	t.Helper()
+	cmd := exec.Command(name, args...)
+	cmd.Dir = dir
+	cmd.Env = offline()
+	b, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s %q: %v\n%s", name, args, err, b)
+	}
+	return string(b)
+}
+
+func offline() []string {
+	return append(os.Environ(), "GOPROXY=off", "GOFLAGS=", "GOWORK=off", "GOTOOLCHAIN=local")
+}
+
+// newProgram makes one outside of the repository.
+func newProgram(t *testing.T) (dir string) {
+	t.Helper()
+	parent := t.TempDir()
+	must(t, parent, "new", "chat")
+	return filepath.Join(parent, "chat")
+}
+
+// check has a program looked at by the tools that its author would use.
+func check(t *testing.T, dir string) {
+	t.Helper()
+	if said := tool(t, dir, "gofmt", "-l", "."); said != "" {
+		t.Errorf("gofmt would change %s", said)
+	}
+	goCommand(t, dir, "vet", "./...")
+	goCommand(t, dir, "test", "-count=1", "-timeout=2m", "./...")
+	goCommand(t, dir, "mod", "tidy", "-diff") // fails when it would change anything
+}
+
+func TestNew(t *testing.T) {
+	dir := newProgram(t)
+	check(t, dir)
+
+	// A program that its test does not keep from breaking is no beginning.
+	path := filepath.Join(dir, "room.go")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, change := range map[string][2]string{
+		"shout":    {`c.Broadcast("shout", in)`, `c.BroadcastFrom("shout", in)`},
+		"ping":     {"return in, nil", "in.Body += \"!\"\n\treturn in, nil"},
+		"Validate": {"strings.TrimSpace(m.Body)", "strings.Trim(m.Body, \"x\")"},
+	} {
+		broken := strings.Replace(string(text), change[0], change[1], 1)
+		if broken == string(text) {
+			t.Fatalf("there is no %s in\n%s", change[0], text)
+		}
+		if err := os.WriteFile(path, []byte(broken), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command("go", "test", "-timeout=2m", "./...")
+		cmd.Dir, cmd.Env = dir, offline()
+		if said, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(said), "--- FAIL") {
+			t.Errorf("the tests do not notice a broken %s: %v\n%s", what, err, said)
+		}
+	}
+}
+
+// The program runs, serves a client, and ends when it is asked to.
+func TestNewRuns(t *testing.T) {
+	dir := newProgram(t)
+	binary := filepath.Join(t.TempDir(), "program")
+	goCommand(t, dir, "build", "-o", binary, ".")
+	p := proctest.Start(t, "chat", nil, binary, "-addr", "127.0.0.1:0")
+	addr := p.Await(t, `Serving on http://(\S+)\n`)[1]
+
+	ann := wstest.Dial(t, "ws://"+addr+"/socket/websocket?vsn=2.0.0")
+	ann.Join("room:lobby")
+	ann.Want("room:lobby", "ping", `{"body":"hello"}`, "ok", `{"body":"hello"}`)
+	ann.Want("room:lobby", "shout", `{"body":"hello"}`, "ok", `{}`)
+	if got := ann.Event("room:lobby", "shout").Payload; got != `{"body":"hello"}` {
+		t.Errorf("heard %s", got)
+	}
+	if code := p.Interrupt(t); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+// Everything together, with the lines put where bennu says that they belong.
+func TestGen(t *testing.T) {
+	dir := newProgram(t)
+	channel := must(t, dir, "gen", "channel", "ChatRoom")
+	socket := must(t, dir, "gen", "socket", "user")
+	presence := must(t, dir, "gen", "presence", "chat_room")
+	must(t, dir, "gen", "presence", "room")
+	must(t, dir, "gen", "channel", "--topic", "news", "news")
+
+	edit(t, filepath.Join(dir, "routes.go"), `users.Channel("room:*", roomChannel())`, "after", indented(t, channel, "Add to routes.go:"))
+	main := filepath.Join(dir, "main.go")
+	edit(t, main, "var users bennu.SocketHandler", "before", indented(t, presence, "Add to main.go, before the sockets are mounted"))
+	edit(t, main, "return endpoint, nil", "before", "_ = here\n"+indented(t, socket, "Add to main.go, with the keys of your tokens:"))
+	edit(t, main, `"github.com/bennu-go/bennu/pubsub"`, "after", `"github.com/bennu-go/bennu/token"`)
+	tool(t, dir, "gofmt", "-w", ".")
+	if !strings.Contains(socket, "\n  go mod tidy ") {
+		t.Errorf("nothing is said of the module that the token needs: %s", socket)
+	}
+	goCommand(t, dir, "mod", "tidy")
+	t.Setenv("SECRET_KEY_BASE", strings.Repeat("k", 64))
+	check(t, dir)
+	if again := must(t, dir, "gen", "socket", "admin"); strings.Contains(again, "mod tidy") {
+		t.Errorf("the module is asked for once more: %s", again)
+	}
+
+	// In a package of its own, too.
+	if err := os.Mkdir(filepath.Join(dir, "talk-room"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	must(t, dir, "gen", "channel", "--dir", "talk-room", "room")
+	goCommand(t, dir, "vet", "./...")
+	goCommand(t, dir, "test", "-count=1", "-timeout=2m", "./talk-room")
+}
+
+// indented are the lines that follow a heading, up to the next one.
+func indented(t *testing.T, text, heading string) string {
+	t.Helper()
+	found := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(heading) + `.*\n\n((?:  .*\n)+)`).FindStringSubmatch(text)
+	if found == nil {
+		t.Fatalf("there is nothing to add below %q in\n%s", heading, text)
+	}
+	return found[1]
+}
+
+// edit puts text before or after the line that has an anchor.
+func edit(t *testing.T, path, anchor, where, text string) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(string(b), "\n")
+	i := slices.IndexFunc(lines, func(l string) bool { return strings.HasPrefix(strings.TrimSpace(l), anchor) })
+	if i < 0 {
+		t.Fatalf("%s has no line %q", path, anchor)
+	}
+	if where == "after" {
+		i++
+	}
+	if err := os.WriteFile(path, []byte(strings.Join(slices.Insert(lines, i, text), "\n")), 0o666); err != nil {
+		t.Fatal(err)
+	}
+}

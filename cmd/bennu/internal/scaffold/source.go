@@ -1,0 +1,125 @@
+package scaffold
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
+)
+
+// A source is where a new program gets bennu from.
+type source struct {
+	version string
+	dir     string // of a source tree, or "" when the version is published
+}
+
+// unpublished is what the go command calls a module that has no version.
+const unpublished = "v0.0.0-00010101000000-000000000000"
+
+// findSource gives the tree that replace names, the version that this command was
+// installed as, or the tree that it was built in.
+func findSource(replace string) (source, error) {
+	if replace != "" {
+		dir, err := filepath.Abs(replace)
+		if err != nil {
+			return source{}, err
+		}
+		if !isBennu(dir) {
+			return source{}, cli.Usagef("--replace %s: there is no go.mod of %s", dir, bennuPath)
+		}
+		return source{unpublished, dir}, nil
+	}
+	info, _ := debug.ReadBuildInfo()
+	_, here, _, _ := runtime.Caller(0)
+	return builtFrom(info, here)
+}
+
+// builtFrom says where a command was built, one of whose files was here. info may be nil.
+func builtFrom(info *debug.BuildInfo, here string) (source, error) {
+	if info != nil {
+		all := append([]*debug.Module{&info.Main}, info.Deps...)
+		i := slices.IndexFunc(all, func(m *debug.Module) bool { return m.Path == bennuPath })
+		// A checksum says that it came as a version, and not from a source tree.
+		if i >= 0 && all[i].Sum != "" && all[i].Replace == nil {
+			return source{version: all[i].Version}, nil
+		}
+	}
+	const depth = 5 // cmd/bennu/internal/scaffold/source.go
+	dir := here
+	for range depth {
+		dir = filepath.Dir(dir)
+	}
+	if !filepath.IsAbs(dir) || !isBennu(dir) {
+		return source{}, cli.Usagef("this command does not know where it was built; name the source tree of %s with --replace DIR", bennuPath)
+	}
+	return source{unpublished, dir}, nil
+}
+
+func isBennu(dir string) bool {
+	text, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+	return err == nil && bytes.HasPrefix(text, []byte("module "+bennuPath+"\n"))
+}
+
+// reached are the modules that a program with channels reaches; a test finds out when
+// that changes. The tree's go.sum has those too that only tests of theirs reach.
+var reached = []string{"github.com/gobwas/httphead", "github.com/gobwas/ws", "golang.org/x/sys"}
+
+// summed are the modules whose checksums such a program needs.
+var summed = append([]string{"go.uber.org/goleak", "golang.org/x/crypto"}, reached...)
+
+// requirements gives the lines that a new program's go.mod and go.sum need from the tree,
+// so that nothing has to be asked for over a network.
+func (s source) requirements() (indirect []string, sums []byte, err error) {
+	if s.dir == "" {
+		return nil, nil, nil
+	}
+	mod, err := os.ReadFile(filepath.Join(s.dir, "go.mod"))
+	if err != nil {
+		return nil, nil, err
+	}
+	sum, err := os.ReadFile(filepath.Join(s.dir, "go.sum"))
+	if err != nil {
+		return nil, nil, err
+	}
+	versions := required(mod)
+	for _, path := range reached {
+		if versions[path] == "" {
+			return nil, nil, fmt.Errorf("%s does not require %s", filepath.Join(s.dir, "go.mod"), path)
+		}
+		indirect = append(indirect, path+" "+versions[path])
+	}
+	for line := range strings.Lines(string(sum)) {
+		f := strings.Fields(line)
+		if len(f) == 3 && slices.Contains(summed, f[0]) && strings.TrimSuffix(f[1], "/go.mod") == versions[f[0]] {
+			sums = append(sums, line...)
+		}
+	}
+	return indirect, sums, nil
+}
+
+// required reads the versions in a go.mod.
+func required(mod []byte) map[string]string {
+	versions := map[string]string{}
+	for line := range strings.Lines(string(mod)) {
+		f := strings.Fields(strings.TrimPrefix(strings.TrimSpace(line), "require "))
+		if len(f) >= 2 && strings.HasPrefix(f[1], "v") {
+			versions[f[0]] = f[1]
+		}
+	}
+	return versions
+}
+
+// replacement writes the tree as go.mod wants it.
+func (s source) replacement() string {
+	if strings.ContainsFunc(s.dir, func(c rune) bool { return strings.ContainsRune(" \t\"'`()[]{},", c) }) {
+		return strconv.Quote(s.dir)
+	}
+	return s.dir
+}
