@@ -134,6 +134,10 @@ cover: ## test coverage over all packages: a total, and coverage.html
 deps: ## install what the tests need: Chromium, the npm packages, nginx, HAProxy and Redis
 	@test/install
 
+.PHONY: docs
+docs: ## write what docs/cli.md shows of the command anew
+	BENNU_UPDATE=1 go test -count=1 -run '^TestDocs$$' ./cmd/bennu
+
 .PHONY: man
 man: ## write the manual pages of the command into ./man
 	go run ./cmd/bennu man man

@@ -75,7 +75,7 @@ func (f *signFlags) run(cmd *cobra.Command, args []string) error {
 	text := ""
 	if len(args) == 1 && args[0] != "-" {
 		text = args[0]
-	} else if text, err = read(cmd.InOrStdin(), mostData); err != nil {
+	} else if text, err = readInput(cmd, mostData); err != nil {
 		return err
 	}
 	data, err := fromJSON(text, f.atomKeys)

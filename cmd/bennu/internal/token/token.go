@@ -124,7 +124,27 @@ func readToken(cmd *cobra.Command, args []string) (string, error) {
 	if cli.IsTerminal(cmd.InOrStdin()) {
 		fmt.Fprintln(cmd.ErrOrStderr(), "Paste the token, and press Enter and Ctrl+D.")
 	}
-	return read(cmd.InOrStdin(), phx.MaxLength)
+	return readInput(cmd, phx.MaxLength)
+}
+
+// readInput reads standard input until it ends, or a signal comes. There is no way to
+// call off a read from a terminal: it ends with the process.
+func readInput(cmd *cobra.Command, most int) (string, error) {
+	type result struct {
+		text string
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		text, err := read(cmd.InOrStdin(), most)
+		done <- result{text, err}
+	}()
+	select {
+	case r := <-done:
+		return r.text, r.err
+	case <-cmd.Context().Done():
+		return "", errors.New("stopped before the end of standard input")
+	}
 }
 
 // looksLikeToken knows the beginnings of signed, encrypted and old encrypted tokens.

@@ -3,6 +3,7 @@ package token
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -157,6 +158,22 @@ func TestInspectAlone(t *testing.T) {
 			out, err, code := try(t, secret, tt.stdin, append([]string{"inspect"}, tt.args...)...)
 			expect(t, out, err, code, tt.out, tt.err, tt.code)
 		})
+	}
+}
+
+// A signal ends a command that waits for somebody to type.
+func TestStopped(t *testing.T) {
+	for _, command := range []string{"sign", "verify", "inspect"} {
+		t.Setenv(secretEnv, secret)
+		in, typed := io.Pipe()
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		var stdout, stderr strings.Builder
+		code := cli.Run(ctx, cli.Root(in, &stdout, &stderr, Command()), []string{"token", command, "--salt", "s"})
+		typed.Close() // ends the read
+		if code != cli.Failed || stdout.Len() > 0 || !strings.Contains(stderr.String(), "stopped before the end of standard input") {
+			t.Errorf("%s: exit code %d after printing %q and %q", command, code, stdout.String(), stderr.String())
+		}
 	}
 }
 
