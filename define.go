@@ -60,7 +60,8 @@ func Define[S, In, Out any](join func(ctx context.Context, ch *Channel, in In) (
 }
 
 // On handles an event from the client (Phoenix: handle_in). In is decoded from
-// JSON, or is Empty, Raw, []byte for a binary payload, or Payload for either; one
+// JSON, by its own method UnmarshalJSON where it has one and by encoding/json
+// otherwise, or is Empty, Raw, []byte for a binary payload, or Payload for either; one
 // that is a Validator is validated. Out is the reply: a value that encodes to JSON, Empty,
 // []byte for a binary reply, NoReply for none, or Reply to decide at run time.
 //

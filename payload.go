@@ -126,7 +126,7 @@ func decoderOf[In any]() func(Payload) (In, error) {
 			if p.Binary {
 				return zero, &payloadError{err: errors.New("want JSON, got binary")}
 			}
-			if err := json.Unmarshal(p.Data, target); err != nil {
+			if err := unmarshal(p.Data, target); err != nil {
 				return zero, decodeError(err)
 			}
 		}
@@ -141,6 +141,16 @@ func decoderOf[In any]() func(Payload) (In, error) {
 		}
 		return in, nil
 	}
+}
+
+// unmarshal is json.Unmarshal without its own look at text that Decode has checked, for a
+// type with code of its own for it: there are generators of such code, and with
+// it a message is decoded without reflection.
+func unmarshal(text []byte, target any) error {
+	if u, ok := target.(json.Unmarshaler); ok {
+		return u.UnmarshalJSON(text)
+	}
+	return json.Unmarshal(text, target)
 }
 
 func isValidator[In any]() bool {

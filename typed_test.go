@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -29,6 +30,14 @@ type (
 		Name string `json:"name"`
 	}
 )
+
+// own decodes itself, and takes a number only.
+type own struct{ n int }
+
+func (o *own) UnmarshalJSON(text []byte) (err error) {
+	o.n, err = strconv.Atoi(string(text))
+	return err
+}
 
 func (p positive) Validate() error {
 	if p.N < 0 {
@@ -75,6 +84,8 @@ func TestPayloads(t *testing.T) {
 	typed(d, "value", same[positive])
 	typed(d, "ptr", same[named])
 	typed(d, "ptr to ptr", same[*named])
+	typed(d, "own", func(in own) (int, error) { return in.n + 1, nil })
+	typed(d, "ptr to own", func(in *own) (int, error) { return in.n + 1, nil })
 	s := serve(t, one("*", d), nil, nil)
 	c := wstest.Dial(t, s.url)
 	c.Join("a")
@@ -106,6 +117,9 @@ func TestPayloads(t *testing.T) {
 		{"ptr", `{"name":"x"}`, "ok", `{"name":"x"}`},
 		{"ptr", `{}`, "error", `{"reason":"no name"}`},
 		{"ptr to ptr", `{}`, "error", `{"reason":"no name"}`},
+		{"own", `41`, "ok", `42`},
+		{"own", `{}`, "error", `{"reason":"invalid payload"}`},
+		{"ptr to own", `41`, "ok", `42`},
 	} {
 		c.Want("a", tc.event, tc.payload, tc.status, tc.response)
 	}

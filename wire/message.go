@@ -99,7 +99,8 @@ type Broadcast struct {
 // must not be used.
 type Serializer interface {
 	// Decode reads one message. It bounds every length, depth and count before
-	// taking memory, and it keeps data: Payload.Data may alias it.
+	// taking memory, and it keeps data: Payload.Data may alias it. A payload that
+	// is not Binary has been found to be one JSON value; nobody checks it again.
 	Decode(op Opcode, data []byte) (Message, error)
 	AppendReply(dst []byte, r *Reply) (Opcode, []byte, error)
 	AppendPush(dst []byte, p *Push) (Opcode, []byte, error)
