@@ -58,3 +58,39 @@ func TestManyWaiters(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// deep stands for a callback: it needs about 4 KiB of stack, over many frames.
+type deep struct{ done chan struct{} }
+
+func (d deep) Run() {
+	descend(40)
+	d.done <- struct{}{}
+}
+
+//go:noinline
+func descend(n int) int {
+	var frame [64]byte
+	if n > 0 {
+		frame[n] = byte(descend(n - 1))
+	}
+	return int(frame[n])
+}
+
+// BenchmarkStart is a goroutine that does as much as a small callback, against one
+// that was not made room for.
+func BenchmarkStart(b *testing.B) {
+	r := deep{make(chan struct{}, 1)}
+	b.Run("group", func(b *testing.B) {
+		var g Group
+		for b.Loop() {
+			g.Start(r)
+			<-r.done
+		}
+	})
+	b.Run("go", func(b *testing.B) {
+		for b.Loop() {
+			go r.Run()
+			<-r.done
+		}
+	})
+}

