@@ -1,0 +1,110 @@
+package client
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/bennu-go/bennu/wire"
+)
+
+// Binary is a payload of bytes. Push it to send a binary frame; take it from
+// [Push], [Join] or [On] to receive one. Version 1 of the protocol has none, and over
+// long polling Phoenix takes them but cannot send them.
+type Binary []byte
+
+// Payload is what came with a message: JSON text, or bytes when Binary is set.
+// Whoever gets one owns it.
+type Payload struct {
+	Data   []byte
+	Binary bool
+}
+
+// Decode stores the payload in *v: as [json.Unmarshal] does, except that a *Binary
+// takes bytes and a *[json.RawMessage] takes JSON text as it is. The error wraps
+// [ErrBadReply].
+func (p Payload) Decode(v any) error {
+	switch v := v.(type) {
+	case *Payload:
+		*v = p
+		return nil
+	case *Binary:
+		if !p.Binary {
+			return fmt.Errorf("%w: JSON came where bytes were due", ErrBadReply)
+		}
+		*v = p.Data
+		return nil
+	}
+	if p.Binary {
+		return fmt.Errorf("%w: bytes came where JSON was due: use Binary", ErrBadReply)
+	}
+	if raw, ok := v.(*json.RawMessage); ok {
+		*raw = p.Data
+		return nil
+	}
+	if err := json.Unmarshal(p.Data, v); err != nil {
+		return fmt.Errorf("%w: %w", ErrBadReply, err)
+	}
+	return nil
+}
+
+// Message is an event that the server sent.
+type Message struct {
+	Topic   string
+	Event   string
+	JoinRef string // of the join that it belongs to; empty for broadcasts
+	Ref     string // as a rule empty
+	Payload Payload
+}
+
+// Decode is [Payload.Decode] of the payload.
+func (m Message) Decode(v any) error { return m.Payload.Decode(v) }
+
+// Reply answers a push or a join.
+type Reply struct {
+	Status   string // "ok", unless it comes with a *ReplyError
+	Response Payload
+}
+
+// Decode is [Payload.Decode] of the response.
+func (r Reply) Decode(v any) error { return r.Response.Decode(v) }
+
+// err is nil for the status ok, else a *ReplyError.
+func (r Reply) err() error {
+	if r.Status == wire.StatusOK {
+		return nil
+	}
+	return &ReplyError{Status: r.Status, Reason: reason(r.Response), Response: r.Response}
+}
+
+// reason is the member "reason" of a payload, when that is a string.
+func reason(p Payload) string {
+	if p.Binary {
+		return ""
+	}
+	var v struct {
+		Reason any `json:"reason"`
+	}
+	_ = json.Unmarshal(p.Data, &v)
+	s, _ := v.Reason.(string)
+	return s
+}
+
+// encode makes a payload of what a program gives. A nil value is the empty object.
+func encode(v any) (wire.Payload, error) {
+	switch v := v.(type) {
+	case nil:
+		return wire.Payload{}, nil
+	case Binary:
+		return wire.Payload{Data: append([]byte(nil), v...), Binary: true}, nil
+	case Payload:
+		if v.Binary {
+			return encode(Binary(v.Data))
+		}
+		return encode(json.RawMessage(v.Data))
+	}
+	data, err := wire.AppendJSON(nil, v)
+	if err != nil {
+		return wire.Payload{}, fmt.Errorf("client: encoding the payload: %w", err)
+	}
+	return wire.Payload{Data: data}, nil
+}
