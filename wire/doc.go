@@ -30,6 +30,9 @@
 // application adds its own by writing the four methods, or by embedding [V2] and
 // overriding some.
 //
+// [ClientSerializer] is the other end, for programs that are clients: V1 and V2 write
+// each [Message] too, and read what a server sends as [Incoming].
+//
 // # What Decode accepts
 //
 // Input is untrusted. The whole message is validated in one pass against

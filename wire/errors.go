@@ -45,6 +45,7 @@ var (
 	errOpcode    = errors.New("neither a text nor a binary frame")
 	errKind      = errors.New("unknown kind of binary message")
 	errShort     = errors.New("binary message shorter than its fields")
+	errNotReply  = errors.New("reply without a status")
 )
 
 // A DecodeError tells where in the input the trouble is. It wraps [ErrMalformed]

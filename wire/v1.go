@@ -12,8 +12,11 @@ var _ Serializer = V1{}
 // Decode reads an object with the members topic, event, payload and ref, all of
 // which must be there, and perhaps join_ref; it ignores others. The opcode is not
 // looked at. The error is a [*DecodeError].
-func (V1) Decode(_ Opcode, data []byte) (Message, error) {
-	s := scanner{data: data, maxTokens: MaxTokens, tokens: 1} // the object itself
+func (V1) Decode(_ Opcode, data []byte) (Message, error) { return decodeObject(data, MaxTokens) }
+
+// decodeObject reads the object.
+func decodeObject(data []byte, maxTokens int) (Message, error) {
+	s := scanner{data: data, maxTokens: maxTokens, tokens: 1} // the object itself
 	i := s.space(0)
 	if i >= len(data) {
 		return Message{}, s.unexpected(i)

@@ -13,7 +13,7 @@ var _ Serializer = V2{}
 func (V2) Decode(op Opcode, data []byte) (Message, error) {
 	switch op {
 	case Text:
-		return decodeArray(data)
+		return decodeArray(data, MaxTokens)
 	case Binary:
 		return decodeBinary(data)
 	}
@@ -65,8 +65,8 @@ func appendRest(dst []byte, topic, event string, p *Payload) []byte {
 }
 
 // decodeArray reads the text form.
-func decodeArray(data []byte) (Message, error) {
-	s := scanner{data: data, maxTokens: MaxTokens, tokens: 1} // the array itself
+func decodeArray(data []byte, maxTokens int) (Message, error) {
+	s := scanner{data: data, maxTokens: maxTokens, tokens: 1} // the array itself
 	i := s.space(0)
 	if i >= len(data) {
 		return Message{}, s.unexpected(i)
