@@ -162,14 +162,25 @@ func (e *ConnectError) Error() string {
 // Unwrap returns Err.
 func (e *ConnectError) Unwrap() error { return e.Err }
 
-// A PanicError is a callback that panicked. The stack was logged.
+// A PanicError is a callback that panicked, or that ended its goroutine with
+// runtime.Goexit, in which case Value is nil. It was logged.
 type PanicError struct {
 	Value any
+	Stack []byte
 }
 
-// Error implements error. It does not show the value, which may have anything in it.
+// Error implements error.
 func (e *PanicError) Error() string {
-	return fmt.Sprintf("client: a callback panicked with a value of type %T", e.Value)
+	if e.Value == nil {
+		return "client: a callback called runtime.Goexit"
+	}
+	return fmt.Sprintf("client: a callback panicked: %+v", e.Value)
+}
+
+// Unwrap is the panic's value when that is an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
 }
 
 // maxQuoted is how much of a text from the server an error shows, in bytes.

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"net/http"
 	"time"
+
+	"github.com/bennu-go/bennu/internal/redact"
 )
 
 // Transport is a way to reach the server.
@@ -120,7 +122,8 @@ type Options struct {
 
 	// Trace watches the socket.
 	Trace *Trace
-	// Logger gets panics of callbacks as errors, and nothing else. The default is slog.Default().
+	// Logger gets, as errors, panics of callbacks and events that do not fit the type
+	// of On. The default is slog.Default().
 	Logger *slog.Logger
 }
 
@@ -151,6 +154,7 @@ func (o *Options) withDefaults() (*Options, error) {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
+	c.Logger = slog.New(redact.NewHandler(c.Logger.Handler()))
 	if c.ReconnectAfter == nil {
 		c.ReconnectAfter = reconnectTable.after
 	}

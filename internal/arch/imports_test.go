@@ -28,12 +28,13 @@ var layers = []struct {
 	{"tracker", []string{"internal/...", "pubsub"}},
 	{"presence", []string{"internal/...", "wire", "pubsub", "tracker", "."}},
 	{"client", []string{"internal/...", "wire"}},
+	{"client/presence", []string{"internal/...", "wire", "client"}},
 	{"token", nil},
 	{"channeltest", []string{"internal/...", "wire", "transport", "pubsub", "."}},
 	// The runner of the cases tests any server, so it knows nothing of this one.
 	{"conformance", nil},
 	{"conformance/fixture/...", []string{"..."}},
-	{"examples/...", []string{"internal/...", "wire", "transport/...", "pubsub/...", ".", "tracker", "presence", "client", "token", "channeltest", "examples/..."}},
+	{"examples/...", []string{"internal/...", "wire", "transport/...", "pubsub/...", ".", "tracker", "presence", "client", "client/presence", "token", "channeltest", "examples/..."}},
 	{"cmd/...", []string{"..."}},
 	{"test/...", []string{"..."}},
 }
@@ -85,6 +86,7 @@ func importDirection(g graph) (faults []string) {
 var reach = []struct{ packages, modules []string }{
 	{[]string{".", "wire", "transport/...", "pubsub"}, []string{"github.com/gobwas/ws", "github.com/gobwas/httphead", "golang.org/x/sys"}},
 	{[]string{"token"}, []string{"golang.org/x/crypto", "golang.org/x/sys"}},
+	{[]string{"client", "client/presence"}, []string{"github.com/coder/websocket"}},
 }
 
 // modulesFor are the modules that a package may reach; free says that it may reach

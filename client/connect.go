@@ -1,0 +1,282 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"runtime/debug"
+	"time"
+)
+
+// settled is how long a connection must last to count as one that worked, although
+// the server sent nothing on it.
+const settled = 5 * time.Second
+
+// run connects, again and again, until the socket ends. It is the goroutine that
+// reads.
+func (s *Socket) run() {
+	var (
+		failures int
+		fb       fallback
+		last     = Closed{Err: ErrClosed}
+	)
+	// Deferred, since a function of the program may end this goroutine.
+	defer func() {
+		s.closed(last)
+		s.end(last.Err)
+	}()
+	for {
+		l, err := s.connect(failures+1, &fb)
+		if err == nil {
+			opened := time.Now()
+			err = s.serve(l)
+			fb.note(l, err)
+			var broken *ProtocolError
+			if l.heard && !errors.As(err, &broken) || time.Since(opened) >= settled {
+				failures = 0
+			}
+		}
+		failures++
+		last = Closed{Transport: fb.last, WasOpen: l != nil, Err: err}
+		if s.ctx.Err() != nil {
+			last.Err = ErrClosed
+		}
+		if final(err) || errors.Is(last.Err, ErrClosed) {
+			return
+		}
+		again := last
+		again.Retry = true
+		if !fb.now {
+			again.After = s.reconnectAfter(failures)
+		}
+		s.closed(again)
+		if !s.pause(again.After) {
+			last = Closed{Transport: fb.last, Err: ErrClosed}
+			return
+		}
+	}
+}
+
+func (s *Socket) closed(c Closed) {
+	if f := s.opts.Trace.Closed; f != nil {
+		s.guard(func() { f(c) })
+	}
+}
+
+// reconnectAfter asks the program for a delay.
+func (s *Socket) reconnectAfter(try int) time.Duration {
+	d := reconnectTable.at(try)
+	s.guard(func() { d = s.opts.ReconnectAfter(try) })
+	return d
+}
+
+// pause waits, and reports false when the socket ended meanwhile.
+func (s *Socket) pause(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-s.ctx.Done():
+		return false
+	}
+}
+
+// fallback decides on the transport of the next attempt. It belongs to run.
+type fallback struct {
+	last   Transport // of the latest attempt
+	now    bool      // the next attempt is by long polling, at once
+	always bool      // and all others
+	worked bool      // a WebSocket has answered a heartbeat
+}
+
+// note learns from a connection that was open.
+func (f *fallback) note(l *link, err error) {
+	f.now = errors.Is(err, errNoProbe)
+	if l.transport == WebSocket && l.beat.answered {
+		f.worked = true
+	}
+}
+
+// errNoProbe is a WebSocket that opened and then carried nothing.
+var errNoProbe = fmt.Errorf("%w: a WebSocket that opened does not carry messages", ErrHeartbeat)
+
+// connect makes one attempt, which with a fallback may be two.
+func (s *Socket) connect(try int, f *fallback) (l *link, err error) {
+	transport, timeout := s.opts.Transport, s.opts.Timeout
+	mayFall := transport == WebSocket && s.opts.FallbackAfter > 0
+	fall := mayFall && (f.now || f.always)
+	if fall {
+		transport = LongPoll
+	} else if mayFall {
+		timeout = min(timeout, s.opts.FallbackAfter)
+	}
+	f.last, f.now = transport, false
+	l, err = s.try(try, transport, timeout)
+	if err != nil && mayFall && !fall && s.ctx.Err() == nil {
+		s.closed(Closed{Transport: transport, Err: err, Retry: true})
+		fall, f.last = true, LongPoll
+		l, err = s.try(try, LongPoll, s.opts.Timeout)
+	}
+	if err == nil && fall && !f.worked {
+		f.always = true
+	}
+	s.mu.Lock()
+	s.attempt = err
+	s.mu.Unlock()
+	if err == nil {
+		l.probing = mayFall && !fall
+	}
+	select {
+	case s.first <- err:
+	default: // it was not the first
+	}
+	return l, err
+}
+
+// try makes one attempt by one transport.
+func (s *Socket) try(try int, transport Transport, timeout time.Duration) (*link, error) {
+	at := *s.base
+	at.User, at.RawQuery = nil, ""
+	if transport == WebSocket {
+		at.Scheme = map[string]string{"http": "ws", "https": "wss"}[at.Scheme]
+	}
+	at = *at.JoinPath(transport.String())
+	attempt := Attempt{URL: at.String(), Transport: transport, Try: try}
+	if f := s.opts.Trace.Connecting; f != nil {
+		s.guard(func() { f(attempt) })
+	}
+	ctx, cancel := context.WithTimeoutCause(s.ctx, timeout, ErrTimeout)
+	defer cancel()
+	c, err := s.open(ctx, at, transport)
+	if err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		}
+		return nil, &ConnectError{transport, err}
+	}
+	if f := s.opts.Trace.Open; f != nil {
+		s.guard(func() { f(attempt) })
+	}
+	return &link{socket: s, conn: c, transport: transport}, nil
+}
+
+// open asks the program for what goes into the request, and makes it.
+func (s *Socket) open(ctx context.Context, at url.URL, transport Transport) (c conn, err error) {
+	params, token := s.opts.Params, s.opts.AuthToken
+	if p := s.guard(func() {
+		if f := s.opts.ParamsFunc; f != nil {
+			if params, err = f(ctx); err != nil {
+				err = fmt.Errorf("client: ParamsFunc: %w", err)
+				return
+			}
+		}
+		if f := s.opts.AuthTokenFunc; f != nil {
+			if token, err = f(ctx); err != nil {
+				err = fmt.Errorf("client: AuthTokenFunc: %w", err)
+			}
+		}
+	}); p != nil {
+		return nil, p
+	}
+	if err != nil {
+		return nil, err
+	}
+	at.User = s.base.User
+	if at.RawQuery, err = query(s.base.RawQuery, params, s.opts.Version); err != nil {
+		return nil, err
+	}
+	if transport == LongPoll {
+		return openLongPoll(ctx, s, &at, token)
+	}
+	return openWebSocket(ctx, s, &at, token)
+}
+
+// serve reads from an open connection until it ends, and returns why.
+func (s *Socket) serve(l *link) error {
+	s.openedBy(l)
+	err := s.readAll(l)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l.cause != nil {
+		return l.cause
+	}
+	code := closeNormal
+	var broken *ProtocolError
+	if errors.As(err, &broken) {
+		code = closeProtocol
+	}
+	l.failLocked(err, code, "")
+	return err
+}
+
+// openedBy makes a connection the one of the socket, and joins what there is to join.
+func (s *Socket) openedBy(l *link) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.link = l
+	if s.closing {
+		l.failLocked(ErrClosed, closeNormal, "")
+		return
+	}
+	close(s.opened)
+	l.startBeatLocked()
+	for _, list := range s.topics {
+		for _, ch := range append([]*Channel(nil), list...) {
+			ch.openLocked()
+		}
+	}
+}
+
+// readAll reads and decodes. A panic here would be a fault of the decoder; the bytes
+// that caused it must not end the program.
+func (s *Socket) readAll(l *link) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &ProtocolError{s.panicked("reading a message", v)}
+		}
+	}()
+	for {
+		op, data, err := l.conn.read()
+		if err != nil {
+			return err
+		}
+		in, err := s.serializer.DecodeIncoming(op, data)
+		if f := s.opts.Trace.Received; f != nil {
+			frame := Frame{Transport: l.transport, Opcode: op, Data: data, Status: in.Status, Err: err}
+			if err == nil {
+				frame.Message = &in.Message
+			}
+			s.guard(func() { f(frame) })
+		}
+		if err != nil {
+			return &ProtocolError{err}
+		}
+		s.receive(l, &in)
+	}
+}
+
+// guard calls a function of the program. A panic is logged and returned.
+func (s *Socket) guard(f func()) (p *PanicError) {
+	returned := false
+	defer func() {
+		if !returned {
+			p = s.panicked("a function of Options", recover())
+		}
+	}()
+	f()
+	returned = true
+	return nil
+}
+
+// maxStack bounds what a stack takes in a log, in bytes.
+const maxStack = 8 << 10
+
+// panicked logs a panic, with the stack of the caller's caller.
+func (s *Socket) panicked(where string, value any) *PanicError {
+	stack := debug.Stack()
+	p := &PanicError{Value: value, Stack: stack[:min(len(stack), maxStack)]}
+	s.opts.Logger.Error("client: panic", "in", where, "error", p.Error(), "stack", string(p.Stack))
+	return p
+}

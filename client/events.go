@@ -1,0 +1,260 @@
+package client
+
+import (
+	"context"
+	"iter"
+	"slices"
+
+	"github.com/bennu-go/bennu/wire"
+)
+
+// handler is a callback of a channel.
+type handler struct {
+	event   string
+	message func(Message)         // of On
+	change  func(Message) Message // of OnMessage
+	err     func(error)           // of OnError
+	close   func(error)           // of OnClose
+}
+
+// On calls f with every event of this name that comes in while the channel is joined. off
+// ends it. The payload is shared with other callbacks and must not be changed.
+func (ch *Channel) On(event string, f func(Message)) (off func()) {
+	return ch.add(&handler{event: event, message: f})
+}
+
+// On is [Channel.On] with the payload decoded, as by [Payload.Decode]. An event
+// whose payload does not fit In is logged, without it, and passed over.
+func On[In any](ch *Channel, event string, f func(In)) (off func()) {
+	return ch.On(event, func(m Message) {
+		var in In
+		if err := m.Decode(&in); err != nil {
+			ch.socket.opts.Logger.Error("client: an event does not fit its callback", "topic", ch.topic, "event", event)
+			return
+		}
+		f(in)
+	})
+}
+
+// OnMessage calls f with every event of the channel before its callbacks and
+// iterators see it, which they do as f returns it. Several are called in the order of
+// their registration. Replies do not come here. off ends it.
+func (ch *Channel) OnMessage(f func(Message) Message) (off func()) {
+	return ch.add(&handler{change: f})
+}
+
+// OnError calls f each time the channel goes down to join again, with the
+// reason: a [*ReplyError] or [ErrTimeout] of a join, [*ChannelError], [*TransportError],
+// [ErrSlow] or [*PanicError]. What the server sends until the next join is lost. off ends it.
+func (ch *Channel) OnError(f func(error)) (off func()) { return ch.add(&handler{err: f}) }
+
+// OnClose calls f when the channel has ended for good, with the reason: [ErrLeft],
+// [ErrEnded], [ErrClosed] or a [*CloseError]. It is the last callback. off ends it.
+func (ch *Channel) OnClose(f func(error)) (off func()) { return ch.add(&handler{close: f}) }
+
+func (ch *Channel) add(h *handler) (off func()) {
+	ch.socket.mu.Lock()
+	defer ch.socket.mu.Unlock()
+	ch.handlers = append(slices.Clip(ch.handlers), h)
+	return func() {
+		ch.socket.mu.Lock()
+		defer ch.socket.mu.Unlock()
+		ch.handlers = without(ch.handlers, h)
+	}
+}
+
+// wantsLocked reports whether anyone is interested in an event.
+func (ch *Channel) wantsLocked(event string) bool {
+	for _, h := range ch.handlers {
+		if h.change != nil || h.message != nil && h.event == event {
+			return true
+		}
+	}
+	return slices.ContainsFunc(ch.feeds, func(f *feed) bool { return f.wants(event) })
+}
+
+// handle calls the callbacks for one item of the mailbox.
+func (ch *Channel) handle(it item) {
+	ch.socket.mu.Lock()
+	handlers, feeds := ch.handlers, ch.feeds
+	ch.socket.mu.Unlock()
+	switch it.kind {
+	case itemMessage:
+		for _, h := range handlers {
+			if h.change != nil {
+				ch.call(func() { it.message = h.change(it.message) })
+			}
+		}
+		for _, f := range feeds {
+			f.offer(it.message)
+		}
+		for _, h := range handlers {
+			if h.message != nil && h.event == it.message.Event {
+				ch.call(func() { h.message(it.message) })
+			}
+		}
+	case itemError:
+		for _, h := range handlers {
+			if h.err != nil {
+				ch.call(func() { h.err(it.err) })
+			}
+		}
+	case itemClose:
+		for _, f := range feeds {
+			f.end(it.err)
+		}
+		for _, h := range handlers {
+			if h.close != nil {
+				ch.call(func() { h.close(it.err) })
+			}
+		}
+	}
+}
+
+// call calls a callback. A panic takes the channel down.
+func (ch *Channel) call(f func()) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		p := ch.socket.panicked("a callback of "+ch.topic, recover())
+		ch.socket.mu.Lock()
+		defer ch.socket.mu.Unlock()
+		ch.giveUpLocked(p)
+	}()
+	f()
+	returned = true
+}
+
+// feed is what waits for one iterator.
+type feed struct {
+	channel *Channel
+	events  []string // none for all
+
+	// The socket's lock guards what follows.
+	items []Message
+	count count
+	wake  chan struct{} // holds one when there is something new
+	err   error         // why nothing more comes
+	stop  func() bool
+}
+
+// Events returns an iterator over the events with these names, or all when there are none. It
+// collects from the call of Events on, so call it before Join to miss nothing, and is to be
+// ranged over by one goroutine.
+//
+// The last step has an error: why the channel ended ([ErrLeft], [ErrEnded], ...), the cause of
+// ctx, or [ErrSlow] when more than Options.MaxQueued messages waited to be taken.
+// What came before is still delivered, but for the end of ctx. Breaking out of the loop
+// ends the collecting; then, as after the last step, the iterator has nothing more.
+//
+// When the channel goes down and joins again the iterator goes on: see [Channel.OnError].
+func (ch *Channel) Events(ctx context.Context, events ...string) iter.Seq2[Message, error] {
+	f := &feed{channel: ch, events: slices.Clone(events), wake: make(chan struct{}, 1)}
+	s := ch.socket
+	s.mu.Lock()
+	if ch.ended != nil {
+		f.err = ch.ended
+	} else {
+		ch.feeds = append(slices.Clip(ch.feeds), f)
+	}
+	s.mu.Unlock()
+	stop := context.AfterFunc(ctx, func() { f.end(context.Cause(ctx)) })
+	return func(yield func(Message, error) bool) {
+		defer stop()
+		defer f.end(ErrLeft)
+		for {
+			if ctx.Err() != nil {
+				f.discard()
+				yield(Message{}, context.Cause(ctx))
+				return
+			}
+			m, err, ok := f.take()
+			switch {
+			case !ok:
+				select {
+				case <-f.wake:
+				case <-ctx.Done():
+				}
+			case err != nil:
+				yield(Message{}, err)
+				return
+			default:
+				if !yield(m, nil) {
+					f.discard()
+					return
+				}
+			}
+		}
+	}
+}
+
+func (f *feed) wants(event string) bool {
+	return len(f.events) == 0 || slices.Contains(f.events, event)
+}
+
+// offer adds a message, if it is wanted.
+func (f *feed) offer(m Message) {
+	if !f.wants(m.Event) {
+		return
+	}
+	s := f.channel.socket
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f.err != nil {
+		return
+	}
+	p := wire.Payload(m.Payload)
+	if f.count.exceeded(p, s.opts.MaxQueued, s.opts.MaxQueuedBytes) {
+		f.endLocked(ErrSlow)
+		return
+	}
+	f.items = append(f.items, m)
+	f.count.add(p)
+	f.wakeUp()
+}
+
+// take returns the next message, or the error that comes after the last; ok is false when
+// neither is there.
+func (f *feed) take() (m Message, err error, ok bool) {
+	f.channel.socket.mu.Lock()
+	defer f.channel.socket.mu.Unlock()
+	if len(f.items) == 0 {
+		return m, f.err, f.err != nil
+	}
+	m = f.items[0]
+	f.items[0] = Message{}
+	f.items = f.items[1:]
+	f.count.remove(wire.Payload(m.Payload))
+	return m, nil, true
+}
+
+// end stops the collecting. The first reason counts.
+func (f *feed) end(err error) {
+	f.channel.socket.mu.Lock()
+	defer f.channel.socket.mu.Unlock()
+	f.endLocked(err)
+}
+
+func (f *feed) endLocked(err error) {
+	if f.err != nil {
+		return
+	}
+	f.err = err
+	f.channel.feeds = without(f.channel.feeds, f)
+	f.wakeUp()
+}
+
+func (f *feed) discard() {
+	f.channel.socket.mu.Lock()
+	defer f.channel.socket.mu.Unlock()
+	f.items, f.count = nil, count{}
+}
+
+func (f *feed) wakeUp() {
+	select {
+	case f.wake <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,211 @@
+package client
+
+import (
+	"errors"
+
+	"github.com/bennu-go/bennu/wire"
+)
+
+// Codes of closing.
+const (
+	closeNormal    = 1000
+	closeProtocol  = 1002
+	closeNoStatus  = 1005
+	closeForbidden = 1008
+	closeTooBig    = 1009
+	closeInternal  = 1011
+	closeGone      = 3410
+)
+
+// conn is a connection of either transport.
+type conn interface {
+	// read returns the next frame, which belongs to the caller. One goroutine calls it.
+	read() (wire.Opcode, []byte, error)
+	// write sends frames in order. One goroutine at a time calls it.
+	write(frames []frame) error
+	// close ends the connection with a code, which takes two seconds at most. It makes
+	// read and write return, at the latest when it does.
+	close(code int, reason string)
+}
+
+// frame is a frame to be sent.
+type frame struct {
+	op   wire.Opcode
+	data []byte
+}
+
+// link is an open connection as the socket sees it. The socket's lock guards it.
+type link struct {
+	socket    *Socket
+	conn      conn
+	transport Transport
+
+	queue   []wire.Message // to be sent
+	writing bool           // a goroutine sends the queue
+	flushed chan struct{}  // closed when the queue is empty; nil while nobody waits
+
+	cause   error // why it went down, when that was decided here
+	heard   bool  // the server has sent a message
+	beat    beat
+	probing bool // a first answer to a heartbeat must come within FallbackAfter
+}
+
+// sendLocked queues a message, whatever is waiting already.
+func (l *link) sendLocked(m wire.Message) {
+	l.queue = append(l.queue, m)
+	l.socket.buffered.add(m.Payload)
+	if !l.writing {
+		l.writing = true
+		l.socket.tasks.Start(l)
+	}
+}
+
+// Run sends the queue until it is empty. It is called by the task group, and by
+// nobody else.
+func (l *link) Run() {
+	s := l.socket
+	var batch []wire.Message
+	for {
+		s.mu.Lock()
+		for i := range batch {
+			s.buffered.remove(batch[i].Payload)
+		}
+		batch, l.queue = l.queue, nil
+		if len(batch) == 0 || s.link != l {
+			for i := range batch {
+				s.buffered.remove(batch[i].Payload)
+			}
+			l.writing = false
+			if l.flushed != nil {
+				close(l.flushed)
+				l.flushed = nil
+			}
+			s.mu.Unlock()
+			return
+		}
+		s.mu.Unlock()
+		if err := l.write(batch); err != nil {
+			l.fail(err, closeInternal, "")
+		}
+	}
+}
+
+// write encodes messages and sends them.
+func (l *link) write(batch []wire.Message) error {
+	frames := make([]frame, 0, len(batch))
+	for i := range batch {
+		op, data, err := l.socket.serializer.AppendMessage(nil, &batch[i])
+		if err != nil {
+			return err // cannot be: encodable has looked
+		}
+		if sent := l.socket.opts.Trace.Sent; sent != nil {
+			l.socket.guard(func() { sent(Frame{Transport: l.transport, Opcode: op, Data: data, Message: &batch[i]}) })
+		}
+		frames = append(frames, frame{op, data})
+	}
+	return l.conn.write(frames)
+}
+
+// flushedLocked returns a channel that is closed when nothing waits to be sent.
+func (l *link) flushedLocked() <-chan struct{} {
+	if l.flushed != nil {
+		return l.flushed
+	}
+	ch := make(chan struct{})
+	if l.writing {
+		l.flushed = ch
+	} else {
+		close(ch)
+	}
+	return ch
+}
+
+// fail takes the connection down for a reason of our own. The first reason counts.
+func (l *link) fail(err error, code int, reason string) {
+	l.socket.mu.Lock()
+	l.failLocked(err, code, reason)
+	l.socket.mu.Unlock()
+}
+
+func (l *link) failLocked(err error, code int, reason string) {
+	if l.cause != nil {
+		return
+	}
+	l.cause = err
+	l.downLocked(err)
+	l.socket.tasks.Go(func() { l.conn.close(code, reason) })
+}
+
+// downLocked cuts the connection off from the socket and its channels.
+func (l *link) downLocked(err error) {
+	s := l.socket
+	if s.link != l {
+		return
+	}
+	s.link = nil
+	s.opened = make(chan struct{})
+	l.beat.stopLocked()
+	for i := range l.queue {
+		s.buffered.remove(l.queue[i].Payload)
+	}
+	l.queue = nil
+	for ref, w := range s.waiting {
+		delete(s.waiting, ref)
+		w.finish(&InterruptedError{transportError(err)})
+	}
+	if s.closing {
+		return // end closes the channels
+	}
+	if final(err) {
+		return
+	}
+	for _, list := range s.topics {
+		for _, ch := range list {
+			if ch.state == StateJoining || ch.state == StateJoined {
+				ch.errorLocked(transportError(err))
+			}
+			ch.rejoinTries = 0
+		}
+	}
+}
+
+// transportError says to a channel why its connection went down.
+func transportError(err error) *TransportError {
+	var closed *CloseError
+	switch {
+	case errors.Is(err, ErrHeartbeat):
+		return &TransportError{ReasonHeartbeat, err}
+	case errors.As(err, &closed), errors.Is(err, ErrClosed):
+		return &TransportError{ReasonClosed, err}
+	}
+	return &TransportError{ReasonError, err}
+}
+
+// final reports whether a connection that ended for this reason is the last one.
+func final(err error) bool {
+	var closed *CloseError
+	return errors.As(err, &closed) && closed.Code == closeNormal
+}
+
+// waiter waits for the reply to a heartbeat or a leave.
+type waiter struct {
+	topic   string
+	joinRef string // of a leave
+	done    chan struct{}
+	err     error
+}
+
+func (w *waiter) finish(err error) {
+	w.err = err
+	close(w.done)
+}
+
+// waitLocked makes a waiter for a ref.
+func (s *Socket) waitLocked(ref, topic, joinRef string) *waiter {
+	w := &waiter{topic: topic, joinRef: joinRef, done: make(chan struct{})}
+	if s.waiting == nil {
+		s.waiting = map[string]*waiter{}
+	}
+	s.waiting[ref] = w
+	return w
+}

@@ -1,0 +1,234 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/bennu-go/bennu/wire"
+)
+
+// Bounds on what is posted at once: those of the server.
+const (
+	maxBatch      = 100
+	maxBatchBytes = 4_000_000
+)
+
+// quick is how soon an empty answer to a poll is too soon: the server does not hold
+// polls, and has to be asked less often.
+const quick = 50 * time.Millisecond
+
+// longPoll is a conn.
+type longPoll struct {
+	socket *Socket
+	url    *url.URL
+	auth   string
+	token  string // of the session
+	ctx    context.Context
+	cancel context.CancelFunc
+
+	came  []string // messages of the last poll that were not read yet
+	empty int      // polls in a row that were answered too soon
+}
+
+// answer is the body of a response.
+type answer struct {
+	Status   int      `json:"status"`
+	Token    string   `json:"token"`
+	Messages []string `json:"messages"`
+}
+
+// openLongPoll begins a session. ctx bounds that alone.
+func openLongPoll(ctx context.Context, s *Socket, at *url.URL, auth string) (conn, error) {
+	p := &longPoll{socket: s, url: at, auth: auth}
+	a, err := p.do(ctx, http.MethodGet, nil, "")
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case a.Status != http.StatusGone:
+		return nil, &RefusedError{a.Status}
+	case a.Token == "":
+		return nil, &ProtocolError{errors.New("a session without a token")}
+	}
+	p.token = a.Token
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	return p, nil
+}
+
+func (p *longPoll) read() (wire.Opcode, []byte, error) {
+	for len(p.came) == 0 {
+		start := time.Now()
+		a, err := p.bounded(http.MethodGet, nil, "")
+		switch {
+		case err != nil:
+			return 0, nil, err
+		case a.Status == http.StatusOK, a.Status == http.StatusNoContent:
+			p.came = a.Messages
+		case a.Status == http.StatusGone:
+			return 0, nil, &CloseError{closeGone, "session_gone"}
+		case a.Status == http.StatusForbidden:
+			return 0, nil, &CloseError{closeForbidden, "unauthorized"}
+		default:
+			return 0, nil, &CloseError{closeInternal, fmt.Sprintf("a poll was answered with status %d", a.Status)}
+		}
+		if err := p.pace(start); err != nil {
+			return 0, nil, err
+		}
+	}
+	m := p.came[0]
+	p.came[0] = ""
+	p.came = p.came[1:]
+	return wire.Text, []byte(m), nil
+}
+
+// pace waits when polls are answered at once with nothing.
+func (p *longPoll) pace(start time.Time) error {
+	if len(p.came) > 0 || time.Since(start) >= quick {
+		p.empty = 0
+		return nil
+	}
+	p.empty++
+	timer := time.NewTimer(reconnectTable.at(p.empty))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-p.ctx.Done():
+		return fmt.Errorf("client: connection lost: %w", p.ctx.Err())
+	}
+}
+
+// write posts frames in batches. Version 1 has none.
+func (p *longPoll) write(frames []frame) error {
+	if p.socket.opts.Version == V1 {
+		for _, f := range frames {
+			if err := p.post(f.data, "application/json"); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	var body []byte
+	lines := 0
+	for i, f := range frames {
+		if lines > 0 {
+			body = append(body, '\n')
+		}
+		if f.op == wire.Binary {
+			body = base64.StdEncoding.AppendEncode(body, f.data)
+		} else {
+			body = append(body, f.data...)
+		}
+		lines++
+		if i+1 < len(frames) && lines < maxBatch && len(body)+base64.StdEncoding.EncodedLen(len(frames[i+1].data)) < maxBatchBytes {
+			continue
+		}
+		if err := p.post(body, "application/x-ndjson"); err != nil {
+			return err
+		}
+		body, lines = nil, 0
+	}
+	return nil
+}
+
+func (p *longPoll) post(body []byte, contentType string) error {
+	a, err := p.bounded(http.MethodPost, body, contentType)
+	switch {
+	case err != nil:
+		return err
+	case a.Status == http.StatusGone:
+		return &CloseError{closeGone, "session_gone"}
+	case a.Status != http.StatusOK:
+		return &CloseError{closeInternal, fmt.Sprintf("a post was answered with status %d", a.Status)}
+	}
+	return nil
+}
+
+// close abandons the session, which the server ends when no polls come.
+func (p *longPoll) close(int, string) { p.cancel() }
+
+// bounded is do within PollTimeout.
+func (p *longPoll) bounded(method string, body []byte, contentType string) (answer, error) {
+	ctx, cancel := context.WithTimeout(p.ctx, p.socket.opts.PollTimeout)
+	defer cancel()
+	a, err := p.do(ctx, method, body, contentType)
+	if err == nil {
+		return a, nil
+	}
+	var (
+		refused *RefusedError
+		broken  *ProtocolError
+	)
+	switch {
+	case p.ctx.Err() == nil && ctx.Err() != nil:
+		return a, &CloseError{closeNoStatus, "timeout"}
+	case errors.As(err, &refused):
+		return a, &CloseError{closeInternal, fmt.Sprintf("a request was answered with status %d", refused.Status)}
+	case errors.As(err, &broken):
+		return a, err
+	}
+	return a, fmt.Errorf("client: connection lost: %w", err)
+}
+
+// do makes one request. An answer without a status in its body is a *RefusedError when
+// that of HTTP is no success, and a *ProtocolError else.
+func (p *longPoll) do(ctx context.Context, method string, body []byte, contentType string) (a answer, err error) {
+	at := *p.url
+	if p.token != "" {
+		at.RawQuery += "&token=" + url.QueryEscape(p.token) // for servers that know no header for it
+	}
+	req, err := http.NewRequestWithContext(ctx, method, at.String(), bytes.NewReader(body))
+	if err != nil {
+		return a, withoutURL(err)
+	}
+	for name, values := range p.socket.opts.Header {
+		req.Header[name] = values
+	}
+	req.Host = req.Header.Get("Host")
+	req.Header.Set("Accept", "application/json")
+	if contentType != "" {
+		req.Header.Set("Content-Type", contentType)
+	}
+	if p.auth != "" && method == http.MethodGet {
+		req.Header.Set("X-Phoenix-AuthToken", p.auth)
+	}
+	if p.token != "" {
+		req.Header.Set("X-Phoenix-Longpoll-Token", p.token)
+	}
+	resp, err := p.socket.opts.HTTPClient.Do(req)
+	if err != nil {
+		return a, withoutURL(err)
+	}
+	defer resp.Body.Close()
+	bound := int64(p.socket.opts.MaxMessage)
+	text, err := p.readBody(resp.Body, bound)
+	if err != nil {
+		return a, err
+	}
+	if err := json.Unmarshal(text, &a); err == nil && a.Status != 0 {
+		return a, nil
+	}
+	if resp.StatusCode >= 300 {
+		return answer{}, &RefusedError{resp.StatusCode}
+	}
+	return answer{}, &ProtocolError{errors.New("the answer has no status")}
+}
+
+func (p *longPoll) readBody(r io.Reader, bound int64) ([]byte, error) {
+	if bound == Unlimited {
+		return io.ReadAll(r)
+	}
+	text, err := io.ReadAll(io.LimitReader(r, bound+1))
+	if err == nil && int64(len(text)) > bound {
+		return nil, &ProtocolError{fmt.Errorf("an answer of more than %d bytes", bound)}
+	}
+	return text, err
+}

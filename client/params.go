@@ -1,0 +1,79 @@
+package client
+
+import (
+	"fmt"
+	"maps"
+	"net/url"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// maxParamDepth bounds how far parameters nest, which a map within itself would
+// do without end.
+const maxParamDepth = 32
+
+// query writes parameters and the version as the query of a URL: params first,
+// sorted by key, those within others as a[b]=c, elements of lists as a[0]=c.
+func query(before string, params map[string]any, v Version) (string, error) {
+	var b strings.Builder
+	b.WriteString(before)
+	for _, key := range slices.Sorted(maps.Keys(params)) {
+		if err := appendParam(&b, url.QueryEscape(key), params[key], 0); err != nil {
+			return "", err
+		}
+	}
+	appendPair(&b, "vsn", v.String())
+	return b.String(), nil
+}
+
+func appendPair(b *strings.Builder, key, value string) {
+	if b.Len() > 0 {
+		b.WriteByte('&')
+	}
+	b.WriteString(key + "=" + url.QueryEscape(value))
+}
+
+func appendParam(b *strings.Builder, key string, value any, depth int) error {
+	if depth > maxParamDepth {
+		return fmt.Errorf("client: params are nested more than %d deep", maxParamDepth)
+	}
+	switch v := value.(type) {
+	case nil:
+		return nil
+	case fmt.Stringer, error, []byte:
+		if text, ok := v.([]byte); ok {
+			value = string(text)
+		}
+		appendPair(b, key, fmt.Sprint(value))
+		return nil
+	}
+	v := reflect.ValueOf(value)
+	switch v.Kind() {
+	case reflect.Map:
+		keys := map[string]reflect.Value{}
+		for _, k := range v.MapKeys() {
+			keys[fmt.Sprint(k)] = k
+		}
+		for _, name := range slices.Sorted(maps.Keys(keys)) {
+			if err := appendParam(b, key+"["+url.QueryEscape(name)+"]", v.MapIndex(keys[name]).Interface(), depth+1); err != nil {
+				return err
+			}
+		}
+	case reflect.Slice, reflect.Array:
+		for i := range v.Len() {
+			if err := appendParam(b, key+"["+strconv.Itoa(i)+"]", v.Index(i).Interface(), depth+1); err != nil {
+				return err
+			}
+		}
+	case reflect.Pointer:
+		if v.IsNil() {
+			return nil
+		}
+		return appendParam(b, key, v.Elem().Interface(), depth+1)
+	default:
+		appendPair(b, key, fmt.Sprint(value))
+	}
+	return nil
+}

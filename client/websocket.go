@@ -1,0 +1,114 @@
+package client
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/bennu-go/bennu/wire"
+)
+
+// closeTime bounds how long the server has to answer when a connection is closed.
+const closeTime = 2 * time.Second
+
+// The subprotocols by which a token is sent. The prefix notwithstanding, it is in the
+// standard alphabet.
+const (
+	tokenProtocol = "phoenix"
+	tokenPrefix   = "base64url.bearer.phx."
+)
+
+// webSocket is a conn.
+type webSocket struct {
+	conn   *websocket.Conn
+	ctx    context.Context // ends with the connection
+	cancel context.CancelFunc
+}
+
+// openWebSocket connects. ctx bounds that alone.
+func openWebSocket(ctx context.Context, s *Socket, at *url.URL, token string) (conn, error) {
+	opts := &websocket.DialOptions{HTTPClient: s.opts.HTTPClient, HTTPHeader: s.opts.Header.Clone()}
+	opts.Host = opts.HTTPHeader.Get("Host")
+	if token != "" {
+		opts.Subprotocols = []string{tokenProtocol, tokenPrefix + base64.RawStdEncoding.EncodeToString([]byte(token))}
+	}
+	c, response, err := websocket.Dial(ctx, at.String(), opts)
+	if err != nil {
+		if response == nil {
+			return nil, withoutURL(err)
+		}
+		if response.StatusCode != http.StatusSwitchingProtocols {
+			return nil, &RefusedError{response.StatusCode}
+		}
+		return nil, &ProtocolError{errors.New("the handshake is wrong")}
+	}
+	c.SetReadLimit(int64(s.opts.MaxMessage))
+	w := &webSocket{conn: c}
+	w.ctx, w.cancel = context.WithCancel(context.Background())
+	return w, nil
+}
+
+// withoutURL takes the URL out of an error of net/http: its query has the parameters.
+func withoutURL(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
+
+func (w *webSocket) read() (wire.Opcode, []byte, error) {
+	kind, data, err := w.conn.Read(w.ctx)
+	if err != nil {
+		return 0, nil, readError(err)
+	}
+	if kind == websocket.MessageBinary {
+		return wire.Binary, data, nil
+	}
+	return wire.Text, data, nil
+}
+
+// readError tells a close from a fault of the server and from one of the network.
+func readError(err error) error {
+	var (
+		closed  websocket.CloseError
+		network net.Error
+	)
+	switch {
+	case errors.As(err, &closed):
+		return &CloseError{Code: int(closed.Code), Reason: closed.Reason}
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed), errors.Is(err, io.ErrClosedPipe),
+		errors.Is(err, context.Canceled), errors.As(err, &network):
+		return fmt.Errorf("client: connection lost: %w", err)
+	}
+	return &ProtocolError{err}
+}
+
+func (w *webSocket) write(frames []frame) error {
+	for _, f := range frames {
+		kind := websocket.MessageText
+		if f.op == wire.Binary {
+			kind = websocket.MessageBinary
+		}
+		if err := w.conn.Write(w.ctx, kind, f.data); err != nil {
+			return readError(err)
+		}
+	}
+	return nil
+}
+
+func (w *webSocket) close(code int, reason string) {
+	timer := time.AfterFunc(closeTime, w.cancel)
+	_ = w.conn.Close(websocket.StatusCode(code), reason)
+	timer.Stop()
+	w.cancel()
+	_ = w.conn.CloseNow()
+}
