@@ -1,0 +1,389 @@
+package client_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/bennu-go/bennu/client"
+)
+
+func TestJoinRefIsTheFreshRefOfTheJoin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPeer(t)
+		s, c := p.dial(nil)
+		a, b := s.Channel("a", object{"x": 1}), s.Channel("b", nil)
+		go func() {
+			m := c.acceptJoin("a")
+			if m.JoinRef != m.Ref || m.Ref.IsNull() || string(m.Payload.Data) != `{"x":1}` {
+				t.Errorf("join %+v", m)
+			}
+			n := c.acceptJoin("b")
+			if n.Ref == m.Ref {
+				t.Errorf("two joins with the ref %s", n.Ref)
+			}
+		}()
+		for _, ch := range []*client.Channel{a, b} {
+			if _, err := ch.Join(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if ch.JoinRef() == "" {
+				t.Error("no join_ref")
+			}
+		}
+		if _, err := a.Join(t.Context()); !errors.Is(err, client.ErrJoined) {
+			t.Errorf("second join: %v", err)
+		}
+	})
+}
+
+func TestJoinBeforeTheSocketIsOpen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPeer(t)
+		s := wsV2.connect(t, peerURL, p.options(nil))
+		ch := s.Channel("a", nil)
+		done := make(chan error, 1)
+		go func() {
+			_, err := ch.Join(t.Context())
+			done <- err
+		}()
+		time.Sleep(time.Second)
+		p.accept().acceptJoin("a")
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestJoinErrorIsToldAndRejoinScheduled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPeer(t)
+		delays := []time.Duration{1000, 2000, 5000, 10000, 10000}
+		s, c := p.dial(&client.Options{RejoinAfter: tableOf(delays...), HeartbeatInterval: time.Hour})
+		ch := s.Channel("a", nil)
+		errs := make(chan error, 10)
+		ch.OnError(func(err error) { errs <- err })
+		go func() { c.reply(c.expect("a", "phx_join"), "error", `{"reason":"full"}`) }()
+		_, err := ch.Join(t.Context())
+		var refused *client.ReplyError
+		if !errors.As(err, &refused) || refused.Status != "error" || refused.Reason != "full" || ch.State() != client.StateErrored {
+			t.Fatalf("join: %v, state %v", err, ch.State())
+		}
+		if err := <-errs; !errors.As(err, &refused) {
+			t.Errorf("OnError got %v", err)
+		}
+		last := time.Now()
+		for i, want := range delays {
+			m := c.expect("a", "phx_join")
+			if got := time.Since(last); got != want*time.Millisecond {
+				t.Errorf("join %d after %v, want %v", i+2, got, want*time.Millisecond)
+			}
+			last = time.Now()
+			c.reply(m, "error", `{}`)
+		}
+		c.acceptJoin("a")
+		synctest.Wait()
+		if ch.State() != client.StateJoined {
+			t.Errorf("state %v", ch.State())
+		}
+		// A join that succeeds sets the table back.
+		c.push(c.join(ch), "a", "phx_error", `{"reason":"channel_crash"}`)
+		last = time.Now()
+		c.expect("a", "phx_join")
+		if got := time.Since(last); got != time.Second {
+			t.Errorf("rejoined after %v, want 1s", got)
+		}
+	})
+}
+
+func TestJoinTimeoutSendsLeaveAndRejoins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPeer(t)
+		s, c := p.dial(&client.Options{RejoinAfter: tableOf(1000)})
+		ch := s.Channel("a", nil)
+		start := time.Now()
+		done := make(chan error, 1)
+		go func() {
+			_, err := ch.Join(t.Context())
+			done <- err
+		}()
+		m := c.expect("a", "phx_join")
+		if l := c.expect("a", "phx_leave"); l.JoinRef != m.JoinRef || time.Since(start) != 10*time.Second {
+			t.Errorf("after %v leave %+v", time.Since(start), l)
+		}
+		if err := <-done; !errors.Is(err, client.ErrTimeout) {
+			t.Errorf("join: %v", err)
+		}
+		c.reply(m, "ok", "{}") // too late
+		synctest.Wait()
+		if ch.State() != client.StateErrored {
+			t.Errorf("state %v after a late reply", ch.State())
+		}
+		if n := c.acceptJoin("a"); n.JoinRef == m.JoinRef {
+			t.Error("the join_ref was used twice")
+		}
+		synctest.Wait()
+		if ch.State() != client.StateJoined {
+			t.Errorf("state %v", ch.State())
+		}
+	})
+}
+
+func TestPhxErrorWhileJoinedOrJoining(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPeer(t)
+		s, c := p.dial(nil)
+		ch := s.Channel("a", nil)
+		go func() { c.push(c.expect("a", "phx_join"), "a", "phx_error", `{"reason":"channel_crash"}`) }()
+		_, err := ch.Join(t.Context())
+		var crashed *client.ChannelError
+		if !errors.As(err, &crashed) || crashed.Reason != "channel_crash" {
+			t.Errorf("join: %v", err)
+		}
+		m := c.acceptJoin("a")
+		synctest.Wait()
+		c.push(m, "a", "phx_error", `{}`)
+		c.acceptJoin("a")
+	})
+}
+
+func TestPhxCloseIsFinal(t *testing.T) {
+	for _, name := range []string{"with join_ref", "without"} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newPeer(t)
+				s, c := p.dial(&client.Options{HeartbeatInterval: time.Minute})
+				ch := s.Channel("a", nil)
+				closed := make(chan error, 1)
+				ch.OnClose(func(err error) { closed <- err })
+				go c.acceptJoin("a")
+				if _, err := ch.Join(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				join := c.join(ch)
+				old := join
+				old.JoinRef = `"999"`
+				c.push(old, "a", "phx_close", "{}") // of another join: not for us
+				synctest.Wait()
+				if ch.State() != client.StateJoined {
+					t.Fatalf("state %v", ch.State())
+				}
+				if name == "without" {
+					join.JoinRef = ""
+				}
+				c.push(join, "a", "phx_close", "{}")
+				if err := <-closed; !errors.Is(err, client.ErrEnded) || ch.State() != client.StateClosed {
+					t.Errorf("closed with %v, state %v", err, ch.State())
+				}
+				if _, err := ch.Push(t.Context(), "e", nil); !errors.Is(err, client.ErrEnded) {
+					t.Errorf("push: %v", err)
+				}
+				c.expect("phoenix", "heartbeat") // and no join before
+			})
+		})
+	}
+}
+
+func TestLeaveClosesAtOnceAndEndsTheChannel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPeer(t)
+		s, c := p.dial(nil)
+		ch := s.Channel("a", nil)
+		closed := make(chan error, 1)
+		ch.OnClose(func(err error) { closed <- err })
+		go c.acceptJoin("a")
+		if _, err := ch.Join(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		left := make(chan error, 1)
+		go func() { left <- ch.Leave(t.Context()) }()
+		if err := <-closed; !errors.Is(err, client.ErrLeft) || ch.State() != client.StateClosed {
+			t.Errorf("closed with %v, state %v", err, ch.State())
+		}
+		c.reply(c.expect("a", "phx_leave"), "ok", "{}")
+		if err := <-left; err != nil {
+			t.Error(err)
+		}
+		if err := ch.Leave(t.Context()); err != nil {
+			t.Errorf("second leave: %v", err)
+		}
+		if err := ch.Send("e", nil); !errors.Is(err, client.ErrLeft) {
+			t.Errorf("send: %v", err)
+		}
+		if _, err := ch.Join(t.Context()); !errors.Is(err, client.ErrLeft) {
+			t.Errorf("join: %v", err)
+		}
+	})
+}
+
+// A server may close the channel and never answer the leave.
+func TestLeaveIsAnsweredByPhxCloseToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPeer(t)
+		s, c := p.dial(nil)
+		ch := s.Channel("a", nil)
+		go c.acceptJoin("a")
+		if _, err := ch.Join(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		go func() { c.push(c.expect("a", "phx_leave"), "a", "phx_close", "{}") }()
+		if err := ch.Leave(t.Context()); err != nil {
+			t.Error(err)
+		}
+		b := s.Channel("b", nil)
+		go c.acceptJoin("b")
+		if _, err := b.Join(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		go c.expect("b", "phx_leave")
+		if err := b.Leave(t.Context()); !errors.Is(err, client.ErrTimeout) {
+			t.Errorf("leave without any answer: %v", err)
+		}
+	})
+}
+
+func TestJoinLeavesOtherChannelsOfTheTopic(t *testing.T) {
+	run(t, allModes, func(t *testing.T, m mode, url string) {
+		s := m.dial(t, url, nil)
+		first := s.Channel("room:x", nil)
+		closed := make(chan error, 1)
+		first.OnClose(func(err error) { closed <- err })
+		if _, err := first.Join(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		second := join(t, s, "room:x", nil)
+		if err := next(t, "the end of the first", closed); !errors.Is(err, client.ErrLeft) {
+			t.Errorf("the first ended with %v", err)
+		}
+		for i := range 20 { // and the late phx_close of the first does not close the second
+			if _, err := second.Push(t.Context(), "echo", object{"i": i}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+func TestLeaveThenJoinAgain(t *testing.T) {
+	run(t, allModes, func(t *testing.T, m mode, url string) {
+		s := m.dial(t, url, nil)
+		for range 20 {
+			ch := join(t, s, "room:y", nil)
+			left := make(chan error, 1)
+			go func() { left <- ch.Leave(t.Context()) }()
+			eventually(t, "the leave", func() bool { return ch.State() == client.StateClosed })
+			ch = join(t, s, "room:y", nil)
+			if _, err := ch.Push(t.Context(), "echo", nil); err != nil {
+				t.Fatal(err)
+			}
+			if err := next(t, "the leave", left); err != nil {
+				t.Fatal(err)
+			}
+			if err := ch.Leave(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+func TestErroredChannelsRejoinWhenTheSocketOpens(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPeer(t)
+		s, c := p.dial(&client.Options{RejoinAfter: tableOf(3_600_000)})
+		for i := range 5 {
+			go c.acceptJoin(fmt.Sprint(i))
+			if _, err := s.Channel(fmt.Sprint(i), nil).Join(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+		c.cut()
+		c = p.accept()
+		topics := map[string]bool{}
+		for range 5 {
+			m, _ := c.read()
+			topics[m.Topic+m.Event] = true
+			c.reply(m, "ok", "{}")
+		}
+		if len(topics) != 5 {
+			t.Errorf("joined %v", topics)
+		}
+	})
+}
+
+func TestParamsOfAJoinAreEvaluatedForEach(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPeer(t)
+		s, c := p.dial(&client.Options{RejoinAfter: tableOf(1000)})
+		n := 0
+		ch := s.Channel("a", func() (any, error) {
+			switch n++; n {
+			case 2:
+				return nil, errors.New("none today")
+			case 3:
+				panic("oh")
+			}
+			return object{"n": n}, nil
+		})
+		errs := make(chan error, 10)
+		ch.OnError(func(err error) { errs <- err })
+		go c.acceptJoin("a")
+		if _, err := ch.Join(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		c.push(c.join(ch), "a", "phx_error", "{}")
+		if m := c.acceptJoin("a"); string(m.Payload.Data) != `{"n":4}` {
+			t.Errorf("joined with %s", m.Payload.Data)
+		}
+		var panicked *client.PanicError
+		<-errs
+		if err := <-errs; err == nil || errors.As(err, &panicked) {
+			t.Errorf("error %v", err)
+		}
+		if err := <-errs; !errors.As(err, &panicked) {
+			t.Errorf("error %v", err)
+		}
+	})
+}
+
+func TestChannelErrorsOfTheFixture(t *testing.T) {
+	run(t, allModes, func(t *testing.T, m mode, url string) {
+		s := m.dial(t, url, &client.Options{RejoinAfter: func(int) time.Duration { return time.Millisecond }})
+		var refused *client.ReplyError
+		for topic, reason := range map[string]string{"room:err": "unauthorized", "room:crash": "join crashed", "nowhere": "unmatched topic"} {
+			ch := s.Channel(topic, nil)
+			if _, err := ch.Join(t.Context()); !errors.As(err, &refused) || refused.Reason != reason {
+				t.Errorf("join of %s: %v, want %s", topic, err, reason)
+			}
+			if err := ch.Leave(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+		ch := s.Channel("room:boom", nil)
+		errs, closed := make(chan error, 10), make(chan error, 1)
+		ch.OnError(func(err error) { errs <- err })
+		ch.OnClose(func(err error) { closed <- err })
+		if _, err := ch.Join(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		_, err := ch.Push(t.Context(), "boom", nil)
+		var crashed *client.ChannelError
+		var interrupted *client.InterruptedError
+		if !errors.As(err, &interrupted) || !errors.As(err, &crashed) || crashed.Reason != "channel_crash" {
+			t.Errorf("push: %v", err)
+		}
+		if err := next(t, "OnError", errs); !errors.As(err, &crashed) {
+			t.Errorf("OnError: %v", err)
+		}
+		if got, err := client.Push[object](t.Context(), ch, "echo", object{"again": true}); err != nil || got["again"] != true {
+			t.Errorf("after the rejoin: %v, %v", got, err)
+		}
+		if got, err := client.Push[object](t.Context(), ch, "stop_reply", nil); err != nil || got["bye"] != 1.0 {
+			t.Errorf("stop_reply: %v, %v", got, err)
+		}
+		if err := next(t, "OnClose", closed); !errors.Is(err, client.ErrEnded) {
+			t.Errorf("OnClose: %v", err)
+		}
+	})
+}
