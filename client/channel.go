@@ -52,6 +52,9 @@ func (s *Socket) Channel(topic string, params any) *Channel {
 // Topic returns the topic.
 func (ch *Channel) Topic() string { return ch.topic }
 
+// Socket returns the socket that the channel is on.
+func (ch *Channel) Socket() *Socket { return ch.socket }
+
 // State returns the state at this moment.
 func (ch *Channel) State() State {
 	ch.socket.mu.Lock()

@@ -2,6 +2,8 @@ package client_test
 
 import (
 	"context"
+	"crypto/sha1"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"io"
@@ -236,8 +238,16 @@ type pollServer struct {
 	// out has what polls are answered with, each a list of messages; it is not buffered
 	// unless a test says so.
 	out    chan []string
-	posts  chan string               // bodies
+	posts  chan string // bodies
+	mu     sync.Mutex
 	status func(r *http.Request) int // 0: go on
+}
+
+// setStatus has f answer requests, but not the poll that is waiting.
+func (s *pollServer) setStatus(f func(r *http.Request) int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.status = f
 }
 
 func (s *pollServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -245,8 +255,11 @@ func (s *pollServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
 		_ = json.NewEncoder(w).Encode(map[string]any{"status": status, "token": token, "messages": messages})
 	}
-	if s.status != nil {
-		if status := s.status(r); status != 0 {
+	s.mu.Lock()
+	status := s.status
+	s.mu.Unlock()
+	if status != nil {
+		if status := status(r); status != 0 {
 			answer(status, "", nil)
 			return
 		}
@@ -272,4 +285,16 @@ func (s *pollServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (c *peerConn) join(ch *client.Channel) wire.Message {
 	ref := wire.StringRef(ch.JoinRef())
 	return wire.Message{JoinRef: ref, Ref: ref}
+}
+
+// refuseAll answers 503.
+func refuseAll(w http.ResponseWriter, _ *http.Request) bool {
+	w.WriteHeader(http.StatusServiceUnavailable)
+	return true
+}
+
+// websocketKey is the answer to the key of a handshake.
+func websocketKey(r *http.Request) string {
+	sum := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	return base64.StdEncoding.EncodeToString(sum[:])
 }

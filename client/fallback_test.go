@@ -1,0 +1,147 @@
+package client_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/bennu-go/bennu/client"
+)
+
+// fallbackPeer serves long polling too, and tells which transports opened.
+func fallbackPeer(t *testing.T) (*peer, *pollServer, chan string, *client.Options) {
+	p := newPeer(t)
+	polls := &pollServer{out: make(chan []string), posts: make(chan string, 100)}
+	p.longPoll = polls.ServeHTTP
+	opened := make(chan string, 100)
+	return p, polls, opened, p.options(&client.Options{
+		FallbackAfter: 2500 * time.Millisecond,
+		PollTimeout:   time.Hour,
+		Trace:         &client.Trace{Open: func(a client.Attempt) { opened <- a.Transport.String() }},
+	})
+}
+
+func noWebSocket(w http.ResponseWriter, r *http.Request) bool {
+	if strings.HasSuffix(r.URL.Path, "/websocket") {
+		w.WriteHeader(http.StatusBadRequest)
+		return true
+	}
+	return false
+}
+
+func TestFallbackWhenWebSocketsAreRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, polls, opened, opts := fallbackPeer(t)
+		p.setRefuse(noWebSocket)
+		s := wsV2.dial(t, peerURL, opts)
+		if got := <-opened; got != "longpoll" {
+			t.Errorf("opened %s", got)
+		}
+		ch := s.Channel("a", nil)
+		go func() { _, _ = ch.Join(t.Context()) }()
+		<-polls.posts
+		// It stays with what works, as no WebSocket ever did.
+		p.setRefuse(nil)
+		polls.out <- []string{"garbage"}
+		if got := <-opened; got != "longpoll" {
+			t.Errorf("opened %s after the end of the session", got)
+		}
+	})
+}
+
+func TestFallbackWhenAWebSocketDoesNotOpenInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, _, opened, opts := fallbackPeer(t)
+		p.setRefuse(func(_ http.ResponseWriter, r *http.Request) bool {
+			if strings.HasSuffix(r.URL.Path, "/websocket") {
+				<-r.Context().Done()
+				return true
+			}
+			return false
+		})
+		start := time.Now()
+		wsV2.dial(t, peerURL, opts)
+		if got := <-opened; got != "longpoll" || time.Since(start) != 2500*time.Millisecond {
+			t.Errorf("opened %s after %v", got, time.Since(start))
+		}
+	})
+}
+
+func TestFallbackWhenAWebSocketCarriesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, _, opened, opts := fallbackPeer(t)
+		start := time.Now()
+		wsV2.dial(t, peerURL, opts)
+		c := p.accept()
+		c.expect("phoenix", "heartbeat") // at once, and it gets no answer
+		if got := <-opened; got != "websocket" {
+			t.Errorf("opened %s first", got)
+		}
+		go c.read()
+		if got := <-opened; got != "longpoll" || time.Since(start) > 5*time.Second {
+			t.Errorf("opened %s after %v", got, time.Since(start))
+		}
+	})
+}
+
+func TestFallbackIsNotRememberedWhenWebSocketsWorkedBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, polls, opened, opts := fallbackPeer(t)
+		wsV2.dial(t, peerURL, opts)
+		c := p.accept()
+		c.reply(c.expect("phoenix", "heartbeat"), "ok", "{}")
+		synctest.Wait()
+		p.setRefuse(noWebSocket)
+		c.cut()
+		<-opened
+		if got := <-opened; got != "longpoll" {
+			t.Errorf("opened %s when WebSockets are refused", got)
+		}
+		p.setRefuse(nil)
+		polls.out <- []string{"garbage"}
+		if got := <-opened; got != "websocket" {
+			t.Errorf("opened %s when they are not any more", got)
+		}
+	})
+}
+
+func TestNoFallbackWhenTheWebSocketWorks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, _, opened, opts := fallbackPeer(t)
+		wsV2.dial(t, peerURL, opts)
+		c := p.accept()
+		for range 3 {
+			c.reply(c.expect("phoenix", "heartbeat"), "ok", "{}")
+		}
+		if n := len(opened); n != 1 {
+			t.Errorf("%d connections", n)
+		}
+	})
+}
+
+// A proxy that lets no WebSockets through, in front of a real server.
+func TestFallbackAgainstTheFixture(t *testing.T) {
+	run(t, []mode{wsV2, wsV1}, func(t *testing.T, m mode, url string) {
+		httpc := httpClient(t)
+		transport := httpc.Transport
+		httpc.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+			if r.Header.Get("Upgrade") != "" {
+				r = r.Clone(r.Context())
+				r.Header.Del("Upgrade")
+				r.Header.Del("Connection")
+			}
+			return transport.RoundTrip(r)
+		})
+		s := m.dial(t, url, &client.Options{HTTPClient: httpc, FallbackAfter: patience})
+		got, err := client.Join[object](t.Context(), s.Channel("room:info", nil))
+		if err != nil || got["transport"] != "longpoll" {
+			t.Errorf("joined with %v, %v", got, err)
+		}
+	})
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
