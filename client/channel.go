@@ -124,7 +124,9 @@ func (ch *Channel) eventLocked(in *wire.Incoming) {
 		ch.giveUpLocked(ErrSlow)
 		return
 	}
-	ch.box.postLocked(item{message: newMessage(in)})
+	m := newMessage(in)
+	m.JoinRef = ch.joinRef
+	ch.box.postLocked(item{message: m})
 }
 
 // giveUpLocked takes the channel down for a reason of our own.

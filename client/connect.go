@@ -128,11 +128,18 @@ func (s *Socket) connect(try int, f *fallback) (l *link, err error) {
 	if err == nil {
 		l.probing = mayFall && !fall
 	}
+	if err != nil {
+		s.tellFirst(err)
+	}
+	return l, err
+}
+
+// tellFirst tells Dial how the first attempt went.
+func (s *Socket) tellFirst(err error) {
 	select {
 	case s.first <- err:
 	default: // it was not the first
 	}
-	return l, err
 }
 
 // try makes one attempt by one transport.
@@ -213,6 +220,7 @@ func (s *Socket) serve(l *link) error {
 
 // openedBy makes a connection the one of the socket, and joins what there is to join.
 func (s *Socket) openedBy(l *link) {
+	defer s.tellFirst(nil)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.link = l

@@ -2,7 +2,9 @@ package client
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/bennu-go/bennu/wire"
 )
@@ -41,17 +43,29 @@ func (p Payload) Decode(v any) error {
 		*raw = p.Data
 		return nil
 	}
-	if err := json.Unmarshal(p.Data, v); err != nil {
-		return fmt.Errorf("%w: %w", ErrBadReply, err)
+	err := json.Unmarshal(p.Data, v)
+	var mismatch *json.UnmarshalTypeError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &mismatch):
+		// Its own text may have a number of the payload.
+		kind, _, _ := strings.Cut(mismatch.Value, " ")
+		if mismatch.Field == "" {
+			return fmt.Errorf("%w: a JSON %s came where a %v was due", ErrBadReply, kind, mismatch.Type)
+		}
+		return fmt.Errorf("%w: a JSON %s came where a %v was due, at %s", ErrBadReply, kind, mismatch.Type, mismatch.Field)
 	}
-	return nil
+	return fmt.Errorf("%w: %w", ErrBadReply, err)
 }
 
 // Message is an event that the server sent.
 type Message struct {
-	Topic   string
-	Event   string
-	JoinRef string // of the join that it belongs to; empty for broadcasts
+	Topic string
+	Event string
+	// JoinRef is that of the channel's join under which the message came. For
+	// Socket.OnMessage it is what the message has, which for a broadcast is nothing.
+	JoinRef string
 	Ref     string // as a rule empty
 	Payload Payload
 }

@@ -1,0 +1,92 @@
+package client
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+)
+
+func TestDecode(t *testing.T) {
+	text, bytes := Payload{Data: []byte(`{"n":300,"s":"x"}`)}, Payload{Data: []byte("{}"), Binary: true}
+	var (
+		small  struct{ N int8 }
+		fits   struct{ N int }
+		raw    json.RawMessage
+		bin    Binary
+		itself Payload
+	)
+	if err := text.Decode(&fits); err != nil || fits.N != 300 {
+		t.Errorf("%+v, %v", fits, err)
+	}
+	if err := text.Decode(&raw); err != nil || string(raw) != string(text.Data) {
+		t.Errorf("%s, %v", raw, err)
+	}
+	if err := bytes.Decode(&bin); err != nil || string(bin) != "{}" {
+		t.Errorf("%s, %v", bin, err)
+	}
+	if err := bytes.Decode(&itself); err != nil || !itself.Binary {
+		t.Errorf("%+v, %v", itself, err)
+	}
+	for _, err := range []error{text.Decode(&small), text.Decode(&bin), bytes.Decode(&fits), bytes.Decode(&raw), Payload{Data: []byte("{")}.Decode(&fits)} {
+		if !errors.Is(err, ErrBadReply) || strings.Contains(err.Error(), "300") {
+			t.Errorf("error %v", err)
+		}
+	}
+}
+
+func TestQuery(t *testing.T) {
+	var loop any
+	m := map[string]any{}
+	m["m"], loop = m, m
+	var none *int
+	one := 1
+	for _, c := range []struct {
+		before string
+		params map[string]any
+		want   string
+	}{
+		{"", nil, "vsn=2.0.0"},
+		{"x=y", map[string]any{"b": 1, "a": "ü&="}, "x=y&a=%C3%BC%26%3D&b=1&vsn=2.0.0"},
+		{"", map[string]any{"a": nil, "b": none, "c": &one, "d": []byte("raw"), "e": []any{}}, "c=1&d=raw&vsn=2.0.0"},
+		{"", map[string]any{"m": map[int]bool{2: true, 1: false}}, "m[1]=false&m[2]=true&vsn=2.0.0"},
+	} {
+		if got, err := query(c.before, c.params, V2); err != nil || got != c.want {
+			t.Errorf("%v: %s, %v; want %s", c.params, got, err, c.want)
+		}
+	}
+	if _, err := query("", map[string]any{"x": loop}, V2); err == nil {
+		t.Error("a map within itself was written")
+	}
+}
+
+func TestParseURL(t *testing.T) {
+	for raw, want := range map[string]string{
+		"ws://h/socket":               "http://h/socket",
+		"wss://h:1/socket/":           "https://h:1/socket",
+		"https://h/a/b/websocket?x=1": "https://h/a/b?x=1",
+		"http://h/socket/longpoll#f":  "http://h/socket",
+		"http://u:p@h":                "http://u:p@h",
+		"ws://h/a%2Fb/websocket":      "http://h/a%2Fb",
+	} {
+		if u, err := parseURL(raw); err != nil || u.String() != want {
+			t.Errorf("%s: %v, %v; want %s", raw, u, err, want)
+		}
+	}
+}
+
+func TestDelays(t *testing.T) {
+	for _, table := range []delays{reconnectTable, rejoinTable} {
+		for try := range 30 {
+			d := table.at(try)
+			for range 100 {
+				if got := table.after(try); got < d-d/4 || got > d+d/4 {
+					t.Fatalf("try %d: %v, not within a quarter of %v", try, got, d)
+				}
+			}
+		}
+	}
+	if reconnectTable.at(1) != 10e6 || reconnectTable.at(9) != 2e9 || reconnectTable.at(1000) != 5e9 || rejoinTable.at(4) != 10e9 {
+		t.Error("the tables are wrong")
+	}
+}

@@ -1,0 +1,218 @@
+package presence
+
+import (
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/bennu-go/bennu/client"
+	"github.com/bennu-go/bennu/internal/redact"
+)
+
+// maxPending bounds the differences that wait for the list that they are to be applied
+// to. Older ones are in that list already.
+const maxPending = 1000
+
+// Options configure a Presence. The zero value, or nil, has the defaults.
+type Options struct {
+	// StateEvent and DiffEvent are the events of the list and of differences. The defaults
+	// are "presence_state" and "presence_diff".
+	StateEvent, DiffEvent string
+	// Logger gets, as errors, events that do not fit. The default is slog.Default().
+	Logger *slog.Logger
+}
+
+// Presence is the list of one channel. All methods may be called from any goroutine.
+type Presence[Meta any] struct {
+	logger *slog.Logger
+	topic  string
+
+	mu      sync.Mutex
+	list    map[string]record[Meta]
+	joinRef string // under which the last list came
+	pending []diff[Meta]
+	onJoin  []func(Change[Meta])
+	onLeave []func(Change[Meta])
+	onSync  []func()
+}
+
+// Entry is one key of the list.
+type Entry[Meta any] struct {
+	// Metas has one element for each time that the key is present, such as each
+	// of a user's devices; the latest as a rule last.
+	Metas []Meta
+	// Fields is the JSON object that the server last sent for the key, for what it
+	// has beside "metas". It must not be changed.
+	Fields client.Payload
+}
+
+// Change says that a key came or went, or was updated, which is both.
+type Change[Meta any] struct {
+	Key string
+	// Metas are those that joined or left.
+	Metas []Meta
+	// Others are those of the key that were there before the join, or are left
+	// after the leave. It is empty when the key is new, or has gone.
+	Others []Meta
+	// Fields is that of Entry as it came with the change.
+	Fields client.Payload
+}
+
+// New starts keeping the list of a channel. Call it before the channel is joined; Meta
+// is what one "meta" decodes into. The callbacks run with those of the channel, one
+// at a time.
+func New[Meta any](ch *client.Channel, opts *Options) *Presence[Meta] {
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
+	if o.StateEvent == "" {
+		o.StateEvent = "presence_state"
+	}
+	if o.DiffEvent == "" {
+		o.DiffEvent = "presence_diff"
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	p := &Presence[Meta]{logger: slog.New(redact.NewHandler(o.Logger.Handler())), topic: ch.Topic(), list: map[string]record[Meta]{}}
+	ch.On(o.StateEvent, p.state)
+	ch.On(o.DiffEvent, p.diff)
+	return p
+}
+
+// OnJoin calls f for each key that comes, or gets another meta.
+func (p *Presence[Meta]) OnJoin(f func(Change[Meta])) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.onJoin = append(slices.Clip(p.onJoin), f)
+}
+
+// OnLeave calls f for each key that goes, or loses a meta.
+func (p *Presence[Meta]) OnLeave(f func(Change[Meta])) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.onLeave = append(slices.Clip(p.onLeave), f)
+}
+
+// OnSync calls f after each change of the list, when the callbacks for its parts have
+// been called.
+func (p *Presence[Meta]) OnSync(f func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.onSync = append(slices.Clip(p.onSync), f)
+}
+
+// List returns the list at this moment, by key. It is the caller's.
+func (p *Presence[Meta]) List() map[string]Entry[Meta] {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	list := make(map[string]Entry[Meta], len(p.list))
+	for key, r := range p.list {
+		list[key] = Entry[Meta]{Metas: r.values(), Fields: r.fields}
+	}
+	return list
+}
+
+// Get returns one key of the list; ok is false when it is not there.
+func (p *Presence[Meta]) Get(key string) (e Entry[Meta], ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r, ok := p.list[key]
+	return Entry[Meta]{Metas: r.values(), Fields: r.fields}, ok
+}
+
+// state takes the whole list.
+func (p *Presence[Meta]) state(m client.Message) {
+	var now records[Meta]
+	if err := m.Decode(&now); err != nil {
+		p.bad(m)
+		return
+	}
+	p.mu.Lock()
+	p.joinRef = m.JoinRef
+	calls := p.apply(p.compare(now))
+	for _, d := range p.pending {
+		calls = append(calls, p.apply(d)...)
+	}
+	p.pending = nil
+	p.finish(calls)
+}
+
+// diff takes a difference. One that comes before the list of its join waits for that.
+func (p *Presence[Meta]) diff(m client.Message) {
+	var d diff[Meta]
+	if err := m.Decode(&d); err != nil {
+		p.bad(m)
+		return
+	}
+	p.mu.Lock()
+	if p.joinRef == "" || p.joinRef != m.JoinRef {
+		if len(p.pending) == maxPending {
+			p.pending = slices.Delete(p.pending, 0, 1)
+		}
+		p.pending = append(p.pending, d)
+		p.mu.Unlock()
+		return
+	}
+	p.finish(p.apply(d))
+}
+
+// finish calls the callbacks. It is called with the lock held, and releases it.
+func (p *Presence[Meta]) finish(calls []func()) {
+	calls = append(calls, p.onSync...)
+	p.mu.Unlock()
+	for _, f := range calls {
+		f()
+	}
+}
+
+func (p *Presence[Meta]) bad(m client.Message) {
+	p.logger.Error("presence: an event does not fit", "topic", p.topic, "event", m.Event)
+}
+
+// compare makes the difference between the list and what it should be.
+func (p *Presence[Meta]) compare(now records[Meta]) diff[Meta] {
+	d := diff[Meta]{Joins: records[Meta]{}, Leaves: records[Meta]{}}
+	for key, old := range p.list {
+		if left := old.without(now[key]); len(left.metas) > 0 {
+			d.Leaves[key] = left
+		}
+	}
+	for key, r := range now {
+		if joined := r.without(p.list[key]); len(joined.metas) > 0 {
+			d.Joins[key] = joined
+		}
+	}
+	return d
+}
+
+// apply changes the list, joins first, and returns the calls that tell of it.
+func (p *Presence[Meta]) apply(d diff[Meta]) (calls []func()) {
+	for _, key := range slices.Sorted(maps.Keys(d.Joins)) {
+		joined := d.Joins[key]
+		before := p.list[key]
+		p.list[key] = record[Meta]{append(before.without(joined).metas, joined.metas...), joined.fields}
+		c := Change[Meta]{key, joined.values(), before.values(), joined.fields}
+		for _, f := range p.onJoin {
+			calls = append(calls, func() { f(c) })
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(d.Leaves)) {
+		before, ok := p.list[key]
+		if !ok {
+			continue
+		}
+		left := d.Leaves[key]
+		rest := before.without(left)
+		if p.list[key] = rest; len(rest.metas) == 0 {
+			delete(p.list, key)
+		}
+		c := Change[Meta]{key, left.values(), rest.values(), left.fields}
+		for _, f := range p.onLeave {
+			calls = append(calls, func() { f(c) })
+		}
+	}
+	return calls
+}
