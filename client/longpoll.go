@@ -178,6 +178,13 @@ func (p *longPoll) bounded(method string, body []byte, contentType string) (answ
 	return a, fmt.Errorf("client: connection lost: %w", err)
 }
 
+// once is the empty body of a poll. net/http knows nothing of it, and so does not repeat
+// a request whose connection broke: what the server gave to the first one would be
+// lost, and nobody would notice.
+type once struct{}
+
+func (once) Read([]byte) (int, error) { return 0, io.EOF }
+
 // do makes one request. An answer without a status in its body is a *RefusedError when
 // that of HTTP is no success, and a *ProtocolError else.
 func (p *longPoll) do(ctx context.Context, method string, body []byte, contentType string) (a answer, err error) {
@@ -185,7 +192,11 @@ func (p *longPoll) do(ctx context.Context, method string, body []byte, contentTy
 	if p.token != "" {
 		at.RawQuery += "&token=" + url.QueryEscape(p.token) // for servers that know no header for it
 	}
-	req, err := http.NewRequestWithContext(ctx, method, at.String(), bytes.NewReader(body))
+	content := io.Reader(bytes.NewReader(body))
+	if method == http.MethodGet {
+		content = once{}
+	}
+	req, err := http.NewRequestWithContext(ctx, method, at.String(), content)
 	if err != nil {
 		return a, withoutURL(err)
 	}

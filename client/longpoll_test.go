@@ -227,3 +227,31 @@ func TestLongPollAnswersThatMakeNoSense(t *testing.T) {
 		})
 	}
 }
+
+// A poll whose connection breaks is not repeated in silence: what the server gave to it is
+// lost, and only a join makes up for that.
+func TestLongPollThatBreaksIsNotRepeated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, polls, _, closes := pollPeer(t, nil)
+		synctest.Wait() // a poll waits, on a connection that was used before
+		broken := false
+		p.setRefuse(func(w http.ResponseWriter, r *http.Request) bool {
+			if broken || r.Method != http.MethodGet {
+				return false
+			}
+			broken = true
+			conn, _, err := w.(http.Hijacker).Hijack()
+			if err == nil {
+				_ = conn.Close()
+			}
+			return true
+		})
+		polls.out <- nil
+		if got := <-closes; !got.WasOpen || !got.Retry {
+			t.Errorf("closed %+v", got)
+		}
+		if got := <-polls.posts; !strings.Contains(got, "phx_join") {
+			t.Errorf("posted %q", got)
+		}
+	})
+}
