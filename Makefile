@@ -114,6 +114,10 @@ simulate: ## 100,000 histories of the tracker, with crashes and partitions: a mi
 memory: ## resident memory of a server with 10,000 joined connections
 	go run ./test/memory -connections 10000
 
+.PHONY: client-memory
+client-memory: ## resident memory of a process with 10,000 Go clients
+	go run ./test/clientmemory -clients 10000
+
 .PHONY: nodes
 nodes: ## what it costs to have more than one node: latency, CPU, topics; for BROKER (nats, embedded, redis)
 	go run ./test/nodes -broker $(BROKER)

@@ -246,9 +246,10 @@ func TestLongPollThatBreaksIsNotRepeated(t *testing.T) {
 			}
 			return true
 		})
+		start := time.Now()
 		polls.out <- nil
-		if got := <-closes; !got.WasOpen || !got.Retry {
-			t.Errorf("closed %+v", got)
+		if got := <-closes; !got.WasOpen || !got.Retry || time.Since(start) > time.Second {
+			t.Errorf("closed %+v after %v", got, time.Since(start))
 		}
 		if got := <-polls.posts; !strings.Contains(got, "phx_join") {
 			t.Errorf("posted %q", got)
