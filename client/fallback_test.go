@@ -13,7 +13,7 @@ import (
 // fallbackPeer serves long polling too, and tells which transports opened.
 func fallbackPeer(t *testing.T) (*peer, *pollServer, chan string, *client.Options) {
 	p := newPeer(t)
-	polls := &pollServer{out: make(chan []string), posts: make(chan string, 100)}
+	polls := newPollServer()
 	p.longPoll = polls.ServeHTTP
 	opened := make(chan string, 100)
 	return p, polls, opened, p.options(&client.Options{

@@ -74,7 +74,7 @@ func TestHeartbeatTimeoutErrorsChannelsAndReconnects(t *testing.T) {
 func TestNoHeartbeatOnLongPoll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPeer(t)
-		polls := &pollServer{out: make(chan []string), posts: make(chan string, 10)}
+		polls := newPollServer()
 		p.longPoll = polls.ServeHTTP
 		s := lpV2.dial(t, peerURL, p.options(&client.Options{PollTimeout: time.Hour}))
 		time.Sleep(10 * time.Minute)

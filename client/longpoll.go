@@ -10,15 +10,17 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/bennu-go/bennu/wire"
 )
 
-// Bounds on what is posted at once: those of the server.
+// Bounds on what is posted at once. A server takes 100 lines, and bennu 1 MiB unless
+// it is told otherwise; a single message may be longer.
 const (
 	maxBatch      = 100
-	maxBatchBytes = 4_000_000
+	maxBatchBytes = 1 << 19
 )
 
 // quick is how soon an empty answer to a poll is too soon: the server does not hold
@@ -30,7 +32,7 @@ type longPoll struct {
 	socket *Socket
 	url    *url.URL
 	auth   string
-	token  string // of the session
+	token  atomic.Pointer[string] // of the session, as the server gave it last
 	ctx    context.Context
 	cancel context.CancelFunc
 
@@ -58,7 +60,7 @@ func openLongPoll(ctx context.Context, s *Socket, at *url.URL, auth string) (con
 	case a.Token == "":
 		return nil, &ProtocolError{errors.New("a session without a token")}
 	}
-	p.token = a.Token
+	p.token.Store(&a.Token)
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	return p, nil
 }
@@ -72,6 +74,9 @@ func (p *longPoll) read() (wire.Opcode, []byte, error) {
 			return 0, nil, err
 		case a.Status == http.StatusOK, a.Status == http.StatusNoContent:
 			p.came = a.Messages
+			if a.Token != "" {
+				p.token.Store(&a.Token) // proves to bennu that this answer has arrived
+			}
 		case a.Status == http.StatusGone:
 			return 0, nil, &CloseError{closeGone, "session_gone"}
 		case a.Status == http.StatusForbidden:
@@ -188,9 +193,9 @@ func (once) Read([]byte) (int, error) { return 0, io.EOF }
 // do makes one request. An answer without a status in its body is a *RefusedError when
 // that of HTTP is no success, and a *ProtocolError else.
 func (p *longPoll) do(ctx context.Context, method string, body []byte, contentType string) (a answer, err error) {
-	at := *p.url
-	if p.token != "" {
-		at.RawQuery += "&token=" + url.QueryEscape(p.token) // for servers that know no header for it
+	at, token := *p.url, p.token.Load()
+	if token != nil {
+		at.RawQuery += "&token=" + url.QueryEscape(*token) // for servers that know no header for it
 	}
 	content := io.Reader(bytes.NewReader(body))
 	if method == http.MethodGet {
@@ -211,8 +216,8 @@ func (p *longPoll) do(ctx context.Context, method string, body []byte, contentTy
 	if p.auth != "" && method == http.MethodGet {
 		req.Header.Set("X-Phoenix-AuthToken", p.auth)
 	}
-	if p.token != "" {
-		req.Header.Set("X-Phoenix-Longpoll-Token", p.token)
+	if token != nil {
+		req.Header.Set("X-Phoenix-Longpoll-Token", *token)
 	}
 	resp, err := p.socket.opts.HTTPClient.Do(req)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 func pollPeer(t *testing.T, opts *client.Options) (*peer, *pollServer, *client.Channel, chan client.Closed) {
 	t.Helper()
 	p := newPeer(t)
-	polls := &pollServer{out: make(chan []string), posts: make(chan string, 100)}
+	polls := newPollServer()
 	p.longPoll = polls.ServeHTTP
 	closes := make(chan client.Closed, 1000)
 	if opts == nil {
@@ -70,6 +70,29 @@ func TestLongPollRequests(t *testing.T) {
 	})
 }
 
+// A server may give a new token with each answer.
+func TestLongPollTakesUpNewTokens(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, polls, _, _ := pollPeer(t, nil)
+		synctest.Wait() // a poll waits
+		something := []string{`[null,null,"x","y",{}]`}
+		polls.token = "another"
+		polls.out <- something
+		synctest.Wait()
+		polls.token = "" // none: the last one stays
+		polls.out <- something
+		synctest.Wait()
+		requests := p.seen()
+		var tokens []string
+		for _, r := range requests[len(requests)-3:] {
+			tokens = append(tokens, r.Header.Get("X-Phoenix-Longpoll-Token")+" "+r.URL.Query().Get("token"))
+		}
+		if want := "[a+token/ a+token/ another another another another]"; fmt.Sprint(tokens) != want {
+			t.Errorf("tokens %v, want %s", tokens, want)
+		}
+	})
+}
+
 // What is pushed while a post is under way goes into the next one, up to 100 lines.
 func TestLongPollBatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -100,12 +123,12 @@ func TestLongPollBatchesAreBoundedInBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, polls, ch, _ := pollPeer(t, nil)
 		for range 5 {
-			if err := ch.Send("e", strings.Repeat("x", 3_000_000)); err != nil {
+			if err := ch.Send("e", strings.Repeat("x", 400_000)); err != nil {
 				t.Fatal(err)
 			}
 		}
 		for range 5 {
-			if got := <-polls.posts; len(got) > 4_000_000 {
+			if got := <-polls.posts; len(got) > 1<<19 {
 				t.Errorf("a post of %d bytes", len(got))
 			}
 		}

@@ -237,8 +237,10 @@ func (l *pipeListener) dial(ctx context.Context, _, _ string) (net.Conn, error) 
 type pollServer struct {
 	// out has what polls are answered with, each a list of messages; it is not buffered
 	// unless a test says so.
-	out    chan []string
-	posts  chan string // bodies
+	out   chan []string
+	posts chan string // bodies
+	token string
+
 	mu     sync.Mutex
 	status func(r *http.Request) int // 0: go on
 }
@@ -248,6 +250,10 @@ func (s *pollServer) setStatus(f func(r *http.Request) int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.status = f
+}
+
+func newPollServer() *pollServer {
+	return &pollServer{out: make(chan []string), posts: make(chan string, 100), token: "a+token/"}
 }
 
 func (s *pollServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -271,12 +277,12 @@ func (s *pollServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.URL.Query().Get("token") == "" {
-		answer(410, "a+token/", nil)
+		answer(410, s.token, nil)
 		return
 	}
 	select {
 	case m := <-s.out:
-		answer(200, "a+token/", m)
+		answer(200, s.token, m)
 	case <-r.Context().Done():
 	}
 }

@@ -250,7 +250,7 @@ func TestBinary(t *testing.T) {
 func TestBinaryOverLongPoll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPeer(t)
-		polls := &pollServer{out: make(chan []string), posts: make(chan string, 10)}
+		polls := newPollServer()
 		p.longPoll = polls.ServeHTTP
 		s := lpV2.dial(t, peerURL, p.options(nil))
 		ch := s.Channel("a", nil)
