@@ -149,7 +149,9 @@ func (ch *Channel) errorLocked(err error) {
 	if _, lost := err.(*TransportError); !lost {
 		ch.answerLocked(joinEnd{err: err})
 	}
-	ch.box.postLocked(item{kind: itemError, err: err})
+	if n := len(ch.box.items); n == 0 || ch.box.items[n-1].kind != itemError || ch.box.takesLocked(wire.Payload{}) {
+		ch.box.postLocked(item{kind: itemError, err: err}) // a callback that hangs hears of the first ones
+	}
 	ch.rejoinLocked()
 }
 

@@ -22,10 +22,8 @@ func (s *Socket) run() {
 		last     = Closed{Err: ErrClosed}
 	)
 	// Deferred, since a function of the program may end this goroutine.
-	defer func() {
-		s.closed(last)
-		s.end(last.Err)
-	}()
+	defer func() { s.end(last.Err) }()
+	defer func() { s.closed(last) }()
 	for {
 		l, err := s.connect(failures+1, &fb)
 		if err == nil {

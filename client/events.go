@@ -137,7 +137,7 @@ type feed struct {
 	count count
 	wake  chan struct{} // holds one when there is something new
 	err   error         // why nothing more comes
-	stop  func() bool
+	over  bool          // the iterator has told that
 }
 
 // Events returns an iterator over the events with these names, or all when there are none. It
@@ -163,10 +163,12 @@ func (ch *Channel) Events(ctx context.Context, events ...string) iter.Seq2[Messa
 	stop := context.AfterFunc(ctx, func() { f.end(context.Cause(ctx)) })
 	return func(yield func(Message, error) bool) {
 		defer stop()
-		defer f.end(ErrLeft)
+		defer f.finish()
 		for {
+			if f.isOver() {
+				return
+			}
 			if ctx.Err() != nil {
-				f.discard()
 				yield(Message{}, context.Cause(ctx))
 				return
 			}
@@ -182,7 +184,6 @@ func (ch *Channel) Events(ctx context.Context, events ...string) iter.Seq2[Messa
 				return
 			default:
 				if !yield(m, nil) {
-					f.discard()
 					return
 				}
 			}
@@ -246,10 +247,18 @@ func (f *feed) endLocked(err error) {
 	f.wakeUp()
 }
 
-func (f *feed) discard() {
+// finish is the end of the iterator.
+func (f *feed) finish() {
 	f.channel.socket.mu.Lock()
 	defer f.channel.socket.mu.Unlock()
-	f.items, f.count = nil, count{}
+	f.endLocked(ErrLeft)
+	f.items, f.count, f.over = nil, count{}, true
+}
+
+func (f *feed) isOver() bool {
+	f.channel.socket.mu.Lock()
+	defer f.channel.socket.mu.Unlock()
+	return f.over
 }
 
 func (f *feed) wakeUp() {

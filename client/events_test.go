@@ -232,6 +232,9 @@ func TestEventsEnds(t *testing.T) {
 				break
 			}
 		}
+		for m, err := range all {
+			t.Errorf("after the break: %v, %v", m, err)
+		}
 		synctest.Wait()
 		c.push(c.join(ch), "a", "e", "3")
 		synctest.Wait()

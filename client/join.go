@@ -34,8 +34,9 @@ func (ch *Channel) Join(ctx context.Context) (Reply, error) {
 		s.mu.Unlock()
 		return Reply{}, ch.ended
 	case s.closing:
+		err := s.endedLocked()
 		s.mu.Unlock()
-		return Reply{}, ErrClosed
+		return Reply{}, err
 	case ch.asked:
 		s.mu.Unlock()
 		return Reply{}, ErrJoined

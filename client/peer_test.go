@@ -148,15 +148,15 @@ func (c *peerConn) read() (wire.Message, bool) {
 	return m, err == nil
 }
 
-// expect is the next message, which must have this topic and event.
+// expect is the next message, which must have this topic and event. It may be called
+// from any goroutine.
 func (c *peerConn) expect(topic, event string) wire.Message {
 	c.t.Helper()
 	m, ok := c.read()
 	if !ok {
-		c.t.Fatalf("the connection ended, want %s on %s", event, topic)
-	}
-	if m.Topic != topic || m.Event != event {
-		c.t.Fatalf("got %s on %s, want %s on %s", m.Event, m.Topic, event, topic)
+		c.t.Errorf("the connection ended, want %s on %s", event, topic)
+	} else if m.Topic != topic || m.Event != event {
+		c.t.Errorf("got %s on %s, want %s on %s", m.Event, m.Topic, event, topic)
 	}
 	return m
 }

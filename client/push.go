@@ -40,6 +40,9 @@ func (p *push) finish(r Reply, err error) {
 // time is over the push is given up: it is not sent any more, or its reply is ignored.
 func (ch *Channel) Push(ctx context.Context, event string, payload any) (Reply, error) {
 	s := ch.socket
+	if ctx.Err() != nil {
+		return Reply{}, context.Cause(ctx)
+	}
 	p := &push{event: event, done: make(chan struct{})}
 	if err := ch.give(p, payload); err != nil {
 		return Reply{}, err
@@ -98,7 +101,7 @@ func (ch *Channel) give(p *push, payload any) (err error) {
 	case ch.ended != nil:
 		return ch.ended
 	case s.closing:
-		return ErrClosed
+		return s.endedLocked()
 	case !ch.asked:
 		return ErrNotJoined
 	case s.buffered.exceeded(p.payload, s.opts.MaxBuffered, s.opts.MaxBufferedBytes):

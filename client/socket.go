@@ -154,6 +154,14 @@ func (s *Socket) Err() error {
 	}
 }
 
+// endedLocked is why a socket takes nothing more.
+func (s *Socket) endedLocked() error {
+	if s.err != nil {
+		return s.err
+	}
+	return ErrClosed
+}
+
 // Close ends the socket: it waits up to 1.5 s for what is waiting to be sent, closes the
 // connection with the code 1000, and returns when every goroutine of the socket has
 // ended. Channels are closed with [ErrClosed], and so is what waits for replies. A callback
