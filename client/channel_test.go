@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu/client"
+	"github.com/bennu-go/bennu/wire"
 )
 
 func TestJoinRefIsTheFreshRefOfTheJoin(t *testing.T) {
@@ -384,6 +385,35 @@ func TestChannelErrorsOfTheFixture(t *testing.T) {
 		}
 		if err := next(t, "OnClose", closed); !errors.Is(err, client.ErrEnded) {
 			t.Errorf("OnClose: %v", err)
+		}
+	})
+}
+
+// A connection that opens sets the table of rejoins back; events of a channel that is
+// errored are dropped, since their join is over.
+func TestRejoinTriesAreResetWhenTheSocketOpens(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		got := make(chan string, 10)
+		ch, c, p := joined(t, &client.Options{RejoinAfter: tableOf(1000, 2000, 5000), HeartbeatInterval: time.Hour}, func(ch *client.Channel) {
+			ch.On("e", func(m client.Message) { got <- string(m.Payload.Data) })
+		})
+		c.push(c.join(ch), "a", "phx_error", "{}")
+		for range 2 {
+			c.push(wire.Message{}, "a", "e", "1")
+			c.reply(c.expect("a", "phx_join"), "error", "{}")
+		}
+		synctest.Wait()
+		c.cut()
+		c = p.accept()
+		c.reply(c.expect("a", "phx_join"), "error", "{}")
+		start := time.Now()
+		m := c.acceptJoin("a")
+		if took := time.Since(start); took != time.Second {
+			t.Errorf("joined again after %v, want 1s", took)
+		}
+		c.push(m, "a", "e", "2")
+		if data := <-got; data != "2" {
+			t.Errorf("got event %s", data)
 		}
 	})
 }

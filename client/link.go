@@ -164,7 +164,6 @@ func (l *link) downLocked(err error) {
 			if ch.state == StateJoining || ch.state == StateJoined {
 				ch.errorLocked(transportError(err))
 			}
-			ch.rejoinTries = 0
 		}
 	}
 }
