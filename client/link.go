@@ -12,7 +12,6 @@ const (
 	closeProtocol  = 1002
 	closeNoStatus  = 1005
 	closeForbidden = 1008
-	closeTooBig    = 1009
 	closeInternal  = 1011
 	closeGone      = 3410
 )
