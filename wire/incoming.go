@@ -72,7 +72,8 @@ func (V2) AppendMessage(dst []byte, m *Message) (Opcode, []byte, error) {
 
 // DecodeIncoming reads what [V2.Decode] does from a text frame, with any number of
 // tokens, and a binary push, reply or broadcast from a binary frame, where an
-// empty ref is null. A phx_reply in a text frame must have an object as payload,
+// empty ref is null. A fourth kind of binary frame, which Supabase's servers send,
+// becomes the event broadcast with an object as payload. A phx_reply in a text frame must have an object as payload,
 // with a string as status. The error is a [*DecodeError].
 func (V2) DecodeIncoming(op Opcode, data []byte) (Incoming, error) {
 	switch op {
@@ -143,6 +144,8 @@ func decodeIncomingBinary(data []byte) (Incoming, error) {
 		n                         int
 	)
 	switch data[0] {
+	case kindUserBroadcast:
+		return decodeUserBroadcast(data)
 	case kindPush:
 		parts, n = [4]*[]byte{&joinRef, &topic, &name}, 3
 	case kindReply:
