@@ -139,8 +139,8 @@ deps: ## install what the tests need: Chromium, the npm packages, nginx, HAProxy
 	@test/install
 
 .PHONY: docs
-docs: ## write what docs/cli.md shows of the command anew
-	BENNU_UPDATE=1 go test -count=1 -run '^TestDocs$$' ./cmd/bennu
+docs: ## write what docs/cli.md shows of the command anew, the session of connect too
+	BENNU_UPDATE=1 go test -count=1 -run '^Test(Docs|Session)$$' ./cmd/bennu ./cmd/bennu/internal/connect
 
 .PHONY: man
 man: ## write the manual pages of the command into ./man

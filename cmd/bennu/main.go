@@ -14,6 +14,7 @@ import (
 
 	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
 	"github.com/bennu-go/bennu/cmd/bennu/internal/conformance"
+	"github.com/bennu-go/bennu/cmd/bennu/internal/connect"
 	"github.com/bennu-go/bennu/cmd/bennu/internal/demo"
 	"github.com/bennu-go/bennu/cmd/bennu/internal/scaffold"
 	"github.com/bennu-go/bennu/cmd/bennu/internal/token"
@@ -37,6 +38,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 func newRoot(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 	return cli.Root(stdin, stdout, stderr,
 		conformance.Command(),
+		connect.Command(),
 		demo.Command(),
 		scaffold.GenCommand(),
 		manCommand(),

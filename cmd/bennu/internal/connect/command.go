@@ -1,0 +1,201 @@
+package connect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
+	"github.com/bennu-go/bennu/wire"
+)
+
+// exitTimeout is the exit code for what was not answered in time.
+const exitTimeout = 3
+
+// noLimit is for waiting that has an end of its own.
+var noLimit = context.Background()
+
+// Command is "bennu connect".
+func Command() *cobra.Command {
+	var f flags
+	c := &cobra.Command{
+		Use:   "connect URL",
+		Short: "Talk to a server of Phoenix Channels from the terminal",
+		Long: `Connect to a server of Phoenix Channels: join topics, push events, watch what comes.
+
+On a terminal it reads commands, which "help" lists, with history and completion.
+Without a terminal, or with --json, --push, --count or --for, it has no prompt: it joins
+the topics of --topic, pushes the events of --push, waits for the replies, and ends.
+Without --push it does the commands that are lines of standard input, or if there are
+none it watches until a signal comes.
+
+Exit codes: 0 fine; 1 refused, crashed, or answered with an error; 2 a mistake in the
+command line, or in a line of standard input; 3 not answered in time.
+
+Secrets come from files, or the variable ` + tokenEnv + `, because others on a machine can see
+arguments. Files are read again for each connection and join. No secret of a file is shown.`,
+		Example: `  bennu connect ws://localhost:4000/socket
+  bennu connect ws://localhost:4000/socket --topic room:lobby --join '{"name":"ibis"}'
+  bennu connect ws://localhost:4000/socket --topic ping:a --push 'ping {}' --json
+  bennu connect https://example.com/socket --token-file token --topic room:lobby --for 1m --json
+
+  Supabase:
+  bennu connect wss://PROJECT.supabase.co/realtime/v1 --param-file apikey=anon.key \
+      --topic realtime:lobby --join-file access_token=user.jwt --join '{"config":{"broadcast":{"self":true}}}' \
+      --push 'broadcast {"type":"broadcast","event":"shout","payload":{"body":"hi"}}'`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return fmt.Errorf("one URL is wanted: ws://localhost:4000/socket")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			err := f.run(cmd, args[0])
+			var bad *misuse
+			if !errors.As(err, &bad) {
+				return err
+			}
+			// All the flags would hide what is said.
+			fmt.Fprintf(cmd.ErrOrStderr(), "bennu connect: %v\n\"bennu help connect\" lists the flags.\n", bad.error)
+			return cli.Exit(cli.Misuse)
+		},
+	}
+	o := c.Flags()
+	o.SortFlags = false
+	o.StringArrayVar(&f.topics, "topic", nil, "topic to join; may be given several times")
+	o.StringVar(&f.join, "join", "", "`JSON` that the joins of --topic send")
+	o.StringArrayVar(&f.joinFiles, "join-file", nil, "`name=file`, whose content every join sends under the name")
+	o.StringArrayVar(&f.pushes, "push", nil, "`'EVENT JSON'` to push to the first --topic; may be given several times")
+	o.BoolVar(&f.json, "json", false, "print one JSON object a line, for scripts")
+	o.BoolVar(&f.raw, "raw", false, "print frames as they are on the wire")
+	o.BoolVar(&f.full, "full", false, "print payloads whole, however long")
+	o.BoolVar(&f.all, "all", false, "print heartbeats too")
+	o.IntVar(&f.count, "count", 0, "end after this `number` of events from the server")
+	o.DurationVar(&f.length, "for", 0, "end after this time, such as 30s")
+	o.DurationVar(&f.timeout, "timeout", 10*time.Second, "how long to wait for a connection or a reply")
+	o.StringArrayVar(&f.params, "param", nil, "`name=value` to send when connecting, in the URL; nothing secret")
+	o.StringArrayVar(&f.paramFiles, "param-file", nil, "the same with the content of a file, for secrets: `name=file`")
+	o.StringVar(&f.tokenFile, "token-file", "", "`file` with the token that is sent in a header, as auth_token of Phoenix 1.8\n(default "+tokenEnv+" of the environment); for a token in the URL: --param-file token=FILE")
+	o.StringArrayVar(&f.headers, "header", nil, "`'Name: value'` to send when connecting; nothing secret")
+	o.StringArrayVar(&f.headerFiles, "header-file", nil, "the same with the content of a file, for secrets: `name=file`")
+	o.StringVar(&f.origin, "origin", "", "origin of the page that connects, such as https://example.com")
+	o.StringVar(&f.transport, "transport", "websocket", "websocket or longpoll")
+	o.StringVar(&f.vsn, "vsn", "2", "version of the protocol: 1 or 2")
+	return c
+}
+
+// misuse is a mistake in the values of the flags.
+type misuse struct{ error }
+
+// flags are those of the command.
+type flags struct {
+	topics, pushes, params, paramFiles, joinFiles, headers, headerFiles []string
+
+	join, tokenFile, origin, transport, vsn string
+
+	json, raw, full, all bool
+
+	count           int
+	length, timeout time.Duration
+}
+
+// maxShown is how many characters of a payload are shown without --full.
+const maxShown = 500
+
+// script reports whether the flags ask for something that has an end of its own.
+func (f *flags) script() bool { return f.json || len(f.pushes) > 0 || f.count > 0 || f.length > 0 }
+
+func (f *flags) run(cmd *cobra.Command, address string) error {
+	t, err := newTarget(f, address, os.Getenv)
+	if err != nil {
+		return &misuse{err}
+	}
+	joins, pushes, err := f.lines()
+	if err != nil {
+		return &misuse{err}
+	}
+	if f.count < 0 || f.length < 0 {
+		return &misuse{errors.New("--count must not be below 0, nor --for")}
+	}
+	p := &printer{all: f.all, limit: maxShown, mask: t.secrets.mask, out: cmd.OutOrStdout(), news: cmd.OutOrStdout()}
+	if f.full {
+		p.limit = 0
+	}
+	switch {
+	case f.json:
+		p.form = formJSON
+	case f.raw:
+		p.form = formRaw
+	}
+	out, outTerminal := isTerminal(cmd.OutOrStdout())
+	in, inTerminal := isTerminal(cmd.InOrStdin())
+	p.on = outTerminal && !f.json && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	s := newSession(t, p)
+	if inTerminal && outTerminal && !f.script() {
+		return interact(cmd.Context(), s, in, out, joins)
+	}
+	// Frames alone go to standard output.
+	if p.form != formLine {
+		p.news = cmd.ErrOrStderr()
+	}
+	sc := &script{session: s, joins: joins, pushes: pushes, count: f.count, length: f.length}
+	if len(pushes) == 0 && !inTerminal {
+		sc.in = cmd.InOrStdin()
+	}
+	if len(joins) == 0 && sc.in == nil {
+		return &misuse{errors.New("there is nothing to do: --topic says what to join")}
+	}
+	return sc.run(cmd.Context())
+}
+
+// lines reads --topic, --join and --push as lines, so that a mistake is told before
+// there is a connection.
+func (f *flags) lines() (joins, pushes []line, err error) {
+	payload := wire.Payload{}
+	if f.join != "" {
+		p := parser{text: f.join}
+		if payload, err = p.payload(); err != nil {
+			return nil, nil, inFlag("--join", err)
+		}
+	}
+	for _, topic := range f.topics {
+		if topic == "" {
+			return nil, nil, fmt.Errorf("--topic is empty")
+		}
+		joins = append(joins, line{verb: "join", topic: topic, payload: payload})
+	}
+	for _, text := range f.pushes {
+		p := parser{text: text, joined: func(topic string) bool {
+			for _, t := range f.topics {
+				if t == topic {
+					return true
+				}
+			}
+			return false
+		}}
+		l, err := p.push(line{verb: "push"})
+		switch {
+		case err != nil:
+			return nil, nil, inFlag("--push", err)
+		case len(joins) == 0:
+			return nil, nil, fmt.Errorf("--push needs a --topic")
+		case l.topic == "":
+			l.topic = f.topics[0]
+		}
+		pushes = append(pushes, l)
+	}
+	return joins, pushes, nil
+}
+
+// inFlag shows a typing error in the value of a flag.
+func inFlag(flag string, err error) error {
+	if bad, ok := err.(*typo); ok {
+		return fmt.Errorf("%s cannot be understood:\n%s", flag, strings.TrimRight(bad.show(palette{}, scriptWidth), "\n"))
+	}
+	return fmt.Errorf("%s: %w", flag, err)
+}

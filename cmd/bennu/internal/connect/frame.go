@@ -1,0 +1,247 @@
+package connect
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/bennu-go/bennu/client"
+	"github.com/bennu-go/bennu/wire"
+)
+
+// A frame is what went over the connection, read as far as it is shown.
+type frame struct {
+	at       time.Time
+	out      bool   // sent, not received
+	data     []byte // as on the wire
+	text     bool
+	message  *wire.Message // nil for what is no message
+	err      error         // why it is none
+	payload  wire.Payload  // of a reply the response
+	status   string        // of a reply
+	to       string        // the event that a reply answers, if it was sent from here
+	took     time.Duration // since then
+	answered bool
+}
+
+func newFrame(at time.Time, out bool, f client.Frame) *frame {
+	n := &frame{at: at, out: out, data: f.Data, text: f.Opcode == wire.Text, message: f.Message, err: f.Err}
+	if f.Message == nil {
+		return n
+	}
+	n.payload = f.Message.Payload
+	if !out && f.Message.Event == wire.EventReply {
+		n.status = f.Status
+		if !n.payload.Binary {
+			var reply struct {
+				Response json.RawMessage `json:"response"`
+			}
+			if json.Unmarshal(n.payload.Data, &reply) == nil {
+				n.payload.Data = reply.Response
+			}
+		}
+	}
+	return n
+}
+
+// heartbeat reports whether the frame only keeps the connection alive.
+func (f *frame) heartbeat() bool { return f.message != nil && f.message.Topic == wire.TopicPhoenix }
+
+// event reports whether the frame is one that the server sent by itself.
+func (f *frame) event() bool {
+	return !f.out && f.message != nil && f.message.Event != wire.EventReply && !f.heartbeat()
+}
+
+// line shows a frame to a person, without the line break. Of a payload it shows limit
+// characters, 0 for all.
+func (f *frame) line(p palette, limit int) string {
+	var b strings.Builder
+	arrow, color := "←", green
+	if f.out {
+		arrow, color = "→", blue
+	}
+	fmt.Fprintf(&b, "%s%7s  ", head(p, f.at, arrow, color), size(len(f.data)))
+	if f.message == nil {
+		b.WriteString(p.paint(red, "no message: "+escape(fmt.Sprint(f.err))) + "  ")
+		text, left := escapeHead(string(f.data), limit)
+		b.WriteString(text + cutNote(left))
+		return b.String()
+	}
+	fmt.Fprintf(&b, "%s  %s", p.paint(bold, escape(f.topic())), f.what(p))
+	if s := f.summary(p, limit); s != "" {
+		b.WriteString("  " + s)
+	}
+	return b.String()
+}
+
+func (f *frame) topic() string {
+	if f.message.OddTopic != "" {
+		return f.message.OddTopic
+	}
+	return f.message.Topic
+}
+
+// what names the frame: its event, or what the events of the protocol mean.
+func (f *frame) what(p palette) string {
+	switch event := f.message.Event; {
+	case event == wire.EventReply && !f.out:
+		color := red
+		if f.status == wire.StatusOK {
+			color = green
+		}
+		what := p.paint(color, escape(f.status))
+		if f.answered {
+			what += p.paint(dim, " to ") + escape(protocolName(f.to)) + p.paint(dim, " in "+span(f.took))
+		}
+		return what
+	case event == wire.EventError:
+		return p.paint(red, "crashed")
+	case event == wire.EventClose:
+		return p.paint(yellow, "closed")
+	case f.out:
+		return p.paint(blue, escape(protocolName(event)))
+	default:
+		return p.paint(magenta, escape(protocolName(event)))
+	}
+}
+
+func protocolName(event string) string {
+	switch event {
+	case wire.EventJoin:
+		return "join"
+	case wire.EventLeave:
+		return "leave"
+	}
+	return event
+}
+
+// summary is the payload, or what a person reads out of one of presence.
+func (f *frame) summary(p palette, limit int) string {
+	if f.payload.Binary {
+		return bytesText(f.payload.Data, limit)
+	}
+	if !f.out && limit > 0 {
+		if s, ok := presenceText(p, f.message.Event, f.payload.Data, limit); ok {
+			return s
+		}
+	}
+	if len(f.payload.Data) == 0 {
+		return p.paint(dim, "{}")
+	}
+	text, left := p.json(string(f.payload.Data), limit)
+	return text + cutNote(left)
+}
+
+// presenceText says of the two events of presence who is here, who came and who left.
+func presenceText(p palette, event string, payload []byte, limit int) (text string, ok bool) {
+	type metas map[string]json.RawMessage
+	var names []string
+	head, colors := "", map[byte]string{'+': green, '-': red, '~': yellow}
+	switch event {
+	case "presence_state":
+		var here metas
+		if json.Unmarshal(payload, &here) != nil {
+			return "", false
+		}
+		for name := range here {
+			names = append(names, escape(name))
+		}
+		if len(names) == 0 {
+			return "nobody is here", true
+		}
+		head, colors = "here: ", nil
+	case "presence_diff":
+		var diff struct{ Joins, Leaves metas }
+		if json.Unmarshal(payload, &diff) != nil {
+			return "", false
+		}
+		for name := range diff.Joins {
+			if _, also := diff.Leaves[name]; also { // with another meta
+				names = append(names, "~ "+escape(name))
+			} else {
+				names = append(names, "+ "+escape(name))
+			}
+		}
+		for name := range diff.Leaves {
+			if _, also := diff.Joins[name]; !also {
+				names = append(names, "- "+escape(name))
+			}
+		}
+	default:
+		return "", false
+	}
+	slices.Sort(names)
+	if text = strings.Join(names, ", "); utf8.RuneCountInString(text) > limit {
+		return fmt.Sprintf("%s%d users; --full shows all", head, len(names)), true
+	}
+	for i, name := range names {
+		if colors != nil {
+			names[i] = p.paint(colors[name[0]], name)
+		}
+	}
+	return head + strings.Join(names, ", "), true
+}
+
+// bytesText shows a binary payload as hexadecimal digits, two of the limit each.
+func bytesText(data []byte, limit int) string {
+	shown := data
+	if limit > 0 && len(data) > limit/3 {
+		shown = data[:limit/3]
+	}
+	text := fmt.Sprintf("%d bytes  % x", len(data), shown)
+	return text + cutNote(len(data)-len(shown))
+}
+
+// escapeHead escapes the first limit characters of text, 0 for all, and returns how
+// many bytes it left out.
+func escapeHead(text string, limit int) (string, int) {
+	end := len(text)
+	if limit > 0 {
+		end = 0
+		for range limit {
+			if end == len(text) {
+				break
+			}
+			_, n := utf8.DecodeRuneInString(text[end:])
+			end += n
+		}
+	}
+	return escape(text[:end]), len(text) - end
+}
+
+// cutNote says that bytes of a payload are not shown.
+func cutNote(left int) string {
+	if left == 0 {
+		return ""
+	}
+	return fmt.Sprintf("… (%s more; --full shows all)", strings.TrimSpace(size(left)))
+}
+
+// head is how every line begins.
+func head(p palette, at time.Time, sign, color string) string {
+	return p.paint(dim, at.Format("15:04:05.000")) + " " + p.paint(color, sign) + " "
+}
+
+func size(n int) string {
+	switch {
+	case n < 1000:
+		return fmt.Sprintf("%d B", n)
+	case n < 1_000_000:
+		return fmt.Sprintf("%.1f kB", float64(n)/1000)
+	}
+	return fmt.Sprintf("%.1f MB", float64(n)/1_000_000)
+}
+
+// span writes a time that something took.
+func span(d time.Duration) string {
+	switch {
+	case d < 10*time.Millisecond:
+		return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
+	case d < time.Second:
+		return fmt.Sprintf("%d ms", d.Milliseconds())
+	}
+	return fmt.Sprintf("%.1f s", d.Seconds())
+}

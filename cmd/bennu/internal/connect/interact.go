@@ -1,0 +1,180 @@
+package connect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/bennu-go/bennu/client"
+)
+
+// errQuit ends a session.
+var errQuit = errors.New("quit")
+
+// interact is a session with a person.
+func interact(ctx context.Context, s *session, in, out *os.File, joins []line) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	t, err := openTerminal(in, out, cancel)
+	if err != nil {
+		return fmt.Errorf("the terminal cannot be used: %w", err)
+	}
+	defer t.close() // also when something panics
+	s.life = ctx
+	s.rescue = t.rescue
+	s.refused = make(chan string, 16)
+	s.print.out, s.print.news = t, t
+	t.AutoCompleteCallback = (&completer{topics: s.topicNames, events: s.eventNames, show: s.print.say}).complete
+
+	s.print.say("  " + s.print.paint(dim, "help lists the commands, Ctrl+D ends") + "\n")
+	if err := s.open(); err != nil {
+		return err
+	}
+	defer s.end()
+	for _, l := range joins {
+		if err := s.do(ctx, l); err != nil {
+			s.print.complain("%v", err)
+		}
+	}
+	ask, typed := make(chan struct{}), make(chan input)
+	// A read from a terminal cannot be interrupted: when something else ends the
+	// session, this goroutine ends with the process.
+	go func() {
+		defer t.rescue()
+		for range ask {
+			text, err := t.ReadLine()
+			if errors.Is(err, term.ErrPasteIndicator) {
+				err = nil
+			}
+			typed <- input{text, err}
+		}
+	}()
+	defer close(ask)
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		t.SetPrompt(s.prompt())
+		ask <- struct{}{}
+		for waiting := true; waiting; {
+			select {
+			case l := <-typed:
+				waiting = false
+				if l.err != nil {
+					t.abandon(s.print)
+					return endOfInput(l.err)
+				}
+				if err := s.typed(ctx, l.text, t.width()); errors.Is(err, errQuit) {
+					return nil
+				}
+			case <-tick.C:
+				s.sweep()
+			case topic := <-s.refused:
+				s.giveUp(topic)
+				t.SetPrompt(s.prompt())
+				s.print.complain("%s is left, since it was not let in", topic)
+			case <-ctx.Done():
+				t.abandon(s.print)
+				return nil
+			}
+		}
+	}
+}
+
+// input is a line that was typed, or the end of them.
+type input struct {
+	text string
+	err  error
+}
+
+func endOfInput(err error) error {
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
+// prompt shows the current topic.
+func (s *session) prompt() string { return s.print.paint(bold, escape(s.current)+"> ") }
+
+// typed does what a line says, and tells what is wrong with it.
+func (s *session) typed(ctx context.Context, text string, width int) error {
+	l, err := parseLine(text, s.joined)
+	if bad, ok := errors.AsType[*typo](err); ok {
+		s.print.say(bad.show(s.print.palette, width))
+		return nil
+	}
+	if err = s.do(ctx, l); err != nil && !errors.Is(err, errQuit) {
+		s.print.complain("%s", s.target.secrets.text(err))
+		return nil
+	}
+	return err
+}
+
+// do does what a line says, and does not wait for the server.
+func (s *session) do(ctx context.Context, l line) error {
+	// What is answered with an error is seen as a frame.
+	later := func(err error) {
+		if _, answered := errors.AsType[*client.ReplyError](err); err != nil && !answered && ctx.Err() == nil {
+			s.print.complain("%s %s: %s", l.verb, l.topic, s.target.secrets.text(err))
+		}
+	}
+	switch l.verb {
+	case "join":
+		r, err := s.enter(l.topic, l.payload)
+		if err != nil {
+			return err
+		}
+		return r.join()
+	case "leave":
+		return s.leave(l.topic, later)
+	case "use":
+		r, err := s.find(l.topic)
+		if err == nil {
+			s.current = r.topic
+		}
+		return err
+	case "push":
+		ch, err := s.channel(l.topic)
+		if err != nil {
+			return err
+		}
+		if err = ch.Send(l.event, payloadValue(l.payload)); err == nil && ch.State() == client.StateErrored {
+			s.print.say("  " + s.print.paint(yellow, escape(l.event)+" waits until "+escape(ch.Topic())+" is joined again") + "\n")
+		}
+		return err
+	case "ping":
+		s.start(func() { later(s.ping(ctx)) })
+	default:
+		return s.local(l)
+	}
+	return nil
+}
+
+// local does what needs no answer from the server.
+func (s *session) local(l line) error {
+	switch l.verb {
+	case "who":
+		text, err := s.who(l.topic)
+		s.print.say(text)
+		return err
+	case "topics":
+		s.print.say(s.topics())
+	case "help":
+		s.print.say(usage())
+	case "disconnect":
+		if s.socket == nil {
+			return errDisconnected
+		}
+		s.end()
+	case "reconnect":
+		return s.reopen()
+	case "quit":
+		return errQuit
+	}
+	return nil
+}

@@ -1,0 +1,108 @@
+//go:build linux || darwin
+
+package connect
+
+import (
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/creack/pty"
+
+	"github.com/bennu-go/bennu/internal/proctest"
+)
+
+// Keys are those of a line editor: history, completion, and the ends.
+func TestKeys(t *testing.T) {
+	bennu := proctest.Build(t, "github.com/bennu-go/bennu/cmd/bennu")
+	url := "ws" + strings.TrimPrefix(newFixture(t), "http") + "/socket"
+	const up, down, left = "\x1b[A", "\x1b[B", "\x1b[D"
+
+	t.Run("history", func(t *testing.T) {
+		y := startTypist(t, bennu, nil, "connect", url)
+		y.shows("connected over websocket")
+		y.enter("join room:lobby", "ok to join")
+		y.enter(`echo {"n":1}`, `ok to echo`)
+		y.keys(up)
+		y.until("the line before", func(string) bool { return y.lastLine() == `room:lobby> echo {"n":1}` })
+		y.keys(up)
+		y.until("the one before that", func(string) bool { return y.lastLine() == "room:lobby> join room:lobby" })
+		y.keys(down + left + "\x7f2\r") // mends the number
+		y.until("the mended line", func(text string) bool { return strings.Count(text, `{"n":2}`) == 3 })
+		y.keys("quit\r")
+		if code := y.ends(); code != 0 {
+			t.Errorf("exit code %d", code)
+		}
+	})
+
+	t.Run("completion", func(t *testing.T) {
+		y := startTypist(t, bennu, nil, "connect", url, "--topic", "room:lobby", "--topic", "exact")
+		y.until("both joins", func(text string) bool { return strings.Count(text, "ok to join") == 2 })
+		y.keys("us\tr\t\r")
+		y.until("the other topic", func(string) bool { return y.lastLine() == "room:lobby>" })
+		y.enter(`bcf {"a":1}`, "ok to bcf")
+		y.enter(`bc {"a":1}`, "ok to bc ")
+		y.keys("b\t\t")
+		y.shows("  bc  bcf")
+		y.keys("f\t")
+		y.until("the event", func(string) bool { return y.lastLine() == "room:lobby> bcf" })
+		y.keys("\x15\x04") // an empty line, and the end
+		if code := y.ends(); code != 0 {
+			t.Errorf("exit code %d", code)
+		}
+	})
+
+	t.Run("Ctrl+C", func(t *testing.T) {
+		y := startTypist(t, bennu, nil, "connect", url)
+		y.shows("connected over websocket")
+		y.keys("half a line")
+		y.shows("> half a line")
+		y.keys("\x03")
+		if code := y.ends(); code != 0 {
+			t.Errorf("exit code %d", code)
+		}
+		y.shows("disconnected")
+		if !strings.HasSuffix(y.screen.written(), "\r\n") || !strings.HasSuffix(y.lastLine(), "disconnected") {
+			t.Errorf("the next prompt stands behind %q", y.lastLine())
+		}
+	})
+
+	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT} {
+		t.Run(sig.String(), func(t *testing.T) {
+			y := startTypist(t, bennu, nil, "connect", url)
+			y.shows("connected over websocket")
+			if !y.raw() {
+				t.Fatal("the terminal is not in raw mode")
+			}
+			must(t, y.cmd.Process.Signal(sig))
+			y.ends()
+			if strings.Contains(y.screen.text(), "goroutine ") {
+				t.Error("it printed its stacks")
+			}
+		})
+	}
+
+	t.Run("a window that changes", func(t *testing.T) {
+		y := startTypist(t, bennu, nil, "connect", url)
+		y.shows("connected over websocket")
+		must(t, pty.Setsize(y.pty, &pty.Winsize{Rows: 40, Cols: 40}))
+		must(t, y.cmd.Process.Signal(syscall.SIGWINCH)) // the process is in no session of the terminal
+		long := "join " + strings.Repeat("x", 60)
+		y.keys(long)
+		// The editor breaks the line where the window ends.
+		y.until("a broken line", func(string) bool { return strings.Contains(y.screen.written(), "\r\n"+strings.Repeat("x", 27)) })
+		y.keys("\x03")
+		y.ends()
+	})
+
+	t.Run("no colour", func(t *testing.T) {
+		y := startTypist(t, bennu, []string{"NO_COLOR=1"}, "connect", url)
+		y.shows("connected over websocket")
+		y.enter("join room:lobby", "ok to join")
+		y.keys("quit\r")
+		y.ends()
+		if strings.Contains(y.screen.written(), "m") && strings.Contains(y.screen.written(), "\x1b[3") {
+			t.Errorf("there are colours in %q", y.screen.written())
+		}
+	})
+}

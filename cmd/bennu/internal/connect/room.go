@@ -1,0 +1,281 @@
+package connect
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/bennu-go/bennu/client"
+	"github.com/bennu-go/bennu/client/presence"
+	"github.com/bennu-go/bennu/wire"
+)
+
+// A room is a topic that was joined, with what its join is made of, so that it can be
+// joined again on another connection.
+type room struct {
+	topic   string
+	payload wire.Payload
+	channel *client.Channel // nil while disconnected by hand
+	here    *presence.Presence[json.RawMessage]
+}
+
+// presenceEvents are those that make the list of who is present.
+var presenceEvents = []string{"presence_state", "presence_diff"}
+
+func isPresence(event string) bool { return slices.Contains(presenceEvents, event) }
+
+var (
+	errDisconnected = errors.New("there is no connection: reconnect makes one")
+	errNoTopic      = errors.New("no topic is joined: join room:lobby")
+)
+
+// enter makes the room of a topic, and the topic the current one.
+func (s *session) enter(topic string, payload wire.Payload) (*room, error) {
+	if s.socket == nil {
+		return nil, errDisconnected
+	}
+	if r := s.rooms[topic]; r != nil {
+		if r.channel.State() != client.StateClosed {
+			return nil, fmt.Errorf("%s is joined already", topic)
+		}
+		s.forget(topic) // the server closed it
+	}
+	r := &room{topic: topic, payload: payload}
+	s.rooms[topic] = r
+	s.order = append(s.order, topic)
+	s.current = topic
+	s.connect(r)
+	return r, nil
+}
+
+// connect makes the channel of a room on the present connection.
+func (s *session) connect(r *room) {
+	r.channel = s.socket.Channel(r.topic, func() (any, error) { return s.target.joinPayload(r.payload) })
+	r.here = presence.New[json.RawMessage](r.channel, &presence.Options{Logger: noLog})
+	// Behind those of the list, which thus has the event when these are called.
+	for _, event := range presenceEvents {
+		r.channel.On(event, func(client.Message) {
+			s.mu.Lock()
+			s.unread[r.topic] = max(0, s.unread[r.topic]-1)
+			s.mu.Unlock()
+			s.read.Broadcast()
+		})
+	}
+	s.mu.Lock()
+	s.unread[r.topic] = 0
+	s.mu.Unlock()
+}
+
+// over is a context that has ended.
+var over = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
+
+// join begins to join a room, and waits for no answer: that is seen as a frame.
+func (r *room) join() error {
+	_, err := r.channel.Join(over)
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// joinPayload is what a join sends: what was typed, with the secrets from files.
+func (t *target) joinPayload(typed wire.Payload) (any, error) {
+	if len(t.joinFiles) == 0 {
+		return payloadValue(typed), nil
+	}
+	object := map[string]any{}
+	if len(typed.Data) > 0 {
+		if typed.Binary || json.Unmarshal(typed.Data, &object) != nil || object == nil {
+			return nil, errors.New("with --join-file the payload of a join is an object")
+		}
+	}
+	for name, path := range t.joinFiles {
+		secret, err := t.secrets.read(path)
+		if err != nil {
+			return nil, err
+		}
+		object[name] = secret
+	}
+	return object, nil
+}
+
+// payloadValue is a payload as package client takes it.
+func payloadValue(p wire.Payload) any {
+	switch {
+	case p.Binary:
+		return client.Binary(p.Data)
+	case len(p.Data) == 0:
+		return json.RawMessage("{}")
+	}
+	return json.RawMessage(p.Data)
+}
+
+// find is the room of a topic, or of the current one.
+func (s *session) find(topic string) (*room, error) {
+	if topic == "" {
+		topic = s.current
+	}
+	switch r := s.rooms[topic]; {
+	case topic == "":
+		return nil, errNoTopic
+	case r == nil:
+		return nil, fmt.Errorf("%s is not joined: join %s", topic, topic)
+	default:
+		return r, nil
+	}
+}
+
+// channel is that of a room which is connected.
+func (s *session) channel(topic string) (*client.Channel, error) {
+	r, err := s.find(topic)
+	switch {
+	case err != nil:
+		return nil, err
+	case r.channel == nil:
+		return nil, errDisconnected
+	}
+	return r.channel, nil
+}
+
+// leave leaves a topic, and waits for nothing.
+func (s *session) leave(topic string, done func(error)) error {
+	r, err := s.find(topic)
+	if err != nil {
+		return err
+	}
+	s.forget(r.topic)
+	if ch := r.channel; ch != nil {
+		s.start(func() { done(ch.Leave(s.life)) })
+	}
+	return nil
+}
+
+// forget takes a topic off the list. The one that was joined before it becomes the
+// current one.
+func (s *session) forget(topic string) {
+	delete(s.rooms, topic)
+	s.mu.Lock()
+	delete(s.let, topic)
+	delete(s.unread, topic)
+	s.mu.Unlock()
+	s.order = slices.DeleteFunc(s.order, func(t string) bool { return t == topic })
+	if s.current == topic {
+		s.current = ""
+		if n := len(s.order); n > 0 {
+			s.current = s.order[n-1]
+		}
+	}
+}
+
+// settle waits until the list of who is present has what was shown of it before, as a
+// rule for less than a millisecond. Events of an earlier join never get into it.
+func (s *session) settle(topic string) {
+	const patience = time.Second
+	until := time.Now().Add(patience)
+	wake := time.AfterFunc(patience, s.read.Broadcast)
+	defer wake.Stop()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.unread[topic] > 0 && time.Now().Before(until) {
+		s.read.Wait()
+	}
+	s.unread[topic] = 0
+}
+
+// who lists who is present on a topic, with all that is known of them.
+func (s *session) who(topic string) (string, error) {
+	r, err := s.find(topic)
+	switch {
+	case err != nil:
+		return "", err
+	case r.channel == nil:
+		return "", errDisconnected
+	}
+	s.settle(r.topic)
+	list := r.here.List()
+	var b strings.Builder
+	fmt.Fprintf(&b, "  %s", s.print.paint(bold, escape(r.topic)))
+	switch n := len(list); n {
+	case 0:
+		b.WriteString(": nobody is known to be here")
+	case 1:
+		b.WriteString(": one user")
+	default:
+		fmt.Fprintf(&b, ": %d users", n)
+	}
+	if state := r.channel.State(); state != client.StateJoined {
+		fmt.Fprintf(&b, ", as it was; the channel is %s", state)
+	}
+	b.WriteByte('\n')
+	for _, key := range slices.Sorted(maps.Keys(list)) {
+		fmt.Fprintf(&b, "  %s", s.print.paint(green, escape(key)))
+		metas := list[key].Metas
+		if len(metas) > 1 {
+			fmt.Fprintf(&b, " ×%d", len(metas))
+		}
+		for _, meta := range metas {
+			meta = shownMeta(meta)
+			if string(meta) == "{}" {
+				continue
+			}
+			text, left := s.print.json(string(meta), s.print.limit)
+			b.WriteString("  " + text + cutNote(left))
+		}
+		b.WriteByte('\n')
+	}
+	return b.String(), nil
+}
+
+// shownMeta is a meta without what the server adds for the sake of clients.
+func shownMeta(meta json.RawMessage) json.RawMessage {
+	var object map[string]json.RawMessage
+	if json.Unmarshal(meta, &object) != nil || object == nil {
+		return meta
+	}
+	delete(object, "phx_ref")
+	delete(object, "phx_ref_prev")
+	if text, err := wire.AppendJSON(nil, object); err == nil {
+		return text
+	}
+	return meta
+}
+
+// topics lists what is joined.
+func (s *session) topics() string {
+	var b strings.Builder
+	for _, topic := range s.order {
+		mark, state := " ", "disconnected"
+		if topic == s.current {
+			mark = "*"
+		}
+		if ch := s.rooms[topic].channel; ch != nil {
+			state = ch.State().String()
+		}
+		fmt.Fprintf(&b, "%s %s  %s\n", mark, s.print.paint(bold, escape(topic)), state)
+	}
+	if b.Len() == 0 {
+		return "  no topic is joined\n"
+	}
+	return b.String()
+}
+
+// ping times a round trip.
+func (s *session) ping(ctx context.Context) error {
+	if s.socket == nil {
+		return errDisconnected
+	}
+	took, err := s.socket.Ping(ctx)
+	if err == nil {
+		s.print.state(green, "pong", "the server answered in "+span(took), "")
+	}
+	return err
+}

@@ -1,0 +1,234 @@
+package connect
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/bennu-go/bennu/client"
+	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
+)
+
+// A script is a session without a person: it waits for each answer, and its exit code
+// tells how it went.
+type script struct {
+	*session
+	joins, pushes []line
+	in            io.Reader // lines to do, or nil
+	count         int       // events to wait for, or 0
+	length        time.Duration
+	code          int // of the first thing that went wrong
+}
+
+const (
+	maxLine     = 1 << 20 // bytes of a line of standard input
+	scriptWidth = 100     // columns in which a typing error is shown
+)
+
+func (s *script) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if s.length > 0 {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeout(ctx, s.length)
+		defer stop()
+	}
+	s.life, s.session.script = ctx, true
+	if s.count > 0 {
+		s.events = make(chan struct{}, s.count)
+	}
+	if err := s.open(); err != nil {
+		return err
+	}
+	err := s.connected(ctx)
+	if err == nil {
+		s.work(ctx)
+	} else {
+		s.failed(ctx, line{verb: "connect"}, err)
+	}
+	s.end()
+	if s.code != cli.OK {
+		return cli.Exit(s.code)
+	}
+	return nil
+}
+
+// connected waits for the connection. A server that refuses is not asked again.
+func (s *script) connected(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, s.target.timeout)
+	defer cancel()
+	opened := make(chan error, 1)
+	socket := s.socket
+	s.start(func() { opened <- socket.Open(ctx) })
+	select {
+	case err := <-opened:
+		return err
+	case err := <-s.refusal:
+		return err
+	}
+}
+
+// work does all there is to do, in order.
+func (s *script) work(ctx context.Context) {
+	for _, l := range slices.Concat(s.joins, s.pushes) {
+		err := s.await(ctx, l)
+		s.failed(ctx, l, err)
+		if err != nil && l.verb == "join" {
+			return // nothing that follows can work
+		}
+	}
+	read := s.in != nil && s.readLines(ctx)
+	switch {
+	case ctx.Err() != nil:
+	case s.count > 0:
+		s.countEvents(ctx)
+	case s.length > 0 || len(s.pushes) == 0 && !read:
+		s.watch(ctx)
+	}
+}
+
+// readLines does what the lines of standard input say, and reports whether there were
+// any. It ends with them, with quit, or with ctx.
+func (s *script) readLines(ctx context.Context) (any bool) {
+	ask, lines := make(chan struct{}), make(chan string)
+	// A read cannot be interrupted: when something else ends the session, this
+	// goroutine ends with the process.
+	go func() {
+		defer close(lines)
+		scanner := bufio.NewScanner(s.in)
+		scanner.Buffer(nil, maxLine)
+		for range ask {
+			if !scanner.Scan() {
+				return
+			}
+			lines <- scanner.Text()
+		}
+	}()
+	defer close(ask)
+	for {
+		ask <- struct{}{}
+		select {
+		case text, ok := <-lines:
+			if !ok {
+				return any
+			}
+			any = true
+			if s.line(ctx, text) == errQuit {
+				return true
+			}
+		case <-ctx.Done():
+			return true
+		}
+	}
+}
+
+// line does what one line says, waits for the answer, and notes what went wrong.
+func (s *script) line(ctx context.Context, text string) error {
+	l, err := parseLine(text, s.joined)
+	if bad, ok := errors.AsType[*typo](err); ok {
+		s.print.say(bad.show(s.print.palette, scriptWidth))
+		s.note(cli.Misuse)
+		return nil
+	}
+	if l.verb == "" {
+		return nil
+	}
+	if err = s.await(ctx, l); err != errQuit {
+		s.failed(ctx, l, err)
+	}
+	return err
+}
+
+// await does what a line says and waits for the answer of the server.
+func (s *script) await(ctx context.Context, l line) error {
+	switch l.verb {
+	case "join":
+		r, err := s.enter(l.topic, l.payload)
+		if err == nil {
+			_, err = r.channel.Join(ctx)
+		}
+		return err
+	case "leave":
+		answer := make(chan error, 1)
+		if err := s.leave(l.topic, func(err error) { answer <- err }); err != nil {
+			return err
+		}
+		return <-answer
+	case "push":
+		ch, err := s.channel(l.topic)
+		if err != nil {
+			return err
+		}
+		_, err = ch.Push(ctx, l.event, payloadValue(l.payload))
+		return err
+	case "ping":
+		return s.ping(ctx)
+	}
+	return s.do(ctx, l)
+}
+
+// failed tells of an error, and notes the exit code that stands for it. An error that a
+// reply tells has been seen as a frame.
+func (s *script) failed(ctx context.Context, l line, err error) {
+	switch {
+	case err == nil, ctx.Err() != nil && errors.Is(err, ctx.Err()) && s.length > 0:
+		return // --for has said when to end
+	case errors.Is(err, client.ErrTimeout), errors.Is(err, context.DeadlineExceeded):
+		s.note(exitTimeout)
+	default:
+		s.note(cli.Failed)
+	}
+	if _, answered := errors.AsType[*client.ReplyError](err); answered && s.print.form == formLine {
+		return
+	}
+	what := l.verb
+	if l.topic != "" {
+		what += " " + l.topic
+	}
+	if l.event != "" {
+		what += " " + l.event
+	}
+	s.print.complain("%s: %s", what, s.target.explain(err))
+}
+
+// note keeps the exit code of the first thing that went wrong.
+func (s *script) note(code int) {
+	if s.code == cli.OK {
+		s.code = code
+	}
+}
+
+// countEvents waits until as many events have come as were asked for.
+func (s *script) countEvents(ctx context.Context) {
+	for range s.count {
+		if s.socket == nil {
+			return
+		}
+		select {
+		case <-s.events:
+		case <-s.socket.Done():
+			s.note(cli.Failed)
+			return
+		case <-ctx.Done():
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				s.note(exitTimeout)
+			}
+			return
+		}
+	}
+}
+
+// watch waits for the end. A server that has ended the connection for good wants nobody
+// back.
+func (s *script) watch(ctx context.Context) {
+	if s.socket == nil {
+		return // a line of standard input has disconnected it
+	}
+	select {
+	case <-ctx.Done():
+	case <-s.socket.Done():
+	}
+}

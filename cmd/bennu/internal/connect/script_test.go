@@ -1,0 +1,235 @@
+package connect
+
+import (
+	"encoding/json"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
+)
+
+// Exit codes, with what is printed beside them, over both transports.
+func TestScript(t *testing.T) {
+	base := newFixture(t)
+	tests := []struct {
+		name string
+		args []string
+		in   string
+		code int
+		out  string // in what is printed
+	}{
+		{"a reply", []string{"--topic", "room:lobby", "--push", `echo {"a":1}`}, "", cli.OK, `ok to echo in`},
+		{"an event without payload", []string{"--topic", "room:lobby", "--push", "ok"}, "", cli.OK, `ok to ok in`},
+		{"two pushes", []string{"--topic", "room:lobby", "--push", "ok", "--push", `echo {"b":2}`}, "", cli.OK, `{"b":2}`},
+		{"a push to another topic", []string{"--topic", "room:lobby", "--topic", "exact", "--push", `exact echo {"b":2}`}, "", cli.OK, `exact  ok to echo`},
+		{"a payload of the join", []string{"--topic", "room:reply", "--join", `{"k":"v"}`, "--push", "ok"}, "", cli.OK, `{"got":{"k":"v"}}`},
+		{"an error reply", []string{"--topic", "room:lobby", "--push", "error"}, "", cli.Failed, `error to error in`},
+		{"a reply with another status", []string{"--topic", "room:lobby", "--push", "custom"}, "", cli.Failed, `my_status to custom`},
+		{"what follows an error is done", []string{"--topic", "room:lobby", "--push", "error", "--push", "ok"}, "", cli.Failed, `ok to ok`},
+		{"a refused join", []string{"--topic", "room:err", "--push", "ok"}, "", cli.Failed, `error to join`},
+		{"a join that crashes", []string{"--topic", "room:crash"}, "", cli.Failed, "join crashed"},
+		{"a crash", []string{"--topic", "room:lobby", "--push", "boom"}, "", cli.Failed, "crashed"},
+		{"a channel that closes", []string{"--topic", "room:lobby", "--push", "stop_normal"}, "", cli.Failed, "closed"},
+		{"no reply", []string{"--topic", "room:lobby", "--push", "noreply", "--timeout", "200ms"}, "", exitTimeout, "no reply in time"},
+		{"a refused connection", []string{"--topic", "room:lobby", "--param", "reject=error"}, "", cli.Failed, "the server answers 403 Forbidden"},
+		{"events that are counted", []string{"--topic", "room:after", "--count", "2"}, "", cli.OK, "hello  "},
+		{"events that do not come", []string{"--topic", "room:lobby", "--count", "1", "--for", "100ms"}, "", exitTimeout, "ok to join"},
+		{"some time", []string{"--topic", "room:lobby", "--for", "100ms"}, "", cli.OK, "ok to join"},
+		{"lines", nil, "join room:lobby\necho {\"a\":1}\n\nleave\n", cli.OK, `ok to echo in`},
+		{"lines without an end", []string{"--topic", "room:lobby"}, "ok", cli.OK, `ok to ok in`},
+		{"quit", []string{"--topic", "room:lobby"}, "quit\nerror\n", cli.OK, "ok to join"},
+		{"a line with a typing error", []string{"--topic", "room:lobby"}, "echo {\"a\":}\nok\n", cli.Misuse, "ok to ok in"},
+		{"where the typing error is", []string{"--topic", "room:lobby"}, "echo {\"a\":}\n", cli.Misuse, "  echo {\"a\":}\n            ^ a value is missing before this\n"},
+		{"a topic that is not joined", nil, "echo {}", cli.Failed, "no topic is joined"},
+		{"a line with an error", []string{"--topic", "room:lobby"}, "error\nok", cli.Failed, "ok to ok in"},
+		{"joined twice", []string{"--topic", "room:lobby"}, "join room:lobby", cli.Failed, "room:lobby is joined already"},
+		{"after a disconnect", []string{"--topic", "room:lobby"}, "disconnect\nok", cli.Failed, "there is no connection"},
+		{"connected anew", []string{"--topic", "room:lobby"}, "disconnect\nreconnect\nok", cli.OK, "ok to ok in"},
+		{"topics", []string{"--topic", "room:lobby", "--topic", "exact"}, "use room:lobby\ntopics", cli.OK, "* room:lobby  joined\n  exact  joined\n"},
+		{"nobody", []string{"--topic", "room:lobby"}, "who", cli.OK, "  room:lobby: nobody is known to be here\n"},
+		{"help", nil, "help", cli.OK, "push an event"},
+	}
+	for _, transport := range []string{"websocket", "longpoll"} {
+		t.Run(transport, func(t *testing.T) {
+			for _, tt := range tests {
+				t.Run(tt.name, func(t *testing.T) {
+					t.Parallel()
+					args := append([]string{base + "/socket", "--transport", transport}, tt.args...)
+					got := runConnect(t, strings.NewReader(tt.in), args...)
+					if all := got.out + got.err; got.code != tt.code || !strings.Contains(all, tt.out) {
+						t.Errorf("exit code %d, want %d, and %q in\n%s", got.code, tt.code, tt.out, all)
+					}
+				})
+			}
+		})
+	}
+}
+
+// Who is present is listed, with the metas.
+func TestWho(t *testing.T) {
+	base := newFixture(t)
+	in, w := io.Pipe()
+	out := make(chan ran, 1)
+	go func() {
+		out <- runConnect(t, in, base+"/socket", "--topic", "room:presence", "--join", `{"key":"ibis","name":"Ibis"}`)
+	}()
+	// upd is answered by nothing but the presence_diff that it leads to.
+	other := runConnect(t, nil, base+"/socket", "--topic", "room:presence", "--join", `{"key":"heron"}`, "--count", "2")
+	if other.code != cli.OK {
+		t.Errorf("the other: exit code %d\n%s%s", other.code, other.out, other.err)
+	}
+	for range 3 { // what is asked for may be on its way
+		_, _ = io.WriteString(w, "ok\nwho\n")
+	}
+	w.Close()
+	if got := <-out; got.code != cli.OK || !strings.Contains(got.out, "  room:presence: ") || !strings.Contains(got.out, "  ibis  {\"name\":\"Ibis\",\"online_at\":1}\n") {
+		t.Errorf("exit code %d\n%s%s", got.code, got.out, got.err)
+	}
+}
+
+// With version 1 of the protocol it works as well.
+func TestScriptVersion1(t *testing.T) {
+	got := runConnect(t, nil, newFixture(t)+"/socket/websocket", "--vsn", "1", "--topic", "room:lobby", "--push", `echo {"a":1}`, "--raw")
+	if got.code != cli.OK || !strings.Contains(got.out, `< {"topic":"room:lobby","event":"phx_reply","payload":{"status":"ok","response":{"a":1}},"ref":`) &&
+		!strings.Contains(got.out, `"response":{"a":1}`) {
+		t.Errorf("exit code %d\n%s%s", got.code, got.out, got.err)
+	}
+}
+
+// Each line of standard output is an object, and nothing else is printed there.
+func TestScriptJSON(t *testing.T) {
+	base := newFixture(t)
+	got := runConnect(t, strings.NewReader("echo {\"a\":1}\nbin hex:00ff\noops {\nhelp\n"), base+"/socket", "--topic", "room:lobby", "--json")
+	if got.code != cli.Misuse || !strings.Contains(got.err, "^ } is missing here") || !strings.Contains(got.err, "push an event") {
+		t.Errorf("exit code %d, standard error %s", got.code, got.err)
+	}
+	var seen []string
+	for line := range strings.Lines(got.out) {
+		var r record
+		if err := json.Unmarshal([]byte(line), &r); err != nil {
+			t.Fatalf("%v: %s", err, line)
+		}
+		if r.Event == "phx_reply" {
+			seen = append(seen, r.To+" "+r.Status+" "+string(r.Payload)+string(r.Bytes))
+			if r.Millis <= 0 {
+				t.Errorf("no time in %s", line)
+			}
+		}
+	}
+	want := []string{"phx_join ok {}", `echo ok {"a":1}`, "bin ok \x00\xff\x03\x04"}
+	if strings.Join(seen, "\n") != strings.Join(want, "\n") {
+		t.Errorf("got %q, want %q", seen, want)
+	}
+}
+
+// A server that is not there is waited for, as it may be about to start.
+func TestScriptNobodyThere(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln.Close()
+	got := runConnect(t, nil, "ws://"+ln.Addr().String()+"/socket", "--topic", "a", "--timeout", "300ms")
+	if all := got.out + got.err; got.code != exitTimeout || !strings.Contains(all, "connection refused") {
+		t.Errorf("exit code %d\n%s", got.code, all)
+	}
+}
+
+// An input that stays open does not keep the command from ending.
+func TestScriptOpenInput(t *testing.T) {
+	in, w := io.Pipe()
+	defer w.Close() // ends the read that is left
+	got := runConnect(t, in, newFixture(t)+"/socket", "--topic", "room:lobby", "--for", "100ms")
+	if got.code != cli.OK {
+		t.Errorf("exit code %d\n%s", got.code, got.err)
+	}
+}
+
+func TestMisuse(t *testing.T) {
+	dir := t.TempDir()
+	empty := filepath.Join(dir, "empty")
+	if err := os.WriteFile(empty, []byte("\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const url = "ws://localhost:1/socket"
+	tests := []struct {
+		args []string
+		err  string
+	}{
+		{nil, "one URL is wanted"},
+		{[]string{"a", "b"}, "one URL is wanted"},
+		{[]string{"localhost:4000"}, "the URL has the form ws://localhost:4000/socket"},
+		{[]string{"ftp://localhost/socket"}, "begins with ws, wss, http or https"},
+		{[]string{"ws://localhost/socket?token=sesame"}, "--param-file token=FILE"},
+		{[]string{"ws://u:sesame@localhost/socket"}, "--header-file Authorization=FILE"},
+		{[]string{url, "--param", "apikey=sesame"}, "--param-file apikey=FILE"},
+		{[]string{url, "--param", "apikey"}, "--param wants NAME=VALUE"},
+		{[]string{url, "--header", "Authorization: sesame"}, "--header-file Authorization=FILE"},
+		{[]string{url, "--header", "x"}, "--header wants 'NAME: VALUE'"},
+		{[]string{url, "--param-file", "apikey"}, "--param-file wants NAME=FILE"},
+		{[]string{url, "--param-file", "apikey=" + filepath.Join(dir, "none")}, "no such file"},
+		{[]string{url, "--token-file", empty}, "is empty"},
+		{[]string{url, "--join-file", "k=" + empty}, "is empty"},
+		{[]string{url, "--transport", "pigeon"}, "--transport is websocket or longpoll"},
+		{[]string{url, "--vsn", "3"}, "--vsn is 1 or 2"},
+		{[]string{url, "--timeout", "0s"}, "--timeout must be above 0"},
+		{[]string{url, "--push", "shout"}, "--push needs a --topic"},
+		{[]string{url, "--topic", "a", "--push", `shout {"a":}`}, "  shout {\"a\":}\n             ^ a value is missing before this\n"},
+		{[]string{url, "--topic", "a", "--join", `{a:1}`}, "  {a:1}\n   ^ a name stands in double quotes: \"a\"\n"},
+		{[]string{url, "--topic", ""}, "--topic is empty"},
+		{[]string{url, "--for", "1s", "--count", "-1"}, "--count must not be below 0"},
+	}
+	for _, tt := range tests {
+		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {
+			got := runConnect(t, nil, tt.args...)
+			if got.code != cli.Misuse || !strings.Contains(got.err, tt.err) || got.out != "" {
+				t.Errorf("exit code %d\n%s%s", got.code, got.out, got.err)
+			}
+			if strings.Contains(got.err, "sesame") {
+				t.Errorf("a secret in %s", got.err)
+			}
+		})
+	}
+}
+
+// Secrets from files reach the server, and no output.
+func TestSecrets(t *testing.T) {
+	base := newFixture(t)
+	dir := t.TempDir()
+	file := func(name, content string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	args := []string{base + "/auth", "--topic", "room:info", "--topic", "room:reply", "--join", `{"plain":"yes"}`,
+		"--param", "uid=7", "--param-file", "apikey=" + file("key", "open \"sesame\"\n"), "--token-file", file("token", "sesame-street"),
+		"--join-file", "access_token=" + file("jwt", "sesame.jwt"), "--for", "100ms"}
+	for _, more := range [][]string{nil, {"--json"}, {"--raw"}, {"--full", "--all"}, {"--transport", "longpoll"}, {"--vsn", "1"}} {
+		t.Run(strings.Join(more, " "), func(t *testing.T) {
+			got := runConnect(t, nil, append(args, more...)...)
+			all := got.out + got.err
+			if got.code != cli.OK || strings.Contains(all, "sesame") {
+				t.Errorf("exit code %d\n%s", got.code, all)
+			}
+			for _, want := range []string{`"uid":"7"`, `"apikey":"[FILTERED]"`, `"auth_token":"[FILTERED]"`, `"access_token":"[FILTERED]"`, `"plain":"yes"`} {
+				if !strings.Contains(all, want) {
+					t.Errorf("%s is not in\n%s", want, all)
+				}
+			}
+		})
+	}
+
+	t.Run("environment", func(t *testing.T) {
+		t.Setenv(tokenEnv, "sesame-street")
+		got := runConnect(t, nil, base+"/auth", "--topic", "room:info", "--for", "100ms")
+		if all := got.out + got.err; strings.Contains(all, "sesame") || !strings.Contains(all, `"auth_token":"[FILTERED]"`) {
+			t.Errorf("exit code %d\n%s", got.code, all)
+		}
+	})
+}

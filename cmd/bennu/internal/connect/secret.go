@@ -1,0 +1,78 @@
+package connect
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+
+	"github.com/bennu-go/bennu/internal/redact"
+)
+
+// maxSecret bounds the file of a secret, in bytes.
+const maxSecret = 64 << 10
+
+// secrets are the contents of files that hold a secret. They are read anew for every
+// connection and join, since tokens expire, and none of them is ever shown.
+type secrets struct {
+	mu    sync.Mutex
+	known []string
+}
+
+// read returns the secret in a file, without the line break at its end.
+func (s *secrets) read(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
+	switch secret := strings.TrimSpace(string(data)); {
+	case err != nil:
+		return "", err
+	case len(data) > maxSecret:
+		return "", fmt.Errorf("%s is larger than %d bytes, and so no secret", path, maxSecret)
+	case secret == "":
+		return "", fmt.Errorf("%s is empty", path)
+	default:
+		s.add(secret)
+		return secret, nil
+	}
+}
+
+// add has a secret masked from now on, in each way that it may be written.
+func (s *secrets) add(secret string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	quoted, _ := json.Marshal(secret) // a string always has JSON
+	for _, form := range []string{secret, string(quoted[1 : len(quoted)-1]), url.QueryEscape(secret)} {
+		if len(form) < 4 { // would be found everywhere; what is so short is no secret
+			continue
+		}
+		known := false
+		for _, k := range s.known {
+			known = known || k == form
+		}
+		if !known {
+			s.known = append(s.known, form)
+		}
+	}
+}
+
+// mask hides the secrets in text.
+func (s *secrets) mask(text string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, secret := range s.known {
+		text = strings.ReplaceAll(text, secret, redact.Mask)
+	}
+	return text
+}
+
+// text is the text of an error, fit to be shown.
+func (s *secrets) text(err error) string {
+	return strings.ReplaceAll(redact.Text(s.mask(err.Error())), "client: ", "")
+}

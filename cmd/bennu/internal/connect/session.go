@@ -1,0 +1,288 @@
+package connect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/bennu-go/bennu/client"
+	"github.com/bennu-go/bennu/internal/task"
+	"github.com/bennu-go/bennu/wire"
+)
+
+// A session is one run of the command: the connection, or the one that replaced
+// it, and the topics that were joined. Its methods are called by one goroutine;
+// frames come on others.
+type session struct {
+	target *target
+	print  *printer
+	script bool            // nobody is there to see what is tried again
+	events chan struct{}   // takes one for each event of the server; nil without --count
+	life   context.Context // of the session: joins and leaves end with it
+
+	socket  *client.Socket // nil while disconnected by hand
+	rooms   map[string]*room
+	order   []string // the topics in the order in which they were joined
+	current string
+	tasks   task.Group
+	rescue  func() // deferred in them; nil without a terminal
+
+	mu      sync.Mutex
+	asked   map[string]question // what was sent and is not answered, by ref
+	unread  map[string]int      // events of presence that came, and that the list does not have yet, by topic
+	read    sync.Cond           // unread has changed
+	names   map[string]bool     // events that went by, for completion
+	down    time.Time           // when the connection was lost, if it was
+	tries   int                 // since then
+	let     map[string]bool     // topics that were joined once
+	refusal chan error          // the first refusal of a connection, for scripts
+	refused chan string         // topics that were not let in at first; nil for scripts
+}
+
+// A question is a frame that waits for its reply.
+type question struct {
+	topic, event string
+	at           time.Time
+	told         bool // that there is no answer
+}
+
+// Bounds on what is kept of the frames that go by.
+const (
+	maxAsked = 1000
+	maxNames = 200
+)
+
+func newSession(t *target, p *printer) *session {
+	s := &session{target: t, print: p, rooms: map[string]*room{}, asked: map[string]question{}, unread: map[string]int{},
+		names: map[string]bool{}, let: map[string]bool{}, refusal: make(chan error, 1)}
+	s.read.L = &s.mu
+	return s
+}
+
+// open starts to connect.
+func (s *session) open() error {
+	socket, err := s.target.socket(&client.Trace{
+		Connecting: s.connecting, Open: s.opened, Closed: s.closed,
+		Sent:     func(f client.Frame) { s.frame(true, f) },
+		Received: func(f client.Frame) { s.frame(false, f) },
+		State:    s.state,
+	})
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	clear(s.asked)
+	s.mu.Unlock()
+	s.socket = socket
+	socket.Connect()
+	return nil
+}
+
+// end closes the connection and waits for all that belongs to it.
+func (s *session) end() {
+	if s.socket == nil {
+		return
+	}
+	for _, r := range s.rooms {
+		r.channel = nil
+	}
+	_ = s.socket.Close() // the trace tells of it
+	s.socket = nil
+	_ = s.tasks.Wait(noLimit) // they end with the socket
+}
+
+// reopen connects anew and joins what had been joined.
+func (s *session) reopen() error {
+	s.end()
+	if err := s.open(); err != nil {
+		return err
+	}
+	for _, topic := range s.order {
+		s.connect(s.rooms[topic])
+		if err := s.rooms[topic].join(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// start runs f in a goroutine that ends before the session does.
+func (s *session) start(f func()) {
+	s.tasks.Go(func() {
+		if s.rescue != nil {
+			defer s.rescue()
+		}
+		f()
+	})
+}
+
+func (s *session) connecting(a client.Attempt) {
+	s.mu.Lock()
+	first := s.down.IsZero() && a.Try == 1
+	s.tries = a.Try
+	s.mu.Unlock()
+	if first {
+		s.print.state(dim, "connecting", "connecting to "+a.URL, "")
+	}
+}
+
+func (s *session) opened(a client.Attempt) {
+	s.mu.Lock()
+	text := "connected over " + a.Transport.String()
+	if !s.down.IsZero() {
+		text = fmt.Sprintf("connected again over %s, %s later", a.Transport, span(time.Since(s.down)))
+	}
+	s.down = time.Time{}
+	s.mu.Unlock()
+	s.print.state(green, "open", text, "")
+}
+
+// closed tells that a connection is lost, or cannot be made. Of the many attempts that
+// follow each other quickly it tells the first.
+func (s *session) closed(c client.Closed) {
+	s.mu.Lock()
+	tell := c.WasOpen || !c.Retry || s.tries <= 1 || c.After >= time.Second
+	if s.down.IsZero() && c.Retry {
+		s.down = time.Now()
+	}
+	clear(s.asked)
+	s.mu.Unlock()
+	var refused *client.RefusedError
+	if errors.As(c.Err, &refused) {
+		select {
+		case s.refusal <- c.Err:
+		default: // told already
+		}
+	}
+	if errors.Is(c.Err, client.ErrClosed) {
+		s.print.state(dim, "closed", "disconnected", "")
+		return
+	}
+	word, text := "lost", "connection lost"
+	if !c.WasOpen {
+		word, text = "failed", "cannot connect"
+	}
+	switch {
+	case !tell || s.script && refused != nil: // a script ends with it, and tells
+		return
+	case c.Retry && c.After >= time.Second:
+		text += fmt.Sprintf(", trying again in %s", span(c.After))
+	case c.Retry:
+		text += ", trying again"
+	}
+	s.print.state(red, word, text, s.print.mask(s.target.explain(c.Err)))
+}
+
+// frame takes a frame from the connection: it finds what a reply answers, and shows it.
+func (s *session) frame(out bool, f client.Frame) {
+	n := newFrame(time.Now(), out, f)
+	if m := f.Message; m != nil {
+		s.mu.Lock()
+		s.note(out, m)
+		if _, joined := s.unread[m.Topic]; joined && !out && isPresence(m.Event) {
+			s.unread[m.Topic]++
+		}
+		ref := m.Ref.Text()
+		switch {
+		case out && ref != "" && len(s.asked) < maxAsked:
+			s.asked[ref] = question{topic: m.Topic, event: m.Event, at: n.at}
+		case !out && m.Event == wire.EventReply:
+			if q, ok := s.asked[ref]; ok {
+				delete(s.asked, ref)
+				n.answered, n.to, n.took = true, q.event, n.at.Sub(q.at)
+				s.joinAnswered(q, f.Status)
+			}
+		}
+		s.mu.Unlock()
+	}
+	s.print.frame(n)
+	if s.events != nil && n.event() {
+		select {
+		case s.events <- struct{}{}:
+		default: // enough have come
+		}
+	}
+}
+
+// joinAnswered sees to it that a topic which is refused from the start is given up, and
+// not tried again and again before the eyes of a person.
+func (s *session) joinAnswered(q question, status string) {
+	switch {
+	case q.event != wire.EventJoin || s.refused == nil:
+	case status == wire.StatusOK:
+		s.let[q.topic] = true
+	case !s.let[q.topic]:
+		select {
+		case s.refused <- q.topic:
+		default: // then it is tried again
+		}
+	}
+}
+
+// giveUp leaves a topic that was refused, if it has not been left by hand.
+func (s *session) giveUp(topic string) {
+	if r := s.rooms[topic]; r != nil && r.channel != nil && r.channel.State() != client.StateJoined {
+		_ = s.leave(topic, func(error) {}) // there is nothing to leave at the server
+	}
+}
+
+// state tells of a channel that is down for a reason that no frame shows.
+func (s *session) state(ch *client.Channel, state client.State, err error) {
+	if state != client.StateErrored || err == nil {
+		return
+	}
+	var (
+		transport *client.TransportError
+		crash     *client.ChannelError
+		reply     *client.ReplyError
+	)
+	if errors.As(err, &transport) || errors.As(err, &crash) || errors.As(err, &reply) {
+		return
+	}
+	s.print.state(yellow, "down", ch.Topic()+" is down and joins again", s.target.secrets.text(err))
+}
+
+// note keeps the name of an event for completion.
+func (s *session) note(out bool, m *wire.Message) {
+	switch m.Event {
+	case "", wire.EventJoin, wire.EventLeave, wire.EventReply, wire.EventClose, wire.EventError, wire.EventHeartbeat:
+		return
+	}
+	if escape(m.Event) == m.Event && len(s.names) < maxNames {
+		s.names[m.Event] = true
+	}
+}
+
+// sweep tells of pushes that were not answered within the timeout, once each.
+func (s *session) sweep() {
+	s.mu.Lock()
+	var late []question
+	for ref, q := range s.asked {
+		if !q.told && time.Since(q.at) > s.target.timeout && q.topic != wire.TopicPhoenix {
+			q.told = true
+			s.asked[ref] = q
+			late = append(late, q)
+		}
+	}
+	s.mu.Unlock()
+	slices.SortFunc(late, func(a, b question) int { return a.at.Compare(b.at) })
+	for _, q := range late {
+		s.print.state(yellow, "unanswered", fmt.Sprintf("no reply to %s on %s for %s", protocolName(q.event), q.topic, span(s.target.timeout)), "")
+	}
+}
+
+// eventNames are the events that have been seen, sorted.
+func (s *session) eventNames() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.names))
+}
+
+func (s *session) joined(topic string) bool { return s.rooms[topic] != nil }
+
+// topicNames are the topics that can be typed, for completion.
+func (s *session) topicNames() []string { return slices.Clone(s.order) }

@@ -1,0 +1,124 @@
+//go:build linux || darwin
+
+package connect
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/bennu-go/bennu/internal/proctest"
+)
+
+// TestSession is the session that docs/connect-session.txt shows: somebody types into
+// a terminal, and the command talks to the demo, which is restarted meanwhile.
+// BENNU_UPDATE=1 writes it anew, and the picture of it.
+func TestSession(t *testing.T) {
+	bennu := proctest.Build(t, "github.com/bennu-go/bennu/cmd/bennu")
+	addr := proctest.FreeAddr(t)
+	serve := func() *proctest.Process {
+		p := proctest.Start(t, "demo", []string{"BENNU_PUBSUB=", "BENNU_SECRET="}, bennu, "demo", "--addr", addr, "--node", "nest")
+		p.Await(t, `Ctrl\+C stops the demo`)
+		return p
+	}
+	demo := serve()
+	url := "ws://" + addr + "/socket"
+
+	y := startTypist(t, bennu, nil, "connect", url)
+	y.shows("connected over websocket")
+	y.enter(`join room:lobby {"name":"ibis"}`, "+ ibis")
+	y.shows("arrived")
+	y.enter(`shout {"body":"anybody here?}`, "this string has no closing quote")
+	y.keys("\x1b[A\x1b[D\"\r") // brings the line back, and puts in what is missing
+	y.shows("ok to shout")
+	heron := proctest.Start(t, "heron", nil, bennu, "connect", url, "--topic", "room:lobby", "--join", `{"name":"heron"}`, "--count", "1000")
+	y.shows("+ heron")
+	y.shows(`arrived  {"name":"heron"}`)
+	y.enter("who", "2 users")
+	heron.Stop(t)
+	y.shows("- heron")
+	y.shows(`left  {"name":"heron"}`)
+	if code := demo.Stop(t); code != 0 {
+		t.Errorf("the demo ended with %d", code)
+	}
+	y.shows("connection lost")
+	serve()
+	y.shows("connected again")
+	y.until("the room again", func(text string) bool {
+		return strings.Count(text, "+ ibis") == 2 && strings.Count(text, "arrived  {\"name\":\"ibis\"}") == 2
+	})
+	y.enter("ping", "the server answered in")
+	y.enter("leave", "ok to leave")
+	y.keys("quit\r")
+	if code := y.ends(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+
+	y.shows("disconnected")
+	shown := recorded(y.screen.written(), addr)
+	compare(t, "docs/connect-session.txt", shown.text())
+	compare(t, "docs/connect-session.svg", svg(shown.rows, ptyWidth))
+}
+
+// recorded shows on another screen what every session shows: the server is where it is
+// by default, times go by evenly, and what comes in one order or the other comes in one.
+func recorded(written, addr string) *screen {
+	for _, r := range []struct{ pattern, with string }{
+		{regexp.QuoteMeta(addr), "localhost:4000"},
+		{`"20\d\d-\d\d-\d\dT[^"]*Z"`, `"2026-03-01T12:00:02.250Z"`},
+		{`in \d+(\.\d)? m?s\b`, "in 0.4 ms"},
+		{`, \d+(\.\d)? m?s later`, ", 1.2 s later"},
+	} {
+		written = regexp.MustCompile(r.pattern).ReplaceAllString(written, r.with)
+	}
+	s := &screen{width: ptyWidth}
+	fmt.Fprintf(s, "$ bennu connect ws://localhost:4000/socket\r\n%s", written)
+	text := func(row []cell) string { return strings.TrimRight(string(runes(row)), " ") }
+	for len(s.rows) > 0 && text(s.rows[len(s.rows)-1]) == "" {
+		s.rows = s.rows[:len(s.rows)-1]
+	}
+	// How often it tried to connect is a matter of chance.
+	s.rows = slices.DeleteFunc(s.rows, func(row []cell) bool { return strings.Contains(text(row), "cannot connect, trying again") })
+	n := 0
+	for i, row := range s.rows {
+		// Who arrives is told by the channel and by presence, each in its own time.
+		if i+1 < len(s.rows) && strings.Contains(text(row), "presence_diff  +") && strings.Contains(text(s.rows[i+1]), "  arrived  ") {
+			s.rows[i], s.rows[i+1] = s.rows[i+1], row
+		}
+	}
+	for _, row := range s.rows {
+		if regexp.MustCompile(`^\d\d:\d\d:\d\d\.\d\d\d `).MatchString(text(row)) {
+			replace(row, 0, fmt.Sprintf("12:00:%02d.%03d", n/4, n%4*250))
+			n++
+		}
+		if strings.Contains(text(row), `"at":`) { // a time has up to three digits of milliseconds
+			replace(row, 15, "  104 B")
+		}
+	}
+	return s
+}
+
+func replace(row []cell, at int, with string) {
+	for i, r := range with {
+		row[at+i].r = r
+	}
+}
+
+// compare holds what was recorded against a file of the module, or writes it.
+func compare(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("../../../..", filepath.FromSlash(name))
+	if os.Getenv("BENNU_UPDATE") != "" {
+		must(t, os.WriteFile(path, []byte(got), 0o644))
+		return
+	}
+	want, err := os.ReadFile(path)
+	must(t, err)
+	if got != string(want) {
+		t.Errorf("the session is not that of %s; make docs writes it anew. Got\n%s\nwant\n%s", name, got, want)
+	}
+}
