@@ -67,25 +67,29 @@ arguments. Files are read again for each connection and join. No secret of a fil
 	}
 	o := c.Flags()
 	o.SortFlags = false
-	o.StringArrayVar(&f.topics, "topic", nil, "topic to join; may be given several times")
+	o.StringArrayVar(&f.topics, "topic", nil, "`topic` to join; may be given several times")
 	o.StringVar(&f.join, "join", "", "`JSON` that the joins of --topic send")
-	o.StringArrayVar(&f.joinFiles, "join-file", nil, "`name=file`, whose content every join sends under the name")
-	o.StringArrayVar(&f.pushes, "push", nil, "`'EVENT JSON'` to push to the first --topic; may be given several times")
+	o.StringArrayVar(&f.joinFiles, "join-file", nil, "`name=file`: every join sends the content of the file under the name")
+	o.StringArrayVar(&f.pushes, "push", nil, "event to push to the first --topic, `'EVENT JSON'`; may be given several times")
 	o.BoolVar(&f.json, "json", false, "print one JSON object a line, for scripts")
 	o.BoolVar(&f.raw, "raw", false, "print frames as they are on the wire")
 	o.BoolVar(&f.full, "full", false, "print payloads whole, however long")
 	o.BoolVar(&f.all, "all", false, "print heartbeats too")
 	o.IntVar(&f.count, "count", 0, "end after this `number` of events from the server")
-	o.DurationVar(&f.length, "for", 0, "end after this time, such as 30s")
+	o.DurationVar(&f.length, "for", 0, "end this long after the joins, such as 30s")
 	o.DurationVar(&f.timeout, "timeout", 10*time.Second, "how long to wait for a connection or a reply")
-	o.StringArrayVar(&f.params, "param", nil, "`name=value` to send when connecting, in the URL; nothing secret")
-	o.StringArrayVar(&f.paramFiles, "param-file", nil, "the same with the content of a file, for secrets: `name=file`")
+	o.StringArrayVar(&f.params, "param", nil, "parameter to send when connecting, `name=value`; nothing secret")
+	o.StringArrayVar(&f.paramFiles, "param-file", nil, "the same with the content of a file, for secrets (`name=file`)")
 	o.StringVar(&f.tokenFile, "token-file", "", "`file` with the token that is sent in a header, as auth_token of Phoenix 1.8\n(default "+tokenEnv+" of the environment); for a token in the URL: --param-file token=FILE")
-	o.StringArrayVar(&f.headers, "header", nil, "`'Name: value'` to send when connecting; nothing secret")
-	o.StringArrayVar(&f.headerFiles, "header-file", nil, "the same with the content of a file, for secrets: `name=file`")
-	o.StringVar(&f.origin, "origin", "", "origin of the page that connects, such as https://example.com")
-	o.StringVar(&f.transport, "transport", "websocket", "websocket or longpoll")
-	o.StringVar(&f.vsn, "vsn", "2", "version of the protocol: 1 or 2")
+	o.StringArrayVar(&f.headers, "header", nil, "header to send when connecting, `'Name: value'`; nothing secret")
+	o.StringArrayVar(&f.headerFiles, "header-file", nil, "the same with the content of a file, for secrets (`name=file`)")
+	o.StringVar(&f.origin, "origin", "", "`origin` of the page that connects, such as https://example.com")
+	o.StringVar(&f.transport, "transport", "websocket", "`name`: websocket or longpoll")
+	o.StringVar(&f.vsn, "vsn", "2", "`version` of the protocol: 1 or 2")
+	for flag, values := range map[string][]cobra.Completion{"transport": {"websocket", "longpoll"}, "vsn": {"2", "1"}} {
+		_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)) // fails for no flag of this name
+	}
+	c.ValidArgsFunction = cobra.NoFileCompletions
 	return c
 }
 
@@ -122,7 +126,7 @@ func (f *flags) run(cmd *cobra.Command, address string) error {
 	if f.count < 0 || f.length < 0 {
 		return &misuse{errors.New("--count must not be below 0, nor --for")}
 	}
-	p := &printer{all: f.all, limit: maxShown, mask: t.secrets.mask, out: cmd.OutOrStdout(), news: cmd.OutOrStdout()}
+	p := &printer{all: f.all, limit: maxShown, mask: t.secrets.mask, out: cmd.OutOrStdout(), say: cmd.OutOrStdout(), bad: cmd.ErrOrStderr()}
 	if f.full {
 		p.limit = 0
 	}
@@ -141,7 +145,7 @@ func (f *flags) run(cmd *cobra.Command, address string) error {
 	}
 	// Frames alone go to standard output.
 	if p.form != formLine {
-		p.news = cmd.ErrOrStderr()
+		p.say = cmd.ErrOrStderr()
 	}
 	sc := &script{session: s, joins: joins, pushes: pushes, count: f.count, length: f.length}
 	if len(pushes) == 0 && !inTerminal {

@@ -9,6 +9,7 @@ import (
 // one way only is written out, else as much as all have in common.
 type completer struct {
 	topics func() []string // joined
+	left   func() []string // joined before
 	events func() []string // seen
 	show   func(string)    // the choices, when there is nothing to add
 }
@@ -52,6 +53,8 @@ func (c *completer) choices(words []string, begun string) []string {
 		all = append(c.topics(), c.events()...)
 	case len(words) == 2 && words[0] == "push" && slices.Contains(c.topics(), words[1]):
 		all = c.events()
+	case len(words) == 1 && words[0] == "join":
+		all = c.left()
 	case len(words) == 1:
 		if v := findVerb(words[0]); v != nil && v.topics {
 			all = c.topics()

@@ -22,12 +22,15 @@ func TestComplete(t *testing.T) {
 		{`shout {"a":1} s|`, `shout {"a":1} s|`, ""},
 		{"us| room:lobby", "use |room:lobby", ""},
 		{"join n|", "join n|", ""},
+		{"join g|", "join gone |", ""},
+		{"join r|", "join r|", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.line, func(t *testing.T) {
 			shown := ""
 			c := completer{
 				topics: func() []string { return []string{"ping:a", "room:lobby"} },
+				left:   func() []string { return []string{"gone"} },
 				events: func() []string { return []string{"shout", "shrug", "a b"} },
 				show:   func(s string) { shown += s },
 			}

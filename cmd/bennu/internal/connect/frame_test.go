@@ -86,7 +86,7 @@ func TestRecords(t *testing.T) {
 	p.frame(&frame{at: noon, message: message("phx_reply", ""), status: "ok", answered: true, to: "shout", took: 1500 * time.Microsecond})
 	p.frame(&frame{at: noon, message: &wire.Message{Topic: "phoenix", Event: "heartbeat"}})
 	p.frame(&frame{at: noon, data: []byte("\x1b"), err: errors.New("bad")})
-	p.state(red, "lost", "connection lost", "why")
+	p.news(red, "lost", "connection lost", record{Error: "why"})
 	lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
 	want := []string{
 		`{"time":"2026-03-01T12:00:00.123Z","dir":"in","size":5,"topic":"room:lobby","event":"shout","join_ref":"1","ref":"2","payload":{"a":"\u202e","b":"[FILTERED]"}}`,

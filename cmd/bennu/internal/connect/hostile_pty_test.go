@@ -25,13 +25,14 @@ func TestHostileServer(t *testing.T) {
 	bennu := proctest.Build(t, "github.com/bennu-go/bennu/cmd/bennu")
 	text := strings.ToValidUTF8(evil, "") // what JSON can hold, with the escapes that it wants
 	quoted := strings.NewReplacer("\x1b", `\u001b`, "\x07", `\u0007`).Replace(text)
-	script := func(send func(string), answer string) {
+	script := func(send func(string)) {
+		send(`["1","1","room:lobby","phx_reply",{"status":"ok","response":{"x":"` + quoted + `"}}]`)
 		send(`[null,null,"room:lobby","evil` + quoted + `",{"body":"` + quoted + `","` + quoted + `":1}]`)
 		send(`[null,null,"room:lobby","` + text[len("\x1b[2J\x1b]0;owned\x07"):] + `",{}]`)
-		send(`["1",` + answer + `,"room:lobby","phx_reply",{"status":"` + quoted + `","response":{"reason":"` + quoted + `"}}]`)
+		send(`["1","2","room:lobby","phx_reply",{"status":"` + quoted + `","response":{"reason":"` + quoted + `"}}]`)
 		send(`[null,null,"` + quoted + `","x",{}]`)
 		send(`[null,null,["` + quoted + `"],"x",{}]`)
-		send(`[null,null,"room:lobby","presence_state",{"` + quoted + `":{"metas":[{"phx_ref":"1","x":"` + quoted + `"}]}}]`)
+		send(`["1",null,"room:lobby","presence_state",{"` + quoted + `":{"metas":[{"phx_ref":"1","x":"` + quoted + `"}]}}]`)
 		send(`[null,null,"room:lobby","presence_diff",{"joins":{"a` + quoted + `":{"metas":[{"phx_ref":"2"}]}},"leaves":{"b` + quoted + `":{"metas":[]}}}]`)
 		send(`["1","1","room:lobby","phx_error",{"reason":"` + quoted + `"}]`)
 		send(`[null,null,"room:lobby","last",{}]`)
@@ -64,11 +65,12 @@ func TestHostileServer(t *testing.T) {
 				if _, _, err = c.Read(ctx); err != nil { // the join, with the ref 1
 					return
 				}
-				script(func(s string) { err = c.Write(ctx, websocket.MessageText, []byte(s)) }, `"1"`)
+				script(func(s string) { err = c.Write(ctx, websocket.MessageText, []byte(s)) })
 				_, _, _ = c.Read(ctx) // until the client goes
 			})
 			y := startTypist(t, bennu, nil, append([]string{"connect", url, "--topic", "room:lobby"}, form...)...)
 			y.shows("last")
+			y.enter("who", "2 users")
 			harmless(t, y)
 		})
 	}
@@ -104,6 +106,20 @@ func TestHostileServer(t *testing.T) {
 			harmless(t, y)
 		})
 	}
+
+	// One that wants nobody back is connected to only when the user says so.
+	t.Run("the end", func(t *testing.T) {
+		url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			if c, err := websocket.Accept(w, r, nil); err == nil {
+				_ = c.Close(websocket.StatusNormalClosure, text) // the client may be gone
+			}
+		})
+		y := startTypist(t, bennu, nil, "connect", url)
+		y.shows("connection lost; reconnect makes another: closed with code 1000, done")
+		y.enter("join room:lobby", "there is no connection: reconnect makes one")
+		y.enter("reconnect", "connection lost; reconnect")
+		harmless(t, y)
+	})
 
 	t.Run("a refusal", func(t *testing.T) {
 		url := serve(t, func(w http.ResponseWriter, r *http.Request) {

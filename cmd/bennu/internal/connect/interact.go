@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/term"
@@ -28,20 +29,20 @@ func interact(ctx context.Context, s *session, in, out *os.File, joins []line) e
 	s.life = ctx
 	s.rescue = t.rescue
 	s.refused = make(chan string, 16)
-	s.print.out, s.print.news = t, t
-	t.AutoCompleteCallback = (&completer{topics: s.topicNames, events: s.eventNames, show: s.print.say}).complete
+	s.print.redirect(t)
+	t.AutoCompleteCallback = (&completer{topics: s.topicNames, left: s.leftNames, events: s.eventNames, show: s.print.answer}).complete
 
-	s.print.say("  " + s.print.paint(dim, "help lists the commands, Ctrl+D ends") + "\n")
+	s.print.answer("  " + s.print.paint(dim, "help lists the commands, Ctrl+D ends") + "\n")
 	if err := s.open(); err != nil {
 		return err
 	}
 	defer s.end()
 	for _, l := range joins {
 		if err := s.do(ctx, l); err != nil {
-			s.print.complain("%v", err)
+			s.print.complain("%s", s.target.explain(err))
 		}
 	}
-	ask, typed := make(chan struct{}), make(chan input)
+	ask, typed := make(chan struct{}), make(chan input, 1)
 	// A read from a terminal cannot be interrupted: when something else ends the
 	// session, this goroutine ends with the process.
 	go func() {
@@ -105,11 +106,11 @@ func (s *session) prompt() string { return s.print.paint(bold, escape(s.current)
 func (s *session) typed(ctx context.Context, text string, width int) error {
 	l, err := parseLine(text, s.joined)
 	if bad, ok := errors.AsType[*typo](err); ok {
-		s.print.say(bad.show(s.print.palette, width))
+		s.print.wrong(bad.show(s.print.palette, width))
 		return nil
 	}
 	if err = s.do(ctx, l); err != nil && !errors.Is(err, errQuit) {
-		s.print.complain("%s", s.target.secrets.text(err))
+		s.print.complain("%s", s.target.explain(err))
 		return nil
 	}
 	return err
@@ -117,10 +118,11 @@ func (s *session) typed(ctx context.Context, text string, width int) error {
 
 // do does what a line says, and does not wait for the server.
 func (s *session) do(ctx context.Context, l line) error {
-	// What is answered with an error is seen as a frame.
+	// What is answered with an error is seen as a frame, and who disconnects knows it.
 	later := func(err error) {
-		if _, answered := errors.AsType[*client.ReplyError](err); err != nil && !answered && ctx.Err() == nil {
-			s.print.complain("%s %s: %s", l.verb, l.topic, s.target.secrets.text(err))
+		_, answered := errors.AsType[*client.ReplyError](err)
+		if err != nil && !answered && !errors.Is(err, client.ErrClosed) && ctx.Err() == nil {
+			s.print.complain("%s: %s", strings.TrimSpace(l.verb+" "+l.topic), s.target.explain(err))
 		}
 	}
 	switch l.verb {
@@ -129,7 +131,10 @@ func (s *session) do(ctx context.Context, l line) error {
 		if err != nil {
 			return err
 		}
-		return r.join()
+		if err = r.join(); err == nil {
+			s.waits("the join", r.channel)
+		}
+		return err
 	case "leave":
 		return s.leave(l.topic, later)
 	case "use":
@@ -143,29 +148,45 @@ func (s *session) do(ctx context.Context, l line) error {
 		if err != nil {
 			return err
 		}
-		if err = ch.Send(l.event, payloadValue(l.payload)); err == nil && ch.State() == client.StateErrored {
-			s.print.say("  " + s.print.paint(yellow, escape(l.event)+" waits until "+escape(ch.Topic())+" is joined again") + "\n")
+		if err = ch.Send(l.event, payloadValue(l.payload)); err == nil {
+			s.waits(l.event, ch)
 		}
 		return err
 	case "ping":
-		s.start(func() { later(s.ping(ctx)) })
+		if !s.alive() {
+			return errDisconnected
+		}
+		socket := s.socket
+		s.start(func() { later(s.ping(ctx, socket)) })
 	default:
 		return s.local(l)
 	}
 	return nil
 }
 
+// waits tells a person that what was asked for is kept for later.
+func (s *session) waits(what string, ch *client.Channel) {
+	until := ""
+	switch {
+	case s.isDown():
+		until = "there is a connection"
+	case ch.State() == client.StateErrored:
+		until = ch.Topic() + " is joined again"
+	default:
+		return
+	}
+	s.print.answer("  " + s.print.paint(yellow, escape(what+" waits until "+until)) + "\n")
+}
+
 // local does what needs no answer from the server.
 func (s *session) local(l line) error {
 	switch l.verb {
 	case "who":
-		text, err := s.who(l.topic)
-		s.print.say(text)
-		return err
+		return s.who(l.topic)
 	case "topics":
-		s.print.say(s.topics())
+		s.topics()
 	case "help":
-		s.print.say(usage())
+		s.print.answer(usage())
 	case "disconnect":
 		if s.socket == nil {
 			return errDisconnected

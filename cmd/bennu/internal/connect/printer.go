@@ -26,20 +26,24 @@ type printer struct {
 	limit int  // characters of a payload; 0 is no limit
 	mask  func(string) string
 
-	mu   sync.Mutex
-	out  io.Writer
-	news io.Writer // where lines go that are no frames: out, or standard error
+	mu  sync.Mutex
+	out io.Writer // frames
+	say io.Writer // answers to commands, and what becomes of the connection
+	bad io.Writer // what went wrong
 }
 
-// write writes lines that end in a line break.
-func (p *printer) write(frame bool, line string) {
+// write writes lines that end in a line break to one of the writers.
+func (p *printer) write(to *io.Writer, lines string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	w := p.news
-	if frame {
-		w = p.out
-	}
-	_, _ = io.WriteString(w, p.mask(line)) // who does not read any more ends the command by a signal
+	_, _ = io.WriteString(*to, p.mask(lines)) // who does not read any more ends the command by a signal
+}
+
+// redirect has everything written to w from now on.
+func (p *printer) redirect(w io.Writer) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.out, p.say, p.bad = w, w, w
 }
 
 func (p *printer) frame(f *frame) {
@@ -56,11 +60,11 @@ func (p *printer) frame(f *frame) {
 		if f.out {
 			arrow = ">"
 		}
-		p.write(true, arrow+" "+text+"\n")
+		p.write(&p.out, arrow+" "+text+"\n")
 	case formJSON:
 		p.object(f.record())
 	default:
-		p.write(true, f.line(p.palette, p.limit)+"\n")
+		p.write(&p.out, f.line(p.palette, p.limit)+"\n")
 	}
 }
 
@@ -76,8 +80,8 @@ type record struct {
 	Status  string          `json:"status,omitempty"`
 	To      string          `json:"reply_to,omitempty"`
 	Millis  float64         `json:"ms,omitempty"`
-	Payload json.RawMessage `json:"payload,omitempty"`
-	Bytes   []byte          `json:"bytes,omitempty"` // a payload that is no JSON, in base64
+	Payload any             `json:"payload,omitempty"` // json.RawMessage of a frame
+	Bytes   []byte          `json:"bytes,omitempty"`   // a payload that is no JSON, in base64
 	State   string          `json:"state,omitempty"`
 	Error   string          `json:"error,omitempty"`
 }
@@ -94,18 +98,20 @@ func (f *frame) record() record {
 	r.Topic, r.Event, r.Status = f.topic(), f.message.Event, f.status
 	r.JoinRef, r.Ref = refJSON(f.message.JoinRef), refJSON(f.message.Ref)
 	if f.answered {
-		r.To, r.Millis = f.to, float64(f.took.Microseconds())/1000
+		r.To, r.Millis = f.to, millis(f.took)
 	}
 	switch {
 	case f.payload.Binary:
 		r.Bytes = f.payload.Data
 	case len(f.payload.Data) > 0:
-		r.Payload = f.payload.Data
+		r.Payload = json.RawMessage(f.payload.Data)
 	default:
 		r.Payload = json.RawMessage("{}")
 	}
 	return r
 }
+
+func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 func refJSON(r wire.Ref) json.RawMessage {
 	if r.IsNull() {
@@ -120,31 +126,35 @@ func (p *printer) object(r record) {
 	if err != nil {
 		line = fmt.Appendf(nil, `{"dir":%q,"error":"a payload that is no JSON"}`, r.Dir)
 	}
-	p.write(true, escape(string(line))+"\n")
+	p.write(&p.out, escape(string(line))+"\n")
 }
 
-// state tells what became of the connection: a word for scripts, and a text for people,
-// which is escaped here.
-func (p *printer) state(color, word, text string, err string) {
-	now := time.Now()
+// state writes the object that tells scripts of something that is no frame.
+func (p *printer) state(word string, r record) {
+	r.Time, r.Dir, r.State = time.Now(), "state", word
+	p.object(r)
+}
+
+// news tells what became of the connection: people by a text, which is escaped here,
+// and scripts by a word and r. An error of r stands behind the text.
+func (p *printer) news(color, word, text string, r record) {
 	if p.form == formJSON {
-		p.object(record{Time: now, Dir: "state", State: word, Error: err})
+		p.state(word, r)
 		return
 	}
-	if err != "" {
-		text += ": " + err
+	if r.Error != "" {
+		text += ": " + r.Error
 	}
-	p.write(false, head(p.palette, now, "·", color)+p.paint(color, escape(text))+"\n")
+	p.write(&p.say, head(p.palette, time.Now(), "·", color)+p.paint(color, escape(text))+"\n")
 }
 
-// say writes lines for people that answer a command. Their text is fit to be shown.
-func (p *printer) say(text string) {
-	if text != "" {
-		p.write(false, text)
-	}
-}
+// answer writes lines for people that answer a command. They are fit to be shown.
+func (p *printer) answer(lines string) { p.write(&p.say, lines) }
 
-// complain says what is wrong with what was asked for.
+// wrong writes lines that tell of a mistake. They are fit to be shown.
+func (p *printer) wrong(lines string) { p.write(&p.bad, lines) }
+
+// complain says what went wrong.
 func (p *printer) complain(format string, args ...any) {
-	p.say("  " + p.paint(red, escape(fmt.Sprintf(format, args...))) + "\n")
+	p.wrong("  " + p.paint(red, escape(fmt.Sprintf(format, args...))) + "\n")
 }

@@ -52,6 +52,46 @@ func TestKeys(t *testing.T) {
 		}
 	})
 
+	t.Run("no reply", func(t *testing.T) {
+		y := startTypist(t, bennu, nil, "connect", url, "--topic", "room:lobby", "--timeout", "300ms")
+		y.shows("ok to join")
+		y.enter("noreply", "no reply to noreply on room:lobby for 300 ms")
+		y.enter(`echo {"still":"here"}`, "ok to echo")
+		y.keys("quit\r")
+		y.ends()
+	})
+
+	t.Run("a topic that is refused", func(t *testing.T) {
+		y := startTypist(t, bennu, nil, "connect", url, "--topic", "room:lobby")
+		y.shows("ok to join")
+		y.enter("join room:err", "room:err is left, since it was not let in")
+		y.enter("topics", "* room:lobby  joined")
+		y.until("the prompt", func(string) bool { return y.lastLine() == "room:lobby>" })
+		y.keys("quit\r")
+		y.ends()
+	})
+
+	t.Run("a panic on the other side", func(t *testing.T) {
+		y := startTypist(t, bennu, nil, "connect", url, "--topic", "room:lobby")
+		y.shows("ok to join")
+		y.enter("boom", "room:lobby  crashed")
+		y.enter("ok", "ok waits until room:lobby is joined again")
+		y.until("the next join", func(text string) bool { return strings.Count(text, "ok to join") == 2 })
+		y.shows("ok to ok")
+		y.keys("quit\r")
+		y.ends()
+	})
+
+	t.Run("nobody there", func(t *testing.T) {
+		y := startTypist(t, bennu, nil, "connect", "ws://"+proctest.FreeAddr(t)+"/socket")
+		y.shows("cannot connect, trying again: dial tcp")
+		y.enter("join room:lobby", "the join waits until there is a connection")
+		y.enter("ok", "ok waits until there is a connection")
+		y.enter("ping", "ping: socket is not open")
+		y.keys("quit\r")
+		y.ends()
+	})
+
 	t.Run("Ctrl+C", func(t *testing.T) {
 		y := startTypist(t, bennu, nil, "connect", url)
 		y.shows("connected over websocket")
@@ -62,8 +102,8 @@ func TestKeys(t *testing.T) {
 			t.Errorf("exit code %d", code)
 		}
 		y.shows("disconnected")
-		if !strings.HasSuffix(y.screen.written(), "\r\n") || !strings.HasSuffix(y.lastLine(), "disconnected") {
-			t.Errorf("the next prompt stands behind %q", y.lastLine())
+		if text := y.screen.text(); !strings.Contains(text, "\n> half a line\n") || !strings.HasSuffix(y.screen.written(), "\r\n") {
+			t.Errorf("the end is not on a line of its own:\n%s", text)
 		}
 	})
 

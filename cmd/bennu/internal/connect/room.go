@@ -36,7 +36,7 @@ var (
 
 // enter makes the room of a topic, and the topic the current one.
 func (s *session) enter(topic string, payload wire.Payload) (*room, error) {
-	if s.socket == nil {
+	if !s.alive() {
 		return nil, errDisconnected
 	}
 	if r := s.rooms[topic]; r != nil {
@@ -71,8 +71,8 @@ func (s *session) connect(r *room) {
 	s.mu.Unlock()
 }
 
-// over is a context that has ended.
-var over = func() context.Context {
+// endedContext is a context that has ended.
+var endedContext = func() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	return ctx
@@ -80,7 +80,7 @@ var over = func() context.Context {
 
 // join begins to join a room, and waits for no answer: that is seen as a frame.
 func (r *room) join() error {
-	_, err := r.channel.Join(over)
+	_, err := r.channel.Join(endedContext)
 	if errors.Is(err, context.Canceled) {
 		return nil
 	}
@@ -92,7 +92,7 @@ func (t *target) joinPayload(typed wire.Payload) (any, error) {
 	if len(t.joinFiles) == 0 {
 		return payloadValue(typed), nil
 	}
-	object := map[string]any{}
+	object := map[string]json.RawMessage{}
 	if len(typed.Data) > 0 {
 		if typed.Binary || json.Unmarshal(typed.Data, &object) != nil || object == nil {
 			return nil, errors.New("with --join-file the payload of a join is an object")
@@ -103,7 +103,9 @@ func (t *target) joinPayload(typed wire.Payload) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		object[name] = secret
+		if object[name], err = json.Marshal(secret); err != nil {
+			return nil, err
+		}
 	}
 	return object, nil
 }
@@ -140,7 +142,7 @@ func (s *session) channel(topic string) (*client.Channel, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case r.channel == nil:
+	case r.channel == nil || !s.alive():
 		return nil, errDisconnected
 	}
 	return r.channel, nil
@@ -163,6 +165,9 @@ func (s *session) leave(topic string, done func(error)) error {
 // current one.
 func (s *session) forget(topic string) {
 	delete(s.rooms, topic)
+	if len(s.left) < maxNames && !slices.Contains(s.left, topic) {
+		s.left = append(s.left, topic)
+	}
 	s.mu.Lock()
 	delete(s.let, topic)
 	delete(s.unread, topic)
@@ -192,16 +197,24 @@ func (s *session) settle(topic string) {
 }
 
 // who lists who is present on a topic, with all that is known of them.
-func (s *session) who(topic string) (string, error) {
+func (s *session) who(topic string) error {
 	r, err := s.find(topic)
 	switch {
 	case err != nil:
-		return "", err
+		return err
 	case r.channel == nil:
-		return "", errDisconnected
+		return errDisconnected
 	}
 	s.settle(r.topic)
 	list := r.here.List()
+	if s.print.form == formJSON {
+		present := make(map[string][]json.RawMessage, len(list))
+		for key, entry := range list {
+			present[key] = entry.Metas
+		}
+		s.print.state("present", record{Topic: r.topic, Payload: present})
+		return nil
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "  %s", s.print.paint(bold, escape(r.topic)))
 	switch n := len(list); n {
@@ -217,22 +230,25 @@ func (s *session) who(topic string) (string, error) {
 	}
 	b.WriteByte('\n')
 	for _, key := range slices.Sorted(maps.Keys(list)) {
-		fmt.Fprintf(&b, "  %s", s.print.paint(green, escape(key)))
-		metas := list[key].Metas
-		if len(metas) > 1 {
-			fmt.Fprintf(&b, " ×%d", len(metas))
-		}
-		for _, meta := range metas {
-			meta = shownMeta(meta)
-			if string(meta) == "{}" {
-				continue
-			}
+		s.user(&b, key, list[key].Metas)
+	}
+	s.print.answer(b.String())
+	return nil
+}
+
+// user writes one line of who is present.
+func (s *session) user(b *strings.Builder, key string, metas []json.RawMessage) {
+	fmt.Fprintf(b, "  %s", s.print.paint(green, escape(key)))
+	if len(metas) > 1 {
+		fmt.Fprintf(b, " ×%d", len(metas))
+	}
+	for _, meta := range metas {
+		if meta = shownMeta(meta); string(meta) != "{}" {
 			text, left := s.print.json(string(meta), s.print.limit)
 			b.WriteString("  " + text + cutNote(left))
 		}
-		b.WriteByte('\n')
 	}
-	return b.String(), nil
+	b.WriteByte('\n')
 }
 
 // shownMeta is a meta without what the server adds for the sake of clients.
@@ -250,7 +266,8 @@ func shownMeta(meta json.RawMessage) json.RawMessage {
 }
 
 // topics lists what is joined.
-func (s *session) topics() string {
+func (s *session) topics() {
+	states := make(map[string]string, len(s.order))
 	var b strings.Builder
 	for _, topic := range s.order {
 		mark, state := " ", "disconnected"
@@ -260,22 +277,24 @@ func (s *session) topics() string {
 		if ch := s.rooms[topic].channel; ch != nil {
 			state = ch.State().String()
 		}
+		states[topic] = state
 		fmt.Fprintf(&b, "%s %s  %s\n", mark, s.print.paint(bold, escape(topic)), state)
 	}
-	if b.Len() == 0 {
-		return "  no topic is joined\n"
+	switch {
+	case s.print.form == formJSON:
+		s.print.state("topics", record{Payload: states})
+	case len(states) == 0:
+		s.print.answer("  no topic is joined\n")
+	default:
+		s.print.answer(b.String())
 	}
-	return b.String()
 }
 
-// ping times a round trip.
-func (s *session) ping(ctx context.Context) error {
-	if s.socket == nil {
-		return errDisconnected
-	}
-	took, err := s.socket.Ping(ctx)
+// ping times a round trip. It may be called from any goroutine.
+func (s *session) ping(ctx context.Context, socket *client.Socket) error {
+	took, err := socket.Ping(ctx)
 	if err == nil {
-		s.print.state(green, "pong", "the server answered in "+span(took), "")
+		s.print.news(green, "pong", "the server answered in "+span(took), record{Millis: millis(took)})
 	}
 	return err
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"slices"
 	"time"
 
 	"github.com/bennu-go/bennu/client"
@@ -31,11 +30,6 @@ const (
 func (s *script) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	if s.length > 0 {
-		var stop context.CancelFunc
-		ctx, stop = context.WithTimeout(ctx, s.length)
-		defer stop()
-	}
 	s.life, s.session.script = ctx, true
 	if s.count > 0 {
 		s.events = make(chan struct{}, s.count)
@@ -47,7 +41,7 @@ func (s *script) run(ctx context.Context) error {
 	if err == nil {
 		s.work(ctx)
 	} else {
-		s.failed(ctx, line{verb: "connect"}, err)
+		s.failed(line{verb: "connect"}, err)
 	}
 	s.end()
 	if s.code != cli.OK {
@@ -73,16 +67,26 @@ func (s *script) connected(ctx context.Context) error {
 
 // work does all there is to do, in order.
 func (s *script) work(ctx context.Context) {
-	for _, l := range slices.Concat(s.joins, s.pushes) {
-		err := s.await(ctx, l)
-		s.failed(ctx, l, err)
-		if err != nil && l.verb == "join" {
+	for _, l := range s.joins {
+		if err := s.await(ctx, l); err != nil {
+			s.failed(l, err)
 			return // nothing that follows can work
 		}
+	}
+	if s.length > 0 {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeout(ctx, s.length)
+		defer stop()
+	}
+	for _, l := range s.pushes {
+		s.failed(l, s.await(ctx, l))
 	}
 	read := s.in != nil && s.readLines(ctx)
 	switch {
 	case ctx.Err() != nil:
+	case len(s.joins) == 0 && !read && s.in != nil:
+		s.print.complain("there was nothing to do: no --topic, and nothing on standard input")
+		s.note(cli.Misuse)
 	case s.count > 0:
 		s.countEvents(ctx)
 	case s.length > 0 || len(s.pushes) == 0 && !read:
@@ -93,7 +97,7 @@ func (s *script) work(ctx context.Context) {
 // readLines does what the lines of standard input say, and reports whether there were
 // any. It ends with them, with quit, or with ctx.
 func (s *script) readLines(ctx context.Context) (any bool) {
-	ask, lines := make(chan struct{}), make(chan string)
+	ask, lines := make(chan struct{}), make(chan input, 1)
 	// A read cannot be interrupted: when something else ends the session, this
 	// goroutine ends with the process.
 	go func() {
@@ -102,21 +106,29 @@ func (s *script) readLines(ctx context.Context) (any bool) {
 		scanner.Buffer(nil, maxLine)
 		for range ask {
 			if !scanner.Scan() {
+				if err := scanner.Err(); err != nil {
+					lines <- input{err: err}
+				}
 				return
 			}
-			lines <- scanner.Text()
+			lines <- input{text: scanner.Text()}
 		}
 	}()
 	defer close(ask)
 	for {
 		ask <- struct{}{}
 		select {
-		case text, ok := <-lines:
+		case l, ok := <-lines:
 			if !ok {
 				return any
 			}
 			any = true
-			if s.line(ctx, text) == errQuit {
+			if l.err != nil {
+				s.print.complain("standard input: %v", l.err)
+				s.note(cli.Misuse)
+				return true
+			}
+			if s.line(ctx, l.text) == errQuit {
 				return true
 			}
 		case <-ctx.Done():
@@ -129,7 +141,7 @@ func (s *script) readLines(ctx context.Context) (any bool) {
 func (s *script) line(ctx context.Context, text string) error {
 	l, err := parseLine(text, s.joined)
 	if bad, ok := errors.AsType[*typo](err); ok {
-		s.print.say(bad.show(s.print.palette, scriptWidth))
+		s.print.wrong(bad.show(s.print.palette, scriptWidth))
 		s.note(cli.Misuse)
 		return nil
 	}
@@ -137,7 +149,7 @@ func (s *script) line(ctx context.Context, text string) error {
 		return nil
 	}
 	if err = s.await(ctx, l); err != errQuit {
-		s.failed(ctx, l, err)
+		s.failed(l, err)
 	}
 	return err
 }
@@ -165,17 +177,20 @@ func (s *script) await(ctx context.Context, l line) error {
 		_, err = ch.Push(ctx, l.event, payloadValue(l.payload))
 		return err
 	case "ping":
-		return s.ping(ctx)
+		if !s.alive() {
+			return errDisconnected
+		}
+		return s.ping(ctx, s.socket)
 	}
 	return s.do(ctx, l)
 }
 
 // failed tells of an error, and notes the exit code that stands for it. An error that a
 // reply tells has been seen as a frame.
-func (s *script) failed(ctx context.Context, l line, err error) {
+func (s *script) failed(l line, err error) {
 	switch {
-	case err == nil, ctx.Err() != nil && errors.Is(err, ctx.Err()) && s.length > 0:
-		return // --for has said when to end
+	case err == nil:
+		return
 	case errors.Is(err, client.ErrTimeout), errors.Is(err, context.DeadlineExceeded):
 		s.note(exitTimeout)
 	default:
@@ -191,7 +206,11 @@ func (s *script) failed(ctx context.Context, l line, err error) {
 	if l.event != "" {
 		what += " " + l.event
 	}
-	s.print.complain("%s: %s", what, s.target.explain(err))
+	why := s.target.explain(err)
+	if errors.Is(err, context.DeadlineExceeded) && l.verb != "connect" {
+		why = "not answered before --for was over"
+	}
+	s.print.complain("%s: %s", what, why)
 }
 
 // note keeps the exit code of the first thing that went wrong.

@@ -2,6 +2,7 @@ package connect
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -51,6 +52,9 @@ func TestScript(t *testing.T) {
 		{"connected anew", []string{"--topic", "room:lobby"}, "disconnect\nreconnect\nok", cli.OK, "ok to ok in"},
 		{"topics", []string{"--topic", "room:lobby", "--topic", "exact"}, "use room:lobby\ntopics", cli.OK, "* room:lobby  joined\n  exact  joined\n"},
 		{"nobody", []string{"--topic", "room:lobby"}, "who", cli.OK, "  room:lobby: nobody is known to be here\n"},
+		{"nothing", nil, "", cli.Misuse, "there was nothing to do"},
+		{"a line without end", nil, strings.Repeat("x", maxLine+1), cli.Misuse, "standard input: bufio.Scanner: token too long"},
+		{"no time", []string{"--topic", "room:lobby", "--push", "noreply", "--for", "200ms"}, "", exitTimeout, "push room:lobby noreply: not answered before --for was over"},
 		{"help", nil, "help", cli.OK, "push an event"},
 	}
 	for _, transport := range []string{"websocket", "longpoll"} {
@@ -72,21 +76,24 @@ func TestScript(t *testing.T) {
 // Who is present is listed, with the metas.
 func TestWho(t *testing.T) {
 	base := newFixture(t)
-	in, w := io.Pipe()
-	out := make(chan ran, 1)
+	in := func(out *buffer, shown, lines string) io.Reader {
+		return &later{t, out, shown, strings.NewReader(lines)}
+	}
+	var first, second buffer
+	done := make(chan ran, 1)
 	go func() {
-		out <- runConnect(t, in, base+"/socket", "--topic", "room:presence", "--join", `{"key":"ibis","name":"Ibis"}`)
+		done <- runInto(t, &first, in(&first, "+ heron", "who\n"), base+"/socket", "--topic", "room:presence", "--join", `{"key":"ibis","name":"Ibis"}`)
 	}()
-	// upd is answered by nothing but the presence_diff that it leads to.
-	other := runConnect(t, nil, base+"/socket", "--topic", "room:presence", "--join", `{"key":"heron"}`, "--count", "2")
-	if other.code != cli.OK {
-		t.Errorf("the other: exit code %d\n%s%s", other.code, other.out, other.err)
+	_, _ = in(&first, "+ ibis", "").Read(nil)
+	asks := io.MultiReader(in(&second, `"heron":{"metas"`, "who\ntopics\nping\n"), in(&first, " users\n", "")) // stays until it was seen
+	got := runInto(t, &second, asks, base+"/socket", "--topic", "room:presence", "--join", `{"key":"heron"}`, "--json")
+	for _, want := range []string{`"topic":"room:presence","payload":{"heron":[{"phx_ref":`, `"payload":{"room:presence":"joined"},"state":"topics"}`, `"state":"pong"}`} {
+		if got.code != cli.OK || !strings.Contains(got.out, want) {
+			t.Errorf("exit code %d, and no %s in\n%s%s", got.code, want, got.out, got.err)
+		}
 	}
-	for range 3 { // what is asked for may be on its way
-		_, _ = io.WriteString(w, "ok\nwho\n")
-	}
-	w.Close()
-	if got := <-out; got.code != cli.OK || !strings.Contains(got.out, "  room:presence: ") || !strings.Contains(got.out, "  ibis  {\"name\":\"Ibis\",\"online_at\":1}\n") {
+	want := "  room:presence: 2 users\n  heron  {\"online_at\":1}\n  ibis  {\"name\":\"Ibis\",\"online_at\":1}\n"
+	if got := <-done; got.code != cli.OK || !strings.Contains(got.out, want) {
 		t.Errorf("exit code %d\n%s%s", got.code, got.out, got.err)
 	}
 }
@@ -114,13 +121,17 @@ func TestScriptJSON(t *testing.T) {
 			t.Fatalf("%v: %s", err, line)
 		}
 		if r.Event == "phx_reply" {
-			seen = append(seen, r.To+" "+r.Status+" "+string(r.Payload)+string(r.Bytes))
+			payload, err := json.Marshal(r.Payload)
+			if err != nil {
+				t.Fatal(err)
+			}
+			seen = append(seen, fmt.Sprintf("%s %s %s %x", r.To, r.Status, payload, r.Bytes))
 			if r.Millis <= 0 {
 				t.Errorf("no time in %s", line)
 			}
 		}
 	}
-	want := []string{"phx_join ok {}", `echo ok {"a":1}`, "bin ok \x00\xff\x03\x04"}
+	want := []string{"phx_join ok {} ", `echo ok {"a":1} `, "bin ok null 00ff0304"}
 	if strings.Join(seen, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got %q, want %q", seen, want)
 	}
@@ -207,7 +218,7 @@ func TestSecrets(t *testing.T) {
 		}
 		return path
 	}
-	args := []string{base + "/auth", "--topic", "room:info", "--topic", "room:reply", "--join", `{"plain":"yes"}`,
+	args := []string{base + "/auth", "--topic", "room:info", "--topic", "room:reply", "--join", `{"plain":"yes","n":12345678901234567890}`,
 		"--param", "uid=7", "--param-file", "apikey=" + file("key", "open \"sesame\"\n"), "--token-file", file("token", "sesame-street"),
 		"--join-file", "access_token=" + file("jwt", "sesame.jwt"), "--for", "100ms"}
 	for _, more := range [][]string{nil, {"--json"}, {"--raw"}, {"--full", "--all"}, {"--transport", "longpoll"}, {"--vsn", "1"}} {
@@ -217,7 +228,7 @@ func TestSecrets(t *testing.T) {
 			if got.code != cli.OK || strings.Contains(all, "sesame") {
 				t.Errorf("exit code %d\n%s", got.code, all)
 			}
-			for _, want := range []string{`"uid":"7"`, `"apikey":"[FILTERED]"`, `"auth_token":"[FILTERED]"`, `"access_token":"[FILTERED]"`, `"plain":"yes"`} {
+			for _, want := range []string{`"uid":"7"`, `"apikey":"[FILTERED]"`, `"auth_token":"[FILTERED]"`, `"access_token":"[FILTERED]"`, `"plain":"yes"`, `"n":12345678901234567890`} {
 				if !strings.Contains(all, want) {
 					t.Errorf("%s is not in\n%s", want, all)
 				}

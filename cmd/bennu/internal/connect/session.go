@@ -27,6 +27,7 @@ type session struct {
 	socket  *client.Socket // nil while disconnected by hand
 	rooms   map[string]*room
 	order   []string // the topics in the order in which they were joined
+	left    []string // topics that were joined before, at most maxNames
 	current string
 	tasks   task.Group
 	rescue  func() // deferred in them; nil without a terminal
@@ -38,6 +39,7 @@ type session struct {
 	names   map[string]bool     // events that went by, for completion
 	down    time.Time           // when the connection was lost, if it was
 	tries   int                 // since then
+	over    bool                // the server has ended it, and wants nobody back
 	let     map[string]bool     // topics that were joined once
 	refusal chan error          // the first refusal of a connection, for scripts
 	refused chan string         // topics that were not let in at first; nil for scripts
@@ -76,10 +78,25 @@ func (s *session) open() error {
 	}
 	s.mu.Lock()
 	clear(s.asked)
+	s.over, s.down = false, time.Time{}
 	s.mu.Unlock()
 	s.socket = socket
 	socket.Connect()
 	return nil
+}
+
+// alive reports whether there is a connection, or one will be made without being asked.
+func (s *session) alive() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.socket != nil && !s.over
+}
+
+// isDown reports whether the connection is lost, or could not be made.
+func (s *session) isDown() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.down.IsZero()
 }
 
 // end closes the connection and waits for all that belongs to it.
@@ -101,13 +118,14 @@ func (s *session) reopen() error {
 	if err := s.open(); err != nil {
 		return err
 	}
+	var first error
 	for _, topic := range s.order {
 		s.connect(s.rooms[topic])
-		if err := s.rooms[topic].join(); err != nil {
-			return err
+		if err := s.rooms[topic].join(); err != nil && first == nil {
+			first = err
 		}
 	}
-	return nil
+	return first
 }
 
 // start runs f in a goroutine that ends before the session does.
@@ -126,7 +144,7 @@ func (s *session) connecting(a client.Attempt) {
 	s.tries = a.Try
 	s.mu.Unlock()
 	if first {
-		s.print.state(dim, "connecting", "connecting to "+a.URL, "")
+		s.print.news(dim, "connecting", "connecting to "+a.URL, record{})
 	}
 }
 
@@ -138,7 +156,7 @@ func (s *session) opened(a client.Attempt) {
 	}
 	s.down = time.Time{}
 	s.mu.Unlock()
-	s.print.state(green, "open", text, "")
+	s.print.news(green, "open", text, record{})
 }
 
 // closed tells that a connection is lost, or cannot be made. Of the many attempts that
@@ -149,6 +167,7 @@ func (s *session) closed(c client.Closed) {
 	if s.down.IsZero() && c.Retry {
 		s.down = time.Now()
 	}
+	s.over = !c.Retry
 	clear(s.asked)
 	s.mu.Unlock()
 	var refused *client.RefusedError
@@ -159,7 +178,7 @@ func (s *session) closed(c client.Closed) {
 		}
 	}
 	if errors.Is(c.Err, client.ErrClosed) {
-		s.print.state(dim, "closed", "disconnected", "")
+		s.print.news(dim, "closed", "disconnected", record{})
 		return
 	}
 	word, text := "lost", "connection lost"
@@ -173,8 +192,10 @@ func (s *session) closed(c client.Closed) {
 		text += fmt.Sprintf(", trying again in %s", span(c.After))
 	case c.Retry:
 		text += ", trying again"
+	case !s.script:
+		text += "; reconnect makes another"
 	}
-	s.print.state(red, word, text, s.print.mask(s.target.explain(c.Err)))
+	s.print.news(red, word, text, record{Error: s.target.explain(c.Err)})
 }
 
 // frame takes a frame from the connection: it finds what a reply answers, and shows it.
@@ -232,7 +253,7 @@ func (s *session) giveUp(topic string) {
 
 // state tells of a channel that is down for a reason that no frame shows.
 func (s *session) state(ch *client.Channel, state client.State, err error) {
-	if state != client.StateErrored || err == nil {
+	if state != client.StateErrored || err == nil || s.isDown() {
 		return
 	}
 	var (
@@ -243,7 +264,7 @@ func (s *session) state(ch *client.Channel, state client.State, err error) {
 	if errors.As(err, &transport) || errors.As(err, &crash) || errors.As(err, &reply) {
 		return
 	}
-	s.print.state(yellow, "down", ch.Topic()+" is down and joins again", s.target.secrets.text(err))
+	s.print.news(yellow, "down", ch.Topic()+" is down and joins again", record{Topic: ch.Topic(), Error: s.target.secrets.text(err)})
 }
 
 // note keeps the name of an event for completion.
@@ -271,7 +292,7 @@ func (s *session) sweep() {
 	s.mu.Unlock()
 	slices.SortFunc(late, func(a, b question) int { return a.at.Compare(b.at) })
 	for _, q := range late {
-		s.print.state(yellow, "unanswered", fmt.Sprintf("no reply to %s on %s for %s", protocolName(q.event), q.topic, span(s.target.timeout)), "")
+		s.print.news(yellow, "unanswered", fmt.Sprintf("no reply to %s on %s for %s", protocolName(q.event), q.topic, span(s.target.timeout)), record{Topic: q.topic, Event: q.event})
 	}
 }
 
@@ -283,6 +304,9 @@ func (s *session) eventNames() []string {
 }
 
 func (s *session) joined(topic string) bool { return s.rooms[topic] != nil }
+
+// leftNames are the topics that were left, for completion.
+func (s *session) leftNames() []string { return slices.Clone(s.left) }
 
 // topicNames are the topics that can be typed, for completion.
 func (s *session) topicNames() []string { return slices.Clone(s.order) }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -50,15 +51,39 @@ type ran struct {
 // runConnect runs the command to its end, with what it reads.
 func runConnect(t *testing.T, in io.Reader, args ...string) ran {
 	t.Helper()
+	return runInto(t, new(buffer), in, args...)
+}
+
+// runInto is runConnect with the buffer that standard output goes to.
+func runInto(t *testing.T, out *buffer, in io.Reader, args ...string) ran {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), proctest.Patience)
 	defer cancel()
-	var out, errOut buffer
-	root := cli.Root(in, &out, &errOut, Command())
+	var errOut buffer
+	root := cli.Root(in, out, &errOut, Command())
 	code := cli.Run(ctx, root, append([]string{"connect"}, args...))
 	if ctx.Err() != nil {
 		t.Errorf("it does not end")
 	}
 	return ran{code, out.String(), errOut.String()}
+}
+
+// A later is an input that can be read when something has been printed.
+type later struct {
+	t     *testing.T
+	out   *buffer
+	shown string
+	io.Reader
+}
+
+func (l *later) Read(p []byte) (int, error) {
+	for until := time.Now().Add(proctest.Patience); !strings.Contains(l.out.String(), l.shown); time.Sleep(time.Millisecond) {
+		if time.Now().After(until) {
+			l.t.Errorf("%q is not in\n%s", l.shown, l.out)
+			return 0, io.EOF
+		}
+	}
+	return l.Reader.Read(p)
 }
 
 // A buffer may be written and read at the same time.

@@ -215,6 +215,8 @@ func (t *target) explain(err error) string {
 		closed  *client.CloseError
 	)
 	switch {
+	case errors.Is(err, client.ErrClosed):
+		return errDisconnected.Error()
 	case errors.As(err, &closed):
 		text := fmt.Sprintf("closed with code %d", closed.Code)
 		if meaning := closeCodes[closed.Code]; meaning != "" {

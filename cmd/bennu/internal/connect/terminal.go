@@ -84,10 +84,8 @@ func (t *terminal) restore() {
 // that line from now on.
 func (t *terminal) abandon(p *printer) {
 	t.restore()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.out, p.news = t.out, t.out
-	_, _ = io.WriteString(t.out, "\n") // fails if the terminal is gone
+	p.redirect(t.out)
+	p.answer("\n")
 }
 
 // rescue gives the terminal back before a panic ends the process. It is deferred in
