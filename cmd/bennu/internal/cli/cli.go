@@ -51,7 +51,7 @@ func Root(in io.Reader, out, errOut io.Writer, commands ...*cobra.Command) *cobr
 	root.SetErr(errOut)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return mistake(err) })
 	// What only holds other commands is not shown as one that can be called.
-	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if and .Runnable (not .HasAvailableSubCommands)}}", 1))
+	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", `{{if and .Runnable (not (index .Annotations "`+holder+`"))}}`, 1))
 	root.AddCommand(commands...)
 	root.SetHelpCommand(helpCommand())
 	root.InitDefaultHelpCmd()
@@ -60,12 +60,15 @@ func Root(in io.Reader, out, errOut io.Writer, commands ...*cobra.Command) *cobr
 	return root
 }
 
+// holder marks a command that only holds others.
+const holder = "holder"
+
 // strict makes arguments that a command does not take, and a call of a command that
 // only holds others, a misuse. Cobra does not tell the first from a command that
 // failed, and lets the second succeed.
 func strict(c *cobra.Command) {
 	check := c.Args
-	if check == nil || c.HasSubCommands() {
+	if check == nil || c.HasSubCommands() && !c.Runnable() {
 		check = none
 	}
 	c.Args = func(c *cobra.Command, args []string) error {
@@ -76,6 +79,7 @@ func strict(c *cobra.Command) {
 	}
 	if c.HasSubCommands() && !c.Runnable() {
 		c.RunE = func(*cobra.Command, []string) error { return Usagef("a command is missing") }
+		c.Annotations = map[string]string{holder: "yes"}
 	}
 	for _, sub := range c.Commands() {
 		strict(sub)
