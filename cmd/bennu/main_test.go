@@ -61,6 +61,7 @@ func TestRun(t *testing.T) {
 		{[]string{"demo", "--help"}, cli.OK, "bennu demo --addr 127.0.0.1:4001 --pubsub 'nats+embed://:6223?peers=127.0.0.1:6222'", ""},
 		{[]string{"demo", "redis://u:sesame@here"}, cli.Misuse, "", `unexpected argument "redis://[FILTERED]@here"`},
 		{[]string{"demo", "--pubsub", "kafka://here"}, cli.Misuse, "", "bennu demo: --pubsub begins with kafka://"},
+		{[]string{"demo", "--connections", "-2"}, cli.Misuse, "", "--connections -2 cannot be; use a number, or -1"},
 		{[]string{"demo", "--node", "a b"}, cli.Misuse, "", `--node "a b" cannot be a name`},
 		{[]string{"demo", "--port", "1"}, cli.Misuse, "", "bennu demo: unknown flag: --port\n\nUsage:\n  bennu demo [flags]\n"},
 		{[]string{"demo", "now"}, cli.Misuse, "", `bennu demo: unexpected argument "now"`},

@@ -51,18 +51,23 @@ func Command() *cobra.Command {
 	// Its default is not the environment's value, which -h would show.
 	c.Flags().StringVar(&f.pubsub, "pubsub", "", "`where` other nodes are met, see above (default memory: no others)")
 	c.Flags().StringVar(&f.node, "node", "", "`name` of this node, which no other has (default the host's name and the port)")
+	c.Flags().IntVar(&f.connections, "connections", 0, "most `clients` at once; -1 is as many as files may be open (default nine tenths of these)")
 	return c
 }
 
 type flags struct {
 	addr, pubsub, node string
 	open               bool
+	connections        int
 }
 
 func (f *flags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	c, err := parseCluster(f.pubsub, os.Getenv)
 	if err == nil && f.node != "" {
 		err = checkNode(f.node)
+	}
+	if err == nil && f.connections < bennu.Unlimited {
+		err = fmt.Errorf("--connections %d cannot be; use a number, or -1 for no limit of the demo's own", f.connections)
 	}
 	if err != nil {
 		fmt.Fprintf(stderr, "bennu demo: %v.\n", err)
@@ -79,7 +84,7 @@ func (f *flags) run(ctx context.Context, stdout, stderr io.Writer) error {
 		host, _ := os.Hostname() // without one the port is left
 		name = nameNode(host, ln.Addr())
 	}
-	d := &demo{cluster: c, node: name, log: slog.New(redact.NewHandler(
+	d := &demo{cluster: c, node: name, connections: f.connections, log: slog.New(redact.NewHandler(
 		slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: dropStack})))}
 	if err := d.connect(ctx); err != nil {
 		ln.Close()
@@ -100,12 +105,13 @@ func (f *flags) run(ctx context.Context, stdout, stderr io.Writer) error {
 
 // A demo is one node.
 type demo struct {
-	cluster *cluster
-	node    string
-	log     *slog.Logger
-	adapter pubsub.Adapter
-	pubsub  *pubsub.PubSub
-	here    *presence.Presence[hello.Here]
+	cluster     *cluster
+	node        string
+	connections int // as in bennu.NodeLimits
+	log         *slog.Logger
+	adapter     pubsub.Adapter
+	pubsub      *pubsub.PubSub
+	here        *presence.Presence[hello.Here]
 }
 
 // connect joins the other nodes, if there shall be any.
@@ -139,6 +145,7 @@ func (d *demo) serve(ctx context.Context, ln net.Listener, stdout io.Writer) err
 		Logger:   d.log,
 		PubSub:   d.pubsub,
 		Secret:   d.cluster.secret,
+		Limits:   bennu.NodeLimits{Connections: d.connections},
 	})
 	endpoint.OnShutdown(func(context.Context) error { return d.here.Close() })
 	endpoint.Socket("/socket", &users, &bennu.SocketOptions{LongPoll: &longpoll.Options{}})

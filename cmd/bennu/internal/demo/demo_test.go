@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"io/fs"
 	"net"
@@ -193,6 +194,25 @@ func canonical(t *testing.T, text []byte) string {
 		t.Fatal(err)
 	}
 	return string(again)
+}
+
+func TestDemoConnections(t *testing.T) {
+	d := newDemo(t, "--connections", "1")
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	conn, _, _, err := ws.Dial(ctx, d.socket())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	second, _, _, err := ws.Dial(ctx, d.socket())
+	if err == nil {
+		second.Close()
+	}
+	var status ws.StatusError
+	if !errors.As(err, &status) || status != http.StatusServiceUnavailable {
+		t.Errorf("one too many: %v, want status 503", err)
+	}
 }
 
 func TestDemoPortTaken(t *testing.T) {
