@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bennu-go/bennu/cmd/bennu/internal/bench"
 	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
 	"github.com/bennu-go/bennu/cmd/bennu/internal/conformance"
 	"github.com/bennu-go/bennu/cmd/bennu/internal/connect"
@@ -37,6 +38,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 // newRoot makes the command with all the others below it.
 func newRoot(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 	return cli.Root(stdin, stdout, stderr,
+		bench.Command(),
 		conformance.Command(),
 		connect.Command(),
 		demo.Command(),

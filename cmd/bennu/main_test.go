@@ -57,6 +57,8 @@ func TestRun(t *testing.T) {
 		{[]string{"completion", "cmd"}, cli.Misuse, "", `bennu completion: there is no command "cmd"`},
 		{[]string{"man"}, cli.Misuse, "", "bennu man: accepts 1 arg(s), received 0"},
 		{[]string{"man", os.DevNull}, cli.Failed, "", "bennu man: "},
+		{[]string{"bench"}, cli.Misuse, "", "bennu bench: accepts 1 arg(s), received 0\n\nUsage:\n  bennu bench URL [flags]\n  bennu bench [command]\n"},
+		{[]string{"bench", "server", "now"}, cli.Misuse, "", `bennu bench server: unexpected argument "now"`},
 		{[]string{"demo", "-h"}, cli.OK, "--addr host:port", ""},
 		{[]string{"demo", "--help"}, cli.OK, "bennu demo --addr 127.0.0.1:4001 --pubsub 'nats+embed://:6223?peers=127.0.0.1:6222'", ""},
 		{[]string{"demo", "redis://u:sesame@here"}, cli.Misuse, "", `unexpected argument "redis://[FILTERED]@here"`},

@@ -1,0 +1,77 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"strings"
+)
+
+// target is the server to measure.
+type target struct {
+	url  string // as it was given, without a query, which may hold a token
+	addr netip.AddrPort
+	host string // for the Host header
+	path string // with the query
+}
+
+// parseTarget reads a URL of a socket and looks its host up. Unless foreign is true, all
+// that the host stands for must be loopback addresses.
+func parseTarget(ctx context.Context, text string, foreign bool) (*target, error) {
+	const form = "it looks like ws://127.0.0.1:4000/socket"
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.Hostname() == "" {
+		return nil, fmt.Errorf("the URL cannot be read; %s", form)
+	}
+	switch u.Scheme {
+	case "ws", "http":
+	case "wss", "https":
+		return nil, fmt.Errorf("TLS is not spoken here; give the address behind what ends TLS, %s", form)
+	default:
+		return nil, fmt.Errorf("the URL begins with %s://; %s", printable([]byte(u.Scheme)), form)
+	}
+	if u.User != nil {
+		return nil, fmt.Errorf("the URL has a user, which WebSocket does not send; %s", form)
+	}
+	port := u.Port()
+	if port == "" {
+		port = "80"
+	}
+	number, err := net.LookupPort("tcp", port)
+	if err != nil {
+		return nil, fmt.Errorf("the URL has the port %s, which cannot be; %s", printable([]byte(port)), form)
+	}
+	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", u.Hostname())
+	if err != nil || len(addrs) == 0 {
+		return nil, fmt.Errorf("the host %s has no address", printable([]byte(u.Hostname())))
+	}
+	addr := addrs[0].Unmap()
+	for _, a := range addrs {
+		if a = a.Unmap(); !a.IsLoopback() && !foreign {
+			return nil, fmt.Errorf("%s is not this machine (%s): a load test can take a server down; if it is yours, add --i-own-the-target", printable([]byte(u.Hostname())), a)
+		}
+		if a.Is4() {
+			addr = a // most servers listen there, and it has many source addresses
+			break
+		}
+	}
+	t := &target{addr: netip.AddrPortFrom(addr, uint16(number)), host: u.Host}
+	path := strings.TrimRight(u.EscapedPath(), "/")
+	if !strings.HasSuffix(path, "/websocket") {
+		path += "/websocket"
+	}
+	t.url = "ws://" + u.Host + path
+	query := u.RawQuery
+	if !u.Query().Has("vsn") {
+		if query != "" {
+			query += "&"
+		}
+		query += "vsn=2.0.0"
+	} else if vsn := u.Query().Get("vsn"); vsn != "2.0.0" {
+		return nil, fmt.Errorf("the URL asks for version %s of the protocol, and 2.0.0 is spoken here; leave vsn out", printable([]byte(vsn)))
+	}
+	t.path = path + "?" + query
+	return t, nil
+}
