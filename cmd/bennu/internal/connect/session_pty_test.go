@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/bennu-go/bennu/internal/proctest"
+	"github.com/bennu-go/bennu/internal/testport"
 )
 
 // TestSession is the session that docs/connect-session.txt shows: somebody types into
@@ -19,7 +20,7 @@ import (
 // BENNU_UPDATE=1 writes it anew, and the picture of it.
 func TestSession(t *testing.T) {
 	bennu := proctest.Build(t, "github.com/bennu-go/bennu/cmd/bennu")
-	addr := proctest.FreeAddr(t)
+	addr := fmt.Sprintf("127.0.0.1:%d", testport.Free(t))
 	serve := func() *proctest.Process {
 		p := proctest.Start(t, "demo", []string{"BENNU_PUBSUB=", "BENNU_SECRET="}, bennu, "demo", "--addr", addr, "--node", "nest")
 		p.Await(t, `Ctrl\+C stops the demo`)

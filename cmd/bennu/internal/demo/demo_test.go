@@ -18,6 +18,7 @@ import (
 	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsutil"
 
+	"github.com/bennu-go/bennu/client"
 	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
 )
 
@@ -200,11 +201,14 @@ func TestDemoConnections(t *testing.T) {
 	d := newDemo(t, "--connections", "1")
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	conn, _, _, err := ws.Dial(ctx, d.socket())
+	first, err := client.Dial(ctx, d.url+"/socket", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
+	defer first.Close()
+	if _, err := first.Ping(ctx); err != nil { // from then on it counts
+		t.Fatal(err)
+	}
 	second, _, _, err := ws.Dial(ctx, d.socket())
 	if err == nil {
 		second.Close()
