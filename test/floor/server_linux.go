@@ -64,7 +64,7 @@ func serve(addr string, gather bool) error {
 	if err := s.watch(ln); err != nil {
 		return err
 	}
-	fmt.Printf("floor: listening on %s:%d, process %d\n", at.Addr(), name.(*unix.SockaddrInet4).Port, os.Getpid())
+	fmt.Printf(`{"url":"ws://%s:%d/socket","pid":%d}`+"\n", at.Addr(), name.(*unix.SockaddrInet4).Port, os.Getpid())
 	events := make([]unix.EpollEvent, 1024)
 	for {
 		n, err := unix.EpollWait(s.epoll, events, -1)
