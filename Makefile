@@ -9,12 +9,15 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 TIMEOUT ?= 10m
 # How often each fuzz target runs in `make fuzz`.
 FUZZ ?= 1000000
-# Which benchmarks `make bench` runs, and in which packages.
+# Which benchmarks `make bench-go` and `make bench-compare` run, and in which packages.
 BENCH ?= .
 PKG ?= ./...
 ADDR ?= 127.0.0.1:4000
 BROKER ?= nats
 FIXTURE_ADDR ?= 127.0.0.1:4011
+# What `make bench-compare` compares.
+OLD ?= HEAD~1
+NEW ?= HEAD
 
 ##@ Every day
 
@@ -123,8 +126,20 @@ nodes: ## what it costs to have more than one node: latency, CPU, topics; for BR
 	go run ./test/nodes -broker $(BROKER)
 
 .PHONY: bench
-bench: ## run the benchmarks; narrow with BENCH=regexp PKG=./dir
+bench: ## measure the goals beside the floor and write docs/benchmarks.md: 25 min, on a machine that does nothing else
+	go run ./test/bench
+
+.PHONY: bench-quick
+bench-quick: ## the same, small, into a temporary folder: to see that it works
+	go run ./test/bench -quick -runs 1 -connections 1000 -out $$(mktemp -d)
+
+.PHONY: bench-go
+bench-go: ## the Go benchmarks; narrow with BENCH=regexp PKG=./dir
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 30m $(PKG)
+
+.PHONY: bench-compare
+bench-compare: ## the Go benchmarks of two commits side by side: OLD=commit NEW=commit BENCH=regexp PKG=./dir
+	@scripts/bench-compare '$(OLD)' '$(NEW)' '$(BENCH)' '$(PKG)'
 
 .PHONY: cover
 cover: ## test coverage over all packages: a total, and coverage.html

@@ -51,7 +51,9 @@ func (r *results) draw(path, title, unit string, lines []line) error {
 	p.X.Label.Text, p.Y.Label.Text = "connections", unit
 	p.X.Min, p.Y.Min = 0, 0
 	p.Add(plotter.NewGrid())
-	p.Legend.Top = true
+	// Fonts differ in width: what follows the name must not be in its way.
+	p.Legend.Top, p.Legend.Left = true, true
+	p.Legend.Padding = vg.Points(2)
 	highest := 0.0
 	for _, l := range lines {
 		var points plotter.XYs
@@ -77,6 +79,6 @@ func (r *results) draw(path, title, unit string, lines []line) error {
 		p.Legend.Add(l.name, curve, dots)
 	}
 	p.X.Max = 1.05 * float64(r.Sizes[len(r.Sizes)-1])
-	p.Y.Max = 1.6 * highest // room for the legend
+	p.Y.Max = 1.8 * highest // room for the legend
 	return p.Save(7*vg.Inch, 4*vg.Inch, path)
 }

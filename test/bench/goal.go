@@ -57,13 +57,16 @@ type goal struct {
 	ratio float64 // most of the figure divided by the floor's
 	// parked is the goal of the engine with goroutines where it has one of its own.
 	parked float64
+	// from is the least number of connections that the goal is for: what a process takes
+	// whoever comes weighs much on a few.
+	from int
 }
 
 // tourGoals are shown for each size, largestGoals for the largest alone.
 var (
 	tourGoals = []goal{
-		{figure: idleKB, floor: floor.Name, most: 3, parked: 6},
-		{figure: trafficKB, most: 4},
+		{figure: idleKB, floor: floor.Name, most: 3, parked: 6, from: 10_000},
+		{figure: trafficKB, most: 4, from: 10_000},
 		{figure: joinCPU, floor: floor.Name, most: 60},
 		{figure: echoCPU, floor: floor.Name, ratio: 1.2},
 		{figure: lone, floor: floor.Name, ratio: 1.25},
@@ -82,8 +85,10 @@ var (
 )
 
 // text is the goal as the table has it.
-func (g *goal) text() string {
+func (g *goal) text(size int) string {
 	switch {
+	case size < g.from:
+		return ""
 	case g.ratio > 0:
 		return fmt.Sprintf("≤ %v × floor", g.ratio)
 	case g.most > 0 && g.parked > 0:
@@ -95,7 +100,7 @@ func (g *goal) text() string {
 }
 
 // met says whether a figure keeps to the goal, and by how much not.
-func (g *goal) met(s, floor spread, engine string) string {
+func (g *goal) met(s, floor spread, engine string, size int) string {
 	most := g.most
 	if engine == parked.Name && g.parked > 0 {
 		most = g.parked
@@ -105,7 +110,7 @@ func (g *goal) met(s, floor spread, engine string) string {
 		value, most = s.over(floor), g.ratio
 	}
 	switch {
-	case most == 0 || math.IsNaN(value):
+	case most == 0 || math.IsNaN(value) || size < g.from:
 		return ""
 	case value <= most:
 		return "yes"

@@ -92,9 +92,9 @@ func (r *results) table(b *bytes.Buffer, goals []goal, size int) {
 				ratio = fmt.Sprintf("%.2f", s.over(base))
 			}
 			fmt.Fprintf(b, "| %v | %s ", s, ratio)
-			mets[i] = g.met(s, base, name)
+			mets[i] = g.met(s, base, name, size)
 		}
-		fmt.Fprintf(b, "| %s | %s | %s |\n", g.text(), mets[0], mets[1])
+		fmt.Fprintf(b, "| %s | %s | %s |\n", g.text(size), mets[0], mets[1])
 	}
 	fmt.Fprintln(b)
 }
