@@ -109,6 +109,10 @@ fuzz: ## run every fuzz target FUZZ times (1000000)
 full: ## the tests that have a small size for every day, at their full size
 	BENNU_FULL=1 go test -race -count=1 -timeout 30m -run 'Isolation|Churn' -v .
 
+.PHONY: cycles
+cycles: ## a million connections made and closed at random moments with each engine: nothing left, nothing misdelivered; 6 min
+	BENNU_FULL=1 go test -count=1 -timeout 60m -run '^TestCycles$$' -v ./transport/websocket
+
 .PHONY: simulate
 simulate: ## 100,000 histories of the tracker, with crashes and partitions: a minute or two on two cores; BENNU_SEED=n tells one of them
 	BENNU_FULL=1 go test -count=1 -timeout 60m -run 'Simulation|Defects' -v ./tracker

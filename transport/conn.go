@@ -42,9 +42,9 @@ type Conn interface {
 type Receiver interface {
 	// Opened hands over the connection, before any message is read.
 	Opened(c Conn)
-	// Receive takes one whole message and owns data. It does not block. When the
-	// result is not nil, the connection must not call Receive again before that
-	// channel is closed.
+	// Receive takes one whole message and owns data. It does not block: other
+	// connections may wait for it to return. When the result is not nil, the
+	// connection must not call Receive again before that channel is closed.
 	Receive(op wire.Opcode, data []byte) (resume <-chan struct{})
 	// Closed says that the connection is gone, and why. Nothing is
 	// received after it.

@@ -54,7 +54,7 @@ func connectMany(b *testing.B, s *websocket.Server, n int) ([]transport.Conn, []
 	sk := newSink()
 	var wg sync.WaitGroup
 	var conns []transport.Conn
-	var raw []net.Conn
+	var raw, peers []net.Conn
 	for range n {
 		pc, err := net.Dial("tcp", ln.Addr().String())
 		if err != nil {
@@ -66,7 +66,7 @@ func connectMany(b *testing.B, s *websocket.Server, n int) ([]transport.Conn, []
 		}
 		b.Cleanup(func() { pc.Close(); sc.Close() })
 		wg.Go(func() { sk.drain(pc) })
-		raw = append(raw, sc)
+		raw, peers = append(raw, sc), append(peers, pc)
 		if s != nil {
 			c, err := s.NewConn(sc, newReceiver(nil), nil)
 			if err != nil {
@@ -76,7 +76,7 @@ func connectMany(b *testing.B, s *websocket.Server, n int) ([]transport.Conn, []
 		}
 	}
 	b.Cleanup(func() {
-		for _, c := range raw {
+		for _, c := range peers {
 			c.Close()
 		}
 		wg.Wait()
@@ -158,11 +158,13 @@ func BenchmarkEcho(b *testing.B) {
 			}
 		}
 	}
-	for _, out := range []int{1, 4, 20} {
-		b.Run(fmt.Sprintf("outstanding%d", out), func(b *testing.B) {
-			_, c := serve(b, newServer(b), newReceiver(echo), nil)
-			run(b, c.nc, out)
-		})
+	for name, newServer := range map[string]serverMaker{"epoll": newServer, "parked": newParkingServer} {
+		for _, out := range []int{1, 4, 20} {
+			b.Run(fmt.Sprintf("%s/outstanding%d", name, out), func(b *testing.B) {
+				_, c := serve(b, newServer(b), newReceiver(echo), nil)
+				run(b, c.nc, out)
+			})
+		}
 	}
 	b.Run("floor", func(b *testing.B) {
 		sc, pc := tcpPair(b)
@@ -189,6 +191,11 @@ func BenchmarkEcho(b *testing.B) {
 // BenchmarkIdleMemory reports the heap and stacks that an idle connection takes
 // after a whole handshake and an echo, with the client's end of it in the same process.
 func BenchmarkIdleMemory(b *testing.B) {
+	b.Run("epoll", func(b *testing.B) { benchmarkIdleMemory(b, newServer) })
+	b.Run("parked", func(b *testing.B) { benchmarkIdleMemory(b, newParkingServer) })
+}
+
+func benchmarkIdleMemory(b *testing.B, newServer serverMaker) {
 	const conns = 1000
 	s := newServer(b)
 	addr := listen(b, s, acceptFunc(acceptEcho), nil)

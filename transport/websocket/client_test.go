@@ -280,9 +280,24 @@ func (f acceptFunc) Accept(i *transport.ConnectInfo) (transport.Receiver, error)
 
 func acceptEcho(*transport.ConnectInfo) (transport.Receiver, error) { return newReceiver(echo), nil }
 
-// newServer makes a server that is closed and awaited at the end of the test.
-func newServer(t testing.TB) *websocket.Server {
-	s := websocket.NewServer(&websocket.ServerConfig{Logger: slog.New(slog.DiscardHandler)})
+// serverMaker makes a server that is closed and awaited at the end of the test.
+type serverMaker func(testing.TB) *websocket.Server
+
+// engines runs a test with each engine that connections over TCP may have.
+func engines(t *testing.T, test func(*testing.T, serverMaker)) {
+	t.Run("epoll", func(t *testing.T) { test(t, newServer) })
+	t.Run("parked", func(t *testing.T) { test(t, newParkingServer) })
+}
+
+func newServer(t testing.TB) *websocket.Server { return makeServer(t, &websocket.ServerConfig{}) }
+
+func newParkingServer(t testing.TB) *websocket.Server {
+	return makeServer(t, &websocket.ServerConfig{NoEpoll: true})
+}
+
+func makeServer(t testing.TB, cfg *websocket.ServerConfig) *websocket.Server {
+	cfg.Logger = slog.New(slog.DiscardHandler)
+	s := websocket.NewServer(cfg)
 	t.Cleanup(func() {
 		s.Close(transport.CloseRestart)
 		ctx, cancel := context.WithTimeout(context.Background(), patience)

@@ -1,11 +1,9 @@
 package websocket
 
 import (
-	"errors"
 	"net"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/bennu-go/bennu/transport"
@@ -18,30 +16,23 @@ const (
 	writerIdle      writerState = iota // nobody, and nothing is queued
 	writerScheduled                    // the next flush worker
 	writerBusy                         // a flush worker, the reader or the waiter
+	writerWaiting                      // nobody until the poller says that the socket takes more
 )
-
-// longAgo wakes whoever waits for a socket, as a deadline.
-var longAgo = time.Unix(1, 0)
 
 // conn is one connection.
 //
-// Its goroutine, the reader, calls the receiver and sees the connection through to its
-// end. Writing is a role that one goroutine has at a time; see writerState.
+// Two roles use its socket. The reader calls the receiver and sees the connection
+// through to its end; the engine says which goroutine that is. Writing is a role that
+// one goroutine has at a time; see writerState.
 type conn struct {
 	srv      *Server
 	lim      *limits
-	nc       net.Conn
-	raw      syscall.RawConn // nil where the socket must be used through nc
 	receiver transport.Receiver
-	readable func(fd uintptr) bool // c.readNow, made once
+	engine   engine
+	poll     pollState // of engine B
 
 	// Used by the reader alone.
-	ps       parser
-	in       *readBuffer // what readNow has read
-	inN      int
-	inErr    error
-	block    *blockBuffer  // the buffer of a socket without raw, within a frame
-	small    [16]byte      // where such a socket is read otherwise
+	ps       *parser       // within a message, otherwise nil
 	heard    time.Duration // when bytes last came, on the server's clock
 	ctlFrom  time.Duration // start of the second that controls counts
 	controls int
@@ -51,12 +42,14 @@ type conn struct {
 	ended atomic.Bool
 
 	mu      sync.Mutex
-	q       queue
 	writer  writerState
-	flushed bool          // the close frame is written
-	hanging bool          // the reader only waits for the end, in hangUp
-	dead    bool          // the socket is of no more use
-	trim    bool          // the batch being written shall end with its current frame
+	flushed bool // the close frame is written
+	hanging bool // the receiver is told of the end, and the client not gone yet
+	dead    bool // the socket is of no more use
+	abrupt  bool // what the kernel still has for the client shall be thrown away
+	trim    bool // the batch being written shall end with its current frame
+	q       queue
+	blocked *batch        // what the poller's word is awaited for
 	closeBy time.Duration // when a closing connection is given up, on the server's clock
 	reason  error         // why it ended
 	wake    chan struct{} // closed to wake the reader where it does not wait for the socket
@@ -66,28 +59,11 @@ type conn struct {
 }
 
 func (s *Server) newConn(nc net.Conn, r transport.Receiver, l *limits) *conn {
-	c := &conn{srv: s, lim: l, nc: nc, receiver: r}
-	c.ps.maxMessage, c.ps.maxFragments = l.maxMessage, l.maxFragments
-	if raw := rawConn(nc); raw != nil {
-		c.raw = raw
-		c.readable = c.readNow
+	c := &conn{srv: s, lim: l, receiver: r}
+	if !s.poll(c, nc) {
+		c.engine = newParked(c, nc)
 	}
 	return c
-}
-
-// rawConn returns the socket of nc, if it can be used without nc. Only the very
-// types of net count: one that embeds them may change what its Read returns.
-func rawConn(nc net.Conn) syscall.RawConn {
-	if !canPoll {
-		return nil
-	}
-	switch nc.(type) {
-	case *net.TCPConn, *net.UnixConn:
-		if raw, err := nc.(syscall.Conn).SyscallConn(); err == nil {
-			return raw
-		}
-	}
-	return nil
 }
 
 // Send implements transport.Conn.
@@ -133,8 +109,7 @@ func (c *conn) closeOrAbort(code transport.CloseCode) {
 		c.Close(code)
 		return
 	}
-	c.lost(transport.ErrLost)
-	c.reset()
+	c.lost(transport.ErrLost, true)
 }
 
 // shut closes the connection with a code after all that is queued.
@@ -155,7 +130,6 @@ func (c *conn) shut(code transport.CloseCode, reason error) {
 // closeLocked queues the close frame, past the bounds of the queue, and wakes
 // the reader, which tells the receiver.
 func (c *conn) closeLocked(code transport.CloseCode, reason error) {
-	c.endLocked(reason)
 	c.srv.stats.closing(code, reason)
 	c.q.push([]byte{0x88, 2, byte(code >> 8), byte(code)})
 	timeout := c.lim.write
@@ -163,7 +137,7 @@ func (c *conn) closeLocked(code transport.CloseCode, reason error) {
 		timeout = DefaultWriteTimeout
 	}
 	c.closeBy = c.srv.now() + timeout
-	_ = c.nc.SetReadDeadline(longAgo)
+	c.endLocked(reason)
 }
 
 // endLocked makes the connection take no more.
@@ -173,25 +147,33 @@ func (c *conn) endLocked(reason error) {
 	c.wakeLocked()
 }
 
-// wakeLocked wakes the reader where it does not wait for the socket.
+// wakeLocked tells the reader that the connection ended, that its socket is dead, or
+// that the close frame is written.
 func (c *conn) wakeLocked() {
 	if c.wake != nil {
 		close(c.wake)
 		c.wake = nil
 	}
+	c.engine.wakeLocked()
 }
 
-// lost ends the connection when its socket failed.
-func (c *conn) lost(reason error) {
+// lost ends the connection when its socket failed, or shall be closed abruptly: a
+// client that does not read would keep the kernel's buffers alive for minutes.
+func (c *conn) lost(reason error, abrupt bool) {
 	c.mu.Lock()
 	if !c.ended.Load() {
-		c.endLocked(reason)
+		c.reason = reason
+		c.ended.Store(true)
 		c.srv.stats.closing(0, reason)
 	}
 	c.dead = true
+	c.abrupt = c.abrupt || abrupt
 	c.q.drop()
 	c.wakeLocked()
 	c.mu.Unlock()
+	if abrupt {
+		c.engine.abort()
+	}
 }
 
 // claimLocked takes the role of the writer if nobody has it.
@@ -203,21 +185,8 @@ func (c *conn) claimLocked(as writerState) bool {
 	return true
 }
 
-// reset closes the socket without waiting for what is in it: a client that
-// does not read would keep the kernel's buffers alive for minutes.
-func (c *conn) reset() {
-	nc := c.nc
-	if t, ok := nc.(interface{ NetConn() net.Conn }); ok {
-		nc = t.NetConn() // closing TLS would wait to send its goodbye
-	}
-	if l, ok := nc.(interface{ SetLinger(sec int) error }); ok {
-		_ = l.SetLinger(0)
-	}
-	_ = nc.Close()
-}
-
-// isTimeout reports whether err says that a deadline passed.
-func isTimeout(err error) bool {
-	var ne net.Error
-	return errors.As(err, &ne) && ne.Timeout()
+// idleLocked gives up the role of the writer.
+func (c *conn) idleLocked() {
+	c.writer = writerIdle
+	c.engine.idleLocked()
 }

@@ -35,7 +35,9 @@ func pipe(t testing.TB, s *websocket.Server, r transport.Receiver, opts *websock
 	return conn, newClient(t, pc)
 }
 
-func TestCloseFlushesFirst(t *testing.T) {
+func TestCloseFlushesFirst(t *testing.T) { engines(t, testCloseFlushesFirst) }
+
+func testCloseFlushesFirst(t *testing.T, newServer serverMaker) {
 	for name, connect := range map[string]func(testing.TB, *websocket.Server, transport.Receiver, *websocket.Options) (transport.Conn, *client){"tcp": serve, "pipe": pipe} {
 		t.Run(name, func(t *testing.T) {
 			r := newReceiver(nil)
@@ -62,7 +64,9 @@ func TestCloseFlushesFirst(t *testing.T) {
 	}
 }
 
-func TestSendInOpened(t *testing.T) {
+func TestSendInOpened(t *testing.T) { engines(t, testSendInOpened) }
+
+func testSendInOpened(t *testing.T, newServer serverMaker) {
 	r := newReceiver(echo)
 	r.opened = func(c transport.Conn) { c.Send(seal(wire.Text, []byte("welcome"))) }
 	_, c := serve(t, newServer(t), r, nil)
@@ -126,7 +130,9 @@ func TestQueueBounds(t *testing.T) {
 }
 
 // TestSlowConsumerAlone publishes to clients of which one does not read.
-func TestSlowConsumerAlone(t *testing.T) {
+func TestSlowConsumerAlone(t *testing.T) { engines(t, testSlowConsumerAlone) }
+
+func testSlowConsumerAlone(t *testing.T, newServer serverMaker) {
 	s := newServer(t)
 	opts := &websocket.Options{MaxQueueMessages: 200}
 	connect := func(buffer int) (transport.Conn, *client, *receiver) {
@@ -203,7 +209,9 @@ func TestSlowConsumerAlone(t *testing.T) {
 }
 
 // TestWriteTimeout leaves a client that takes nothing to the timeout.
-func TestWriteTimeout(t *testing.T) {
+func TestWriteTimeout(t *testing.T) { engines(t, testWriteTimeout) }
+
+func testWriteTimeout(t *testing.T, newServer serverMaker) {
 	s := newServer(t)
 	opts := &websocket.Options{WriteTimeout: 20 * time.Millisecond, MaxQueueBytes: 64 << 20, CloseLinger: time.Millisecond}
 	sc, _ := tcpPair(t)
@@ -353,7 +361,9 @@ func TestControlRate(t *testing.T) {
 }
 
 // TestPause holds messages back until the receiver takes them again.
-func TestPause(t *testing.T) {
+func TestPause(t *testing.T) { engines(t, testPause) }
+
+func testPause(t *testing.T, newServer serverMaker) {
 	for _, cut := range []int{1, 1 << 20} {
 		t.Run(fmt.Sprint(cut), func(t *testing.T) {
 			resume := make(chan struct{})
@@ -388,7 +398,9 @@ func TestPause(t *testing.T) {
 }
 
 // TestResumedAlready returns a channel that is closed before it is returned.
-func TestResumedAlready(t *testing.T) {
+func TestResumedAlready(t *testing.T) { engines(t, testResumedAlready) }
+
+func testResumedAlready(t *testing.T, newServer serverMaker) {
 	open := make(chan struct{})
 	close(open)
 	r := newReceiver(func(c transport.Conn, op wire.Opcode, data []byte) <-chan struct{} {
@@ -401,7 +413,9 @@ func TestResumedAlready(t *testing.T) {
 }
 
 // TestCloseWhilePaused ends connections whose receiver never resumes.
-func TestCloseWhilePaused(t *testing.T) {
+func TestCloseWhilePaused(t *testing.T) { engines(t, testCloseWhilePaused) }
+
+func testCloseWhilePaused(t *testing.T, newServer serverMaker) {
 	never := make(chan struct{})
 	for _, how := range []string{"close", "overflow", "abort", "close from receive"} {
 		t.Run(how, func(t *testing.T) {
@@ -458,7 +472,9 @@ func TestPausedTimeIsNotIdle(t *testing.T) {
 }
 
 // TestCloseFrameSurvivesUnreadBytes closes while the client sends on and on.
-func TestCloseFrameSurvivesUnreadBytes(t *testing.T) {
+func TestCloseFrameSurvivesUnreadBytes(t *testing.T) { engines(t, testCloseFrameSurvivesUnreadBytes) }
+
+func testCloseFrameSurvivesUnreadBytes(t *testing.T, newServer serverMaker) {
 	for _, code := range []transport.CloseCode{1001, 1012} {
 		conn, c := serve(t, newServer(t), newReceiver(nil), nil)
 		done := make(chan struct{})
@@ -474,16 +490,21 @@ func TestCloseFrameSurvivesUnreadBytes(t *testing.T) {
 }
 
 // TestLingerEnds has clients that never close their side.
-func TestLingerEnds(t *testing.T) {
+func TestLingerEnds(t *testing.T) { engines(t, testLingerEnds) }
+
+func testLingerEnds(t *testing.T, newServer serverMaker) {
 	s := newServer(t)
-	r := newReceiver(nil)
-	conn, c := serve(t, s, r, &websocket.Options{CloseLinger: 10 * time.Millisecond})
-	conn.Close(transport.CloseRestart)
-	c.expect(wantClose(1012))
-	eventually(t, "connection gone", func() bool { return s.Stats().Open == 0 })
+	for range 50 {
+		conn, c := serve(t, s, newReceiver(nil), &websocket.Options{CloseLinger: 10 * time.Millisecond, WriteTimeout: time.Hour})
+		conn.Close(transport.CloseRestart)
+		c.expect(wantClose(1012))
+	}
+	eventually(t, "connections gone", func() bool { return s.Stats().Open == 0 })
 }
 
-func TestReceiverPanics(t *testing.T) {
+func TestReceiverPanics(t *testing.T) { engines(t, testReceiverPanics) }
+
+func testReceiverPanics(t *testing.T, newServer serverMaker) {
 	for _, how := range []string{"panic", "goexit"} {
 		boom := func() {
 			if how == "goexit" {

@@ -24,7 +24,7 @@ type flusher struct {
 	write func(fd uintptr) bool // f.writeAll, made once
 
 	own  batch  // what flush has taken; here because it would be allocated otherwise
-	b    *batch // what write writes, and what came of it
+	b    *batch // what writeAll writes, and what came of it
 	done progress
 	err  error
 }
@@ -97,15 +97,8 @@ func (f *flusher) flush(c *conn) {
 		return
 	}
 	b := &f.own
-	if c.raw == nil {
-		c.wait(b)
-		return
-	}
 	f.b = b
-	err := c.raw.Write(f.write)
-	if err == nil {
-		err = f.err
-	}
+	err := c.engine.write(f)
 	done := f.done
 	f.b, f.err, f.done = nil, nil, progress{}
 	if err != nil {
@@ -115,7 +108,7 @@ func (f *flusher) flush(c *conn) {
 	c.mu.Lock()
 	if c.settleLocked(b, done); !b.done() {
 		c.mu.Unlock()
-		c.wait(b)
+		c.engine.wait(b)
 		return
 	}
 	b.free()
@@ -129,20 +122,28 @@ func (f *flusher) flush(c *conn) {
 	c.srv.schedule(c)
 }
 
-// takeLocked takes what is queued. When there is nothing the role of the writer
-// is given up.
+// takeLocked takes what waits for the socket, or else what is queued. When there is
+// nothing the role of the writer is given up.
 func (c *conn) takeLocked(b *batch) bool {
-	if c.q.empty() {
-		c.writer = writerIdle
+	switch {
+	case c.blocked != nil:
+		*b, c.blocked = *c.blocked, nil
+	case c.q.empty():
+		c.idleLocked()
 		return false
+	default:
+		*b = c.q.take()
 	}
-	*b = c.q.take()
+	c.poll.writable = false
 	return true
 }
 
 // settleLocked counts what was written of b.
 func (c *conn) settleLocked(b *batch, done progress) {
 	c.q.wrote(done)
+	if done.bytes > 0 {
+		b.since = 0
+	}
 	if c.trim {
 		c.trim = false
 		c.q.wrote(b.trim())
@@ -154,40 +155,31 @@ func (c *conn) settleLocked(b *batch, done progress) {
 // is closed.
 func (c *conn) releaseLocked() {
 	if !c.ended.Load() || c.flushed || c.dead {
-		c.writer = writerIdle
+		c.idleLocked()
 		c.mu.Unlock()
 		return
 	}
 	c.mu.Unlock()
-	half, ok := c.nc.(interface{ CloseWrite() error })
-	if ok {
-		ok = half.CloseWrite() == nil
-	}
+	ok := c.engine.closeWrite()
 	c.mu.Lock()
-	c.writer = writerIdle
 	c.flushed = true
 	// The reader now waits for the client to close its side too, or for nothing.
 	if c.closeBy = c.srv.now(); ok {
 		c.closeBy += c.lim.linger
 	}
-	if c.hanging {
-		// Before that, it would undo the deadline that wakes the reader: one that
-		// passed is forgotten if it is moved before the reader has run.
-		_ = c.nc.SetReadDeadline(c.srv.at(c.closeBy))
-	}
 	c.wakeLocked()
+	c.idleLocked()
 	c.mu.Unlock()
 }
 
 // writeFailed ends a connection whose socket takes no more. The caller has the
 // role of the writer.
 func (c *conn) writeFailed(b *batch, reason error) {
-	c.lost(reason)
+	c.lost(reason, true)
 	c.mu.Lock()
 	c.q.wrote(b.dropAll())
-	c.writer = writerIdle
+	c.idleLocked()
 	c.mu.Unlock()
-	c.reset()
 }
 
 // writeAll writes f.b until it is done or the socket is full. It always

@@ -23,8 +23,10 @@ import (
 
 // TestWaitWithoutClose drops a server when its last client is gone: nothing is
 // left of it.
-func TestWaitWithoutClose(t *testing.T) {
-	s := websocket.NewServer(nil)
+func TestWaitWithoutClose(t *testing.T) { engines(t, testWaitWithoutClose) }
+
+func testWaitWithoutClose(t *testing.T, newServer serverMaker) {
+	s := newServer(t)
 	var clients []*client
 	for range 20 {
 		_, c := serve(t, s, newReceiver(echo), nil)
@@ -48,7 +50,9 @@ func TestWaitWithoutClose(t *testing.T) {
 	}
 }
 
-func TestServerCloseClosesAll(t *testing.T) {
+func TestServerCloseClosesAll(t *testing.T) { engines(t, testServerCloseClosesAll) }
+
+func testServerCloseClosesAll(t *testing.T, newServer serverMaker) {
 	s := newServer(t)
 	var clients []*client
 	var receivers []*receiver
@@ -68,7 +72,9 @@ func TestServerCloseClosesAll(t *testing.T) {
 	}
 }
 
-func TestAbort(t *testing.T) {
+func TestAbort(t *testing.T) { engines(t, testAbort) }
+
+func testAbort(t *testing.T, newServer serverMaker) {
 	s := newServer(t)
 	r := newReceiver(echo)
 	conn, c := serve(t, s, r, nil)
@@ -117,7 +123,9 @@ func TestTLS(t *testing.T) {
 
 // TestEndIsToldAtOnce closes with a linger longer than the test: the receiver must not
 // wait for it, nor for the client.
-func TestEndIsToldAtOnce(t *testing.T) {
+func TestEndIsToldAtOnce(t *testing.T) { engines(t, testEndIsToldAtOnce) }
+
+func testEndIsToldAtOnce(t *testing.T, newServer serverMaker) {
 	s := newServer(t)
 	for range 300 {
 		r := newReceiver(nil)
@@ -130,7 +138,9 @@ func TestEndIsToldAtOnce(t *testing.T) {
 
 // TestStress sends, receives and closes from all sides at once. Under the
 // race detector it holds the connection's locking; the receiver checks how it is called.
-func TestStress(t *testing.T) {
+func TestStress(t *testing.T) { engines(t, testStress) }
+
+func testStress(t *testing.T, newServer serverMaker) {
 	for _, connect := range []func(testing.TB, *websocket.Server, transport.Receiver, *websocket.Options) (transport.Conn, *client){serve, pipe} {
 		s := newServer(t)
 		var wg sync.WaitGroup
@@ -219,7 +229,9 @@ func errClosed(r *receiver) bool { return len(r.closed) > 0 }
 
 // TestManyDeclaringAttackers opens connections that declare much and send
 // nothing. They are cut before any payload.
-func TestManyDeclaringAttackers(t *testing.T) {
+func TestManyDeclaringAttackers(t *testing.T) { engines(t, testManyDeclaringAttackers) }
+
+func testManyDeclaringAttackers(t *testing.T, newServer serverMaker) {
 	s := newServer(t)
 	for i := range 200 {
 		n := []uint64{1<<63 - 1, 1 << 40, 1<<20 + 1, 1 << 63}[i%4]
@@ -235,7 +247,9 @@ func TestManyDeclaringAttackers(t *testing.T) {
 }
 
 // TestMillionFragmentsOverTCP sends fragments until the server has had enough.
-func TestMillionFragmentsOverTCP(t *testing.T) {
+func TestMillionFragmentsOverTCP(t *testing.T) { engines(t, testMillionFragmentsOverTCP) }
+
+func testMillionFragmentsOverTCP(t *testing.T, newServer serverMaker) {
 	_, c := serve(t, newServer(t), newReceiver(nil), nil)
 	done := make(chan struct{})
 	go func() {
@@ -252,7 +266,9 @@ func TestMillionFragmentsOverTCP(t *testing.T) {
 }
 
 // TestEmptyFrameIsNothing sends the zero Frame.
-func TestEmptyFrameIsNothing(t *testing.T) {
+func TestEmptyFrameIsNothing(t *testing.T) { engines(t, testEmptyFrameIsNothing) }
+
+func testEmptyFrameIsNothing(t *testing.T, newServer serverMaker) {
 	conn, c := serve(t, newServer(t), newReceiver(echo), nil)
 	if !conn.Send(transport.Frame{}) {
 		t.Error("refused")

@@ -81,6 +81,10 @@ type parser struct {
 // midFrame reports whether a frame has begun and is not complete.
 func (ps *parser) midFrame() bool { return ps.inPayload || ps.hn > 0 }
 
+// idle reports whether the parser has nothing of a message. The next frame may then be
+// given to any other.
+func (ps *parser) idle() bool { return !ps.midFrame() && ps.frags == 0 }
+
 // feed reads from p until something is found or p is used up, and returns how
 // many bytes it took. It must be called again with the rest.
 func (ps *parser) feed(p []byte) (n int, ev event, err error) {

@@ -1,6 +1,9 @@
 package websocket
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // queue holds what waits to be written on one connection. A lone frame lies in
 // the queue itself and takes no memory; more lie in a pooled list. The counts
@@ -87,6 +90,8 @@ type batch struct {
 	more  *frameList
 	i     int // the first frame not wholly written
 	off   int // bytes of it that are written
+
+	since time.Duration // when the socket took the last of it, if it waits for more; on the server's clock
 }
 
 func (b *batch) len() int {

@@ -21,7 +21,9 @@ type rfcCase struct {
 }
 
 // TestRFC6455 drives an echo server over TCP.
-func TestRFC6455(t *testing.T) {
+func TestRFC6455(t *testing.T) { engines(t, testRFC6455) }
+
+func testRFC6455(t *testing.T, newServer serverMaker) {
 	groups := []struct {
 		name  string
 		cases []rfcCase
@@ -398,7 +400,9 @@ func limitCases() (cases []rfcCase) {
 }
 
 // TestViolationsAreCounted holds the counters to what the cases above do.
-func TestViolationsAreCounted(t *testing.T) {
+func TestViolationsAreCounted(t *testing.T) { engines(t, testViolationsAreCounted) }
+
+func testViolationsAreCounted(t *testing.T, newServer serverMaker) {
 	s := newServer(t)
 	for _, tc := range []struct {
 		in   []byte

@@ -25,7 +25,8 @@ type Server struct {
 	start       time.Time
 	maxFlushing int
 	stats       counters
-	goroutines  task.Group
+	goroutines  task.Group // and connections
+	pollers     pollers
 
 	flushMu              sync.Mutex // held alone, never with another lock
 	flushHead, flushTail *conn
@@ -51,6 +52,9 @@ func NewServer(cfg *ServerConfig) *Server {
 		s.maxFlushing = runtime.GOMAXPROCS(0)
 	}
 	s.flushWorker = s.flushScheduled
+	if !cfg.NoEpoll {
+		s.makePollers(runtime.GOMAXPROCS(0))
+	}
 	return s
 }
 
@@ -103,7 +107,7 @@ func (s *Server) open(nc net.Conn, r transport.Receiver, l *limits, early []byte
 	s.mu.Unlock()
 	s.stats.open.Add(1)
 	s.stats.opened.Add(1)
-	go c.run(early)
+	c.engine.start(early)
 	if closed {
 		c.closeOrAbort(code)
 	}

@@ -360,7 +360,9 @@ func TestNoHijacker(t *testing.T) {
 }
 
 // TestFramesBehindHandshake sends frames in the same write as the handshake.
-func TestFramesBehindHandshake(t *testing.T) {
+func TestFramesBehindHandshake(t *testing.T) { engines(t, testFramesBehindHandshake) }
+
+func testFramesBehindHandshake(t *testing.T, newServer serverMaker) {
 	addr := listen(t, newServer(t), acceptFunc(acceptEcho), nil)
 	frames := join(text("early"), ping("bird"), text(strings.Repeat("x", 3000)))
 	for cut := 0; cut <= len(frames); cut += 101 {
@@ -378,7 +380,9 @@ func TestFramesBehindHandshake(t *testing.T) {
 	}
 }
 
-func TestClosedServerRefuses(t *testing.T) {
+func TestClosedServerRefuses(t *testing.T) { engines(t, testClosedServerRefuses) }
+
+func testClosedServerRefuses(t *testing.T, newServer serverMaker) {
 	s := newServer(t)
 	addr := listen(t, s, acceptFunc(acceptEcho), nil)
 	open := upgrade(t, addr)
@@ -448,7 +452,9 @@ func TestMalformedHandshakes(t *testing.T) {
 
 // TestNothingOfTheRequestIsKept waits for the request of a live connection to be
 // collected.
-func TestNothingOfTheRequestIsKept(t *testing.T) {
+func TestNothingOfTheRequestIsKept(t *testing.T) { engines(t, testNothingOfTheRequestIsKept) }
+
+func testNothingOfTheRequestIsKept(t *testing.T, newServer serverMaker) {
 	s := newServer(t)
 	h, err := s.Handler(acceptFunc(acceptEcho), nil, nil)
 	if err != nil {

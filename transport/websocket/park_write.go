@@ -10,27 +10,46 @@ import (
 // within the write timeout.
 const chunk = 16 << 10
 
+// write implements engine. A socket without raw takes nothing without waiting.
+func (a *parked) write(f *flusher) error {
+	if a.raw == nil {
+		return nil
+	}
+	if err := a.raw.Write(f.write); err != nil {
+		return err
+	}
+	return f.err
+}
+
+// closeWrite implements engine.
+func (a *parked) closeWrite() bool {
+	half, ok := a.nc.(interface{ CloseWrite() error })
+	return ok && half.CloseWrite() == nil
+}
+
+func (a *parked) idleLocked() {}
+
 // wait leaves the rest of a batch, and all that is queued until then, to a
-// goroutine that may wait for the socket. The caller has the role of the writer.
-func (c *conn) wait(b *batch) {
+// goroutine that may wait for the socket.
+func (a *parked) wait(b *batch) {
 	rest := *b
 	*b = batch{}
-	c.srv.goroutines.Add()
-	go c.writeWaiting(rest)
+	a.srv.goroutines.Add()
+	go a.writeWaiting(rest)
 }
 
 // writeWaiting writes until nothing is queued.
-func (c *conn) writeWaiting(b batch) {
-	defer c.srv.goroutines.Done()
+func (a *parked) writeWaiting(b batch) {
+	defer a.srv.goroutines.Done()
 	var step func(*batch) (progress, error)
-	if c.raw != nil {
-		step = c.stepRaw()
+	if a.raw != nil {
+		step = a.stepRaw()
 	} else {
-		step = c.stepChunk
+		step = a.stepChunk
 	}
 	for {
-		if c.lim.write > 0 {
-			_ = c.nc.SetWriteDeadline(time.Now().Add(c.lim.write))
+		if a.lim.write > 0 {
+			_ = a.nc.SetWriteDeadline(time.Now().Add(a.lim.write))
 		}
 		done, err := step(&b)
 		if err != nil {
@@ -38,29 +57,29 @@ func (c *conn) writeWaiting(b batch) {
 			if isTimeout(err) {
 				reason = transport.ErrSlowConsumer
 			}
-			c.writeFailed(&b, reason)
+			a.writeFailed(&b, reason)
 			return
 		}
-		c.mu.Lock()
-		if c.settleLocked(&b, done); b.done() {
+		a.mu.Lock()
+		if a.settleLocked(&b, done); b.done() {
 			b.free()
-			if c.q.empty() {
-				if c.lim.write > 0 {
+			if a.q.empty() {
+				if a.lim.write > 0 {
 					// One that is left would fail a later write.
-					_ = c.nc.SetWriteDeadline(time.Time{})
+					_ = a.nc.SetWriteDeadline(time.Time{})
 				}
-				c.releaseLocked()
+				a.releaseLocked()
 				return
 			}
-			b = c.q.take()
+			b = a.q.take()
 		}
-		c.mu.Unlock()
+		a.mu.Unlock()
 	}
 }
 
 // stepRaw returns a function that waits until the socket takes something. While it
 // waits it holds no scratch memory.
-func (c *conn) stepRaw() func(*batch) (progress, error) {
+func (a *parked) stepRaw() func(*batch) (progress, error) {
 	var (
 		b    *batch
 		done progress
@@ -76,7 +95,7 @@ func (c *conn) stepRaw() func(*batch) (progress, error) {
 	}
 	return func(next *batch) (progress, error) {
 		b, done, fail = next, progress{}, nil
-		if err := c.raw.Write(try); err != nil {
+		if err := a.raw.Write(try); err != nil {
 			return done, err
 		}
 		return done, fail
@@ -84,7 +103,7 @@ func (c *conn) stepRaw() func(*batch) (progress, error) {
 }
 
 // stepChunk writes one chunk to a socket that can only be written to by waiting.
-func (c *conn) stepChunk(b *batch) (progress, error) {
+func (a *parked) stepChunk(b *batch) (progress, error) {
 	p := b.frame(b.i)[b.off:]
 	if b.i < b.len()-1 && len(p) < chunk {
 		f := flushers.Get().(*flusher)
@@ -96,6 +115,6 @@ func (c *conn) stepChunk(b *batch) (progress, error) {
 		}
 		p = buf
 	}
-	n, err := c.nc.Write(p[:min(len(p), chunk)])
+	n, err := a.nc.Write(p[:min(len(p), chunk)])
 	return b.advance(n), err
 }

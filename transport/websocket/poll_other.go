@@ -1,0 +1,16 @@
+//go:build !linux
+
+package websocket
+
+import "net"
+
+// pollState is what engine B keeps in a connection. Here there is none.
+type pollState struct{ writable bool }
+
+// pollers are those of engine B.
+type pollers struct{}
+
+func (s *Server) makePollers(int) {}
+
+// poll gives a connection to engine B, which is not for this system.
+func (s *Server) poll(*conn, net.Conn) bool { return false }

@@ -1,0 +1,298 @@
+package websocket
+
+import (
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// sweepEvery is the shortest time between two looks at the deadlines of all
+	// connections, and so how late they may be noticed.
+	sweepEvery = 50 * time.Millisecond
+	// never is far enough away.
+	never = 24 * time.Hour
+)
+
+// pollers are those of engine B. A connection belongs to one of them.
+type pollers struct {
+	list []poller
+	last atomic.Uint32
+}
+
+// makePollers makes n pollers; with none, engine B is not used.
+func (s *Server) makePollers(n int) {
+	s.pollers.list = make([]poller, n)
+	for i := range s.pollers.list {
+		p := &s.pollers.list[i]
+		p.srv = s
+		p.doWork = p.work
+	}
+}
+
+// next is the poller for a new connection, or nil.
+func (p *pollers) next() *poller {
+	if len(p.list) == 0 {
+		return nil
+	}
+	return &p.list[p.last.Add(1)%uint32(len(p.list))]
+}
+
+// poller waits for the sockets of many connections with epoll. It has a goroutine, and
+// descriptors, only while it has connections. The goroutine waits for the epoll instance
+// as it would for a socket: that blocks no thread, and takes less CPU than a system call
+// that does.
+//
+// A connection is registered once, for everything and by edges: the kernel tells of each
+// change, and nothing need be switched off while a connection is not read from.
+// Events name a slot and the generation of what was put there, so that one for a
+// connection that is gone finds nobody.
+type poller struct {
+	srv    *Server
+	doWork func(fd uintptr) bool // p.work, made once
+
+	mu    sync.Mutex // taken after that of a connection
+	epoll *os.File   // nil while there are no connections
+	fd    int        // of epoll
+	raw   syscall.RawConn
+	slots []slot
+	free  []uint32
+	count int
+	gen   uint32
+	wake  time.Duration // the deadline of epoll, on the server's clock
+
+	// Used by the goroutine alone.
+	buf     *readBuffer
+	events  []unix.EpollEvent // fetched, and not served yet
+	fetched [128]unix.EpollEvent
+	again   []*conn // those with more to read, whose reader the poller is
+	due     []*conn
+}
+
+// slot is a connection's place in its poller.
+type slot struct {
+	conn *conn
+	due  time.Duration // when overdue shall be called, on the server's clock
+}
+
+// add begins to wait for a connection. It reports false when the system has no means left.
+func (p *poller) add(c *conn) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.epoll == nil && !p.openLocked() {
+		return false
+	}
+	var i uint32
+	if n := len(p.free); n > 0 {
+		i, p.free = p.free[n-1], p.free[:n-1]
+	} else {
+		i = uint32(len(p.slots))
+		p.slots = append(p.slots, slot{})
+	}
+	p.gen++
+	p.count++
+	c.poll.poller, c.poll.slot, c.poll.gen = p, i, p.gen
+	now := p.srv.now()
+	due := now + never
+	if c.lim.idle > 0 {
+		due = idleDue(now, c.lim)
+	}
+	p.slots[i] = slot{c, due}
+	p.wakeLocked(due)
+	e := unix.EpollEvent{
+		Events: unix.EPOLLIN | unix.EPOLLPRI | unix.EPOLLRDHUP | unix.EPOLLOUT | unix.EPOLLET,
+		Fd:     int32(i), Pad: int32(p.gen),
+	}
+	if err := unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, c.poll.fd, &e); err != nil {
+		p.removeLocked(i)
+		return false
+	}
+	return true
+}
+
+// remove forgets a connection whose socket is about to be closed. Closing alone would
+// not do, if something else still had a duplicate of it.
+func (p *poller) remove(c *conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_ = unix.EpollCtl(p.fd, unix.EPOLL_CTL_DEL, c.poll.fd, nil)
+	p.removeLocked(c.poll.slot)
+}
+
+func (p *poller) removeLocked(i uint32) {
+	p.slots[i] = slot{}
+	p.free = append(p.free, i)
+	if p.count--; p.count == 0 {
+		p.wakeLocked(0)
+	}
+}
+
+// lookAt makes the poller call overdue at some time, if it would not do so earlier. It is
+// rounded up, so that the sweeps are not too many.
+func (p *poller) lookAt(c *conn, at time.Duration) {
+	at = roundUp(at, sweepEvery)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s := &p.slots[c.poll.slot]; at < s.due {
+		s.due = at
+		p.wakeLocked(at)
+	}
+}
+
+// wakeLocked makes the goroutine sweep at some time, or earlier.
+func (p *poller) wakeLocked(at time.Duration) {
+	if at < p.wake {
+		p.wake = at
+		_ = p.epoll.SetReadDeadline(p.srv.at(at))
+	}
+}
+
+// openLocked makes the epoll instance and starts the goroutine.
+func (p *poller) openLocked() bool {
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return false
+	}
+	_ = unix.SetNonblock(fd, true) // so that NewFile lets the runtime wait for it
+	file := os.NewFile(uintptr(fd), "epoll")
+	raw, err := file.SyscallConn()
+	p.wake = p.srv.now() + never
+	if err != nil || file.SetReadDeadline(p.srv.at(p.wake)) != nil {
+		_ = file.Close()
+		return false
+	}
+	p.epoll, p.fd, p.raw = file, fd, raw
+	p.buf = new(readBuffer)
+	p.srv.goroutines.Add()
+	go p.run()
+	return true
+}
+
+// closeLocked gives back what openLocked took, and everything else.
+func (p *poller) closeLocked() {
+	_ = p.epoll.Close()
+	p.epoll, p.raw, p.buf = nil, nil, nil
+	p.slots, p.free, p.again, p.due = nil, nil, nil, nil
+}
+
+// run is the goroutine.
+func (p *poller) run() {
+	over := false
+	defer func() {
+		if over {
+			p.srv.goroutines.Done()
+		} else {
+			go p.run() // a receiver has called runtime.Goexit
+		}
+	}()
+	for {
+		p.serve()
+		// The only error is that of the deadline.
+		if err := p.raw.Read(p.doWork); err != nil && !p.sweep() {
+			break
+		}
+	}
+	over = true
+}
+
+// work serves what the kernel has to tell. It reports false when there is no more: only
+// then may the goroutine wait, and the kernel tells it of all that came since.
+func (p *poller) work(uintptr) (more bool) {
+	more = p.fetch()
+	p.serve()
+	return more || len(p.again) > 0
+}
+
+// fetch gets events without waiting, and reports whether there may be more.
+func (p *poller) fetch() (more bool) {
+	for {
+		n, err := unix.EpollWait(p.fd, p.fetched[:], 0)
+		if err == unix.EINTR {
+			continue
+		}
+		p.events = p.fetched[:max(n, 0)]
+		return n == len(p.fetched)
+	}
+}
+
+// serve does what there is to do. When the receiver ends the goroutine, the next one
+// goes on with the rest.
+func (p *poller) serve() {
+	for len(p.events) > 0 {
+		e := p.events[0]
+		p.events = p.events[1:]
+		if c := p.find(&e); c != nil && (*polled)(c).ready(e.Events, p.buf[:]) {
+			p.again = append(p.again, c)
+		}
+	}
+	for range len(p.again) {
+		c := p.again[0]
+		p.again = p.again[1:]
+		if (*polled)(c).turn(p.buf[:]) {
+			p.again = append(p.again, c)
+		}
+	}
+	if len(p.again) == 0 {
+		p.again = nil
+	}
+}
+
+// find is the connection that an event is for, or nil if it is gone.
+func (p *poller) find(e *unix.EpollEvent) *conn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if i := int(e.Fd); i < len(p.slots) {
+		if c := p.slots[i].conn; c != nil && int32(c.poll.gen) == e.Pad {
+			return c
+		}
+	}
+	return nil
+}
+
+// sweep calls overdue for the connections that are due. It reports whether the
+// goroutine has still something to do; otherwise the poller is closed.
+func (p *poller) sweep() bool {
+	// What has come already must not count as late, for instance when the process was
+	// stopped for a while.
+	for p.fetch() {
+		p.serve()
+	}
+	p.serve()
+	now := p.srv.now()
+	p.mu.Lock()
+	if p.count == 0 {
+		p.closeLocked()
+		p.mu.Unlock()
+		return false
+	}
+	p.wake = now + never
+	for i := range p.slots {
+		s := &p.slots[i]
+		if s.conn == nil {
+			continue
+		}
+		if s.due <= now {
+			s.due = now + never
+			p.due = append(p.due, s.conn)
+		}
+		p.wake = min(p.wake, s.due)
+	}
+	_ = p.epoll.SetReadDeadline(p.srv.at(p.wake))
+	p.mu.Unlock()
+	for i, c := range p.due {
+		(*polled)(c).overdue(now)
+		p.due[i] = nil
+	}
+	p.due = p.due[:0]
+	return true
+}
+
+// roundUp rounds d up to a multiple of unit, which is sweepEvery at least.
+func roundUp(d, unit time.Duration) time.Duration {
+	unit = max(unit, sweepEvery)
+	return (d + unit - 1) / unit * unit
+}
