@@ -118,8 +118,9 @@ simulate: ## 100,000 histories of the tracker, with crashes and partitions: a mi
 	BENNU_FULL=1 go test -count=1 -timeout 60m -run 'Simulation|Defects' -v ./tracker
 
 .PHONY: memory
-memory: ## resident memory of a server with 10,000 joined connections
+memory: ## resident memory of a server with 10,000 joined connections, read with epoll and by goroutines
 	go run ./test/memory -connections 10000
+	go run ./test/memory -connections 10000 -no-epoll
 
 .PHONY: client-memory
 client-memory: ## resident memory of a process with 10,000 Go clients

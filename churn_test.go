@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/internal/wstest"
 )
 
@@ -44,8 +45,10 @@ func (n *numbered) more() {
 // TestChurn joins and leaves a topic again and again while another goroutine broadcasts on
 // it. Between the replies to a join and its leave each broadcast is seen once and in order,
 // and afterwards none.
-func TestChurn(t *testing.T) {
-	s := serve(t, one("*", rooms()), nil, nil)
+func TestChurn(t *testing.T) { engines(t, testChurn) }
+
+func testChurn(t *testing.T, options *bennu.EndpointOptions) {
+	s := serve(t, one("*", rooms()), nil, options)
 	wstest.Dial(t, s.url).Abort()
 	eventually(t, "the first connection is gone", func() bool { return s.Stats().Sockets == 0 })
 	before := settle()

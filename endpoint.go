@@ -66,6 +66,10 @@ type EndpointOptions struct {
 	// session tokens of long polling. Nodes of one cluster need the same, of 32
 	// random bytes or more. Default: random bytes, good for one node.
 	Secret []byte
+	// NoEpoll gives every WebSocket a goroutine that waits for its client. By default, on
+	// Linux, those over plain TCP have none while nothing comes, which takes less
+	// memory; nothing else differs. TLS and other systems always have one.
+	NoEpoll bool
 	// Host is the host name under which browsers reach this server, as in the
 	// address bar, without a port. When it is set, the default origin policy of
 	// every mount allows pages of that host; otherwise those whose origin is the
@@ -106,7 +110,7 @@ func NewEndpoint(opts *EndpointOptions) *Endpoint {
 	e.start = time.Now()
 	e.admission = newAdmission(e.options.Limits)
 	limited := slog.New(e.log.Handler())
-	e.websocket = websocket.NewServer(&websocket.ServerConfig{Logger: limited})
+	e.websocket = websocket.NewServer(&websocket.ServerConfig{Logger: limited, NoEpoll: e.options.NoEpoll})
 	e.longpoll = longpoll.NewServer(&longpoll.ServerConfig{Logger: limited, PubSub: e.pubsub, Secret: e.options.Secret})
 	return e
 }

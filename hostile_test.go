@@ -24,7 +24,7 @@ import (
 
 // listen serves an endpoint with an echo channel the way the README says, and
 // shuts it down at the end of the test.
-func listen(t *testing.T) (addr string) {
+func listen(t *testing.T, options *bennu.EndpointOptions) (addr string) {
 	t.Helper()
 	d := bennu.Define(func(context.Context, *bennu.Channel, bennu.Empty) (struct{}, bennu.Empty, error) {
 		return struct{}{}, bennu.Empty{}, nil
@@ -32,7 +32,8 @@ func listen(t *testing.T) (addr string) {
 	bennu.On(d, "echo", func(_ struct{}, _ context.Context, in bennu.Raw) (bennu.Raw, error) { return in, nil })
 	var users bennu.SocketHandler
 	users.Channel("echo:*", d)
-	e := bennu.NewEndpoint(&bennu.EndpointOptions{Logger: slog.New(slog.DiscardHandler), DrainTime: bennu.Unlimited})
+	options.Logger, options.DrainTime = slog.New(slog.DiscardHandler), bennu.Unlimited
+	e := bennu.NewEndpoint(options)
 	e.Socket("/socket", &users, nil)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -136,7 +137,7 @@ func heap() uint64 {
 }
 
 func TestHalfHeadersAreCutOff(t *testing.T) {
-	addr := listen(t)
+	addr := listen(t, &bennu.EndpointOptions{})
 	honest(t, addr)
 	before := heap()
 	half := "GET /socket/websocket?vsn=2.0.0 HTTP/1.1\r\nHost: " + addr + "\r\nX-Half: " + strings.Repeat("h", 16<<10)
@@ -171,7 +172,7 @@ func isTimeout(err error) bool {
 }
 
 func TestHeadersTooLargeAreRefused(t *testing.T) {
-	addr := listen(t)
+	addr := listen(t, &bennu.EndpointOptions{})
 	for name, header := range map[string]string{
 		"one line":   "X-Large: " + strings.Repeat("h", 1<<20) + "\r\n",
 		"many lines": strings.Repeat("X-Many: 1\r\n", 10_000),
@@ -212,7 +213,11 @@ func attack(addr string, write func(io.Writer) error) (uint16, error) {
 }
 
 func TestHostileFramesEndTheirConnectionOnly(t *testing.T) {
-	addr := listen(t)
+	engines(t, testHostileFrames)
+}
+
+func testHostileFrames(t *testing.T, options *bennu.EndpointOptions) {
+	addr := listen(t, options)
 	honest(t, addr)
 	million := func(w io.Writer) error {
 		b := bufio.NewWriter(w)

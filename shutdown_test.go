@@ -56,8 +56,11 @@ func TestShutdownDrains(t *testing.T) {
 }
 
 // TestShutdownSpreads closes a few connections at a time.
-func TestShutdownSpreads(t *testing.T) {
-	s := serve(t, one("*", rooms()), nil, &bennu.EndpointOptions{DrainTime: 100 * time.Millisecond})
+func TestShutdownSpreads(t *testing.T) { engines(t, testShutdownSpreads) }
+
+func testShutdownSpreads(t *testing.T, options *bennu.EndpointOptions) {
+	options.DrainTime = 100 * time.Millisecond
+	s := serve(t, one("*", rooms()), nil, options)
 	var clients []*wstest.Client
 	for range 100 {
 		c := wstest.Dial(t, s.url)

@@ -13,8 +13,10 @@ import (
 
 // TestSlowConsumer has a client stop reading while broadcasts go on. The publisher
 // does not wait for it, a client beside it gets all in order, and it is cut with 1013.
-func TestSlowConsumer(t *testing.T) {
-	s := serve(t, one("*", rooms()), &bennu.SocketOptions{WebSocket: websocket.Options{MaxQueueBytes: 256 << 10}}, nil)
+func TestSlowConsumer(t *testing.T) { engines(t, testSlowConsumer) }
+
+func testSlowConsumer(t *testing.T, options *bennu.EndpointOptions) {
+	s := serve(t, one("*", rooms()), &bennu.SocketOptions{WebSocket: websocket.Options{MaxQueueBytes: 256 << 10}}, options)
 	slow, bystander := wstest.Dial(t, s.url), wstest.Dial(t, s.url)
 	// Fixed, so that the kernel does not make it grow. Much less than the largest packet
 	// of the loopback would make reading on crawl.

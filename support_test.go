@@ -134,6 +134,12 @@ func serve(t testing.TB, users *bennu.SocketHandler, mount *bennu.SocketOptions,
 	return &server{Endpoint: e, url: "ws" + strings.TrimPrefix(h.URL, "http") + "/socket/websocket?vsn=2.0.0", log: book}
 }
 
+// engines runs a test with each way of reading that WebSockets over TCP have.
+func engines(t *testing.T, test func(*testing.T, *bennu.EndpointOptions)) {
+	t.Run("epoll", func(t *testing.T) { test(t, &bennu.EndpointOptions{}) })
+	t.Run("parked", func(t *testing.T) { test(t, &bennu.EndpointOptions{NoEpoll: true}) })
+}
+
 // one makes a SocketHandler with one pattern. Its connections may join as often as they
 // like, as tests do.
 func one(pattern string, h bennu.ChannelHandler) *bennu.SocketHandler {

@@ -8,12 +8,19 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/conformance"
 	"github.com/bennu-go/bennu/conformance/fixture/app"
 )
 
-// Every case runs against a server of its own, since the cases share their topics.
+// Every case runs against a server of its own, since the cases share their topics, and
+// that with each way of reading that it has.
 func TestFixture(t *testing.T) {
+	t.Run("epoll", func(t *testing.T) { testFixture(t, bennu.EndpointOptions{}) })
+	t.Run("parked", func(t *testing.T) { testFixture(t, bennu.EndpointOptions{NoEpoll: true}) })
+}
+
+func testFixture(t *testing.T, options bennu.EndpointOptions) {
 	cases, err := conformance.Load()
 	if err != nil {
 		t.Fatal(err)
@@ -21,7 +28,7 @@ func TestFixture(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.ID, func(t *testing.T) {
 			t.Parallel()
-			if err := conformance.Run(t.Context(), serveFixture(t), c); err != nil {
+			if err := conformance.Run(t.Context(), serveFixture(t, options), c); err != nil {
 				t.Errorf("%s: %v", c.Given, err)
 			}
 		})
@@ -29,12 +36,13 @@ func TestFixture(t *testing.T) {
 }
 
 // serveFixture serves the fixture application until the test ends.
-func serveFixture(t *testing.T) (target string) {
+func serveFixture(t *testing.T, options bennu.EndpointOptions) (target string) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	endpoint := app.New(slog.New(slog.DiscardHandler))
+	options.Logger = slog.New(slog.DiscardHandler)
+	endpoint := app.NewWith(options)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- endpoint.Serve(ctx, ln) }()

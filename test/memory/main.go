@@ -3,6 +3,7 @@
 // child's resident memory when idle, and again after an echo and a broadcast on each.
 //
 //	go run ./test/memory -connections 10000
+//	go run ./test/memory -connections 10000 -no-epoll
 package main
 
 import (
@@ -29,12 +30,13 @@ import (
 func main() {
 	serve := flag.Bool("serve", false, "be the server; for the program's own use")
 	n := flag.Int("connections", 10_000, "how many connections to open; the file limit must allow as many")
+	noEpoll := flag.Bool("no-epoll", false, "give every connection a goroutine, as with TLS and on other systems")
 	flag.Parse()
 	var err error
 	if *serve {
-		err = server()
+		err = server(*noEpoll)
 	} else {
-		err = measure(*n)
+		err = measure(*n, *noEpoll)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "memory:", err)
@@ -44,7 +46,7 @@ func main() {
 
 type echo struct{}
 
-func server() error {
+func server(noEpoll bool) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	d := bennu.Define(func(context.Context, *bennu.Channel, bennu.Empty) (echo, bennu.Empty, error) {
@@ -55,7 +57,7 @@ func server() error {
 	users.Channel("room:*", d)
 
 	control := http.NewServeMux()
-	e := bennu.NewEndpoint(&bennu.EndpointOptions{Fallback: control, DrainTime: bennu.Unlimited})
+	e := bennu.NewEndpoint(&bennu.EndpointOptions{Fallback: control, DrainTime: bennu.Unlimited, NoEpoll: noEpoll})
 	e.Socket("/socket", &users, nil)
 	control.HandleFunc("/rss", func(w http.ResponseWriter, _ *http.Request) {
 		debug.FreeOSMemory()
@@ -82,12 +84,12 @@ func resident() int {
 	return pages * os.Getpagesize()
 }
 
-func measure(n int) error {
+func measure(n int, noEpoll bool) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	child := exec.Command(self, "-serve")
+	child := exec.Command(self, "-serve", fmt.Sprintf("-no-epoll=%v", noEpoll))
 	child.Stderr = os.Stderr
 	out, err := child.StdoutPipe()
 	if err != nil {
