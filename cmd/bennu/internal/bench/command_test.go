@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -62,7 +63,12 @@ func TestServerCommand(t *testing.T) {
 	if !strings.HasPrefix(where.URL, "ws://127.0.0.1:") || !strings.HasSuffix(where.URL, "/socket") || where.PID != os.Getpid() {
 		t.Errorf("got %+v", where)
 	}
+	runtime.GC()
 	cancel()
+	var collector Collector
+	if err := json.NewDecoder(read).Decode(&collector); err != nil || collector.Cycles == 0 {
+		t.Errorf("then came %+v, %v", collector, err)
+	}
 	if rest, err := io.ReadAll(read); err != nil || strings.TrimSpace(string(rest)) != "" {
 		t.Errorf("then came %q, %v", rest, err)
 	}

@@ -7,6 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
+	"net/http/pprof"
 	"os"
 	"runtime/debug"
 
@@ -40,28 +42,41 @@ func (r *room) collect(context.Context, bennu.Empty) (bennu.Empty, error) {
 	return bennu.Empty{}, nil
 }
 
-// serverEndpoint has the channels that every phase needs, and no limit on how many
+// serverOptions are the flags of "bennu bench server".
+type serverOptions struct {
+	addr                string
+	json, noEpoll, prof bool
+}
+
+// endpoint has the channels that every phase needs, and no limit on how many
 // clients come or how fast. What bounds the memory of one connection stays.
-func serverEndpoint(log *slog.Logger) *bennu.Endpoint {
+func (o *serverOptions) endpoint(log *slog.Logger) *bennu.Endpoint {
 	rooms := bennu.Define(joinRoom)
 	bennu.On(rooms, "echo", (*room).echo)
 	bennu.On(rooms, "broadcast", (*room).broadcast)
 	bennu.On(rooms, "collect", (*room).collect)
 	users := bennu.SocketHandler{Limits: bennu.Limits{Topics: bennu.Unlimited, JoinRate: bennu.Unlimited}}
 	users.Channel("bench:*", rooms)
-	endpoint := bennu.NewEndpoint(&bennu.EndpointOptions{
-		Logger: log,
-		Limits: bennu.NodeLimits{Connections: bennu.Unlimited, Connects: bennu.Unlimited, Joins: bennu.Unlimited},
+	options := &bennu.EndpointOptions{
+		Logger:  log,
+		NoEpoll: o.noEpoll,
+		Limits:  bennu.NodeLimits{Connections: bennu.Unlimited, Connects: bennu.Unlimited, Joins: bennu.Unlimited},
 		// Who measures shutdown brings clients that come back; here nobody waits for it.
 		DrainTime: bennu.Unlimited,
-	})
+	}
+	if o.prof {
+		profiles := http.NewServeMux()
+		profiles.HandleFunc("/debug/pprof/", pprof.Index)
+		profiles.HandleFunc("/debug/pprof/profile", pprof.Profile)
+		options.Fallback = profiles
+	}
+	endpoint := bennu.NewEndpoint(options)
 	endpoint.Socket("/socket", &users, nil)
 	return endpoint
 }
 
 func serverCommand() *cobra.Command {
-	var addr string
-	var asJSON bool
+	var o serverOptions
 	c := &cobra.Command{
 		Use:   "server",
 		Short: "Serve channels to be measured",
@@ -69,29 +84,33 @@ func serverCommand() *cobra.Command {
 {"text":"..."} and get it back, or "broadcast", which goes to all subscribers of the topic. "collect" makes the server
 collect its garbage. Nothing limits how many clients come or how fast; so serve it to this machine alone.
 
-It prints its address and its process once it serves, for the flags of "bennu bench".`,
+It prints its address and its process once it serves, for the flags of "bennu bench", and at the end what
+the garbage collector has taken.`,
 		Example: `  bennu bench server
-  bennu bench server --addr 127.0.0.1:0 --json`,
+  bennu bench server --addr 127.0.0.1:0 --json
+  bennu bench server --pprof   # then: go tool pprof http://127.0.0.1:4050/debug/pprof/profile?seconds=5`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return serve(cmd.Context(), addr, asJSON, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			return o.serve(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
-	c.Flags().StringVar(&addr, "addr", "127.0.0.1:4050", "`host:port` to serve on; port 0 picks a free one")
-	c.Flags().BoolVar(&asJSON, "json", false, "print address and process as one JSON object")
+	c.Flags().StringVar(&o.addr, "addr", "127.0.0.1:4050", "`host:port` to serve on; port 0 picks a free one")
+	c.Flags().BoolVar(&o.json, "json", false, "print both as one JSON object each")
+	c.Flags().BoolVar(&o.noEpoll, "no-epoll", false, "read with a goroutine for each connection, as other systems than Linux do")
+	c.Flags().BoolVar(&o.prof, "pprof", false, "serve profiles at /debug/pprof/, too")
 	return c
 }
 
-func serve(ctx context.Context, addr string, asJSON bool, stdout, stderr io.Writer) error {
-	ln, err := net.Listen("tcp", addr)
+func (o *serverOptions) serve(ctx context.Context, stdout, stderr io.Writer) error {
+	ln, err := net.Listen("tcp", o.addr)
 	if err != nil {
-		return fmt.Errorf("cannot serve on %s: %w; --addr chooses another address", addr, err)
+		return fmt.Errorf("cannot serve on %s: %w; --addr chooses another address", o.addr, err)
 	}
-	endpoint := serverEndpoint(slog.New(redact.NewHandler(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))))
+	endpoint := o.endpoint(slog.New(redact.NewHandler(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))))
 	where := struct {
 		URL string `json:"url"`
 		PID int    `json:"pid"`
 	}{"ws://" + ln.Addr().String() + "/socket", os.Getpid()}
-	if asJSON {
+	if o.json {
 		err = json.NewEncoder(stdout).Encode(where)
 	} else {
 		_, err = fmt.Fprintf(stdout, "bennu bench server is at %s and has the process %d. In another terminal:\n\n  bennu bench %s --pid %d\n\n", where.URL, where.PID, where.URL, where.PID)
@@ -103,8 +122,11 @@ func serve(ctx context.Context, addr string, asJSON bool, stdout, stderr io.Writ
 	if err := endpoint.Serve(ctx, ln); err != nil {
 		return err
 	}
-	if !asJSON {
-		fmt.Fprintln(stdout, "Done.")
+	c := readCollector()
+	if o.json {
+		return json.NewEncoder(stdout).Encode(c)
 	}
-	return nil
+	_, err = fmt.Fprintf(stdout, "Garbage collection: %d cycles, %.2f s of CPU, pauses p50 %.0f µs, p99 %.0f µs, longest %.0f µs.\n",
+		c.Cycles, c.CPU, c.PauseP50, c.PauseP99, c.PauseMax)
+	return err
 }

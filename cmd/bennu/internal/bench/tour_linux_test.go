@@ -39,7 +39,7 @@ func newSlowEndpoint() *bennu.Endpoint {
 }
 
 func TestTour(t *testing.T) {
-	url := serveEndpoint(t, serverEndpoint(quietLog()))
+	url := serveEndpoint(t, new(serverOptions).endpoint(quietLog()))
 	r, code := tryJSON(t, url, "--pid", strconv.Itoa(os.Getpid()), "--connections", "300", "--topics", "3", "--at-once", "50",
 		"--heartbeat", "200ms", "--echo-rate", "500", "--echo-time", "500ms", "--load-connections", "50", "--load-time", "200ms",
 		"--broadcasts", "5", "--ahead-broadcasts", "50", "--subscribers", "200",
@@ -102,7 +102,7 @@ func TestSlowReaders(t *testing.T) {
 
 // A server that is full says so, and its clients come again.
 func TestRefusedTriesAreRepeated(t *testing.T) {
-	endpoint := serverEndpoint(quietLog())
+	endpoint := new(serverOptions).endpoint(quietLog())
 	var mu sync.Mutex
 	tries := 0
 	front := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -169,7 +169,7 @@ func TestOtherApplications(t *testing.T) {
 }
 
 func TestTable(t *testing.T) {
-	url := serveEndpoint(t, serverEndpoint(quietLog()))
+	url := serveEndpoint(t, new(serverOptions).endpoint(quietLog()))
 	out, errOut, code := try(context.Background(), url, "--connections", "20", "--settle", "0s", "--pid", strconv.Itoa(os.Getpid()),
 		"--echo-time", "50ms", "--load-time", "50ms", "--slow-broadcasts", "20")
 	for _, want := range []string{
@@ -188,7 +188,7 @@ func TestTable(t *testing.T) {
 
 // What is measured so far is shown when a signal comes.
 func TestInterrupt(t *testing.T) {
-	url := serveEndpoint(t, serverEndpoint(quietLog()))
+	url := serveEndpoint(t, new(serverOptions).endpoint(quietLog()))
 	ctx, cancel := context.WithCancel(context.Background())
 	stderr := &watcher{for_: "echo ...", found: cancel}
 	var stdout strings.Builder
