@@ -28,6 +28,9 @@ type parked struct {
 	nc       net.Conn
 	raw      syscall.RawConn       // nil where the socket must be used through nc
 	readable func(fd uintptr) bool // a.readNow, made once
+	opened   bool
+	grown    bool          // the stack has grown, and renewEvery is over
+	renewed  time.Duration // when this goroutine began, on the server's clock; long ago for the first
 
 	in    *readBuffer // what readNow has read
 	inN   int
@@ -37,7 +40,7 @@ type parked struct {
 }
 
 func newParked(c *conn, nc net.Conn) *parked {
-	a := &parked{conn: c, nc: nc, raw: rawConn(nc)}
+	a := &parked{conn: c, nc: nc, raw: rawConn(nc), renewed: -renewEvery}
 	if a.raw != nil {
 		a.readable = a.readNow
 	}
@@ -61,33 +64,53 @@ func rawConn(nc net.Conn) syscall.RawConn {
 
 func (a *parked) start(early []byte) { go a.run(early) }
 
+// renewEvery is how often a connection may go on in a new goroutine. A connection that
+// is busy shall not, and one that is idle has a small stack in the end.
+const renewEvery = time.Second
+
 // run is the goroutine of the connection. What arrived together with the
 // handshake comes first.
 func (a *parked) run(early []byte) {
-	defer a.srv.goroutines.Done()
-	defer a.end() // a panic or Goexit of the receiver does not pass it by
-	a.serve(early)
+	renew := false
+	defer func() {
+		if renew {
+			go a.run(nil)
+			return
+		}
+		// A panic or Goexit of the receiver comes here, too.
+		defer a.srv.goroutines.Done()
+		a.end()
+	}()
+	renew = a.serve(early)
 }
 
-// serve reads until the connection ends.
-func (a *parked) serve(early []byte) {
+// serve reads until the connection ends, or until it has nothing to read and shall go on
+// in a new goroutine: what the receiver does makes the stack grow, and one that waits in
+// it cannot be made small again.
+func (a *parked) serve(early []byte) (renew bool) {
 	defer func() {
 		if v := recover(); v != nil {
 			a.crashed(v)
 		}
 	}()
-	a.receiver.Opened(a.conn)
-	a.heard = a.srv.now()
-	a.watchIdle()
-	if len(early) > 0 {
+	if !a.opened {
+		a.opened = true
+		a.receiver.Opened(a.conn)
+		a.heard = a.srv.now()
+		a.watchIdle()
 		a.consumeAll(early)
 		early = nil
 	}
 	for !a.ended.Load() {
 		p, err := a.read()
+		if err == errFull {
+			a.grown, a.renewed = false, a.srv.now()
+			return true
+		}
 		if len(p) > 0 {
 			a.heard = a.srv.now()
 			a.consumeAll(p)
+			a.grown = a.raw != nil && a.heard-a.renewed >= renewEvery
 		}
 		a.freeInput()
 		switch {
@@ -98,6 +121,7 @@ func (a *parked) serve(early []byte) {
 			a.lost(transport.ErrLost, false)
 		}
 	}
+	return false
 }
 
 // consumeAll consumes p and holds as often as the receiver asks.
@@ -137,6 +161,9 @@ func (a *parked) read() ([]byte, error) {
 		if err := a.raw.Read(a.readable); err != nil {
 			return nil, err
 		}
+		if a.in == nil {
+			return nil, errFull
+		}
 		return a.in[:a.inN], a.inErr
 	}
 	if a.ps == nil || !a.ps.midFrame() {
@@ -154,7 +181,7 @@ func (a *parked) readNow(fd uintptr) bool {
 	n, err := readNow(int(fd), buf[:])
 	if err == errFull {
 		readBuffers.Put(buf)
-		return false
+		return a.grown
 	}
 	a.in, a.inN, a.inErr = buf, n, err
 	return true
@@ -191,6 +218,7 @@ func (a *parked) end() {
 	if !a.ended.Load() { // the receiver called runtime.Goexit
 		a.crashed(nil)
 	}
+	a.grown = false
 	a.freeInput()
 	a.tellEnd()
 }
