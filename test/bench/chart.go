@@ -27,19 +27,19 @@ func (r *results) drawDelivery(path string) error {
 	return r.draw(path, "CPU of a delivery", "µs", []line{
 		{"floor, one at a time", floor.Name, lone, gray, false},
 		{"epoll, one at a time", polled.Name, lone, blue, false},
-		{"goroutines, one at a time", parked.Name, lone, amber, false},
+		{"parked, one at a time", parked.Name, lone, amber, false},
 		{"floor, 20 ahead", gather.Name, ahead, gray, true},
 		{"epoll, 20 ahead", polled.Name, ahead, blue, true},
-		{"goroutines, 20 ahead", parked.Name, ahead, amber, true},
+		{"parked, 20 ahead", parked.Name, ahead, amber, true},
 	})
 }
 
 func (r *results) drawMemory(path string) error {
 	return r.draw(path, "Memory of a joined connection", "KB", []line{
 		{"epoll, idle", polled.Name, idleKB, blue, false},
-		{"goroutines, idle", parked.Name, idleKB, amber, false},
+		{"parked, idle", parked.Name, idleKB, amber, false},
 		{"epoll, after traffic", polled.Name, trafficKB, blue, true},
-		{"goroutines, after traffic", parked.Name, trafficKB, amber, true},
+		{"parked, after traffic", parked.Name, trafficKB, amber, true},
 		{"floor, idle", floor.Name, idleKB, gray, false},
 	})
 }

@@ -31,6 +31,7 @@ var (
 	slowOfMB     = figure{"the same, memory grown, MB", kindSlowOf, func(r *report) float64 { return r.Slow.Grown / (1 << 20) }}
 	slowNoCPU    = figure{"the same with everybody reading, µs a delivery", kindSlowNo, func(r *report) float64 { return cpu(r.Slow) }}
 	topicKB      = figure{"1,000,000 channels, 100 on each connection, KB a channel", kindTopics, func(r *report) float64 { return r.Memory.PerTopic / 1024 }}
+	deepCPU      = figure{"echo, 200 connections with 64 outstanding, so that replies are written together, µs", kindDeep, func(r *report) float64 { return cpu(r.Load) }}
 	manyLone     = figure{"broadcast to 1,000 while there are 100,000 topics, one at a time, µs a delivery", kindMany, func(r *report) float64 { return cpu(r.Broadcast) }}
 	manyAhead    = figure{"the same, 20 queued ahead", kindMany, func(r *report) float64 { return cpu(r.Ahead) }}
 )
@@ -55,7 +56,7 @@ type goal struct {
 	floor string  // the target whose figure stands beside, or ""
 	most  float64 // of the figure itself; 0 is no goal
 	ratio float64 // most of the figure divided by the floor's
-	// parked is the goal of the engine with goroutines where it has one of its own.
+	// parked is the goal of the parked engine where it has one of its own.
 	parked float64
 	// from is the least number of connections that the goal is for: what a process takes
 	// whoever comes weighs much on a few.
@@ -79,6 +80,7 @@ var (
 		{figure: stormSeconds},
 		{figure: stormCPU},
 	}
+	deepGoals  = []goal{{figure: deepCPU, most: 3}}
 	slowGoals  = []goal{{figure: slowCPU, most: 1.0}, {figure: slowMB, most: 20}, {figure: slowClosed}}
 	manyGoals  = []goal{{figure: manyLone}, {figure: manyAhead, most: 1.2}}
 	topicGoals = []goal{{figure: topicKB, most: 0.8}}

@@ -38,8 +38,8 @@ Reproduce it with
 CPU is the server's own, user and system, from /proc; memory is the growth of its resident memory, after a garbage
 collection. The **floor** is [the least a server can do](../test/floor): one thread, one read and one
 write for each frame, no checks; for what is queued ahead it writes all frames of a connection at once. **epoll** and
-**goroutines** are the two [read engines](performance.md) of bennu; the first is what runs on Linux unless it is turned
-off or the connection is encrypted. Figures are medians%s. A ratio is that of the medians. Payloads are 100 bytes unless
+**parked** are the two [read engines](transports.md#how-a-websocket-waits) of bennu; the first is what runs on Linux
+unless it is turned off or the connection is encrypted. Figures are medians%s. A ratio is that of the medians. Payloads are 100 bytes unless
 it is said otherwise.
 
 `, m.Date, m.Cores, m.Processor, m.Kernel, m.Go, runsText(r.Runs), spreadText(r.Runs))
@@ -76,7 +76,7 @@ func spreadText(n int) string {
 
 // table has one row for each goal.
 func (r *results) table(b *bytes.Buffer, goals []goal, size int) {
-	fmt.Fprint(b, "| | floor | epoll | × floor | goroutines | × floor | goal | met by epoll | by goroutines |\n|---|---|---|---|---|---|---|---|---|\n")
+	fmt.Fprint(b, "| | floor | epoll | × floor | parked | × floor | goal | met by epoll | by parked |\n|---|---|---|---|---|---|---|---|---|\n")
 	for _, g := range goals {
 		var base spread
 		if g.floor != "" {
@@ -101,6 +101,8 @@ func (r *results) table(b *bytes.Buffer, goals []goal, size int) {
 
 // extras are measured at one size each.
 func (r *results) extras(b *bytes.Buffer) {
+	fmt.Fprint(b, "### Replies written together\n\n")
+	r.table(b, deepGoals, deepSize)
 	fmt.Fprint(b, "### Slow readers\n\n")
 	r.table(b, slowGoals, perSizeSlow)
 	r.table(b, []goal{{figure: slowOfCPU}, {figure: slowOfMB, most: 200}, {figure: slowNoCPU}}, slowSize)
@@ -112,7 +114,7 @@ func (r *results) extras(b *bytes.Buffer) {
 	r.table(b, topicGoals, topicsSize)
 	r.table(b, manyGoals, 1000)
 
-	fmt.Fprint(b, "### Growth\n\nA delivery at the largest size, divided by one at the smallest; goal: flat.\n\n| | floor | epoll | goroutines |\n|---|---|---|---|\n")
+	fmt.Fprint(b, "### Growth\n\nA delivery at the largest size, divided by one at the smallest; goal: flat.\n\n| | floor | epoll | parked |\n|---|---|---|---|\n")
 	first, end := r.Sizes[0], r.Sizes[len(r.Sizes)-1]
 	for _, g := range []struct {
 		figure
@@ -130,7 +132,7 @@ func (r *results) extras(b *bytes.Buffer) {
 // collectors tells how the garbage collector did in the tours of the largest size.
 func (r *results) collectors(b *bytes.Buffer, size int) {
 	fmt.Fprintf(b, "## Garbage collection\n\nOver the whole tour with %s connections: connecting, echoes, broadcasts. GOGC and GOMEMLIMIT are not set.\n\n", thousands(size))
-	fmt.Fprint(b, "| | epoll | goroutines |\n|---|---|---|\n")
+	fmt.Fprint(b, "| | epoll | parked |\n|---|---|---|\n")
 	for _, f := range []struct {
 		what string
 		get  func(*report) float64

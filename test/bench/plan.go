@@ -39,9 +39,11 @@ const (
 	kindSlowNo  = "slow-no" // the same with all reading
 	kindTopics  = "topics"  // 100 topics a connection
 	kindMany    = "many"    // broadcasts while there are 100,000 topics
+	kindDeep    = "deep"    // echoes of which many arrive in one read
 	slowSize    = 10_000
 	topicsSize  = 10_000
 	perSizeSlow = 200
+	deepSize    = 200
 )
 
 type step struct {
@@ -78,6 +80,7 @@ func (p *plan) steps() (all []step) {
 			step{t, kindSlow, 200, slow("200", "20")},
 			step{t, kindSlowOf, slowSize, append(slow(fmt.Sprint(slowSize), "200"), many...)},
 			step{t, kindSlowNo, slowSize, append(slow(fmt.Sprint(slowSize), "0"), many...)},
+			step{t, kindDeep, deepSize, []string{"--phases", "load", "--load-outstanding", "64"}},
 			step{t, kindMany, 1000, []string{"--phases", "broadcast,ahead", "--topics", "100"}},
 			step{t, kindTopics, topicsSize, []string{"--phases", "connect", "--topics", "100"}},
 		)

@@ -43,12 +43,11 @@ type latency struct {
 
 // collector is how the garbage collector of the server did.
 type collector struct {
-	Cycles      int     `json:"gc_cycles"`
-	CPU         float64 `json:"gc_cpu_seconds"`
-	TotalCPU    float64 `json:"cpu_seconds"`
-	PauseP50    float64 `json:"gc_pause_p50_us"`
-	PauseP99    float64 `json:"gc_pause_p99_us"`
-	PauseMax    float64 `json:"gc_pause_max_us"`
-	HeapLive    float64 `json:"heap_live_bytes"`
-	Connections int     `json:"-"`
+	Cycles   int     `json:"gc_cycles"`
+	CPU      float64 `json:"gc_cpu_seconds"`
+	TotalCPU float64 `json:"cpu_seconds"`
+	PauseP50 float64 `json:"gc_pause_p50_us"`
+	PauseP99 float64 `json:"gc_pause_p99_us"`
+	PauseMax float64 `json:"gc_pause_max_us"`
+	HeapLive float64 `json:"heap_live_bytes"`
 }

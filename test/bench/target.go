@@ -26,7 +26,7 @@ var (
 	polled = target{"epoll", func(b *binaries) []string {
 		return []string{b.bennu, "bench", "server", "--addr", "127.0.0.1:0", "--json"}
 	}}
-	parked = target{"goroutines", func(b *binaries) []string {
+	parked = target{"parked", func(b *binaries) []string {
 		return []string{b.bennu, "bench", "server", "--addr", "127.0.0.1:0", "--json", "--no-epoll"}
 	}}
 )
