@@ -32,6 +32,7 @@ type Presence[Meta any] struct {
 	list    map[string]record[Meta]
 	joinRef string // under which the last list came
 	pending []diff[Meta]
+	waits   string // the join that pending waits for the list of
 	onJoin  []func(Change[Meta])
 	onLeave []func(Change[Meta])
 	onSync  []func()
@@ -133,6 +134,7 @@ func (p *Presence[Meta]) state(m client.Message) {
 	p.mu.Lock()
 	p.joinRef = m.JoinRef
 	calls := p.apply(p.compare(now))
+	p.wait(m.JoinRef)
 	for _, d := range p.pending {
 		calls = append(calls, p.apply(d)...)
 	}
@@ -149,6 +151,7 @@ func (p *Presence[Meta]) diff(m client.Message) {
 	}
 	p.mu.Lock()
 	if p.joinRef == "" || p.joinRef != m.JoinRef {
+		p.wait(m.JoinRef)
 		if len(p.pending) == maxPending {
 			p.pending = slices.Delete(p.pending, 0, 1)
 		}
@@ -157,6 +160,13 @@ func (p *Presence[Meta]) diff(m client.Message) {
 		return
 	}
 	p.finish(p.apply(d))
+}
+
+// wait forgets differences of an earlier join, which may not be true any more.
+func (p *Presence[Meta]) wait(joinRef string) {
+	if p.waits != joinRef {
+		p.waits, p.pending = joinRef, nil
+	}
 }
 
 // finish calls the callbacks. It is called with the lock held, and releases it.

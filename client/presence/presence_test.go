@@ -110,6 +110,19 @@ func TestStateAndDiffs(t *testing.T) {
 	s.expect(t, "leave __proto__ [{11 0}] []", "leave a [{9 0} {10 0}] []", "sync ")
 }
 
+// Such differences are part of the list that a later join gets, or not true any more.
+func TestDiffsOfAnEarlierJoinAreForgotten(t *testing.T) {
+	s := newScript(t, nil)
+	s.diff(message("1", "", `{"joins":{"gone":`+metas("1")+`},"leaves":{}}`))
+	s.state(message("2", "", `{"a":`+metas("2")+`}`))
+	s.expect(t, "join a [{2 0}] []", "sync a[{2 0}] ")
+
+	s.diff(message("3", "", `{"joins":{"gone":`+metas("1")+`},"leaves":{}}`))
+	s.diff(message("4", "", `{"joins":{"b":`+metas("3")+`},"leaves":{}}`))
+	s.state(message("4", "", `{"a":`+metas("2")+`}`))
+	s.expect(t, "join b [{3 0}] []", "sync a[{2 0}] b[{3 0}] ")
+}
+
 func TestDiffsBeforeTheListOfTheirJoinWait(t *testing.T) {
 	s := newScript(t, nil)
 	s.diff(message("1", "", `{"joins":{"b":`+metas("2")+`},"leaves":{}}`))
