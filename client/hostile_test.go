@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -201,5 +203,15 @@ func TestHalfFrames(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+func TestDialReturnsWhenAFunctionEndsItsGoroutine(t *testing.T) {
+	_, err := client.Dial(t.Context(), peerURL, &client.Options{
+		Logger:     slog.New(slog.DiscardHandler),
+		ParamsFunc: func(context.Context) (map[string]any, error) { runtime.Goexit(); return nil, nil },
+	})
+	if !errors.Is(err, client.ErrClosed) {
+		t.Errorf("Dial: %v", err)
 	}
 }

@@ -87,6 +87,8 @@ func Dial(ctx context.Context, rawURL string, opts *Options) (*Socket, error) {
 	s.Connect()
 	select {
 	case err = <-s.first:
+	case <-s.done: // a function of opts has ended the goroutine that connects
+		err = s.Err()
 	case <-ctx.Done():
 		err = context.Cause(ctx)
 	}
