@@ -31,7 +31,7 @@ func (s *Socket) run() {
 			err = s.serve(l)
 			fb.note(l, err)
 			var broken *ProtocolError
-			if l.heard && !errors.As(err, &broken) || time.Since(opened) >= settled {
+			if l.heard && !errors.As(err, &broken) && !errors.Is(err, ErrSlow) || time.Since(opened) >= settled {
 				failures = 0
 			}
 		}

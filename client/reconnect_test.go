@@ -83,6 +83,33 @@ func TestReconnectTriesAreResetWhenAConnectionWorks(t *testing.T) {
 	})
 }
 
+// A callback that hangs must not have the server asked again and again at once.
+func TestReconnectTriesAreNotResetWhenMessagesAreNotHandled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPeer(t)
+		var tries []int
+		s := wsV2.connect(t, peerURL, p.options(&client.Options{MaxQueued: 1, ReconnectAfter: func(try int) time.Duration {
+			tries = append(tries, try)
+			return time.Millisecond
+		}}))
+		release := make(chan struct{})
+		s.OnMessage(func(client.Message) { <-release })
+		for range 3 {
+			c := p.accept()
+			for range 3 {
+				c.send(`[null,null,"a","b",{}]`)
+			}
+			go c.read()
+		}
+		p.accept()
+		close(release)
+		closeSocket(t, s)
+		if want := []int{1, 2, 3}; !slices.Equal(tries, want) {
+			t.Errorf("tries %v, want %v", tries, want)
+		}
+	})
+}
+
 func TestEveryCodeButTheNormalOneReconnects(t *testing.T) {
 	for _, code := range []int{1001, 1002, 1003, 1007, 1008, 1009, 1011, 1012, 1013, 3410, 4000} {
 		t.Run(fmt.Sprint(code), func(t *testing.T) {
