@@ -91,7 +91,8 @@ type fallback struct {
 
 // note learns from a connection that was open.
 func (f *fallback) note(l *link, err error) {
-	f.now = errors.Is(err, errNoProbe)
+	var closed *CloseError // such a frame has come through
+	f.now = errors.Is(err, errNoProbe) || l.probing && !l.heard && !errors.As(err, &closed)
 	if l.transport == WebSocket && l.beat.answered {
 		f.worked = true
 	}

@@ -86,6 +86,34 @@ func TestFallbackWhenAWebSocketCarriesNothing(t *testing.T) {
 	})
 }
 
+func TestFallbackWhenAWebSocketBreaksBeforeItCarriesAnything(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, _, opened, opts := fallbackPeer(t)
+		wsV2.dial(t, peerURL, opts)
+		p.accept().cut()
+		if got := <-opened; got != "websocket" {
+			t.Errorf("opened %s first", got)
+		}
+		if got := <-opened; got != "longpoll" {
+			t.Errorf("opened %s then", got)
+		}
+	})
+}
+
+// A close frame shows that frames get through.
+func TestNoFallbackWhenTheServerCloses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, _, opened, opts := fallbackPeer(t)
+		wsV2.dial(t, peerURL, opts)
+		p.accept().close(1012)
+		for range 2 {
+			if got := <-opened; got != "websocket" {
+				t.Errorf("opened %s", got)
+			}
+		}
+	})
+}
+
 func TestFallbackIsNotRememberedWhenWebSocketsWorkedBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, polls, opened, opts := fallbackPeer(t)

@@ -74,9 +74,9 @@ type Options struct {
 	// Transport is how to connect; the default is WebSocket.
 	Transport Transport
 	// FallbackAfter, when above 0, makes a socket whose Transport is WebSocket
-	// change to LongPoll when a WebSocket fails to open, or does not open and then
-	// answer a heartbeat within this time each; 2.5 s is a good value. It stays with LongPoll if that
-	// opens and a WebSocket never worked.
+	// change to LongPoll when a WebSocket fails to open, breaks before anything has come,
+	// or does not open and then answer a heartbeat within this time each; 2.5 s is a good
+	// value. It stays with LongPoll if that opens and a WebSocket never worked.
 	FallbackAfter time.Duration
 	// Version is what to speak; the default is V2.
 	Version Version
