@@ -205,7 +205,11 @@ func (s *Socket) serve(l *link) error {
 	err := s.readAll(l)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if l.cause != nil {
+	var closed *CloseError
+	switch {
+	case l.unwritten && errors.As(err, &closed):
+		return err // the write failed because the server was closing
+	case l.cause != nil:
 		return l.cause
 	}
 	code := closeNormal

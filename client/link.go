@@ -43,10 +43,11 @@ type link struct {
 	writing bool           // a goroutine sends the queue
 	flushed chan struct{}  // closed when the queue is empty; nil while nobody waits
 
-	cause   error // why it went down, when that was decided here
-	heard   bool  // the server has sent a message
-	beat    beat
-	probing bool // a first answer to a heartbeat must come within FallbackAfter
+	cause     error // why it went down, when that was decided here
+	unwritten bool  // that was a write
+	heard     bool  // the server has sent a message
+	beat      beat
+	probing   bool // a first answer to a heartbeat must come within FallbackAfter
 }
 
 // sendLocked queues a message, whatever is waiting already.
@@ -84,7 +85,10 @@ func (l *link) Run() {
 		}
 		s.mu.Unlock()
 		if err := l.write(batch); err != nil {
-			l.fail(err, closeInternal, "")
+			s.mu.Lock()
+			l.unwritten = l.cause == nil
+			l.failLocked(err, closeInternal, "")
+			s.mu.Unlock()
 		}
 	}
 }
