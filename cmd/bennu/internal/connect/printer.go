@@ -64,6 +64,9 @@ func (p *printer) frame(f *frame) {
 	case formJSON:
 		p.object(f.record())
 	default:
+		if !f.payload.Binary {
+			f.payload.Data = []byte(p.mask(string(f.payload.Data))) // before a secret is cut in two
+		}
 		p.write(&p.out, f.line(p.palette, p.limit)+"\n")
 	}
 }

@@ -186,7 +186,11 @@ func (s *session) forget(topic string) {
 func (s *session) settle(topic string) {
 	const patience = time.Second
 	until := time.Now().Add(patience)
-	wake := time.AfterFunc(patience, s.read.Broadcast)
+	wake := time.AfterFunc(patience, func() {
+		s.mu.Lock() // not between the look at the clock and the wait
+		defer s.mu.Unlock()
+		s.read.Broadcast()
+	})
 	defer wake.Stop()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -244,7 +248,7 @@ func (s *session) user(b *strings.Builder, key string, metas []json.RawMessage) 
 	}
 	for _, meta := range metas {
 		if meta = shownMeta(meta); string(meta) != "{}" {
-			text, left := s.print.json(string(meta), s.print.limit)
+			text, left := s.print.json(s.print.mask(string(meta)), s.print.limit)
 			b.WriteString("  " + text + cutNote(left))
 		}
 	}

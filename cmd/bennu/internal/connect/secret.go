@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 
@@ -19,7 +20,7 @@ const maxSecret = 64 << 10
 // connection and join, since tokens expire, and none of them is ever shown.
 type secrets struct {
 	mu    sync.Mutex
-	known []string
+	known []string // the longest first, as one may be the beginning of another
 }
 
 // read returns the secret in a file, without the line break at its end.
@@ -52,14 +53,11 @@ func (s *secrets) add(secret string) {
 		if len(form) < 4 { // would be found everywhere; what is so short is no secret
 			continue
 		}
-		known := false
-		for _, k := range s.known {
-			known = known || k == form
-		}
-		if !known {
+		if !slices.Contains(s.known, form) {
 			s.known = append(s.known, form)
 		}
 	}
+	slices.SortStableFunc(s.known, func(a, b string) int { return len(b) - len(a) })
 }
 
 // mask hides the secrets in text.
