@@ -214,10 +214,10 @@ func (p *longPoll) do(ctx context.Context, method string, body []byte, contentTy
 		req.Header.Set("Content-Type", contentType)
 	}
 	if p.auth != "" && method == http.MethodGet {
-		req.Header.Set("X-Phoenix-AuthToken", p.auth)
+		req.Header.Set(headerAuthToken, p.auth)
 	}
 	if token != nil {
-		req.Header.Set("X-Phoenix-Longpoll-Token", *token)
+		req.Header.Set(headerSession, *token)
 	}
 	resp, err := p.socket.opts.HTTPClient.Do(req)
 	if err != nil {

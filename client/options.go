@@ -65,8 +65,8 @@ type Options struct {
 	// with the attempt. An error fails the attempt.
 	ParamsFunc func(ctx context.Context) (map[string]any, error)
 	// AuthToken is sent with each connection outside of the URL, so that it
-	// does not get into logs. The server has to expect it there: auth_token in
-	// Phoenix from 1.8 on.
+	// does not get into logs, and to no other server that redirects. The server has to
+	// expect it there: auth_token in Phoenix from 1.8 on.
 	AuthToken string
 	// AuthTokenFunc is called for each attempt to connect, and wins over AuthToken.
 	AuthTokenFunc func(ctx context.Context) (string, error)
@@ -81,7 +81,7 @@ type Options struct {
 	// Version is what to speak; the default is V2.
 	Version Version
 	// HTTPClient makes the connections of both transports: TLS, proxies and cookies
-	// are its matter. The default is http.DefaultClient.
+	// are its matter. The default is http.DefaultClient. It is copied by New.
 	HTTPClient *http.Client
 	// Header is sent with every request, for example Origin.
 	Header http.Header
@@ -151,6 +151,7 @@ func (o *Options) withDefaults() (*Options, error) {
 	if c.HTTPClient == nil {
 		c.HTTPClient = http.DefaultClient
 	}
+	c.HTTPClient = discreet(c.HTTPClient)
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}

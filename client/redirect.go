@@ -1,0 +1,42 @@
+package client
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+)
+
+// Headers with secrets of our own.
+const (
+	headerAuthToken = "X-Phoenix-AuthToken"
+	headerSession   = "X-Phoenix-Longpoll-Token"
+	headerProtocol  = "Sec-WebSocket-Protocol"
+)
+
+// discreet is a copy of c that follows redirects as c does, and tells another server
+// neither tokens nor, as referer, the URL with the parameters. Of its own net/http keeps
+// back the headers it knows alone.
+func discreet(c *http.Client) *http.Client {
+	d := *c
+	d.CheckRedirect = func(req *http.Request, via []*http.Request) error {
+		req.Header.Del("Referer")
+		if !sameServer(via[0].URL, req.URL) {
+			for _, name := range []string{headerAuthToken, headerSession, headerProtocol} {
+				req.Header.Del(name)
+			}
+		}
+		switch {
+		case c.CheckRedirect != nil:
+			return c.CheckRedirect(req, via)
+		case len(via) >= 10: // as in net/http
+			return errors.New("client: stopped after 10 redirects")
+		}
+		return nil
+	}
+	return &d
+}
+
+// sameServer reports whether a secret for one URL may go to another.
+func sameServer(from, to *url.URL) bool {
+	return from.Host == to.Host && (from.Scheme == to.Scheme || to.Scheme == "https")
+}
