@@ -178,6 +178,8 @@ func (ch *Channel) Events(ctx context.Context, events ...string) iter.Seq2[Messa
 				select {
 				case <-f.wake:
 				case <-ctx.Done():
+				case <-f.neverJoined():
+					f.endNeverJoined()
 				}
 			case err != nil:
 				yield(Message{}, err)
@@ -245,6 +247,25 @@ func (f *feed) endLocked(err error) {
 	f.err = err
 	f.channel.feeds = without(f.channel.feeds, f)
 	f.wakeUp()
+}
+
+// neverJoined is closed when the socket has ended. It is nil for a channel that was joined,
+// which tells of the end itself, behind its last message.
+func (f *feed) neverJoined() <-chan struct{} {
+	f.channel.socket.mu.Lock()
+	defer f.channel.socket.mu.Unlock()
+	if f.channel.asked {
+		return nil
+	}
+	return f.channel.socket.done
+}
+
+func (f *feed) endNeverJoined() {
+	f.channel.socket.mu.Lock()
+	defer f.channel.socket.mu.Unlock()
+	if !f.channel.asked { // meanwhile
+		f.endLocked(f.channel.socket.err)
+	}
 }
 
 // finish is the end of the iterator.

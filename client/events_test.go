@@ -266,6 +266,46 @@ func TestEventsEnds(t *testing.T) {
 	})
 }
 
+// What watches a channel learns of the end of the socket, joined or not.
+func TestEventsOfAChannelThatWasNeverJoinedEnd(t *testing.T) {
+	for _, how := range []string{"not joined", "joined late"} {
+		t.Run(how, func(t *testing.T) {
+			s, err := client.New(peerURL, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ch := s.Channel("a", nil)
+			closed := make(chan error, 1)
+			ch.OnClose(func(err error) { closed <- err })
+			events := ch.Events(t.Context())
+			ended := make(chan error, 1)
+			go func() {
+				for _, err := range events {
+					ended <- err
+				}
+			}()
+			closeSocket(t, s)
+			if how == "joined late" {
+				if _, err := ch.Join(t.Context()); !errors.Is(err, client.ErrClosed) {
+					t.Errorf("Join: %v", err)
+				}
+				if err := next(t, "OnClose", closed); !errors.Is(err, client.ErrClosed) {
+					t.Errorf("OnClose: %v", err)
+				}
+			}
+			if err := next(t, "the last step", ended); !errors.Is(err, client.ErrClosed) {
+				t.Errorf("the iterator ended with %v", err)
+			}
+			for _, err := range ch.Events(t.Context()) { // begun after the end
+				ended <- err
+			}
+			if err := next(t, "the last step", ended); !errors.Is(err, client.ErrClosed) {
+				t.Errorf("an iterator begun late ended with %v", err)
+			}
+		})
+	}
+}
+
 func TestSocketOnMessage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPeer(t)

@@ -35,6 +35,7 @@ func (ch *Channel) Join(ctx context.Context) (Reply, error) {
 		return Reply{}, ch.ended
 	case s.closing:
 		err := s.endedLocked()
+		ch.closeLocked(err)
 		s.mu.Unlock()
 		return Reply{}, err
 	case ch.asked:
