@@ -44,6 +44,9 @@ func (s *script) run(ctx context.Context) error {
 		s.failed(line{verb: "connect"}, err)
 	}
 	s.end()
+	if s.crashed { // also while nothing waited for an answer
+		s.note(cli.Failed)
+	}
 	if s.code != cli.OK {
 		return cli.Exit(s.code)
 	}

@@ -244,3 +244,17 @@ func TestSecrets(t *testing.T) {
 		}
 	})
 }
+
+// A channel that crashes while the script only watches is a failure too.
+func TestScriptCrashWhileWatching(t *testing.T) {
+	base := newFixture(t)
+	var out buffer
+	done := make(chan ran, 1)
+	go func() { done <- runInto(t, &out, nil, base+"/socket", "--topic", "room:after", "--count", "3") }()
+	_, _ = io.ReadAll(&later{t, &out, "hello", strings.NewReader("")})
+	// This one gets no reply.
+	runConnect(t, nil, base+"/socket", "--topic", "room:cast", "--push", `cast {"topic":"room:after","event":"phx_error","payload":{}}`, "--for", "2s")
+	if got := <-done; got.code != cli.Failed || !strings.Contains(got.out, "crashed") {
+		t.Errorf("exit code %d\n%s%s", got.code, got.out, got.err)
+	}
+}

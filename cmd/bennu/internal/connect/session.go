@@ -41,6 +41,7 @@ type session struct {
 	tries   int                 // since then
 	over    bool                // the server has ended it, and wants nobody back
 	let     map[string]bool     // topics that were joined once
+	crashed bool                // a channel, at any time
 	refusal chan error          // the first refusal of a connection, for scripts
 	refused chan string         // topics that were not let in at first; nil for scripts
 }
@@ -211,6 +212,8 @@ func (s *session) frame(out bool, f client.Frame) {
 		switch {
 		case out && ref != "" && len(s.asked) < maxAsked:
 			s.asked[ref] = question{topic: m.Topic, event: m.Event, at: n.at}
+		case !out && m.Event == wire.EventError:
+			s.crashed = true
 		case !out && m.Event == wire.EventReply:
 			if q, ok := s.asked[ref]; ok {
 				delete(s.asked, ref)
