@@ -10,9 +10,12 @@ import (
 	"github.com/bennu-go/bennu/internal/redact"
 )
 
-// maxPending bounds the differences that wait for the list that they are to be applied
-// to. Older ones are in that list already.
-const maxPending = 1000
+// maxPending and maxPendingBytes bound the differences that wait for the list that they
+// are to be applied to. Older ones are in that list already.
+const (
+	maxPending      = 1000
+	maxPendingBytes = 16_000_000
+)
 
 // Options configure a Presence. The zero value, or nil, has the defaults.
 type Options struct {
@@ -31,11 +34,18 @@ type Presence[Meta any] struct {
 	mu      sync.Mutex
 	list    map[string]record[Meta]
 	joinRef string // under which the last list came
-	pending []diff[Meta]
+	pending []pending[Meta]
+	bytes   int    // of pending
 	waits   string // the join that pending waits for the list of
 	onJoin  []func(Change[Meta])
 	onLeave []func(Change[Meta])
 	onSync  []func()
+}
+
+// pending is a difference that waits.
+type pending[Meta any] struct {
+	diff[Meta]
+	bytes int
 }
 
 // Entry is one key of the list.
@@ -136,9 +146,9 @@ func (p *Presence[Meta]) state(m client.Message) {
 	calls := p.apply(p.compare(now))
 	p.wait(m.JoinRef)
 	for _, d := range p.pending {
-		calls = append(calls, p.apply(d)...)
+		calls = append(calls, p.apply(d.diff)...)
 	}
-	p.pending = nil
+	p.pending, p.bytes = nil, 0
 	p.finish(calls)
 }
 
@@ -152,10 +162,12 @@ func (p *Presence[Meta]) diff(m client.Message) {
 	p.mu.Lock()
 	if p.joinRef == "" || p.joinRef != m.JoinRef {
 		p.wait(m.JoinRef)
-		if len(p.pending) == maxPending {
+		p.pending = append(p.pending, pending[Meta]{d, len(m.Payload.Data)})
+		p.bytes += len(m.Payload.Data)
+		for len(p.pending) > maxPending || p.bytes > maxPendingBytes {
+			p.bytes -= p.pending[0].bytes
 			p.pending = slices.Delete(p.pending, 0, 1)
 		}
-		p.pending = append(p.pending, d)
 		p.mu.Unlock()
 		return
 	}
@@ -165,7 +177,7 @@ func (p *Presence[Meta]) diff(m client.Message) {
 // wait forgets differences of an earlier join, which may not be true any more.
 func (p *Presence[Meta]) wait(joinRef string) {
 	if p.waits != joinRef {
-		p.waits, p.pending = joinRef, nil
+		p.waits, p.pending, p.bytes = joinRef, nil, 0
 	}
 }
 

@@ -139,6 +139,13 @@ func TestDiffsBeforeTheListOfTheirJoinWait(t *testing.T) {
 	if len(s.pending) != maxPending {
 		t.Errorf("%d wait", len(s.pending))
 	}
+	large := `{"joins":{},"leaves":{},"x":"` + strings.Repeat("x", maxPendingBytes/10) + `"}`
+	for range 20 {
+		s.diff(message("4", "", large))
+	}
+	if len(s.pending) != 9 || s.bytes != 9*len(large) {
+		t.Errorf("%d wait, of %d bytes", len(s.pending), s.bytes)
+	}
 	s.state(message("4", "", `{"b":`+metas("2")+`}`))
 	s.expect(t, "sync b[{2 0}] ")
 }
