@@ -16,19 +16,20 @@ type Channel struct {
 	paramsErr  error
 
 	// The socket's lock guards what follows.
-	state    State
-	asked    bool  // Join was called
-	ended    error // why it will not join again
-	joinRef  string
-	round    int              // of joins; tells a function of params that it is late
-	first    chan joinEnd     // Join's; nil when that has its answer
-	timer    *timer           // joining: for the answer; errored: to join again
-	slow     bool             // the mailbox has to be emptied before the next join
-	buffer   []*push          // until it is joined
-	pending  map[string]*push // sent, by ref
-	handlers []*handler
-	feeds    []*feed
-	box      mailbox
+	state      State
+	asked      bool  // Join was called
+	ended      error // why it will not join again
+	joinRef    string
+	round      int              // of joins; tells a function of params that it is late
+	evaluating bool             // the function of params is running
+	first      chan joinEnd     // Join's; nil when that has its answer
+	timer      *timer           // joining: for the answer; errored: to join again
+	slow       bool             // the mailbox has to be emptied before the next join
+	buffer     []*push          // until it is joined
+	pending    map[string]*push // sent, by ref
+	handlers   []*handler
+	feeds      []*feed
+	box        mailbox
 
 	rejoinTries int
 }
@@ -37,7 +38,8 @@ type Channel struct {
 //
 // params goes to the server with each join: any value that encodes as a JSON object,
 // nil for an empty one, [Binary], or a func() (any, error) that is called for each
-// join and returns one; then the error of such a function fails that join.
+// join, one call at a time, and returns one; then the error of such a function fails that
+// join.
 func (s *Socket) Channel(topic string, params any) *Channel {
 	ch := &Channel{socket: s, topic: topic}
 	if f, ok := params.(func() (any, error)); ok {

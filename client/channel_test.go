@@ -3,6 +3,9 @@ package client_test
 import (
 	"errors"
 	"fmt"
+	"runtime"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -343,6 +346,47 @@ func TestParamsOfAJoinAreEvaluatedForEach(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 		if err := <-errs; !errors.As(err, &panicked) {
+			t.Errorf("error %v", err)
+		}
+	})
+}
+
+// A function that hangs is not called again and again beside itself, and one that ends its
+// goroutine fails the join.
+func TestParamsOfAJoinAreEvaluatedOneAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPeer(t)
+		s, c := p.dial(&client.Options{RejoinAfter: tableOf(1000), HeartbeatInterval: time.Hour})
+		release := make(chan struct{})
+		var calls atomic.Int32
+		ch := s.Channel("a", func() (any, error) {
+			switch n := calls.Add(1); n {
+			case 1:
+				<-release
+			case 2:
+				runtime.Goexit()
+			}
+			return object{"n": calls.Load()}, nil
+		})
+		errs := make(chan error, 100)
+		ch.OnError(func(err error) { errs <- err })
+		if _, err := ch.Join(t.Context()); !errors.Is(err, client.ErrTimeout) {
+			t.Errorf("Join: %v", err)
+		}
+		time.Sleep(time.Minute)
+		if n := calls.Load(); n != 1 {
+			t.Errorf("%d calls at a time", n)
+		}
+		for len(errs) > 0 {
+			if err := <-errs; !errors.Is(err, client.ErrTimeout) {
+				t.Errorf("error %v", err)
+			}
+		}
+		close(release)
+		if m := c.acceptJoin("a"); string(m.Payload.Data) != `{"n":3}` {
+			t.Errorf("joined with %s", m.Payload.Data)
+		}
+		if err := <-errs; !strings.Contains(err.Error(), "Goexit") {
 			t.Errorf("error %v", err)
 		}
 	})

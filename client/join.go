@@ -2,11 +2,15 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/bennu-go/bennu/wire"
 )
+
+// errNoParams is a function of params that never returned.
+var errNoParams = errors.New("client: params of a join: the function called runtime.Goexit")
 
 // joinEnd is the answer to the first join.
 type joinEnd struct {
@@ -89,25 +93,44 @@ func (ch *Channel) joinLocked() {
 	}
 }
 
-// sendJoinLocked sends phx_join, when its params are there.
+// sendJoinLocked sends phx_join, when its params are there. Of a function that hangs
+// there is one call: when that returns, what it gave is out of date and it is called anew.
 func (ch *Channel) sendJoinLocked() {
 	if ch.paramsFunc == nil {
 		ch.sendJoinWithLocked(ch.params)
 		return
 	}
+	if ch.evaluating {
+		return
+	}
+	ch.evaluating = true
 	s, round, l := ch.socket, ch.round, ch.socket.link
 	s.tasks.Go(func() {
-		params, err := ch.evaluate()
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		switch {
-		case ch.round != round || ch.state != StateJoining || s.link != l:
-		case err != nil:
-			ch.errorLocked(err)
-		default:
-			ch.sendJoinWithLocked(params)
-		}
+		var (
+			params wire.Payload
+			err    = errNoParams // the function may end this goroutine
+		)
+		defer func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			ch.evaluating = false
+			ch.evaluatedLocked(params, err, ch.round == round && s.link == l)
+		}()
+		params, err = ch.evaluate()
 	})
+}
+
+// evaluatedLocked goes on with a join whose params are there.
+func (ch *Channel) evaluatedLocked(params wire.Payload, err error, current bool) {
+	switch {
+	case ch.state != StateJoining || ch.joinRef != "" || ch.socket.link == nil:
+	case !current:
+		ch.sendJoinLocked()
+	case err != nil:
+		ch.errorLocked(err)
+	default:
+		ch.sendJoinWithLocked(params)
+	}
 }
 
 func (ch *Channel) sendJoinWithLocked(params wire.Payload) {
