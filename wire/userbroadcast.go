@@ -43,7 +43,7 @@ func decodeUserBroadcast(data []byte) (Incoming, error) {
 	out = append(appendQuoted(out, event), `,"payload":`...)
 	switch data[4] {
 	case userJSON:
-		if err := Check(payload); err != nil {
+		if err := checkIncoming(payload); err != nil {
 			return Incoming{}, err
 		}
 		out = append(out, payload...)
@@ -54,7 +54,7 @@ func decodeUserBroadcast(data []byte) (Incoming, error) {
 		return Incoming{}, &DecodeError{Offset: 4, Err: errKind}
 	}
 	if len(meta) > 0 {
-		if err := Check(meta); err != nil {
+		if err := checkIncoming(meta); err != nil {
 			return Incoming{}, err
 		}
 		out = append(append(out, `,"meta":`...), meta...)
@@ -68,4 +68,10 @@ func decodeUserBroadcast(data []byte) (Incoming, error) {
 	}
 	f.pack(&in.Message)
 	return in, nil
+}
+
+// checkIncoming is Check with any number of tokens.
+func checkIncoming(data []byte) error {
+	s := scanner{data: data, maxTokens: incomingTokens}
+	return s.whole()
 }

@@ -2,6 +2,7 @@ package wire_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/bennu-go/bennu/wire"
@@ -44,5 +45,14 @@ func TestUserBroadcast(t *testing.T) {
 				t.Errorf("got %+v with %s and %v, want payload %s", in, in.Payload.Data, err, tc.want)
 			}
 		})
+	}
+}
+
+// A payload may have as many values as that of a text frame.
+func TestUserBroadcastOfManyValues(t *testing.T) {
+	payload := "[0" + strings.Repeat(",0", wire.MaxTokens) + "]"
+	in, err := wire.V2{}.DecodeIncoming(wire.Binary, userBroadcast("a", "m", "", 1, payload))
+	if err != nil || !strings.Contains(string(in.Payload.Data), payload) {
+		t.Errorf("%d bytes, and %v", len(in.Payload.Data), err)
 	}
 }
