@@ -39,7 +39,7 @@ type Channel struct {
 // params goes to the server with each join: any value that encodes as a JSON object,
 // nil for an empty one, [Binary], or a func() (any, error) that is called for each
 // join, one call at a time, and returns one; then the error of such a function fails that
-// join.
+// join. Socket.Close waits for a call that runs.
 func (s *Socket) Channel(topic string, params any) *Channel {
 	ch := &Channel{socket: s, topic: topic}
 	if f, ok := params.(func() (any, error)); ok {

@@ -14,7 +14,7 @@ type hook struct{ f func(Message) }
 
 // OnMessage calls f with every message that comes in, replies and those of unknown topics
 // too: one at a time, in order, on a goroutine of its own. The payload of a reply is
-// the object with status and response, or the bytes. The connection is made anew, for
+// the object with status and response, or the bytes; no payload may be changed. The connection is made anew, for
 // [ErrSlow], when more than Options.MaxQueued messages wait for f. off ends it.
 func (s *Socket) OnMessage(f func(Message)) (off func()) {
 	h := &hook{f}

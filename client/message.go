@@ -14,8 +14,10 @@ import (
 // long polling Phoenix takes them but cannot send them.
 type Binary []byte
 
-// Payload is what came with a message: JSON text, or bytes when Binary is set.
-// Whoever gets one owns it.
+// Payload is what came with a message: JSON text, or bytes when Binary is set. That of
+// an event, and what is decoded from it without a copy, is shared by all callbacks and
+// iterators and must not be changed; that of a reply too, while there is a
+// Socket.OnMessage.
 type Payload struct {
 	Data   []byte
 	Binary bool

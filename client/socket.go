@@ -165,8 +165,8 @@ func (s *Socket) endedLocked() error {
 }
 
 // Close ends the socket: it waits up to 1.5 s for what is waiting to be sent, closes the
-// connection with the code 1000, and returns when every goroutine of the socket has
-// ended. Channels are closed with [ErrClosed], and so is what waits for replies. A callback
+// connection with the code 1000, for which the server has 2 s to answer, and returns when
+// every goroutine of the socket has ended. Channels are closed with [ErrClosed], and so is what waits for replies. A callback
 // that runs is waited for, so callbacks must not call Close. Close returns nil; it may be
 // called again.
 func (s *Socket) Close() error {
