@@ -1,6 +1,10 @@
 package connect
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/bennu-go/bennu/wire"
+)
 
 func TestComplete(t *testing.T) {
 	tests := []struct{ line, want, shown string }{ // | is the cursor
@@ -53,4 +57,32 @@ func TestComplete(t *testing.T) {
 	if _, _, ok := (&completer{}).complete("jo", 2, 'i'); ok {
 		t.Error("a letter completes")
 	}
+}
+
+// Completion runs where the terminal is read, while a topic that is refused is given up.
+func TestCompleteWhileTopicsChange(t *testing.T) {
+	target := &target{url: "ws://localhost:1/socket", timeout: 1, secrets: new(secrets)}
+	s := newSession(target, &printer{mask: target.secrets.mask, out: new(buffer), say: new(buffer), bad: new(buffer)})
+	if err := s.open(); err != nil {
+		t.Fatal(err)
+	}
+	defer s.end()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range 100 {
+			s.topicNames()
+			s.leftNames()
+		}
+	}()
+	for range 100 {
+		for _, topic := range []string{"a", "b"} {
+			if _, err := s.enter(topic, wire.Payload{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.forget("a")
+		s.forget("b")
+	}
+	<-done
 }

@@ -47,7 +47,9 @@ func (s *session) enter(topic string, payload wire.Payload) (*room, error) {
 	}
 	r := &room{topic: topic, payload: payload}
 	s.rooms[topic] = r
+	s.mu.Lock()
 	s.order = append(s.order, topic)
+	s.mu.Unlock()
 	s.current = topic
 	s.connect(r)
 	return r, nil
@@ -165,14 +167,14 @@ func (s *session) leave(topic string, done func(error)) error {
 // current one.
 func (s *session) forget(topic string) {
 	delete(s.rooms, topic)
+	s.mu.Lock()
 	if len(s.left) < maxNames && !slices.Contains(s.left, topic) {
 		s.left = append(s.left, topic)
 	}
-	s.mu.Lock()
+	s.order = slices.DeleteFunc(s.order, func(t string) bool { return t == topic })
 	delete(s.let, topic)
 	delete(s.unread, topic)
 	s.mu.Unlock()
-	s.order = slices.DeleteFunc(s.order, func(t string) bool { return t == topic })
 	if s.current == topic {
 		s.current = ""
 		if n := len(s.order); n > 0 {

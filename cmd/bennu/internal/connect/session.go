@@ -26,8 +26,8 @@ type session struct {
 
 	socket  *client.Socket // nil while disconnected by hand
 	rooms   map[string]*room
-	order   []string // the topics in the order in which they were joined
-	left    []string // topics that were joined before, at most maxNames
+	order   []string // the topics in the order in which they were joined; changed with mu, since completion reads it
+	left    []string // topics that were joined before, at most maxNames; likewise
 	current string
 	tasks   task.Group
 	rescue  func() // deferred in them; nil without a terminal
@@ -309,7 +309,15 @@ func (s *session) eventNames() []string {
 func (s *session) joined(topic string) bool { return s.rooms[topic] != nil }
 
 // leftNames are the topics that were left, for completion.
-func (s *session) leftNames() []string { return slices.Clone(s.left) }
+func (s *session) leftNames() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.left)
+}
 
 // topicNames are the topics that can be typed, for completion.
-func (s *session) topicNames() []string { return slices.Clone(s.order) }
+func (s *session) topicNames() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.order)
+}
