@@ -37,14 +37,14 @@ func (ch *Channel) Join(ctx context.Context) (Reply, error) {
 	case ch.ended != nil:
 		s.mu.Unlock()
 		return Reply{}, ch.ended
+	case ch.asked:
+		s.mu.Unlock()
+		return Reply{}, ErrJoined
 	case s.closing:
 		err := s.endedLocked()
 		ch.closeLocked(err)
 		s.mu.Unlock()
 		return Reply{}, err
-	case ch.asked:
-		s.mu.Unlock()
-		return Reply{}, ErrJoined
 	}
 	ch.asked = true
 	first := make(chan joinEnd, 1)
