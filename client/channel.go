@@ -1,6 +1,7 @@
 package client
 
 import (
+	"context"
 	"slices"
 
 	"github.com/bennu-go/bennu/wire"
@@ -12,7 +13,7 @@ type Channel struct {
 	socket     *Socket
 	topic      string
 	params     wire.Payload
-	paramsFunc func() (any, error)
+	paramsFunc func(context.Context) (any, error)
 	paramsErr  error
 
 	// The socket's lock guards what follows.
@@ -37,12 +38,12 @@ type Channel struct {
 // Channel returns a channel that is not joined yet.
 //
 // params goes to the server with each join: any value that encodes as a JSON object,
-// nil for an empty one, [Binary], or a func() (any, error) that is called for each
-// join, one call at a time, and returns one; then the error of such a function fails that
-// join. Socket.Close waits for a call that runs.
+// nil for an empty one, [Binary], or a func(context.Context) (any, error) that is called for each
+// join, one call at a time, and returns one. The context of such a function ends after
+// Options.Timeout or with the socket, whose Close waits for it; its error fails that join.
 func (s *Socket) Channel(topic string, params any) *Channel {
 	ch := &Channel{socket: s, topic: topic}
-	if f, ok := params.(func() (any, error)); ok {
+	if f, ok := params.(func(context.Context) (any, error)); ok {
 		ch.paramsFunc = f
 	} else if ch.params, ch.paramsErr = encode(params); ch.paramsErr == nil {
 		ch.paramsErr = s.encodable(topic, wire.EventJoin, ch.params)

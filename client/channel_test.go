@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"runtime"
@@ -321,7 +322,7 @@ func TestParamsOfAJoinAreEvaluatedForEach(t *testing.T) {
 		p := newPeer(t)
 		s, c := p.dial(&client.Options{RejoinAfter: tableOf(1000)})
 		n := 0
-		ch := s.Channel("a", func() (any, error) {
+		ch := s.Channel("a", func(context.Context) (any, error) {
 			switch n++; n {
 			case 2:
 				return nil, errors.New("none today")
@@ -359,7 +360,7 @@ func TestParamsOfAJoinAreEvaluatedOneAtATime(t *testing.T) {
 		s, c := p.dial(&client.Options{RejoinAfter: tableOf(1000), HeartbeatInterval: time.Hour})
 		release := make(chan struct{})
 		var calls atomic.Int32
-		ch := s.Channel("a", func() (any, error) {
+		ch := s.Channel("a", func(context.Context) (any, error) {
 			switch n := calls.Add(1); n {
 			case 1:
 				<-release
@@ -458,6 +459,33 @@ func TestRejoinTriesAreResetWhenTheSocketOpens(t *testing.T) {
 		c.push(m, "a", "e", "2")
 		if data := <-got; data != "2" {
 			t.Errorf("got event %s", data)
+		}
+	})
+}
+
+// A function of params that waits is told when there is no use in that any more.
+func TestParamsOfAJoinHaveAContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPeer(t)
+		s, _ := p.dial(&client.Options{RejoinAfter: tableOf(1000), HeartbeatInterval: time.Hour})
+		ended := make(chan error, 10)
+		ch := s.Channel("a", func(ctx context.Context) (any, error) {
+			<-ctx.Done()
+			ended <- context.Cause(ctx)
+			return nil, ctx.Err()
+		})
+		if _, err := ch.Join(t.Context()); err == nil {
+			t.Error("joined")
+		}
+		if err := <-ended; !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("the first ended with %v", err)
+		}
+		time.Sleep(2 * time.Second) // another is called
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := <-ended; !errors.Is(err, client.ErrClosed) {
+			t.Errorf("the second ended with %v", err)
 		}
 	})
 }

@@ -141,8 +141,10 @@ func (ch *Channel) sendJoinWithLocked(params wire.Payload) {
 
 // evaluate calls the function of params.
 func (ch *Channel) evaluate() (p wire.Payload, err error) {
+	ctx, cancel := context.WithTimeout(ch.socket.ctx, ch.socket.opts.Timeout)
+	defer cancel()
 	var v any
-	if panicked := ch.socket.guard(func() { v, err = ch.paramsFunc() }); panicked != nil {
+	if panicked := ch.socket.guard(func() { v, err = ch.paramsFunc(ctx) }); panicked != nil {
 		return p, panicked
 	}
 	if err != nil {

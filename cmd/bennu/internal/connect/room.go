@@ -57,7 +57,7 @@ func (s *session) enter(topic string, payload wire.Payload) (*room, error) {
 
 // connect makes the channel of a room on the present connection.
 func (s *session) connect(r *room) {
-	r.channel = s.socket.Channel(r.topic, func() (any, error) { return s.target.joinPayload(r.payload) })
+	r.channel = s.socket.Channel(r.topic, func(context.Context) (any, error) { return s.target.joinPayload(r.payload) })
 	r.here = presence.New[json.RawMessage](r.channel, &presence.Options{Logger: noLog})
 	// Behind those of the list, which thus has the event when these are called.
 	for _, event := range presenceEvents {
