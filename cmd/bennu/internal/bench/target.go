@@ -47,17 +47,10 @@ func parseTarget(ctx context.Context, text string, foreign bool) (*target, error
 	if err != nil || len(addrs) == 0 {
 		return nil, fmt.Errorf("the host %s has no address", printable([]byte(u.Hostname())))
 	}
-	addr := addrs[0].Unmap()
-	for _, a := range addrs {
-		if a = a.Unmap(); !a.IsLoopback() && !foreign {
-			return nil, fmt.Errorf("%s is not this machine (%s): a load test can take a server down; if it is yours, add --i-own-the-target", printable([]byte(u.Hostname())), a)
-		}
-		if a.Is4() {
-			addr = a // most servers listen there, and it has many source addresses
-			break
-		}
+	if a := elsewhere(addrs); a.IsValid() && !foreign {
+		return nil, fmt.Errorf("%s is not this machine (%s): a load test can take a server down; if it is yours, add --i-own-the-target", printable([]byte(u.Hostname())), a)
 	}
-	t := &target{addr: netip.AddrPortFrom(addr, uint16(number)), host: u.Host}
+	t := &target{addr: netip.AddrPortFrom(preferred(addrs), uint16(number)), host: u.Host}
 	path := strings.TrimRight(u.EscapedPath(), "/")
 	if !strings.HasSuffix(path, "/websocket") {
 		path += "/websocket"
@@ -74,4 +67,25 @@ func parseTarget(ctx context.Context, text string, foreign bool) (*target, error
 	}
 	t.path = path + "?" + query
 	return t, nil
+}
+
+// elsewhere is the first address that is not of this machine, if there is one.
+func elsewhere(addrs []netip.Addr) netip.Addr {
+	for _, a := range addrs {
+		if a = a.Unmap(); !a.IsLoopback() {
+			return a
+		}
+	}
+	return netip.Addr{}
+}
+
+// preferred is the address to connect to: of IPv4 if there is one, as most servers listen
+// there, and it has many source addresses.
+func preferred(addrs []netip.Addr) netip.Addr {
+	for _, a := range addrs {
+		if a = a.Unmap(); a.Is4() {
+			return a
+		}
+	}
+	return addrs[0]
 }

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"net/netip"
 	"strings"
 	"testing"
 )
@@ -53,5 +54,38 @@ func TestParseTargetMistakes(t *testing.T) {
 	}
 	if got, err := parseTarget(context.Background(), "ws://192.0.2.1:4000/s", true); err != nil || got.addr.String() != "192.0.2.1:4000" {
 		t.Errorf("of one's own: %+v, %v", got, err)
+	}
+}
+
+// A name may stand for several addresses: one that is elsewhere spoils it.
+func TestSeveralAddresses(t *testing.T) {
+	const here4, here6, mapped, away4, away6 = "127.0.0.1", "::1", "::ffff:127.0.0.1", "192.0.2.1", "2001:db8::1"
+	for _, tt := range []struct {
+		addrs           []string
+		elsewhere, pick string
+	}{
+		{[]string{here4}, "", here4},
+		{[]string{here6, here4}, "", here4},
+		{[]string{here6, mapped}, "", here4},
+		{[]string{here6}, "", here6},
+		{[]string{here4, away4}, away4, here4},
+		{[]string{here4, away6}, away6, here4},
+		{[]string{away6, here4}, away6, here4},
+		{[]string{here6, away4}, away4, away4},
+		{[]string{away6, here6}, away6, away6},
+		{[]string{here4, "::ffff:192.0.2.1"}, away4, here4},
+		{[]string{here4, "::"}, "::", here4},
+	} {
+		var addrs []netip.Addr
+		for _, a := range tt.addrs {
+			addrs = append(addrs, netip.MustParseAddr(a))
+		}
+		got := ""
+		if a := elsewhere(addrs); a.IsValid() {
+			got = a.String()
+		}
+		if pick := preferred(addrs).String(); got != tt.elsewhere || pick != tt.pick {
+			t.Errorf("%v: elsewhere %q, preferred %s; want %q and %s", tt.addrs, got, pick, tt.elsewhere, tt.pick)
+		}
 	}
 }
