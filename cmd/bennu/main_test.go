@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -49,15 +50,20 @@ func TestRun(t *testing.T) {
 		{[]string{"help", "completion", "zsh"}, cli.OK, "bennu completion zsh", ""},
 		{[]string{"help", "dance"}, cli.Misuse, "", `there is no command "dance"`},
 		{[]string{"help", "demo", "dance"}, cli.Misuse, "", `there is no command "demo dance"`},
+		{[]string{"help", "tokn"}, cli.Misuse, "", "bennu help: there is no command \"tokn\"; is \"token\" meant?\n\nUsage:\n  bennu [command]\n"},
+		{[]string{"help", "token", "sing"}, cli.Misuse, "", `there is no command "token sing"; is "sign" meant?`},
+		{[]string{"tokn"}, cli.Misuse, "", `bennu: there is no command "tokn"; is "token" meant?`},
+		{[]string{"gen", "chanel", "x"}, cli.Misuse, "", "bennu gen: there is no command \"chanel\"; is \"channel\" meant?\n\nUsage:\n  bennu gen [command]\n"},
+		{[]string{""}, cli.Misuse, "", "bennu: there is no command \"\"\n"},
 		{[]string{"dance"}, cli.Misuse, "", `bennu: there is no command "dance"`},
 		{[]string{"redis://u:sesame@here"}, cli.Misuse, "", `no command "redis://[FILTERED]@here"`},
 		{[]string{"--redis://u:sesame@here"}, cli.Misuse, "", "unknown flag: --redis://[FILTERED]@here"},
 		{[]string{"version"}, cli.OK, "bennu ", ""},
 		{[]string{"completion"}, cli.Misuse, "", "bennu completion: a command is missing\n\nUsage:\n  bennu completion [command]"},
 		{[]string{"completion", "cmd"}, cli.Misuse, "", `bennu completion: there is no command "cmd"`},
-		{[]string{"man"}, cli.Misuse, "", "bennu man: accepts 1 arg(s), received 0"},
+		{[]string{"man"}, cli.Misuse, "", "bennu man: a directory, such as ~/.local/share/man/man1, is missing\n\"bennu help man\" lists the flags.\n"},
 		{[]string{"man", os.DevNull}, cli.Failed, "", "bennu man: "},
-		{[]string{"bench"}, cli.Misuse, "", "bennu bench: accepts 1 arg(s), received 0\n\nUsage:\n  bennu bench URL [flags]\n  bennu bench [command]\n"},
+		{[]string{"bench"}, cli.Misuse, "", "bennu bench: the URL of a server, such as ws://127.0.0.1:4050/socket, is missing\n\"bennu help bench\" lists the flags.\n"},
 		{[]string{"bench", "server", "now"}, cli.Misuse, "", `bennu bench server: unexpected argument "now"`},
 		{[]string{"demo", "-h"}, cli.OK, "--addr host:port", ""},
 		{[]string{"demo", "--help"}, cli.OK, "bennu demo --addr 127.0.0.1:4001 --pubsub 'nats+embed://:6223?peers=127.0.0.1:6222'", ""},
@@ -65,9 +71,9 @@ func TestRun(t *testing.T) {
 		{[]string{"demo", "--pubsub", "kafka://here"}, cli.Misuse, "", "bennu demo: --pubsub begins with kafka://"},
 		{[]string{"demo", "--connections", "-2"}, cli.Misuse, "", "--connections -2 cannot be; use a number, or -1"},
 		{[]string{"demo", "--node", "a b"}, cli.Misuse, "", `--node "a b" cannot be a name`},
-		{[]string{"demo", "--port", "1"}, cli.Misuse, "", "bennu demo: unknown flag: --port\n\nUsage:\n  bennu demo [flags]\n"},
+		{[]string{"demo", "--port", "1"}, cli.Misuse, "", "bennu demo: unknown flag: --port\n\"bennu help demo\" lists the flags.\n"},
 		{[]string{"demo", "now"}, cli.Misuse, "", `bennu demo: unexpected argument "now"`},
-		{[]string{"demo", "--addr", "nonsense"}, cli.Failed, "", `"nonsense" is not host:port`},
+		{[]string{"demo", "--addr", "nonsense"}, cli.Misuse, "", `"nonsense" is not host:port`},
 		{[]string{"demo", "--addr", "127.0.0.1:99999"}, cli.Failed, "", "cannot serve on 127.0.0.1:99999"},
 	}
 	for _, tt := range tests {
@@ -133,7 +139,10 @@ func TestCompletion(t *testing.T) {
 		}
 	}
 	// What the scripts ask.
-	for words, want := range map[string]string{"de": "demo\t", "help de": "demo\t", "demo --no": "--node\t"} {
+	for words, want := range map[string]string{
+		"de": "demo\t", "help de": "demo\t", "demo --no": "--node\t", "bench --app d": "bench\ndemo\n:4", "bench --phases e": "connect\necho\n",
+		"demo x": ":4\n", "new x": ":4\n", "gen channel x": ":4\n", "gen channel --dir x": ":16\n", "man x": ":16\n", "token sign x": ":4\n", "token verify x": ":0\n",
+	} {
 		if out, _, code := try(append([]string{"__complete"}, strings.Fields(words)...)...); code != cli.OK || !strings.HasPrefix(out, want) {
 			t.Errorf("%s is completed with %q, want %q", words, out, want)
 		}
@@ -156,6 +165,12 @@ func TestManualPages(t *testing.T) {
 		}
 		if !strings.Contains(string(page), ".SH NAME") || !strings.Contains(string(page), c.Short) {
 			t.Errorf("%s: %s", name, page)
+		}
+		if !strings.Contains(string(page), fmt.Sprintf("\n.TH %q \"1\" \"\" ", strings.ToUpper(strings.TrimSuffix(name, ".1")))) {
+			t.Errorf("%s has a date: %.100s", name, page)
+		}
+		if blocks, examples := strings.Count(c.Long, "\n\n  "), strings.Count(string(page), "\n.EX\n"); examples < blocks {
+			t.Errorf("%s runs the lines of a list together: %s", name, page)
 		}
 	})
 }

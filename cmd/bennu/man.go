@@ -1,12 +1,18 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
-	"time"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
+
+	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
 )
 
 func manCommand() *cobra.Command {
@@ -15,19 +21,49 @@ func manCommand() *cobra.Command {
 		Short:   "Write manual pages into a directory",
 		Long:    "Write a manual page of each command into the directory DIR, which is made when it does not exist.",
 		Example: "  bennu man ~/.local/share/man/man1 && man bennu-demo",
-		Args:    cobra.ExactArgs(1),
+		Args:    cli.One("a directory, such as ~/.local/share/man/man1,"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := os.MkdirAll(args[0], 0o755); err != nil {
 				return err
 			}
 			root := cmd.Root()
 			root.DisableAutoGenTag = true
-			// The same pages whenever they are made; the date is of no use to a reader.
-			header := &doc.GenManHeader{Source: "bennu", Manual: "bennu", Date: &time.Time{}}
-			if err := doc.GenManTree(root, header, args[0]); err != nil {
+			if err := writePages(root, args[0]); err != nil {
 				return fmt.Errorf("cannot write the pages: %w", err)
 			}
 			return nil
 		},
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			return nil, cobra.ShellCompDirectiveFilterDirs
+		},
 	}
+}
+
+// writePages writes the pages of c and of what is below it.
+func writePages(c *cobra.Command, dir string) error {
+	for _, sub := range c.Commands() {
+		if sub.IsAvailableCommand() {
+			if err := writePages(sub, dir); err != nil {
+				return err
+			}
+		}
+	}
+	long := c.Long
+	defer func() { c.Long = long }()
+	// Four blanks keep the lines of a list as they are; two would run them together.
+	c.Long = strings.ReplaceAll(long, "\n  ", "\n    ")
+	var page bytes.Buffer
+	if err := doc.GenMan(c, &doc.GenManHeader{Source: "bennu", Manual: "bennu"}, &page); err != nil {
+		return err
+	}
+	name := strings.ReplaceAll(c.CommandPath(), " ", "-") + ".1"
+	return os.WriteFile(filepath.Join(dir, name), undated(page.Bytes()), 0o666)
+}
+
+// undated takes the date out of a page: the pages are the same whenever they are made,
+// and the day is of no use to a reader.
+func undated(page []byte) []byte {
+	head, rest, _ := bytes.Cut(page, []byte(".SH NAME"))
+	head = regexp.MustCompile(`(\.TH "[^"]*" "1") "[^"]*"`).ReplaceAll(head, []byte(`$1 ""`))
+	return slices.Concat(head, []byte(".SH NAME"), rest)
 }

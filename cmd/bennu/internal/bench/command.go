@@ -10,6 +10,8 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -31,12 +33,15 @@ func Command() *cobra.Command {
   bennu bench ws://127.0.0.1:4050/socket --phases load --load-connections 200 --load-outstanding 4
   bennu bench ws://127.0.0.1:4011/socket --phases broadcast,ahead --topic 'room:{c}-{t}' \
     --broadcast-topic room:all --broadcast-event bc --broadcast-payload '{"body":"{text}"}'`,
-		Args: cobra.ExactArgs(1),
+		Args: cli.One("the URL of a server, such as ws://127.0.0.1:4050/socket,"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return o.run(cmd.Context(), args[0], cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	o.flags(c)
+	for flag, values := range map[string][]cobra.Completion{"app": slices.Sorted(maps.Keys(apps)), "phases": phaseNames} {
+		_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)) // fails for no flag of this name
+	}
 	c.AddCommand(serverCommand())
 	return c
 }

@@ -15,8 +15,8 @@ import (
 func TestUsage(t *testing.T) {
 	const url = "ws://127.0.0.1:1/socket"
 	for args, want := range map[string]string{
-		"":                                   "accepts 1 arg(s), received 0",
-		url + " x":                           "accepts 1 arg(s), received 2",
+		"":                                   "the URL of a server, such as ws://127.0.0.1:4050/socket, is missing",
+		url + " x":                           `unexpected argument "x"`,
 		"ws://192.0.2.1/s":                   "add --i-own-the-target",
 		url + " --app chat":                  `--app "chat" is not known; use bench or demo`,
 		url + " --phases echo,dance":         `--phases has "dance"; the phases are connect, echo, load, broadcast, ahead, slow, reconnect`,

@@ -31,7 +31,7 @@ func (e Exit) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 type misuse struct{ error }
 
 // Usagef is the error of a command line that cannot be understood. It ends the command
-// with [Misuse], behind how the command is to be called.
+// with [Misuse], and tells where the flags are explained.
 func Usagef(format string, args ...any) error { return misuse{fmt.Errorf(format, args...)} }
 
 // Root makes the command "bennu" of commands, and adds "help" and "completion". It is
@@ -71,6 +71,9 @@ func strict(c *cobra.Command) {
 	if check == nil || c.HasSubCommands() && !c.Runnable() {
 		check = none
 	}
+	if c.Args == nil && !c.HasSubCommands() && c.ValidArgsFunction == nil {
+		c.ValidArgsFunction = cobra.NoFileCompletions
+	}
 	c.Args = func(c *cobra.Command, args []string) error {
 		if err := check(c, args); err != nil {
 			return mistake(err)
@@ -99,7 +102,10 @@ func helpCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, rest, err := cmd.Root().Find(args)
 			if err != nil || len(rest) > 0 {
-				return Usagef("there is no command %q", redact.Text(strings.Join(args, " ")))
+				if len(rest) == 0 {
+					rest = args
+				}
+				return mistake(unknown(c, strings.Join(args, " "), rest[0]))
 			}
 			c.InitDefaultHelpFlag()
 			return c.Help()
@@ -125,9 +131,40 @@ func none(c *cobra.Command, args []string) error {
 	case len(args) == 0:
 		return nil
 	case c.HasSubCommands():
-		return fmt.Errorf("there is no command %q", args[0])
+		return unknown(c, args[0], args[0])
 	}
-	return fmt.Errorf("unexpected argument %q", args[0]) // a URL that lost its flag may have a password
+	return unexpected(args[0])
+}
+
+// unexpected is the error of an argument too many. It may be a URL that lost its flag,
+// and have a password.
+func unexpected(arg string) error { return fmt.Errorf("unexpected argument %q", arg) }
+
+// unknown is the error of a command that does not exist below c.
+func unknown(c *cobra.Command, whole, word string) error {
+	c.SuggestionsMinimumDistance = 2
+	if near := c.SuggestionsFor(word); len(near) == 1 {
+		return fmt.Errorf("there is no command %q; is %q meant?", whole, near[0])
+	}
+	return fmt.Errorf("there is no command %q", whole)
+}
+
+// One lets a command have exactly one argument. What says which, as in "a NAME, such as chat".
+func One(what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return fmt.Errorf("%s is missing", what)
+		}
+		return AtMostOne(c, args)
+	}
+}
+
+// AtMostOne lets a command have one argument or none.
+func AtMostOne(_ *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return unexpected(args[1])
+	}
+	return nil
 }
 
 // Run runs root with args until it is done, when ctx ends at the latest, and returns
@@ -148,7 +185,14 @@ func Run(ctx context.Context, root *cobra.Command, args []string) int {
 	if !errors.As(err, &m) {
 		return Failed
 	}
-	fmt.Fprintf(errOut, "\n%s", c.UsageString())
+	switch {
+	case c.Name() == "help":
+		fmt.Fprintf(errOut, "\n%s", root.UsageString())
+	case c.Annotations[holder] != "":
+		fmt.Fprintf(errOut, "\n%s", c.UsageString())
+	default: // all the flags would hide what is said
+		fmt.Fprintf(errOut, "\"%s help%s\" lists the flags.\n", root.Name(), strings.TrimPrefix(c.CommandPath(), root.Name()))
+	}
 	return Misuse
 }
 

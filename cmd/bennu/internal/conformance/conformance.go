@@ -36,8 +36,10 @@ is it, and "make fixture" serves it.`,
   bennu conformance --run '^LP-' http://127.0.0.1:4011
   bennu conformance --json http://127.0.0.1:4011
   bennu conformance --list`,
-		Args: cobra.MaximumNArgs(1),
+		Args: cli.AtMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
+
+		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	c.Flags().StringVar(&f.pattern, "run", "", "run only cases whose id or description fits the `regexp`")
 	c.Flags().BoolVar(&f.json, "json", false, "print a JSON object for each case, one in a line")

@@ -48,21 +48,14 @@ arguments. Files are read again for each connection and join. No secret of a fil
   bennu connect wss://PROJECT.supabase.co/realtime/v1 --param-file apikey=anon.key \
       --topic realtime:lobby --join-file access_token=user.jwt --join '{"config":{"broadcast":{"self":true}}}' \
       --push 'broadcast {"type":"broadcast","event":"shout","payload":{"body":"hi"}}'`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return fmt.Errorf("one URL is wanted: ws://localhost:4000/socket")
-			}
-			return nil
-		},
+		Args: cli.One("the URL of a server, such as ws://localhost:4000/socket,"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			err := f.run(cmd, args[0])
 			var bad *misuse
 			if !errors.As(err, &bad) {
 				return err
 			}
-			// All the flags would hide what is said.
-			fmt.Fprintf(cmd.ErrOrStderr(), "bennu connect: %v\n\"bennu help connect\" lists the flags.\n", bad.error)
-			return cli.Exit(cli.Misuse)
+			return cli.Usagef("%w", bad.error)
 		},
 	}
 	o := c.Flags()

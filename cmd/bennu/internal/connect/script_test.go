@@ -171,8 +171,8 @@ func TestMisuse(t *testing.T) {
 		args []string
 		err  string
 	}{
-		{nil, "one URL is wanted"},
-		{[]string{"a", "b"}, "one URL is wanted"},
+		{nil, "the URL of a server, such as ws://localhost:4000/socket, is missing"},
+		{[]string{"a", "b"}, `unexpected argument "b"`},
 		{[]string{"localhost:4000"}, "the URL has the form ws://localhost:4000/socket"},
 		{[]string{"ftp://localhost/socket"}, "begins with ws, wss, http or https"},
 		{[]string{"ws://localhost/socket?token=sesame"}, "--param-file token=FILE"},

@@ -69,9 +69,11 @@ func (f *flags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err == nil && f.connections < bennu.Unlimited {
 		err = fmt.Errorf("--connections %d cannot be; use a number, or -1 for no limit of the demo's own", f.connections)
 	}
+	if _, _, addrErr := net.SplitHostPort(f.addr); err == nil && addrErr != nil {
+		err = fmt.Errorf("--addr %q is not host:port; 127.0.0.1:4000 would be", f.addr)
+	}
 	if err != nil {
-		fmt.Fprintf(stderr, "bennu demo: %v.\n", err)
-		return cli.Exit(cli.Misuse)
+		return cli.Usagef("%w", err)
 	}
 
 	ln, err := net.Listen("tcp", f.addr)
@@ -238,9 +240,7 @@ func pageURL(addr net.Addr) string {
 func explainListen(w io.Writer, addr string, err error) {
 	_, port, splitErr := net.SplitHostPort(addr)
 	switch {
-	case splitErr != nil:
-		fmt.Fprintf(w, "bennu demo: --addr %q is not host:port; 127.0.0.1:4000 would be.\n", addr)
-	case portTaken(err):
+	case splitErr == nil && portTaken(err):
 		fmt.Fprintf(w, "bennu demo: port %s is taken: another program serves on %s already.\n"+
 			"Stop that program, or use another port:  --addr %s\n", port, addr, nextAddr(addr))
 	default:

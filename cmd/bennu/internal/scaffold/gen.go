@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
 )
 
 // GenCommand is "bennu gen".
@@ -48,13 +50,16 @@ func genCommand(kind, what, long, example string) *cobra.Command {
 		Short:   "Add " + what + " to a program",
 		Long:    long,
 		Example: example,
-		Args:    cobra.ExactArgs(1),
+		Args:    cli.One("a NAME, such as chat_room,"),
 		RunE:    func(cmd *cobra.Command, args []string) error { return f.run(cmd.OutOrStdout(), args[0]) },
+
+		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	if kind == "channel" {
 		c.Flags().StringVar(&f.topic, "topic", "", "`pattern` of its topics (default NAME:*)")
 	}
 	c.Flags().StringVar(&f.dir, "dir", ".", "`directory` of the package that it becomes a part of")
+	_ = c.MarkFlagDirname("dir") // fails for no flag of this name
 	c.Flags().BoolVar(&f.force, "force", false, "overwrite files that exist")
 	return c
 }

@@ -1,11 +1,15 @@
 package scaffold
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -32,11 +36,14 @@ go.mod has a replace line that leads to the tree; --replace names another one.`,
 		Example: `  bennu new chat
   bennu new --module example.com/chat chat
   bennu new --replace ../bennu chat`,
-		Args: cobra.ExactArgs(1),
+		Args: cli.One("a NAME, such as chat,"),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd.OutOrStdout(), args[0]) },
+
+		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	c.Flags().StringVar(&f.module, "module", "", "`path` of the program's module (default the name)")
 	c.Flags().StringVar(&f.replace, "replace", "", "`directory` of a source tree of bennu that the program shall use")
+	_ = c.MarkFlagDirname("replace") // fails for no flag of this name
 	c.Flags().BoolVar(&f.force, "force", false, "overwrite files that exist")
 	return c
 }
@@ -53,8 +60,15 @@ type project struct {
 
 var (
 	binaryPattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,63}$`)
-	modulePattern = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._~-]*(/[A-Za-z0-9_][A-Za-z0-9._~-]*)*$`)
+	modulePattern = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9._~-]*[A-Za-z0-9_~-])?(/[A-Za-z0-9_]([A-Za-z0-9._~-]*[A-Za-z0-9_~-])?)*$`)
 )
+
+// reserved are the paths, or where they begin, that belong to Go: a program log would
+// not compile.
+var reserved = strings.Fields(`archive bufio builtin bytes cmd cmp compress container context crypto database
+	debug embed encoding errors expvar flag fmt go hash html image index internal io iter log main maps
+	math mime net os path plugin reflect regexp runtime slices sort std strconv strings structs sync
+	syscall testing text time unicode unique unsafe vendor weak`)
 
 func (f *newFlags) run(w io.Writer, dir string) error {
 	p := project{Binary: filepath.Base(dir), Module: f.module}
@@ -64,11 +78,18 @@ func (f *newFlags) run(w io.Writer, dir string) error {
 	if p.Module == "" {
 		p.Module = p.Binary
 	}
-	if !modulePattern.MatchString(p.Module) || p.Module == "std" || p.Module == "cmd" || p.Module == bennuPath {
+	if !modulePattern.MatchString(p.Module) || p.Module == bennuPath {
 		return cli.Usagef("%q cannot be the path of a module; example.com/chat could", redact.Text(p.Module))
 	}
-	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 && !f.force {
+	if first, _, _ := strings.Cut(p.Module, "/"); slices.Contains(reserved, first) {
+		return cli.Usagef("the path %q of the module belongs to Go; use another one, as in --module example.com/%s", p.Module, p.Binary)
+	}
+	entries, err := os.ReadDir(dir)
+	switch {
+	case err == nil && len(entries) > 0 && !f.force:
 		return fmt.Errorf("%s exists and is not empty, and nothing was written; --force writes into it", dir)
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%s cannot be the directory of a program: %w", dir, err)
 	}
 	src, err := findSource(f.replace)
 	if err != nil {

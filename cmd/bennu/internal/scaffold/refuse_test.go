@@ -3,6 +3,7 @@ package scaffold
 import (
 	"context"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime/debug"
 	"slices"
@@ -67,11 +68,15 @@ func TestRefused(t *testing.T) {
 		code  int
 		err   string
 	}{
-		{"new without a name", nil, []string{"new"}, cli.Misuse, "accepts 1 arg(s), received 0"},
+		{"new without a name", nil, []string{"new"}, cli.Misuse, "a NAME, such as chat, is missing"},
 		{"new with a bad name", nil, []string{"new", "9lives"}, cli.Misuse, `"9lives" cannot be a name`},
 		{"new with a dot", nil, []string{"new", "."}, cli.Misuse, `"." cannot be a name`},
 		{"new with a bad module", nil, []string{"new", "--module", "a b", "chat"}, cli.Misuse, `"a b" cannot be the path of a module`},
-		{"new as the standard library", nil, []string{"new", "std"}, cli.Misuse, `"std" cannot be the path of a module`},
+		{"new with a module that ends in a dot", nil, []string{"new", "--module", "a./b", "chat"}, cli.Misuse, `"a./b" cannot be the path of a module`},
+		{"new as the standard library", nil, []string{"new", "std"}, cli.Misuse, `the path "std" of the module belongs to Go; use another one, as in --module example.com/std`},
+		{"new as a package of Go", nil, []string{"new", "log"}, cli.Misuse, `the path "log" of the module belongs to Go`},
+		{"new as main", nil, []string{"new", "main"}, cli.Misuse, `the path "main" of the module belongs to Go`},
+		{"new in the place of a file", map[string]string{"chat": "x"}, []string{"new", "chat"}, cli.Failed, "chat cannot be the directory of a program"},
 		{"new as bennu", nil, []string{"new", "--module", bennuPath, "chat"}, cli.Misuse, "cannot be the path of a module"},
 		{"new where there is something", map[string]string{"chat/notes": "x"}, []string{"new", "chat"}, cli.Failed, "chat exists and is not empty, and nothing was written"},
 		{"new with no tree", map[string]string{"go.mod": mod}, []string{"new", "--replace", ".", "chat"}, cli.Misuse, "there is no go.mod of github.com/bennu-go/bennu"},
@@ -248,6 +253,19 @@ func TestReplacement(t *testing.T) {
 	for dir, want := range map[string]string{"/src/bennu": "/src/bennu", "/my src/bennu": `"/my src/bennu"`} {
 		if got := (source{dir: dir}).replacement(); got != want {
 			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
+
+// Go adds packages now and then.
+func TestReserved(t *testing.T) {
+	out, err := exec.Command("go", "list", "std").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path := range strings.FieldsSeq(string(out)) {
+		if first, _, _ := strings.Cut(path, "/"); !slices.Contains(reserved, first) {
+			t.Errorf("%s is missing", first)
 		}
 	}
 }

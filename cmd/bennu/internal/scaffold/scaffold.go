@@ -67,13 +67,26 @@ func write(files []file, force bool) error {
 			return err
 		}
 	}
+	flag := os.O_TRUNC
+	if !force {
+		flag = os.O_EXCL // one may have come meanwhile
+	}
 	for _, f := range files {
 		if err := os.MkdirAll(filepath.Dir(f.path), 0o777); err != nil {
 			return err
 		}
-		if err := os.WriteFile(f.path, f.text, 0o666); err != nil {
+		if err := writeFile(f, os.O_WRONLY|os.O_CREATE|flag); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func writeFile(f file, flag int) error {
+	w, err := os.OpenFile(f.path, flag, 0o666)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(f.text)
+	return errors.Join(err, w.Close())
 }

@@ -28,7 +28,7 @@ What is encrypted can only be shown with the secret.
 ` + secretOnly,
 		Example: `  bennu token inspect token.txt
   bennu token inspect --salt "user auth" --json < token.txt`,
-		Args: cobra.MaximumNArgs(1),
+		Args: cli.AtMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			now := time.Now()
 			keys, err := f.optional(now)

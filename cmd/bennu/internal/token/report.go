@@ -108,7 +108,7 @@ func span(d time.Duration) string {
 		size time.Duration
 	}{{"days", 24 * time.Hour}, {"hours", time.Hour}, {"minutes", time.Minute}} {
 		if d >= 2*u.size {
-			return fmt.Sprintf("%d %s", d/u.size, u.name)
+			return fmt.Sprintf("%d %s", d.Round(u.size)/u.size, u.name) // a day is not 23 hours because it has begun
 		}
 	}
 	return fmt.Sprintf("%d seconds", d/time.Second)

@@ -42,8 +42,10 @@ maps. Elixir programs often want atoms for the keys of maps: %{id: 42} is made b
 		Example: `  bennu token sign --salt "user auth" 42
   bennu token sign --salt "user auth" --atom-keys --max-age 1h '{"id": 42}'
   bennu token sign --salt "user auth" --encrypt --secret-file secret.txt < data.json`,
-		Args: cobra.MaximumNArgs(1),
+		Args: cli.AtMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
+
+		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	f.add(c)
 	c.Flags().StringVar(&f.maxAge, "max-age", "24h", "how `long` the token is good: 90s, 24h or infinity")

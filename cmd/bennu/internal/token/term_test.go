@@ -40,7 +40,8 @@ func TestTerms(t *testing.T) {
 
 func TestSpans(t *testing.T) {
 	for d, want := range map[time.Duration]string{
-		0: "0 seconds", 119 * time.Second: "119 seconds", 2 * time.Minute: "2 minutes", 47 * time.Hour: "47 hours", 48 * time.Hour: "2 days",
+		0: "0 seconds", 119 * time.Second: "119 seconds", 2 * time.Minute: "2 minutes", 47 * time.Hour: "47 hours", 24*time.Hour - time.Second: "24 hours",
+		90 * time.Minute: "90 minutes", 36*time.Hour + 40*time.Minute: "37 hours", 59 * time.Hour: "2 days", 61 * time.Hour: "3 days", 48 * time.Hour: "2 days",
 	} {
 		if got := span(d); got != want {
 			t.Errorf("%v: %s, want %s", d, got, want)

@@ -24,7 +24,7 @@ and the exit code is 1.
 ` + secretOnly,
 		Example: `  bennu token verify --salt "user auth" token.txt
   bennu token verify --salt "user auth" --secret-file new.txt --secret-file old.txt --json < token.txt`,
-		Args: cobra.MaximumNArgs(1),
+		Args: cli.AtMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var opts []phx.Option
 			if maxAge != "" {
