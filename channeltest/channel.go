@@ -149,11 +149,22 @@ func (ch *Channel) isEnd(event string) func(*entry) bool {
 func (ch *Channel) whatPush(events ...string) string {
 	switch len(events) {
 	case 0:
-		return "push on " + ch.topic
+		return "push on " + ch.place()
 	case 1:
-		return fmt.Sprintf("push %q on %s", events[0], ch.topic)
+		return fmt.Sprintf("push %q on %s", events[0], ch.place())
 	}
-	return fmt.Sprintf("push %q on %s", events, ch.topic)
+	return fmt.Sprintf("push %q on %s", events, ch.place())
+}
+
+// place is the topic, and whose it is where there are several clients.
+func (ch *Channel) place() string {
+	e := ch.client.endpoint
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.clients) == 1 {
+		return ch.topic
+	}
+	return ch.topic + " of " + ch.client.name
 }
 
 // whyOver says why nothing more comes from the channel, or nothing. The lock is held.

@@ -43,7 +43,7 @@ func Start(t testing.TB, e *bennu.Endpoint) *Endpoint {
 }
 
 // Mount makes an endpoint with users at /socket and starts it. A nil opts is the zero
-// EndpointOptions; without a Logger the log goes to the output of the test.
+// EndpointOptions; without a Logger warnings and errors go to the output of the test.
 func Mount(t testing.TB, users *bennu.SocketHandler, opts *bennu.EndpointOptions) *Endpoint {
 	t.Helper()
 	o := bennu.EndpointOptions{}
@@ -51,7 +51,7 @@ func Mount(t testing.TB, users *bennu.SocketHandler, opts *bennu.EndpointOptions
 		o = *opts
 	}
 	if o.Logger == nil {
-		o.Logger = slog.New(slog.NewTextHandler(t.Output(), nil))
+		o.Logger = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	}
 	e := bennu.NewEndpoint(&o)
 	e.Socket("/socket", users, nil)

@@ -33,7 +33,7 @@ func TestMessages(t *testing.T) {
 			ann.Push(t, "fail", nil).ExpectError(t)
 			e.Timeout = time.Millisecond
 			channeltest.ExpectPush[said](t, bob, "shouted")
-		}, `channeltest: want push "shouted" on room:1: it did not come within 1ms
+		}, `channeltest: want push "shouted" on room:1 of bob: it did not come within 1ms
 ` + asked + `	ann ->   room:1 #1 phx_join {"name":"ann"}
 	ann <- * room:1 reply to #1: ok {"name":"ann"}
 	bob ->   room:1 #1 phx_join {"name":"bob"}

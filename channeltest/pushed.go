@@ -80,7 +80,7 @@ func (p *Pushed) isReply(e *entry) bool {
 }
 
 func (p *Pushed) what() string {
-	return fmt.Sprintf("reply to %q on %s", p.sent.Event, p.ch.topic)
+	return fmt.Sprintf("reply to %q on %s", p.sent.Event, p.ch.place())
 }
 
 // whyNone says why there will be no reply. To what is sent after the end of the
