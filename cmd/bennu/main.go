@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -37,7 +38,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 
 // newRoot makes the command with all the others below it.
 func newRoot(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
-	return cli.Root(stdin, stdout, stderr,
+	root := cli.Root(stdin, stdout, stderr,
 		bench.Command(),
 		conformance.Command(),
 		connect.Command(),
@@ -48,4 +49,8 @@ func newRoot(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 		token.Command(),
 		versionCommand(),
 	)
+	info, _ := debug.ReadBuildInfo()
+	root.Version = version(info) // gives it the flag --version
+	root.SetVersionTemplate("{{.Version}}\n")
+	return root
 }

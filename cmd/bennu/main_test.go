@@ -59,6 +59,7 @@ func TestRun(t *testing.T) {
 		{[]string{"redis://u:sesame@here"}, cli.Misuse, "", `no command "redis://[FILTERED]@here"`},
 		{[]string{"--redis://u:sesame@here"}, cli.Misuse, "", "unknown flag: --redis://[FILTERED]@here"},
 		{[]string{"version"}, cli.OK, "bennu ", ""},
+		{[]string{"--version"}, cli.OK, "bennu ", ""},
 		{[]string{"completion"}, cli.Misuse, "", "bennu completion: a command is missing\n\nUsage:\n  bennu completion [command]"},
 		{[]string{"completion", "cmd"}, cli.Misuse, "", `bennu completion: there is no command "cmd"`},
 		{[]string{"man"}, cli.Misuse, "", "bennu man: a directory, such as ~/.local/share/man/man1, is missing\n\"bennu help man\" lists the flags.\n"},

@@ -108,6 +108,7 @@ func helpCommand() *cobra.Command {
 				return mistake(unknown(c, strings.Join(args, " "), rest[0]))
 			}
 			c.InitDefaultHelpFlag()
+			c.InitDefaultVersionFlag()
 			return c.Help()
 		},
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
