@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/internal/servetest"
 )
 
 // What hostile clients can do before and around the protocol. Each test has an
@@ -35,20 +36,7 @@ func listen(t *testing.T, options *bennu.EndpointOptions) (addr string) {
 	options.Logger, options.DrainTime = slog.New(slog.DiscardHandler), bennu.Unlimited
 	e := bennu.NewEndpoint(options)
 	e.Socket("/socket", &users, nil)
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	served := make(chan error, 1)
-	go func() { served <- e.Serve(ctx, ln) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-served; err != nil {
-			t.Errorf("Serve: %v", err)
-		}
-	})
-	return ln.Addr().String()
+	return servetest.Serve(t, e.Serve)
 }
 
 // upgrade opens a raw connection up to the end of the handshake.

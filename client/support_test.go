@@ -1,11 +1,8 @@
 package client_test
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"sync"
 	"testing"
@@ -13,6 +10,7 @@ import (
 
 	"github.com/bennu-go/bennu/client"
 	"github.com/bennu-go/bennu/conformance/fixture/app"
+	"github.com/bennu-go/bennu/internal/servetest"
 )
 
 // patience bounds every wait for what must come. It is no measure of speed.
@@ -46,21 +44,7 @@ func run(t *testing.T, modes []mode, f func(t *testing.T, m mode, url string)) {
 // the URL of its mount /socket.
 func startFixture(t *testing.T) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	endpoint := app.New(slog.New(slog.DiscardHandler))
-	go func() { done <- endpoint.Serve(ctx, ln) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, context.Canceled) {
-			t.Errorf("the fixture ended with: %v", err)
-		}
-	})
-	return "http://" + ln.Addr().String() + "/socket"
+	return "http://" + servetest.Serve(t, app.New(slog.New(slog.DiscardHandler)).Serve) + "/socket"
 }
 
 // httpClient is one of the test's own, without connections left at its end.

@@ -1,16 +1,13 @@
 package conformance_test
 
 import (
-	"context"
-	"errors"
 	"log/slog"
-	"net"
-	"net/http"
 	"testing"
 
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/conformance"
 	"github.com/bennu-go/bennu/conformance/fixture/app"
+	"github.com/bennu-go/bennu/internal/servetest"
 )
 
 // Every case runs against a server of its own, since the cases share their topics, and
@@ -37,20 +34,6 @@ func testFixture(t *testing.T, options bennu.EndpointOptions) {
 
 // serveFixture serves the fixture application until the test ends.
 func serveFixture(t *testing.T, options bennu.EndpointOptions) (target string) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	options.Logger = slog.New(slog.DiscardHandler)
-	endpoint := app.NewWith(options)
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- endpoint.Serve(ctx, ln) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, context.Canceled) {
-			t.Errorf("the server ended with: %v", err)
-		}
-	})
-	return ln.Addr().String()
+	return servetest.Serve(t, app.NewWith(options).Serve)
 }

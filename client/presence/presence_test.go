@@ -2,12 +2,9 @@ package presence
 
 import (
 	"bytes"
-	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -18,6 +15,7 @@ import (
 
 	"github.com/bennu-go/bennu/client"
 	"github.com/bennu-go/bennu/conformance/fixture/app"
+	"github.com/bennu-go/bennu/internal/servetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -165,26 +163,13 @@ func TestWhatDoesNotFit(t *testing.T) {
 
 // Against a real server, on all transports.
 func TestWithTheFixture(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	endpoint := app.New(slog.New(slog.DiscardHandler))
-	go func() { done <- endpoint.Serve(ctx, ln) }()
-	defer func() {
-		cancel()
-		if err := <-done; err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, context.Canceled) {
-			t.Error(err)
-		}
-	}()
+	addr := servetest.Serve(t, app.New(slog.New(slog.DiscardHandler)).Serve)
 	for _, transport := range []client.Transport{client.WebSocket, client.LongPoll} {
 		t.Run(transport.String(), func(t *testing.T) {
 			topic := "room:presence" + transport.String()
-			ada, adas := enter(t, ln.Addr().String(), transport, topic, "ada")
+			ada, adas := enter(t, addr, transport, topic, "ada")
 			eventually(t, "ada sees herself", func() bool { return len(adas.List()) == 1 })
-			bob, bobs := enter(t, ln.Addr().String(), transport, topic, "bob")
+			bob, bobs := enter(t, addr, transport, topic, "bob")
 			eventually(t, "both see both", func() bool { return len(adas.List()) == 2 && len(bobs.List()) == 2 })
 			if err := bob.Send("upd", nil); err != nil {
 				t.Fatal(err)

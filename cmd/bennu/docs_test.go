@@ -5,8 +5,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +17,7 @@ import (
 
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/conformance/fixture/app"
+	"github.com/bennu-go/bennu/internal/servetest"
 )
 
 // docsPage shows the commands. Behind a line <!-- help: bennu token --> it has what
@@ -98,8 +97,8 @@ func newShell(t *testing.T) *shell {
 	if err := os.Symlink(self, filepath.Join(s.bin, "bennu")); err != nil {
 		t.Fatal(err)
 	}
-	s.there["127.0.0.1:4011"] = serve(t, app.New(slog.New(slog.DiscardHandler)))
-	s.there["127.0.0.1:4012"] = serve(t, wrongServer())
+	s.there["127.0.0.1:4011"] = servetest.Serve(t, app.New(slog.New(slog.DiscardHandler)).Serve)
+	s.there["127.0.0.1:4012"] = servetest.Serve(t, wrongServer().Serve)
 	return s
 }
 
@@ -143,23 +142,4 @@ func wrongServer() *bennu.Endpoint {
 	endpoint := bennu.NewEndpoint(&bennu.EndpointOptions{Logger: slog.New(slog.DiscardHandler)})
 	endpoint.Socket("/socket", &s, nil)
 	return endpoint
-}
-
-// serve serves endpoint until the test ends.
-func serve(t *testing.T, endpoint *bennu.Endpoint) (addr string) {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- endpoint.Serve(ctx, ln) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, context.Canceled) {
-			t.Errorf("the server ended with: %v", err)
-		}
-	})
-	return ln.Addr().String()
 }

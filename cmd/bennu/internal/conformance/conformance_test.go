@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"strings"
 	"testing"
 
@@ -17,6 +16,7 @@ import (
 	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
 	wire "github.com/bennu-go/bennu/conformance"
 	"github.com/bennu-go/bennu/conformance/fixture/app"
+	"github.com/bennu-go/bennu/internal/servetest"
 )
 
 func TestMain(m *testing.M) {
@@ -26,20 +26,7 @@ func TestMain(m *testing.M) {
 // serve serves endpoint until the test ends.
 func serve(t *testing.T, endpoint *bennu.Endpoint) (url string) {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- endpoint.Serve(ctx, ln) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, context.Canceled) {
-			t.Errorf("the server ended with: %v", err)
-		}
-	})
-	return "http://" + ln.Addr().String()
+	return "http://" + servetest.Serve(t, endpoint.Serve)
 }
 
 func try(ctx context.Context, args ...string) (out, errOut string, code int) {
