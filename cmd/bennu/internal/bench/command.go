@@ -52,7 +52,7 @@ func (o *options) run(ctx context.Context, url string, stdout, stderr io.Writer)
 	}
 	t, err := parseTarget(ctx, url, o.foreign)
 	if err != nil {
-		return cli.Usagef("%v", err)
+		return err
 	}
 	r := &Report{
 		URL: t.url, App: o.appName, Start: time.Now().UTC().Format(time.RFC3339),

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"net"
+	"net/netip"
 	"os"
 	"runtime"
 	"strings"
@@ -80,5 +82,27 @@ func TestServerCommand(t *testing.T) {
 	root := cli.Root(strings.NewReader(""), &out, &errOut, Command())
 	if got := cli.Run(context.Background(), root, []string{"bench", "server", "--addr", "127.0.0.1:99999"}); got != cli.Failed || !strings.Contains(errOut.String(), "cannot serve on 127.0.0.1:99999") {
 		t.Errorf("exit code %d, stderr %q", got, errOut.String())
+	}
+}
+
+// What the server prints is taken by bench, wherever it listens.
+func TestReachable(t *testing.T) {
+	for addr, want := range map[string]string{
+		"0.0.0.0:4050": "127.0.0.1:4050", "[::]:4050": "127.0.0.1:4050", "127.0.0.2:4050": "127.0.0.2:4050", "[::1]:4050": "[::1]:4050",
+	} {
+		got := reachable(net.TCPAddrFromAddrPort(netip.MustParseAddrPort(addr)))
+		if _, err := parseTarget(context.Background(), "ws://"+got+"/socket", false); got != want || err != nil {
+			t.Errorf("%s: %s, %v, want %s", addr, got, err, want)
+		}
+	}
+}
+
+// A name that does not resolve is no mistake of the command line.
+func TestUnknownHost(t *testing.T) {
+	var out, errOut strings.Builder
+	root := cli.Root(strings.NewReader(""), &out, &errOut, Command())
+	code := cli.Run(context.Background(), root, []string{"bench", "ws://nobody.invalid/socket"})
+	if want := "bennu bench: the host nobody.invalid has no address\n"; code != cli.Failed || out.Len() > 0 || errOut.String() != want {
+		t.Errorf("exit code %d, stdout %q, stderr %q, want %q", code, out.String(), errOut.String(), want)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"net/netip"
 	"os"
 	"runtime/debug"
 
@@ -112,7 +113,7 @@ func (o *serverOptions) serve(ctx context.Context, stdout, stderr io.Writer) err
 	where := struct {
 		URL string `json:"url"`
 		PID int    `json:"pid"`
-	}{"ws://" + ln.Addr().String() + "/socket", os.Getpid()}
+	}{"ws://" + reachable(ln.Addr()) + "/socket", os.Getpid()}
 	if o.json {
 		err = json.NewEncoder(stdout).Encode(where)
 	} else {
@@ -132,4 +133,13 @@ func (o *serverOptions) serve(ctx context.Context, stdout, stderr io.Writer) err
 	_, err = fmt.Fprintf(stdout, "Garbage collection: %d cycles, %.2f s of CPU, pauses p50 %.0f µs, p99 %.0f µs, longest %.0f µs.\n",
 		c.Cycles, c.CPU, c.PauseP50, c.PauseP99, c.PauseMax)
 	return err
+}
+
+// reachable is the address at which this machine reaches a listener, which may listen on all.
+func reachable(addr net.Addr) string {
+	a, err := netip.ParseAddrPort(addr.String())
+	if err != nil || !a.Addr().IsUnspecified() {
+		return addr.String()
+	}
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), a.Port()).String()
 }

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+
+	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
 )
 
 // target is the server to measure.
@@ -18,22 +20,23 @@ type target struct {
 }
 
 // parseTarget reads a URL of a socket and looks its host up. Unless foreign is true, all
-// that the host stands for must be loopback addresses.
+// that the host stands for must be loopback addresses. Every error but that of looking up is
+// a misuse.
 func parseTarget(ctx context.Context, text string, foreign bool) (*target, error) {
 	const form = "it looks like ws://127.0.0.1:4000/socket"
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.Hostname() == "" {
-		return nil, fmt.Errorf("the URL cannot be read; %s", form)
+		return nil, cli.Usagef("the URL cannot be read; %s", form)
 	}
 	switch u.Scheme {
 	case "ws", "http":
 	case "wss", "https":
-		return nil, fmt.Errorf("TLS is not spoken here; give the address behind what ends TLS, %s", form)
+		return nil, cli.Usagef("TLS is not spoken here; give the address behind what ends TLS, %s", form)
 	default:
-		return nil, fmt.Errorf("the URL begins with %s://; %s", printable([]byte(u.Scheme)), form)
+		return nil, cli.Usagef("the URL begins with %s://; %s", printable([]byte(u.Scheme)), form)
 	}
 	if u.User != nil {
-		return nil, fmt.Errorf("the URL has a user, which WebSocket does not send; %s", form)
+		return nil, cli.Usagef("the URL has a user, which WebSocket does not send; %s", form)
 	}
 	port := u.Port()
 	if port == "" {
@@ -41,14 +44,14 @@ func parseTarget(ctx context.Context, text string, foreign bool) (*target, error
 	}
 	number, err := net.LookupPort("tcp", port)
 	if err != nil {
-		return nil, fmt.Errorf("the URL has the port %s, which cannot be; %s", printable([]byte(port)), form)
+		return nil, cli.Usagef("the URL has the port %s, which cannot be; %s", printable([]byte(port)), form)
 	}
 	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", u.Hostname())
 	if err != nil || len(addrs) == 0 {
 		return nil, fmt.Errorf("the host %s has no address", printable([]byte(u.Hostname())))
 	}
 	if a := elsewhere(addrs); a.IsValid() && !foreign {
-		return nil, fmt.Errorf("%s is not this machine (%s): a load test can take a server down; if it is yours, add --i-own-the-target", printable([]byte(u.Hostname())), a)
+		return nil, cli.Usagef("%s is not this machine (%s): a load test can take a server down; if it is yours, add --i-own-the-target", printable([]byte(u.Hostname())), a)
 	}
 	t := &target{addr: netip.AddrPortFrom(preferred(addrs), uint16(number)), host: u.Host}
 	path := strings.TrimRight(u.EscapedPath(), "/")
@@ -63,7 +66,7 @@ func parseTarget(ctx context.Context, text string, foreign bool) (*target, error
 		}
 		query += "vsn=2.0.0"
 	} else if vsn := u.Query().Get("vsn"); vsn != "2.0.0" {
-		return nil, fmt.Errorf("the URL asks for version %s of the protocol, and 2.0.0 is spoken here; leave vsn out", printable([]byte(vsn)))
+		return nil, cli.Usagef("the URL asks for version %s of the protocol, and 2.0.0 is spoken here; leave vsn out", printable([]byte(vsn)))
 	}
 	t.path = path + "?" + query
 	return t, nil
