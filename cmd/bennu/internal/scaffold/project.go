@@ -155,6 +155,9 @@ With a published version of bennu, remove that line and run  go get %s@latest
 `, filepath.Join(dir, "go.mod"), bennuPath, p.Replace, bennuPath)
 	}
 	fmt.Fprintf(w, "\nNext:\n\n  cd %s\n", dir)
+	if inWorkspace(dir) {
+		fmt.Fprint(w, "  go work use .             # a go.work above has other modules only\n")
+	}
 	if src.dir == "" {
 		fmt.Fprint(w, "  go mod tidy\n")
 	}
@@ -162,4 +165,21 @@ With a published version of bennu, remove that line and run  go get %s@latest
   go run .                  # http://127.0.0.1:4000
   bennu gen channel NAME    # another channel
 `)
+}
+
+// inWorkspace tells directories whose modules a go.work has to name before the go command
+// takes them.
+func inWorkspace(dir string) bool {
+	at, err := filepath.Abs(dir)
+	for err == nil && os.Getenv("GOWORK") != "off" {
+		if _, err := os.Stat(filepath.Join(at, "go.work")); err == nil {
+			return true
+		}
+		parent := filepath.Dir(at)
+		if parent == at {
+			return false
+		}
+		at = parent
+	}
+	return false
 }

@@ -88,6 +88,7 @@ func TestNew(t *testing.T) {
 	for what, change := range map[string][2]string{
 		"shout":    {`c.Broadcast("shout", in)`, `c.BroadcastFrom("shout", in)`},
 		"ping":     {"return in, nil", "in.Body += \"!\"\n\treturn in, nil"},
+		"tag":      {`json:"body"`, `json:"text"`},
 		"Validate": {"strings.TrimSpace(m.Body)", "strings.Trim(m.Body, \"x\")"},
 	} {
 		broken := strings.Replace(string(text), change[0], change[1], 1)
@@ -101,6 +102,26 @@ func TestNew(t *testing.T) {
 		cmd.Dir, cmd.Env = dir, offline()
 		if said, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(said), "--- FAIL") {
 			t.Errorf("the tests do not notice a broken %s: %v\n%s", what, err, said)
+		}
+	}
+}
+
+// Below a go.work the go command takes a module only when that has it.
+func TestNewInWorkspace(t *testing.T) {
+	parent := tree(t, map[string]string{"go.work": "go 1.26.0\n"})
+	t.Setenv("GOWORK", "off")
+	if out := must(t, parent, "new", "apart"); strings.Contains(out, "go work") {
+		t.Errorf("go.work is off, but it says\n%s", out)
+	}
+	t.Setenv("GOWORK", "")
+	if out := must(t, parent, "new", "chat"); !strings.Contains(out, "\n  go work use . ") {
+		t.Errorf("go.work is not mentioned:\n%s", out)
+	}
+	for _, args := range [][]string{{"work", "use", "."}, {"vet", "./..."}} {
+		cmd := exec.Command("go", args...)
+		cmd.Dir, cmd.Env = filepath.Join(parent, "chat"), append(offline(), "GOWORK=")
+		if said, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("go %q: %v\n%s", args, err, said)
 		}
 	}
 }
