@@ -228,11 +228,8 @@ func TestLeaveIsAnsweredByPhxCloseToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPeer(t)
 		s, c := p.dial(nil)
-		ch := s.Channel("a", nil)
 		go c.acceptJoin("a")
-		if _, err := ch.Join(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		ch := join(t, s, "a", nil)
 		go func() { c.push(c.expect("a", "phx_leave"), "a", "phx_close", "{}") }()
 		if err := ch.Leave(t.Context()); err != nil {
 			t.Error(err)

@@ -151,11 +151,8 @@ func TestPushBufferBytesAndReconnect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPeer(t)
 		s, c := p.dial(&client.Options{MaxBufferedBytes: 100})
-		ch := s.Channel("a", nil)
 		go c.acceptJoin("a")
-		if _, err := ch.Join(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		ch := join(t, s, "a", nil)
 		interrupted := make(chan error, 1)
 		go func() {
 			_, err := ch.Push(t.Context(), "sent", nil)
@@ -189,11 +186,8 @@ func TestUnmatchedReplies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPeer(t)
 		s, c := p.dial(nil)
-		ch := s.Channel("a", nil)
 		go c.acceptJoin("a")
-		if _, err := ch.Join(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		ch := join(t, s, "a", nil)
 		go func() {
 			m := c.expect("a", "e")
 			other := m

@@ -288,11 +288,8 @@ func TestCloseFlushesAndClosesNormally(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPeer(t)
 		s, c := p.dial(nil)
-		ch := s.Channel("a", nil)
 		go c.acceptJoin("a")
-		if _, err := ch.Join(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		ch := join(t, s, "a", nil)
 		const n = 500
 		for range n {
 			if err := ch.Send("e", nil); err != nil {
@@ -330,11 +327,8 @@ func TestCloseDoesNotWaitForADeafServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPeer(t)
 		s, c := p.dial(nil)
-		ch := s.Channel("a", nil)
 		go c.acceptJoin("a")
-		if _, err := ch.Join(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		ch := join(t, s, "a", nil)
 		for range 10 {
 			_ = ch.Send("e", nil) // a pipe holds nothing: the first one blocks
 		}
