@@ -19,7 +19,12 @@ type UpgradeError struct {
 }
 
 // Error implements error.
-func (e *UpgradeError) Error() string { return "the upgrade failed: " + e.Reason }
+func (e *UpgradeError) Error() string {
+	if e.Status == 404 {
+		return "the upgrade failed: " + e.Reason + "; there may be no socket at this path, as a rule it is /socket"
+	}
+	return "the upgrade failed: " + e.Reason
+}
 
 // Busy reports whether the server said to come again later.
 func (e *UpgradeError) Busy() bool { return e.Status == 503 || e.Status == 429 }

@@ -35,6 +35,7 @@ func TestHandshake(t *testing.T) {
 		"SSH-2.0-x\r\n": {0, `is no HTTP/1.1, it begins with "SSH-2.0-x`, false},
 		"HTTP/1.0 101 Switching Protocols\r\n\r\n": {0, "is no HTTP/1.1", false},
 		"HTTP/1.1 403 Forbidden\r\n\r\n":           {403, "the answer is 403 Forbidden", false},
+		"HTTP/1.1 404 Not Found\r\n\r\n":           {404, "the answer is 404 Not Found; there may be no socket at this path", false},
 		"HTTP/1.1 503 Service Unavailable\r\n\r\n": {503, "the answer is 503", true},
 		"HTTP/1.1 429\r\n\r\n":                     {429, "the answer is 429", true},
 		"HTTP/1.1 \r\n\r\n":                        {0, "the answer is ", false},
