@@ -1,5 +1,5 @@
-// Package bennu is Phoenix Channels for Go: clients connect over WebSocket, join
-// topics, and exchange messages with channels. It speaks the protocol of Phoenix,
+// Package bennu is Phoenix Channels for Go: clients connect over WebSocket or long
+// polling, join topics, and exchange messages with channels. It speaks the protocol of Phoenix,
 // so that every Phoenix client works with it unmodified.
 //
 // # A channel
