@@ -137,7 +137,8 @@ Add %s, with the keys of your tokens:
   }
   endpoint.Socket("/%s", new%sSocket(keys), %sSocketOptions())
 
-and its channels to new%sSocket. A token to try it with:
+and its channels to new%sSocket. These lines need the imports os and
+github.com/bennu-go/bennu/token. A token to try it with:
 
   bennu token sign --salt "%s socket" 42
 `, place("main.go", "where the endpoint is made"), n.Name, n.Upper, n.Lower, n.Upper, n.Name)
@@ -165,7 +166,11 @@ func tellModules(w io.Writer, kind string, mod module) {
 	switch {
 	case mod.path == bennuPath:
 	case mod.versions[bennuPath] == "":
-		fmt.Fprintf(w, "  go get %s@latest\n", bennuPath)
+		if src, err := findSource(""); err == nil && src.dir != "" { // there may be no version yet
+			fmt.Fprintf(w, "  go mod edit -replace '%s=%s'\n  go mod tidy\n", bennuPath, src.dir)
+		} else {
+			fmt.Fprintf(w, "  go get %s@latest\n", bennuPath)
+		}
 	case kind == "socket" && mod.versions["golang.org/x/crypto"] == "":
 		fmt.Fprint(w, "  go mod tidy      # package token needs golang.org/x/crypto\n")
 	}

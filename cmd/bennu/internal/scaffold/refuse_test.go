@@ -156,7 +156,7 @@ func TestForce(t *testing.T) {
 	if text, err := os.ReadFile(filepath.Join(dir, "room.go")); err != nil || !strings.Contains(string(text), "type room struct") {
 		t.Errorf("%s, %v", text, err)
 	}
-	for _, want := range []string{"Made room.go and room_test.go.\n", "Add where the socket handler gets its channels:\n", "  go get github.com/bennu-go/bennu@latest\n"} {
+	for _, want := range []string{"Made room.go and room_test.go.\n", "Add where the socket handler gets its channels:\n", "  go mod edit -replace 'github.com/bennu-go/bennu=", "'\n  go mod tidy\n  go test ./...\n"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("printed %q, want %q in it", out, want)
 		}

@@ -161,6 +161,9 @@ func TestGen(t *testing.T) {
 	edit(t, main, "return endpoint, nil", "before", "_ = here\n"+indented(t, socket, "Add to main.go, with the keys of your tokens:"))
 	edit(t, main, `"github.com/bennu-go/bennu/pubsub"`, "after", `"github.com/bennu-go/bennu/token"`)
 	tool(t, dir, "gofmt", "-w", ".")
+	if !strings.Contains(socket, "need the imports os and\ngithub.com/bennu-go/bennu/token.") {
+		t.Errorf("nothing is said of imports: %s", socket)
+	}
 	if !strings.Contains(socket, "\n  go mod tidy ") {
 		t.Errorf("nothing is said of the module that the token needs: %s", socket)
 	}
