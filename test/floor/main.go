@@ -21,8 +21,7 @@ func main() {
 	addr := flag.String("addr", "127.0.0.1:4020", "where to listen, an IPv4 address and a port")
 	gather := flag.Bool("gather", false, "write all frames of one read to a connection at once")
 	flag.Parse()
-	if err := serve(*addr, *gather); err != nil {
-		fmt.Fprintln(os.Stderr, "floor:", err)
-		os.Exit(1)
-	}
+	// It serves until it is killed or fails.
+	fmt.Fprintln(os.Stderr, "floor:", serve(*addr, *gather))
+	os.Exit(1)
 }
