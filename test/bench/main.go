@@ -77,17 +77,17 @@ func run(ctx context.Context, runs int, quick bool, sizes, out, keep, from strin
 	if err != nil {
 		return err
 	}
-	r, err := p.measure(ctx, b)
-	if err != nil {
-		return err
-	}
+	r, measureErr := p.measure(ctx, b)
 	text, err := json.MarshalIndent(r, "", "\t")
 	if err != nil {
-		return err
+		return errors.Join(measureErr, err)
 	}
 	if err := os.WriteFile(keep, append(text, '\n'), 0o644); err != nil {
-		return err
+		return errors.Join(measureErr, err)
 	}
 	fmt.Fprintln(os.Stderr, "what was measured is in", keep)
+	if measureErr != nil {
+		return measureErr
+	}
 	return r.write(out)
 }

@@ -57,7 +57,7 @@ type step struct {
 func (p *plan) steps() (all []step) {
 	for _, n := range p.sizes {
 		// Each connection shall have echoed once at least when memory is read.
-		echo := []string{"--echo-rate", fmt.Sprint(n / 2), "--echo-time", "3s"}
+		echo := []string{"--echo-rate", fmt.Sprint(n * 3 / 4), "--echo-time", "2s", "--load-time", "2s"}
 		tour := func(phases string) []string { return append([]string{"--phases", phases}, echo...) }
 		all = append(all,
 			step{floor, kindTour, n, tour("connect,load,broadcast")},
@@ -73,7 +73,7 @@ func (p *plan) steps() (all []step) {
 	slow := func(subscribers, readers string) []string {
 		return []string{"--phases", "slow", "--slow-subscribers", subscribers, "--slow-readers", readers}
 	}
-	many := []string{"--slow-payload", "100", "--slow-broadcasts", "2000", "--slow-ahead", "20"}
+	many := []string{"--slow-payload", "100", "--slow-broadcasts", "600", "--slow-ahead", "20"}
 	for _, t := range []target{polled, parked} {
 		all = append(all,
 			step{t, kindStorm, largest, []string{"--phases", "reconnect", "--at-once", fmt.Sprint(largest)}},
@@ -98,7 +98,7 @@ func (p *plan) measure(ctx context.Context, b *binaries) (*results, error) {
 				time.Since(began).Round(time.Second), i+1, p.runs, k+1, len(steps), s.target.Name, s.kind, s.size)
 			report, err := load(ctx, b, s.target, s.size, s.args...)
 			if err != nil {
-				return nil, err
+				return r, err
 			}
 			r.All = append(r.All, result{s.target.Name, s.kind, s.size, report})
 		}
