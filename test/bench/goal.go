@@ -27,8 +27,9 @@ var (
 	slowCPU      = figure{"200 subscribers of whom 20 do not read, 1 KB, 50 ahead, µs a delivery to the others", kindSlow, func(r *report) float64 { return cpu(r.Slow) }}
 	slowMB       = figure{"the same, memory grown, MB", kindSlow, func(r *report) float64 { return r.Slow.Grown / (1 << 20) }}
 	slowClosed   = figure{"the same, slow readers closed with 1013", kindSlow, func(r *report) float64 { return float64(r.Slow.Closed["1013"]) }}
-	slowOfCPU    = figure{"10,000 subscribers of whom 200 do not read, 20 ahead, µs a delivery to the others", kindSlowOf, func(r *report) float64 { return cpu(r.Slow) }}
+	slowOfCPU    = figure{"10,000 subscribers of whom 200 do not read, 8 KB, 20 ahead, µs a delivery to the others", kindSlowOf, func(r *report) float64 { return cpu(r.Slow) }}
 	slowOfMB     = figure{"the same, memory grown, MB", kindSlowOf, func(r *report) float64 { return r.Slow.Grown / (1 << 20) }}
+	slowOfClosed = figure{"the same, slow readers closed with 1013", kindSlowOf, func(r *report) float64 { return float64(r.Slow.Closed["1013"]) }}
 	slowNoCPU    = figure{"the same with everybody reading, µs a delivery", kindSlowNo, func(r *report) float64 { return cpu(r.Slow) }}
 	topicKB      = figure{"1,000,000 channels, 100 on each connection, KB a channel", kindTopics, func(r *report) float64 { return r.Memory.PerTopic / 1024 }}
 	deepCPU      = figure{"echo, 200 connections with 64 outstanding, so that replies are written together, µs", kindDeep, func(r *report) float64 { return cpu(r.Load) }}
@@ -67,7 +68,7 @@ type goal struct {
 var (
 	tourGoals = []goal{
 		{figure: idleKB, floor: floor.Name, most: 3, parked: 6, from: 10_000},
-		{figure: trafficKB, most: 4, from: 10_000},
+		{figure: trafficKB, most: 4, parked: 6, from: 10_000},
 		{figure: joinCPU, floor: floor.Name, most: 60},
 		{figure: echoCPU, floor: floor.Name, ratio: 1.2},
 		{figure: lone, floor: floor.Name, ratio: 1.25},

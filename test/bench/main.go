@@ -29,16 +29,17 @@ func main() {
 	out := flag.String("out", "docs", "the folder for the page and its pictures")
 	keep := flag.String("keep", "", "a file to keep what was measured in (default: in a new temporary folder)")
 	from := flag.String("from", "", "measure nothing: write the page from a file that -keep wrote")
+	only := flag.String("only", "", "measure the kinds of plan.go that begin so, for -keep: the page is not written")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *runs, *quick, *sizes, *out, *keep, *from); err != nil {
+	if err := run(ctx, *runs, *quick, *sizes, *out, *keep, *from, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, runs int, quick bool, sizes, out, keep, from string) error {
+func run(ctx context.Context, runs int, quick bool, sizes, out, keep, from, only string) error {
 	if from != "" {
 		text, err := os.ReadFile(from)
 		if err != nil {
@@ -53,7 +54,7 @@ func run(ctx context.Context, runs int, quick bool, sizes, out, keep, from strin
 	if runs < 1 {
 		return errors.New("-runs must be at least 1")
 	}
-	p := plan{runs: runs, extras: !quick}
+	p := plan{runs: runs, extras: !quick, only: only}
 	for size := range strings.SplitSeq(sizes, ",") {
 		n, err := strconv.Atoi(size)
 		if err != nil || n < 200 {
@@ -86,7 +87,7 @@ func run(ctx context.Context, runs int, quick bool, sizes, out, keep, from strin
 		return errors.Join(measureErr, err)
 	}
 	fmt.Fprintln(os.Stderr, "what was measured is in", keep)
-	if measureErr != nil {
+	if measureErr != nil || only != "" {
 		return measureErr
 	}
 	return r.write(out)

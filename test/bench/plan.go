@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -12,6 +14,7 @@ type plan struct {
 	runs   int
 	sizes  []int
 	extras bool
+	only   string // what begins the kinds to measure
 }
 
 // result is one run of the load program.
@@ -73,13 +76,16 @@ func (p *plan) steps() (all []step) {
 	slow := func(subscribers, readers string) []string {
 		return []string{"--phases", "slow", "--slow-subscribers", subscribers, "--slow-readers", readers}
 	}
-	many := []string{"--slow-payload", "100", "--slow-broadcasts", "600", "--slow-ahead", "20"}
+	// Enough for each to fill the kernel's buffers and then its queue.
+	many := []string{"--slow-payload", "8192", "--slow-broadcasts", "900", "--slow-ahead", "20"}
+	all = append(all,
+		step{polled, kindSlowOf, slowSize, append(slow(fmt.Sprint(slowSize), "200"), many...)},
+		step{polled, kindSlowNo, slowSize, append(slow(fmt.Sprint(slowSize), "0"), many...)},
+	)
 	for _, t := range []target{polled, parked} {
 		all = append(all,
 			step{t, kindStorm, largest, []string{"--phases", "reconnect", "--at-once", fmt.Sprint(largest)}},
 			step{t, kindSlow, 200, slow("200", "20")},
-			step{t, kindSlowOf, slowSize, append(slow(fmt.Sprint(slowSize), "200"), many...)},
-			step{t, kindSlowNo, slowSize, append(slow(fmt.Sprint(slowSize), "0"), many...)},
 			step{t, kindDeep, deepSize, []string{"--phases", "load", "--load-outstanding", "64"}},
 			step{t, kindMany, 1000, []string{"--phases", "broadcast,ahead", "--topics", "100"}},
 			step{t, kindTopics, topicsSize, []string{"--phases", "connect", "--topics", "100"}},
@@ -90,7 +96,7 @@ func (p *plan) steps() (all []step) {
 
 func (p *plan) measure(ctx context.Context, b *binaries) (*results, error) {
 	r := &results{Machine: thisMachine(), Runs: p.runs, Sizes: p.sizes}
-	steps := p.steps()
+	steps := slices.DeleteFunc(p.steps(), func(s step) bool { return !strings.HasPrefix(s.kind, p.only) })
 	began := time.Now()
 	for i := range p.runs {
 		for k, s := range steps {
