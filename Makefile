@@ -109,6 +109,10 @@ fuzz: ## run every fuzz target FUZZ times (1000000)
 full: ## the tests that have a small size for every day, at their full size
 	BENNU_FULL=1 go test -race -count=1 -timeout 30m -run 'Isolation|Churn' -v .
 
+.PHONY: parked
+parked: deps ## all tests with the other read engine alone, as on systems without epoll: 6 min
+	BENNU_REQUIRE_CLIENTS=1 BENNU_REQUIRE_PROXIES=1 BENNU_REQUIRE_REDIS=1 go test -tags noepoll -race -shuffle=on -count=1 -timeout $(TIMEOUT) ./...
+
 .PHONY: cycles
 cycles: ## a million connections made and closed at random moments with each engine: nothing left, nothing misdelivered; 6 min
 	BENNU_FULL=1 go test -count=1 -timeout 60m -run '^TestCycles$$' -v ./transport/websocket

@@ -1,3 +1,5 @@
+//go:build !noepoll
+
 package websocket
 
 // Polled counts the connections that the server's pollers know, and the pollers that

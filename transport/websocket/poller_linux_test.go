@@ -1,3 +1,5 @@
+//go:build !noepoll
+
 package websocket_test
 
 import (
