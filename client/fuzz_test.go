@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -59,8 +60,10 @@ func FuzzReceive(f *testing.F) {
 			_, err := ch.Join(context.Background())
 			joined <- err
 		}()
-		for ch.State() != StateJoining && ch.State() != StateClosed {
-			time.Sleep(time.Microsecond)
+		for end := time.Now().Add(time.Minute); ch.State() != StateJoining && ch.State() != StateClosed; runtime.Gosched() {
+			if time.Now().After(end) {
+				t.Fatal("the channel does not begin to join")
+			}
 		}
 		op := wire.Text
 		if binary {

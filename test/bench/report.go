@@ -15,25 +15,21 @@ type report struct {
 }
 
 type memory struct {
-	PerIdle      float64 `json:"server_rss_per_connection_idle_bytes"`
-	PerAfter     float64 `json:"server_rss_per_connection_after_traffic_bytes"`
-	PerTopic     float64 `json:"server_rss_per_joined_topic_idle_bytes"`
-	BenchPerIdle float64 `json:"bench_rss_per_connection_idle_bytes"`
+	PerIdle  float64 `json:"server_rss_per_connection_idle_bytes"`
+	PerAfter float64 `json:"server_rss_per_connection_after_traffic_bytes"`
+	PerTopic float64 `json:"server_rss_per_joined_topic_idle_bytes"`
 }
 
 type storm struct {
 	CPU     float64 `json:"server_cpu_us_per_op"`
 	Seconds float64 `json:"seconds"`
-	Joins   int     `json:"joins"`
 }
 
 type operation struct {
-	CPU       float64        `json:"server_cpu_us_per_op"`
-	BenchCPU  float64        `json:"bench_cpu_us_per_op"`
-	PerSecond float64        `json:"per_second"`
-	Last      *latency       `json:"latency_to_last"`
-	Closed    map[string]int `json:"slow_closed"`
-	Grown     float64        `json:"server_rss_grown_bytes"`
+	CPU    float64        `json:"server_cpu_us_per_op"`
+	Last   *latency       `json:"latency_to_last"`
+	Closed map[string]int `json:"slow_closed"`
+	Grown  float64        `json:"server_rss_grown_bytes"`
 }
 
 type latency struct {
