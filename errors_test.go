@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/internal/wstest"
 	"github.com/bennu-go/bennu/transport"
 )
@@ -86,7 +87,7 @@ func TestErrors(t *testing.T) {
 					c.Want("a", "echo", "{}", "ok", "{}")
 					c.Want("a", "phx_leave", "{}", "ok", "{}")
 				}
-				reason := await(t, by+": Terminate", ends)
+				reason := waittest.Next(t, by+": Terminate", ends)
 				switch {
 				case tc.code != 0 || tc.end != "":
 					if !errors.Is(reason, tc.err) {
@@ -175,7 +176,7 @@ func TestTerminateReasons(t *testing.T) {
 		c := wstest.Dial(t, s.url)
 		c.Join("a")
 		tc.do(c)
-		if err := await(t, name, ends); !tc.want(err) {
+		if err := waittest.Next(t, name, ends); !tc.want(err) {
 			t.Errorf("%s: Terminate was told %v", name, err)
 		}
 	}

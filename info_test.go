@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/internal/wstest"
 )
 
@@ -96,13 +97,13 @@ func TestChannelGo(t *testing.T) {
 	c.Expect(wstest.Refused(ref, ref, "refused", "no"))
 	joinRef := c.Push("a", "phx_join", "{}")
 	c.Expect(wstest.OK(joinRef, joinRef, "a"), wstest.V2(joinRef, "null", "a", "x", "{}"))
-	if got := await(t, "the goroutine of join", ran); got != "in join, pushing: <nil>" {
+	if got := waittest.Next(t, "the goroutine of join", ran); got != "in join, pushing: <nil>" {
 		t.Error(got)
 	}
 	c.Want("a", "wait", "{}", "ok", "{}")
 	c.Want("a", "phx_leave", "{}", "ok", "{}")
 	c.Event("a", "phx_close")
-	if got := await(t, "the end of the goroutine", ran); got != bennu.ErrLeft.Error() {
+	if got := waittest.Next(t, "the end of the goroutine", ran); got != bennu.ErrLeft.Error() {
 		t.Errorf("the context ended with %q", got)
 	}
 	eventually(t, "nothing runs", func() bool { return s.Stats().Callbacks == 0 })

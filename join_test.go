@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/internal/wstest"
 )
 
@@ -59,7 +60,7 @@ func TestJoinDeadline(t *testing.T) {
 	c.ReplyTo(beatRef)
 
 	g.open <- struct{}{}
-	if err := await(t, "Terminate of the late instance", g.ends); err != bennu.ErrJoinTimeout {
+	if err := waittest.Next(t, "Terminate of the late instance", g.ends); err != bennu.ErrJoinTimeout {
 		t.Errorf("Terminate was told %v", err)
 	}
 	c.Fence()
@@ -69,7 +70,7 @@ func TestJoinDeadline(t *testing.T) {
 
 	ref := c.Push("minds", "phx_join", "{}")
 	c.Expect(wstest.Refused(ref, ref, "minds", "join crashed"))
-	if err := await(t, "the end of the join's context", g.causes); err != bennu.ErrJoinTimeout {
+	if err := waittest.Next(t, "the end of the join's context", g.causes); err != bennu.ErrJoinTimeout {
 		t.Errorf("the join's context ended with %v", err)
 	}
 	c.Fence()
@@ -104,7 +105,7 @@ func TestPingWhileJoining(t *testing.T) {
 	join, joinRef := c.Frame("slow", "phx_join", "{}")
 	beat, beatRef := c.Frame("phoenix", "heartbeat", "{}")
 	c.Send(join, beat)
-	await(t, "the join", g.entered)
+	waittest.Next(t, "the join", g.entered)
 	c.Send(wstest.Ping("one"))
 	c.ExpectFrame(wstest.Frame{Op: wstest.OpPong, Payload: []byte("one")})
 	c.Send(wstest.Ping("two"))
@@ -129,7 +130,7 @@ func TestJoinHoldsFrames(t *testing.T) {
 		want = append(want, wstest.Reply(joinRef, ref, "slow", "ok", response))
 	}
 	c.Send(frames...)
-	await(t, "the join", g.entered)
+	waittest.Next(t, "the join", g.entered)
 	g.open <- struct{}{}
 	c.Expect(wstest.OK(joinRef, joinRef, "slow"))
 	c.Expect(want...)
@@ -142,20 +143,20 @@ func TestConnectionLostWhileJoining(t *testing.T) {
 	c := wstest.Dial(t, s.url)
 	c.Push("minds", "phx_join", "{}")
 	c.Push("minds", "phx_join", "{}")
-	await(t, "the join", g.entered)
+	waittest.Next(t, "the join", g.entered)
 	c.Abort()
-	if err := await(t, "the end of the join's context", g.causes); !errors.Is(err, bennu.ErrLost) {
+	if err := waittest.Next(t, "the end of the join's context", g.causes); !errors.Is(err, bennu.ErrLost) {
 		t.Errorf("the join's context ended with %v", err)
 	}
 
 	// One that does not mind its context finds the connection gone.
 	c = wstest.Dial(t, s.url)
 	c.Push("slow", "phx_join", "{}")
-	await(t, "the join", g.entered)
+	waittest.Next(t, "the join", g.entered)
 	c.Abort()
 	eventually(t, "the socket is gone", func() bool { return s.Stats().Sockets == 0 })
 	g.open <- struct{}{}
-	if err := await(t, "Terminate of the late instance", g.ends); !errors.Is(err, bennu.ErrLost) {
+	if err := waittest.Next(t, "Terminate of the late instance", g.ends); !errors.Is(err, bennu.ErrLost) {
 		t.Errorf("Terminate was told %v", err)
 	}
 }

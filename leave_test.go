@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/internal/wstest"
 )
 
@@ -116,16 +117,16 @@ func TestLeaveBehindHandler(t *testing.T) {
 		join, joinRef := c.Frame("a", "phx_join", "{}")
 		other, otherRef := c.Frame("b", "echo", "{}")
 		c.Send(wait, echo, leave, join, other)
-		await(t, "the handler", g.entered)
+		waittest.Next(t, "the handler", g.entered)
 		g.open <- struct{}{}
 		c.Expect(wstest.OK(old, waitRef, "a"), wstest.OK(old, echoRef, "a"), wstest.OK(old, leaveRef, "a"),
 			wstest.Closed(old, "a"), wstest.OK(joinRef, joinRef, "a"), wstest.OK(c.JoinRef("b"), otherRef, "b"))
-		if err := await(t, "Terminate", g.ends); err != bennu.ErrLeft {
+		if err := waittest.Next(t, "Terminate", g.ends); err != bennu.ErrLeft {
 			t.Fatalf("Terminate was told %v", err)
 		}
 		c.Want("a", "phx_leave", "{}", "ok", "{}")
 		c.Event("a", "phx_close")
-		await(t, "Terminate", g.ends)
+		waittest.Next(t, "Terminate", g.ends)
 	}
 	c.Fence()
 }
@@ -150,7 +151,7 @@ func TestLeaveTwice(t *testing.T) {
 		if m.Ref != end {
 			t.Fatalf("after two leaves: %v", m)
 		}
-		await(t, "Terminate", g.ends)
+		waittest.Next(t, "Terminate", g.ends)
 	}
 	if len(g.ends) > 0 {
 		t.Error("Terminate was called twice")
@@ -167,7 +168,7 @@ func TestLimitCountsLeaving(t *testing.T) {
 	a := c.Join("a")
 	c.Join("b")
 	c.Push("a", "hang", "{}")
-	await(t, "the handler", g.entered)
+	waittest.Next(t, "the handler", g.entered)
 	left := c.Push("a", "phx_leave", "{}")
 	ref := c.Push("c", "phx_join", "{}")
 	c.Expect(wstest.Refused(ref, ref, "c", "too many channels joined"))
@@ -192,7 +193,7 @@ func TestLeaveOfHangingHandler(t *testing.T) {
 	rejoin(t, c, "a", hang, echo)
 	c.Want("a", "echo", "{}", "ok", "{}")
 	g.open <- struct{}{}
-	if err := await(t, "Terminate", g.ends); err != bennu.ErrLeft {
+	if err := waittest.Next(t, "Terminate", g.ends); err != bennu.ErrLeft {
 		t.Errorf("Terminate was told %v", err)
 	}
 	c.Fence() // and neither the reply nor the push of the old handler is seen
@@ -208,20 +209,20 @@ func TestDuplicateJoinOfRunningHandler(t *testing.T) {
 		old := c.Join("a")
 		c.Push("a", "wait", "{}")
 		c.Push("a", "echo", "{}") // behind it in the mailbox
-		await(t, "the handler", g.entered)
+		waittest.Next(t, "the handler", g.entered)
 		ref := c.Push("a", "phx_join", "{}")
 		c.Expect(wstest.OK(ref, ref, "a"), wstest.Closed(old, "a"))
-		if err := await(t, "the end of the handler's context", g.causes); err != bennu.ErrDuplicateJoin {
+		if err := waittest.Next(t, "the end of the handler's context", g.causes); err != bennu.ErrDuplicateJoin {
 			t.Fatalf("the handler's context ended with %v", err)
 		}
-		if err := await(t, "Terminate", g.ends); err != bennu.ErrDuplicateJoin {
+		if err := waittest.Next(t, "Terminate", g.ends); err != bennu.ErrDuplicateJoin {
 			t.Fatalf("Terminate was told %v", err)
 		}
 		echoed := c.Push("a", "echo", "{}")
 		c.Expect(wstest.OK(ref, echoed, "a"))
 		c.Want("a", "phx_leave", "{}", "ok", "{}")
 		c.Event("a", "phx_close")
-		await(t, "Terminate", g.ends)
+		waittest.Next(t, "Terminate", g.ends)
 	}
 	c.Fence()
 }
@@ -233,12 +234,12 @@ func TestDuplicateJoinOfHangingHandler(t *testing.T) {
 	c := wstest.Dial(t, s.url)
 	old := c.Join("a")
 	c.Push("a", "hang", "{}")
-	await(t, "the handler", g.entered)
+	waittest.Next(t, "the handler", g.entered)
 	for range 3 {
 		ref := c.Push("a", "phx_join", "{}")
 		c.Expect(wstest.OK(ref, ref, "a"), wstest.Closed(old, "a"))
 		c.Push("a", "hang", "{}")
-		await(t, "the handler", g.entered)
+		waittest.Next(t, "the handler", g.entered)
 		old = ref
 	}
 	c.Fence()
@@ -246,7 +247,7 @@ func TestDuplicateJoinOfHangingHandler(t *testing.T) {
 		g.open <- struct{}{}
 	}
 	for range 3 {
-		await(t, "Terminate", g.ends)
+		waittest.Next(t, "Terminate", g.ends)
 	}
 	c.Fence()
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/internal/wstest"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/transport/longpoll"
@@ -162,7 +163,7 @@ func playLeave(t *testing.T, r *road, g *gates) {
 	joinRef := c.Join("a")
 	ref := c.Push("a", "phx_leave", "{}")
 	c.Expect(wstest.OK(joinRef, ref, "a"), wstest.Closed(joinRef, "a"))
-	if err := await(t, "Terminate", g.ends); err != bennu.ErrLeft {
+	if err := waittest.Next(t, "Terminate", g.ends); err != bennu.ErrLeft {
 		t.Errorf("Terminate was told %v", err)
 	}
 	if err := r.Broadcast("a", "news", nil); err != nil {
@@ -176,7 +177,7 @@ func playDuplicateJoin(t *testing.T, r *road, g *gates) {
 	old := c.Join("a")
 	ref := c.Push("a", "phx_join", "{}")
 	c.Expect(wstest.OK(ref, ref, "a"), wstest.Closed(old, "a"))
-	if err := await(t, "Terminate", g.ends); err != bennu.ErrDuplicateJoin {
+	if err := waittest.Next(t, "Terminate", g.ends); err != bennu.ErrDuplicateJoin {
 		t.Errorf("Terminate was told %v", err)
 	}
 	if err := r.Broadcast("a", "news", nil); err != nil {
@@ -209,7 +210,7 @@ func playDisconnect(t *testing.T, r *road, g *gates) {
 	if err := r.Disconnect("users:1"); err != nil {
 		t.Error(err)
 	}
-	if err := await(t, "Terminate", g.ends); err != bennu.ErrDisconnected {
+	if err := waittest.Next(t, "Terminate", g.ends); err != bennu.ErrDisconnected {
 		t.Errorf("Terminate was told %v", err)
 	}
 	r.ends(t, one, 1001)
@@ -222,7 +223,7 @@ func playShutdown(t *testing.T, r *road, g *gates) {
 	c := r.dial(t, "")
 	joinRef := c.Join("a")
 	ref := c.Push("a", "hang", "{}")
-	await(t, "the handler", g.entered)
+	waittest.Next(t, "the handler", g.entered)
 	polls := r.Stats().LongPoll.Polls
 	done := make(chan error, 2)
 	go func() {
@@ -251,11 +252,11 @@ func playShutdown(t *testing.T, r *road, g *gates) {
 		c.ExpectClose(1012)
 	}
 	for range 2 {
-		if err := await(t, "the end of Shutdown", done); err != nil {
+		if err := waittest.Next(t, "the end of Shutdown", done); err != nil {
 			t.Errorf("Shutdown: %v", err)
 		}
 	}
-	if err := await(t, "Terminate", g.ends); err != bennu.ErrDraining {
+	if err := waittest.Next(t, "Terminate", g.ends); err != bennu.ErrDraining {
 		t.Errorf("Terminate was told %v", err)
 	}
 }
@@ -280,7 +281,7 @@ func playSlowConsumer(t *testing.T, r *road, g *gates) {
 		}
 		bystander.Expect(wstest.Broadcast("a", "n", fmt.Sprintf(`{"filler":"%s","n":%d}`, filler, sent)))
 	}
-	if err := await(t, "Terminate", g.ends); err != bennu.ErrSlowConsumer {
+	if err := waittest.Next(t, "Terminate", g.ends); err != bennu.ErrSlowConsumer {
 		t.Errorf("Terminate was told %v", err)
 	}
 	if code, got := slow.DrainToClose(); r.transport == "websocket" && code != 1013 {
@@ -351,5 +352,5 @@ func TestShutdownFreesPolls(t *testing.T) {
 	if _, before := c.DrainToClose(); len(before) > 0 {
 		t.Errorf("before the end: %v", before)
 	}
-	await(t, "the end of Shutdown", done)
+	waittest.Next(t, "the end of Shutdown", done)
 }

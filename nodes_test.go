@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/internal/wstest"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/pubsub/pubsubtest"
@@ -58,14 +59,14 @@ func TestNodes(t *testing.T) {
 	if err := a.Broadcast("news", "extra", map[string]int{"n": 2}); err != nil {
 		t.Error(err)
 	}
-	if m := await(t, "the other node hears a broadcast", heard); m.Event != "extra" || string(m.Payload.Data) != `{"n":2}` {
+	if m := waittest.Next(t, "the other node hears a broadcast", heard); m.Event != "extra" || string(m.Payload.Data) != `{"n":2}` {
 		t.Errorf("heard %+v", m)
 	}
 	if err := a.Disconnect("user:1"); err != nil {
 		t.Error(err)
 	}
 	for _, n := range []*node{a, b} {
-		if reason := await(t, "the connection of another node is closed by its id", n.ended); !errors.Is(reason, bennu.ErrDisconnected) {
+		if reason := waittest.Next(t, "the connection of another node is closed by its id", n.ended); !errors.Is(reason, bennu.ErrDisconnected) {
 			t.Errorf("reason %v", reason)
 		}
 	}
@@ -93,7 +94,7 @@ func TestGap(t *testing.T) {
 				return
 			}
 			c.Expect(fmt.Sprintf(`[%s,%s,"room:1","phx_error",{"reason":"channel_crash"}]`, ref, ref))
-			if reason := await(t, "the channel ends", a.ended); !errors.Is(reason, bennu.ErrGap) {
+			if reason := waittest.Next(t, "the channel ends", a.ended); !errors.Is(reason, bennu.ErrGap) {
 				t.Errorf("reason %v", reason)
 			}
 			if s := a.Stats(); s.Gaps != 1 || s.Crashes != 0 || s.PubSub.Gaps != 1 {
@@ -134,7 +135,7 @@ func TestUnsound(t *testing.T) {
 		t.Error(err)
 	}
 	c.Expect(`[null,null,"room:1","good",{}]`)
-	if m := await(t, "the good one is heard", heard); m.Event != "good" {
+	if m := waittest.Next(t, "the good one is heard", heard); m.Event != "good" {
 		t.Errorf("heard %+v", m)
 	}
 	if n := a.Stats().Unsound; n != int64(len(bad)) {

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/internal/wstest"
 	"github.com/bennu-go/bennu/transport/websocket"
 	"github.com/bennu-go/bennu/wire"
@@ -200,7 +201,7 @@ func TestMiddleware(t *testing.T) {
 	c.Want("a", "forbidden", `{}`, "error", `{"reason":"forbidden"}`)
 	var got []string
 	for range 7 {
-		got = append(got, await(t, "a line of the middleware", log))
+		got = append(got, waittest.Next(t, "a line of the middleware", log))
 	}
 	if want := "[outer join inner join inner joined outer joined outer echo inner echo outer forbidden]"; fmt.Sprint(got) != want {
 		t.Errorf("got  %v\nwant %s", got, want)

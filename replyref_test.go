@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/internal/wstest"
 )
 
@@ -26,7 +27,7 @@ func TestReplyRef(t *testing.T) {
 	joinRef := c.Join("a")
 
 	ref := c.Push("a", "later", "{}")
-	r := await(t, "the ref", refs)
+	r := waittest.Next(t, "the ref", refs)
 	echoed := c.Push("a", "echo", "{}")
 	c.Expect(wstest.OK(joinRef, echoed, "a"))
 	for _, tc := range []struct {
@@ -62,7 +63,7 @@ func TestReplyRef(t *testing.T) {
 	}
 
 	c.Send(wstest.Text(`[null,null,"a","later",{}]`))
-	if err := await(t, "the ref", refs).Reply(nil); !errors.Is(err, bennu.ErrNoRef) {
+	if err := waittest.Next(t, "the ref", refs).Reply(nil); !errors.Is(err, bennu.ErrNoRef) {
 		t.Errorf("reply to a message without ref: %v", err)
 	}
 	c.Fence()
@@ -94,7 +95,7 @@ func TestReplyRefElsewhere(t *testing.T) {
 	c := wstest.Dial(t, s.url)
 	c.Join("a")
 	for range 4 {
-		if r := await(t, "a callback", found); r != nil {
+		if r := waittest.Next(t, "a callback", found); r != nil {
 			t.Errorf("found %+v", r)
 		}
 	}

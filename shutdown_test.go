@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/internal/wstest"
 	"github.com/bennu-go/bennu/pubsub"
 )
@@ -45,7 +46,7 @@ func TestShutdownDrains(t *testing.T) {
 		c.ExpectClose(1012)
 	}
 	for range 10 {
-		if err := await(t, "Terminate", g.ends); err != bennu.ErrDraining {
+		if err := waittest.Next(t, "Terminate", g.ends); err != bennu.ErrDraining {
 			t.Errorf("Terminate was told %v", err)
 		}
 	}
@@ -86,7 +87,7 @@ func TestShutdownAnswersFirst(t *testing.T) {
 	hang, hangRef := c.Frame("a", "hang", "{}")
 	echo, echoRef := c.Frame("a", "echo", "{}")
 	c.Send(hang, echo)
-	await(t, "the handler", g.entered)
+	waittest.Next(t, "the handler", g.entered)
 	c.Fence() // so the echo is in the mailbox
 
 	done := make(chan error, 1)
@@ -110,7 +111,7 @@ func TestShutdownAnswersFirst(t *testing.T) {
 	g.open <- struct{}{}
 	c.Expect(wstest.V2(joinRef, "null", "a", "too late", "{}"), wstest.OK(joinRef, hangRef, "a"), wstest.OK(joinRef, echoRef, "a"))
 	c.ExpectClose(1012)
-	if err := await(t, "the end of Shutdown", done); err != nil {
+	if err := waittest.Next(t, "the end of Shutdown", done); err != nil {
 		t.Errorf("Shutdown: %v", err)
 	}
 }
@@ -181,11 +182,11 @@ func TestShutdownNamesStuck(t *testing.T) {
 			switch event {
 			case "join":
 				c.Push("stuck:1", "phx_join", "{}")
-				await(t, "the callback", entered)
+				waittest.Next(t, "the callback", entered)
 			case "hang":
 				c.Join("stuck:1")
 				c.Push("stuck:1", "hang", "{}")
-				await(t, "the callback", entered)
+				waittest.Next(t, "the callback", entered)
 			default:
 				c.Join("stuck:1")
 			}
@@ -219,7 +220,7 @@ func TestShutdownEndsSubscriptions(t *testing.T) {
 	if err := b.Broadcast("news", "one", nil); err != nil {
 		t.Error(err)
 	}
-	if m := await(t, "a broadcast of the other endpoint", heard); m.Event != "one" {
+	if m := waittest.Next(t, "a broadcast of the other endpoint", heard); m.Event != "one" {
 		t.Errorf("heard %+v", m)
 	}
 	a.shut(t)
@@ -263,7 +264,7 @@ func TestServe(t *testing.T) {
 	http.DefaultClient.CloseIdleConnections()
 	cancel()
 	c.ExpectClose(1012)
-	if err := await(t, "the end of Serve", served); err != nil {
+	if err := waittest.Next(t, "the end of Serve", served); err != nil {
 		t.Errorf("Serve: %v", err)
 	}
 	if nc, err := net.Dial("tcp", ln.Addr().String()); err == nil {
@@ -291,7 +292,7 @@ func TestWatchdog(t *testing.T) {
 	c := wstest.Dial(t, s.url)
 	c.Join("a")
 	c.Push("a", "hang", "{}")
-	await(t, "the handler", g.entered)
+	waittest.Next(t, "the handler", g.entered)
 	ref := c.Push("a", "phx_join", "{}")
 	c.ReplyTo(ref)
 	const message = "callback runs on after its channel ended"

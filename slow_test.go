@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/internal/wstest"
 	"github.com/bennu-go/bennu/transport/websocket"
 )
@@ -77,7 +78,7 @@ func TestMailboxFullOverTCP(t *testing.T) {
 		want = append(want, wstest.Reply(joinRef, ref, "a", "ok", payload))
 	}
 	c.Send(frames...)
-	await(t, "the handler", g.entered)
+	waittest.Next(t, "the handler", g.entered)
 	for range 100 {
 		other.Want("a", "echo", "{}", "ok", "{}")
 	}

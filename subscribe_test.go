@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/internal/waittest"
 )
 
 // TestEndpointSubscribe hears a topic, one broadcast at a time and in order, past a
@@ -34,7 +35,7 @@ func TestEndpointSubscribe(t *testing.T) {
 		}
 	}
 	for _, want := range []string{"one", "two", "three"} {
-		b := await(t, want, heard)
+		b := waittest.Next(t, want, heard)
 		if b.Event != want || b.Topic != "news" || b.Missed != 0 || string(b.Payload.Data) != fmt.Sprintf(`{"i":%d}`, slices.Index(events, want)) {
 			t.Errorf("heard %+v, want %s", b, want)
 		}
@@ -73,7 +74,7 @@ func TestEndpointSubscribeMissed(t *testing.T) {
 		}
 	}
 	broadcast("first")
-	await(t, "the first", entered)
+	waittest.Next(t, "the first", entered)
 	for i := range 1024 + 7 {
 		broadcast(fmt.Sprint(i))
 	}
@@ -81,14 +82,14 @@ func TestEndpointSubscribeMissed(t *testing.T) {
 		t.Errorf("%d counted as missed, want 7", n)
 	}
 	close(open)
-	await(t, "the first", heard)
+	waittest.Next(t, "the first", heard)
 	for i := range 1024 {
-		if b := await(t, "the next", heard); b.Event != fmt.Sprint(i) || b.Missed != 0 {
+		if b := waittest.Next(t, "the next", heard); b.Event != fmt.Sprint(i) || b.Missed != 0 {
 			t.Fatalf("heard %+v, want %d", b, i)
 		}
 	}
 	broadcast("last")
-	if b := await(t, "the last", heard); b.Event != "last" || b.Missed != 7 {
+	if b := waittest.Next(t, "the last", heard); b.Event != "last" || b.Missed != 7 {
 		t.Errorf("heard %+v, want 7 missed", b)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/internal/wstest"
 )
 
@@ -28,28 +29,7 @@ func sized(small, large int) int {
 	return small
 }
 
-// eventually polls until ok. It makes no claim on how long that takes.
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(wstest.Patience); !ok(); {
-		if time.Now().After(end) {
-			t.Fatalf("never happened: %s", what)
-		}
-		time.Sleep(time.Millisecond)
-	}
-}
-
-// await waits for a channel to be closed or to have a value.
-func await[T any](t testing.TB, what string, ch <-chan T) T {
-	t.Helper()
-	select {
-	case v := <-ch:
-		return v
-	case <-time.After(wstest.Patience):
-		t.Fatalf("never happened: %s", what)
-		panic("unreachable")
-	}
-}
+var eventually = waittest.Until
 
 // logbook is a slog.Handler that keeps its lines.
 type logbook struct {

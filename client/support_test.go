@@ -11,10 +11,10 @@ import (
 	"github.com/bennu-go/bennu/client"
 	"github.com/bennu-go/bennu/conformance/fixture/app"
 	"github.com/bennu-go/bennu/internal/servetest"
+	"github.com/bennu-go/bennu/internal/waittest"
 )
 
-// patience bounds every wait for what must come. It is no measure of speed.
-const patience = 30 * time.Second
+const patience = waittest.Patience
 
 // mode is a way to talk to a server.
 type mode struct {
@@ -123,15 +123,7 @@ func next[T any](t *testing.T, what string, from <-chan T) T {
 	}
 }
 
-// eventually waits until ok holds.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("not in time: %s", what)
-		}
-	}
-}
+var eventually = waittest.Until
 
 // object is a JSON object.
 type object = map[string]any

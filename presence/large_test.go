@@ -14,11 +14,12 @@ import (
 	"github.com/gobwas/ws/wsutil"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/presence"
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-const patience = 20 * time.Second
+const patience = waittest.Patience
 
 // The topic gets small again while a client is pushed its sample, and after that the
 // client is sent diffs: it needs the whole list.

@@ -3,7 +3,7 @@ package tracker
 import (
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/bennu-go/bennu/internal/waittest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { waittest.Main(m) }

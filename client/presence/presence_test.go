@@ -11,14 +11,13 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/bennu-go/bennu/client"
 	"github.com/bennu-go/bennu/conformance/fixture/app"
 	"github.com/bennu-go/bennu/internal/servetest"
+	"github.com/bennu-go/bennu/internal/waittest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { waittest.Main(m) }
 
 type online struct {
 	Name string `json:"name"`
@@ -214,11 +213,4 @@ func enter(t *testing.T, addr string, transport client.Transport, topic, key str
 	return ch, p
 }
 
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(30 * time.Second); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("not in time: %s", what)
-		}
-	}
-}
+var eventually = waittest.Until

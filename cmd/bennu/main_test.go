@@ -12,9 +12,9 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
-	"go.uber.org/goleak"
 
 	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
+	"github.com/bennu-go/bennu/internal/waittest"
 )
 
 // No test may leave a goroutine behind, and none is told of the machine's own nodes.
@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 	for _, name := range []string{"BENNU_PUBSUB", "BENNU_SECRET"} {
 		os.Unsetenv(name)
 	}
-	goleak.VerifyTestMain(m)
+	waittest.Main(m)
 }
 
 // try runs the command and returns what it printed and its exit code.

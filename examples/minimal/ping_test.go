@@ -3,13 +3,12 @@ package main
 import (
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/channeltest"
+	"github.com/bennu-go/bennu/internal/waittest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { waittest.Main(m) }
 
 func TestPing(t *testing.T) {
 	endpoint := channeltest.Start(t, newEndpoint())

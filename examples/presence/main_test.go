@@ -7,13 +7,12 @@ import (
 	"strings"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/channeltest"
+	"github.com/bennu-go/bennu/internal/waittest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { waittest.Main(m) }
 
 func start(t *testing.T) *channeltest.Endpoint {
 	t.Helper()

@@ -13,10 +13,12 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/bennu-go/bennu/internal/waittest"
 )
 
 // Patience bounds every wait for what must come. It is no measure of speed.
-const Patience = 30 * time.Second
+const Patience = waittest.Patience
 
 // Build compiles a program of this module, such as
 // "github.com/bennu-go/bennu/cmd/bennu", and returns where it is.

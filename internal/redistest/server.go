@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu/internal/testport"
+	"github.com/bennu-go/bennu/internal/waittest"
 )
 
 // Require names the environment variable that says that the tests must run; without it
@@ -22,7 +23,7 @@ const Require = "BENNU_REQUIRE_REDIS"
 
 // Patience is how long a test waits for what must come, on a machine that has other
 // things to do.
-const Patience = 30 * time.Second
+const Patience = waittest.Patience
 
 // Need skips or fails the test if Redis is not installed.
 func Need(t testing.TB) {

@@ -6,12 +6,11 @@ import (
 	"net"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"github.com/bennu-go/bennu/internal/servetest"
+	"github.com/bennu-go/bennu/internal/waittest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { waittest.Main(m) }
 
 // recorder is a test that may fail.
 type recorder struct {

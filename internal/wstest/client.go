@@ -21,10 +21,12 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/bennu-go/bennu/internal/waittest"
 )
 
 // Patience bounds every wait for what must come. It is no measure of speed.
-const Patience = 20 * time.Second
+const Patience = waittest.Patience
 
 // Client is one connection.
 type Client struct {

@@ -9,15 +9,15 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
-	"go.uber.org/goleak"
 
 	"github.com/bennu-go/bennu/internal/testport"
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/pubsub/internal/cluster"
 	"github.com/bennu-go/bennu/pubsub/pubsubtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { waittest.Main(m) }
 
 var quiet = slog.New(slog.DiscardHandler)
 
@@ -116,10 +116,7 @@ func (c *embeddedNodes) node(t testing.TB, name string) pubsub.Adapter {
 	return e
 }
 
-func eventually(t testing.TB, law string, ok func() bool) {
-	t.Helper()
-	pubsubtest.Eventually(t, law, ok)
-}
+var eventually = waittest.Until
 
 // inbox is a subscriber that counts.
 type inbox struct {

@@ -3,10 +3,10 @@ package pubsubtest
 import (
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/bennu-go/bennu/internal/waittest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { waittest.Main(m) }
 
 func TestMemory(t *testing.T) {
 	Run(t, func(*testing.T) *Cluster {

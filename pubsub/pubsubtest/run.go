@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/pubsub"
 )
 
@@ -31,7 +32,7 @@ type Cluster struct {
 }
 
 // Patience is how long the suite waits for what must happen.
-const Patience = 30 * time.Second
+const Patience = waittest.Patience
 
 // Run tests an adapter. The function makes a new Cluster for each test.
 func Run(t *testing.T, newCluster func(t *testing.T) *Cluster) {

@@ -3,10 +3,10 @@ package clients
 import (
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/bennu-go/bennu/internal/waittest"
 )
 
 // No test may leave a goroutine behind.
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m)
+	waittest.Main(m)
 }

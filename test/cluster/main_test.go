@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
+	"github.com/bennu-go/bennu/internal/waittest"
 )
 
 // full says that tests run at their full size. Only then are times asserted: it is run
@@ -26,9 +26,7 @@ func sized[T any](small, large T) T {
 	return small
 }
 
-// patience bounds every wait for what must come. It is no measure of speed: several
-// clusters start at one time, on a machine with other things to do.
-const patience = time.Minute
+const patience = waittest.Patience
 
 // No test may leave a goroutine behind. The same program is also each node and each
 // NATS server.
@@ -40,7 +38,7 @@ func TestMain(m *testing.M) {
 		if err := flag.Set("test.parallel", sized("6", "1")); err != nil {
 			panic(err)
 		}
-		goleak.VerifyTestMain(m)
+		waittest.Main(m)
 	case roleNode:
 		os.Exit(play(runNode))
 	case roleNATS:
@@ -51,13 +49,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// eventually polls until ok. It makes no claim on how long that takes.
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	if !within(patience, ok) {
-		t.Fatalf("never happened: %s", what)
-	}
-}
+var eventually = waittest.Until
 
 // within polls until ok, for a time.
 func within(d time.Duration, ok func() bool) bool {

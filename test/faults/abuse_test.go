@@ -85,7 +85,7 @@ func TestLongPollAbuse(t *testing.T) {
 		t.Errorf("%d bad bodies counted, want %d", stats.BadBodies, want)
 	}
 	if full {
-		eventuallyIn(t, 3*abuseWindow+wstest.Patience, "no session is left", func() bool { return s.left() == "" })
+		eventually(t, "no session is left", func() bool { return s.left() == "" })
 	}
 }
 

@@ -11,9 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
-	"github.com/bennu-go/bennu/internal/wstest"
+	"github.com/bennu-go/bennu/internal/waittest"
 )
 
 // full says that tests run at their full size. Only then are times asserted: it is run
@@ -34,24 +32,10 @@ func TestMain(m *testing.M) {
 	if form := os.Getenv(secretServerEnv); form != "" {
 		os.Exit(runSecretServer(form))
 	}
-	goleak.VerifyTestMain(m)
+	waittest.Main(m)
 }
 
-// eventually polls until ok. It makes no claim on how long that takes.
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	eventuallyIn(t, wstest.Patience, what, ok)
-}
-
-func eventuallyIn(t testing.TB, patience time.Duration, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !ok(); {
-		if time.Now().After(end) {
-			t.Fatalf("never happened: %s", what)
-		}
-		time.Sleep(2 * time.Millisecond)
-	}
-}
+var eventually = waittest.Until
 
 // percentile is that of a list, which it sorts; 0 of none.
 func percentile(list []time.Duration, p float64) time.Duration {

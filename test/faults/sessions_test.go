@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu"
-	"github.com/bennu-go/bennu/internal/wstest"
 	"github.com/bennu-go/bennu/transport/longpoll"
 )
 
@@ -35,7 +34,7 @@ func TestAbandonedSessions(t *testing.T) {
 			n := sized(500, 10_000)
 			began, last := abandon(t, s, n, kind.polled)
 			most := s.Stats().LongPoll.Open
-			eventuallyIn(t, 3*window+wstest.Patience, "all sessions are gone", func() bool { return s.left() == "" })
+			eventually(t, "all sessions are gone", func() bool { return s.left() == "" })
 			life := time.Since(last)
 			t.Logf("%d sessions, %d of them at once, made in %v", n, most, last.Sub(began).Round(time.Millisecond))
 			atMost(t, "from the last request to the end of the last session", life, kind.most)

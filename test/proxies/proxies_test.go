@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/internal/wstest"
 	"github.com/bennu-go/bennu/transport"
 )
@@ -250,14 +251,4 @@ func newClient(t *testing.T, p *proxy) *http.Client {
 	return &http.Client{Transport: carrier, Timeout: 2 * wstest.Patience}
 }
 
-// eventually waits until something is true.
-func eventually(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(wstest.Patience)
-	for !is() {
-		if time.Now().After(deadline) {
-			t.Fatalf("no sign of %s after %v", what, wstest.Patience)
-		}
-		<-time.After(10 * time.Millisecond)
-	}
-}
+var eventually = waittest.Until

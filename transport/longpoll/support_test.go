@@ -16,12 +16,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
 )
 
-// patience bounds waits that should be over at once.
-const patience = 20 * time.Second
+const patience = waittest.Patience
 
 // short is a window for tests that wait it out over real connections.
 const short = 200 * time.Millisecond
@@ -390,16 +390,7 @@ func (st *site) session(text string) *session {
 	return s
 }
 
-// eventually polls until ok, without a claim on how long it takes.
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !ok(); {
-		if time.Now().After(end) {
-			t.Fatalf("never happened: %s", what)
-		}
-		time.Sleep(time.Millisecond)
-	}
-}
+var eventually = waittest.Until
 
 // isClosed reports whether err is a ClosedError with the code.
 func isClosed(err error, code transport.CloseCode) bool {

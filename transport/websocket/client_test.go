@@ -16,13 +16,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/websocket"
 	"github.com/bennu-go/bennu/wire"
 )
 
-// patience bounds waits that should be over at once.
-const patience = 20 * time.Second
+const patience = waittest.Patience
 
 // frame is a frame from a client, right or wrong. It is written by this
 // file alone, so that no mistake is made twice in the same way.
@@ -399,16 +399,7 @@ func serve(t testing.TB, s *websocket.Server, r transport.Receiver, opts *websoc
 	return conn, newClient(t, pc)
 }
 
-// eventually polls until ok, without a claim on how long it takes.
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !ok(); {
-		if time.Now().After(end) {
-			t.Fatalf("never happened: %s", what)
-		}
-		time.Sleep(time.Millisecond)
-	}
-}
+var eventually = waittest.Until
 
 // isClosed reports whether err is a ClosedError with the code.
 func isClosed(err error, code transport.CloseCode) bool {

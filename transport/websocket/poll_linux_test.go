@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
 )
@@ -65,22 +66,12 @@ func connect(t *testing.T, s *Server) (*conn, net.Conn) {
 		t.Fatal(err)
 	}
 	c := tc.(*conn)
-	until(t, func() bool {
+	waittest.Until(t, "the connection changes", func() bool {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		return c.poll.reader == readerParked && c.poll.writable
 	})
 	return c, peer
-}
-
-// until polls for what must happen.
-func until(t *testing.T, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("never happened")
-		}
-	}
 }
 
 func isOpen(fd int) bool {
@@ -105,7 +96,7 @@ func TestEventsOfTheGone(t *testing.T) {
 		t.Fatal("not found while it was there")
 	}
 	peer.Close()
-	until(t, old.isGone)
+	waittest.Until(t, "the connection changes", old.isGone)
 	if p.find(&event) != nil {
 		t.Error("found after it was gone")
 	}
@@ -131,7 +122,7 @@ func TestGoneIsLeftAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	peer.Close()
-	until(t, func() bool { p.mu.Lock(); defer p.mu.Unlock(); return p.epoll == nil })
+	waittest.Until(t, "the connection changes", func() bool { p.mu.Lock(); defer p.mu.Unlock(); return p.epoll == nil })
 	c.closeOrAbort(0)
 	c.Close(transport.CloseRestart)
 	if c.Send(transport.Seal(wire.Text, make([]byte, transport.Headroom+1))) {
@@ -156,7 +147,7 @@ func TestWriterKeepsTheDescriptor(t *testing.T) {
 			} else {
 				s.Abort()
 			}
-			until(t, c.isGone)
+			waittest.Until(t, "the connection changes", c.isGone)
 			if !isOpen(fd) || c.poll.fd != fd {
 				t.Fatal("the descriptor was closed under the writer")
 			}
@@ -216,7 +207,7 @@ func TestEpollForgets(t *testing.T) {
 		t.Fatalf("%d sockets are registered", n)
 	}
 	peer.Close()
-	until(t, c.isGone)
+	waittest.Until(t, "the connection changes", c.isGone)
 	if n := registered(); n != 1 {
 		t.Errorf("%d sockets are registered after one is closed", n)
 	}
@@ -228,7 +219,7 @@ func TestSweepLooksAhead(t *testing.T) {
 	s, p := onePoller(t)
 	c, _ := connect(t, s)
 	p.lookAt(c, s.now())
-	until(t, func() bool {
+	waittest.Until(t, "the connection changes", func() bool {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		return p.slots[c.poll.slot].due > s.now()+DefaultIdleTimeout/2 && p.wake > s.now()+DefaultIdleTimeout/2
@@ -274,7 +265,7 @@ func TestStuckIsReset(t *testing.T) {
 				return func() bool { c.mu.Lock(); defer c.mu.Unlock(); return ok() }
 			}
 			at := time.Duration(0)
-			until(t, is(func() bool {
+			waittest.Until(t, "the connection changes", is(func() bool {
 				if c.blocked != nil {
 					at = c.blocked.since + lim.write
 				}
@@ -282,14 +273,14 @@ func TestStuckIsReset(t *testing.T) {
 			}))
 			if how == "closing" {
 				c.Close(transport.CloseGoingAway)
-				until(t, is(func() bool { at = c.closeBy; return c.hanging && c.poll.reader == readerParked }))
+				waittest.Until(t, "the connection changes", is(func() bool { at = c.closeBy; return c.hanging && c.poll.reader == readerParked }))
 			}
 			(*polled)(c).overdue(at - 1)
 			if c.isGone() {
 				t.Fatal("given up too early")
 			}
 			(*polled)(c).overdue(at + time.Second) // the kernel may have taken more meanwhile
-			until(t, func() bool { return s.Stats().Open == 0 })
+			waittest.Until(t, "the connection changes", func() bool { return s.Stats().Open == 0 })
 			if _, err := io.Copy(io.Discard, peer); !errors.Is(err, unix.ECONNRESET) {
 				t.Errorf("the client's end: %v", err)
 			}

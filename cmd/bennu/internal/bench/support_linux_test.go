@@ -12,17 +12,17 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsutil"
 
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
+	"github.com/bennu-go/bennu/internal/waittest"
 )
 
 // patience bounds waiting for what must come. It is no measure of speed.
-const patience = 30 * time.Second
+const patience = waittest.Patience
 
 // try runs the command and returns what it printed and its exit code.
 func try(ctx context.Context, args ...string) (out, errOut string, code int) {

@@ -10,17 +10,16 @@ import (
 	"strings"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
 	wire "github.com/bennu-go/bennu/conformance"
 	"github.com/bennu-go/bennu/conformance/fixture/app"
 	"github.com/bennu-go/bennu/internal/servetest"
+	"github.com/bennu-go/bennu/internal/waittest"
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m)
+	waittest.Main(m)
 }
 
 // serve serves endpoint until the test ends.

@@ -20,10 +20,11 @@ import (
 
 	"github.com/bennu-go/bennu/client"
 	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
+	"github.com/bennu-go/bennu/internal/waittest"
 )
 
 // patience bounds waiting for what must come. It is no measure of speed.
-const patience = 20 * time.Second
+const patience = waittest.Patience
 
 // run runs "bennu demo" and returns its exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {

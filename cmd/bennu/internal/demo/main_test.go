@@ -4,12 +4,12 @@ import (
 	"os"
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/bennu-go/bennu/internal/waittest"
 )
 
 // No test may leave a goroutine behind, and none is told of the machine's own nodes.
 func TestMain(m *testing.M) {
 	os.Unsetenv(pubsubEnv)
 	os.Unsetenv(secretEnv)
-	goleak.VerifyTestMain(m)
+	waittest.Main(m)
 }

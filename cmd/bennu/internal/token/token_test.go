@@ -9,14 +9,13 @@ import (
 	"strings"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
+	"github.com/bennu-go/bennu/internal/waittest"
 )
 
 func TestMain(m *testing.M) {
 	os.Unsetenv(secretEnv)
-	goleak.VerifyTestMain(m)
+	waittest.Main(m)
 }
 
 // What the real Phoenix made of 64 times k, the salt "user auth" and 42.

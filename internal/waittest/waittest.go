@@ -1,0 +1,60 @@
+// Package waittest holds what tests use to wait: they wait for an event and never for a
+// time, so a deadline ends a hang and judges nothing.
+package waittest
+
+import (
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+// Patience bounds every wait for what must come. It is far more than any of them takes
+// on a machine that is ten times slower and has other work to do.
+const Patience = 3 * time.Minute
+
+// Until polls until ok holds. The test fails when that takes longer than Patience.
+func Until(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(Patience); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("never happened: %s", what)
+		}
+	}
+}
+
+// Next receives from a channel, or sees it closed. The test fails when that takes longer
+// than Patience.
+func Next[T any](t testing.TB, what string, from <-chan T) T {
+	t.Helper()
+	late := time.NewTimer(Patience)
+	defer late.Stop()
+	select {
+	case v := <-from:
+		return v
+	case <-late.C:
+		t.Fatalf("never happened: %s", what)
+	}
+	panic("unreachable")
+}
+
+// Main runs the tests of a package, for its TestMain, and fails when a goroutine is left
+// behind. Those that are about to end get Patience to do so.
+func Main(m *testing.M) {
+	code := m.Run()
+	if code == 0 {
+		var err error
+		for end := time.Now().Add(Patience); time.Now().Before(end); {
+			if err = goleak.Find(); err == nil {
+				break
+			}
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "goroutines are left behind:", err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
