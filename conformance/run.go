@@ -11,8 +11,8 @@ import (
 // patience is how long the runner waits for what has to come, httpPatience for the
 // answer to a request, which a server may hold open.
 const (
-	patience     = 5 * time.Second
-	httpPatience = 20 * time.Second
+	patience     = 30 * time.Second
+	httpPatience = time.Minute
 )
 
 // Run drives the server at target, a host and port, with one case. It returns nil

@@ -18,11 +18,22 @@ const Patience = 3 * time.Minute
 // Until polls until ok holds. The test fails when that takes longer than Patience.
 func Until(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(Patience); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("never happened: %s", what)
-		}
+	if !Within(Patience, ok) {
+		t.Fatalf("never happened: %s", what)
 	}
+}
+
+// Within polls until ok holds, for at most d, and reports whether it does. The pauses
+// grow, so that those who wait leave the machine to those who work.
+func Within(d time.Duration, ok func() bool) bool {
+	end := time.Now().Add(d)
+	for pause := time.Millisecond; !ok(); pause = min(2*pause, 25*time.Millisecond) {
+		if time.Now().After(end) {
+			return false
+		}
+		time.Sleep(pause)
+	}
+	return true
 }
 
 // Next receives from a channel, or sees it closed. The test fails when that takes longer

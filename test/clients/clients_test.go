@@ -9,9 +9,9 @@ import (
 	"os"
 	"os/exec"
 	"testing"
-	"time"
 
 	"github.com/bennu-go/bennu/conformance/fixture/app"
+	"github.com/bennu-go/bennu/internal/waittest"
 )
 
 // require says that the tests must run; without it they are skipped where Node, its
@@ -20,7 +20,7 @@ const require = "BENNU_REQUIRE_CLIENTS"
 
 // scenarioTime bounds one scenario as a whole. Each step has a bound of its own,
 // in lib.mjs, and tells more when it is passed.
-const scenarioTime = 3 * time.Minute
+const scenarioTime = 3 * waittest.Patience
 
 func TestNode(t *testing.T) {
 	needNode(t)

@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"testing"
 	"time"
+
+	"github.com/bennu-go/bennu/internal/waittest"
 )
 
 // A driver is a running script that runs scenarios when it is told to; driver.mjs is
@@ -32,7 +34,7 @@ func startDriver(t *testing.T, script, client, transport, env string, more ...st
 	// The script ends by itself when its input ends. If it does not, it is first
 	// asked, so that it can close the browser.
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = 10 * time.Second
+	cmd.WaitDelay = waittest.Patience
 	d := &driver{stderr: &tail{}}
 	cmd.Stderr = d.stderr
 	in, err := cmd.StdinPipe()
@@ -60,7 +62,7 @@ func startDriver(t *testing.T, script, client, transport, env string, more ...st
 	d.in, d.lines = in, lines
 	t.Cleanup(func() {
 		in.Close()
-		overdue := time.AfterFunc(time.Minute, cancel)
+		overdue := time.AfterFunc(waittest.Patience, cancel)
 		for range lines { // what the script says at its end, and until it ends
 		}
 		err := cmd.Wait()

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/internal/waittest"
 )
 
 // A server serves an application. Its address stays the same when it restarts.
@@ -83,7 +84,7 @@ func (s *server) end() error {
 // listen opens a listener. Between two runs of a server some outgoing connection may
 // hold its port for a moment.
 func listen(addr string) (net.Listener, error) {
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(waittest.Patience)
 	for {
 		ln, err := net.Listen("tcp", addr)
 		if err == nil || time.Now().After(deadline) {

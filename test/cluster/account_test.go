@@ -21,7 +21,7 @@ type account struct {
 // openAccount begins with one message of each node, so that all know all numberings.
 func openAccount(t testing.TB, topic string, every time.Duration, watchers int, list ...*node) *account {
 	t.Helper()
-	a := &account{topic: topic, every: every, nodes: list, refused: make(map[string]int), lastOf: make(map[string]int)}
+	a := &account{topic: topic, every: sized(4*every, every), nodes: list, refused: make(map[string]int), lastOf: make(map[string]int)}
 	for _, n := range list {
 		n.listen(t, topic)
 	}

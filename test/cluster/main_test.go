@@ -51,15 +51,7 @@ func TestMain(m *testing.M) {
 
 var eventually = waittest.Until
 
-// within polls until ok, for a time.
-func within(d time.Duration, ok func() bool) bool {
-	for end := time.Now().Add(d); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			return false
-		}
-	}
-	return true
-}
+var within = waittest.Within
 
 // lasts waits for as long as a fault lasts.
 func lasts(d time.Duration) {

@@ -97,7 +97,7 @@ func TestLatency(t *testing.T) {
 		a := openAccount(t, "room:all", 5*time.Millisecond, 2, list...)
 		before := list[1].stats(t).PubSub
 		a.begin(t)
-		a.progress(t, "messages go both ways", sized(200, 5000))
+		a.progress(t, "messages go both ways", sized(50, 5000))
 		a.end(t)
 		if missed := a.settle(t); missed != 0 {
 			t.Errorf("%d messages were missed", missed)

@@ -3,6 +3,7 @@ package faults
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -209,10 +210,16 @@ func (c *poller) join(topic string) error {
 	return nil
 }
 
+// errGone is the answer to a request of a session that has ended.
+var errGone = errors.New("the session is gone")
+
 // want compares the two statuses of an answer; an envelope of 0 is none.
 func want(a *answer, err error, http, envelope int) error {
 	if err != nil {
 		return err
+	}
+	if envelope == 200 && a.Status == 200 && a.Envelope.Status == 410 {
+		return errGone
 	}
 	if a.Status != http || a.Envelope.Status != envelope || envelope == 0 && http != 200 && a.Status != 431 && a.Body != "" {
 		return fmt.Errorf("%v; want HTTP %d, envelope %d", a, http, envelope)

@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -43,8 +44,8 @@ func TestAbandonedSessions(t *testing.T) {
 				t.Errorf("the last session ended %v after its last request, want 1.5 windows of %v or more", life, window)
 			}
 			stats := s.Stats().LongPoll
-			if stats.Opened != uint64(n) || stats.Inactive != uint64(n) {
-				t.Errorf("%d sessions counted as made and %d as inactive, want %d", stats.Opened, stats.Inactive, n)
+			if stats.Opened < uint64(n) || stats.Inactive != stats.Opened {
+				t.Errorf("%d sessions counted as made and %d as inactive, want %d of each, or more", stats.Opened, stats.Inactive, n)
 			}
 			if now := heap(); now > heapBefore+16<<20 {
 				t.Errorf("heap of %d MiB after, %d before", now>>20, heapBefore>>20)
@@ -54,8 +55,9 @@ func TestAbandonedSessions(t *testing.T) {
 	}
 }
 
-// abandon makes sessions and leaves them. It returns when it began and when the
-// last request that keeps a session alive was sent.
+// abandon makes n sessions and leaves them. It returns when it began and when the last
+// request that keeps a session alive was sent. On a busy machine a session may end before
+// it is joined; another takes its place.
 func abandon(t *testing.T, s *server, n int, polled bool) (began, last time.Time) {
 	t.Helper()
 	began = time.Now()
@@ -65,22 +67,30 @@ func abandon(t *testing.T, s *server, n int, polled bool) (began, last time.Time
 	for w := range workers {
 		all.Go(func() {
 			for i := w; i < n; i += workers {
-				sent := time.Now()
-				c, err := openSession(s.addr, "/socket/longpoll?vsn=2.0.0")
-				if err == nil && polled {
-					sent = time.Now()
-					err = c.join(fmt.Sprint("room:", i%100))
+				for joined := false; !joined; {
+					sent := time.Now()
+					c, err := openSession(s.addr, "/socket/longpoll?vsn=2.0.0")
+					if err != nil {
+						t.Errorf("session %d: %v", i, err)
+						return
+					}
+					joined = !polled
+					if polled {
+						sent = time.Now()
+						err = c.join(fmt.Sprint("room:", i%100))
+						joined = err == nil
+					}
+					c.close()
+					mu.Lock()
+					if sent.After(last) {
+						last = sent
+					}
+					mu.Unlock()
+					if err != nil && !errors.Is(err, errGone) {
+						t.Errorf("session %d: %v", i, err)
+						return
+					}
 				}
-				if err != nil {
-					t.Errorf("session %d: %v", i, err)
-					return
-				}
-				c.close()
-				mu.Lock()
-				if sent.After(last) {
-					last = sent
-				}
-				mu.Unlock()
 			}
 		})
 	}
