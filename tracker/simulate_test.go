@@ -257,7 +257,7 @@ func histories(count int, broken defect, progress func(done int)) (int, error) {
 	return int(done.Load()), first
 }
 
-// TestSimulation runs 2,000 histories, with BENNU_FULL=1 100,000 of them, and with
+// TestSimulation runs 400 histories, with BENNU_FULL=1 100,000 of them, and with
 // BENNU_SEED=n that one, told step by step.
 func TestSimulation(t *testing.T) {
 	if text := os.Getenv("BENNU_SEED"); text != "" {
@@ -270,7 +270,7 @@ func TestSimulation(t *testing.T) {
 		}
 		return
 	}
-	count := 2000
+	count := 400
 	var progress func(int)
 	if full {
 		count = 100_000

@@ -101,6 +101,7 @@ func wantSays(t *testing.T, err error, words ...string) {
 
 // TestUnreachable has no server.
 func TestUnreachable(t *testing.T) {
+	t.Parallel()
 	nobody := freeAddr(t)
 	a, err := New(&Options{Node: "a", URL: "nats://user:canary@" + nobody, Logger: quiet})
 	if err != nil {
@@ -127,6 +128,7 @@ func TestUnreachable(t *testing.T) {
 
 // TestCredentials is known to the server in each way there is, and not known to it.
 func TestCredentials(t *testing.T) {
+	t.Parallel()
 	pair, err := nkeys.CreateUser()
 	if err != nil {
 		t.Fatal(err)
@@ -178,6 +180,7 @@ func TestCredentials(t *testing.T) {
 
 // TestPermission has a user who may not use the subjects.
 func TestPermission(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t, func(o *server.Options) {
 		o.Users = []*server.User{
 			{Username: "none", Password: "p", Permissions: &server.Permissions{
@@ -227,6 +230,7 @@ func certificates(t *testing.T) (tls.Certificate, *x509.CertPool) {
 
 // TestTLS encrypts the way to a server.
 func TestTLS(t *testing.T) {
+	t.Parallel()
 	cert, pool := certificates(t)
 	b := startBroker(t, func(o *server.Options) {
 		o.TLS, o.TLSTimeout = true, 5

@@ -34,6 +34,7 @@ func freeAddr(t testing.TB) string {
 
 // TestGossip gives each node one peer: they find out about the others by themselves.
 func TestGossip(t *testing.T) {
+	t.Parallel()
 	first := embedded(t, EmbeddedOptions{Node: "0"})
 	nodes := []*pubsub.PubSub{pubsubtest.Start(t, first, nil)}
 	for i := 1; i < 5; i++ {
@@ -57,6 +58,7 @@ func TestGossip(t *testing.T) {
 
 // TestLatePeer names a peer that is not there yet.
 func TestLatePeer(t *testing.T) {
+	t.Parallel()
 	later := freeAddr(t)
 	_, port, err := net.SplitHostPort(later)
 	if err != nil {
@@ -76,6 +78,7 @@ func TestLatePeer(t *testing.T) {
 
 // TestPortTaken says so.
 func TestPortTaken(t *testing.T) {
+	t.Parallel()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -86,6 +89,7 @@ func TestPortTaken(t *testing.T) {
 
 // TestStranger does not know the secret: it is alone, and the others do not hear it.
 func TestStranger(t *testing.T) {
+	t.Parallel()
 	first := embedded(t, EmbeddedOptions{Node: "a", Secret: []byte("the nodes of a cluster share this")})
 	p := pubsubtest.Start(t, first, nil)
 	if _, ok := first.Addr().(*net.TCPAddr); !ok {
@@ -112,6 +116,7 @@ func TestStranger(t *testing.T) {
 
 // TestEmbeddedTLS encrypts the routes.
 func TestEmbeddedTLS(t *testing.T) {
+	t.Parallel()
 	cert, pool := certificates(t)
 	config := func() *tls.Config {
 		return &tls.Config{Certificates: []tls.Certificate{cert}, RootCAs: pool, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert, MinVersion: tls.VersionTLS12}
@@ -196,6 +201,7 @@ func (c *cutter) cut(shut bool) {
 // TestRouteLost cuts the way between two peers: each goes on by itself, hears of the gap
 // once it is over, and then hears the other again.
 func TestRouteLost(t *testing.T) {
+	t.Parallel()
 	listen := freeAddr(t)
 	proxy := newCutter(t, listen)
 	first := embedded(t, EmbeddedOptions{Node: "a", Listen: listen, Advertise: proxy.Addr().String()})

@@ -12,6 +12,7 @@ import (
 // TestMuteServer has a server in the place of the one that was lost that takes
 // connections and says nothing. Whoever publishes meanwhile does not wait for it.
 func TestMuteServer(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t, nil)
 	p := pubsubtest.Start(t, b.node(t, "a", func(o *Options) { o.ConnectTimeout = 4 * pubsubtest.Patience }), nil)
 	addr := b.running.Addr().String()

@@ -15,11 +15,12 @@ func messages() int {
 	if os.Getenv("BENNU_FULL") == "1" {
 		return 1_000_000
 	}
-	return 20_000
+	return 4_000
 }
 
 // TestURL has three nodes at one server.
 func TestURL(t *testing.T) {
+	t.Parallel()
 	pubsubtest.Run(t, func(t *testing.T) *pubsubtest.Cluster {
 		b := startBroker(t, nil)
 		return &pubsubtest.Cluster{
@@ -36,6 +37,7 @@ func TestURL(t *testing.T) {
 
 // TestServers has each node at another server of one NATS cluster.
 func TestServers(t *testing.T) {
+	t.Parallel()
 	pubsubtest.Run(t, func(t *testing.T) *pubsubtest.Cluster {
 		seed := startBroker(t, clustered(""))
 		brokers := []*broker{seed}
@@ -66,6 +68,7 @@ func clustered(route string) func(*server.Options) {
 
 // TestEmbedded has a server in each node.
 func TestEmbedded(t *testing.T) {
+	t.Parallel()
 	pubsubtest.Run(t, func(*testing.T) *pubsubtest.Cluster {
 		c := &embeddedNodes{}
 		return &pubsubtest.Cluster{Node: c.node, Messages: messages()}
@@ -74,8 +77,9 @@ func TestEmbedded(t *testing.T) {
 
 // TestEmbeddedSecret is the same among nodes that sign what they send.
 func TestEmbeddedSecret(t *testing.T) {
+	t.Parallel()
 	pubsubtest.Run(t, func(*testing.T) *pubsubtest.Cluster {
 		c := &embeddedNodes{change: func(o *EmbeddedOptions) { o.Secret = []byte("the nodes of a cluster share this") }}
-		return &pubsubtest.Cluster{Node: c.node}
+		return &pubsubtest.Cluster{Node: c.node, Messages: messages()}
 	})
 }

@@ -129,10 +129,8 @@ func (s *suite) eventually(law string, ok func() bool) {
 // Patience.
 func Eventually(t testing.TB, law string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(Patience); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("never came true: %s", law)
-		}
+	if !waittest.Within(Patience, ok) {
+		t.Fatalf("never came true: %s", law)
 	}
 }
 

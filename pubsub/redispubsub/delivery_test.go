@@ -14,6 +14,7 @@ import (
 )
 
 func TestDelivery(t *testing.T) {
+	t.Parallel()
 	forEach(t, func(t *testing.T, o Options, _ []*redistest.Server) {
 		a, b, c := start(t, "a", o), start(t, "b", o), start(t, "c", o)
 		for _, topic := range append(spread, "", "a b\r\n*{x}[?\x00\xff", strings.Repeat("long", 1000)) {
@@ -63,7 +64,8 @@ func (c *counter) Deliver(d *pubsub.Dispatch) {
 
 // Messages of several publishers come in order and none is missing, over all topics.
 func TestOrder(t *testing.T) {
-	const publishers, each, topics = 4, 25_000, 12
+	t.Parallel()
+	const publishers, each, topics = 4, 2_500, 12
 	forEach(t, func(t *testing.T, o Options, _ []*redistest.Server) {
 		o.Buffer = 256 << 20
 		to := start(t, "to", o)
@@ -106,6 +108,7 @@ func TestOrder(t *testing.T) {
 // A node that wants nothing gets nothing: its connection has no channel but those
 // of the node itself, and the server counts no receiver.
 func TestInterest(t *testing.T) {
+	t.Parallel()
 	forEach(t, func(t *testing.T, o Options, servers []*redistest.Server) {
 		a, b := start(t, "a", o), start(t, "b", o)
 		want := channels(t, servers)
@@ -140,6 +143,7 @@ func channels(t *testing.T, servers []*redistest.Server) (all []string) {
 // After any number of joins and leaves the server has exactly the channels that
 // are wanted, also when it was away in the middle.
 func TestChurn(t *testing.T) {
+	t.Parallel()
 	forEach(t, func(t *testing.T, o Options, servers []*redistest.Server) {
 		p := start(t, "a", o)
 		base := channels(t, servers)
@@ -181,6 +185,7 @@ func TestChurn(t *testing.T) {
 
 // What others put on our channels is counted and dropped, whatever its size.
 func TestGarbage(t *testing.T) {
+	t.Parallel()
 	forEach(t, func(t *testing.T, o Options, servers []*redistest.Server) {
 		a, b := start(t, "a", o), start(t, "b", o)
 		got := subscribe(t, b, "t")
@@ -210,6 +215,7 @@ func TestGarbage(t *testing.T) {
 // A message far beyond what nodes send is not taken into memory, and costs nobody the
 // connection.
 func TestOversize(t *testing.T) {
+	t.Parallel()
 	s := redistest.Start(t, "--client-output-buffer-limit", "pubsub", "0", "0", "0")
 	o := Options{Addrs: []string{s.Addr}, Probe: redistest.Patience} // it takes the server a while
 	a, b := start(t, "a", o), start(t, "b", o)
@@ -228,6 +234,7 @@ func TestOversize(t *testing.T) {
 
 // The adapter stores nothing, so nothing can be flushed.
 func TestFlush(t *testing.T) {
+	t.Parallel()
 	forEach(t, func(t *testing.T, o Options, servers []*redistest.Server) {
 		a, b := start(t, "a", o), start(t, "b", o)
 		got := subscribe(t, b, "t")
@@ -246,6 +253,7 @@ func TestFlush(t *testing.T) {
 }
 
 func TestNamesake(t *testing.T) {
+	t.Parallel()
 	forEach(t, func(t *testing.T, o Options, _ []*redistest.Server) {
 		a, b := start(t, "a", o), start(t, "b", o)
 		if _, err := tryStart(t, "a", o); err == nil || !strings.Contains(err.Error(), `"a"`) {

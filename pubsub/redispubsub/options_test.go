@@ -72,6 +72,7 @@ func TestOptions(t *testing.T) {
 }
 
 func TestURL(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		url, addr, user, password string
 		tls                       bool

@@ -18,6 +18,7 @@ func gapTold(t *testing.T, b *box) {
 
 // The server is killed and comes back with nothing in it.
 func TestKill(t *testing.T) {
+	t.Parallel()
 	forEach(t, func(t *testing.T, o Options, servers []*redistest.Server) {
 		a, b := start(t, "a", o), start(t, "b", o)
 		got, local := subscribe(t, b, "t"), subscribe(t, a, "t")
@@ -51,6 +52,7 @@ func TestKill(t *testing.T) {
 
 // The server cuts all subscribers off.
 func TestCutOff(t *testing.T) {
+	t.Parallel()
 	forEach(t, func(t *testing.T, o Options, servers []*redistest.Server) {
 		a, b := start(t, "a", o), start(t, "b", o)
 		got := subscribe(t, b, "t")
@@ -89,6 +91,7 @@ func (s *slow) Deliver(d *pubsub.Dispatch) {
 
 // A node that does not read is cut off by the server, and says so when it reads again.
 func TestOutputLimit(t *testing.T) {
+	t.Parallel()
 	s := redistest.Start(t, "--client-output-buffer-limit", "pubsub", "1mb", "1mb", "1")
 	o := Options{Addrs: []string{s.Addr}, Buffer: 256 << 20, Probe: redistest.Patience}
 	a, b := start(t, "a", o), start(t, "b", o)
@@ -118,6 +121,7 @@ func subscribers(t *testing.T, s *redistest.Server) int {
 
 // The server stands still: publishers do not, and the nodes find out.
 func TestSuspend(t *testing.T) {
+	t.Parallel()
 	forEach(t, func(t *testing.T, o Options, servers []*redistest.Server) {
 		o.Probe = probe
 		a, b := start(t, "a", o), start(t, "b", o)
@@ -144,6 +148,7 @@ func TestSuspend(t *testing.T) {
 // The server goes on taking messages and says nothing more on the connections that
 // are there.
 func TestStarvation(t *testing.T) {
+	t.Parallel()
 	proxy := redistest.StartProxy(t)
 	s := redistest.Start(t)
 	proxy.Point(s.Addr)
@@ -182,6 +187,7 @@ func TestShardStarvation(t *testing.T) {
 
 // A server that becomes a replica is left alone until it is a master again.
 func TestReplica(t *testing.T) {
+	t.Parallel()
 	other, s := redistest.Start(t), redistest.Start(t)
 	o := Options{Addrs: []string{s.Addr}, Probe: probe}
 	a, b := start(t, "a", o), start(t, "b", o)

@@ -20,6 +20,7 @@ import (
 
 // What is wrong at the first connection is said in a sentence, without the password.
 func TestStartErrors(t *testing.T) {
+	t.Parallel()
 	const secret = "hunter2-hunter2"
 	plain := redistest.Start(t)
 	locked := redistest.Start(t, "--requirepass", secret+"-right")
@@ -87,6 +88,7 @@ func TestStartErrors(t *testing.T) {
 
 // TLS with a certificate of one's own, and a user with no more rights than are needed.
 func TestTLS(t *testing.T) {
+	t.Parallel()
 	web := httptest.NewTLSServer(nil)
 	defer web.Close()
 	dir := t.TempDir()

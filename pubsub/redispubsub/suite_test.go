@@ -18,7 +18,7 @@ func messages() int {
 	if os.Getenv("BENNU_FULL") == "1" {
 		return 1_000_000
 	}
-	return 20_000
+	return 4_000
 }
 
 // inject puts bytes on the channel of a topic, past the adapter.
@@ -35,6 +35,7 @@ func inject(t testing.TB, s *redistest.Server, command, topic string, data []byt
 
 // TestSuite has three nodes at one Redis.
 func TestSuite(t *testing.T) {
+	t.Parallel()
 	redistest.Need(t)
 	pubsubtest.Run(t, func(t *testing.T) *pubsubtest.Cluster {
 		s := redistest.Start(t)
@@ -54,6 +55,7 @@ func TestSuite(t *testing.T) {
 
 // TestClusterSuite has three nodes at a Redis Cluster of three masters.
 func TestClusterSuite(t *testing.T) {
+	t.Parallel()
 	redistest.Need(t)
 	c := redistest.StartCluster(t, 3, false, nil)
 	pubsubtest.Run(t, func(t *testing.T) *pubsubtest.Cluster {
