@@ -84,7 +84,7 @@ func victim(socket, v int) string { return fmt.Sprintf("victim:%d:%d", socket, v
 func TestIsolation(t *testing.T) {
 	var failed atomic.Int64
 	s := serve(t, one("*", fragiles(&failed)), nil, nil)
-	n := sized(1000, 10_000) * 5 / 4 // of which a fifth is Goexit
+	n := sized(400, 10_000) * 5 / 4 // of which a fifth is Goexit
 
 	inEvent := func(event string) func(c *wstest.Client, topic string, i int) (wstest.Frame, string) {
 		return func(c *wstest.Client, topic string, i int) (wstest.Frame, string) {
@@ -229,7 +229,7 @@ func TestIsolationConnect(t *testing.T) {
 	c := wstest.Dial(t, s.url)
 	c.Join("sibling")
 	before, began := settle(), time.Now()
-	n := sized(1000, 10_000) * 5 / 4
+	n := sized(400, 10_000) * 5 / 4
 	for i := range n {
 		refused, answer := wstest.Open(t, s.url+"&fail")
 		if refused != nil || answer.StatusCode != 500 {

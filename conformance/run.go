@@ -34,10 +34,11 @@ func Run(ctx context.Context, target string, c Case) error {
 		if !ok {
 			return fail(&c, i+1, fmt.Errorf("there is no verb %q", s.Verb))
 		}
-		if err := do(r, s.Args); err != nil {
-			return fail(&c, i+1, err)
+		err := do(r, s.Args)
+		if stopped := ctx.Err(); stopped != nil {
+			err = stopped
 		}
-		if err := ctx.Err(); err != nil {
+		if err != nil {
 			return fail(&c, i+1, err)
 		}
 	}

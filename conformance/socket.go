@@ -86,6 +86,7 @@ func openSocket(ctx context.Context, target, path string, extra []header, omit [
 	if err != nil {
 		return nil, err
 	}
+	context.AfterFunc(ctx, func() { conn.Close() }) // ends what waits for the server
 	s := &socket{conn: conn, r: bufio.NewReader(conn)}
 	if err := s.shake(path, lines); err != nil {
 		conn.Close()

@@ -43,7 +43,7 @@ func TestGuessedTokens(t *testing.T) {
 	}
 	before := s.Stats().LongPoll
 
-	n := sized(10_000, 1_000_000)
+	n := sized(2000, 1_000_000)
 	const workers = 4
 	var all sync.WaitGroup
 	for w := range workers {

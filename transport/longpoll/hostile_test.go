@@ -100,7 +100,7 @@ func TestGuessedTokens(t *testing.T) {
 	genuine, _ := st.srv.keys.open(st.open())
 	r := rand.New(rand.NewPCG(1, 2))
 	guessed := newKeys(nil)
-	n := 100_000
+	n := 20_000
 	if testing.Short() {
 		n = 1000
 	}

@@ -253,7 +253,7 @@ func testAbortReachesTheClosing(t *testing.T, newServer serverMaker) {
 	s := newServer(t)
 	opts := &websocket.Options{CloseLinger: time.Hour, WriteTimeout: time.Hour, MaxQueueBytes: 64 << 20}
 	var receivers []*receiver
-	for i := range 20 {
+	for i := range 8 {
 		r := newReceiver(nil)
 		receivers = append(receivers, r)
 		conn, c := serve(t, s, r, opts)

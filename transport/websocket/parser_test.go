@@ -216,7 +216,7 @@ func checkStream(t *testing.T, stream []byte, seed uint64) {
 // TestParserGenerated checks streams that are valid for the most part, with a
 // mutation here and there.
 func TestParserGenerated(t *testing.T) {
-	n := 20000
+	n := 5000
 	if testing.Short() {
 		n = 2000
 	}
