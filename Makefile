@@ -5,8 +5,11 @@ SHELL := /bin/bash
 # Pinned, so that a new release of a tool never turns a green tree red.
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-# One package's tests may take this long before they are stopped with their stacks.
-TIMEOUT ?= 10m
+# One package's tests may take this long, its turn awaited, before they are stopped with
+# their stacks. It ends a hang, on a busy machine too.
+TIMEOUT ?= 60m
+# How often `make test-busy` runs the tests.
+RUNS ?= 10
 # How often each fuzz target runs in `make fuzz`.
 FUZZ ?= 1000000
 # Which benchmarks `make bench-go` and `make bench-compare` run, and in which packages.
@@ -30,7 +33,11 @@ help: ## list the targets
 .PHONY: test
 test: deps lint ## everything CI runs: installs what it needs, lints, then all tests, stock clients, proxies and Redis too
 	@echo "==> go test -race -shuffle=on ./..."
-	BENNU_REQUIRE_CLIENTS=1 BENNU_REQUIRE_PROXIES=1 BENNU_REQUIRE_REDIS=1 go test -race -shuffle=on -count=1 -timeout $(TIMEOUT) ./...
+	@BENNU_REQUIRE_CLIENTS=1 BENNU_REQUIRE_PROXIES=1 BENNU_REQUIRE_REDIS=1 scripts/test -timeout $(TIMEOUT) ./...
+
+.PHONY: test-busy
+test-busy: ## make test RUNS times (10) beside eight busy loops: every run must pass, however long it takes
+	@scripts/test-busy $(RUNS)
 
 .PHONY: unit
 unit: ## Go tests only, no race detector: the fast loop; the stock clients run if they are installed
@@ -111,7 +118,7 @@ full: ## the tests that have a small size for every day, at their full size
 
 .PHONY: parked
 parked: deps ## all tests with the other read engine alone, as on systems without epoll: 6 min
-	BENNU_REQUIRE_CLIENTS=1 BENNU_REQUIRE_PROXIES=1 BENNU_REQUIRE_REDIS=1 go test -tags noepoll -race -shuffle=on -count=1 -timeout $(TIMEOUT) ./...
+	BENNU_REQUIRE_CLIENTS=1 BENNU_REQUIRE_PROXIES=1 BENNU_REQUIRE_REDIS=1 scripts/test -tags noepoll -timeout $(TIMEOUT) ./...
 
 .PHONY: cycles
 cycles: ## a million connections made and closed at random moments with each engine: nothing left, nothing misdelivered; 6 min

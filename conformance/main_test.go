@@ -8,5 +8,6 @@ import (
 
 // No test may leave a goroutine behind.
 func TestMain(m *testing.M) {
+	waittest.Parallel(16) // the cases wait most of their time
 	waittest.Main(m)
 }

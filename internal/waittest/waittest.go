@@ -3,8 +3,10 @@
 package waittest
 
 import (
+	"flag"
 	"fmt"
 	"os"
+	"strconv"
 	"testing"
 	"time"
 
@@ -49,6 +51,26 @@ func Next[T any](t testing.TB, what string, from <-chan T) T {
 		t.Fatalf("never happened: %s", what)
 	}
 	panic("unreachable")
+}
+
+// Heavy is Main for a package whose tests start brokers, browsers, nodes or proxies. Such
+// packages take turns, whoever runs them, so that they do not starve each other; the
+// others run beside them. The tests that call t.Parallel run so many at one time, since
+// most of their time is waiting.
+func Heavy(m *testing.M, parallel int) {
+	if err := takeTurn(); err != nil {
+		fmt.Fprintln(os.Stderr, "no turn:", err)
+		os.Exit(1)
+	}
+	Parallel(parallel)
+	Main(m)
+}
+
+// Parallel sets how many tests that call t.Parallel run at one time. TestMain calls it.
+func Parallel(n int) {
+	if err := flag.Set("test.parallel", strconv.Itoa(n)); err != nil {
+		panic(err)
+	}
 }
 
 // Main runs the tests of a package, for its TestMain, and fails when a goroutine is left

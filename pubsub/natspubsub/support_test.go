@@ -17,7 +17,7 @@ import (
 	"github.com/bennu-go/bennu/pubsub/pubsubtest"
 )
 
-func TestMain(m *testing.M) { waittest.Main(m) }
+func TestMain(m *testing.M) { waittest.Heavy(m, 4) }
 
 var quiet = slog.New(slog.DiscardHandler)
 

@@ -15,7 +15,7 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-func TestMain(m *testing.M) { waittest.Main(m) }
+func TestMain(m *testing.M) { waittest.Heavy(m, 4) }
 
 // box is a subscriber that keeps what it gets.
 type box struct {

@@ -23,11 +23,13 @@ const require = "BENNU_REQUIRE_CLIENTS"
 const scenarioTime = 3 * waittest.Patience
 
 func TestNode(t *testing.T) {
+	t.Parallel()
 	needNode(t)
 	eachWay(t, "node.mjs")
 }
 
 func TestBrowser(t *testing.T) {
+	t.Parallel()
 	needNode(t)
 	needBrowser(t)
 	eachWay(t, "browser.mjs")
@@ -37,7 +39,10 @@ func TestBrowser(t *testing.T) {
 func eachWay(t *testing.T, script string) {
 	for _, client := range []string{"phoenix", "phoenix-1-7"} {
 		for _, transport := range []string{"websocket", "longpoll"} {
-			t.Run(client+"/"+transport, func(t *testing.T) { runScenarios(t, script, client, transport) })
+			t.Run(client+"/"+transport, func(t *testing.T) {
+				t.Parallel()
+				runScenarios(t, script, client, transport)
+			})
 		}
 	}
 }

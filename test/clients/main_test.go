@@ -8,5 +8,5 @@ import (
 
 // No test may leave a goroutine behind.
 func TestMain(m *testing.M) {
-	waittest.Main(m)
+	waittest.Heavy(m, 4)
 }

@@ -17,6 +17,7 @@ import (
 // TestNodes has the stock client on two nodes of "bennu demo", connected in each way
 // that the command knows.
 func TestNodes(t *testing.T) {
+	t.Parallel()
 	needNode(t)
 	binary := proctest.Build(t, "github.com/bennu-go/bennu/cmd/bennu")
 	brokers := []struct {

@@ -5,7 +5,6 @@
 package cluster
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"testing"
@@ -33,12 +32,8 @@ const patience = waittest.Patience
 func TestMain(m *testing.M) {
 	switch role := os.Getenv(roleEnv); role {
 	case "":
-		// These tests wait most of their time for faults to pass, so they need not wait for
-		// a core. At full size times are asserted, and each has the machine for itself.
-		if err := flag.Set("test.parallel", sized("6", "1")); err != nil {
-			panic(err)
-		}
-		waittest.Main(m)
+		// At full size times are asserted, and each test has the machine for itself.
+		waittest.Heavy(m, sized(6, 1))
 	case roleNode:
 		os.Exit(play(runNode))
 	case roleNATS:

@@ -3,7 +3,6 @@
 package proxies
 
 import (
-	"flag"
 	"testing"
 
 	"github.com/bennu-go/bennu/internal/waittest"
@@ -11,10 +10,5 @@ import (
 
 // No test may leave a goroutine behind.
 func TestMain(m *testing.M) {
-	// These tests wait most of their time for limits to pass, so they need not wait
-	// for a core.
-	if err := flag.Set("test.parallel", "32"); err != nil {
-		panic(err)
-	}
-	waittest.Main(m)
+	waittest.Heavy(m, 32)
 }
