@@ -167,6 +167,12 @@ func probe(d time.Duration) time.Duration {
 // so their nodes could not find out that they have one name.
 func unique(node string) string { return node + "/" + strings.ToLower(rand.Text()[:8]) }
 
+// nodeOf is the node whose server has this name.
+func nodeOf(server string) string {
+	node, _, _ := strings.Cut(server, "/")
+	return node
+}
+
 // routePassword is what peers show. It says nothing of the secret itself.
 func routePassword(secret []byte) string {
 	h := hmac.New(sha256.New, secret)

@@ -12,6 +12,7 @@ type routes struct {
 	mu   sync.Mutex
 	at   time.Time
 	now  map[string]uint64 // by the peer's server: the number of the route
+	same bool              // one of the peers has this node's name
 	seen map[string]route
 }
 
@@ -42,6 +43,15 @@ func (l *embeddedLink) Reaches(server string) bool {
 	return l.look()[server] != 0
 }
 
+// Namesake implements cluster.Router. The names of servers, which are in the first
+// message on a route, tell.
+func (l *embeddedLink) Namesake() bool {
+	l.look()
+	l.routes.mu.Lock()
+	defer l.routes.mu.Unlock()
+	return l.routes.same
+}
+
 // look lists the routes.
 func (l *embeddedLink) look() map[string]uint64 {
 	r := &l.routes
@@ -56,8 +66,10 @@ func (l *embeddedLink) look() map[string]uint64 {
 	}
 	r.at = time.Now()
 	r.now = make(map[string]uint64, len(list.Routes))
+	r.same = false
 	for _, info := range list.Routes {
 		r.now[info.RemoteID] = info.Rid
+		r.same = r.same || nodeOf(info.RemoteName) == nodeOf(l.server.ServerName)
 	}
 	return r.now
 }

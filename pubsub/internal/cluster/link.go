@@ -39,6 +39,8 @@ type Link interface {
 type Router interface {
 	// Reaches reports whether messages can come from a server.
 	Reaches(server string) bool
+	// Namesake reports whether it reaches the server of another node with this one's name.
+	Namesake() bool
 }
 
 // Events is what a Link tells.

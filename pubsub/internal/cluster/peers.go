@@ -190,6 +190,13 @@ func (n *Node) introduce(ctx context.Context) error {
 	case <-ctx.Done():
 		return errors.New("the broker takes messages and delivers none: may this user publish and subscribe to everything below the prefix?")
 	}
+	if router, ok := n.link.(Router); ok && router.Namesake() {
+		// The other one is told by the hello. It may take its time to say so.
+		for !n.peers.conflict(startTime) && ctx.Err() == nil {
+			n.pause(ctx)
+		}
+		return n.errTaken()
+	}
 	pause := time.NewTimer(max(introduceTime, 3*time.Since(began)))
 	defer pause.Stop()
 	select {
