@@ -44,7 +44,7 @@ func TestBrokerKilled(t *testing.T) {
 			{name: "short", span: time.Second},
 			{name: "long", span: sized(3*time.Second, 30*time.Second)},
 			// Much more is published than may wait.
-			{name: "small buffer", span: 2 * time.Second, buffer: 16 << 10, loses: true},
+			{name: "small buffer", span: 2 * time.Second, buffer: sized(4<<10, 16<<10), loses: true},
 		} {
 			t.Run(row.name, func(t *testing.T) {
 				t.Parallel()

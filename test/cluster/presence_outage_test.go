@@ -48,7 +48,7 @@ func TestPresenceStopped(t *testing.T) {
 			lasts(span - time.Since(began))
 			victim.resume(t)
 			took = append(took, c.agree(t, "all lists are equal again", time.Now(), victim, a, b))
-			if span < down {
+			if time.Since(began) < down { // on a busy machine it may have taken longer
 				others.stayed(t, victim)
 			}
 			before.stayed(t, a, b)
@@ -83,7 +83,7 @@ func TestPresenceBroker(t *testing.T) {
 			cluster.broker.restart(t)
 			took = append(took, c.agree(t, "all lists are equal again", time.Now(), list...))
 			for _, n := range list {
-				if span < resolved.DownPeriod/2 {
+				if time.Since(began) < resolved.DownPeriod/2 { // on a busy machine it may have taken longer
 					before.stayed(t, n)
 				} else { // to itself, nobody is ever away
 					diary{n: before[n]}.stayed(t, n)
