@@ -109,6 +109,7 @@ func TestStranger(t *testing.T) {
 	if m := box.next(t); m.Event != "friend" {
 		t.Errorf("heard %q", m.Event)
 	}
+	eventually(t, "the friend is known", func() bool { return len(p.Health().Peers) > 0 })
 	if h := p.Health(); len(h.Peers) != 1 || h.Peers[0] != "c" {
 		t.Errorf("peers %q", h.Peers)
 	}
