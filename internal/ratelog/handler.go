@@ -23,6 +23,7 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	if suppressed > 0 {
 		r.AddAttrs(slog.Int("suppressed", suppressed))
 	}
+	defer guard()
 	return h.Handler.Handle(ctx, r)
 }
 

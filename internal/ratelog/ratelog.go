@@ -34,11 +34,20 @@ func New(to *slog.Logger) *Logger {
 	return &Logger{to: to, now: time.Now, windows: make(map[string]*window)}
 }
 
+// Enabled reports whether lines of a level are written at all.
+func (l *Logger) Enabled(level slog.Level) (enabled bool) {
+	defer guard()
+	return l.to.Enabled(context.Background(), level)
+}
+
+// guard is deferred where a handler of the program's is called: its panic shall end neither
+// what has something to say nor the process. The line is lost with it.
+func guard() { _ = recover() }
+
 // Log writes a line. Messages are told apart by msg, which must be a constant of the
 // program: it never has a part that a client chose.
 func (l *Logger) Log(level slog.Level, msg string, attrs ...slog.Attr) {
-	ctx := context.Background()
-	if !l.to.Enabled(ctx, level) {
+	if !l.Enabled(level) {
 		return
 	}
 	pass, suppressed := l.pass(msg)
@@ -48,7 +57,8 @@ func (l *Logger) Log(level slog.Level, msg string, attrs ...slog.Attr) {
 	if suppressed > 0 {
 		attrs = append(attrs, slog.Int("suppressed", suppressed))
 	}
-	l.to.LogAttrs(ctx, level, msg, attrs...)
+	defer guard()
+	l.to.LogAttrs(context.Background(), level, msg, attrs...)
 }
 
 func (l *Logger) pass(msg string) (pass bool, suppressed int) {

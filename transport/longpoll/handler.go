@@ -5,11 +5,13 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"runtime/debug"
 	"strings"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/redact"
 	"github.com/bennu-go/bennu/transport"
+	"github.com/bennu-go/bennu/transport/internal/refusal"
 )
 
 // Headers of requests, spelled as net/http spells them.
@@ -29,6 +31,7 @@ type Handler struct {
 	acceptor transport.Acceptor
 	checks   transport.Checks
 	lim      *limits
+	mount    refusal.Mount
 	addr     func(*http.Request) string
 }
 
@@ -41,7 +44,7 @@ func (s *Server) Handler(acceptor transport.Acceptor, checks *transport.Checks, 
 	if err != nil {
 		return nil, err
 	}
-	h := &Handler{srv: s, acceptor: acceptor, lim: l}
+	h := &Handler{srv: s, acceptor: acceptor, lim: l, mount: refusal.NewMount(s.book, transport.LongPoll, acceptor)}
 	if checks != nil {
 		h.checks = *checks
 	}
@@ -72,10 +75,12 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, vars map[string]
 	switch r.Method {
 	case http.MethodGet, http.MethodPost, http.MethodOptions:
 	default:
+		h.mount.Book.Say(notice.Method, h.mount.About(r, notice.Foreign("method", r.Method))...)
 		refuse(w, http.StatusBadRequest)
 		return
 	}
 	if !h.srv.work.enter() {
+		h.mount.Book.Say(notice.Draining, h.mount.About(r)...)
 		h.srv.stats.refused.Add(1)
 		refuseBusy(w)
 		return
@@ -112,6 +117,7 @@ func (h *Handler) check(w http.ResponseWriter, r *http.Request, vars map[string]
 		}
 		return info, true
 	}
+	h.mount.Checked(r, err)
 	status := http.StatusInternalServerError
 	if se, ok := errors.AsType[*transport.StatusError](err); ok {
 		status = se.Status
@@ -142,26 +148,31 @@ func (h *Handler) token(r *http.Request, info *transport.ConnectInfo) (token, bo
 	var text string
 	if lines, ok := r.Header[tokenHeader]; ok {
 		text = lines[0]
-	} else if text, ok = info.Params.String("token"); !ok {
-		return token{}, false
+	} else if text, ok = info.Params.String("token"); !ok && r.Method == http.MethodGet {
+		return token{}, false // it asks for a session
 	}
 	t, ok := h.srv.keys.open(text)
 	if !ok {
+		h.mount.Book.Say(notice.SessionToken, h.mount.About(r)...)
 		h.srv.stats.badTokens.Add(1)
 	}
 	return t, ok
 }
 
-// find returns the session of a token if it is on this server and of this
+// find returns the session of the request's token if it is on this server and of this
 // mount. Elsewhere says that another server may have it.
-func (h *Handler) find(t *token) (s *session, elsewhere bool) {
+func (h *Handler) find(r *http.Request, t *token) (s *session, elsewhere bool) {
 	if t.boot != h.srv.boot {
 		return nil, true
 	}
 	s = h.srv.session(t.session)
 	if s != nil && s.mount != h {
+		h.mount.Book.Say(notice.SessionToken, h.mount.About(r)...)
 		h.srv.stats.badTokens.Add(1)
 		return nil, false
+	}
+	if s == nil {
+		h.mount.Book.Say(notice.SessionGone, h.mount.About(r)...)
 	}
 	return s, false
 }
@@ -170,11 +181,15 @@ func (h *Handler) get(w http.ResponseWriter, r *http.Request, info *transport.Co
 	if t, ok := h.token(r, info); ok {
 		// The http.Server would take its own timeout for the client's end.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
-		s, elsewhere := h.find(&t)
+		s, elsewhere := h.find(r, &t)
 		if s != nil && h.poll(w, r, s, &t) || elsewhere && h.relayPoll(w, r, &t) {
 			return
 		}
+		if s != nil || elsewhere { // otherwise find has said so
+			h.mount.Book.Say(notice.SessionGone, h.mount.About(r)...)
+		}
 	}
+	h.mount.Session(r, &h.checks, info)
 	h.create(w, r, info)
 }
 
@@ -184,6 +199,7 @@ func (h *Handler) create(w http.ResponseWriter, r *http.Request, info *transport
 	addr := h.clientAddr(r)
 	if !h.srv.addresses.Add(addr, h.lim.perAddress) {
 		h.srv.stats.addressLimited.Add(1)
+		h.mount.Book.Say(notice.SessionsPerAddress, h.mount.About(r, notice.Foreign("counted_as", addr), slog.Int("limit", h.lim.perAddress))...)
 		refuseBusy(w)
 		return
 	}
@@ -207,16 +223,18 @@ func (h *Handler) open(w http.ResponseWriter, r *http.Request, info *transport.C
 			h.srv.addresses.Remove(addr)
 		}
 	}()
-	receiver, ok := h.accept(w, info)
+	receiver, ok := h.accept(w, r, info)
 	if !ok {
 		return nil
 	}
 	if r.Context().Err() != nil { // nobody would ever poll it
+		h.mount.Book.Say(notice.Gone, h.mount.About(r)...)
 		refuseBusy(w)
 		return nil
 	}
 	made, opened := newSession(h, receiver, addr, r.Header.Get(ackHeader) == "1")
 	if !h.srv.add(made) {
+		h.mount.Book.Say(notice.Draining, h.mount.About(r)...)
 		refuseBusy(w)
 		return nil
 	}
@@ -239,14 +257,14 @@ func (h *Handler) open(w http.ResponseWriter, r *http.Request, info *transport.C
 // accept asks the acceptor, and answers the request if that says no. A panic
 // answers 500, and so does runtime.Goexit, which ends the goroutine of the
 // request.
-func (h *Handler) accept(w http.ResponseWriter, info *transport.ConnectInfo) (receiver transport.Receiver, ok bool) {
+func (h *Handler) accept(w http.ResponseWriter, r *http.Request, info *transport.ConnectInfo) (receiver transport.Receiver, ok bool) {
 	returned := false
 	defer func() {
 		if returned {
 			return
 		}
 		v := recover()
-		h.srv.log.Log(slog.LevelError, "longpoll: acceptor panicked", slog.Any("panic", v), slog.String("stack", string(debug.Stack())))
+		h.mount.Book.Say(notice.LongPollAcceptor, h.mount.About(r, slog.Any("panic", v), redact.StackAttr())...)
 		w.Header().Set("Connection", "close")
 		refuse(w, http.StatusInternalServerError)
 		_ = http.NewResponseController(w).Flush() // nobody else does after a Goexit
@@ -257,7 +275,7 @@ func (h *Handler) accept(w http.ResponseWriter, info *transport.ConnectInfo) (re
 	case err == nil && receiver != nil:
 		return receiver, true
 	case err == nil:
-		h.srv.log.Log(slog.LevelError, "longpoll: acceptor returned neither receiver nor error")
+		h.mount.Book.Say(notice.NoReceiver, h.mount.About(r)...)
 		refuse(w, http.StatusInternalServerError)
 	case errors.Is(err, transport.ErrBusy):
 		refuseBusy(w)

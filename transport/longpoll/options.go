@@ -30,8 +30,8 @@ const (
 // ServerConfig configures a Server. The zero value and a nil pointer mean the
 // defaults.
 type ServerConfig struct {
-	// Logger takes panics of acceptors and receivers, and frames that had to be
-	// dropped. It gets at most 100 lines a second of each kind. Nil means
+	// Logger takes what was refused, dropped or closed and why, and panics of acceptors
+	// and receivers. It gets at most 100 lines a second of each kind. Nil means
 	// slog.Default.
 	Logger *slog.Logger
 	// PubSub lets other nodes serve the sessions of this one and this one
@@ -69,7 +69,7 @@ type Options struct {
 	// 400 and has no effect. Default 1 MiB.
 	MaxBody int
 	// MaxBatch is how many messages of a post are handed on; what follows them is
-	// ignored without a word, as the protocol has it. Default 100.
+	// ignored, as the protocol has it, with a line in the log. Default 100.
 	MaxBatch int
 	// MaxBufferBytes and MaxBufferMessages bound what waits for the client,
 	// including what it was given and has not acknowledged. A frame that would pass

@@ -2,7 +2,10 @@ package longpoll
 
 import (
 	"bytes"
+	"log/slog"
 	"time"
+
+	"github.com/bennu-go/bennu/internal/notice"
 )
 
 // peer is a server that asks, and its request.
@@ -154,6 +157,12 @@ func (s *session) remotePost(m *message, from peer) (answer func()) {
 	if m.last {
 		return s.assembled(a)
 	}
+	full := false
+	defer func() {
+		if full {
+			s.srv.book.Say(notice.RelayParts, s.about(slog.String("node", from.node), slog.Int("limit", maxAssemblies))...)
+		}
+	}()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended {
@@ -167,7 +176,7 @@ func (s *session) remotePost(m *message, from peer) (answer func()) {
 	}
 	clear(s.parts[len(kept):])
 	s.parts = kept
-	if len(s.parts) >= maxAssemblies {
+	if full = len(s.parts) >= maxAssemblies; full {
 		return func() { _ = from.answer(message{kind: kindDone, status: statusUnhandled}) }
 	}
 	s.parts = append(s.parts, a)
@@ -202,6 +211,7 @@ func (s *session) remotePart(m *message) (answer func()) {
 	s.mu.Unlock()
 	switch {
 	case !good:
+		s.srv.book.Say(notice.RelayParts, s.about(slog.String("node", a.from.node))...)
 		return func() { _ = a.from.answer(message{kind: kindDone, status: statusBad}) }
 	case m.last:
 		return s.assembled(a)
@@ -214,6 +224,7 @@ func (s *session) assembled(a *assembly) (answer func()) {
 	s.srv.stats.posts.Add(1)
 	r := &remotePost{from: a.from, every: s.mount.lim.window / 4, signed: s.srv.now()}
 	if status := s.add(a.number, &post{body: a.body, ndjson: a.ndjson, result: r}); status != 0 {
+		s.refused(status)
 		return func() { _ = a.from.answer(message{kind: kindDone, status: status}) }
 	}
 	return func() { _ = a.from.answer(message{kind: kindAck}) }

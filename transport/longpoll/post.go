@@ -2,9 +2,11 @@ package longpoll
 
 import (
 	"errors"
+	"log/slog"
 	"net/http"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/transport"
 )
 
@@ -26,7 +28,7 @@ func (h *Handler) post(w http.ResponseWriter, r *http.Request, info *transport.C
 	var s *session
 	elsewhere := false
 	if ok {
-		s, elsewhere = h.find(&t)
+		s, elsewhere = h.find(r, &t)
 	}
 	if s == nil && !elsewhere {
 		discard(w, r)
@@ -37,8 +39,10 @@ func (h *Handler) post(w http.ResponseWriter, r *http.Request, info *transport.C
 	if err != nil {
 		h.srv.stats.badBodies.Add(1)
 		if errors.Is(err, errTooLarge) {
+			h.mount.Book.Say(notice.BodyTooLarge, h.mount.About(r, slog.Int("limit", h.lim.maxBody))...)
 			discard(w, r)
 		} else {
+			h.mount.Book.Say(notice.BodyCut, h.mount.About(r, slog.String("error", err.Error()))...)
 			w.Header().Set("Connection", "close")
 		}
 		refuse(w, http.StatusBadRequest)
@@ -50,7 +54,10 @@ func (h *Handler) post(w http.ResponseWriter, r *http.Request, info *transport.C
 	} else {
 		status = h.deliver(r, s, &t, body)
 	}
-	if status == statusBad {
+	switch status {
+	case statusGone:
+		h.mount.Book.Say(notice.SessionGone, h.mount.About(r)...)
+	case statusBad:
 		refuse(w, http.StatusBadRequest)
 		return
 	}
@@ -63,6 +70,7 @@ func (h *Handler) deliver(r *http.Request, s *session, t *token, body []byte) (s
 	result := &localPost{make(chan int, 1)}
 	p := &post{body: body, ndjson: isNDJSON(r), result: result}
 	if status := s.add(t.number, p); status != 0 {
+		s.refused(status)
 		return status
 	}
 	timer := time.NewTimer(h.lim.window)
@@ -75,6 +83,7 @@ func (h *Handler) deliver(r *http.Request, s *session, t *token, body []byte) (s
 	case <-timer.C:
 	}
 	if s.withdraw(p) { // those before it take too long
+		h.mount.Book.Say(notice.PostUnhandled, s.about()...)
 		h.srv.stats.unhandled.Add(1)
 		return statusUnhandled
 	}

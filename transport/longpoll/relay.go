@@ -2,10 +2,14 @@ package longpoll
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"math"
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/bennu-go/bennu/internal/notice"
 )
 
 // call is a request to the server that has a session, in the name of a client
@@ -80,6 +84,7 @@ func (s *Server) answered(m *message) {
 		return
 	}
 	if !c.take(m) {
+		s.book.Say(notice.RelayGarbage, slog.String("node", c.token.node))
 		s.stats.garbage.Add(1)
 	}
 	select {
@@ -156,7 +161,8 @@ func (h *Handler) relayPoll(w http.ResponseWriter, r *http.Request, t *token) bo
 		return false
 	}
 	defer c.hangUp()
-	if c.send(message{kind: kindPoll, mount: h.index}) != nil {
+	if err := c.send(message{kind: kindPoll, mount: h.index}); err != nil {
+		c.lost(r.Context(), h, err)
 		return false
 	}
 	began := time.Now()
@@ -170,12 +176,14 @@ func (h *Handler) relayPoll(w http.ResponseWriter, r *http.Request, t *token) bo
 			refuseBusy(w) // to nobody
 			return true
 		}
+		c.lost(r.Context(), h, errNoAnswer)
 		return false
 	}
 	var messages [][]byte
 	if status, _ = c.awaitUntil(r.Context(), began.Add(h.lim.window)); status == statusOK {
 		var err error
 		if messages, err = splitMessages(c.body); err != nil {
+			h.mount.Book.Say(notice.RelayGarbage, h.mount.About(r, slog.String("node", t.node), slog.String("error", err.Error()))...)
 			h.srv.stats.garbage.Add(1)
 		}
 	}
@@ -216,7 +224,8 @@ func (h *Handler) relayPost(ctx context.Context, t *token, ndjson bool, body []b
 			m = message{kind: kindPost, mount: h.index, ndjson: ndjson, body: piece}
 		}
 		m.last = (i+1)*partBytes >= len(body)
-		if c.send(m) != nil {
+		if err := c.send(m); err != nil {
+			c.lost(ctx, h, err)
 			return statusGone
 		}
 		if i > 0 {
@@ -230,6 +239,7 @@ func (h *Handler) relayPost(ctx context.Context, t *token, ndjson bool, body []b
 		case !alive && ctx.Err() != nil:
 			return statusUnhandled
 		case !alive:
+			c.lost(ctx, h, errNoAnswer)
 			return statusGone
 		}
 	}
@@ -237,7 +247,19 @@ func (h *Handler) relayPost(ctx context.Context, t *token, ndjson bool, body []b
 	// window.
 	status, _ = c.await(ctx, 2*h.lim.window+h.lim.pubsub, false)
 	if status == 0 {
+		c.lost(ctx, h, errNoAnswer)
 		return statusUnhandled
 	}
 	return status
+}
+
+// errNoAnswer says that the other server did not answer in time.
+var errNoAnswer = errors.New("longpoll: the node that has the session did not answer in time")
+
+// lost says that the server which has the session could not be reached, unless the client or
+// this server goes away.
+func (c *call) lost(ctx context.Context, h *Handler, err error) {
+	if ctx.Err() == nil && !c.srv.refusing() {
+		h.mount.Book.Say(notice.RelayLost, h.mount.Where(slog.String("node", c.token.node), slog.String("error", err.Error()))...)
+	}
 }

@@ -1,8 +1,10 @@
 package longpoll
 
 import (
+	"log/slog"
 	"sync"
 
+	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/pubsub"
 )
 
@@ -64,6 +66,7 @@ func (l *listener) Deliver(d *pubsub.Dispatch) {
 	s := (*Server)(l)
 	m, err := decodeMessage(d.Payload)
 	if err != nil || d.Event != routeEvent {
+		s.book.Say(notice.RelayGarbage, notice.Foreign("event", d.Event), slog.Int("bytes", len(d.Payload)))
 		s.stats.garbage.Add(1)
 		return
 	}

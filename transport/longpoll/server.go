@@ -6,8 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/internal/rate"
-	"github.com/bennu-go/bennu/internal/ratelog"
 	"github.com/bennu-go/bennu/internal/task"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/transport"
@@ -18,7 +18,7 @@ import (
 // is dropped forgets its sessions after three windows. Its methods may be called
 // from any goroutine.
 type Server struct {
-	log    *ratelog.Logger
+	book   *notice.Book
 	start  time.Time
 	pubsub *pubsub.PubSub // nil for none
 	keys   keys
@@ -48,7 +48,7 @@ func NewServer(cfg *ServerConfig) *Server {
 		log = slog.Default()
 	}
 	s := &Server{
-		log: ratelog.New(log), start: time.Now(), pubsub: cfg.PubSub, keys: newKeys(cfg.Secret), boot: newID(),
+		book: notice.Of(log), start: time.Now(), pubsub: cfg.PubSub, keys: newKeys(cfg.Secret), boot: newID(),
 		closing: make(chan struct{}), sessions: make(map[id]*session),
 	}
 	if s.pubsub != nil {

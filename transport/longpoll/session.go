@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
 )
@@ -151,9 +152,10 @@ func (s *session) dropBinary(payload []byte) bool {
 		return false
 	}
 	s.srv.stats.binary.Add(1)
-	if !logged {
-		s.srv.log.Log(slog.LevelError, "longpoll: binary frame dropped: no client can receive it over long polling",
-			slog.Int("kind", kind), slog.Int("bytes", len(payload)))
+	if logged {
+		s.srv.book.Tally(notice.BinaryFrame)
+	} else {
+		s.srv.book.Say(notice.BinaryFrame, s.about(slog.Int("kind", kind), slog.Int("bytes", len(payload)))...)
 	}
 	return true
 }

@@ -2,9 +2,10 @@ package longpoll
 
 import (
 	"log/slog"
-	"runtime/debug"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/redact"
 	"github.com/bennu-go/bennu/transport"
 )
 
@@ -59,6 +60,14 @@ func (s *session) add(number uint64, p *post) (status int) {
 	return 0
 }
 
+// refused says that add has refused a post because too many wait. That a session is gone is
+// said by who answers.
+func (s *session) refused(status int) {
+	if status == statusUnhandled {
+		s.srv.book.Say(notice.PostsWaiting, s.about(slog.Int("limit", maxPosts))...)
+	}
+}
+
 // withdraw takes a post back. It reports false when it has begun.
 func (s *session) withdraw(p *post) bool {
 	s.mu.Lock()
@@ -80,7 +89,7 @@ func (s *session) Run() {
 	returned := false
 	defer func() {
 		if !returned { // the receiver called runtime.Goexit
-			s.srv.log.Log(slog.LevelError, "longpoll: receiver ended its goroutine")
+			s.panicked("runtime.Goexit")
 			s.fail()
 			s.markOpened()
 			s.srv.tasks.Start(s) // there is at least the end to be told of
@@ -148,6 +157,7 @@ func (s *session) handle(p *post) {
 	status := statusUnhandled // of a receiver that calls runtime.Goexit
 	defer func() {
 		if status == statusUnhandled {
+			s.srv.book.Say(notice.PostUnhandled, s.about()...)
 			s.srv.stats.unhandled.Add(1)
 		}
 		p.result.finished(status)
@@ -156,11 +166,13 @@ func (s *session) handle(p *post) {
 	lines, more, err := splitBody(p.body, p.ndjson, lim.maxBatch)
 	p.body = nil
 	if err != nil {
+		s.srv.book.Say(notice.BodyMalformed, s.about(slog.String("error", err.Error()))...)
 		s.srv.stats.badBodies.Add(1)
 		status = statusBad
 		return
 	}
 	if more {
+		s.srv.book.Say(notice.BatchTooLong, s.about(slog.Int("limit", lim.maxBatch))...)
 		s.srv.stats.ignoredLines.Add(1)
 	}
 	// For the first message, time in the queue counts.
@@ -249,11 +261,26 @@ func (s *session) guard(call func()) (ok bool) {
 			return
 		}
 		if v := recover(); v != nil {
-			s.srv.log.Log(slog.LevelError, "longpoll: receiver panicked", slog.Any("panic", v), slog.String("stack", string(debug.Stack())))
+			s.panicked(v)
 			s.fail()
 		}
 	}()
 	call()
 	returned = true
 	return true
+}
+
+// panicked says that the receiver panicked, or called runtime.Goexit.
+func (s *session) panicked(v any) {
+	s.srv.book.Say(notice.LongPollReceiver, s.about(slog.Any("panic", v), redact.StackAttr())...)
+}
+
+// about adds what the receiver knows of the session to the attributes of a line.
+func (s *session) about(attrs ...slog.Attr) []slog.Attr {
+	if r, ok := s.receiver.(interface {
+		About(attrs ...slog.Attr) []slog.Attr
+	}); ok {
+		return r.About(attrs...)
+	}
+	return attrs
 }

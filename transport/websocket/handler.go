@@ -5,13 +5,16 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
-	"runtime/debug"
 	"strconv"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/redact"
 	"github.com/bennu-go/bennu/transport"
+	"github.com/bennu-go/bennu/transport/internal/refusal"
 )
 
 // Handler upgrades the requests of one mount. Its method may be called from
@@ -21,6 +24,7 @@ type Handler struct {
 	acceptor transport.Acceptor
 	checks   transport.Checks
 	lim      *limits
+	mount    refusal.Mount
 	onError  func(http.ResponseWriter, *http.Request, error)
 }
 
@@ -32,7 +36,7 @@ func (s *Server) Handler(acceptor transport.Acceptor, checks *transport.Checks, 
 	if err != nil {
 		return nil, err
 	}
-	h := &Handler{srv: s, acceptor: acceptor, lim: l}
+	h := &Handler{srv: s, acceptor: acceptor, lim: l, mount: refusal.NewMount(s.book, transport.WebSocket, acceptor)}
 	if checks != nil {
 		h.checks = *checks
 	}
@@ -77,10 +81,12 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, vars map[string]
 
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, vars map[string]string) bool {
 	if r.Method != http.MethodGet {
+		h.mount.Book.Say(notice.Method, h.mount.About(r, notice.Foreign("method", r.Method))...)
 		refuse(w, http.StatusBadRequest)
 		return false
 	}
 	if !h.srv.enter() {
+		h.mount.Book.Say(notice.Draining, h.mount.About(r)...)
 		refuseBusy(w)
 		return false
 	}
@@ -88,6 +94,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, vars map[string]
 	d, direct := w.(director)
 	info, err := h.checks.Run(r, vars, transport.WebSocket)
 	if err != nil {
+		h.mount.Checked(r, err)
 		if direct {
 			d.Direct(nil, err)
 		}
@@ -98,8 +105,9 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, vars map[string]
 		refuse(w, status)
 		return false
 	}
+	h.mount.Session(r, &h.checks, info)
 	subprotocol := info.Subprotocol
-	receiver, err := h.accept(w, info)
+	receiver, err := h.accept(w, r, info)
 	if direct {
 		d.Direct(receiver, err)
 	}
@@ -125,10 +133,11 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, vars map[string]
 	}
 	key, err := upgradeKey(r)
 	if err != nil {
+		h.mount.Book.Say(notice.UpgradeHeaders, h.mount.About(r, slog.String("error", err.Error()))...)
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return false
 	}
-	return h.upgrade(w, r.Host, key, subprotocol, receiver)
+	return h.upgrade(w, r, key, subprotocol, receiver)
 }
 
 // director is a ResponseWriter that has a connection already, as package channeltest's
@@ -144,7 +153,7 @@ var errAnswered = errors.New("websocket: answered")
 // accept asks the acceptor. A panic answers 500, and so does runtime.Goexit,
 // which ends the goroutine of the request. The panic of http.ErrAbortHandler
 // passes.
-func (h *Handler) accept(w http.ResponseWriter, info *transport.ConnectInfo) (receiver transport.Receiver, err error) {
+func (h *Handler) accept(w http.ResponseWriter, r *http.Request, info *transport.ConnectInfo) (receiver transport.Receiver, err error) {
 	returned := false
 	defer func() {
 		if returned {
@@ -154,7 +163,7 @@ func (h *Handler) accept(w http.ResponseWriter, info *transport.ConnectInfo) (re
 		if v == http.ErrAbortHandler {
 			panic(v)
 		}
-		h.srv.log.Error("websocket: acceptor panicked", "panic", v, "stack", string(debug.Stack()))
+		h.mount.Book.Say(notice.WebSocketAcceptor, h.mount.About(r, slog.Any("panic", v), redact.StackAttr())...)
 		w.Header().Set("Connection", "close")
 		refuse(w, http.StatusInternalServerError)
 		_ = http.NewResponseController(w).Flush() // nobody else does after a Goexit
@@ -163,7 +172,7 @@ func (h *Handler) accept(w http.ResponseWriter, info *transport.ConnectInfo) (re
 	receiver, err = h.acceptor.Accept(info)
 	returned = true
 	if err == nil && receiver == nil {
-		h.srv.log.Error("websocket: acceptor returned neither receiver nor error")
+		h.mount.Book.Say(notice.NoReceiver, h.mount.About(r)...)
 		refuse(w, http.StatusInternalServerError)
 		err = errAnswered
 	}
@@ -172,11 +181,15 @@ func (h *Handler) accept(w http.ResponseWriter, info *transport.ConnectInfo) (re
 
 // upgrade answers 101 and starts the connection. Nothing of the request is
 // kept.
-func (h *Handler) upgrade(w http.ResponseWriter, host, key, subprotocol string, receiver transport.Receiver) bool {
-	nc, rw, err := switchProtocols(w, host, key, subprotocol, h.lim.write)
+func (h *Handler) upgrade(w http.ResponseWriter, r *http.Request, key, subprotocol string, receiver transport.Receiver) bool {
+	nc, rw, err := switchProtocols(w, r.Host, key, subprotocol, h.lim.write)
 	if err != nil {
+		why := slog.String("error", err.Error())
 		if nc != nil {
+			h.mount.Book.Say(notice.Gone, h.mount.About(r, why)...)
 			_ = nc.Close()
+		} else {
+			h.mount.Book.Say(notice.Hijack, h.mount.About(r, why)...)
 		}
 		return false
 	}

@@ -27,7 +27,8 @@ const (
 // ServerConfig configures a Server. The zero value and a nil pointer mean the
 // defaults.
 type ServerConfig struct {
-	// Logger takes panics of acceptors and receivers. Nil means slog.Default.
+	// Logger takes what was refused, dropped or closed and why, and panics of acceptors
+	// and receivers. Nil means slog.Default.
 	Logger *slog.Logger
 	// FlushWorkers is how many goroutines may write at once. 0 means
 	// GOMAXPROCS at the time the server is made. They run only while there is

@@ -1,10 +1,12 @@
 package websocket
 
 import (
-	"runtime/debug"
+	"log/slog"
 	"sync"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/redact"
 	"github.com/bennu-go/bennu/transport"
 )
 
@@ -94,7 +96,26 @@ func (c *conn) violated(err error) {
 	if v, ok := err.(*violation); ok {
 		code = v.code
 	}
+	attrs := c.about(slog.String("error", err.Error()), slog.Int("code", int(code)))
+	switch {
+	case err == errTooBig:
+		c.srv.book.Say(notice.TooBig, attrs...)
+	case code == transport.ClosePolicy:
+		c.srv.book.Say(notice.Fragments, attrs...)
+	default:
+		c.srv.book.Say(notice.Protocol, attrs...)
+	}
 	c.shut(code, &transport.ClosedError{Code: code})
+}
+
+// about adds what the receiver knows of the connection to the attributes of a line.
+func (c *conn) about(attrs ...slog.Attr) []slog.Attr {
+	if r, ok := c.receiver.(interface {
+		About(attrs ...slog.Attr) []slog.Attr
+	}); ok {
+		return r.About(attrs...)
+	}
+	return attrs
 }
 
 // countControl counts a ping or pong and reports whether it is within the rate.
@@ -105,6 +126,7 @@ func (c *conn) countControl() bool {
 	if c.controls++; c.controls <= c.lim.controlRate {
 		return true
 	}
+	c.srv.book.Say(notice.ControlFrames, c.about(slog.Int("code", int(transport.ClosePolicy)))...)
 	c.shut(transport.ClosePolicy, &transport.ClosedError{Code: transport.ClosePolicy})
 	return false
 }
@@ -136,11 +158,7 @@ func (c *conn) uncork() {
 // crashed closes the connection whose receiver panicked with v, or called
 // runtime.Goexit when that is nil.
 func (c *conn) crashed(v any) {
-	if v != nil {
-		c.srv.log.Error("websocket: receiver panicked", "panic", v, "stack", string(debug.Stack()))
-	} else {
-		c.srv.log.Error("websocket: receiver ended the connection's goroutine")
-	}
+	c.panicked(v)
 	c.shut(transport.CloseInternalError, &transport.ClosedError{Code: transport.CloseInternalError})
 }
 
@@ -153,8 +171,16 @@ func (c *conn) tellEnd() {
 	c.mu.Unlock()
 	defer func() {
 		if v := recover(); v != nil {
-			c.srv.log.Error("websocket: receiver panicked", "panic", v, "stack", string(debug.Stack()))
+			c.panicked(v)
 		}
 	}()
 	c.receiver.Closed(reason)
+}
+
+// panicked says that the receiver panicked with v, or called runtime.Goexit when that is nil.
+func (c *conn) panicked(v any) {
+	if v == nil {
+		v = "runtime.Goexit"
+	}
+	c.srv.book.Say(notice.WebSocketReceiver, c.about(slog.Any("panic", v), redact.StackAttr())...)
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/internal/task"
 	"github.com/bennu-go/bennu/transport"
 )
@@ -21,7 +22,7 @@ var ErrServerClosed = errors.New("websocket: server closed")
 // connection, so one that is dropped needs no Close. Its methods may be called
 // from any goroutine.
 type Server struct {
-	log         *slog.Logger
+	book        *notice.Book
 	start       time.Time
 	maxFlushing int
 	stats       counters
@@ -44,10 +45,11 @@ func NewServer(cfg *ServerConfig) *Server {
 	if cfg == nil {
 		cfg = &ServerConfig{}
 	}
-	s := &Server{log: cfg.Logger, maxFlushing: cfg.FlushWorkers, start: time.Now()}
-	if s.log == nil {
-		s.log = slog.Default()
+	log := cfg.Logger
+	if log == nil {
+		log = slog.Default()
 	}
+	s := &Server{book: notice.Of(log), maxFlushing: cfg.FlushWorkers, start: time.Now()}
 	if s.maxFlushing <= 0 {
 		s.maxFlushing = runtime.GOMAXPROCS(0)
 	}

@@ -1,0 +1,312 @@
+package notice
+
+import "log/slog"
+
+// The kinds. Those of one part of the library stand together, in the order in which a
+// request, a connection and a message meet them.
+const (
+	// Before a connection.
+	NotMounted Kind = iota
+	NoLongPoll
+	NoWebSocket
+	Draining
+	Method
+	URL
+	Header
+	Params
+	Origin
+	TokenEncoding
+	Subprotocol
+	NoSession
+	Connections
+	PerAddress
+	SessionsPerAddress
+	Version
+	ConnectsBusy
+	AuthTokenOff
+	NoAuthToken
+	AuthTokenRefused
+	ConnectRefused
+	ConnectError
+	ConnectTimeout
+	WebSocketAcceptor
+	LongPollAcceptor
+	NoReceiver
+	Gone
+	UpgradeHeaders
+	Hijack
+
+	// A connection.
+	Protocol
+	TooBig
+	Fragments
+	ControlFrames
+	WebSocketReceiver
+	LongPollReceiver
+	Idle
+	SlowConsumer
+	Malformed
+	MessageRate
+	Expired
+	RenewBusy
+	RenewCrash
+	NotEncoded
+
+	// Joins.
+	Unmatched
+	TooManyTopics
+	TooManyJoins
+	JoinsBusy
+	JoinCrash
+	JoinTimeout
+	JoinBacklog
+	JoinReply
+
+	// Channels.
+	NotJoined
+	StaleRef
+	InvalidPayload
+	HandlerFailed
+	CallbackFailed
+	UnknownEvent
+	MailboxFull
+	ChannelCrash
+	Gap
+	GapIgnored
+	Stuck
+	LateReply
+	LateTask
+	Unsound
+	Serializer
+	SlowSubscriber
+	SubscriberCrash
+
+	// Long polling.
+	SessionToken
+	SessionGone
+	Inactive
+	BatchGone
+	BatchLost
+	BodyTooLarge
+	BodyCut
+	BodyMalformed
+	BatchTooLong
+	PostsWaiting
+	PostUnhandled
+	BinaryFrame
+	RelayLost
+	RelayGarbage
+	RelayParts
+
+	// Other nodes.
+	BrokerGarbage
+	BrokerFull
+	BrokerTooLarge
+	BrokerRefused
+	BrokerAway
+	BrokerDropped
+	BrokerSilent
+	MessagesMissed
+	MessagesStale
+	DeliveryCrash
+	NameTaken
+	TooManyNodes
+	NodeSilent
+	NodeBack
+
+	// Presence.
+	TrackerMessage
+	TrackerFull
+	PresenceFull
+	PresenceMeta
+	PresenceRate
+	PresenceFetch
+	PresenceHook
+
+	// The Go client.
+	ClientEvent
+	ClientSlow
+	ClientPanic
+
+	kinds
+)
+
+const (
+	debug = slog.LevelDebug
+	info  = slog.LevelInfo
+	warn  = slog.LevelWarn
+	fault = slog.LevelError
+)
+
+var table = [kinds]Entry{
+	NotMounted: {"not_mounted", warn, "a client asks for a socket at a path where none is mounted",
+		"compare the path with those given to Endpoint.Socket; clients add websocket or longpoll to it by themselves"},
+	NoLongPoll: {"no_longpoll", warn, "a client polls a mount that has no long polling",
+		"set SocketOptions.LongPoll to &longpoll.Options{}, or take longPollFallbackMs and the LongPoll transport out of the client"},
+	NoWebSocket: {"no_websocket", warn, "a client opens a WebSocket at a mount that has none",
+		"take SocketOptions.NoWebSocket out, or let the client use long polling alone"},
+	Draining: {"draining", info, "a request was refused: the server is shutting down",
+		"nothing; clients come back to another server, or after the restart"},
+	Method: {"method", info, "a request with a method that the transport does not have was refused",
+		"open a WebSocket with GET; long polling takes GET, POST and OPTIONS"},
+	URL: {"url", warn, "a request whose URL is longer than 8 KiB was refused",
+		"send less in the parameters of the client's socket; give a long token as authToken"},
+	Header: {"header", warn, "a request with more than 64 header lines or 16 KiB of header was refused",
+		"make the cookies of the site shorter, or let the proxy in front add less"},
+	Params: {"params", warn, "a request whose parameters cannot be read was refused",
+		"send at most 64 parameters, nested at most 32 deep, in UTF-8"},
+	Origin: {"origin", warn, "a page of a foreign origin was refused",
+		"if the page is yours, name its origin in Checks.Origin with transport.Origins, or its host in EndpointOptions.Host; behind a proxy that ends TLS set Checks.Scheme, and let the proxy pass on Host"},
+	TokenEncoding: {"token_encoding", warn, "an auth token that is not base64 was refused",
+		"give the token to the client's library as authToken, which encodes it"},
+	Subprotocol: {"subprotocol", warn, "a client that offers no known subprotocol was refused",
+		"add what it offers to Checks.Subprotocols; for an authToken of phoenix.js set Checks.AuthToken to true"},
+	NoSession: {"no_session", info, "a page connects, and its web session is not shown to Connect",
+		"let the page send its CSRF token as the parameter _csrf_token, and compare what Checks.Session.Read and CSRF expect with the page's cookie"},
+	Connections: {"connections", warn, "a connection was refused: the node has as many as it may",
+		"raise EndpointOptions.Limits.Connections, and before that the process's limit on open files"},
+	PerAddress: {"per_address", warn, "a connection was refused: its address has as many as it may",
+		"behind a proxy set EndpointOptions.Limits.ClientAddress, or all clients count as the proxy; otherwise raise Limits.PerAddress"},
+	SessionsPerAddress: {"sessions_per_address", warn, "a long-poll session was refused: its address has as many as it may",
+		"behind a proxy set EndpointOptions.Limits.ClientAddress, or all clients count as the proxy; otherwise raise longpoll.Options.MaxSessionsPerAddress"},
+	Version: {"version", warn, "a client that speaks no known version of the protocol was refused",
+		"let the client send the parameter vsn as 2.0.0 or 1.0.0, or add its version to SocketHandler.Serializers"},
+	ConnectsBusy: {"connects_busy", warn, "a connection was refused: too many Connect callbacks run",
+		"make Connect faster, or raise EndpointOptions.Limits.Connects"},
+	AuthTokenOff: {"auth_token_off", fault, "Authenticate refuses every client of a mount that takes no tokens",
+		"set AuthToken to true in the Checks of the mount's SocketOptions"},
+	NoAuthToken: {"no_auth_token", info, "a client that sends no auth token was refused",
+		"give the client's socket its authToken option"},
+	AuthTokenRefused: {"auth_token_refused", info, "an auth token was refused",
+		"nothing, if it is expired or forged; otherwise compare secret, salt and maximal age of both sides"},
+	ConnectRefused: {"connect_refused", info, "Connect refused a connection", "nothing, if Connect meant to return ErrRefused"},
+	ConnectError: {"connect_error", warn, "Connect refused a connection with an error",
+		"see the error; for who shall be kept out return bennu.ErrRefused"},
+	ConnectTimeout: {"connect_timeout", fault, "a connection was refused: Connect took longer than its limit",
+		"make Connect faster, or raise SocketHandler.Limits.ConnectTimeout"},
+	WebSocketAcceptor: {"websocket_connect_panic", fault, "websocket: acceptor panicked", "see the stack: Connect or ID panicked"},
+	LongPollAcceptor:  {"longpoll_connect_panic", fault, "longpoll: acceptor panicked", "see the stack: Connect or ID panicked"},
+	NoReceiver: {"no_receiver", fault, "acceptor returned neither receiver nor error",
+		"let the transport.Acceptor return one of them"},
+	Gone: {"gone", debug, "a client went away before its connection was open", "nothing"},
+	UpgradeHeaders: {"upgrade_headers", warn, "a request without the headers of a WebSocket was refused",
+		"open it with a WebSocket client; let the proxy in front speak HTTP/1.1 and pass on Upgrade and Connection"},
+	Hijack: {"hijack", fault, "a WebSocket was refused: its ResponseWriter does not give the connection away",
+		"give the ResponseWriter of the middleware in front a method Unwrap, keep http.TimeoutHandler off this path, and serve it over HTTP/1.1"},
+
+	Protocol: {"protocol", warn, "a client that broke the WebSocket protocol was closed",
+		"see the error; repair the client, or the proxy that changes its frames"},
+	TooBig: {"message_too_big", warn, "a client that sent too large a message was closed",
+		"send less at once, or raise websocket.Options.MaxMessage"},
+	Fragments: {"fragments", warn, "a client that sent a message in too many fragments was closed",
+		"send larger fragments, or raise websocket.Options.MaxFragments"},
+	ControlFrames: {"control_frames", warn, "a client that sent too many pings and pongs was closed",
+		"send fewer, or raise websocket.Options.MaxControlRate"},
+	WebSocketReceiver: {"websocket_panic", fault, "websocket: receiver panicked", "see the stack"},
+	LongPollReceiver:  {"longpoll_panic", fault, "longpoll: receiver panicked", "see the stack"},
+	Idle: {"idle", info, "a client from which nothing came was closed",
+		"let the client send heartbeats more often than websocket.Options.IdleTimeout, or raise that"},
+	SlowConsumer: {"slow_consumer", warn, "slow consumer closed",
+		"send the client less or less often, or raise MaxQueueBytes, MaxQueueMessages and WriteTimeout of websocket.Options, MaxBufferBytes and MaxBufferMessages of longpoll.Options"},
+	Malformed: {"malformed", warn, "message does not decode", "let the client send messages of the version that it names in vsn"},
+	MessageRate: {"message_rate", warn, "a client that went on to send too fast was closed",
+		"send less often, or raise SocketHandler.Limits.MessageRate"},
+	Expired: {"expired", info, "a client whose authentication was not renewed was closed",
+		"let the client push access_token when it gets token_expired, and set SocketHandler.Renew"},
+	RenewBusy:  {"renew_busy", info, "a renewal was refused: another of the connection runs", "let the client wait for the reply before it pushes access_token again"},
+	RenewCrash: {"renew_crash", fault, "renewal crashed", "see the stack: SocketHandler.Renew panicked"},
+	NotEncoded: {"not_encoded", fault, "a message to a client does not encode", "see the error; repair the serializer"},
+
+	Unmatched: {"unmatched_topic", warn, "join of a topic that no pattern matches",
+		"register a pattern that matches it with SocketHandler.Channel, or repair the topic in the client"},
+	TooManyTopics: {"too_many_topics", warn, "connection has joined as many topics as it may",
+		"join fewer, or raise SocketHandler.Limits.Topics"},
+	TooManyJoins: {"too_many_joins", warn, "a join was refused: the connection joins too often",
+		"let the client join less often, or raise SocketHandler.Limits.JoinBurst and JoinRate"},
+	JoinsBusy: {"joins_busy", warn, "a join was refused: too many Join callbacks run",
+		"make Join faster, or raise EndpointOptions.Limits.Joins"},
+	JoinCrash:   {"join_crash", fault, "join crashed", "see the error and the stack"},
+	JoinTimeout: {"join_timeout", fault, "join crashed", "make Join faster, or raise SocketHandler.Limits.JoinTimeout"},
+	JoinBacklog: {"join_backlog", warn, "a join failed: more was meant for its channel than may wait for it",
+		"make Join faster, or send less to the topic; the client joins again"},
+	JoinReply: {"join_reply", fault, "join reply does not encode", "see the error; let Join return what encodes to JSON"},
+
+	NotJoined: {"not_joined", info, "message to a topic that is not joined",
+		"join the topic before, and again after phx_error and phx_close, as Phoenix's clients do"},
+	StaleRef:       {"stale_join_ref", debug, "message of an earlier join dropped", "nothing"},
+	InvalidPayload: {"invalid_payload", info, "invalid payload", "let the client send what the handler takes; field names what does not fit"},
+	HandlerFailed:  {"handler_failed", fault, "handler failed", "see the error; for what the client shall be told return a *bennu.Error"},
+	CallbackFailed: {"callback_failed", fault, "channel callback failed", "see the error"},
+	UnknownEvent:   {"unknown_event", fault, "channel crashed", "register a handler of the event with bennu.On, or repair the event in the client"},
+	MailboxFull: {"mailbox_full", fault, "channel crashed",
+		"make the handlers faster, or raise SocketHandler.Limits.MailboxMessages and MailboxBytes"},
+	ChannelCrash: {"channel_crash", fault, "channel crashed", "see the error and the stack"},
+	Gap: {"gap", warn, "a channel ended: messages of other nodes may have been missed",
+		"see what became of the broker; its client joins again by itself"},
+	GapIgnored: {"gap_ignored", debug, "a channel goes on though messages of other nodes may have been missed", "nothing: IgnoreGaps is set"},
+	Stuck: {"stuck", warn, "callback runs on after its channel ended",
+		"let the callback end with its context; see the stack"},
+	LateReply:  {"late_reply", debug, "reply to a channel that has ended dropped", "nothing"},
+	LateTask:   {"late_task", debug, "work of Channel.Go came after the channel's end", "nothing"},
+	Unsound:    {"unsound", warn, "a broadcast of another node is no event with a JSON object or bytes", "keep others from publishing under the adapter's prefix, and set its Secret"},
+	Serializer: {"serializer", fault, "broadcast skips clients whose serializer cannot carry it", "send bytes only to clients of version 2 of the protocol"},
+	SlowSubscriber: {"slow_subscriber", warn, "broadcast dropped: the function of Endpoint.Subscribe is too slow",
+		"make the function faster; Broadcast.Missed tells it how many it missed"},
+	SubscriberCrash: {"subscriber_panic", fault, "subscription panicked", "see the stack: the function of Endpoint.Subscribe panicked"},
+
+	SessionToken: {"longpoll_token", info, "a long-poll token that is no token of this server's was refused",
+		"nothing, after a restart; give all nodes the same EndpointOptions.Secret, and the same mounts in the same order"},
+	SessionGone: {"longpoll_gone", info, "a long-poll request for a session that is gone was refused",
+		"nothing, if the client was away; otherwise let it poll again within the window of longpoll.Options"},
+	Inactive:  {"longpoll_inactive", info, "a long-poll session that nobody polls was closed", "nothing, if the client went away"},
+	BatchGone: {"longpoll_gap", warn, "a long-poll session was closed: its client asked for messages that are gone", "let the client take up the token of each answer"},
+	BatchLost: {"longpoll_lost", info, "a long-poll session was closed: an answer with messages could not be written", "nothing, if the client went away"},
+	BodyTooLarge: {"body_too_large", warn, "a post with too large a body was refused",
+		"post less at once, or raise longpoll.Options.MaxBody"},
+	BodyCut:       {"body_cut", info, "a post whose body did not come in time, or was cut, was refused", "see the error; for slow clients raise longpoll.Options.BodyTimeout"},
+	BodyMalformed: {"body_malformed", warn, "a post that holds no messages was refused", "post JSON, or with the type application/x-ndjson lines of JSON or base64"},
+	BatchTooLong: {"batch_too_long", warn, "messages of a post were dropped: it has too many",
+		"post fewer at once, or raise longpoll.Options.MaxBatch"},
+	PostsWaiting: {"posts_waiting", warn, "a post was refused: too many of its session wait",
+		"let the client wait for the answer to a post, and make handlers faster"},
+	PostUnhandled: {"post_unhandled", warn, "a post was answered before all of it was handled",
+		"make joins and handlers faster, or raise longpoll.Options.Window"},
+	BinaryFrame: {"binary_frame", fault, "longpoll: binary frame dropped: no client can receive it over long polling",
+		"send JSON to clients of long polling"},
+	RelayLost: {"relay_lost", warn, "a long-poll request for a session of another node got no answer",
+		"see whether that node runs and the broker delivers; give all nodes the same EndpointOptions.Secret"},
+	RelayGarbage: {"relay_garbage", warn, "a message of long polling from another node dropped: it makes no sense",
+		"run the same version on all nodes, and keep others from publishing under the adapter's prefix"},
+	RelayParts: {"relay_parts", warn, "a post from another node dropped: its parts do not fit", "let clients wait for the answer to a post; see the broker for lost messages"},
+
+	BrokerGarbage: {"broker_garbage", warn, "the broker delivered something that is no message of this cluster; is the prefix used by others, or the secret not the same?",
+		"give each cluster a Prefix of its own, and its nodes the same Secret"},
+	BrokerFull: {"broker_full", fault, "a message for other nodes was refused: too much waits for the broker",
+		"see why the broker is away or slow, or raise Buffer of the adapter's options"},
+	BrokerTooLarge: {"broker_too_large", fault, "a message for other nodes was refused: it is larger than the broker takes",
+		"send less at once, or raise the broker's limit on messages"},
+	BrokerRefused: {"broker_refused", fault, "the broker refuses a message", "see the error; let the user publish below the prefix"},
+	BrokerAway:    {"broker_away", warn, "the broker is away; this node goes on by itself", "see the error; the node connects again by itself"},
+	BrokerDropped: {"broker_dropped", warn, "messages of other nodes were dropped", "see the error; make subscribers faster, or raise the broker's buffer for a client"},
+	BrokerSilent:  {"broker_silent", fault, "the broker has stopped delivering without a word; connecting again", "see the broker's own log"},
+	MessagesMissed: {"messages_missed", warn, "messages of another node did not arrive",
+		"see whether the broker, or a node's Buffer, has dropped messages; channels of the topic join again"},
+	MessagesStale: {"messages_stale", debug, "message of another node dropped: it came twice or too late", "nothing"},
+	DeliveryCrash: {"delivery_panic", fault, "delivery of a message of another node panicked", "see the stack"},
+	NameTaken:     {"name_taken", fault, "another running node has this node's name; give each node a name of its own", "give each node a name of its own"},
+	TooManyNodes:  {"too_many_nodes", warn, "a node was not taken note of: there are too many", "use at most 4,096 nodes in a cluster"},
+	NodeSilent:    {"node_silent", warn, "a node has fallen silent", "see whether it runs; a node that is shut down says goodbye"},
+	NodeBack:      {"node_back", warn, "a node that had fallen silent is back", "nothing; channels join again, since messages may have been missed"},
+
+	TrackerMessage: {"tracker_message", warn, "a message of another node's tracker dropped: it does not decode", "run the same version on all nodes"},
+	TrackerFull:    {"tracker_full", warn, "a message of another node's tracker dropped: too many wait", "nothing: it is said again; otherwise spread topics over more Shards"},
+	PresenceFull:   {"presence_full", warn, "an entry was refused: the topic has as many as it may", "raise Limits.Entries of presence, and see its option Large"},
+	PresenceMeta:   {"presence_meta", warn, "an entry was refused: its meta is too large", "track less, or raise Limits.MetaBytes of presence"},
+	PresenceRate:   {"presence_rate", info, "a change was refused: its connection makes too many", "track less often, or raise Limits.Burst and Rate of presence"},
+	PresenceFetch:  {"presence_fetch", fault, "presence goes on without Fetch", "see the error; make Fetch faster, or raise FetchTimeout"},
+	PresenceHook:   {"presence_hook", fault, "a hook of presence panicked", "see the stack"},
+
+	ClientEvent: {"client_event", fault, "client: an event does not fit its callback", "take another type in On, or repair what the server sends"},
+	ClientSlow:  {"client_slow", warn, "client: a callback is too slow for what the server sends", "make the callback faster, or raise Options.MaxQueued and MaxQueuedBytes"},
+	ClientPanic: {"client_panic", fault, "client: panic", "see the stack"},
+}
