@@ -1,15 +1,14 @@
 package bennu
 
 import (
-	"context"
 	"log/slog"
 	"math"
 	"net/http"
 	"net/netip"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/internal/rate"
-	"github.com/bennu-go/bennu/transport"
 )
 
 // NodeLimits bound what all clients together may ask of an endpoint. The zero value is
@@ -108,24 +107,29 @@ func newAdmission(l NodeLimits) *admission {
 	}
 }
 
-type addressKey struct{}
-
-// identify keeps the address that counts for the request, for admit.
+// identify keeps the address that counts for the request, for admit and the log.
 func (a *admission) identify(r *http.Request) *http.Request {
-	if a.limits.PerAddress < 0 {
+	if a.limits.PerAddress < 0 && a.limits.ClientAddress == nil {
 		return r
 	}
-	return r.WithContext(context.WithValue(r.Context(), addressKey{}, a.limits.addressOf(r)))
+	return notice.WithAddress(r, a.limits.addressOf(r))
 }
 
 // admit looks at what is open before the application is asked.
-func (e *Endpoint) admit(info *transport.ConnectInfo) (address string, ok bool) {
+func (s *Socket) admit() bool {
+	e := s.endpoint
 	a := e.admission
-	if e.sockets.isClosed() || e.sockets.len() >= a.limits.Connections {
-		return "", false
+	switch {
+	case e.sockets.isClosed():
+		s.at("", "").say(notice.Draining)
+	case e.sockets.len() >= a.limits.Connections:
+		s.at("", "").say(notice.Connections, slog.Int("limit", a.limits.Connections))
+	case a.limits.PerAddress >= 0 && a.addresses.Of(s.address) >= a.limits.PerAddress:
+		s.at("", "").say(notice.PerAddress, slog.Int("limit", a.limits.PerAddress))
+	default:
+		return true
 	}
-	address, _ = info.Context().Value(addressKey{}).(string)
-	return address, address == "" || a.addresses.Of(address) < a.limits.PerAddress
+	return false
 }
 
 func (e *Endpoint) logLimits() {

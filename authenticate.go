@@ -2,7 +2,13 @@ package bennu
 
 import (
 	"context"
+	"errors"
+	"log/slog"
+	"reflect"
+	"sync"
 	"time"
+
+	"github.com/bennu-go/bennu/internal/notice"
 )
 
 // AssignedIdentity is the key under which Authenticate keeps who connected.
@@ -12,11 +18,12 @@ const AssignedIdentity = "identity"
 // phoenix.js puts its authToken option: the mount must have AuthToken on. The
 // verify function says who that is, kept under AssignedIdentity, and until when; the
 // zero time means without end. Any error of its refuses the connection with
-// ErrRefused, unless the context has ended, and is not logged: it may quote the token.
+// ErrRefused, unless the context has ended. Its text is not logged, since it may quote the
+// token; what package token finds wrong is, without the token.
 func Authenticate[T any](verify func(ctx context.Context, token string) (who T, expires time.Time, err error)) func(context.Context, *Socket, *ConnectInfo) error {
-	return func(ctx context.Context, s *Socket, info *ConnectInfo) error {
+	connect := func(ctx context.Context, s *Socket, info *ConnectInfo) error {
 		if info.AuthToken == nil {
-			return ErrRefused
+			return unauthenticated(ctx, noToken(s))
 		}
 		who, expires, err := verify(ctx, *info.AuthToken)
 		switch {
@@ -24,12 +31,63 @@ func Authenticate[T any](verify func(ctx context.Context, token string) (who T, 
 		case ctx.Err() != nil:
 			return ctx.Err() // nobody knows whether the token is good
 		default:
-			return ErrRefused
+			return unauthenticated(ctx, notice.AuthTokenRefused, tokenFault(err)...)
 		}
 		s.Assign(AssignedIdentity, who)
 		s.ExpireAt(expires)
 		return nil
 	}
+	authenticates.Store(reflect.ValueOf(connect).Pointer(), true)
+	return connect
+}
+
+// authenticates has the code of the functions that Authenticate made, so that a mount without
+// AuthToken can be told at start.
+var authenticates sync.Map
+
+func isAuthenticate(connect func(context.Context, *Socket, *ConnectInfo) error) bool {
+	if connect == nil {
+		return false
+	}
+	_, ok := authenticates.Load(reflect.ValueOf(connect).Pointer())
+	return ok
+}
+
+// connecting is a call of Connect: a refusal that has said why says so here.
+type connecting struct {
+	s    *Socket
+	said bool
+}
+
+type connectingKey struct{}
+
+// unauthenticated says why Authenticate refuses a connection.
+func unauthenticated(ctx context.Context, k notice.Kind, attrs ...slog.Attr) error {
+	if call, ok := ctx.Value(connectingKey{}).(*connecting); ok {
+		call.said = true
+		call.s.at("", "").say(k, attrs...)
+	}
+	return ErrRefused
+}
+
+func noToken(s *Socket) notice.Kind {
+	if s.handler != nil && !s.handler.authToken {
+		return notice.AuthTokenOff
+	}
+	return notice.NoAuthToken
+}
+
+// tokenFault is what package token finds wrong with a token. The text of any other error may
+// quote the token.
+func tokenFault(err error) []slog.Attr {
+	fault, ok := errors.AsType[interface {
+		error
+		TokenFault() string
+	}](err)
+	if !ok {
+		return nil
+	}
+	return []slog.Attr{slog.String("error", fault.TokenFault())}
 }
 
 // Identity is what Authenticate's verify function returned for this connection.

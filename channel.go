@@ -2,9 +2,12 @@ package bennu
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"sync"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
@@ -33,7 +36,8 @@ type Channel struct {
 	instance Instance
 	box      mailbox
 	sub      *pubsub.Subscription
-	extras   *extras // use extra to write
+	runs     *handlerContext // of the callback that runs, or ran last before the mailbox was empty
+	extras   *extras         // use extra to write
 }
 
 // extras is what few channels have at any one time. A channel that is just joined has
@@ -213,6 +217,8 @@ func (c *Channel) Go(f func(ctx context.Context) error) {
 		x.tasks = append(x.tasks, t)
 	case joined, leaving:
 		c.socket.endpoint.lasting.Start(t)
+	default:
+		c.socket.endpoint.book.Tally(notice.LateTask)
 	}
 }
 
@@ -276,12 +282,15 @@ type channelTask struct {
 func (t *channelTask) Run() {
 	defer func() {
 		if !t.done {
-			t.c.fail(newPanicError(recover()))
+			t.c.fail(t.c.atTask(), newPanicError(recover()))
 		}
 	}()
 	ctx := t.c.context()
-	if err := t.f(ctx); ctx.Err() == nil {
-		t.c.obey(err) // in which the error's own methods may panic
+	switch err := t.f(ctx); {
+	case ctx.Err() == nil:
+		t.c.obey(t.c.atTask(), err) // in which the error's own methods may panic
+	case err != nil && !errors.Is(err, ctx.Err()) && !errors.Is(err, context.Cause(ctx)):
+		t.c.atTask().say(notice.LateFailure, slog.String("error", textOf(err)))
 	}
 	t.done = true
 }

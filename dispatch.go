@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 
+	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
 )
@@ -26,8 +27,7 @@ var (
 func (s *Socket) handle(op wire.Opcode, data []byte) (*joinCall, <-chan struct{}) {
 	m, err := s.decode(op, data)
 	if err != nil {
-		s.endpoint.stats.malformed.Add(1)
-		s.endpoint.log.Log(slog.LevelDebug, "message does not decode", slog.String("error", err.Error()))
+		s.at("", "").say(notice.Malformed, slog.String("error", textOf(err)), slog.Int("code", int(transport.CloseInternalError)))
 		s.close(transport.CloseInternalError, err)
 		return nil, nil
 	}
@@ -71,16 +71,18 @@ func (s *Socket) dispatch(m *wire.Message) (*joinCall, <-chan struct{}) {
 	if m.Event == wire.EventLeave {
 		s.reply(m, m.JoinRef, wire.StatusOK, emptyPayload)
 	} else {
+		s.at(m.Topic, m.Event).say(notice.NotJoined)
 		s.reply(m, "", wire.StatusError, unmatchedTopic)
 	}
 	return nil, nil
 }
 
 // deliver hands a message to a joined channel. One with the join_ref of another
-// join is dropped without a word: any answer would be taken for one to a
+// join is dropped, and its client told nothing: any answer would be taken for one to a
 // current push.
 func (s *Socket) deliver(c *Channel, m *wire.Message) (alive bool, resume <-chan struct{}) {
 	if !m.JoinRef.IsNull() && m.JoinRef != c.tableRef() {
+		s.at(m.Topic, m.Event).say(notice.StaleRef)
 		return true, nil
 	}
 	if m.Event == wire.EventLeave {
@@ -95,6 +97,7 @@ func (s *Socket) reply(m *wire.Message, joinRef wire.Ref, status string, respons
 		JoinRef: joinRef, Ref: m.Ref, Topic: m.Topic, OddTopic: m.OddTopic, Status: status, Response: response,
 	})
 	if err != nil {
+		s.at(m.Topic, m.Event).say(notice.NotEncoded, slog.String("error", textOf(err)), slog.Int("code", int(transport.CloseInternalError)))
 		s.close(transport.CloseInternalError, err)
 		return
 	}
@@ -102,19 +105,24 @@ func (s *Socket) reply(m *wire.Message, joinRef wire.Ref, status string, respons
 }
 
 // errorReply is the reply to a message whose handler returned err. Only an
-// Error and what is wrong with a payload are told; the rest is logged.
-func (s *Socket) errorReply(topic string, err error, level slog.Level) Reply {
+// Error and what is wrong with a payload are told; the rest is logged. Over says that the
+// channel has ended meanwhile.
+func (s *Socket) errorReply(at place, err error, over bool) Reply {
 	var told *Error
 	var invalid *payloadError
 	switch {
 	case errors.As(err, &told):
 		return Reply{Status: wire.StatusError, Response: errorResponse(told)}
 	case errors.As(err, &invalid):
-		s.observe(topic, err)
-		s.endpoint.log.Log(slog.LevelDebug, "invalid payload", slog.String("topic", topic), slog.String("field", invalid.field))
+		s.observe(at.topic, err)
+		at.say(notice.InvalidPayload, notice.Foreign("field", invalid.field))
 		return Reply{Status: wire.StatusError, Response: reason{Reason: "invalid payload", Field: invalid.field}}
 	}
-	s.observe(topic, err)
-	s.endpoint.log.Log(level, "handler failed", slog.String("topic", topic), slog.String("error", textOf(err)))
+	s.observe(at.topic, err)
+	if over { // its pushes and its context fail as a matter of course
+		at.say(notice.LateFailure, slog.String("error", textOf(err)))
+	} else {
+		at.say(notice.HandlerFailed, slog.String("error", textOf(err)))
+	}
 	return Reply{Status: wire.StatusError, Response: errInternal}
 }

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/internal/ratelog"
 	"github.com/bennu-go/bennu/internal/redact"
 	"github.com/bennu-go/bennu/internal/task"
@@ -31,6 +32,7 @@ type Endpoint struct {
 	admission *admission
 	logger    *slog.Logger // masks secrets
 	log       *ratelog.Logger
+	book      *notice.Book // of what is refused, dropped or closed
 	start     time.Time
 	tasks     task.Group // executors, joins, subscriptions: none while nothing is to be done
 	lasting   task.Group // Channel.Go, Serve
@@ -38,6 +40,8 @@ type Endpoint struct {
 	lingering channelSet
 	stats     counters
 	mounts    []*mount
+	absent    []absent
+	proxied   proxied
 	ctx       context.Context // of subscriptions; ends with Shutdown
 	cancel    context.CancelFunc
 	serveOnce sync.Once
@@ -98,18 +102,17 @@ func NewEndpoint(opts *EndpointOptions) *Endpoint {
 	if e.options.DrainTime == 0 {
 		e.options.DrainTime = 30 * time.Second
 	}
-	if e.options.Fallback == nil {
-		e.options.Fallback = http.NotFoundHandler()
-	}
 	e.pubsub = e.options.PubSub
 	if e.pubsub == nil {
 		e.pubsub = pubsub.NewLocal()
 	}
 	e.logger = slog.New(redact.NewHandler(e.options.Logger.Handler()))
-	e.log = ratelog.New(e.logger)
+	e.book = notice.NewBook(e.logger)
+	e.log = e.book.Log()
 	e.start = time.Now()
 	e.admission = newAdmission(e.options.Limits)
-	limited := slog.New(e.log.Handler())
+	e.proxied.over.Store(e.options.Limits.ClientAddress != nil)
+	limited := slog.New(e.book.Handler())
 	e.websocket = websocket.NewServer(&websocket.ServerConfig{Logger: limited, NoEpoll: e.options.NoEpoll})
 	e.longpoll = longpoll.NewServer(&longpoll.ServerConfig{Logger: limited, PubSub: e.pubsub, Secret: e.options.Secret})
 	return e
@@ -143,6 +146,7 @@ type mount struct {
 	path *transport.Path
 	served
 	where string
+	polls bool // by long polling
 }
 
 // served is a transport's handler of one mount.
@@ -185,6 +189,11 @@ func (e *Endpoint) mount(path string, h *SocketHandler, opts *SocketOptions, whe
 	if err != nil {
 		return err
 	}
+	handler.path, handler.authToken = path, o.AuthToken
+	if !o.AuthToken && isAuthenticate(h.Connect) {
+		// Not a panic: a handler may be mounted twice, and refuse clients at one path.
+		e.book.Say(notice.AuthTokenOff, slog.String("mount", path))
+	}
 	if o.NoWebSocket && o.LongPoll == nil {
 		return errors.New("no transport is on; leave NoWebSocket out, or set LongPoll")
 	}
@@ -196,9 +205,11 @@ func (e *Endpoint) mount(path string, h *SocketHandler, opts *SocketOptions, whe
 		if err := e.route(path, o.WebSocketPath, ws, where); err != nil {
 			return err
 		}
+	} else if err := e.leaveOut(path, o.WebSocketPath, notice.NoWebSocket); err != nil {
+		return err
 	}
 	if o.LongPoll == nil {
-		return nil
+		return e.leaveOut(path, o.LongPollPath, notice.NoLongPoll)
 	}
 	polls := *o.LongPoll
 	if polls.ClientAddr == nil {
@@ -222,7 +233,8 @@ func (e *Endpoint) route(path, below string, to served, where string) error {
 			return fmt.Errorf("the path %s is already mounted at %s", compiled, m.where)
 		}
 	}
-	e.mounts = append(e.mounts, &mount{compiled, to, where})
+	_, polls := to.(*longpoll.Handler)
+	e.mounts = append(e.mounts, &mount{compiled, to, where, polls})
 	return nil
 }
 
@@ -231,11 +243,19 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for _, m := range slices.Backward(e.mounts) {
 		if vars, ok := m.path.Match(r.URL.Path); ok {
 			e.serveOnce.Do(func() { e.beginServing(r) })
+			if !e.proxied.over.Load() {
+				e.warnOfProxy(m, r)
+			}
 			m.Serve(w, e.admission.identify(r), vars)
 			return
 		}
 	}
-	e.options.Fallback.ServeHTTP(w, r)
+	e.unmounted(r)
+	if e.options.Fallback != nil {
+		e.options.Fallback.ServeHTTP(w, r)
+	} else {
+		http.NotFound(w, r)
+	}
 }
 
 // Broadcast publishes an event to every subscriber of a topic, on all nodes. For

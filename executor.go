@@ -1,7 +1,6 @@
 package bennu
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/redact"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
 )
@@ -67,7 +68,8 @@ func (c *Channel) Run() {
 		}
 		// A callback panicked, or ended this goroutine with runtime.Goexit. What
 		// is left to do needs a goroutine that can run callbacks.
-		c.fail(newPanicError(recover()))
+		reason := newPanicError(recover())
+		c.fail(c.atLast(), reason)
 		c.socket.endpoint.tasks.Start(c)
 	}()
 	for c.step() {
@@ -79,26 +81,34 @@ func (c *Channel) Run() {
 func (c *Channel) step() bool {
 	c.mu.Lock()
 	if c.state >= closed {
+		c.runs = terminates
 		c.finishLocked()
 		return false
 	}
 	if c.box.empty() {
-		c.running = false
+		c.running, c.runs = false, nil
 		c.mu.Unlock()
 		c.socket.end()
 		return false
 	}
 	it := c.box.pop(&c.socket.handler.limits)
+	var h *handlerContext
+	if it.kind <= itemInfo && it.kind != itemLeave {
+		h = c.handlerContext(&it)
+	}
+	c.runs = h
 	c.mu.Unlock()
 
 	switch it.kind {
 	case itemIn:
-		reply, err := c.instance.HandleIn(c.handlerContext(&it), it.event, it.payload)
-		c.settle(it.ref, reply, err)
+		reply, err := c.instance.HandleIn(h, it.event, it.payload)
+		c.settle(h, reply, err)
 	case itemOut:
-		c.obey(c.instance.HandleOut(c.handlerContext(&it), it.event, it.payload))
+		err := c.instance.HandleOut(h, it.event, it.payload)
+		c.obey(c.at(h), err)
 	case itemInfo:
-		c.obey(c.instance.HandleInfo(c.handlerContext(&it), it.info))
+		err := c.instance.HandleInfo(h, it.info)
+		c.obey(c.at(h), err)
 	case itemLeave:
 		reply := Reply{Status: wire.StatusOK}
 		c.close(it.ref, reply, ErrLeft)
@@ -108,8 +118,11 @@ func (c *Channel) step() bool {
 	return true
 }
 
-func (c *Channel) handlerContext(it *item) context.Context {
-	return &handlerContext{ch: c, ref: it.ref, fromClient: it.kind == itemIn}
+// terminates stands for Terminate in the log.
+var terminates = &handlerContext{kind: itemEnd}
+
+func (c *Channel) handlerContext(it *item) *handlerContext {
+	return &handlerContext{ch: c, ref: it.ref, event: eventOf(it), kind: it.kind}
 }
 
 // finishLocked runs what is left of a closed channel: Terminate, once. It
@@ -136,23 +149,23 @@ func (c *Channel) finishLocked() {
 }
 
 // settle acts on what HandleIn returned.
-func (c *Channel) settle(ref wire.Ref, reply Reply, err error) {
+func (c *Channel) settle(h *handlerContext, reply Reply, err error) {
 	switch {
 	case err == nil:
-		c.answer(ref, reply)
+		c.answer(h, reply)
 	case errors.Is(err, Stop):
-		c.close(ref, lastReply(reply, err), err)
+		c.close(h.ref, lastReply(reply, err), err)
 	case errors.Is(err, Crash):
-		c.answer(ref, lastReply(reply, err))
-		c.fail(err)
+		c.answer(h, lastReply(reply, err))
+		c.fail(c.at(h), err)
 	case errors.Is(err, ErrUnknownEvent):
-		c.fail(err)
+		c.fail(c.at(h), err)
 	default:
 		if d, ok := asDisconnect(err); ok {
 			c.disconnect(d, err)
 			return
 		}
-		c.answer(ref, c.socket.errorReply(c.topic, err, c.failureLevel()))
+		c.answer(h, c.socket.errorReply(c.at(h), err, c.isClosed()))
 	}
 }
 
@@ -166,20 +179,22 @@ func lastReply(reply Reply, err error) Reply {
 }
 
 // answer sends a reply. One that does not encode is a fault of the channel.
-func (c *Channel) answer(ref wire.Ref, r Reply) {
+func (c *Channel) answer(h *handlerContext, r Reply) {
 	if r.Status == "" {
 		return
 	}
-	f, err := c.replyFrame(ref, r)
+	f, err := c.replyFrame(h.ref, r)
 	if err != nil {
-		c.fail(err)
+		c.fail(c.at(h), err)
 		return
 	}
-	_ = c.emit(f) // a channel that has just ended has nobody to tell
+	if c.emit(f) != nil {
+		c.at(h).say(notice.LateReply)
+	}
 }
 
 // obey acts on what a callback returned that answers nobody.
-func (c *Channel) obey(err error) {
+func (c *Channel) obey(at place, err error) {
 	if err == nil {
 		return
 	}
@@ -188,23 +203,17 @@ func (c *Channel) obey(err error) {
 	case errors.Is(err, Stop):
 		c.close("", Reply{}, err)
 	case errors.Is(err, Crash), errors.Is(err, ErrUnknownEvent):
-		c.fail(err)
+		c.fail(at, err)
 	case disconnects:
 		c.disconnect(d, err)
 	default:
 		c.socket.observe(c.topic, err)
-		c.socket.endpoint.log.Log(c.failureLevel(), "channel callback failed",
-			slog.String("topic", c.topic), slog.String("error", textOf(err)))
+		if c.isClosed() { // its pushes and its context fail as a matter of course
+			at.say(notice.LateFailure, slog.String("error", textOf(err)))
+		} else {
+			at.say(notice.CallbackFailed, slog.String("error", textOf(err)))
+		}
 	}
-}
-
-// failureLevel is how loud a callback's error is. Once the channel has ended, its
-// pushes and its context fail as a matter of course.
-func (c *Channel) failureLevel() slog.Level {
-	if c.isClosed() {
-		return slog.LevelDebug
-	}
-	return slog.LevelError
 }
 
 // disconnect closes the connection. What waits for this channel is not handled
@@ -222,7 +231,7 @@ func (c *Channel) close(ref wire.Ref, r Reply, reason error) {
 	if r.Status != "" {
 		f, err := c.replyFrame(ref, r)
 		if err != nil {
-			c.fail(err)
+			c.fail(c.atLast(), err)
 			return
 		}
 		frames[n] = f
@@ -231,6 +240,8 @@ func (c *Channel) close(ref wire.Ref, r Reply, reason error) {
 	if f, err := c.endFrame(wire.EventClose, emptyObject); err == nil {
 		frames[n] = f
 		n++
+	} else {
+		c.at(nil).say(notice.NotEncoded, slog.String("error", textOf(err)))
 	}
 	c.end(reason, frames[:n])
 }
@@ -239,16 +250,18 @@ var crashPayload = []byte(`{"reason":"channel_crash"}`)
 
 // fail ends the channel as a crash: phx_error, so that the client joins again. It
 // may be called from any goroutine.
-func (c *Channel) fail(reason error) {
-	endpoint := c.socket.endpoint
-	attrs := []slog.Attr{slog.String("topic", c.topic), slog.String("error", textOf(reason))}
-	var p *PanicError
-	if errors.As(reason, &p) {
-		attrs = append(attrs, slog.String("stack", string(p.Stack)))
+func (c *Channel) fail(at place, reason error) {
+	why := errorAttrs(reason)
+	switch {
+	case errors.Is(reason, ErrMailboxFull):
+		at.say(notice.MailboxFull, why...)
+	case errors.Is(reason, ErrUnknownEvent):
+		at.say(notice.UnknownEvent, why...)
+	default:
+		at.say(notice.ChannelCrash, why...)
 	}
-	endpoint.log.Log(slog.LevelError, "channel crashed", attrs...)
 	if c.crash(reason) {
-		endpoint.stats.crashes.Add(1)
+		c.socket.endpoint.stats.crashes.Add(1)
 	} else {
 		c.socket.observe(c.topic, reason)
 	}
@@ -258,9 +271,20 @@ func (c *Channel) fail(reason error) {
 func (c *Channel) crash(reason error) bool {
 	f, err := c.endFrame(wire.EventError, crashPayload)
 	if err != nil {
+		c.at(nil).say(notice.NotEncoded, slog.String("error", textOf(err)))
 		return c.end(reason, nil)
 	}
 	return c.end(reason, []transport.Frame{f})
+}
+
+// errorAttrs are an error in the log, with the stack of a panic.
+func errorAttrs(reason error) []slog.Attr {
+	attrs := []slog.Attr{slog.String("error", textOf(reason))}
+	var p *PanicError
+	if errors.As(reason, &p) {
+		attrs = append(attrs, slog.Any("stack", redact.Frames(string(p.Stack))))
+	}
+	return attrs
 }
 
 // textOf is the text of an error of the application's. A method Error that
@@ -348,9 +372,7 @@ func (c *Channel) watchLocked() {
 		if over {
 			return
 		}
-		endpoint.stats.stuck.Add(1)
-		endpoint.log.Log(slog.LevelWarn, "callback runs on after its channel ended",
-			slog.String("topic", c.topic), slog.String("reason", textOf(reason)), slog.Any("stack", stackOf{c}))
+		c.atLast().say(notice.Stuck, slog.String("reason", textOf(reason)), slog.Any("stack", stackOf{c}))
 	})
 }
 
@@ -359,7 +381,7 @@ func (c *Channel) watchLocked() {
 type stackOf struct{ c *Channel }
 
 // LogValue implements slog.LogValuer.
-func (s stackOf) LogValue() slog.Value { return slog.StringValue(handlerStacks(s.c)) }
+func (s stackOf) LogValue() slog.Value { return slog.AnyValue(redact.Frames(handlerStacks(s.c))) }
 
 func newPanicError(v any) *PanicError {
 	stack := debug.Stack()

@@ -8,6 +8,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
 )
@@ -103,6 +104,7 @@ func (s *Socket) expire() {
 	left := until(s.expiry.at)
 	if left <= -grace {
 		s.mu.Unlock()
+		s.at("", "").say(notice.Expired, slog.Int("code", int(transport.ClosePolicy)))
 		s.close(transport.ClosePolicy, ErrExpired)
 		return
 	}
@@ -124,10 +126,12 @@ type closesIn struct {
 func (s *Socket) warnOfExpiry(left time.Duration) {
 	p, err := encode(closesIn{int(math.Ceil(left.Seconds()))})
 	if err != nil {
-		return
+		return // numbers always encode
 	}
 	if f, err := pushFrame(s.serializer, &wire.Push{Topic: wire.TopicPhoenix, Event: EventTokenExpired, Payload: p}); err == nil {
 		s.conn.Send(f)
+	} else {
+		s.at(wire.TopicPhoenix, EventTokenExpired).say(notice.NotEncoded, slog.String("error", textOf(err)))
 	}
 	s.mu.Lock()
 	channels := append([]*Channel(nil), s.channels...)
@@ -158,7 +162,7 @@ func (s *Socket) renew(m *wire.Message, c *Channel) bool {
 	case c == nil && m.Topic != wire.TopicPhoenix:
 		return false
 	case c != nil && !m.JoinRef.IsNull() && m.JoinRef != c.tableRef():
-		return false // dropped like any other of an old join
+		return false // deliver drops it like any other of an old join
 	case c != nil:
 		r.joinRef = c.joinRef
 	}
@@ -171,6 +175,7 @@ func (s *Socket) renew(m *wire.Message, c *Channel) bool {
 	s.mu.Unlock()
 	switch {
 	case busy:
+		r.at().say(notice.RenewBusy)
 		r.answer(&Error{Reason: "busy"})
 	case open:
 		s.begin()
@@ -189,8 +194,7 @@ func (r *renewal) Run() {
 		// Renew, or a method of what it returned, panicked or called runtime.Goexit.
 		reason := newPanicError(recover())
 		r.free()
-		r.s.endpoint.log.Log(slog.LevelError, "renewal crashed",
-			slog.String("error", reason.Error()), slog.String("stack", string(reason.Stack)))
+		r.at().say(notice.RenewCrash, errorAttrs(reason)...)
 		r.refuse(errInternal)
 	}()
 	err := r.renew()
@@ -198,6 +202,11 @@ func (r *renewal) Run() {
 	r.free()
 	r.answer(err)
 	r.done = true
+}
+
+// at is the renewal as a place for the log.
+func (r *renewal) at() place {
+	return place{s: r.s, topic: r.m.Topic, callback: "renew", event: EventAccessToken}
 }
 
 // free lets another renewal begin.
@@ -241,7 +250,7 @@ func (r *renewal) answer(err error) {
 	case errors.As(err, &disconnect):
 		r.s.close(disconnect.code(), err)
 	default:
-		r.refuse(r.s.errorReply(r.m.Topic, err, slog.LevelError).Response)
+		r.refuse(r.s.errorReply(r.at(), err, false).Response)
 	}
 }
 
@@ -249,7 +258,7 @@ func (r *renewal) answer(err error) {
 func (r *renewal) refuse(response any) {
 	p, err := encode(response)
 	if err != nil {
-		r.s.endpoint.log.Log(slog.LevelError, "response of a renewal does not encode", slog.String("error", err.Error()))
+		r.at().say(notice.RenewReply, slog.String("error", textOf(err)))
 		p, _ = encode(errInternal)
 	}
 	r.s.reply(&r.m, r.joinRef, wire.StatusError, p)

@@ -3,6 +3,7 @@ package bennu
 import (
 	"log/slog"
 
+	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
@@ -27,7 +28,7 @@ func (l *fastlane) Deliver(d *pubsub.Dispatch) {
 	}
 	if c.intercepted(d.Event) {
 		if !c.post(item{kind: itemOut, event: d.Event, payload: Payload{Data: d.Payload, Binary: d.Binary}}) {
-			c.overflow()
+			c.overflow(d.Event)
 		}
 		return
 	}
@@ -35,6 +36,15 @@ func (l *fastlane) Deliver(d *pubsub.Dispatch) {
 	if !ok {
 		return
 	}
+	if !c.hand(f) {
+		c.at(nil).say(notice.JoinBacklog, slog.Int("code", int(transport.CloseTryAgainLater)))
+		c.socket.conn.Close(transport.CloseTryAgainLater)
+	}
+}
+
+// hand sends a frame of a broadcast, or keeps it until the join reply is out. It reports
+// false when too many are kept.
+func (c *Channel) hand(f transport.Frame) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch c.state {
@@ -43,23 +53,22 @@ func (l *fastlane) Deliver(d *pubsub.Dispatch) {
 	case joining:
 		x := c.extra()
 		if len(x.held) >= maxHeldFrames || x.heldBytes+f.Len() > maxHeldBytes {
-			c.socket.conn.Close(transport.CloseTryAgainLater)
-			return
+			return false
 		}
 		x.held = append(x.held, f)
 		x.heldBytes += f.Len()
 	}
+	return true
 }
 
 // overflow ends a channel that could not take a message meant for it: its client
 // joins again, and knows that it has missed something.
-func (c *Channel) overflow() {
+func (c *Channel) overflow(event string) {
 	c.mu.Lock()
 	over := c.state < closed
 	c.mu.Unlock()
 	if over {
-		c.socket.endpoint.stats.overflows.Add(1)
-		c.fail(ErrMailboxFull)
+		c.fail(c.at(nil).of(event), ErrMailboxFull)
 	}
 }
 
@@ -68,8 +77,10 @@ func (c *Channel) overflow() {
 func (l *fastlane) Gap(string) { (*Channel)(l).gap() }
 
 func (c *Channel) gap() {
-	if !c.socket.endpoint.options.IgnoreGaps && c.crash(ErrGap) {
-		c.socket.endpoint.stats.gaps.Add(1)
+	if c.socket.endpoint.options.IgnoreGaps {
+		c.at(nil).say(notice.GapIgnored)
+	} else if c.crash(ErrGap) {
+		c.at(nil).say(notice.Gap)
 	}
 }
 
@@ -86,7 +97,7 @@ func (l *listener) Deliver(d *pubsub.Dispatch) {
 		return
 	}
 	if !c.post(item{kind: itemInfo, event: d.Event, payload: Payload{Data: d.Payload, Binary: d.Binary}, info: broadcastOf(d.Message)}) {
-		c.overflow()
+		c.overflow(d.Event)
 	}
 }
 
@@ -131,8 +142,7 @@ func frameFor(d *pubsub.Dispatch, s *Socket) (transport.Frame, bool) {
 		Topic: d.Topic, Event: d.Event, Payload: Payload{Data: d.Payload, Binary: d.Binary},
 	})
 	if err != nil {
-		s.endpoint.log.Log(slog.LevelError, "broadcast skips clients whose serializer cannot carry it",
-			slog.String("topic", d.Topic), slog.String("event", d.Event), slog.String("error", err.Error()))
+		s.endpoint.book.Say(notice.Serializer, notice.Foreign("topic", d.Topic), notice.Foreign("event", d.Event), slog.String("error", textOf(err)))
 	}
 	known.frames = append(known.frames, encoding{s.serializer, f, err == nil})
 	return f, err == nil
@@ -150,8 +160,7 @@ func (e *Endpoint) sound(d *pubsub.Dispatch) bool {
 		m.checked = true
 		m.unsound = checkEvent(d.Event) != nil || !d.Binary && (len(d.Payload) == 0 || d.Payload[0] != '{' || wire.Check(d.Payload) != nil)
 		if m.unsound {
-			e.stats.unsound.Add(1)
-			e.log.Log(slog.LevelWarn, "a broadcast of another node is no event with a JSON object or bytes", slog.String("topic", d.Topic))
+			e.book.Say(notice.Unsound, notice.Foreign("topic", d.Topic), notice.Foreign("event", d.Event), slog.Int("bytes", len(d.Payload)))
 		}
 	}
 	return !m.unsound

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
 )
@@ -43,6 +44,7 @@ func (s *Socket) newJoin(m *wire.Message, old *Channel) *joinCall {
 	}
 	l := &s.handler.limits
 	if !s.joinRate.Take(s.endpoint.now(), l.JoinBurst, l.JoinRate) {
+		s.at(m.Topic, m.Event).say(notice.TooManyJoins, slog.Int("burst", l.JoinBurst), slog.Int("per_second", l.JoinRate))
 		call.answer(m.JoinRef, wire.StatusError, tooManyJoins)
 		return nil
 	}
@@ -106,6 +108,7 @@ func (j *joinCall) run() (mine bool) {
 	}
 	joins := s.endpoint.admission.joins
 	if !joins.Acquire(s.endpoint.ctx) {
+		j.at().say(notice.JoinsBusy, slog.Int("limit", s.endpoint.admission.limits.Joins))
 		j.answer(j.m.JoinRef, wire.StatusError, busy)
 		return true
 	}
@@ -133,7 +136,7 @@ func (j *joinCall) run() (mine bool) {
 		mine = false
 		s.endpoint.tasks.Go(func() { j.crashed(reason) })
 	}()
-	ctx := j.ch.handlerContext(&item{kind: itemInfo, ref: j.m.Ref})
+	ctx := j.ch.handlerContext(&item{kind: itemJoin, ref: j.m.Ref})
 	instance, reply, err := s.handler.match(j.m.Topic).Join(ctx, j.ch, j.m.Payload)
 	if err == nil && instance == nil {
 		err = errors.New("bennu: Join returned neither an Instance nor an error")
@@ -168,7 +171,7 @@ func (j *joinCall) encode(reply Reply, err error) (transport.Frame, error) {
 		if d, ok := asDisconnect(err); ok {
 			return transport.Frame{}, d
 		}
-		status, reply = wire.StatusError, j.s.errorReply(j.m.Topic, err, slog.LevelError)
+		status, reply = wire.StatusError, j.s.errorReply(j.at(), err, false)
 	}
 	p, err := encode(reply.Response)
 	if err != nil {
@@ -197,6 +200,8 @@ func (j *joinCall) retire() {
 	}
 	if f, err := old.endFrame(wire.EventClose, emptyObject); err == nil {
 		j.closing = f
+	} else {
+		j.at().say(notice.NotEncoded, slog.String("error", textOf(err)))
 	}
 }
 
@@ -205,16 +210,19 @@ func (j *joinCall) refused() bool {
 	s := j.s
 	switch {
 	case j.m.OddTopic != "" || s.handler.match(j.m.Topic) == nil:
-		s.endpoint.log.Log(slog.LevelWarn, "join of a topic that no pattern matches", slog.String("topic", j.m.Topic))
+		j.at().say(notice.Unmatched, s.handler.hint(&j.m)...)
 		j.answer("", wire.StatusError, unmatchedTopic)
 	case !s.hasRoom():
-		s.endpoint.log.Log(slog.LevelWarn, "connection has joined as many topics as it may", slog.String("topic", j.m.Topic))
+		j.at().say(notice.TooManyTopics, slog.Int("limit", s.handler.limits.Topics))
 		j.answer(j.m.JoinRef, wire.StatusError, tooManyChannels)
 	default:
 		return false
 	}
 	return true
 }
+
+// at is the join as a place for the log.
+func (j *joinCall) at() place { return place{s: j.s, topic: j.m.Topic, callback: "join"} }
 
 // answer sends the reply to the join, then the phx_close of the old instance.
 func (j *joinCall) answer(joinRef wire.Ref, status string, response Payload) {
@@ -257,6 +265,7 @@ func (j *joinCall) accept(instance Instance, reply transport.Frame) {
 		if gone == nil {
 			// More was meant for the channel than it may hold, or the connection
 			// ends at this moment.
+			j.at().say(notice.JoinBacklog)
 			j.answer(j.m.JoinRef, wire.StatusError, joinCrashed)
 		}
 		return
@@ -290,8 +299,7 @@ func (j *joinCall) hangUp(instance Instance, reason error) {
 	if d, ok := reason.(Disconnect); ok {
 		code = d.code()
 	} else {
-		j.s.endpoint.log.Log(slog.LevelError, "join reply does not encode",
-			slog.String("topic", j.m.Topic), slog.String("error", reason.Error()))
+		j.at().say(notice.JoinReply, slog.String("error", textOf(reason)), slog.Int("code", int(code)))
 	}
 	j.ch.drop(reason, instance)
 	j.s.close(code, reason)
@@ -301,7 +309,7 @@ func (j *joinCall) hangUp(instance Instance, reason error) {
 func (j *joinCall) crashed(reason *PanicError) {
 	j.ch.returned(nil)
 	if j.settle() {
-		j.crash(reason, slog.String("stack", string(reason.Stack)))
+		j.crash(reason)
 	}
 }
 
@@ -314,11 +322,14 @@ func (j *joinCall) expire() {
 }
 
 // crash answers a join that has no outcome, and goes on with what waits behind it.
-func (j *joinCall) crash(reason error, attrs ...slog.Attr) {
+func (j *joinCall) crash(reason error) {
 	s := j.s
 	s.endpoint.stats.joinCrashes.Add(1)
-	s.endpoint.log.Log(slog.LevelError, "join crashed",
-		append([]slog.Attr{slog.String("topic", j.m.Topic), slog.String("error", reason.Error())}, attrs...)...)
+	if why := errorAttrs(reason); errors.Is(reason, ErrJoinTimeout) {
+		j.at().say(notice.JoinTimeout, append(why, slog.Duration("limit", s.handler.limits.JoinTimeout))...)
+	} else {
+		j.at().say(notice.JoinCrash, why...)
+	}
 	j.ch.end(reason, nil)
 	j.answer(j.m.JoinRef, wire.StatusError, joinCrashed)
 	s.runJoins(s.nextJoin())

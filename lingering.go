@@ -51,6 +51,7 @@ func handlerStacks(c *Channel) string {
 	buf := make([]byte, 1<<20)
 	buf = buf[:runtime.Stack(buf, true)]
 	address := []byte(fmt.Sprintf("%p", c))
+	_, buf, _ = bytes.Cut(buf, []byte("\n\n")) // the first is who asks
 	var mine, all []byte
 	for stack := range bytes.SplitSeq(buf, []byte("\n\n")) {
 		if !bytes.Contains(stack, []byte("bennu.(*Channel).")) && !bytes.Contains(stack, []byte("bennu.(*joinCall).")) {

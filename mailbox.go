@@ -23,6 +23,8 @@ const (
 	itemOut                   // an intercepted broadcast
 	itemInfo                  // Channel.Send, or a broadcast of another topic
 	itemStop                  // Channel.Leave
+	itemJoin                  // phx_join, which is in no mailbox
+	itemEnd                   // Terminate, which is in none either
 )
 
 // mailbox is the queue of a channel, guarded by the channel's lock. What the

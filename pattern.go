@@ -2,8 +2,11 @@ package bennu
 
 import (
 	"fmt"
+	"log/slog"
 	"runtime"
 	"strings"
+
+	"github.com/bennu-go/bennu/wire"
 )
 
 // route sends the topics of one pattern to a handler.
@@ -40,6 +43,33 @@ func (r *route) String() string {
 		return r.pattern + "*"
 	}
 	return r.pattern
+}
+
+// hint helps with a topic that no pattern matches.
+func (h *mountedHandler) hint(m *wire.Message) []slog.Attr {
+	if m.OddTopic != "" || m.Topic == "" {
+		return []slog.Attr{slog.String("hint", fmt.Sprintf("the topic is no text of 1 to %d bytes", wire.MaxTopic))}
+	}
+	const most = 8
+	patterns := make([]string, 0, most)
+	alike := false
+	begin, _, _ := strings.Cut(m.Topic, ":")
+	for i := range h.routes {
+		pattern := h.routes[i].String()
+		head, _, _ := strings.Cut(pattern, ":")
+		alike = alike || head == begin
+		if len(patterns) < most {
+			patterns = append(patterns, pattern)
+		}
+	}
+	attrs := []slog.Attr{slog.String("patterns", strings.Join(patterns, ", "))}
+	switch {
+	case len(h.routes) == 0:
+		attrs = append(attrs, slog.String("hint", "the mount has no channels"))
+	case !alike:
+		attrs = append(attrs, slog.String("hint", "no pattern begins like the topic"))
+	}
+	return attrs
 }
 
 // caller is the file and line that called the exported function which calls this.

@@ -31,7 +31,7 @@ type Ref struct {
 // context that is not that of a handler for an event from the client.
 func ReplyRef(ctx context.Context) *Ref {
 	h, _ := ctx.Value(handlerKey{}).(*handlerContext)
-	if h == nil || !h.fromClient {
+	if h == nil || h.kind != itemIn {
 		return nil
 	}
 	return &Ref{ch: h.ch, ref: h.ref}
@@ -67,9 +67,10 @@ func errorResponse(e *Error) any {
 // message costs one allocation, and a channel whose handlers do not look at
 // theirs none for a context that can be cancelled.
 type handlerContext struct {
-	ch         *Channel
-	ref        wire.Ref
-	fromClient bool
+	ch    *Channel
+	ref   wire.Ref
+	event string // as eventOf has it, for the log
+	kind  itemKind
 }
 
 type handlerKey struct{}

@@ -8,9 +8,11 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/internal/rate"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/transport"
+	"github.com/bennu-go/bennu/transport/longpoll"
 	"github.com/bennu-go/bennu/wire"
 )
 
@@ -25,7 +27,8 @@ type Socket struct {
 	assigns    map[string]any
 	conn       transport.Conn
 	idSub      *pubsub.Subscription
-	address    string      // that counts for NodeLimits.PerAddress, or empty
+	address    string      // as NodeLimits.ClientAddress has it, or the other end of the connection
+	counted    bool        // for NodeLimits.PerAddress
 	joinRate   rate.Bucket // used by whoever has the turn
 	throttle   *throttle   // used by Receive alone; nil without a message rate
 	index      int         // in the endpoint's list of sockets; guarded by that list
@@ -111,13 +114,17 @@ func (r *receiver) Opened(conn transport.Conn) {
 	limits := &s.endpoint.admission.limits
 	switch n, open := s.endpoint.sockets.add(s); {
 	case !open:
+		s.at("", "").say(notice.Draining)
 		s.close(transport.CloseRestart, ErrDraining)
 	case n > limits.Connections:
+		s.at("", "").say(notice.Connections, slog.Int("limit", limits.Connections))
 		s.close(transport.CloseTryAgainLater, transport.ErrBusy)
 	}
-	if s.address != "" && !s.endpoint.admission.addresses.Add(s.address, limits.PerAddress) {
-		s.address = "" // not counted, so not to be given back
-		s.close(transport.CloseTryAgainLater, transport.ErrBusy)
+	if limits.PerAddress >= 0 {
+		if s.counted = s.endpoint.admission.addresses.Add(s.address, limits.PerAddress); !s.counted {
+			s.at("", "").say(notice.PerAddress, slog.Int("limit", limits.PerAddress))
+			s.close(transport.CloseTryAgainLater, transport.ErrBusy)
+		}
 	}
 	s.startExpiry()
 }
@@ -197,11 +204,9 @@ func (r *receiver) Closed(reason error) {
 	}
 	s.mu.Unlock()
 
-	if errors.Is(reason, ErrSlowConsumer) {
-		s.endpoint.log.Log(slog.LevelWarn, "slow consumer closed", slog.String("transport", s.transport))
-	}
+	s.sayClosed(reason)
 	s.stopExpiry()
-	if s.address != "" {
+	if s.counted {
 		s.endpoint.admission.addresses.Remove(s.address)
 	}
 	if s.idSub != nil {
@@ -214,6 +219,24 @@ func (r *receiver) Closed(reason error) {
 		c.end(reason, nil)
 	}
 	s.endpoint.sockets.remove(s)
+}
+
+// sayClosed says why the server or its transport closed the connection, unless that was said
+// where it was found out. That a client went away is not worth a word.
+func (s *Socket) sayClosed(reason error) {
+	place := s.at("", "")
+	switch {
+	case errors.Is(reason, ErrSlowConsumer):
+		place.say(notice.SlowConsumer)
+	case errors.Is(reason, ErrIdle):
+		place.say(notice.Idle)
+	case errors.Is(reason, longpoll.ErrInactive):
+		place.say(notice.Inactive)
+	case errors.Is(reason, longpoll.ErrGap):
+		place.say(notice.BatchGone)
+	case errors.Is(reason, ErrLost) && s.transport == transport.LongPoll:
+		place.say(notice.BatchLost)
+	}
 }
 
 // begin and end bracket whatever may still produce an answer.

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
 )
@@ -91,7 +93,13 @@ type mountedHandler struct {
 	renew    func(ctx context.Context, s *Socket, token string) (time.Time, error)
 
 	expiryGrace time.Duration
+
+	path      string // as it was given to Endpoint.Socket
+	authToken bool   // the mount takes tokens
 }
+
+// MountPath tells the transports where they are mounted.
+func (h *mountedHandler) MountPath() string { return h.path }
 
 func (h *SocketHandler) mount(e *Endpoint) (*mountedHandler, error) {
 	list := h.Serializers
@@ -123,23 +131,22 @@ func (h *mountedHandler) match(topic string) ChannelHandler {
 
 // Accept implements transport.Acceptor: version, connect, id, in that order.
 func (h *mountedHandler) Accept(info *transport.ConnectInfo) (transport.Receiver, error) {
-	address, ok := h.endpoint.admit(info)
-	if !ok {
+	s := &Socket{endpoint: h.endpoint, handler: h, transport: info.Transport, address: notice.Counted(info.Context())}
+	if s.address == "" {
+		s.address = info.PeerAddr()
+	}
+	if !s.admit() {
 		return nil, transport.ErrBusy
 	}
 	vsn := wire.DefaultVersion
 	if v, ok := info.Params["vsn"]; ok {
-		s, isString := v.(string)
-		if !isString {
-			return nil, ErrRefused
-		}
-		vsn = s
+		vsn, _ = v.(string) // a list or a map is no version
 	}
-	serializer, ok := h.versions.Select(vsn)
-	if !ok {
+	var ok bool
+	if s.serializer, ok = h.versions.Select(vsn); !ok {
+		s.at("", "").say(notice.Version, notice.Foreign("vsn", vsn))
 		return nil, ErrRefused
 	}
-	s := &Socket{endpoint: h.endpoint, handler: h, serializer: serializer, transport: info.Transport, address: address}
 	if h.connect == nil && h.id == nil {
 		return (*receiver)(s), nil
 	}
@@ -147,21 +154,45 @@ func (h *mountedHandler) Accept(info *transport.ConnectInfo) (transport.Receiver
 	// after a restart.
 	connects := h.endpoint.admission.connects
 	if !connects.Acquire(info.Context()) {
+		if info.Context().Err() != nil {
+			s.at("", "").say(notice.Gone)
+		} else {
+			s.at("", "").say(notice.ConnectsBusy, slog.Int("limit", h.endpoint.admission.limits.Connects))
+		}
 		return nil, transport.ErrBusy
 	}
 	defer connects.Release()
 	if h.connect != nil {
 		ctx, cancel := context.WithTimeout(info.Context(), h.limits.ConnectTimeout)
 		defer cancel()
-		if err := h.connect(ctx, s, info); err != nil {
-			if ctx.Err() != nil && errors.Is(err, context.DeadlineExceeded) {
-				err = transport.ErrBusy
-			}
-			return nil, err
+		call := &connecting{s: s}
+		if err := h.connect(context.WithValue(ctx, connectingKey{}, call), s, info); err != nil {
+			return nil, s.refused(ctx, err, call.said)
 		}
 	}
 	if h.id != nil {
 		s.id = h.id(s)
 	}
 	return (*receiver)(s), nil
+}
+
+// refused says why Connect refused a connection, and returns what the transport is to know
+// of it.
+func (s *Socket) refused(ctx context.Context, err error, said bool) error {
+	place := s.at("", "")
+	switch {
+	case said:
+	case ctx.Err() != nil && errors.Is(err, context.DeadlineExceeded):
+		place.say(notice.ConnectTimeout, slog.Duration("limit", s.handler.limits.ConnectTimeout))
+		return transport.ErrBusy
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+		place.say(notice.Gone)
+	case errors.Is(err, ErrRefused):
+		place.say(notice.ConnectRefused)
+	case errors.Is(err, transport.ErrBusy):
+		place.say(notice.ConnectsBusy, slog.String("error", textOf(err)))
+	default:
+		place.say(notice.ConnectError, slog.String("error", textOf(err)))
+	}
+	return err
 }

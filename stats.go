@@ -3,6 +3,7 @@ package bennu
 import (
 	"sync/atomic"
 
+	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/transport/longpoll"
 	"github.com/bennu-go/bennu/transport/websocket"
@@ -24,6 +25,11 @@ type Stats struct {
 	Unsound      int64 // broadcasts of other nodes that were dropped: no event with a JSON object or bytes
 	MissedEvents int64 // broadcasts that a subscriber of Endpoint.Subscribe was too slow for
 
+	// Reasons are how often something was refused, dropped or closed, by the reason that
+	// the log has too; those that did not happen are left out. docs/troubleshooting.md
+	// lists them.
+	Reasons map[string]int64
+
 	// LogSuppressed is the number of log lines held back at this moment because
 	// their like came too often.
 	LogSuppressed int
@@ -34,7 +40,7 @@ type Stats struct {
 }
 
 type counters struct {
-	crashes, joinCrashes, overflows, stuck, malformed, missed, gaps, unsound atomic.Int64
+	crashes, joinCrashes atomic.Int64
 }
 
 // Stats reads the endpoint's counters.
@@ -45,12 +51,13 @@ func (e *Endpoint) Stats() Stats {
 		Callbacks:     e.tasks.Len() + e.lasting.Len(),
 		Crashes:       e.stats.crashes.Load(),
 		JoinCrashes:   e.stats.joinCrashes.Load(),
-		Overflows:     e.stats.overflows.Load(),
-		Stuck:         e.stats.stuck.Load(),
-		Malformed:     e.stats.malformed.Load(),
-		Gaps:          e.stats.gaps.Load(),
-		Unsound:       e.stats.unsound.Load(),
-		MissedEvents:  e.stats.missed.Load(),
+		Overflows:     e.book.Count(notice.MailboxFull),
+		Stuck:         e.book.Count(notice.Stuck),
+		Malformed:     e.book.Count(notice.Malformed),
+		Gaps:          e.book.Count(notice.Gap),
+		Unsound:       e.book.Count(notice.Unsound),
+		MissedEvents:  e.book.Count(notice.SlowSubscriber),
+		Reasons:       e.book.Counts(),
 		LogSuppressed: e.log.Suppressed(),
 		WebSocket:     e.websocket.Stats(),
 		LongPoll:      e.longpoll.Stats(),

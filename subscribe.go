@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"sync"
 
+	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/pubsub"
 )
 
@@ -14,6 +15,7 @@ const subscriptionMessages = 1024
 // Subscription is a function of the server that hears a topic.
 type Subscription struct {
 	endpoint *Endpoint
+	topic    string
 	f        func(ctx context.Context, b Broadcast)
 	ctx      context.Context
 	cancel   context.CancelFunc
@@ -32,7 +34,7 @@ type Subscription struct {
 // Missed. A panic in f is logged and f goes on with the next. The context ends with the
 // subscription, or with Shutdown.
 func (e *Endpoint) Subscribe(topic string, f func(ctx context.Context, b Broadcast)) *Subscription {
-	s := &Subscription{endpoint: e, f: f}
+	s := &Subscription{endpoint: e, topic: topic, f: f}
 	s.ctx, s.cancel = context.WithCancel(e.ctx)
 	sub := e.pubsub.Subscribe(topic, (*subscriber)(s))
 	s.mu.Lock()
@@ -61,15 +63,21 @@ func (l *subscriber) Deliver(d *pubsub.Dispatch) {
 	if !s.endpoint.sound(d) {
 		return
 	}
+	if !s.take(d) {
+		s.endpoint.book.Say(notice.SlowSubscriber, notice.Foreign("topic", s.topic), notice.Foreign("event", d.Event), slog.Int("limit", subscriptionMessages))
+	}
+}
+
+// take queues a broadcast, and reports false when too many wait.
+func (s *Subscription) take(d *pubsub.Dispatch) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopped || s.ctx.Err() != nil {
-		return // Shutdown ends it, too: another endpoint may go on with the same PubSub
+		return true // Shutdown ends it, too: another endpoint may go on with the same PubSub
 	}
 	if len(s.queue) >= subscriptionMessages {
 		s.missed++
-		s.endpoint.stats.missed.Add(1)
-		return
+		return false
 	}
 	b := broadcastOf(d.Message)
 	b.Missed, s.missed = s.missed, 0
@@ -78,6 +86,7 @@ func (l *subscriber) Deliver(d *pubsub.Dispatch) {
 		s.running = true
 		s.endpoint.tasks.Start(s)
 	}
+	return true
 }
 
 // Run is called by the task group of the endpoint, and by nobody else.
@@ -86,7 +95,7 @@ func (s *Subscription) Run() {
 	defer func() {
 		if !returned {
 			reason := newPanicError(recover())
-			s.endpoint.log.Log(slog.LevelError, "subscription panicked", slog.String("error", reason.Error()), slog.String("stack", string(reason.Stack)))
+			s.endpoint.book.Say(notice.SubscriberCrash, append(errorAttrs(reason), notice.Foreign("topic", s.topic))...)
 			s.endpoint.tasks.Start(s)
 		}
 	}()

@@ -2,8 +2,10 @@ package bennu
 
 import (
 	"errors"
+	"log/slog"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/internal/rate"
 	"github.com/bennu-go/bennu/transport"
 )
@@ -54,6 +56,7 @@ func (s *Socket) slowDown() (ready <-chan struct{}, ok bool) {
 	case !t.pressing:
 		t.pressing, t.since = true, now
 	case now-t.since > throttlePatience:
+		s.at("", "").say(notice.MessageRate, slog.Int("limit", perSecond), slog.Int("code", int(transport.ClosePolicy)))
 		s.close(transport.ClosePolicy, ErrTooFast)
 		return nil, false
 	}

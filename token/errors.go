@@ -1,23 +1,28 @@
 package token
 
-import (
-	"errors"
-	"fmt"
-)
+import "fmt"
 
 // The three reasons for which a token is refused, as Phoenix has them. Compare
 // with [errors.Is]: what Verify and Decrypt return may say more. No error quotes
 // a token, its data or a secret.
 var (
 	// ErrExpired means a genuine token that is too old.
-	ErrExpired = errors.New("bennu: token expired")
+	ErrExpired error = fault("expired")
 	// ErrInvalid means a token that was altered, was made with another secret
 	// or salt, is signed in the future, or holds data this package or the
 	// program does not read.
-	ErrInvalid = errors.New("bennu: token invalid")
+	ErrInvalid error = fault("invalid")
 	// ErrMissing means that there is no token: the string is empty.
-	ErrMissing = errors.New("bennu: token missing")
+	ErrMissing error = fault("missing")
 )
+
+// fault is one of these errors. Its method lets bennu.Authenticate log it.
+type fault string
+
+func (f fault) Error() string { return "bennu: token " + string(f) }
+
+// TokenFault says what is wrong in one word.
+func (f fault) TokenFault() string { return string(f) }
 
 // errForged is what every token gets that the secrets do not vouch for. It says
 // nothing about where the check failed: only a forger could use that.

@@ -5,6 +5,7 @@ package notice
 
 import (
 	"log/slog"
+	"slices"
 	"sync/atomic"
 
 	"github.com/bennu-go/bennu/internal/ratelog"
@@ -59,7 +60,8 @@ func Of(l *slog.Logger) *Book {
 	return NewBook(l)
 }
 
-// Say counts a notice and writes its line: the reason, attrs, the advice.
+// Say counts a notice and writes its line: the reason, attrs, the advice. A reason among attrs
+// stands in place of the kind's name.
 func (b *Book) Say(k Kind, attrs ...slog.Attr) {
 	b.counts[k].Add(1)
 	e := &table[k]
@@ -67,15 +69,10 @@ func (b *Book) Say(k Kind, attrs ...slog.Attr) {
 		return
 	}
 	list := make([]slog.Attr, 0, len(attrs)+3)
-	list = append(list, slog.String("reason", e.Name))
-	for _, a := range attrs {
-		if a.Key != "" {
-			list = append(list, a)
-		}
+	if !slices.ContainsFunc(attrs, func(a slog.Attr) bool { return a.Key == "reason" }) {
+		list = append(list, slog.String("reason", e.Name))
 	}
-	if e.Fix != "" {
-		list = append(list, slog.String("fix", e.Fix))
-	}
+	list = append(append(list, attrs...), slog.String("fix", e.Fix))
 	b.log.Log(e.Level, e.Message, list...)
 }
 

@@ -50,6 +50,7 @@ const (
 	Expired
 	RenewBusy
 	RenewCrash
+	RenewReply
 	NotEncoded
 
 	// Joins.
@@ -74,6 +75,7 @@ const (
 	Gap
 	GapIgnored
 	Stuck
+	LateFailure
 	LateReply
 	LateTask
 	Unsound
@@ -215,6 +217,7 @@ var table = [kinds]Entry{
 		"let the client push access_token when it gets token_expired, and set SocketHandler.Renew"},
 	RenewBusy:  {"renew_busy", info, "a renewal was refused: another of the connection runs", "let the client wait for the reply before it pushes access_token again"},
 	RenewCrash: {"renew_crash", fault, "renewal crashed", "see the stack: SocketHandler.Renew panicked"},
+	RenewReply: {"renew_reply", fault, "response of a renewal does not encode", "see the error; let the Response of a *bennu.Error encode to JSON"},
 	NotEncoded: {"not_encoded", fault, "a message to a client does not encode", "see the error; repair the serializer"},
 
 	Unmatched: {"unmatched_topic", warn, "join of a topic that no pattern matches",
@@ -246,10 +249,11 @@ var table = [kinds]Entry{
 	GapIgnored: {"gap_ignored", debug, "a channel goes on though messages of other nodes may have been missed", "nothing: IgnoreGaps is set"},
 	Stuck: {"stuck", warn, "callback runs on after its channel ended",
 		"let the callback end with its context; see the stack"},
-	LateReply:  {"late_reply", debug, "reply to a channel that has ended dropped", "nothing"},
-	LateTask:   {"late_task", debug, "work of Channel.Go came after the channel's end", "nothing"},
-	Unsound:    {"unsound", warn, "a broadcast of another node is no event with a JSON object or bytes", "keep others from publishing under the adapter's prefix, and set its Secret"},
-	Serializer: {"serializer", fault, "broadcast skips clients whose serializer cannot carry it", "send bytes only to clients of version 2 of the protocol"},
+	LateFailure: {"late_failure", debug, "a callback failed whose channel had ended", "nothing"},
+	LateReply:   {"late_reply", debug, "reply to a channel that has ended dropped", "nothing"},
+	LateTask:    {"late_task", debug, "work of Channel.Go came after the channel's end", "nothing"},
+	Unsound:     {"unsound", warn, "a broadcast of another node is no event with a JSON object or bytes", "keep others from publishing under the adapter's prefix, and set its Secret"},
+	Serializer:  {"serializer", fault, "broadcast skips clients whose serializer cannot carry it", "send bytes only to clients of version 2 of the protocol"},
 	SlowSubscriber: {"slow_subscriber", warn, "broadcast dropped: the function of Endpoint.Subscribe is too slow",
 		"make the function faster; Broadcast.Missed tells it how many it missed"},
 	SubscriberCrash: {"subscriber_panic", fault, "subscription panicked", "see the stack: the function of Endpoint.Subscribe panicked"},
