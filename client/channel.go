@@ -124,6 +124,7 @@ func (ch *Channel) eventLocked(in *wire.Incoming) {
 	}
 	if !ch.box.takesLocked(in.Payload) {
 		ch.slow = true
+		ch.socket.slowLocked(ch.topic, in.Event)
 		ch.giveUpLocked(ErrSlow)
 		return
 	}

@@ -4,9 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"runtime/debug"
 	"time"
+
+	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/redact"
 )
 
 // settled is how long a connection must last to count as one that worked, although
@@ -288,6 +292,6 @@ const maxStack = 8 << 10
 func (s *Socket) panicked(where string, value any) *PanicError {
 	stack := debug.Stack()
 	p := &PanicError{Value: value, Stack: stack[:min(len(stack), maxStack)]}
-	s.opts.Logger.Error("client: panic", "in", where, "error", p.Error(), "stack", string(p.Stack))
+	notice.Of(s.opts.Logger).Say(notice.ClientPanic, slog.String("in", where), slog.String("error", p.Error()), slog.Any("stack", redact.Frames(string(p.Stack))))
 	return p
 }

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"slices"
 
+	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/wire"
 )
 
@@ -29,7 +30,7 @@ func On[In any](ch *Channel, event string, f func(In)) (off func()) {
 	return ch.On(event, func(m Message) {
 		var in In
 		if err := m.Decode(&in); err != nil {
-			ch.socket.opts.Logger.Error("client: an event does not fit its callback", "topic", ch.topic, "event", event)
+			notice.Of(ch.socket.opts.Logger).Say(notice.ClientEvent, notice.Foreign("topic", ch.topic), notice.Foreign("event", event))
 			return
 		}
 		f(in)
@@ -210,6 +211,7 @@ func (f *feed) offer(m Message) {
 	}
 	p := wire.Payload(m.Payload)
 	if f.count.exceeded(p, s.opts.MaxQueued, s.opts.MaxQueuedBytes) {
+		s.slowLocked(m.Topic, m.Event)
 		f.endLocked(ErrSlow)
 		return
 	}

@@ -1,8 +1,10 @@
 package client
 
 import (
+	"log/slog"
 	"slices"
 
+	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/wire"
 )
 
@@ -47,10 +49,20 @@ func (s *Socket) hookLocked(in *wire.Incoming) bool {
 		return true
 	}
 	if !s.messages.takesLocked(in.Payload) {
+		s.slowLocked(in.Topic, in.Event)
 		return false
 	}
 	s.messages.postLocked(item{message: newMessage(in)})
 	return true
+}
+
+// slowLocked says that a callback or an iterator is too slow. The program is told with ErrSlow,
+// if it has asked to be.
+func (s *Socket) slowLocked(topic, event string) {
+	s.tasks.Go(func() { // no handler of the program's is called with the lock held
+		notice.Of(s.opts.Logger).Say(notice.ClientSlow, notice.Foreign("topic", topic), notice.Foreign("event", event),
+			slog.Int("limit", s.opts.MaxQueued), slog.Int("limit_bytes", s.opts.MaxQueuedBytes))
+	})
 }
 
 func newMessage(in *wire.Incoming) Message {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/internal/redact"
 )
 
@@ -123,7 +124,7 @@ type Options struct {
 	// Trace watches the socket.
 	Trace *Trace
 	// Logger gets, as errors, panics of callbacks and events that do not fit the type
-	// of On. The default is slog.Default().
+	// of On, and, as warnings, callbacks that are too slow. The default is slog.Default().
 	Logger *slog.Logger
 }
 
@@ -155,7 +156,7 @@ func (o *Options) withDefaults() (*Options, error) {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	c.Logger = slog.New(redact.NewHandler(c.Logger.Handler()))
+	c.Logger = slog.New(notice.NewBook(slog.New(redact.NewHandler(c.Logger.Handler()))).Handler())
 	if c.ReconnectAfter == nil {
 		c.ReconnectAfter = reconnectTable.after
 	}

@@ -4,12 +4,13 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/redact"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/tracker"
 )
@@ -21,7 +22,7 @@ type core struct {
 	tracker *tracker.Tracker
 	owners  *owners
 	fetch   fetcher
-	log     *slog.Logger
+	book    *notice.Book // of what is refused
 	began   time.Time
 
 	changed     func(topic string, d tracker.Diff)
@@ -42,9 +43,10 @@ func newCore(ps *pubsub.PubSub, set settings, log *slog.Logger) *core {
 	if log == nil {
 		log = slog.Default()
 	}
-	c := &core{settings: set, ps: ps, log: log, began: time.Now(), closed: make(chan struct{})}
+	book := notice.NewBook(slog.New(redact.NewHandler(log.Handler())))
+	c := &core{settings: set, ps: ps, book: book, began: time.Now(), closed: make(chan struct{})}
 	c.owners = newOwners(func() *tracker.Tracker { return c.tracker })
-	c.fetch.timeout, c.fetch.log = set.fetchTimeout, log
+	c.fetch.timeout, c.fetch.book = set.fetchTimeout, book
 	c.held.init(c)
 	c.big.init(c)
 	return c
@@ -83,20 +85,23 @@ func (c *core) now() time.Duration { return time.Since(c.began) }
 
 func (c *core) track(o *owner, topic, key string, meta []byte) (*tracker.Entry, error) {
 	if c.tracker.Count(topic) >= c.entries {
+		c.book.Say(notice.PresenceFull, o.about(topic, slog.Int("limit", c.entries))...)
 		return nil, ErrFull
 	}
-	return c.change(o, meta, func() (*tracker.Entry, error) { return c.tracker.Track(topic, o.id, key, meta) })
+	return c.change(o, topic, meta, func() (*tracker.Entry, error) { return c.tracker.Track(topic, o.id, key, meta) })
 }
 
 func (c *core) update(o *owner, topic, key string, meta []byte) (*tracker.Entry, error) {
-	return c.change(o, meta, func() (*tracker.Entry, error) { return c.tracker.Update(topic, o.id, key, meta) })
+	return c.change(o, topic, meta, func() (*tracker.Entry, error) { return c.tracker.Update(topic, o.id, key, meta) })
 }
 
-func (c *core) change(o *owner, meta []byte, do func() (*tracker.Entry, error)) (*tracker.Entry, error) {
+func (c *core) change(o *owner, topic string, meta []byte, do func() (*tracker.Entry, error)) (*tracker.Entry, error) {
 	if len(meta) > c.metaBytes {
+		c.book.Say(notice.PresenceMeta, o.about(topic, slog.Int("bytes", len(meta)), slog.Int("limit", c.metaBytes))...)
 		return nil, fmt.Errorf("%w: the meta has %d bytes, %d are allowed", ErrTooLarge, len(meta), c.metaBytes)
 	}
 	if !c.owners.allow(o, c.now(), c.burst, c.rate) {
+		c.book.Say(notice.PresenceRate, o.about(topic, slog.Int("burst", c.burst), slog.Int("per_second", c.rate))...)
 		return nil, ErrTooOften
 	}
 	o.mu.Lock()
@@ -216,7 +221,7 @@ func (c *core) tellTopic(topic string, d tracker.Diff) {
 func (c *core) hook(name string, f func()) {
 	defer func() {
 		if v := recover(); v != nil {
-			c.log.Error("a hook of presence panicked", "hook", name, "error", fmt.Sprint(v), "stack", string(debug.Stack()))
+			c.book.Say(notice.PresenceHook, slog.String("hook", name), slog.String("error", fmt.Sprint(v)), redact.StackAttr())
 		}
 	}()
 	f()

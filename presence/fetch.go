@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/redact"
 	"github.com/bennu-go/bennu/wire"
 )
 
@@ -16,7 +18,7 @@ import (
 type fetcher struct {
 	hook    func(ctx context.Context, topic string, keys []string) (map[string]any, error)
 	timeout time.Duration
-	log     *slog.Logger
+	book    *notice.Book
 
 	mu     sync.Mutex
 	until  time.Time // it is not asked before
@@ -26,6 +28,14 @@ type fetcher struct {
 
 // fetchRest is how long a hook that failed is left alone.
 const fetchRest = 5 * time.Second
+
+// fetchPanic is a panic of the hook.
+type fetchPanic struct {
+	value any
+	stack []byte
+}
+
+func (p *fetchPanic) Error() string { return fmt.Sprintf("it panicked: %v", p.value) }
 
 var errFetchTimeout = errors.New("it took longer than FetchTimeout")
 
@@ -58,7 +68,11 @@ func (f *fetcher) fields(topic string, keys []string) map[string][]byte {
 	case <-ctx.Done():
 	}
 	if err != nil {
-		f.log.Error("presence goes on without Fetch", "error", err, "topic", topic)
+		attrs := []slog.Attr{notice.Foreign("topic", topic), slog.Int("keys", len(keys)), slog.String("error", err.Error())}
+		if p, ok := errors.AsType[*fetchPanic](err); ok {
+			attrs = append(attrs, slog.Any("stack", redact.Frames(string(p.stack))))
+		}
+		f.book.Say(notice.PresenceFetch, attrs...)
 		f.mu.Lock()
 		f.until = time.Now().Add(fetchRest)
 		f.mu.Unlock()
@@ -70,7 +84,7 @@ func (f *fetcher) fields(topic string, keys []string) map[string][]byte {
 func (f *fetcher) call(ctx context.Context, topic string, keys []string) (fields map[string][]byte, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			fields, err = nil, fmt.Errorf("it panicked: %v\n%s", v, debug.Stack())
+			fields, err = nil, &fetchPanic{v, debug.Stack()}
 		}
 	}()
 	values, err := f.hook(ctx, topic, keys)

@@ -1,10 +1,12 @@
 package presence
 
 import (
+	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/internal/rate"
 	"github.com/bennu-go/bennu/tracker"
 )
@@ -26,6 +28,16 @@ type owner struct {
 
 	mu    sync.Mutex // held while a change is made: none comes after the end
 	ended bool
+}
+
+// about makes the attributes of a line about a change: its topic, the client where there is
+// one, then attrs.
+func (o *owner) about(topic string, attrs ...slog.Attr) []slog.Attr {
+	list := []slog.Attr{notice.Foreign("topic", topic)}
+	if o.ch != nil && o.ch.Socket().ID() != "" {
+		list = append(list, notice.Foreign("socket_id", o.ch.Socket().ID()))
+	}
+	return append(list, attrs...)
 }
 
 // connection is what the channels of one connection share.

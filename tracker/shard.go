@@ -2,11 +2,13 @@ package tracker
 
 import (
 	"context"
+	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/pubsub"
 )
 
@@ -56,12 +58,14 @@ func (s *shard) Deliver(d *pubsub.Dispatch) {
 	m, err := Decode(d.Payload)
 	if err != nil || d.Event != trackerEvent {
 		s.refused.Add(1)
+		s.t.book.Say(notice.TrackerMessage, slog.Int("bytes", len(d.Payload)))
 		return
 	}
 	select {
 	case s.inbox <- m:
 	default:
 		s.refused.Add(1)
+		s.t.book.Say(notice.TrackerFull, slog.Int("limit", inboxMessages))
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/redact"
 	"github.com/bennu-go/bennu/pubsub"
 )
 
@@ -16,6 +18,7 @@ import (
 // tells its user of every change. All methods may be called from any goroutine.
 type Tracker struct {
 	shards []*shard
+	book   *notice.Book // of what is dropped
 	log    *slog.Logger
 	cancel context.CancelFunc
 	tasks  sync.WaitGroup
@@ -66,7 +69,8 @@ func Start(ctx context.Context, ps *pubsub.PubSub, opts *Options, tell func(*Tra
 	if name == "" {
 		name = "local" // and alone
 	}
-	t := &Tracker{log: o.Logger.With("tracker", o.Name)}
+	book := notice.NewBook(slog.New(redact.NewHandler(o.Logger.Handler())).With("tracker", o.Name))
+	t := &Tracker{book: book, log: slog.New(book.Handler())}
 	running, cancel := context.WithCancel(context.Background())
 	t.cancel = cancel
 	self := Replica{Name: name, Incarnation: uint64(time.Now().UnixNano())}

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/bennu-go/bennu/client"
+	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/internal/redact"
 )
 
@@ -28,8 +29,8 @@ type Options struct {
 
 // Presence is the list of one channel. All methods may be called from any goroutine.
 type Presence[Meta any] struct {
-	logger *slog.Logger
-	topic  string
+	book  *notice.Book
+	topic string
 
 	mu      sync.Mutex
 	list    map[string]record[Meta]
@@ -87,7 +88,7 @@ func New[Meta any](ch *client.Channel, opts *Options) *Presence[Meta] {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	p := &Presence[Meta]{logger: slog.New(redact.NewHandler(o.Logger.Handler())), topic: ch.Topic(), list: map[string]record[Meta]{}}
+	p := &Presence[Meta]{book: notice.NewBook(slog.New(redact.NewHandler(o.Logger.Handler()))), topic: ch.Topic(), list: map[string]record[Meta]{}}
 	ch.On(o.StateEvent, p.state)
 	ch.On(o.DiffEvent, p.diff)
 	return p
@@ -164,11 +165,16 @@ func (p *Presence[Meta]) diff(m client.Message) {
 		p.wait(m.JoinRef)
 		p.pending = append(p.pending, pending[Meta]{d, len(m.Payload.Data)})
 		p.bytes += len(m.Payload.Data)
+		dropped := 0
 		for len(p.pending) > maxPending || p.bytes > maxPendingBytes {
 			p.bytes -= p.pending[0].bytes
 			p.pending = slices.Delete(p.pending, 0, 1)
+			dropped++
 		}
 		p.mu.Unlock()
+		if dropped > 0 {
+			p.book.Say(notice.ClientPresenceDiff, notice.Foreign("topic", p.topic), slog.Int("differences", dropped))
+		}
 		return
 	}
 	p.finish(p.apply(d))
@@ -191,7 +197,7 @@ func (p *Presence[Meta]) finish(calls []func()) {
 }
 
 func (p *Presence[Meta]) bad(m client.Message) {
-	p.logger.Error("presence: an event does not fit", "topic", p.topic, "event", m.Event)
+	p.book.Say(notice.ClientPresenceEvent, notice.Foreign("topic", p.topic), notice.Foreign("event", m.Event))
 }
 
 // compare makes the difference between the list and what it should be.

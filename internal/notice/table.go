@@ -129,6 +129,8 @@ const (
 	ClientEvent
 	ClientSlow
 	ClientPanic
+	ClientPresenceEvent
+	ClientPresenceDiff
 
 	kinds
 )
@@ -310,7 +312,9 @@ var table = [kinds]Entry{
 	PresenceFetch:  {"presence_fetch", fault, "presence goes on without Fetch", "see the error; make Fetch faster, or raise FetchTimeout"},
 	PresenceHook:   {"presence_hook", fault, "a hook of presence panicked", "see the stack"},
 
-	ClientEvent: {"client_event", fault, "client: an event does not fit its callback", "take another type in On, or repair what the server sends"},
-	ClientSlow:  {"client_slow", warn, "client: a callback is too slow for what the server sends", "make the callback faster, or raise Options.MaxQueued and MaxQueuedBytes"},
-	ClientPanic: {"client_panic", fault, "client: panic", "see the stack"},
+	ClientEvent:         {"client_event", fault, "client: an event does not fit its callback", "take another type in On, or repair what the server sends"},
+	ClientSlow:          {"client_slow", warn, "client: a callback is too slow for what the server sends", "make the callback faster, or raise Options.MaxQueued and MaxQueuedBytes"},
+	ClientPresenceEvent: {"client_presence_event", fault, "presence: an event does not fit", "take another type of meta, or repair what the server sends"},
+	ClientPresenceDiff:  {"client_presence_diff", warn, "presence: differences dropped: too many came before the list of the join", "let the server push presence_state after each join"},
+	ClientPanic:         {"client_panic", fault, "client: panic", "see the stack"},
 }

@@ -7,12 +7,11 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"runtime"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/bennu-go/bennu/internal/ratelog"
+	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/internal/redact"
 	"github.com/bennu-go/bennu/pubsub"
 )
@@ -46,6 +45,7 @@ type Node struct {
 	boot     uint64
 	control  string // channels
 	inbox    string
+	book     *notice.Book // of what is refused, dropped or lost
 	log      *slog.Logger
 	receiver pubsub.Receiver
 
@@ -95,11 +95,11 @@ func New(o Options, link Link) (*Node, error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	limited := ratelog.New(slog.New(redact.NewHandler(o.Logger.Handler())))
+	book := notice.NewBook(slog.New(redact.NewHandler(o.Logger.Handler())).With("node", o.Node))
 	n := &Node{
 		options: o, link: link, codec: newCodec(o.Secret), boot: rand.Uint64() | 1,
 		control: controlChannel(o.Prefix), inbox: inboxChannel(o.Prefix, o.Node),
-		log:    slog.New(limited.Handler()).With("node", o.Node),
+		book: book, log: slog.New(book.Handler()),
 		sender: make(chan struct{}),
 	}
 	n.outbox.most = o.Buffer
@@ -197,10 +197,24 @@ func (n *Node) publish(channel string, m *pubsub.Message) error {
 	if m.Binary {
 		e.kind = kindBinary
 	}
-	if len(m.Topic) > maxTopic || len(m.Event) > maxEvent || n.codec.size(&e) > n.link.MaxPayload() {
-		return pubsub.ErrTooLarge
+	err := pubsub.ErrTooLarge
+	if len(m.Topic) <= maxTopic && len(m.Event) <= maxEvent && n.codec.size(&e) <= n.link.MaxPayload() {
+		err = n.outbox.push(n.codec, channel, &e)
 	}
-	return n.outbox.push(n.codec, channel, &e)
+	switch err {
+	case pubsub.ErrTooLarge:
+		n.book.Say(notice.BrokerTooLarge, n.about(m, slog.Int("limit", n.link.MaxPayload()))...)
+	case pubsub.ErrBufferFull:
+		n.book.Say(notice.BrokerFull, n.about(m, slog.Int("limit", n.options.Buffer))...)
+	}
+	return err
+}
+
+// about makes the attributes of a line about a message. Its payload is not among them.
+func (n *Node) about(m *pubsub.Message, attrs ...slog.Attr) []slog.Attr {
+	return append([]slog.Attr{
+		notice.Foreign("topic", m.Topic), notice.Foreign("event", m.Event), slog.Int("bytes", len(m.Payload)),
+	}, attrs...)
 }
 
 // tell sends what nodes have to say to each other.
@@ -228,12 +242,12 @@ func (n *Node) deliver(in incoming) {
 		// Subscribers must not panic; foreign bytes shall not end the process in
 		// any case.
 		if r := recover(); r != nil {
-			n.log.Error("delivery of a message of another node panicked", "error", fmt.Sprint(r), "stack", string(debug.Stack()))
+			n.book.Say(notice.DeliveryCrash, notice.Foreign("channel", in.channel), slog.String("error", fmt.Sprint(r)), redact.StackAttr())
 		}
 	}()
 	e, err := n.codec.decode(in.channel, in.data)
 	if err != nil || !e.isMessage() {
-		n.garbage()
+		n.garbage(in.channel)
 		return
 	}
 	from := &n.inboxFrom
@@ -241,12 +255,12 @@ func (n *Node) deliver(in incoming) {
 		it := n.interests.get(in.channel)
 		if it == nil {
 			if in.channel == n.control {
-				n.garbage() // no message belongs there
+				n.garbage(in.channel) // no message belongs there
 			}
 			return // given up a moment ago
 		}
 		if it.topic != e.message.Topic {
-			n.garbage()
+			n.garbage(in.channel)
 			return
 		}
 		from = &it.sources
@@ -254,10 +268,12 @@ func (n *Node) deliver(in incoming) {
 	v := from.take(e.boot, e.epoch, e.seq)
 	if v.stale {
 		n.stats.discarded.Add(1)
+		n.book.Say(notice.MessagesStale, n.about(&e.message)...)
 		return
 	}
 	if v.missed > 0 {
 		n.stats.missed.Add(int64(v.missed))
+		n.book.Say(notice.MessagesMissed, notice.Foreign("topic", e.message.Topic), slog.Uint64("messages", v.missed))
 		if in.channel != n.inbox {
 			n.receiver.Gap(pubsub.Gap{Topic: e.message.Topic, Missed: int(min(v.missed, 1<<30)), Cause: errMissed})
 		}
@@ -268,15 +284,15 @@ func (n *Node) deliver(in incoming) {
 
 var errMissed = errors.New("the numbers of the messages have a gap")
 
-func (n *Node) garbage() {
+func (n *Node) garbage(channel string) {
 	n.stats.garbage.Add(1)
-	n.log.Warn("the broker delivered something that is no message of this cluster; is the prefix used by others, or the secret not the same?")
+	n.book.Say(notice.BrokerGarbage, notice.Foreign("channel", channel))
 }
 
 // Down implements Events.
 func (n *Node) Down(cause error) {
 	n.state.set(false, cause)
-	n.log.Warn("the broker is away; this node goes on by itself", "error", cause)
+	n.book.Say(notice.BrokerAway, slog.Any("error", cause))
 }
 
 // Up implements Events.
@@ -292,7 +308,7 @@ var errAway = errors.New("the broker was away")
 
 // Dropped implements Events.
 func (n *Node) Dropped(cause error) {
-	n.log.Warn("messages of other nodes were dropped", "error", cause)
+	n.book.Say(notice.BrokerDropped, slog.Any("error", cause))
 	n.interests.gap(cause)
 }
 

@@ -3,8 +3,10 @@ package cluster
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 
+	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/pubsub"
 )
 
@@ -124,7 +126,7 @@ func (n *Node) send(ctx context.Context) {
 			var lost []Outgoing
 			if err != nil && !errors.Is(err, ErrAway) && len(rest) > 0 {
 				lost, rest = rest[:1], rest[1:]
-				n.log.Error("the broker refuses a message", "error", err, "channel", lost[0].Channel)
+				n.book.Say(notice.BrokerRefused, slog.Any("error", err), notice.Foreign("channel", lost[0].Channel), slog.Int("bytes", len(lost[0].Data)))
 			}
 			o.done(sent, lost)
 			if errors.Is(err, ErrAway) {

@@ -3,11 +3,14 @@ package cluster
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/bennu-go/bennu/internal/notice"
 )
 
 // peers is who else is there, and whether this node hears itself.
@@ -76,12 +79,12 @@ func (p *peers) conflict(span time.Duration) bool {
 // controlled takes a message of control. It must not block.
 func (n *Node) controlled(channel string, data []byte) {
 	if channel != n.control && channel != n.inbox {
-		n.garbage()
+		n.garbage(channel)
 		return
 	}
 	e, err := n.codec.decode(channel, data)
 	if err != nil {
-		n.garbage()
+		n.garbage(channel)
 		return
 	}
 	p := &n.peers
@@ -104,11 +107,11 @@ func (n *Node) controlled(channel string, data []byte) {
 	}
 	switch e.kind {
 	case kindHello:
-		p.see(&e)
+		n.see(&e)
 		_ = n.tell(inboxChannel(n.options.Prefix, e.node), &envelope{kind: kindBeat, server: n.link.Server()})
 	case kindBeat:
-		if p.see(&e) {
-			n.log.Warn("a node that had fallen silent is back", "peer", e.node)
+		if n.see(&e) {
+			n.book.Say(notice.NodeBack, notice.Foreign("peer", e.node))
 			n.interests.gap(errCutOff)
 		}
 	case kindBye:
@@ -126,27 +129,37 @@ func (n *Node) controlled(channel string, data []byte) {
 
 var errCutOff = errors.New("another node was cut off from this one")
 
-// see notes that a node is there, and reports whether it had been given up. One that
-// says hello takes the place of who had its name before.
-func (p *peers) see(e *envelope) (back bool) {
+// see notes that a node is there, and reports whether it had been given up.
+func (n *Node) see(e *envelope) (back bool) {
+	back, known := n.peers.see(e)
+	if !known {
+		n.book.Say(notice.TooManyNodes, notice.Foreign("peer", e.node), slog.Int("limit", maxPeers))
+	}
+	return back
+}
+
+// see notes that a node is there, and reports whether it had been given up, and false for known
+// when there are too many. One that says hello takes the place of who had its name before.
+func (p *peers) see(e *envelope) (back, known bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if e.kind == kindHello {
 		maps.DeleteFunc(p.known, func(boot uint64, other *peer) bool { return other.name == e.node && boot != e.boot })
 	}
 	if p.known[e.boot] == nil && len(p.known) >= maxPeers {
-		return false
+		return false, false
 	}
 	_, back = p.lost[e.boot]
 	delete(p.lost, e.boot)
 	p.known[e.boot] = &peer{e.node, e.server, time.Now()}
-	return back
+	return back, true
 }
 
-// giveUp forgets the nodes that have been silent for too long.
-func (p *peers) giveUp(now time.Time, silence time.Duration) {
+// giveUp forgets the nodes that have been silent for too long, and returns their names.
+func (p *peers) giveUp(now time.Time, silence time.Duration) (names []string) {
 	for boot, other := range p.known {
 		if now.Sub(other.seen) > silence {
+			names = append(names, other.name)
 			delete(p.known, boot)
 			if len(p.lost) < maxPeers {
 				p.lost[boot] = now
@@ -158,6 +171,7 @@ func (p *peers) giveUp(now time.Time, silence time.Duration) {
 			delete(p.lost, boot)
 		}
 	}
+	return names
 }
 
 // namesake takes what a node of the same name says.
@@ -169,7 +183,7 @@ func (n *Node) namesake(e *envelope) {
 	n.peers.mu.Lock()
 	n.peers.taken = time.Now()
 	n.peers.mu.Unlock()
-	n.log.Error("another running node has this node's name; give each node a name of its own")
+	n.book.Say(notice.NameTaken)
 	if e.kind == kindHello {
 		_ = n.tell(n.inbox, &envelope{kind: kindTaken, about: e.boot})
 	}
@@ -225,15 +239,18 @@ func (n *Node) beat(ctx context.Context) {
 		now := time.Now()
 		p := &n.peers
 		p.mu.Lock()
-		p.giveUp(now, 3*every+syncTime)
+		gone := p.giveUp(now, 3*every+syncTime)
 		silent := now.Sub(p.self)
 		p.mu.Unlock()
+		for _, name := range gone {
+			n.book.Say(notice.NodeSilent, notice.Foreign("peer", name))
+		}
 		if !n.state.up() {
 			continue
 		}
 		if silent > 2*every {
 			p.heardSelf()
-			n.log.Error("the broker has stopped delivering without a word; connecting again", "silent", silent)
+			n.book.Say(notice.BrokerSilent, slog.Duration("silent", silent))
 			n.link.Reset()
 			continue
 		}
@@ -305,11 +322,18 @@ func (n *Node) sync(ctx context.Context) {
 			}
 		case <-end.C:
 			p.mu.Lock()
+			var names []string
 			for boot := range p.waiting { // it comes back with its next beat
+				if other := p.known[boot]; other != nil {
+					names = append(names, other.name)
+				}
 				delete(p.known, boot)
 			}
 			p.waiting = nil
 			p.mu.Unlock()
+			for _, name := range names {
+				n.book.Say(notice.NodeSilent, notice.Foreign("peer", name), slog.Duration("silent", syncTime))
+			}
 			return
 		case <-ctx.Done():
 			return
