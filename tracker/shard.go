@@ -93,9 +93,14 @@ func (s *shard) run(ctx context.Context) {
 		case m := <-s.inbox:
 			s.mu.Lock()
 			var diff Diff
+			refused := s.state.stats.Refused
 			diff, out = s.state.Receive(s.now(), m)
+			refused = s.state.stats.Refused - refused
 			s.noteLocked(diff)
 			s.mu.Unlock()
+			if refused > 0 {
+				s.t.book.Say(notice.TrackerRefused, notice.Foreign("peer", m.from.Name))
+			}
 		case <-timer.C:
 			timer.Reset(period)
 			s.mu.Lock()

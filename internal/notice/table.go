@@ -119,6 +119,7 @@ const (
 	// Presence.
 	TrackerMessage
 	TrackerFull
+	TrackerRefused
 	PresenceFull
 	PresenceMeta
 	PresenceRate
@@ -305,12 +306,14 @@ var table = [kinds]Entry{
 	NodeBack:      {"node_back", warn, "a node that had fallen silent is back", "nothing; channels join again, since messages may have been missed"},
 
 	TrackerMessage: {"tracker_message", warn, "a message of another node's tracker dropped: it does not decode", "run the same version on all nodes"},
-	TrackerFull:    {"tracker_full", warn, "a message of another node's tracker dropped: too many wait", "nothing: it is said again; otherwise spread topics over more Shards"},
-	PresenceFull:   {"presence_full", warn, "an entry was refused: the topic has as many as it may", "raise Limits.Entries of presence, and see its option Large"},
-	PresenceMeta:   {"presence_meta", warn, "an entry was refused: its meta is too large", "track less, or raise Limits.MetaBytes of presence"},
-	PresenceRate:   {"presence_rate", info, "a change was refused: its connection makes too many", "track less often, or raise Limits.Burst and Rate of presence"},
-	PresenceFetch:  {"presence_fetch", fault, "presence goes on without Fetch", "see the error; make Fetch faster, or raise FetchTimeout"},
-	PresenceHook:   {"presence_hook", fault, "a hook of presence panicked", "see the stack"},
+	TrackerRefused: {"tracker_refused", info, "what another node's tracker said was refused: the node has been replaced, or says too much",
+		"nothing, after a node was restarted; otherwise raise the bounds of tracker.Config"},
+	TrackerFull:   {"tracker_full", warn, "a message of another node's tracker dropped: too many wait", "nothing: it is said again; otherwise spread topics over more Shards"},
+	PresenceFull:  {"presence_full", warn, "an entry was refused: the topic has as many as it may", "raise Limits.Entries of presence, and see its option Large"},
+	PresenceMeta:  {"presence_meta", warn, "an entry was refused: its meta is too large", "track less, or raise Limits.MetaBytes of presence"},
+	PresenceRate:  {"presence_rate", info, "a change was refused: its connection makes too many", "track less often, or raise Limits.Burst and Rate of presence"},
+	PresenceFetch: {"presence_fetch", fault, "presence goes on without Fetch", "see the error; make Fetch faster, or raise FetchTimeout"},
+	PresenceHook:  {"presence_hook", fault, "a hook of presence panicked", "see the stack"},
 
 	ClientEvent:         {"client_event", fault, "client: an event does not fit its callback", "take another type in On, or repair what the server sends"},
 	ClientSlow:          {"client_slow", warn, "client: a callback is too slow for what the server sends", "make the callback faster, or raise Options.MaxQueued and MaxQueuedBytes"},

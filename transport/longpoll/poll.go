@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"time"
+
+	"github.com/bennu-go/bennu/internal/notice"
 )
 
 // localPoll is a poll whose client is connected here.
@@ -35,6 +37,7 @@ func (h *Handler) poll(w http.ResponseWriter, r *http.Request, s *session, t *to
 	if !ok && h.srv.refusing() {
 		// Not 204: a client that goes on with its token at the server which takes
 		// over, and gets another there, may not notice that its channels are gone.
+		h.mount.Book.Say(notice.Draining, h.mount.About(r)...)
 		refuseBusy(w)
 		return true
 	}

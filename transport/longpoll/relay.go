@@ -188,6 +188,7 @@ func (h *Handler) relayPoll(w http.ResponseWriter, r *http.Request, t *token) bo
 		}
 	}
 	if status == statusClosing || messages == nil && h.srv.refusing() {
+		h.mount.Book.Say(notice.Draining, h.mount.About(r, slog.String("node", t.node))...)
 		c.giveUp()
 		refuseBusy(w)
 		return true
