@@ -20,6 +20,7 @@ const maxFrames = 64
 func Frames(stack string) []string {
 	var frames []string
 	lines := strings.Split(strings.TrimSpace(stack), "\n")
+	begin, recovered := 0, false // of the goroutine, and whether its panic was met
 	for i, line := range lines {
 		switch {
 		case len(frames) == maxFrames:
@@ -28,9 +29,10 @@ func Frames(stack string) []string {
 			if !strings.HasSuffix(line, "[running]:") { // which is who asks for its own
 				frames = append(frames, strings.TrimSuffix(line, ":"))
 			}
+			begin, recovered = len(frames), false
 		case strings.HasPrefix(line, "\t") || line == "":
-		case strings.HasPrefix(line, "panic("):
-			frames = frames[:0] // what is above is who recovered it
+		case strings.HasPrefix(line, "panic(") && !recovered:
+			frames, recovered = frames[:begin], true // what is above is who recovered it
 		default:
 			frames = append(frames, frame(line, lines[i+1:]))
 		}
