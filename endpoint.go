@@ -14,6 +14,7 @@ import (
 	"github.com/bennu-go/bennu/internal/ratelog"
 	"github.com/bennu-go/bennu/internal/redact"
 	"github.com/bennu-go/bennu/internal/task"
+	"github.com/bennu-go/bennu/internal/weborigin"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/longpoll"
@@ -75,9 +76,10 @@ type EndpointOptions struct {
 	// memory; nothing else differs. TLS and other systems always have one.
 	NoEpoll bool
 	// Host is the host name under which browsers reach this server, as in the
-	// address bar, without a port. When it is set, the default origin policy of
+	// address bar, without scheme and port. When it is set, the default origin policy of
 	// every mount allows pages of that host; otherwise those whose origin is the
-	// scheme, host and port of the request itself.
+	// scheme, host and port of the request itself. Socket panics for what can be no
+	// host of a page, with a sentence that says what to write.
 	Host string
 	// Fallback serves the paths that are not mounted. Default: 404.
 	Fallback http.Handler
@@ -179,8 +181,14 @@ func (e *Endpoint) mount(path string, h *SocketHandler, opts *SocketOptions, whe
 	if o.LongPollPath == "" {
 		o.LongPollPath = "longpoll"
 	}
-	if o.Origin == nil && e.options.Host != "" {
-		o.Origin = transport.OriginHost(e.options.Host)
+	if e.options.Host != "" {
+		host, err := weborigin.ParseHost(e.options.Host)
+		if err != nil {
+			return fmt.Errorf("EndpointOptions: %w", err)
+		}
+		if o.Origin == nil {
+			o.Origin = transport.OriginHost(host)
+		}
 	}
 	if o.InsecureSkipOriginCheck {
 		e.logger.Warn("origin check is off: any website can connect with its visitor's network position", slog.String("path", path))

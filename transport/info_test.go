@@ -124,6 +124,7 @@ func TestConnectInfoScheme(t *testing.T) {
 	}
 	check(&Checks{}, "http")
 	check(&Checks{Scheme: func(r *http.Request) string { return r.Header.Get("X-Forwarded-Proto") }}, "https")
+	check(&Checks{Scheme: func(*http.Request) string { return "http, WSS" }}, "https")
 	r.TLS = &tls.ConnectionState{}
 	check(&Checks{}, "https")
 }

@@ -1,12 +1,11 @@
 package transport
 
 import (
-	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
+
+	"github.com/bennu-go/bennu/internal/weborigin"
 )
 
 // OriginCheck decides from a request's Origin header whether the page that
@@ -14,9 +13,11 @@ import (
 // visitor's cookies and network, and no protection against programs, which send
 // any Origin they like or none.
 //
-// The checks made by this package allow a request without the header, look only
-// at the first header if there are several, and compare hosts case-sensitively:
-// browsers send them in lower case. They refuse origins without a host, such as
+// The checks made by this package allow a request without the header and look only
+// at the first header if there are several. They compare origins in the form in
+// which browsers send them, however they are spelled: letters of the scheme and host
+// in lower case, "http" and "https" for "ws" and "wss", IPv6 addresses at their
+// shortest, and a default port like none. They refuse origins without a host, such as
 // "null" and "file://", and those with a user name, which no browser sends.
 //
 // An OriginCheck is called concurrently.
@@ -30,6 +31,12 @@ type OriginCheck func(r *http.Request) bool
 // proxy reports. It must only read headers that the proxy sets itself: whoever
 // can choose the scheme turns an http page into an allowed one. A nil function
 // is the plain rule.
+//
+// What the function returns may be a header as it stands. It is read in any case, "ws"
+// and "wss" are "http" and "https", and of a list, such as "https, http", the
+// last element counts: it is what the nearest proxy has added, and those before it came
+// with the request. A proxy behind another must therefore pass on the outer one's
+// value, not add its own.
 func SameOrigin(scheme func(*http.Request) string) OriginCheck {
 	return func(r *http.Request) bool { return sameOrigin(r, scheme) }
 }
@@ -41,16 +48,16 @@ func sameOrigin(r *http.Request, scheme func(*http.Request) string) bool {
 		if own.Scheme != "http" && own.Scheme != "https" {
 			return false
 		}
-		return origin.Scheme == own.Scheme && origin.Hostname() == own.Hostname() && port(origin) == port(&own)
+		return normalize(&own) && *origin == own
 	})
 }
 
-// requestScheme is "http", "https", or whatever a configured function says, in
-// lower case.
+// requestScheme is "http", "https", or what a configured function says when it is
+// neither.
 func requestScheme(r *http.Request, scheme func(*http.Request) string) string {
 	switch {
 	case scheme != nil:
-		return strings.ToLower(scheme(r))
+		return weborigin.Scheme(scheme(r))
 	case r.TLS != nil:
 		return "https"
 	}
@@ -58,10 +65,19 @@ func requestScheme(r *http.Request, scheme func(*http.Request) string) string {
 }
 
 // OriginHost allows an origin of the given host, with any scheme and port. The
-// empty host allows no origin.
+// empty host allows no origin. A host that is none, or in a form that no browser sends,
+// is a mistake of the program: OriginHost panics with a sentence that says what to
+// write. EndpointOptions.Host has the same rules.
 func OriginHost(host string) OriginCheck {
+	if host == "" {
+		return func(r *http.Request) bool { return len(r.Header["Origin"]) == 0 }
+	}
+	name, err := weborigin.ParseHost(host)
+	if err != nil {
+		panic("bennu: OriginHost: " + err.Error())
+	}
 	return func(r *http.Request) bool {
-		return checkOrigin(r, func(origin *url.URL) bool { return origin.Hostname() == host })
+		return checkOrigin(r, func(origin *url.URL) bool { return origin.Hostname() == name })
 	}
 }
 
@@ -75,19 +91,12 @@ func OriginHost(host string) OriginCheck {
 //	https://*.example.com     example.com and every host below it
 //	app://example.com         a scheme without a default port: any port
 //
-// A host with letters outside ASCII must be written in the xn-- form that
-// browsers send. The error says which entry is wrong and how to write it.
+// Blanks around an entry are ignored. A host with letters outside ASCII must be written in
+// the xn-- form that browsers send. The error says which entry is wrong and how to write it.
 func Origins(list ...string) (OriginCheck, error) {
-	if len(list) == 0 {
-		return nil, errors.New("bennu: the list of origins is empty: name at least one, such as \"https://example.com\"")
-	}
-	entries := make([]originEntry, len(list))
-	for i, s := range list {
-		e, err := parseEntry(s)
-		if err != nil {
-			return nil, err
-		}
-		entries[i] = e
+	entries, err := parseEntries(list)
+	if err != nil {
+		return nil, err
 	}
 	return func(r *http.Request) bool {
 		return checkOrigin(r, func(origin *url.URL) bool {
@@ -96,8 +105,8 @@ func Origins(list ...string) (OriginCheck, error) {
 	}, nil
 }
 
-// OriginFunc leaves the decision to allow. The origin is parsed, with its
-// scheme in lower case, and belongs to allow; it is the empty URL when the
+// OriginFunc leaves the decision to allow. The origin is parsed, has the form in which
+// browsers send it, and belongs to allow; it is the empty URL when the
 // header does not parse, has no host, or has a user name. The function is not
 // called for a request without the header, which is allowed. It must not be nil
 // and must not keep r.
@@ -125,67 +134,30 @@ func checkOrigin(r *http.Request, allow func(origin *url.URL) bool) bool {
 		return true
 	}
 	origin, ok := parseOrigin(values[0])
-	return ok && allow(origin)
+	return ok && allow(&url.URL{Scheme: origin.Scheme, Host: origin.Host})
 }
 
+// parseOrigin reads an Origin header, and gives its parts the form in which browsers
+// send them.
 func parseOrigin(s string) (*url.URL, bool) {
 	u, err := url.Parse(s)
 	if err != nil || u.Hostname() == "" || u.User != nil {
 		return nil, false
 	}
-	return u, true
+	u.Scheme = weborigin.Scheme(u.Scheme)
+	return u, normalize(u)
 }
 
-// originEntry is one entry of a list. An empty scheme or port matches any.
-type originEntry struct {
-	scheme, host, port string
-	below              bool // also every host that ends in "." + host
-}
-
-func parseEntry(s string) (originEntry, error) {
-	fail := func(advice string) (originEntry, error) {
-		return originEntry{}, fmt.Errorf("bennu: origin %q %s", s, advice)
+// normalize gives the host of u its normal form, and leaves the port away when
+// it is that of the scheme. It reports false for a port that is none.
+func normalize(u *url.URL) bool {
+	host, port := weborigin.Host(u.Hostname()), u.Port()
+	if port != "" {
+		var ok bool
+		if port, ok = weborigin.Port(port); !ok {
+			return false
+		}
 	}
-	u, err := url.Parse(s)
-	switch {
-	case err != nil:
-		return fail("is not a URL: write it like \"https://example.com\" or \"//example.com:8443\"")
-	case u.Hostname() == "":
-		return fail("has no host: write it with two slashes, like \"//example.com\" or \"https://example.com\"")
-	case u.User != nil || u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "":
-		return fail("must be a scheme, a host and a port only: remove the rest")
-	}
-	e := originEntry{scheme: u.Scheme, port: port(u)}
-	e.host, e.below = strings.CutPrefix(u.Hostname(), "*.")
-	if e.host == "" || strings.Contains(e.host, "*") {
-		return fail("may use * only as its whole first label, like \"https://*.example.com\"")
-	}
-	return e, nil
-}
-
-func (e *originEntry) matches(origin *url.URL) bool {
-	if e.scheme != "" && e.scheme != origin.Scheme || e.port != "" && e.port != port(origin) {
-		return false
-	}
-	host := origin.Hostname()
-	if host == e.host {
-		return true
-	}
-	// The label before the dot must not be empty.
-	label, ok := strings.CutSuffix(host, "."+e.host)
-	return e.below && ok && label != ""
-}
-
-// port is the port of u, or the default of its scheme, or empty.
-func port(u *url.URL) string {
-	if p := u.Port(); p != "" {
-		return p
-	}
-	switch u.Scheme {
-	case "http", "ws":
-		return "80"
-	case "https", "wss":
-		return "443"
-	}
-	return ""
+	u.Host = weborigin.Join(host, port, u.Scheme)
+	return true
 }

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"crypto/tls"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -41,10 +42,10 @@ func TestOriginDefaultDeny(t *testing.T) {
 		"http://evil.test", "http://evil.test/example.com", "http://evil.test/.example.com", "http://evil.test?example.com", "http://evil.test#example.com", "http://evil.test#.example.com",
 		"http://example.com@evil.test", "http://user@example.com", "http://user:pw@example.com", "http://@example.com", "http://evil.test:pw@example.com",
 		"http://evilexample.com", "http://example.com.evil.test", "http://example.comm", "http://xample.com", "http://example-com",
-		"http://example.com.", "http://a.example.com.", "http://.example.com", "http://Example.com", "http://EXAMPLE.COM", "http://example.COM",
+		"http://example.com.", "http://a.example.com.", "http://.example.com", "http://faceboo\u212a.com",
 		`http://evil.test\.example.com`, `http://evil.test\@example.com`, "http://evil.test%2eexample.com", "http://example%2ecom", "http://example.com%00", "http://example.com\x00", "http://evil.test%00.example.com",
 		"http://example.com https://example.com", "http://example.com,http://evil.test", "http://evil.test, http://example.com", "http://example.com\t", "http://example.com\n",
-		"http://example.com:x", "http://example.com:-1", "http://example.com:80:80", "http://[::1", "http://::1", "http://[example.com]", "http://[::2]", "http://[::1]evil.test",
+		"http://example.com:x", "http://example.com:0", "http://example.com:65536", "http://[::1%25eth0]", "http://example.com:-1", "http://example.com:80:80", "http://[::1", "http://::1", "http://[example.com]", "http://[::2]", "http://[::1]evil.test",
 		"http://xn--exmple-cua.com", "http://ex\u0430mple.com", "http://example\u3002com", "http://*", "http://*.com", "http://127.0.0.1", "http://2130706433",
 		"javascript://evil.test/example.com", "data:text/html,//example.com", "blob:http://example.com", "about:blank",
 	}
@@ -72,14 +73,19 @@ func TestOriginHost(t *testing.T) {
 		{"localhost", "app://localhost", true},
 		{"localhost", "//localhost", true},
 		{"localhost", "http://localhost/", true},
-		{"localhost", "http://LOCALHOST", false},
+		{"localhost", "http://LOCALHOST", true},
+		{"localhost", "wss://localhost", true},
 		{"localhost", "http://localhost.", false},
 		{"localhost", "http://127.0.0.1", false},
 		{"localhost", "http://a.localhost", false},
 		{"Example.com", "https://Example.com", true},
-		{"Example.com", "https://example.com", false},
-		{"*.example.com", "https://a.example.com", false},
+		{"Example.com", "https://example.com", true},
+		{" example.com\t", "https://example.com", true},
 		{"::1", "http://[::1]:4000", true},
+		{"[::1]", "http://[::1]:4000", true},
+		{"[0:0:0:0:0:0:0:1]", "http://[::1]", true},
+		{"::1", "http://[0:0::1]", true},
+		{"kiosk", "http://kios\u212a", false},
 		{"xn--bcher-kva.example", "https://xn--bcher-kva.example", true},
 		{"xn--bcher-kva.example", "https://bücher.example", false},
 		{"", "http://localhost", false},
@@ -89,6 +95,38 @@ func TestOriginHost(t *testing.T) {
 		if got := OriginHost(tt.host)(originRequest("http://other.test/", tt.origin)); got != tt.want {
 			t.Errorf("OriginHost(%q) of %q = %v, want %v", tt.host, tt.origin, got, tt.want)
 		}
+	}
+}
+
+func TestOriginHostMistakes(t *testing.T) {
+	for host, want := range map[string]string{
+		" ":                    "has only blanks",
+		"*":                    "has a *",
+		"*.example.com":        "transport.Origins",
+		"https://example.com":  `is a URL, of which only the host is wanted: write "example.com"`,
+		"//example.com":        `is a URL, of which only the host is wanted: write "example.com"`,
+		"example.com:443":      `has a port, and any port is allowed: write "example.com"`,
+		"example.com:":         `has a port, and any port is allowed: write "example.com"`,
+		"[::1]:4000":           `has a port, and any port is allowed: write "::1"`,
+		"example.com/":         `has more than a host: write "example.com"`,
+		"user@example.com":     `has more than a host: write "example.com"`,
+		"example.com.":         `ends with a dot, which browsers send only if it is in the address bar: write "example.com"`,
+		".example.com":         "begins with a dot",
+		"a.test,b.test":        "is a list",
+		"a.test b.test":        `has the character " "`,
+		"Bücher.example":       `write "xn--bcher-kva.example"`,
+		"https://bücher.test/": `write "xn--bcher-kva.test"`,
+		"fe80::1%eth0":         `has a zone, which browsers send in no origin: write "[fe80::1]"`,
+		"127.1":                "four decimal numbers",
+	} {
+		func() {
+			defer func() {
+				if text := fmt.Sprint(recover()); !strings.Contains(text, want) {
+					t.Errorf("OriginHost(%q): %s, want %q in it", host, text, want)
+				}
+			}()
+			OriginHost(host)
+		}()
 	}
 }
 
@@ -106,7 +144,13 @@ func TestSameOrigin(t *testing.T) {
 		{"http://example.com/", "http://example.com:81", false},
 		{"http://example.com/", "http://a.example.com", false},
 		{"http://example.com/", "//example.com", false},
-		{"http://example.com/", "ws://example.com", false},
+		{"http://example.com/", "ws://example.com", true},
+		{"http://example.com/", "wss://example.com", false},
+		{"https://example.com/", "WSS://example.com:443", true},
+		{"http://example.com/", "http://EXAMPLE.com:080", true},
+		{"http://Example.com/", "http://example.com", true},
+		{"http://[0:0:0:0:0:0:0:1]:80/", "http://[::1]", true},
+		{"http://example.com./", "http://example.com.", true},
 		{"http://example.com:4000/", "http://example.com:4000", true},
 		{"http://example.com:4000/", "http://example.com", false},
 		{"http://example.com:443/", "https://example.com", false},
@@ -129,7 +173,7 @@ func TestSameOrigin(t *testing.T) {
 }
 
 func TestSameOriginHostileHost(t *testing.T) {
-	for _, host := range []string{"", "evil.test@example.com", "example.com@evil.test", "example.com/", "example.com, evil.test", "example.com.", "EXAMPLE.com", "::1"} {
+	for _, host := range []string{"", "evil.test@example.com", "example.com@evil.test", "example.com/", "example.com, evil.test", "example.com.", "::1", "example.com:99999", "example.com:x"} {
 		r := originRequest("http://x.test/", "http://example.com")
 		r.Host = host
 		if SameOrigin(nil)(r) {
@@ -152,7 +196,18 @@ func TestSameOriginBehindProxy(t *testing.T) {
 		{"", "http://example.com", false},
 		{"", "//example.com", false},
 		{"ftp", "ftp://example.com", false},
-		{"https,http", "https://example.com", false},
+		{"wss", "https://example.com", true},
+		{"WSS", "https://example.com", true},
+		{"wss", "http://example.com", false},
+		{"ws", "http://example.com", true},
+		{" https ", "https://example.com", true},
+		{"https, https", "https://example.com", true},
+		{"https,http", "https://example.com", false}, // the nearest proxy says http
+		{"https,http", "http://example.com", true},
+		{"http, wss", "https://example.com", true},
+		{"http, wss", "http://example.com", false},
+		{"https,", "https://example.com", true},
+		{",", "http://example.com", false},
 	}
 	for _, tt := range tests {
 		r := originRequest("http://example.com/", tt.origin)
@@ -189,15 +244,16 @@ func TestOrigins(t *testing.T) {
 		{fixture, "https://a.b.wild.test", true},
 		{fixture, "https://a.b.wild.test:8443", false},
 		{fixture, "http://a.wild.test", false},
-		{fixture, "wss://a.wild.test", false},
+		{fixture, "wss://a.wild.test", true},
+		{fixture, "ws://a.wild.test", false},
 		{fixture, "//a.wild.test", false},
 		{fixture, "https://evilwild.test", false},
 		{fixture, "https://evil-wild.test", false},
 		{fixture, "https://wild.test.evil.test", false},
 		{fixture, "https://.wild.test", false},
 		{fixture, "https://a.wild.test.", false},
-		{fixture, "https://A.wild.test", true}, // only the rest is compared
-		{fixture, "https://a.WILD.test", false},
+		{fixture, "https://A.wild.test", true},
+		{fixture, "https://a.WILD.test", true},
 		{fixture, "http://port.test:81", true},
 		{fixture, "http://port.test", false},
 		{fixture, "http://port.test:80", false},
@@ -218,7 +274,16 @@ func TestOrigins(t *testing.T) {
 		{[]string{"app://port.test"}, "app://port.test", true},
 		{[]string{"app://port.test"}, "app://port.test:7", true},
 		{[]string{"app://port.test"}, "http://port.test", false},
-		{[]string{"//Example.com"}, "http://example.com", false},
+		{[]string{"//Example.com"}, "http://example.com", true},
+		{[]string{"//example.com"}, "http://EXAMPLE.com", true},
+		{[]string{"WSS://Example.com"}, "https://example.com", true},
+		{[]string{"ws://example.com"}, "https://example.com", false},
+		{[]string{"https://example.com:443"}, "https://example.com", true},
+		{[]string{"https://example.com:0443"}, "https://example.com", true},
+		{[]string{" https://example.com\n"}, "https://example.com", true},
+		{[]string{"//[0:0:0:0:0:0:0:1]"}, "http://[::1]", true},
+		{[]string{"http://[2001:DB8::00A0]:4000"}, "http://[2001:db8::a0]:4000", true},
+		{[]string{"//[::1]"}, "http://[0::1]", true},
 		{[]string{"//[::1]"}, "http://[::1]:4000", true},
 		{[]string{"http://[::1]:4000"}, "http://[::1]:4000", true},
 		{[]string{"http://[::1]:4000"}, "http://[::1]", false},
@@ -247,9 +312,23 @@ func TestOriginsErrors(t *testing.T) {
 		{[]string{""}, `"" has no host`},
 		{[]string{"https://"}, "has no host"},
 		{[]string{"https://:443"}, "has no host"},
-		{[]string{"null"}, "has no host"},
-		{[]string{"*"}, "has no host"},
-		{[]string{"localhost:4000"}, "has no host"},
+		{[]string{"null"}, "has no host, as pages from files have none"},
+		{[]string{"file:///x"}, "has no host, as pages from files have none"},
+		{[]string{"*"}, "InsecureSkipOriginCheck: true"},
+		{[]string{"localhost:4000"}, `has no host: write it with two slashes, like "//localhost:4000" or "https://localhost:4000"`},
+		{[]string{"https:/localhost"}, `like "//localhost" or "https://localhost"`},
+		{[]string{"https://a.test,https://b.test"}, "is a list: give each origin as an argument of its own"},
+		{[]string{"https://bücher.example:8443"}, `write "https://xn--bcher-kva.example:8443"`},
+		{[]string{"https://*.bücher.example"}, `write "https://*.xn--bcher-kva.example"`},
+		{[]string{"https://u\u0308ber.example"}, "location.origin"},
+		{[]string{"https://.example.com"}, `write "https://*.example.com"`},
+		{[]string{"https://example.com."}, `write "https://example.com"`},
+		{[]string{"https://a..example.com"}, "empty part"},
+		{[]string{"https://[fe80::1%25eth0]:4000"}, `write "https://[fe80::1]:4000"`},
+		{[]string{"https://127.1"}, "four decimal numbers"},
+		{[]string{"https://*.127.0.0.1"}, `below which there are no hosts: write "https://127.0.0.1"`},
+		{[]string{"https://example.com:0"}, "has the port 0: write one from 1 to 65535"},
+		{[]string{"https://example.com:65536"}, "has the port 65536"},
 		{[]string{"*.example.com:80"}, "is not a URL"},
 		{[]string{"https://a b"}, "is not a URL"},
 		{[]string{"https://example.com:port"}, "is not a URL"},
@@ -277,7 +356,9 @@ func TestOriginFunc(t *testing.T) {
 	tests := []struct {
 		origin, want string
 	}{
-		{"https://Example.com:8443", "https://Example.com:8443"},
+		{"https://Example.com:8443", "https://example.com:8443"},
+		{"wss://example.com:443/x", "https://example.com/x"},
+		{"http://[0::1]", "http://[::1]"},
 		{"HTTPS://example.com", "https://example.com"},
 		{"null", ""},
 		{"file:///x", ""},
@@ -348,7 +429,9 @@ func TestRequestScheme(t *testing.T) {
 	if got := requestScheme(r, nil); got != "https" {
 		t.Errorf("TLS: %q", got)
 	}
-	if got := requestScheme(r, func(*http.Request) string { return "HTTP" }); got != "http" {
-		t.Errorf("function: %q", got)
+	for text, want := range map[string]string{"HTTP": "http", "wss": "https", " WS ": "http", "http, https": "https", "ftp": "ftp", "": ""} {
+		if got := requestScheme(r, func(*http.Request) string { return text }); got != want {
+			t.Errorf("function that says %q: %q", text, got)
+		}
 	}
 }

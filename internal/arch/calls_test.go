@@ -23,7 +23,7 @@ var mayPanic = map[string]string{
 	"pattern.go":                      "a mistake in a topic pattern, seen at start",
 	"socket.go":                       "Assign after Connect is a mistake in the program, and would be a data race",
 	"socket_handler.go":               "a pattern registered twice, seen at start",
-	"transport/origin.go":             "OriginFunc without a function is a mistake in the program, seen at start",
+	"transport/origin.go":             "OriginFunc without a function, OriginHost with what is no host: mistakes in the program, seen at start",
 	"transport/websocket/handler.go":  "passes on http.ErrAbortHandler, which belongs to net/http",
 }
 

@@ -1,0 +1,90 @@
+package weborigin
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestScheme(t *testing.T) {
+	for text, want := range map[string]string{
+		"http": "http", "HTTPS": "https", " https\t": "https", "ws": "http", "wss": "https", "WSS": "https", " Ws ": "http",
+		"https, https": "https", "https,http": "http", "http , WSS": "https", "https,": "https", ",": "", "": "", " ": "",
+		"ftp": "ftp", "http\u017f": "http\u017f", "https://": "https://",
+	} {
+		if got := Scheme(text); got != want {
+			t.Errorf("Scheme(%q) = %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestHost(t *testing.T) {
+	for host, want := range map[string]string{
+		"Example.COM": "example.com", "::1": "::1", "[::1]": "::1", "0:0:0:0:0:0:0:1": "::1", "[0:0:0:0:0:0:0:1]": "::1", "[2001:DB8::0A]": "2001:db8::a",
+		"::ffff:102:304": "::ffff:1.2.3.4", "127.0.0.1": "127.0.0.1", "faceboo\u212a.com": "faceboo\u212a.com", "": "", "[x:y]": "[x:y]", "\xff": "\xff", "example.com.": "example.com.",
+	} {
+		if got := Host(host); got != want {
+			t.Errorf("Host(%q) = %q, want %q", host, got, want)
+		}
+	}
+}
+
+func TestCheckHost(t *testing.T) {
+	for host, want := range map[string]string{
+		"localhost": "localhost", "Example.COM": "example.com", "my_host.test": "my_host.test", "127.0.0.1": "127.0.0.1", "[0::1]": "::1", "xn--bcher-kva.example": "xn--bcher-kva.example",
+		"1.example": "1.example", "0xyz": "0xyz",
+	} {
+		if got, fault := CheckHost(host); fault != nil || got != want {
+			t.Errorf("CheckHost(%q) = %q, %v, want %q", host, got, fault, want)
+		}
+	}
+	for host, want := range map[string]Fault{
+		"":                       {"is empty", ""},
+		".":                      {"empty part", ""},
+		"a..b":                   {"empty part", ""},
+		"example.com.":           {"ends with a dot", "example.com"},
+		".example.com":           {"begins with a dot", "*.example.com"},
+		"a b":                    {`the character " "`, ""},
+		"a,b":                    {`the character ","`, ""},
+		"a/b":                    {`the character "/"`, ""},
+		"*":                      {`the character "*"`, ""},
+		"a\x00":                  {"the character", ""},
+		"\xff":                   {"UTF-8", ""},
+		"127.1":                  {"four decimal numbers", ""},
+		"2130706433":             {"four decimal numbers", ""},
+		"0x7f.0.0.1":             {"four decimal numbers", ""},
+		"127.0.0.01":             {"four decimal numbers", ""},
+		"a.0x7f":                 {"four decimal numbers", ""},
+		"fe80::1%eth0":           {"has a zone", "[fe80::1]"},
+		"[fe80::1%eth0]":         {"has a zone", "[fe80::1]"},
+		"::g":                    {"neither a name nor", ""},
+		"example.com:80":         {"neither a name nor", ""},
+		strings.Repeat("a", 254): {"longer than any name", ""},
+		"Bücher.example":         {"outside ASCII", "xn--bcher-kva.example"},
+		"faceboo\u212a.com":      {"outside ASCII", "facebook.com"}, // what a browser makes of it
+		"u\u0308ber.example":     {"outside ASCII", ""},
+		"ｅxample.com":            {"outside ASCII", ""},
+	} {
+		got, fault := CheckHost(host)
+		if fault == nil || got != "" || !strings.Contains(fault.What, want.What) || fault.Right != want.Right {
+			t.Errorf("CheckHost(%q) = %q, %+v, want %+v", host, got, fault, want)
+		}
+	}
+}
+
+// The names are samples of RFC 3492, section 7.1, in small letters, and names in use.
+func TestPunycode(t *testing.T) {
+	for name, want := range map[string]string{
+		"他们为什么不说中文":                    "xn--ihqwcrb4cv8a8dqg056pqjye",
+		"почемужеонинеговорятпорусски": "xn--b1abfaaepdrnnbgefbadotcwatmq2g4l",
+		"פשוט": "xn--9dbg8au",
+		"세계의모든사람들이한국어를이해한다면얼마나좋을까": "xn--989aomsvi5e83db1d2a355cv1e0vak1dwrv93d5xbh15a0dt30a5jpsd879ccm6fea98c",
+		"3年b組金八先生":       "xn--3b-ww4c5e180e575a65lsy2b",
+		"münchen.de":     "xn--mnchen-3ya.de",
+		"straße.example": "xn--strae-oqa.example",
+		"例え。テスト":         "xn--r8jz45g.xn--zckzah",
+	} {
+		if got := toASCII(name); got != want {
+			t.Errorf("toASCII(%q) = %q, want %q", name, got, want)
+		}
+	}
+}
