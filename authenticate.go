@@ -3,6 +3,7 @@ package bennu
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"reflect"
 	"sync"
@@ -14,16 +15,24 @@ import (
 // AssignedIdentity is the key under which Authenticate keeps who connected.
 const AssignedIdentity = "identity"
 
+// errToken is what Authenticate says of a token that verify does not accept. The error of
+// verify may quote the token.
+var errToken = fmt.Errorf("%w: the auth token is not good", ErrRefused)
+
 // Authenticate makes a Connect that lets in who has a valid token, taken from where
-// phoenix.js puts its authToken option: the mount must have AuthToken on. The
+// phoenix.js puts its authToken option: the mount must have Checks.AuthToken on,
+// Checks.TokenParam set for clients that send a parameter, or both. The
 // verify function says who that is, kept under AssignedIdentity, and until when; the
 // zero time means without end. Any error of its refuses the connection with
 // ErrRefused, unless the context has ended. Its text is not logged, since it may quote the
 // token; what package token finds wrong is, without the token.
+// It is not called without a token, or for one that is empty: the error is then ErrRefused
+// together with what ConnectInfo.AuthTokenErr says.
 func Authenticate[T any](verify func(ctx context.Context, token string) (who T, expires time.Time, err error)) func(context.Context, *Socket, *ConnectInfo) error {
 	connect := func(ctx context.Context, s *Socket, info *ConnectInfo) error {
-		if info.AuthToken == nil {
-			return unauthenticated(ctx, noToken(s))
+		if err := info.AuthTokenErr(); err != nil {
+			unauthenticated(ctx, noToken(s), slog.String("detail", err.Error()))
+			return fmt.Errorf("%w: %w", ErrRefused, err)
 		}
 		who, expires, err := verify(ctx, *info.AuthToken)
 		switch {
@@ -31,7 +40,8 @@ func Authenticate[T any](verify func(ctx context.Context, token string) (who T, 
 		case ctx.Err() != nil:
 			return ctx.Err() // nobody knows whether the token is good
 		default:
-			return unauthenticated(ctx, notice.AuthTokenRefused, tokenFault(err)...)
+			unauthenticated(ctx, notice.AuthTokenRefused, tokenFault(err)...)
+			return errToken
 		}
 		s.Assign(AssignedIdentity, who)
 		s.ExpireAt(expires)
@@ -62,12 +72,11 @@ type connecting struct {
 type connectingKey struct{}
 
 // unauthenticated says why Authenticate refuses a connection.
-func unauthenticated(ctx context.Context, k notice.Kind, attrs ...slog.Attr) error {
+func unauthenticated(ctx context.Context, k notice.Kind, attrs ...slog.Attr) {
 	if call, ok := ctx.Value(connectingKey{}).(*connecting); ok {
 		call.said = true
 		call.s.at("", "").say(k, attrs...)
 	}
-	return ErrRefused
 }
 
 func noToken(s *Socket) notice.Kind {

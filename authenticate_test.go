@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -116,6 +117,90 @@ func TestAuthenticate(t *testing.T) {
 	}
 	if logged := s.log.all(); strings.Contains(logged, good) || strings.Contains(logged, "ERROR") {
 		t.Errorf("logged: %s", logged)
+	}
+}
+
+// TestAuthenticateByParameter connects as phones and old versions of phoenix.js do. The log
+// has no token.
+func TestAuthenticateByParameter(t *testing.T) {
+	keys, verify := verifier(t)
+	good, other := sign(t, keys, "user socket"), sign(t, keys, "user socket", token.MaxAge(time.Hour))
+	for _, param := range []string{"token", "user_token"} {
+		users := one("*", whoami())
+		connect := bennu.Authenticate(verify)
+		users.Connect = func(ctx context.Context, s *bennu.Socket, info *bennu.ConnectInfo) error {
+			if _, ok := info.Params[param]; ok || strings.Contains(info.URI().String(), good) {
+				t.Errorf("%s: Connect sees the token in %v", param, info.URI())
+			}
+			return connect(ctx, s, info)
+		}
+		s := serve(t, users, &bennu.SocketOptions{Checks: transport.Checks{AuthToken: true, TokenParam: param}, LongPoll: &longpoll.Options{}}, nil)
+		query := "&" + param + "=" + good
+		old := wstest.DialLongPoll(t, s.polls()+query)
+		old.Conn().(*wstest.LongPoll).InQuery = true
+		for _, c := range []*wstest.Client{
+			old, wstest.Dial(t, s.url+query), wstest.DialLongPoll(t, s.polls()+query),
+			wstest.Dial(t, s.url, offer(good)), wstest.DialLongPoll(t, s.polls(), "X-Phoenix-AuthToken: "+good),
+			wstest.Dial(t, s.url+query, offer(good)), wstest.DialLongPoll(t, s.polls()+query, "X-Phoenix-AuthToken: "+good),
+		} {
+			ref := c.Push("a", "phx_join", "{}")
+			c.Expect(wstest.Reply(ref, ref, "a", "ok", `{"ID":7,"Name":"ada"}`))
+		}
+		for name, refused := range map[string]struct{ query, header string }{
+			"none": {}, "empty": {query: "&" + param + "="}, "bad": {query: query + "x"}, "list": {query: "&" + param + "[]=" + good},
+			"three times": {query: query + query + query}, "another in the header": {query, other},
+		} {
+			ws, poll := []string{}, []string{}
+			if refused.header != "" {
+				ws, poll = []string{offer(refused.header)}, []string{"X-Phoenix-AuthToken: " + refused.header}
+			}
+			if c, answer := wstest.Open(t, s.url+refused.query, ws...); c != nil || answer.StatusCode != http.StatusForbidden {
+				t.Errorf("%s: answered %s", name, answer.Status)
+			}
+			if c, status := wstest.OpenLongPoll(t, s.polls()+refused.query, poll...); c != nil || status != http.StatusForbidden {
+				t.Errorf("%s, long poll: %d", name, status)
+			}
+		}
+		if logged := s.log.all(); strings.Contains(logged, good) || strings.Contains(logged, other) {
+			t.Errorf("a token is in the log: %s", logged)
+		}
+	}
+}
+
+// TestAuthenticateSaysWhy holds the errors that a refusal has on the server's side.
+func TestAuthenticateSaysWhy(t *testing.T) {
+	verified := 0
+	connect := bennu.Authenticate(func(context.Context, string) (int, time.Time, error) {
+		verified++
+		return 0, time.Time{}, errors.New("bad token: hush-hush")
+	})
+	for name, tc := range map[string]struct {
+		checks transport.Checks
+		line   string
+		want   error
+	}{
+		"off":       {transport.Checks{}, offer("hush-hush"), transport.ErrAuthTokenOff},
+		"none":      {transport.Checks{AuthToken: true}, "", transport.ErrNoAuthToken},
+		"empty":     {transport.Checks{AuthToken: true}, offer(""), transport.ErrAuthTokenEmpty},
+		"twice":     {transport.Checks{AuthToken: true}, offer("hush-hush") + ", " + strings.TrimPrefix(offer("x"), "Sec-WebSocket-Protocol: phoenix, "), transport.ErrAuthTokenTwice},
+		"elsewhere": {transport.Checks{AuthToken: true}, "Authorization: Bearer hush-hush", transport.ErrAuthTokenElsewhere},
+		"not good":  {transport.Checks{AuthToken: true}, offer("hush-hush"), bennu.ErrRefused},
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/socket/websocket?vsn=2.0.0", nil)
+		if header, value, ok := strings.Cut(tc.line, ": "); ok {
+			r.Header.Set(header, value)
+		}
+		info, err := tc.checks.Run(r, nil, transport.WebSocket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = connect(t.Context(), nil, info)
+		if !errors.Is(err, tc.want) || !errors.Is(err, bennu.ErrRefused) || strings.Contains(err.Error(), "hush-hush") {
+			t.Errorf("%s: %v, want %v", name, err, tc.want)
+		}
+	}
+	if verified != 1 {
+		t.Errorf("verify was called %d times, want once", verified)
 	}
 }
 

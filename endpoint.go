@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -193,11 +194,14 @@ func (e *Endpoint) mount(path string, h *SocketHandler, opts *SocketOptions, whe
 	if o.InsecureSkipOriginCheck {
 		e.logger.Warn("origin check is off: any website can connect with its visitor's network position", slog.String("path", path))
 	}
+	if o.TokenParam != "" && strings.Contains("/"+path+"/", "/:"+o.TokenParam+"/") {
+		return fmt.Errorf("the path has the variable %q, which TokenParam names too; rename one of them", ":"+o.TokenParam)
+	}
 	handler, err := h.mount(e)
 	if err != nil {
 		return err
 	}
-	handler.path, handler.authToken = path, o.AuthToken
+	handler.path, handler.authToken = path, o.AuthToken || o.TokenParam != ""
 	if !o.AuthToken && isAuthenticate(h.Connect) {
 		// Not a panic: a handler may be mounted twice, and refuse clients at one path.
 		e.book.Say(notice.AuthTokenOff, slog.String("mount", path))

@@ -13,6 +13,7 @@ import (
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/internal/wstest"
+	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/websocket"
 	"github.com/bennu-go/bennu/wire"
 )
@@ -78,6 +79,16 @@ func TestRegistrationPanics(t *testing.T) {
 		{"bad limit", func() {
 			endpoint().Socket("/s", one("a", rooms()), &bennu.SocketOptions{WebSocket: websocket.Options{MaxMessage: -7}})
 		}, 1, "MaxMessage is -7; use 0 for the default or Unlimited"},
+		{"Host that is a URL", func() {
+			e := bennu.NewEndpoint(&bennu.EndpointOptions{Logger: slog.New(slog.DiscardHandler), Host: "https://Example.com:443"})
+			e.Socket("/s", one("a", rooms()), &bennu.SocketOptions{Checks: transport.Checks{Origin: transport.SameOrigin(nil)}})
+		}, 1, `EndpointOptions: host "https://Example.com:443" is a URL, of which only the host is wanted: write "example.com"`},
+		{"token parameter that is a path variable", func() {
+			endpoint().Socket("/:token", one("a", rooms()), &bennu.SocketOptions{Checks: transport.Checks{TokenParam: "token"}})
+		}, 1, `the path has the variable ":token", which TokenParam names too`},
+		{"bad token parameter", func() {
+			endpoint().Socket("/s", one("a", rooms()), &bennu.SocketOptions{Checks: transport.Checks{TokenParam: "a[b]"}})
+		}, 1, `TokenParam is "a[b]"`},
 		{"bad path", func() { endpoint().Socket("/:a/:a", one("a", rooms()), nil) }, 1, "socket"},
 		{"bad version", func() {
 			users := one("a", rooms())

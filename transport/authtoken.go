@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -17,18 +18,29 @@ const (
 	tokenPrefix = "base64url.bearer.phx."
 )
 
-// ErrAuthToken means a token that does not decode. It never quotes the token.
-var ErrAuthToken = errors.New("bennu: auth token is not base64")
+// What may be wrong with the auth token of a request. None of these quotes it.
+// ErrAuthToken, ErrAuthTokenParam and, where a parameter takes part, ErrAuthTokenTwice refuse
+// the request; the others are what ConnectInfo.AuthTokenErr says, and the application
+// decides.
+var (
+	ErrAuthToken          = errors.New("bennu: auth token is not base64")
+	ErrAuthTokenParam     = errors.New("bennu: the parameter with the auth token is not a single text")
+	ErrAuthTokenTwice     = errors.New("bennu: more than one auth token")
+	ErrAuthTokenEmpty     = errors.New("bennu: the auth token is empty")
+	ErrAuthTokenElsewhere = errors.New("bennu: no auth token where the mount looks for it, but the client has sent one elsewhere: see Checks.AuthToken and Checks.TokenParam")
+	ErrNoAuthToken        = errors.New("bennu: no auth token")
+	ErrAuthTokenOff       = errors.New("bennu: the mount takes no auth tokens: set Checks.AuthToken")
+)
 
 // takeToken finds the token among the offered subprotocols and returns the
-// offers without it. Without exactly one candidate there is no token and the
-// offers stay as they are, because there is no telling which one was meant.
+// offers without it. Of several none is taken, because there is no telling which one
+// was meant; the offers stay as they are then, and the error is ErrAuthTokenTwice.
 func takeToken(offers []string) (token *string, rest []string, err error) {
 	found := -1
 	for i, offer := range offers {
 		if strings.HasPrefix(offer, tokenPrefix) {
 			if found >= 0 {
-				return nil, offers, nil
+				return nil, offers, ErrAuthTokenTwice
 			}
 			found = i
 		}
@@ -63,12 +75,45 @@ func decodeToken(s string) (string, error) {
 	return string(b), nil
 }
 
-// rawToken is the token of a long-poll request.
-func rawToken(h http.Header) *string {
+// rawToken is the token of a long-poll request. Of several none is taken.
+func rawToken(h http.Header) (*string, error) {
 	values := h[tokenHeader]
 	if len(values) == 0 {
-		return nil
+		return nil, nil
 	}
 	token := values[0]
-	return &token
+	if slices.ContainsFunc(values, func(v string) bool { return v != token }) {
+		return nil, ErrAuthTokenTwice
+	}
+	return &token, nil
+}
+
+// elsewhere are parameters that clients use for tokens, and tell that a mount
+// lacks TokenParam. On long-poll "token" is the session's.
+var elsewhere = []string{"authToken", "auth_token", "access_token", "userToken", "user_token", "jwt", "token"}
+
+// AuthTokenErr says why there is no AuthToken, or what is wrong with it: nil for one that
+// is not empty, otherwise ErrAuthTokenTwice, ErrAuthTokenEmpty, ErrAuthTokenElsewhere,
+// ErrNoAuthToken or ErrAuthTokenOff.
+func (i *ConnectInfo) AuthTokenErr() error {
+	switch {
+	case i.AuthToken != nil && *i.AuthToken == "":
+		return ErrAuthTokenEmpty
+	case i.AuthToken != nil:
+		return nil
+	case i.tokenErr != nil:
+		return i.tokenErr
+	case i.r == nil:
+		return ErrNoAuthToken
+	case i.Transport == WebSocket && i.r.Header[tokenHeader] != nil,
+		i.Transport == LongPoll && slices.ContainsFunc(i.protocol, func(line string) bool { return strings.Contains(line, tokenPrefix) }),
+		i.r.Header["Authorization"] != nil:
+		return ErrAuthTokenElsewhere
+	}
+	for _, name := range elsewhere {
+		if _, ok := i.Params[name]; ok && (name != sessionParam || i.Transport == WebSocket) {
+			return ErrAuthTokenElsewhere
+		}
+	}
+	return ErrNoAuthToken
 }

@@ -15,8 +15,8 @@ const (
 	MaxHeaderBytes = 16 << 10 // names and values with their separators
 )
 
-// Reasons of a StatusError, beside those of ParseQuery, ErrAuthToken and
-// ErrSubprotocol.
+// Reasons of a StatusError, beside those of ParseQuery, ErrAuthToken,
+// ErrAuthTokenParam, ErrAuthTokenTwice and ErrSubprotocol.
 var (
 	ErrOrigin         = errors.New("bennu: origin not allowed")
 	ErrURLTooLong     = errors.New("bennu: URL longer than 8 KiB")
@@ -48,14 +48,28 @@ type Checks struct {
 	// when it starts.
 	InsecureSkipOriginCheck bool
 	// Scheme returns the scheme of a request, "http" or "https", behind a proxy
-	// that ends TLS; see SameOrigin for what it may trust. Nil means from the
-	// connection. ConnectInfo.URI uses it too. It is called concurrently.
+	// that ends TLS; see SameOrigin for what it may trust, and how "wss" and lists are
+	// read. Nil means from the connection. ConnectInfo.URI uses it too. It is called
+	// concurrently.
 	Scheme func(*http.Request) string
 	// AuthToken takes a token from where phoenix.js puts its authToken option:
 	// among the subprotocols of a WebSocket, where "phoenix" is then chosen in
 	// answer, and in the header X-Phoenix-AuthToken of a long-poll. A request
-	// without a token passes. A token that does not decode answers 403.
+	// without a token passes, and so does one with several, of which none is taken:
+	// ConnectInfo.AuthTokenErr tells the two apart. A token that does not decode answers
+	// 403.
 	AuthToken bool
+	// TokenParam names a parameter of the URL that is taken as the token, for clients
+	// that can send it nowhere else: phoenix.js before 1.8, and those of phones. It
+	// is then ConnectInfo.AuthToken, and no longer in Params and URI. Empty, the default,
+	// means none. Proxies and browsers write URLs into logs and histories, so prefer
+	// AuthToken where clients have a choice, and let such tokens live for minutes only.
+	//
+	// With AuthToken too, a client may use either way, or both with the same token. Two
+	// tokens that differ, a parameter that is repeated, and one that is a list or a map
+	// answer 403. The name "token" works with long-poll, where old clients have
+	// the token of their session under that name, behind their own parameters.
+	TokenParam string
 	// Subprotocols the server speaks, most wanted first, for WebSocket only.
 	// When nil, what clients offer is ignored. Otherwise a client that offers
 	// any must offer one of these; the match is exact.
@@ -86,14 +100,22 @@ func (c *Checks) Run(r *http.Request, vars map[string]string, transport string) 
 	info := NewConnectInfo(r, transport, params)
 	info.scheme = c.Scheme
 	info.Session = c.session(r, params)
-	if transport == LongPoll {
-		if c.AuthToken {
-			info.AuthToken = rawToken(r.Header)
-		}
-		return info, nil
+	switch {
+	case !c.AuthToken && c.TokenParam == "":
+		info.tokenErr = ErrAuthTokenOff
+	case c.AuthToken && transport == LongPoll:
+		info.AuthToken, info.tokenErr = rawToken(r.Header)
 	}
-	if err := c.subprotocol(info); err != nil {
-		return nil, &StatusError{http.StatusForbidden, err}
+	if transport != LongPoll {
+		if err := c.subprotocol(info); err != nil {
+			return nil, &StatusError{http.StatusForbidden, err}
+		}
+	}
+	if c.TokenParam != "" {
+		info.tokenParam = c.TokenParam
+		if err := c.takeTokenParam(info); err != nil {
+			return nil, &StatusError{http.StatusForbidden, err}
+		}
 	}
 	return info, nil
 }
@@ -143,30 +165,31 @@ func (c *Checks) originAllowed(r *http.Request) bool {
 	return sameOrigin(r, c.Scheme)
 }
 
-// subprotocol sets the token and the subprotocol of info. Only the first line
-// of the header counts.
+// subprotocol sets the token and the subprotocol of info. The lines of the header are
+// one list, as in every header that has a list.
 func (c *Checks) subprotocol(info *ConnectInfo) error {
 	configured := c.Subprotocols
 	if c.AuthToken {
 		configured = append([]string{subprotocolPhoenix}, configured...)
 	}
-	lines := info.protocol
-	if configured == nil || len(lines) == 0 {
+	if configured == nil || len(info.protocol) == 0 {
 		return nil
 	}
-	offers := splitOffers(lines[0])
+	offers := splitOffers(info.protocol)
 	if c.AuthToken {
 		token, rest, err := takeToken(offers)
-		if err != nil {
+		switch {
+		case errors.Is(err, ErrAuthTokenTwice):
+			info.tokenErr = err // it is for the application to refuse, as in Phoenix
+		case err != nil:
 			return err
-		}
-		if token != nil {
+		case token != nil:
 			info.AuthToken = token
 			if len(rest) == 0 {
-				info.protocol = lines[1:]
+				info.protocol = nil
 				return nil
 			}
-			info.protocol = append([]string{strings.Join(rest, ", ")}, lines[1:]...)
+			info.protocol = []string{strings.Join(rest, ", ")}
 			offers = rest
 		}
 	}

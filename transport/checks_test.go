@@ -167,7 +167,8 @@ func TestChecksLongPoll(t *testing.T) {
 	}{
 		{"raw", true, []string{"raw tok"}, "raw tok", true},
 		{"not decoded", true, []string{bearer + "YWJj"}, bearer + "YWJj", true},
-		{"first line", true, []string{"one", "two"}, "one", true},
+		{"two", true, []string{"one", "two"}, "", false},
+		{"twice the same", true, []string{"one", "one"}, "one", true},
 		{"empty", true, []string{""}, "", true},
 		{"none", true, nil, "", false},
 		{"off", false, []string{"raw tok"}, "", false},

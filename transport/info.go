@@ -30,9 +30,9 @@ type ConnectInfo struct {
 	Transport string
 	// Params belong to the receiver of the ConnectInfo.
 	Params Params
-	// AuthToken is the token the client sent outside of its parameters, as the
-	// client gave it to its library, of any bytes. It is nil when there was
-	// none, or when the mount does not ask for tokens.
+	// AuthToken is the token the client sent where the mount looks for it, as the
+	// client gave it to its library, of any bytes: see Checks.AuthToken and
+	// Checks.TokenParam. It is nil when there is none; AuthTokenErr says why.
 	AuthToken *string
 	// Subprotocol is what the server must echo, empty for nothing. It is never
 	// the token.
@@ -44,6 +44,9 @@ type ConnectInfo struct {
 	r        *http.Request
 	scheme   func(*http.Request) string
 	protocol []string // Sec-WebSocket-Protocol without the token
+
+	tokenParam string // Checks.TokenParam
+	tokenErr   error  // why AuthToken is nil, when the request alone does not say it
 }
 
 // NewConnectInfo describes r, which must stay valid as long as the result is
@@ -123,8 +126,9 @@ func (i *ConnectInfo) headers(want func(name string) bool) []Header {
 }
 
 // URI is the address that was asked for: scheme, host with its port if the
-// client named one, path and raw query. The result is a copy. Its query may
-// hold secrets, so do not log it.
+// client named one, path and raw query, without the parameter that
+// Checks.TokenParam names. The result is a copy. Its query may hold secrets, so do not
+// log it.
 func (i *ConnectInfo) URI() *url.URL {
 	if i.r == nil {
 		return &url.URL{}
@@ -134,7 +138,7 @@ func (i *ConnectInfo) URI() *url.URL {
 		Host:     i.r.Host,
 		Path:     i.r.URL.Path,
 		RawPath:  i.r.URL.RawPath,
-		RawQuery: i.r.URL.RawQuery,
+		RawQuery: withoutParam(i.r.URL.RawQuery, i.tokenParam),
 	}
 }
 

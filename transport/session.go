@@ -32,6 +32,9 @@ const CSRFParam = "_csrf_token"
 // Validate returns an error for checks that cannot be meant, as a sentence that
 // says what to do. A server should call it when it starts.
 func (c *Checks) Validate() error {
+	if err := checkTokenParam(c.TokenParam); err != nil {
+		return err
+	}
 	s := c.Session
 	switch {
 	case s == nil:

@@ -15,12 +15,14 @@ const subprotocolPhoenix = "phoenix"
 // not have.
 var ErrSubprotocol = errors.New("bennu: no offered subprotocol is configured")
 
-// splitOffers reads one Sec-WebSocket-Protocol line.
-func splitOffers(line string) []string {
+// splitOffers reads the lines of Sec-WebSocket-Protocol.
+func splitOffers(lines []string) []string {
 	var offers []string
-	for offer := range strings.SplitSeq(line, ",") {
-		if offer = strings.Trim(offer, " \t"); offer != "" {
-			offers = append(offers, offer)
+	for _, line := range lines {
+		for offer := range strings.SplitSeq(line, ",") {
+			if offer = strings.Trim(offer, " \t"); offer != "" {
+				offers = append(offers, offer)
+			}
 		}
 	}
 	return offers

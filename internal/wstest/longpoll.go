@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -24,6 +25,8 @@ import (
 type LongPoll struct {
 	// URLs of the endpoints, asked in turn. There is one at first.
 	URLs []string
+	// InQuery sends the session's token as phoenix.js before 1.9 does.
+	InQuery bool
 
 	lines    []string // of the header
 	http     http.Client
@@ -74,12 +77,16 @@ type answer struct {
 }
 
 func (l *LongPoll) ask(method string, body []byte) (*answer, error) {
-	r, err := http.NewRequest(method, l.URLs[l.turn%len(l.URLs)], bytes.NewReader(body))
+	at := l.URLs[l.turn%len(l.URLs)]
+	if l.InQuery && l.token != "" {
+		at += "&token=" + url.QueryEscape(l.token)
+	}
+	r, err := http.NewRequest(method, at, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
 	l.turn++
-	if l.token != "" {
+	if l.token != "" && !l.InQuery {
 		r.Header.Set("X-Phoenix-Longpoll-Token", l.token)
 	}
 	if method == http.MethodPost {

@@ -148,15 +148,24 @@ func (h *Handler) token(r *http.Request, info *transport.ConnectInfo) (token, bo
 	var text string
 	if lines, ok := r.Header[tokenHeader]; ok {
 		text = lines[0]
-	} else if text, ok = info.Params.String("token"); !ok && r.Method == http.MethodGet {
+	} else if text, ok = info.Params.String(sessionParam); !ok && r.Method == http.MethodGet {
 		return token{}, false // it asks for a session
 	}
 	t, ok := h.srv.keys.open(text)
-	if !ok {
+	if !ok && !h.isAuthToken(info, text) {
 		h.mount.Book.Say(notice.SessionToken, h.mount.About(r)...)
 		h.srv.stats.badTokens.Add(1)
 	}
 	return t, ok
+}
+
+// sessionParam is the parameter with the token of the session.
+const sessionParam = "token"
+
+// isAuthToken reports whether a text found as the session's token is the client's own,
+// under the same name.
+func (h *Handler) isAuthToken(info *transport.ConnectInfo, text string) bool {
+	return h.checks.TokenParam == sessionParam && info.AuthToken != nil && *info.AuthToken == text
 }
 
 // find returns the session of the request's token if it is on this server and of this
@@ -196,6 +205,9 @@ func (h *Handler) get(w http.ResponseWriter, r *http.Request, info *transport.Co
 // create makes a session. The client is told 410, as if it had lost one, and
 // goes on with the token.
 func (h *Handler) create(w http.ResponseWriter, r *http.Request, info *transport.ConnectInfo) {
+	if h.checks.TokenParam == sessionParam {
+		delete(info.Params, sessionParam) // the checks have left it for the session
+	}
 	addr := h.clientAddr(r)
 	if !h.srv.addresses.Add(addr, h.lim.perAddress) {
 		h.srv.stats.addressLimited.Add(1)

@@ -1,0 +1,78 @@
+package transport
+
+import (
+	"fmt"
+	"strings"
+)
+
+// sessionParam is where a client of long-poll that sends no header for it has
+// the token of its session, behind its own parameters.
+const sessionParam = "token"
+
+// checkTokenParam returns an error for a name that cannot be that of a parameter
+// with a token.
+func checkTokenParam(name string) error {
+	switch {
+	case name == "":
+		return nil
+	case name == "vsn", name == CSRFParam:
+		return fmt.Errorf("TokenParam is %q, which clients use for something else: name the parameter of the token, such as \"token\"", name)
+	case strings.ContainsFunc(name, func(c rune) bool {
+		return !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_' || c == '-' || c == '.')
+	}):
+		return fmt.Errorf("TokenParam is %q: use letters, digits, _, - and . only, such as \"token\"", name)
+	}
+	return nil
+}
+
+// takeTokenParam takes the token out of the parameters of info.
+//
+// The session's token of long-poll may have the same name. It comes last then, and stays
+// in the parameters for the transport; alone it may be either, and is both.
+func (c *Checks) takeTokenParam(info *ConnectInfo) error {
+	var tokens []string
+	for raw := range strings.SplitSeq(info.r.URL.RawQuery, "&") {
+		key, value, _ := strings.Cut(raw, "=")
+		name, path, err := splitKey(unescape(key))
+		if err != nil || name != c.TokenParam {
+			continue
+		}
+		if len(path) > 0 {
+			return ErrAuthTokenParam
+		}
+		tokens = append(tokens, unescape(value))
+	}
+	if info.Transport == LongPoll && c.TokenParam == sessionParam {
+		if len(tokens) == 2 {
+			tokens = tokens[:1]
+		}
+	} else {
+		delete(info.Params, c.TokenParam)
+	}
+	switch {
+	case len(tokens) > 1:
+		return ErrAuthTokenTwice
+	case len(tokens) == 0:
+		return nil
+	case info.tokenErr != nil, info.AuthToken != nil && *info.AuthToken != tokens[0]:
+		return ErrAuthTokenTwice
+	}
+	info.AuthToken = &tokens[0]
+	return nil
+}
+
+// withoutParam is a query without the pairs of one parameter.
+func withoutParam(query, name string) string {
+	if name == "" || query == "" {
+		return query
+	}
+	var kept []string
+	for pair := range strings.SplitSeq(query, "&") {
+		key, _, _ := strings.Cut(pair, "=")
+		if n, _, err := splitKey(unescape(key)); err == nil && n == name {
+			continue
+		}
+		kept = append(kept, pair)
+	}
+	return strings.Join(kept, "&")
+}
