@@ -30,7 +30,9 @@ A NAME is written as chat_room or ChatRoom.`,
 		genCommand("channel", "a channel", `Write NAME.go and NAME_test.go: a channel with the topics "NAME:*", an event that is
 answered and one that goes to everybody.`, "  bennu gen channel chat_room\n  bennu gen channel --topic 'chat:*' chat_room"),
 		genCommand("socket", "a socket that asks for a token", `Write NAME_socket.go and NAME_socket_test.go: who may connect at /NAME, by a token of the
-user's id, as "bennu token sign" and Phoenix.Token make them.`, "  bennu gen socket user"),
+user's id, as "bennu token sign" and Phoenix.Token make them. Clients send it outside of the
+URL, which phoenix.js does from 1.8 on. Those that cannot, older ones and phones, need
+--token-param; URLs end up in the logs of proxies.`, "  bennu gen socket user\n  bennu gen socket --token-param token user"),
 		genCommand("presence", "a presence", `Write NAME_presence.go and NAME_presence_test.go: who is in the topics of a channel, on all
 nodes.`, "  bennu gen presence chat_room"),
 	)
@@ -40,6 +42,7 @@ nodes.`, "  bennu gen presence chat_room"),
 type genFlags struct {
 	kind       string
 	topic, dir string
+	tokenParam string
 	force      bool
 }
 
@@ -58,6 +61,9 @@ func genCommand(kind, what, long, example string) *cobra.Command {
 	if kind == "channel" {
 		c.Flags().StringVar(&f.topic, "topic", "", "`pattern` of its topics (default NAME:*)")
 	}
+	if kind == "socket" {
+		c.Flags().StringVar(&f.tokenParam, "token-param", "", "`name` of a parameter of the URL that may have the token too, for old clients and phones")
+	}
 	c.Flags().StringVar(&f.dir, "dir", ".", "`directory` of the package that it becomes a part of")
 	_ = c.MarkFlagDirname("dir") // fails for no flag of this name
 	c.Flags().BoolVar(&f.force, "force", false, "overwrite files that exist")
@@ -71,6 +77,11 @@ func (f *genFlags) run(w io.Writer, name string) error {
 	}
 	if f.kind == "channel" {
 		if err := n.setTopic(f.topic); err != nil {
+			return err
+		}
+	}
+	if f.kind == "socket" {
+		if err := n.setTokenParam(f.tokenParam); err != nil {
 			return err
 		}
 	}

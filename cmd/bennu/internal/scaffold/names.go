@@ -12,6 +12,7 @@ import (
 
 	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
 	"github.com/bennu-go/bennu/internal/redact"
+	"github.com/bennu-go/bennu/transport"
 )
 
 // Names are what templates call things.
@@ -24,6 +25,8 @@ type names struct {
 	Topic   string // the pattern of a channel
 	Example string // a topic that fits it
 	Other   string // another one, "" when there is none
+
+	TokenParam string // of a socket, "" for none
 }
 
 var namePattern = regexp.MustCompile(`^[a-z][a-z0-9]*(_[a-z0-9]+)*$`)
@@ -79,6 +82,16 @@ func (n *names) setTopic(pattern string) error {
 	if prefix, ok := strings.CutSuffix(pattern, "*"); ok {
 		n.Example, n.Other = prefix+"lobby", prefix+"other"
 	}
+	return nil
+}
+
+// setTokenParam sets the parameter of the URL that a socket takes a token from. Checks know
+// which names are good.
+func (n *names) setTokenParam(name string) error {
+	if err := (&transport.Checks{TokenParam: name}).Validate(); err != nil {
+		return cli.Usagef("--token-param: %w", err)
+	}
+	n.TokenParam = name
 	return nil
 }
 

@@ -101,6 +101,9 @@ func TestRefused(t *testing.T) {
 		{"gen with the heartbeat's topic", program, []string{"gen", "channel", "--topic", "phoenix", "x"}, cli.Misuse, "is the protocol's own"},
 		{"gen with a long topic", program, []string{"gen", "channel", "--topic", strings.Repeat("x", 251), "x"}, cli.Misuse, "has 251 bytes"},
 		{"gen with a topic that cannot be seen", program, []string{"gen", "channel", "--topic", "a\nb", "x"}, cli.Misuse, "has characters that cannot be seen"},
+		{"gen with a parameter of the protocol", program, []string{"gen", "socket", "--token-param", "vsn", "x"}, cli.Misuse, `--token-param: TokenParam is "vsn", which clients use for something else`},
+		{"gen with a parameter that is a map", program, []string{"gen", "socket", "--token-param", "a[b]", "x"}, cli.Misuse, "use letters, digits"},
+		{"gen of a channel with a parameter", program, []string{"gen", "channel", "--token-param", "token", "x"}, cli.Misuse, "--token-param"},
 		{"gen beside what does not parse", map[string]string{"go.mod": mod, "a.go": "package"}, []string{"gen", "channel", "x"}, cli.Failed, "a.go cannot be read"},
 		{"gen in two packages", map[string]string{"go.mod": mod, "a.go": "package a\n", "b.go": "package b\n"}, []string{"gen", "channel", "x"}, cli.Failed, "has the packages a and b"},
 	}

@@ -151,6 +151,7 @@ func TestGen(t *testing.T) {
 	dir := newProgram(t)
 	channel := must(t, dir, "gen", "channel", "ChatRoom")
 	socket := must(t, dir, "gen", "socket", "user")
+	must(t, dir, "gen", "socket", "--token-param", "user_token", "phone")
 	presence := must(t, dir, "gen", "presence", "chat_room")
 	must(t, dir, "gen", "presence", "room")
 	must(t, dir, "gen", "channel", "--topic", "news", "news")
