@@ -3,6 +3,7 @@ package client
 import (
 	"encoding/json"
 	"errors"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -68,11 +69,43 @@ func TestParseURL(t *testing.T) {
 		"http://h/socket/longpoll#f":  "http://h/socket",
 		"http://u:p@h":                "http://u:p@h",
 		"ws://h/a%2Fb/websocket":      "http://h/a%2Fb",
+		" WSS://h/socket\n":           "https://h/socket",
 	} {
 		if u, err := parseURL(raw); err != nil || u.String() != want {
 			t.Errorf("%s: %v, %v; want %s", raw, u, err, want)
 		}
 	}
+}
+
+func TestSameServer(t *testing.T) {
+	for _, c := range []struct {
+		from, to string
+		want     bool
+	}{
+		{"https://a/", "https://a/x", true},
+		{"https://a/", "https://A:443/", true},
+		{"http://a:80/", "http://a/", true},
+		{"http://a/", "https://a/", true},
+		{"http://a:4000/", "https://a:4000/", true},
+		{"ws://a/", "http://a/", true},
+		{"http://[0:0::1]:4000/", "http://[::1]:4000/", true},
+		{"https://a/", "http://a/", false},
+		{"https://a/", "wss://b/", false},
+		{"https://a/", "https://a:444/", false},
+		{"http://a/", "https://a:80/", false},
+	} {
+		from, to := must(url.Parse(c.from)), must(url.Parse(c.to))
+		if got := sameServer(from, to); got != c.want {
+			t.Errorf("from %s to %s: %v, want %v", c.from, c.to, got, c.want)
+		}
+	}
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }
 
 func TestDelays(t *testing.T) {

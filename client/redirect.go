@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+
+	"github.com/bennu-go/bennu/internal/weborigin"
 )
 
 // Headers with secrets of our own.
@@ -38,5 +40,11 @@ func discreet(c *http.Client) *http.Client {
 
 // sameServer reports whether a secret for one URL may go to another.
 func sameServer(from, to *url.URL) bool {
-	return from.Host == to.Host && (from.Scheme == to.Scheme || to.Scheme == "https")
+	scheme := weborigin.Scheme(to.Scheme)
+	return serverOf(from) == serverOf(to) && (weborigin.Scheme(from.Scheme) == scheme || scheme == "https")
+}
+
+// serverOf is the host of a URL, and its port unless that is the default of the scheme.
+func serverOf(u *url.URL) string {
+	return weborigin.Join(weborigin.Host(u.Hostname()), u.Port(), weborigin.Scheme(u.Scheme))
 }

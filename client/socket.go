@@ -240,7 +240,7 @@ func (c *count) exceeded(p wire.Payload, messages, bytes int) bool {
 // parseURL returns the URL of a mount, with the scheme http or https.
 func parseURL(raw string) (*url.URL, error) {
 	const how = `write one like "wss://example.com/socket"`
-	u, err := url.Parse(raw)
+	u, err := url.Parse(strings.TrimSpace(raw))
 	if err != nil {
 		return nil, fmt.Errorf("client: the URL is malformed: %s", how) // the error would quote it, secrets and all
 	}

@@ -24,7 +24,7 @@ type target struct {
 // a misuse.
 func parseTarget(ctx context.Context, text string, foreign bool) (*target, error) {
 	const form = "it looks like ws://127.0.0.1:4000/socket"
-	u, err := url.Parse(text)
+	u, err := url.Parse(strings.TrimSpace(text))
 	if err != nil || u.Host == "" || u.Hostname() == "" {
 		return nil, cli.Usagef("the URL cannot be read; %s", form)
 	}

@@ -14,6 +14,7 @@ func TestParseTarget(t *testing.T) {
 	}{
 		{"ws://127.0.0.1:4000/socket", "127.0.0.1:4000", "127.0.0.1:4000", "/socket/websocket?vsn=2.0.0"},
 		{"ws://127.0.0.1:4000/socket/websocket", "127.0.0.1:4000", "127.0.0.1:4000", "/socket/websocket?vsn=2.0.0"},
+		{" WS://127.0.0.1:4000/socket ", "127.0.0.1:4000", "127.0.0.1:4000", "/socket/websocket?vsn=2.0.0"},
 		{"http://127.9.9.9/a/", "127.9.9.9:80", "127.9.9.9", "/a/websocket?vsn=2.0.0"},
 		{"ws://[::1]:4000", "[::1]:4000", "[::1]:4000", "/websocket?vsn=2.0.0"},
 		{"ws://localhost:4000/s?token=a%20b", "127.0.0.1:4000", "localhost:4000", "/s/websocket?token=a%20b&vsn=2.0.0"},

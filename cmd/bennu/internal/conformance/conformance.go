@@ -100,7 +100,7 @@ func (f *flags) cases() ([]wire.Case, error) {
 
 // parseURL gives the host and port of a server's base.
 func parseURL(text string) (target string, err error) {
-	if !strings.Contains(text, "://") {
+	if text = strings.TrimSpace(text); !strings.Contains(text, "://") {
 		text = "http://" + text
 	}
 	u, err := url.Parse(text)

@@ -110,7 +110,7 @@ func newTarget(f *flags, address string, getenv func(string) string) (*target, e
 // parseURL takes a URL with or without the last part that a transport adds, and with
 // parameters in its query.
 func (t *target) parseURL(address string) error {
-	u, err := url.Parse(address)
+	u, err := url.Parse(strings.TrimSpace(address))
 	if err != nil || u.Host == "" {
 		return fmt.Errorf("the URL has the form ws://localhost:4000/socket")
 	}

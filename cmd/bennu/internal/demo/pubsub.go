@@ -58,10 +58,12 @@ func parseCluster(value string, getenv func(string) string) (*cluster, error) {
 		c.scheme = inMemory
 		return c, nil
 	}
-	scheme, rest, found := strings.Cut(value, "://")
+	scheme, rest, found := strings.Cut(strings.TrimSpace(value), "://")
 	if !found {
 		return nil, fmt.Errorf("%s is no URL; use memory, nats://host:4222, nats+embed://:6222 or redis://host:6379", c.from)
 	}
+	scheme = strings.ToLower(scheme)
+	value = scheme + "://" + rest
 	c.scheme = scheme
 	switch scheme {
 	case embedded:

@@ -34,6 +34,8 @@ func TestParseCluster(t *testing.T) {
 		{env: environment{pubsubEnv: "memory"}, scheme: "memory", from: pubsubEnv},
 		{env: environment{pubsubEnv: "nats://u:pw@there:4222"}, scheme: "nats", hosts: "there:4222", from: pubsubEnv, login: true},
 		{value: "nats://here", env: environment{pubsubEnv: "nats://there"}, scheme: "nats", hosts: "here"},
+		{value: " NATS://here ", scheme: "nats", hosts: "here"},
+		{value: "NATS+embed://:6300", scheme: embedded, listen: "127.0.0.1:6300"},
 		{value: "nats://a:4222,nats://u:pw@b:4222", scheme: "nats", hosts: "a:4222, b:4222", login: true},
 		{value: "tls://here:4443", scheme: "tls", hosts: "here:4443"},
 		{value: "redis://:pw@here", scheme: "redis", hosts: "here", login: true},
