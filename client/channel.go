@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/bennu-go/bennu/wire"
 )
@@ -33,6 +34,8 @@ type Channel struct {
 	box        mailbox
 
 	rejoinTries int
+	joinedAt    time.Time // of the current join
+	soon        int       // joins in a row that ended before they had settled
 }
 
 // Channel returns a channel that is not joined yet.
@@ -147,10 +150,19 @@ func (ch *Channel) errorLocked(err error) {
 	ch.timer.stop()
 	ch.timer = nil
 	ch.round++
+	_, lost := err.(*TransportError)
+	switch {
+	case ch.state != StateJoined:
+	case time.Since(ch.joinedAt) >= settled:
+		ch.rejoinTries, ch.soon = 0, 0
+	case !lost:
+		ch.rejoinTries = ch.soon
+		ch.soon++
+	}
 	ch.setLocked(StateErrored, err)
 	ch.joinRef = ""
 	ch.interruptLocked(&InterruptedError{err})
-	if _, lost := err.(*TransportError); !lost {
+	if !lost {
 		ch.answerLocked(joinEnd{err: err})
 	}
 	if n := len(ch.box.items); n == 0 || ch.box.items[n-1].kind != itemError || ch.box.takesLocked(wire.Payload{}) {

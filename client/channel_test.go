@@ -103,6 +103,39 @@ func TestJoinErrorIsToldAndRejoinScheduled(t *testing.T) {
 	})
 }
 
+// A channel that crashes right after each join is joined ever less often, until a join lasts.
+func TestRejoinTriesGoOnWhenJoinsDoNotLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPeer(t)
+		delays := []time.Duration{1000, 2000, 5000, 10000, 10000}
+		s, c := p.dial(&client.Options{RejoinAfter: tableOf(delays...), HeartbeatInterval: time.Hour})
+		ch := s.Channel("a", nil)
+		go func() { _, _ = ch.Join(t.Context()) }()
+		last := time.Now()
+		crash := func(after, want time.Duration) {
+			t.Helper()
+			c.acceptJoin("a")
+			if got := time.Since(last); got != want*time.Millisecond {
+				t.Errorf("joined after %v, want %v", got, want*time.Millisecond)
+			}
+			synctest.Wait()
+			time.Sleep(after * time.Millisecond)
+			c.push(c.join(ch), "a", "phx_error", "{}")
+			last = time.Now()
+		}
+		crash(0, 0)
+		crash(0, 1000)
+		crash(10, 2000)
+		crash(4000, 5000)
+		crash(4999, 10000)
+		crash(5000, 10000) // it lasts
+		crash(0, 1000)
+		crash(0, 1000)
+		crash(0, 2000)
+		closeSocket(t, s)
+	})
+}
+
 func TestJoinTimeoutSendsLeaveAndRejoins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPeer(t)

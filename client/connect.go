@@ -13,15 +13,22 @@ import (
 	"github.com/bennu-go/bennu/internal/redact"
 )
 
-// settled is how long a connection must last to count as one that worked, although
-// the server sent nothing on it.
+// settled is how long a connection, or a join, must last to count as one that works, so
+// that the delays before the next try begin anew. One that ends sooner each time, because
+// a proxy cuts it or a channel crashes at once, is tried ever less often. It is the
+// longest delay between two attempts to connect.
 const settled = 5 * time.Second
+
+// maxCuts is after how many WebSockets in a row that were cut before they had settled the next
+// attempt is by long polling, where there is a fallback.
+const maxCuts = 3
 
 // run connects, again and again, until the socket ends. It is the goroutine that
 // reads.
 func (s *Socket) run() {
 	var (
-		failures int
+		failures int // attempts in a row that failed
+		soon     int // connections in a row that worked, and ended before they had settled
 		fb       fallback
 		last     = Closed{Err: ErrClosed}
 	)
@@ -33,10 +40,15 @@ func (s *Socket) run() {
 		if err == nil {
 			opened := time.Now()
 			err = s.serve(l)
-			fb.note(l, err)
+			lasted := time.Since(opened) >= settled
+			fb.note(l, err, lasted)
 			var broken *ProtocolError
-			if l.heard && !errors.As(err, &broken) && !errors.Is(err, ErrSlow) || time.Since(opened) >= settled {
-				failures = 0
+			switch {
+			case lasted:
+				failures, soon = 0, 0
+			case l.heard && !errors.As(err, &broken) && !errors.Is(err, ErrSlow):
+				failures = soon
+				soon++
 			}
 		}
 		failures++
@@ -91,12 +103,21 @@ type fallback struct {
 	now    bool      // the next attempt is by long polling, at once
 	always bool      // and all others
 	worked bool      // a WebSocket has answered a heartbeat
+	cuts   int       // WebSockets that were cut soon, since one that has lasted
 }
 
 // note learns from a connection that was open.
-func (f *fallback) note(l *link, err error) {
+func (f *fallback) note(l *link, err error, lasted bool) {
 	var closed *CloseError // such a frame has come through
-	f.now = errors.Is(err, errNoProbe) || l.probing && !l.heard && !errors.As(err, &closed)
+	cut := !errors.As(err, &closed) && !errors.Is(err, ErrSlow)
+	switch {
+	case !l.probing: // there is no fallback, or this was it
+	case lasted:
+		f.cuts = 0
+	case cut:
+		f.cuts++
+	}
+	f.now = errors.Is(err, errNoProbe) || l.probing && (cut && f.cuts >= maxCuts || !l.heard && !errors.As(err, &closed))
 	if l.transport == WebSocket && l.beat.answered {
 		f.worked = true
 	}

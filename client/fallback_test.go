@@ -100,6 +100,42 @@ func TestFallbackWhenAWebSocketBreaksBeforeItCarriesAnything(t *testing.T) {
 	})
 }
 
+// A proxy that lets WebSockets through and cuts them soon is as bad as one that lets none through.
+// Long polling takes over, and one WebSocket that lasts makes good for all before it.
+func TestFallbackWhenWebSocketsAreCutSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, polls, opened, opts := fallbackPeer(t)
+		opts.HeartbeatInterval = time.Hour
+		cut := func(after time.Duration) {
+			t.Helper()
+			if got := <-opened; got != "websocket" {
+				t.Fatalf("opened %s", got)
+			}
+			c := p.accept()
+			c.reply(c.expect("phoenix", "heartbeat"), "ok", "{}")
+			time.Sleep(after)
+			c.cut()
+		}
+		wsV2.dial(t, peerURL, opts)
+		cut(300 * time.Millisecond)
+		cut(300 * time.Millisecond)
+		cut(5 * time.Second)
+		cut(300 * time.Millisecond)
+		cut(300 * time.Millisecond)
+		cut(4 * time.Second)
+		if got := <-opened; got != "longpoll" {
+			t.Errorf("opened %s after three that were cut", got)
+		}
+		// The session ends: it is a WebSocket's turn, and then long polling's at once.
+		polls.out <- []string{"garbage"}
+		cut(300 * time.Millisecond)
+		start := time.Now()
+		if got := <-opened; got != "longpoll" || time.Since(start) != 0 {
+			t.Errorf("opened %s after %v", got, time.Since(start))
+		}
+	})
+}
+
 // A close frame shows that frames get through.
 func TestNoFallbackWhenTheServerCloses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

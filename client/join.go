@@ -174,7 +174,7 @@ func (ch *Channel) openLocked() {
 func (ch *Channel) joinedLocked(r Reply) {
 	ch.timer.stop()
 	ch.timer = nil
-	ch.rejoinTries = 0
+	ch.joinedAt = time.Now()
 	ch.setLocked(StateJoined, nil)
 	ch.answerLocked(joinEnd{reply: r})
 	waiting := ch.buffer

@@ -76,8 +76,9 @@ type Options struct {
 	Transport Transport
 	// FallbackAfter, when above 0, makes a socket whose Transport is WebSocket
 	// change to LongPoll when a WebSocket fails to open, breaks before anything has come,
-	// or does not open and then answer a heartbeat within this time each; 2.5 s is a good
-	// value. It stays with LongPoll if that opens and a WebSocket never worked.
+	// does not open and then answer a heartbeat within this time each, or is the third in a
+	// row that breaks within 5 s of opening; 2.5 s is a good value. It stays with LongPoll
+	// if that opens and a WebSocket never worked.
 	FallbackAfter time.Duration
 	// Version is what to speak; the default is V2.
 	Version Version
@@ -98,12 +99,15 @@ type Options struct {
 	// HeartbeatTimeout is how long the answer may take. The default is 30 s.
 	HeartbeatTimeout time.Duration
 	// ReconnectAfter says how long to wait before connecting for the nth time in
-	// a row; the first try has the number 1. The default is 10, 50, 100, 150, 200, 250,
+	// a row; the first try has the number 1. Attempts that failed count, and so do
+	// connections in a row that ended within 5 s of opening, so that what is cut again and
+	// again is tried less often. The default is 10, 50, 100, 150, 200, 250,
 	// 500, 1000, 2000, then 5000 ms, each changed at random by up to a quarter, so that
 	// the clients of a server that restarts do not come all at once.
 	ReconnectAfter func(try int) time.Duration
-	// RejoinAfter is the same for the joins of a channel. The default is 1, 2, 5,
-	// then 10 s, changed likewise.
+	// RejoinAfter is the same for the joins of a channel, where joins that ended within
+	// 5 s count. A connection that opens has its channels join at once. The default is
+	// 1, 2, 5, then 10 s, changed likewise.
 	RejoinAfter func(try int) time.Duration
 
 	// MaxBuffered bounds the messages that wait to be sent: those pushed to

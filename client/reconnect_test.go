@@ -83,6 +83,91 @@ func TestReconnectTriesAreResetWhenAConnectionWorks(t *testing.T) {
 	})
 }
 
+// A proxy that cuts each connection soon after it opened, and messages were exchanged, is
+// asked ever less often, until a connection lasts.
+func TestReconnectTriesGoOnWhenConnectionsDoNotLast(t *testing.T) {
+	for _, m := range []mode{wsV2, lpV2} {
+		t.Run(m.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newPeer(t)
+				polls := newPollServer()
+				p.longPoll = polls.ServeHTTP
+				opened, closes := make(chan time.Time, 100), make(chan client.Closed, 100)
+				m.connect(t, peerURL, p.options(&client.Options{
+					ReconnectAfter: tableOf(reconnectDelays...), PollTimeout: time.Hour, HeartbeatInterval: time.Hour,
+					Trace: &client.Trace{
+						Open:   func(client.Attempt) { opened <- time.Now() },
+						Closed: func(c client.Closed) { closes <- c },
+					},
+				}))
+				// cut has a connection say something, and ends it after a time.
+				cut := func(after time.Duration) {
+					t.Helper()
+					if m.transport == client.LongPoll {
+						polls.setStatus(nil)
+						<-opened
+						polls.out <- []string{`[null,null,"a","b",{}]`}
+						time.Sleep(after)
+						polls.setStatus(func(r *http.Request) int {
+							if r.URL.Query().Get("token") == "" {
+								return 0
+							}
+							return http.StatusGone
+						})
+						polls.out <- nil
+						return
+					}
+					<-opened
+					c := p.accept()
+					c.send(`[null,null,"a","b",{}]`)
+					time.Sleep(after)
+					c.cut()
+				}
+				for i, want := range append(reconnectDelays, 5000) {
+					cut(300 * time.Millisecond)
+					if got := (<-closes).After; got != want*time.Millisecond {
+						t.Errorf("wait %d is %v, want %v", i+1, got, want*time.Millisecond)
+					}
+				}
+				cut(4999 * time.Millisecond)
+				if got := (<-closes).After; got != 5*time.Second {
+					t.Errorf("wait %v after a connection that did not last", got)
+				}
+				cut(5 * time.Second)
+				if got := (<-closes).After; got != 10*time.Millisecond {
+					t.Errorf("wait %v after one that lasted", got)
+				}
+			})
+		})
+	}
+}
+
+// When an outage ends, one short connection is no reason to wait long.
+func TestReconnectTriesCountShortConnectionsApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPeer(t)
+		p.setRefuse(refuseAll)
+		var tries []int
+		s := wsV2.connect(t, peerURL, p.options(&client.Options{ReconnectAfter: func(try int) time.Duration {
+			if tries = append(tries, try); len(tries) == 4 {
+				p.setRefuse(nil)
+			}
+			return time.Millisecond
+		}}))
+		for range 3 {
+			c := p.accept()
+			c.send(`[null,null,"a","b",{}]`)
+			synctest.Wait()
+			c.cut()
+		}
+		p.accept()
+		closeSocket(t, s)
+		if want := []int{1, 2, 3, 4, 1, 2, 3}; !slices.Equal(tries, want) {
+			t.Errorf("tries %v, want %v", tries, want)
+		}
+	})
+}
+
 // A callback that hangs must not have the server asked again and again at once.
 func TestReconnectTriesAreNotResetWhenMessagesAreNotHandled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
