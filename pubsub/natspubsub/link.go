@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -41,9 +40,6 @@ type link struct {
 const (
 	// confirmTime is how long NATS may take to confirm subscriptions.
 	confirmTime = 10 * time.Second
-	// The wait before each try to connect again grows up to reconnectMost.
-	reconnectFirst = 100 * time.Millisecond
-	reconnectMost  = time.Second
 )
 
 func newLink(beat time.Duration) *link {
@@ -62,7 +58,7 @@ func (l *link) Open(ctx context.Context, e cluster.Events) error {
 	options := append([]nats.Option{
 		nats.MaxReconnects(-1),
 		nats.IgnoreAuthErrorAbort(),
-		nats.CustomReconnectDelay(reconnectDelay),
+		nats.ReconnectToServer(new(rounds).next),
 		nats.ReconnectBufSize(-1), // what waits, waits in the node
 		nats.PingInterval(l.beat),
 		nats.MaxPingsOutstanding(1),
@@ -138,12 +134,6 @@ func cause(err error) error {
 		return errors.New("NATS: the connection was dropped")
 	}
 	return fmt.Errorf("NATS: %w", err)
-}
-
-// reconnectDelay is called after each round over all servers.
-func reconnectDelay(attempts int) time.Duration {
-	d := min(reconnectFirst<<min(attempts, 10), reconnectMost)
-	return d/2 + rand.N(d/2+1)
 }
 
 // read takes what comes, as fast as the node does.

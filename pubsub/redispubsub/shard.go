@@ -28,20 +28,18 @@ const (
 // keep has a session at all times, as far as that is possible, until ctx ends.
 // The first may be there already.
 func (s *shard) keep(ctx context.Context, x *session) {
-	pause := firstPause
+	var p pauses
 	for {
 		if x != nil {
 			began := time.Now()
 			err := x.watch(ctx)
 			s.link.ended(x, err)
 			x.close()
-			if time.Since(began) > steady {
-				pause = firstPause
-			}
+			p.ended(time.Since(began))
 		}
 		// Many nodes lose a server at the same moment.
 		if x != nil || s.familiar() {
-			if !sleep(ctx, pause/2+rand.N(pause/2)) {
+			if pause := p.next(); !sleep(ctx, pause/2+rand.N(pause/2)) {
 				return
 			}
 		}
@@ -57,8 +55,23 @@ func (s *shard) keep(ctx context.Context, x *session) {
 		if ctx.Err() != nil {
 			return
 		}
-		pause = min(2*pause, lastPause)
 		s.link.failed(s, err)
+	}
+}
+
+// pauses are those between tries to connect. They grow while no session lasts, whether it
+// cannot be had or ends soon each time.
+type pauses struct{ last time.Duration }
+
+func (p *pauses) next() time.Duration {
+	p.last = min(max(2*p.last, firstPause), lastPause)
+	return p.last
+}
+
+// ended notes how long a session was.
+func (p *pauses) ended(after time.Duration) {
+	if after > steady {
+		p.last = 0
 	}
 }
 

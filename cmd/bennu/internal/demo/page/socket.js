@@ -6,13 +6,35 @@ const ANSWER_MS = 10_000;
 const HEARTBEAT_MS = 30_000;
 const RECONNECT_MS = [10, 50, 100, 150, 200, 250, 500, 1000, 2000, 5000];
 const REJOIN_MS = [1000, 2000, 5000, 10_000];
+// Connections and joins that end sooner count as failures, once they are several in a row:
+// what is cut again and again is tried less often.
+const SETTLED_MS = 5000;
 
 const delay = (table, tries) => table[Math.min(tries, table.length - 1)];
+
+// Tries counts what failed in a row.
+class Tries {
+  count = 0;
+  #soon = 0;
+  #since = 0;
+
+  began() {
+    this.#since = performance.now();
+  }
+
+  ended() {
+    if (!this.#since) return; // it never began
+    const lasted = performance.now() - this.#since >= SETTLED_MS;
+    this.count = lasted ? 0 : this.#soon;
+    this.#soon = lasted ? 0 : this.#soon + 1;
+    this.#since = 0;
+  }
+}
 
 export class Socket {
   #ws = null;
   #ref = 0;
-  #tries = 0;
+  #tries = new Tries();
   #retry = 0;
   #beat = 0;
   #unanswered = null;
@@ -35,7 +57,7 @@ export class Socket {
     this.#wanted = true;
     clearTimeout(this.#retry);
     if (this.#ws) return;
-    this.onState("connecting", this.#tries);
+    this.onState("connecting", this.#tries.count);
     const ws = new WebSocket(`${this.url}?vsn=2.0.0`);
     this.#ws = ws;
     // One that was given up may still have something to say.
@@ -81,7 +103,7 @@ export class Socket {
   }
 
   #opened() {
-    this.#tries = 0;
+    this.#tries.began();
     this.#unanswered = null;
     this.#beat = setInterval(() => this.#heartbeat(), HEARTBEAT_MS);
     this.onState("open", 0);
@@ -114,15 +136,16 @@ export class Socket {
 
   #closed() {
     this.#ws = null;
+    this.#tries.ended();
     clearInterval(this.#beat);
     for (const ch of this.#channels.values()) ch.connectionLost();
     if (!this.#wanted) {
       this.onState("closed", 0);
       return;
     }
-    this.#retry = setTimeout(() => this.connect(), delay(RECONNECT_MS, this.#tries));
-    this.#tries++;
-    this.onState("waiting", this.#tries);
+    this.#retry = setTimeout(() => this.connect(), delay(RECONNECT_MS, this.#tries.count));
+    this.#tries.count++;
+    this.onState("waiting", this.#tries.count);
   }
 }
 
@@ -133,7 +156,7 @@ class Channel {
   #params;
   #handlers = new Map();
   #waiting = new Map(); // ref -> how to settle the push
-  #tries = 0;
+  #tries = new Tries();
   #rejoin = 0;
 
   constructor(socket, topic, params) {
@@ -160,7 +183,7 @@ class Channel {
     this.#ask(this.joinRef, "phx_join", this.#params).then(
       ({ status, response }) => {
         if (status === "ok") {
-          this.#tries = 0;
+          this.#tries.began();
           this.#become("joined", response);
         } else {
           this.#failed(response.reason ?? "refused");
@@ -197,7 +220,7 @@ class Channel {
 
   connectionLost() {
     clearTimeout(this.#rejoin);
-    this.#tries = 0;
+    this.#tries = new Tries();
     this.#settleAll("connection lost");
     this.#become("errored", "connection lost");
   }
@@ -244,7 +267,8 @@ class Channel {
   }
 
   #failed(reason) {
-    const wait = delay(REJOIN_MS, this.#tries++);
+    this.#tries.ended();
+    const wait = delay(REJOIN_MS, this.#tries.count++);
     this.#rejoin = setTimeout(() => this.join(), wait);
     this.#become("errored", reason, wait);
   }

@@ -1,0 +1,30 @@
+package demo
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestPageWaits has the page try less often what is cut, or crashes, soon each time.
+func TestPageWaits(t *testing.T) {
+	node, err := exec.LookPath("node")
+	if err != nil {
+		t.Skip("there is no node")
+	}
+	text, err := os.ReadFile(filepath.Join("page", "socket.js"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	module := filepath.Join(t.TempDir(), "socket.mjs") // by its name node knows what it is
+	if err := os.WriteFile(module, text, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	said, err := exec.Command(node, filepath.Join("testdata", "socket_test.mjs"), module).CombinedOutput()
+	const want = `{"reconnects":[10,50,100,150,10,10,50],"rejoins":[1000,2000,5000,1000,1000,2000]}`
+	if err != nil || !strings.Contains(string(said), want) {
+		t.Errorf("%v: printed %s, want %s", err, said, want)
+	}
+}
