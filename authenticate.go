@@ -80,7 +80,7 @@ func unauthenticated(ctx context.Context, k notice.Kind, attrs ...slog.Attr) {
 }
 
 func noToken(s *Socket) notice.Kind {
-	if s.handler != nil && !s.handler.authToken {
+	if s != nil && s.handler != nil && !s.handler.authToken {
 		return notice.AuthTokenOff
 	}
 	return notice.NoAuthToken

@@ -3,8 +3,7 @@ package arch
 // refusals are the functions of the library that refuse, drop, skip or close something.
 var refusals = map[string]refusal{
 	"admission.go Socket.admit":               {kinds: "Connections Draining PerAddress"},
-	"authenticate.go Authenticate":            {kinds: "AuthTokenRefused"},
-	"authenticate.go unauthenticated":         {marks: 1, by: "authenticate.go Authenticate", why: "it says what it is given; ErrRefused is for the transport"},
+	"authenticate.go Authenticate":            {marks: 1, kinds: "AuthTokenRefused"},
 	"channel.go Channel.Go":                   {kinds: "LateTask"},
 	"channel.go Channel.Send":                 {marks: 1, why: "the program gets the error, or has asked for this"},
 	"channel.go channelTask.Run":              {marks: 1, kinds: "LateFailure"},
@@ -136,7 +135,7 @@ var refusals = map[string]refusal{
 	"tracker/track.go State.check":       {marks: 3, why: "its caller gets the error"},
 
 	"transport/authtoken.go decodeToken": {marks: 1, by: "transport/internal/refusal/refusal.go Mount.Checked"},
-	"transport/checks.go Checks.Run":     {marks: 4, by: "transport/internal/refusal/refusal.go Mount.Checked"},
+	"transport/checks.go Checks.Run":     {marks: 5, by: "transport/internal/refusal/refusal.go Mount.Checked"},
 	"transport/checks.go checkSize":      {marks: 4, by: "transport/internal/refusal/refusal.go Mount.Checked"},
 
 	"transport/internal/refusal/refusal.go Mount.Checked": {kinds: "Header Origin Params Subprotocol TokenEncoding URL"},

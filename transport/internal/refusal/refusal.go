@@ -64,8 +64,8 @@ func (m *Mount) Checked(r *http.Request, err error) {
 		m.Book.Say(notice.URL, m.About(r)...)
 	case errors.Is(err, transport.ErrHeaderTooLarge):
 		m.Book.Say(notice.Header, m.About(r)...)
-	case errors.Is(err, transport.ErrAuthToken):
-		m.Book.Say(notice.TokenEncoding, m.About(r)...)
+	case errors.Is(err, transport.ErrAuthToken), errors.Is(err, transport.ErrAuthTokenParam), errors.Is(err, transport.ErrAuthTokenTwice):
+		m.Book.Say(notice.TokenEncoding, m.About(r, why)...)
 	case errors.Is(err, transport.ErrSubprotocol):
 		m.Book.Say(notice.Subprotocol, m.About(r, offered(r))...)
 	default:
@@ -87,7 +87,7 @@ const tokenMark = "base64url.bearer.phx."
 // offered is the subprotocols of a request, but for its token.
 func offered(r *http.Request) slog.Attr {
 	var names []string
-	for offer := range strings.SplitSeq(r.Header.Get("Sec-Websocket-Protocol"), ",") {
+	for offer := range strings.SplitSeq(strings.Join(r.Header["Sec-Websocket-Protocol"], ","), ",") {
 		if offer = strings.TrimSpace(offer); len(offer) >= len(tokenMark) && strings.EqualFold(offer[:len(tokenMark)], tokenMark) {
 			offer = "(a token)"
 		}
