@@ -36,7 +36,7 @@ func Authenticate[T any](verify func(ctx context.Context, token string) (who T, 
 		}
 		who, expires, err := verify(ctx, *info.AuthToken)
 		switch {
-		case err == nil:
+		case withoutNil(err) == nil:
 		case ctx.Err() != nil:
 			return ctx.Err() // nobody knows whether the token is good
 		default:

@@ -4,9 +4,10 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"strings"
 	"sync/atomic"
-	"unicode/utf8"
 
+	"github.com/bennu-go/bennu/internal/nils"
 	"github.com/bennu-go/bennu/wire"
 )
 
@@ -21,8 +22,9 @@ type Definition[S any] struct {
 	out        map[string]registered[func(S, context.Context, Payload) error]
 	info       map[reflect.Type]registered[func(S, context.Context, any) error]
 	intercepts []string
-	terminates bool
-	used       atomic.Bool
+	// ends tells whether a state has a method Terminate.
+	ends func(S) bool
+	used atomic.Bool
 }
 
 type registered[F any] struct {
@@ -34,11 +36,16 @@ type registered[F any] struct {
 // join and Out what it gets in the reply; for both see On. The S that join
 // returns serves the topic until it is left. The topic is subscribed to after join has
 // returned: state that join reads may change before the client hears of changes.
-// Where that matters, Send a message in join and push the state from its handler. If S has a method Terminate(reason
-// error), it is called at the end; see Terminator.
+// Where that matters, Send a message in join and push the state from its handler. If S has a
+// method Terminate(reason error), it is called at the end; see Instance.
 func Define[S, In, Out any](join func(ctx context.Context, ch *Channel, in In) (S, Out, error)) *Definition[S] {
-	decode := decoderOf[In]()
+	where := caller()
+	if join == nil {
+		panic(fmt.Sprintf("bennu: %s: Define needs a join function", where))
+	}
+	decode := decoderOf[In](where)
 	reply := replierOf[Out]()
+	lacks := missing[S]()
 	return &Definition[S]{
 		join: func(ctx context.Context, ch *Channel, p Payload) (S, Reply, error) {
 			in, err := decode(p)
@@ -47,16 +54,69 @@ func Define[S, In, Out any](join func(ctx context.Context, ch *Channel, in In) (
 				return zero, Reply{}, err
 			}
 			state, out, err := join(ctx, ch, in)
-			if err != nil {
+			if err = withoutNil(err); err != nil {
 				return state, Reply{}, err
+			}
+			if lacks(state) {
+				return state, Reply{}, fmt.Errorf("bennu: %s: join returned a nil %T and no error; return the state that keeps the channel, or an error", where, state)
 			}
 			return state, reply(out), nil
 		},
-		in:         make(map[string]registered[func(S, context.Context, Payload) (Reply, error)]),
-		out:        make(map[string]registered[func(S, context.Context, Payload) error]),
-		info:       make(map[reflect.Type]registered[func(S, context.Context, any) error]),
-		terminates: reflect.TypeFor[S]().Implements(reflect.TypeFor[Terminator]()),
+		in:   make(map[string]registered[func(S, context.Context, Payload) (Reply, error)]),
+		out:  make(map[string]registered[func(S, context.Context, Payload) error]),
+		info: make(map[reflect.Type]registered[func(S, context.Context, any) error]),
+		ends: terminates[S](where),
 	}
+}
+
+// missing finds states that are nil where their methods are those of a Channel: each would
+// panic.
+func missing[S any]() func(S) bool {
+	t := reflect.TypeFor[S]()
+	if t.Kind() != reflect.Pointer {
+		return func(S) bool { return false }
+	}
+	ofChannel := t == reflect.TypeFor[*Channel]()
+	if t.Elem().Kind() == reflect.Struct {
+		f, ok := t.Elem().FieldByName("Channel")
+		ofChannel = ofChannel || ok && f.Anonymous
+	}
+	return func(s S) bool { return ofChannel && nils.Is(s) }
+}
+
+// terminator is a state that has a part in the end of its channel.
+type terminator interface{ Terminate(reason error) }
+
+// terminates finds out which states have a Terminate: all of type S, none, or, when S is an
+// interface, those whose own type has one. A method of this name that would never be
+// called is a mistake.
+func terminates[S any](where string) func(S) bool {
+	t, wanted := reflect.TypeFor[S](), reflect.TypeFor[terminator]()
+	switch {
+	case t.Implements(wanted):
+		return func(S) bool { return true }
+	case t.Kind() == reflect.Interface:
+		return func(s S) bool { _, ok := any(s).(terminator); return ok }
+	}
+	if m, ok := t.MethodByName("Terminate"); ok {
+		panic(fmt.Sprintf("bennu: %s: the method Terminate of %s is never called: it is a %s; make it Terminate(reason error)", where, t, signature(m)))
+	}
+	if reflect.PointerTo(t).Implements(wanted) {
+		panic(fmt.Sprintf("bennu: %s: the method Terminate of *%s is never called: the state is %s without the *; return a pointer from join", where, t, t))
+	}
+	return func(S) bool { return false }
+}
+
+// signature is the type of a method without its receiver.
+func signature(m reflect.Method) string {
+	var in, out []reflect.Type
+	for i := 1; i < m.Type.NumIn(); i++ {
+		in = append(in, m.Type.In(i))
+	}
+	for i := range m.Type.NumOut() {
+		out = append(out, m.Type.Out(i))
+	}
+	return reflect.FuncOf(in, out, m.Type.IsVariadic()).String()
 }
 
 // On handles an event from the client (Phoenix: handle_in). In is decoded from
@@ -70,11 +130,12 @@ func Define[S, In, Out any](join func(ctx context.Context, ch *Channel, in In) (
 // without a handler ends the channel with phx_error.
 func On[S, In, Out any](d *Definition[S], event string, handler func(s S, ctx context.Context, in In) (Out, error)) {
 	where := caller()
-	d.check(event, where)
+	d.check(where, fmt.Sprintf("event %q", event), handler == nil)
+	checkHandled(event, where)
 	if earlier, ok := d.in[event]; ok {
 		panic(fmt.Sprintf("bennu: %s: event %q already has a handler, registered at %s", where, event, earlier.where))
 	}
-	decode := decoderOf[In]()
+	decode := decoderOf[In](where)
 	reply := replierOf[Out]()
 	d.in[event] = registered[func(S, context.Context, Payload) (Reply, error)]{where: where,
 		call: func(s S, ctx context.Context, p Payload) (Reply, error) {
@@ -83,7 +144,7 @@ func On[S, In, Out any](d *Definition[S], event string, handler func(s S, ctx co
 				return Reply{}, err
 			}
 			out, err := handler(s, ctx, in)
-			return reply(out), err
+			return reply(out), withoutNil(err)
 		},
 	}
 }
@@ -94,18 +155,19 @@ func On[S, In, Out any](d *Definition[S], event string, handler func(s S, ctx co
 // handler and an encoding, where others share one.
 func Intercept[S, In any](d *Definition[S], event string, handler func(s S, ctx context.Context, in In) error) {
 	where := caller()
-	d.check(event, where)
+	d.check(where, fmt.Sprintf("event %q", event), handler == nil)
+	checkHandled(event, where)
 	if earlier, ok := d.out[event]; ok {
 		panic(fmt.Sprintf("bennu: %s: event %q is already intercepted at %s", where, event, earlier.where))
 	}
-	decode := decoderOf[In]()
+	decode := decoderOf[In](where)
 	d.out[event] = registered[func(S, context.Context, Payload) error]{where: where,
 		call: func(s S, ctx context.Context, p Payload) error {
 			in, err := decode(p)
 			if err != nil {
 				return err
 			}
-			return handler(s, ctx, in)
+			return withoutNil(handler(s, ctx, in))
 		},
 	}
 	d.intercepts = append(d.intercepts, event)
@@ -121,28 +183,37 @@ func OnInfo[S, T any](d *Definition[S], handler func(s S, ctx context.Context, m
 	if t.Kind() == reflect.Interface {
 		panic(fmt.Sprintf("bennu: %s: OnInfo is chosen by the type of the message itself, and %s is an interface; register each concrete type", where, t))
 	}
-	if d.used.Load() {
-		panic(fmt.Sprintf("bennu: %s: messages of type %s get a handler after the first join; register all handlers before serving", where, t))
-	}
+	d.check(where, fmt.Sprintf("the messages of type %s", t), handler == nil)
 	if earlier, ok := d.info[t]; ok {
 		panic(fmt.Sprintf("bennu: %s: messages of type %s already have a handler, registered at %s", where, t, earlier.where))
 	}
 	d.info[t] = registered[func(S, context.Context, any) error]{where: where,
-		call: func(s S, ctx context.Context, msg any) error { return handler(s, ctx, msg.(T)) },
+		call: func(s S, ctx context.Context, msg any) error { return withoutNil(handler(s, ctx, msg.(T))) },
 	}
 }
 
-func (d *Definition[S]) check(event, where string) {
-	if d.used.Load() {
-		panic(fmt.Sprintf("bennu: %s: event %q is registered after the first join; register all handlers before serving", where, event))
-	}
+// check panics when a handler for something cannot be registered.
+func (d *Definition[S]) check(where, what string, noHandler bool) {
 	switch {
-	case event == "":
-		panic(fmt.Sprintf("bennu: %s: an event must have a name", where))
-	case len(event) > wire.MaxEvent || !utf8.ValidString(event):
-		panic(fmt.Sprintf("bennu: %s: event %q must be UTF-8 of at most %d bytes", where, event, wire.MaxEvent))
-	case event == wire.EventJoin || event == wire.EventLeave:
+	case !d.made():
+		panic(fmt.Sprintf("bennu: %s: %s is registered with a Definition that is nil, or zero; make one with Define", where, what))
+	case d.used.Load():
+		panic(fmt.Sprintf("bennu: %s: %s: the handler is registered after the first join; register all handlers before serving", where, what))
+	case noHandler:
+		panic(fmt.Sprintf("bennu: %s: %s: the handler is nil", where, what))
+	}
+}
+
+// made reports whether Define has made this Definition.
+func (d *Definition[S]) made() bool { return d != nil && d.join != nil }
+
+// checkHandled panics when no handler is ever called for an event.
+func checkHandled(event, where string) {
+	if event == wire.EventJoin || event == wire.EventLeave {
 		panic(fmt.Sprintf("bennu: %s: event %q belongs to the protocol and never reaches a handler; use Define for joins and Terminate for leaves", where, event))
+	}
+	if err := checkEvent(event); err != nil {
+		panic(fmt.Sprintf("bennu: %s: %s", where, strings.TrimPrefix(err.Error(), "bennu: ")))
 	}
 }
 
@@ -174,11 +245,7 @@ func (d *Definition[S]) Join(ctx context.Context, ch *Channel, p Payload) (Insta
 	if err != nil {
 		return nil, Reply{}, err
 	}
-	i := instance[S]{d: d, state: state}
-	if d.terminates {
-		return &terminating[S]{i}, reply, nil
-	}
-	return &i, reply, nil
+	return &instance[S]{d: d, state: state}, reply, nil
 }
 
 // instance is the typed state behind the untyped seam.
@@ -213,8 +280,12 @@ func (i *instance[S]) HandleInfo(ctx context.Context, msg any) error {
 // Intercepts implements Instance.
 func (i *instance[S]) Intercepts() []string { return i.d.intercepts }
 
-// terminating is an instance whose state has a Terminate method.
-type terminating[S any] struct{ instance[S] }
+// Terminate implements Instance.
+func (i *instance[S]) Terminate(reason error) {
+	if t, ok := any(i.state).(terminator); ok {
+		t.Terminate(reason)
+	}
+}
 
-// Terminate implements Terminator.
-func (t *terminating[S]) Terminate(reason error) { any(t.state).(Terminator).Terminate(reason) }
+// endsQuietly implements quietEnder.
+func (i *instance[S]) endsQuietly() bool { return !i.d.ends(i.state) }

@@ -108,12 +108,12 @@ func (s *Socket) reply(m *wire.Message, joinRef wire.Ref, status string, respons
 // Error and what is wrong with a payload are told; the rest is logged. Over says that the
 // channel has ended meanwhile.
 func (s *Socket) errorReply(at place, err error, over bool) Reply {
-	var told *Error
-	var invalid *payloadError
+	told := pointerIn[Error](err)
+	invalid, isInvalid := errors.AsType[*payloadError](err)
 	switch {
-	case errors.As(err, &told):
+	case told != nil:
 		return Reply{Status: wire.StatusError, Response: errorResponse(told)}
-	case errors.As(err, &invalid):
+	case isInvalid:
 		s.observe(at.topic, err)
 		at.say(notice.InvalidPayload, notice.Foreign("field", invalid.field))
 		return Reply{Status: wire.StatusError, Response: reason{Reason: "invalid payload", Field: invalid.field}}

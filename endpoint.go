@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/nils"
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/internal/ratelog"
 	"github.com/bennu-go/bennu/internal/redact"
@@ -99,11 +100,18 @@ func NewEndpoint(opts *EndpointOptions) *Endpoint {
 	if opts != nil {
 		e.options = *opts
 	}
+	where := caller()
 	if e.options.Logger == nil {
 		e.options.Logger = slog.Default()
 	}
+	if nils.Is(e.options.Logger.Handler()) {
+		panic(fmt.Sprintf("bennu: %s: EndpointOptions.Logger has no handler; make it with slog.New, or leave it nil for slog.Default", where))
+	}
 	if e.options.DrainTime == 0 {
 		e.options.DrainTime = 30 * time.Second
+	}
+	if e.options.Fallback != nil && nils.Is(e.options.Fallback) {
+		panic(fmt.Sprintf("bennu: %s: EndpointOptions.Fallback is a nil %T; leave it out for 404", where, e.options.Fallback))
 	}
 	e.pubsub = e.options.PubSub
 	if e.pubsub == nil {
@@ -160,7 +168,8 @@ type served interface {
 
 // Socket mounts a handler at a path, whose segments may be variables such as
 // ":tenant"; they become parameters of Connect and win over the query's. Where the
-// paths of two mounts overlap, the one mounted last is tried first.
+// paths of two mounts overlap, the one mounted last is tried first, so the more general one
+// is mounted first.
 //
 // A path or an option that cannot work is a mistake of the program: Socket panics
 // with a sentence that says what to do.
@@ -241,13 +250,25 @@ func (e *Endpoint) route(path, below string, to served, where string) error {
 		return err
 	}
 	for _, m := range e.mounts {
-		if m.path.String() == compiled.String() {
+		switch older, newer := m.path.String(), compiled.String(); {
+		case older == newer:
 			return fmt.Errorf("the path %s is already mounted at %s", compiled, m.where)
+		case covers(newer, older):
+			return fmt.Errorf("the path %s takes all requests of %s, mounted at %s, since the last mount is tried first; mount %s before %s",
+				newer, older, m.where, newer, older)
 		}
 	}
 	_, polls := to.(*longpoll.Handler)
 	e.mounts = append(e.mounts, &mount{compiled, to, where, polls})
 	return nil
+}
+
+// covers reports whether every path of one pattern is one of the other, too.
+func covers(pattern, other string) bool {
+	segments, others := strings.Split(pattern, "/"), strings.Split(other, "/")
+	return slices.EqualFunc(segments, others, func(segment, other string) bool {
+		return segment == other || strings.HasPrefix(segment, ":")
+	})
 }
 
 // ServeHTTP implements http.Handler.

@@ -3,13 +3,17 @@ package bennu
 import (
 	"errors"
 	"fmt"
+	"reflect"
 
+	"github.com/bennu-go/bennu/internal/nils"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/transport"
 )
 
 // Error is an error that the client is told about: the reply has status "error"
-// and the response {"reason": Reason}. Returned from Join it refuses the join.
+// and the response {"reason": Reason}. Returned from Join it refuses the join. A nil
+// *Error that a callback returns as its error counts as nil, and so do nil pointers to the
+// other error types of this package.
 type Error struct {
 	// Reason is sent to the client.
 	Reason string
@@ -18,7 +22,12 @@ type Error struct {
 	Response any
 }
 
-func (e *Error) Error() string { return e.Reason }
+func (e *Error) Error() string {
+	if e == nil {
+		return "<nil>"
+	}
+	return e.Reason
+}
 
 // Errorf makes an Error with a formatted reason.
 func Errorf(format string, args ...any) *Error {
@@ -53,10 +62,59 @@ func asDisconnect(err error) (Disconnect, bool) {
 	if d, ok := errors.AsType[Disconnect](err); ok {
 		return d, true
 	}
-	if d, ok := errors.AsType[*Disconnect](err); ok && d != nil {
+	if d := pointerIn[Disconnect](err); d != nil {
 		return *d, true
 	}
 	return Disconnect{}, false
+}
+
+// withoutNil is what a callback of the program returned, or nil for a nil pointer to an error
+// type of this module: Go makes an error that is not nil of a function's nil *Error. It does
+// the same for errors.Join of such pointers alone. One with a text around it is an error.
+func withoutNil(err error) error {
+	switch e := err.(type) {
+	case nil:
+		return nil
+	case *Error, *Disconnect, *PanicError, *transport.StatusError, *transport.ClosedError:
+		if nils.Is(e) {
+			return nil
+		}
+	case interface{ Unwrap() []error }:
+		if reflect.TypeOf(err) != joinedErrors {
+			return err
+		}
+		for _, part := range e.Unwrap() {
+			if withoutNil(part) != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return err
+}
+
+var joinedErrors = reflect.TypeOf(errors.Join(Stop))
+
+// pointerIn is errors.AsType for a pointer type, but passes over nil pointers.
+func pointerIn[T any, P interface {
+	*T
+	error
+}](err error) P {
+	p, ok := errors.AsType[P](err)
+	if !ok || p != nil {
+		return p
+	}
+	switch e := err.(type) {
+	case interface{ Unwrap() error }:
+		return pointerIn[T, P](e.Unwrap())
+	case interface{ Unwrap() []error }:
+		for _, part := range e.Unwrap() {
+			if p := pointerIn[T, P](part); p != nil {
+				return p
+			}
+		}
+	}
+	return nil
 }
 
 // Errors that a callback returns to end its channel. They may be wrapped, to
@@ -90,6 +148,9 @@ var (
 	// ErrNotObject: the payload of a push or a broadcast must be a JSON object, or
 	// bytes. Clients ignore anything else in silence.
 	ErrNotObject = errors.New("bennu: the payload of a push or broadcast must encode to a JSON object")
+	// ErrEvent: the event of a push or a broadcast is empty, longer than 255 bytes, not
+	// UTF-8, or one of the protocol's own, phx_close for instance. The text says which.
+	ErrEvent = errors.New("bennu: the event cannot be sent")
 	// ErrUnknownEvent from Instance.HandleIn says that there is no handler for
 	// the event. The channel ends with phx_error.
 	ErrUnknownEvent = errors.New("bennu: no handler for this event")
@@ -122,6 +183,9 @@ type PanicError struct {
 }
 
 func (e *PanicError) Error() string {
+	if e == nil {
+		return "<nil>"
+	}
 	if e.Value == nil {
 		return "bennu: callback called runtime.Goexit"
 	}
@@ -134,6 +198,9 @@ func (e *PanicError) Error() string {
 
 // Unwrap is the panic's value when that is an error.
 func (e *PanicError) Unwrap() error {
+	if e == nil {
+		return nil
+	}
 	err, _ := e.Value.(error)
 	return err
 }

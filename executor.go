@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/nils"
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/internal/redact"
 	"github.com/bennu-go/bennu/transport"
@@ -81,7 +82,7 @@ func (c *Channel) Run() {
 func (c *Channel) step() bool {
 	c.mu.Lock()
 	if c.state >= closed {
-		c.runs = terminates
+		c.runs = atEnd
 		c.finishLocked()
 		return false
 	}
@@ -102,7 +103,7 @@ func (c *Channel) step() bool {
 	switch it.kind {
 	case itemIn:
 		reply, err := c.instance.HandleIn(h, it.event, it.payload)
-		c.settle(h, reply, err)
+		c.settle(h, reply, withoutNil(err))
 	case itemOut:
 		err := c.instance.HandleOut(h, it.event, it.payload)
 		c.obey(c.at(h), err)
@@ -118,8 +119,8 @@ func (c *Channel) step() bool {
 	return true
 }
 
-// terminates stands for Terminate in the log.
-var terminates = &handlerContext{kind: itemEnd}
+// atEnd stands for Terminate in the log.
+var atEnd = &handlerContext{kind: itemEnd}
 
 func (c *Channel) handlerContext(it *item) *handlerContext {
 	return &handlerContext{ch: c, ref: it.ref, event: eventOf(it), kind: it.kind}
@@ -129,12 +130,11 @@ func (c *Channel) handlerContext(it *item) *handlerContext {
 // is called with the lock held, and releases it.
 func (c *Channel) finishLocked() {
 	c.box.clear()
-	terminator, _ := c.instance.(Terminator)
-	reason := c.extra().reason
+	instance, reason := c.instance, c.extra().reason
 	c.instance = nil // so that Terminate is never called twice
 	c.mu.Unlock()
-	if terminator != nil {
-		terminator.Terminate(reason)
+	if instance != nil {
+		instance.Terminate(reason)
 	}
 	c.mu.Lock()
 	c.state = ended
@@ -172,7 +172,7 @@ func (c *Channel) settle(h *handlerContext, reply Reply, err error) {
 // lastReply is the reply of a handler that ends its channel: its Out, unless it
 // has an Error for the client.
 func lastReply(reply Reply, err error) Reply {
-	if told, ok := errors.AsType[*Error](err); ok {
+	if told := pointerIn[Error](err); told != nil {
 		return Reply{Status: wire.StatusError, Response: errorResponse(told)}
 	}
 	return reply
@@ -195,7 +195,7 @@ func (c *Channel) answer(h *handlerContext, r Reply) {
 
 // obey acts on what a callback returned that answers nobody.
 func (c *Channel) obey(at place, err error) {
-	if err == nil {
+	if err = withoutNil(err); err == nil {
 		return
 	}
 	d, disconnects := asDisconnect(err)
@@ -280,8 +280,7 @@ func (c *Channel) crash(reason error) bool {
 // errorAttrs are an error in the log, with the stack of a panic.
 func errorAttrs(reason error) []slog.Attr {
 	attrs := []slog.Attr{slog.String("error", textOf(reason))}
-	var p *PanicError
-	if errors.As(reason, &p) {
+	if p := pointerIn[PanicError](reason); p != nil {
 		attrs = append(attrs, slog.Any("stack", redact.Frames(string(p.Stack))))
 	}
 	return attrs
@@ -289,7 +288,12 @@ func errorAttrs(reason error) []slog.Attr {
 
 // textOf is the text of an error of the application's. A method Error that
 // panics, as on a nil pointer, must not end more than its channel; fmt catches that.
-func textOf(err error) string { return fmt.Sprint(err) }
+func textOf(err error) string {
+	if nils.Is(err) {
+		return fmt.Sprintf("a nil %T was returned as error", err)
+	}
+	return fmt.Sprint(err)
+}
 
 // endFrame is a phx_close or phx_error: both its refs are the join_ref as the
 // client sent it, by which a client tells an old instance from a new one.
@@ -334,14 +338,14 @@ func (c *Channel) end(reason error, last []transport.Frame) bool {
 		// The callback that runs now may not notice.
 		c.watchLocked()
 	case c.instance != nil:
-		if _, ok := c.instance.(Terminator); ok {
+		if endsQuietly(c.instance) {
+			c.instance = nil
+			c.state = ended
+		} else {
 			c.running = true
 			c.socket.begin()
 			c.watchLocked()
 			c.socket.endpoint.tasks.Start(c)
-		} else {
-			c.instance = nil
-			c.state = ended
 		}
 	default:
 		c.state = ended
@@ -359,6 +363,15 @@ func (c *Channel) end(reason error, last []transport.Frame) bool {
 	}
 	c.socket.forget(c)
 	return true
+}
+
+// quietEnder is an Instance whose Terminate may do nothing: then the end of its channel needs
+// no goroutine. One that wraps it has a Terminate that may do something.
+type quietEnder interface{ endsQuietly() bool }
+
+func endsQuietly(i Instance) bool {
+	q, ok := i.(quietEnder)
+	return ok && q.endsQuietly()
 }
 
 // watchLocked arms the watchdog for a callback that runs on after the end.
@@ -384,6 +397,9 @@ type stackOf struct{ c *Channel }
 func (s stackOf) LogValue() slog.Value { return slog.AnyValue(redact.Frames(handlerStacks(s.c))) }
 
 func newPanicError(v any) *PanicError {
+	if p, ok := v.(*PanicError); ok && p != nil {
+		return p // the function of an Around has seen it, and passed it on
+	}
 	stack := debug.Stack()
 	return &PanicError{Value: v, Stack: stack[:min(len(stack), maxStack)]}
 }

@@ -235,7 +235,7 @@ func (r *renewal) renew() error {
 		return &payloadError{field: "access_token", err: errors.New("missing")}
 	}
 	expires, err := r.s.handler.renew(r.ctx, r.s, *in.Token)
-	if err == nil {
+	if err = withoutNil(err); err == nil {
 		r.s.ExpireAt(expires)
 	}
 	return err
@@ -243,11 +243,11 @@ func (r *renewal) renew() error {
 
 // answer acts on the outcome.
 func (r *renewal) answer(err error) {
-	var disconnect Disconnect
+	disconnect, disconnects := asDisconnect(err)
 	switch {
 	case err == nil:
 		r.s.reply(&r.m, r.joinRef, wire.StatusOK, emptyPayload)
-	case errors.As(err, &disconnect):
+	case disconnects:
 		r.s.close(disconnect.code(), err)
 	default:
 		r.refuse(r.s.errorReply(r.at(), err, false).Response)

@@ -22,11 +22,13 @@ type ChannelHandler interface {
 	// it should be quick; it runs concurrently with the joins of other connections.
 	//
 	// An *Error refuses the join with its reason, a Disconnect closes the
-	// connection; any other error is logged, and the client told "internal".
+	// connection; any other error is logged, and the client told "internal". An
+	// Instance that is returned beside an error gets its Terminate.
 	Join(ctx context.Context, ch *Channel, payload Payload) (Instance, Reply, error)
 }
 
-// An Instance is one topic joined by one connection. Its methods run one at a
+// An Instance is one topic joined by one connection. One that wraps another embeds it
+// and overrides methods, as Around does. The methods run one at a
 // time, so it needs no locks of its own. The context ends with the channel; its cause
 // is the reason. For what the errors mean see Error, Stop, Crash and Disconnect;
 // others are logged and, in HandleIn, replied as "internal".
@@ -43,10 +45,6 @@ type Instance interface {
 	// Intercepts are the events of broadcasts that HandleOut takes. It is
 	// called once, when the channel has joined.
 	Intercepts() []string
-}
-
-// A Terminator is an Instance that wants to know about its end.
-type Terminator interface {
 	// Terminate is called once, after the last handler has returned, however the
 	// channel ended. Nothing it pushes reaches the client, but it may broadcast.
 	Terminate(reason error)

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/nils"
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
@@ -27,6 +28,9 @@ type joinCall struct {
 	settled  atomic.Bool
 	timer    *time.Timer
 	returned bool
+	// instance is what Join returned, so that it gets its Terminate also when a method of
+	// the reply panics.
+	instance Instance
 }
 
 // leaveGrace is how long a join waits for the leave before it, and what the
@@ -138,9 +142,14 @@ func (j *joinCall) run() (mine bool) {
 	}()
 	ctx := j.ch.handlerContext(&item{kind: itemJoin, ref: j.m.Ref})
 	instance, reply, err := s.handler.match(j.m.Topic).Join(ctx, j.ch, j.m.Payload)
+	err = withoutNil(err)
+	if nils.Is(instance) {
+		instance = nil
+	}
 	if err == nil && instance == nil {
 		err = errors.New("bennu: Join returned neither an Instance nor an error")
 	}
+	j.instance = instance
 	f, fatal := j.encode(reply, err)
 	if err == nil && fatal == nil {
 		j.ch.subscribe(instance.Intercepts())
@@ -154,7 +163,7 @@ func (j *joinCall) run() (mine bool) {
 	case fatal != nil:
 		j.hangUp(instance, fatal)
 	case err != nil:
-		j.ch.drop(err, nil)
+		j.ch.drop(err, instance)
 		j.send(f)
 	default:
 		j.accept(instance, f)
@@ -307,7 +316,7 @@ func (j *joinCall) hangUp(instance Instance, reason error) {
 
 // crashed follows a callback that panicked.
 func (j *joinCall) crashed(reason *PanicError) {
-	j.ch.returned(nil)
+	j.ch.returned(j.instance)
 	if j.settle() {
 		j.crash(reason)
 	}

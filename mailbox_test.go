@@ -43,6 +43,8 @@ func (g *gated) HandleInfo(ctx context.Context, msg any) error {
 
 func (g *gated) Intercepts() []string { return []string{"out"} }
 
+func (g *gated) Terminate(error) {}
+
 // gatedHandler makes gated channels and keeps the last.
 type gatedHandler struct{ last *gated }
 

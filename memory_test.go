@@ -159,6 +159,7 @@ func (quiet) HandleIn(context.Context, string, Payload) (Reply, error) { return 
 func (quiet) HandleOut(context.Context, string, Payload) error         { return nil }
 func (quiet) HandleInfo(context.Context, any) error                    { return nil }
 func (quiet) Intercepts() []string                                     { return nil }
+func (quiet) Terminate(error)                                          {}
 
 // handlerFunc is a ChannelHandler.
 type handlerFunc func(ctx context.Context, ch *Channel, p Payload) (Instance, Reply, error)

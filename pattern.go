@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"runtime"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/bennu-go/bennu/wire"
 )
@@ -23,6 +24,8 @@ func newRoute(pattern string, h ChannelHandler, where string) route {
 	switch {
 	case pattern == "":
 		panic(fmt.Sprintf("bennu: %s: a topic pattern must not be empty; use \"*\" for every topic", where))
+	case !utf8.ValidString(pattern) || len(strings.TrimSuffix(pattern, "*")) > wire.MaxTopic:
+		panic(fmt.Sprintf("bennu: %s: topic pattern %q can never match: a topic is UTF-8 of at most %d bytes", where, pattern, wire.MaxTopic))
 	case star == len(pattern)-1:
 		r.pattern, r.prefix = pattern[:star], true
 	case star >= 0:
@@ -36,6 +39,11 @@ func (r *route) match(topic string) bool {
 		return strings.HasPrefix(topic, r.pattern)
 	}
 	return topic == r.pattern
+}
+
+// covers reports whether every topic of another route is one of r too.
+func (r *route) covers(other *route) bool {
+	return r.prefix && strings.HasPrefix(other.pattern, r.pattern) || !r.prefix && !other.prefix && r.pattern == other.pattern
 }
 
 func (r *route) String() string {

@@ -4,8 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
+	"strings"
 	"unicode/utf8"
 
+	"github.com/bennu-go/bennu/internal/nils"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
 )
@@ -35,29 +38,32 @@ func (r *Raw) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Validator is an In that checks itself once it is decoded. When
-// Validate fails, the handler is not called: an *Error is replied as it is, any
-// other error as "invalid payload", with its text logged at debug level only.
-type Validator interface{ Validate() error }
-
 var emptyObject = []byte("{}")
 
-// encode makes the payload of a reply, push or broadcast.
+// encode makes the payload of a reply, push or broadcast. Of nil values only a []byte is
+// something else than the empty object, and a slice, which is the empty list.
 func encode(v any) (Payload, error) {
 	switch v := v.(type) {
 	case nil, Empty:
 		return Payload{Data: emptyObject}, nil
+	case *Payload:
+		if v != nil {
+			return encode(*v)
+		}
 	case []byte:
 		return Payload{Data: v, Binary: true}, nil
 	case Raw:
-		if v == nil { // what a handler returns beside an error
+		if v == nil {
 			return Payload{Data: emptyObject}, nil
 		}
 		data, err := wire.Compact(v)
 		return Payload{Data: data}, err
 	case Payload:
-		if v.Binary || v.Data == nil {
+		if v.Binary {
 			return v, nil
+		}
+		if v.Data == nil {
+			return Payload{Data: emptyObject}, nil
 		}
 		data, err := wire.Compact(v.Data)
 		return Payload{Data: data}, err
@@ -65,6 +71,13 @@ func encode(v any) (Payload, error) {
 	data, err := wire.AppendJSON(nil, v)
 	if err != nil {
 		return Payload{}, fmt.Errorf("bennu: payload does not encode: %w", err)
+	}
+	if string(data) == "null" {
+		// Clients expect an object, as the nil values above are, or a list. What encodes
+		// itself as null stays that.
+		if text := nils.JSON(v); text != "" {
+			data = []byte(text)
+		}
 	}
 	return Payload{Data: data}, nil
 }
@@ -79,14 +92,34 @@ func encodeObject(v any) (Payload, error) {
 	return p, err
 }
 
-// errEvent is what is wrong with the event of a push or broadcast.
-var errEvent = fmt.Errorf("bennu: an event must be UTF-8 of at most %d bytes", wire.MaxEvent)
-
+// checkEvent is the one rule for events of an application, wherever they are named.
 func checkEvent(event string) error {
-	if len(event) > wire.MaxEvent || !utf8.ValidString(event) {
-		return errEvent
+	switch {
+	case event == "":
+		return eventError("an event must have a name")
+	case len(event) > wire.MaxEvent || !utf8.ValidString(event):
+		return eventError(fmt.Sprintf("event %.300q must be UTF-8 of at most %d bytes", event, wire.MaxEvent))
+	case strings.HasPrefix(event, "phx_") && isProtocols(event):
+		return eventError(fmt.Sprintf("event %q belongs to the protocol; use another name", event))
 	}
 	return nil
+}
+
+// eventError is why an event cannot be one. It is an ErrEvent.
+type eventError string
+
+func (e eventError) Error() string { return "bennu: " + string(e) }
+
+// Is is for errors.Is.
+func (e eventError) Is(target error) bool { return target == ErrEvent }
+
+// isProtocols reports whether an event has a meaning of its own on every topic.
+func isProtocols(event string) bool {
+	switch event {
+	case wire.EventJoin, wire.EventLeave, wire.EventReply, wire.EventClose, wire.EventError:
+		return true
+	}
+	return false
 }
 
 // payloadError is a payload that does not fit its handler.
@@ -98,10 +131,13 @@ type payloadError struct {
 func (e *payloadError) Error() string { return "bennu: invalid payload: " + e.err.Error() }
 func (e *payloadError) Unwrap() error { return e.err }
 
-// decoderOf picks, once for each registered handler, how its In is decoded.
-func decoderOf[In any]() func(Payload) (In, error) {
+// decoderOf picks, once for each handler that is registered, how its In is decoded.
+func decoderOf[In any](where string) func(Payload) (In, error) {
 	var zero In
-	validates := isValidator[In]()
+	validation, err := validationOf(reflect.TypeFor[In]())
+	if err != nil {
+		panic(fmt.Sprintf("bennu: %s: %v", where, err))
+	}
 	return func(p Payload) (In, error) {
 		var in In
 		switch target := any(&in).(type) {
@@ -130,13 +166,9 @@ func decoderOf[In any]() func(Payload) (In, error) {
 				return zero, decodeError(err)
 			}
 		}
-		if validates {
-			if err := validate(&in); err != nil {
-				var told *Error
-				if errors.As(err, &told) {
-					return zero, told
-				}
-				return zero, &payloadError{err: err}
+		if validation != nil {
+			if err := validate(validation, &in); err != nil {
+				return zero, err
 			}
 		}
 		return in, nil
@@ -153,23 +185,23 @@ func unmarshal(text []byte, target any) error {
 	return json.Unmarshal(text, target)
 }
 
-func isValidator[In any]() bool {
-	var in In
-	if _, ok := any(in).(Validator); ok {
-		return true
+// validate checks what was decoded.
+func validate[In any](v *validation, in *In) error {
+	value := reflect.ValueOf(in).Elem()
+	if value.Kind() == reflect.Pointer && value.IsNil() {
+		return &payloadError{err: errors.New("null has nothing to validate")}
 	}
-	_, ok := any(&in).(Validator)
-	return ok
-}
-
-func validate[In any](in *In) error {
-	if v, ok := any(in).(Validator); ok {
-		return v.Validate()
+	field, err := v.check(value)
+	told := pointerIn[Error](err)
+	switch {
+	case err == nil:
+		return nil
+	case told == nil:
+		return &payloadError{field: field, err: err}
+	case field == "" || !nils.Is(told.Response):
+		return told
 	}
-	if v, ok := any(*in).(Validator); ok {
-		return v.Validate()
-	}
-	return nil
+	return &Error{Reason: told.Reason, Response: reason{Reason: told.Reason, Field: field}}
 }
 
 func decodeError(err error) error {

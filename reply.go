@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/nils"
 	"github.com/bennu-go/bennu/wire"
 )
 
@@ -37,15 +38,16 @@ func ReplyRef(ctx context.Context) *Ref {
 	return &Ref{ch: h.ch, ref: h.ref}
 }
 
-// Reply answers with status "ok". ErrNoRef says that the client wants no answer.
+// Reply answers with status "ok". ErrNoRef says that the client wants no answer, or that
+// ReplyRef returned nil.
 func (r *Ref) Reply(response any) error { return r.ReplyStatus(wire.StatusOK, response) }
 
-// Error answers with status "error".
+// Error answers with status "error". A nil e has the response {}.
 func (r *Ref) Error(e *Error) error { return r.ReplyStatus(wire.StatusError, errorResponse(e)) }
 
 // ReplyStatus answers with any status.
 func (r *Ref) ReplyStatus(status string, response any) error {
-	if r.ref.IsNull() {
+	if r == nil || r.ch == nil || r.ref.IsNull() {
 		return ErrNoRef
 	}
 	return r.ch.reply(r.ref, Reply{Status: status, Response: response})
@@ -57,10 +59,13 @@ type reason struct {
 }
 
 func errorResponse(e *Error) any {
-	if e.Response != nil {
-		return e.Response
+	switch {
+	case e == nil:
+		return Empty{}
+	case nils.Is(e.Response):
+		return reason{Reason: e.Reason}
 	}
-	return reason{Reason: e.Reason}
+	return e.Response
 }
 
 // handlerContext is the context of one callback. It is a type of its own so that a

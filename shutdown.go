@@ -19,6 +19,9 @@ import (
 // callback runs, or its context has ended: the place to close what the channels used, a
 // presence and then the PubSub. Functions are called once, the last one first.
 func (e *Endpoint) OnShutdown(f func(ctx context.Context) error) {
+	if f == nil {
+		panic(fmt.Sprintf("bennu: %s: OnShutdown needs a function", caller()))
+	}
 	e.closersMu.Lock()
 	defer e.closersMu.Unlock()
 	e.closers = append(e.closers, f)
@@ -32,7 +35,7 @@ func (e *Endpoint) close(ctx context.Context) error {
 	e.closersMu.Unlock()
 	var all error
 	for _, f := range slices.Backward(closers) {
-		all = errors.Join(all, f(ctx))
+		all = errors.Join(all, withoutNil(f(ctx)))
 	}
 	return all
 }

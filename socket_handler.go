@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/nils"
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
@@ -52,33 +53,48 @@ type SocketHandler struct {
 	sealed bool
 }
 
-// Middleware wraps a ChannelHandler, to do something around its joins and events.
-type Middleware func(ChannelHandler) ChannelHandler
-
 // Channel sends topics to a handler. The pattern is a whole topic, or a prefix with
 // * as its last character. Patterns are tried in the order of their registration;
 // the first that matches wins. Middleware is applied so that the first is outermost.
 //
-// A pattern that has a * elsewhere, or that is registered already, is a mistake of
-// the program: Channel panics and names both places.
+// A pattern that has a * elsewhere, that is registered already, or that can never match
+// because an earlier one takes its topics, is a mistake of the program: Channel panics and
+// names both places. So is a handler or middleware that is nil.
 func (h *SocketHandler) Channel(pattern string, handler ChannelHandler, middleware ...Middleware) {
 	where := caller()
 	if h.sealed {
 		panic(fmt.Sprintf("bennu: %s: channel %q is registered after its SocketHandler was mounted; register all channels before Endpoint.Socket", where, pattern))
 	}
-	for i := len(middleware) - 1; i >= 0 && handler != nil; i-- {
+	checkHandler(handler, where, fmt.Sprintf("the handler of %q", pattern))
+	for i := len(middleware) - 1; i >= 0; i-- {
+		if middleware[i] == nil {
+			panic(fmt.Sprintf("bennu: %s: middleware %d of %q is nil", where, i+1, pattern))
+		}
 		handler = middleware[i](handler)
-	}
-	if handler == nil {
-		panic(fmt.Sprintf("bennu: %s: the handler of %q is nil", where, pattern))
+		checkHandler(handler, where, fmt.Sprintf("the handler that middleware %d of %q returned", i+1, pattern))
 	}
 	r := newRoute(pattern, handler, where)
 	for i := range h.routes {
-		if earlier := &h.routes[i]; earlier.String() == r.String() {
+		earlier := &h.routes[i]
+		switch {
+		case earlier.String() == r.String():
 			panic(fmt.Sprintf("bennu: %s: topic pattern %q is already registered at %s", where, pattern, earlier.where))
+		case earlier.covers(&r):
+			panic(fmt.Sprintf("bennu: %s: topic pattern %q can never match, because %q, registered before it at %s, takes its topics; register %q before %q",
+				where, pattern, earlier, earlier.where, pattern, earlier))
 		}
 	}
 	h.routes = append(h.routes, r)
+}
+
+// checkHandler panics for a handler that is nil, or a Definition that Define has not made.
+func checkHandler(h ChannelHandler, where, what string) {
+	if nils.Is(h) {
+		panic(fmt.Sprintf("bennu: %s: %s is nil (%T)", where, what, h))
+	}
+	if d, ok := h.(interface{ made() bool }); ok && !d.made() {
+		panic(fmt.Sprintf("bennu: %s: %s is a zero %T; make one with Define", where, what, h))
+	}
 }
 
 // mountedHandler is a SocketHandler as a mount uses it: checked, with its
@@ -102,6 +118,9 @@ type mountedHandler struct {
 func (h *mountedHandler) MountPath() string { return h.path }
 
 func (h *SocketHandler) mount(e *Endpoint) (*mountedHandler, error) {
+	if h == nil {
+		return nil, errors.New("the SocketHandler is nil")
+	}
 	list := h.Serializers
 	if list == nil {
 		list = wire.Defaults()
@@ -166,7 +185,7 @@ func (h *mountedHandler) Accept(info *transport.ConnectInfo) (transport.Receiver
 		ctx, cancel := context.WithTimeout(info.Context(), h.limits.ConnectTimeout)
 		defer cancel()
 		call := &connecting{s: s}
-		if err := h.connect(context.WithValue(ctx, connectingKey{}, call), s, info); err != nil {
+		if err := withoutNil(h.connect(context.WithValue(ctx, connectingKey{}, call), s, info)); err != nil {
 			return nil, s.refused(ctx, err, call.said)
 		}
 	}

@@ -2,6 +2,7 @@ package bennu
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 
@@ -34,6 +35,9 @@ type Subscription struct {
 // Missed. A panic in f is logged and f goes on with the next. The context ends with the
 // subscription, or with Shutdown.
 func (e *Endpoint) Subscribe(topic string, f func(ctx context.Context, b Broadcast)) *Subscription {
+	if f == nil {
+		panic(fmt.Sprintf("bennu: %s: Subscribe needs a function", caller()))
+	}
 	s := &Subscription{endpoint: e, topic: topic, f: f}
 	s.ctx, s.cancel = context.WithCancel(e.ctx)
 	sub := e.pubsub.Subscribe(topic, (*subscriber)(s))

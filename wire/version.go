@@ -3,6 +3,8 @@ package wire
 import (
 	"fmt"
 	"strings"
+
+	"github.com/bennu-go/bennu/internal/nils"
 )
 
 // DefaultVersion is what a client speaks that sends no vsn at all. One that sends
@@ -62,7 +64,7 @@ func NewVersions(list []Versioned) (*Versions, error) {
 	}
 	vs := &Versions{offers: make([]offer, 0, len(list))}
 	for _, v := range list {
-		if v.Serializer == nil {
+		if nils.Is(v.Serializer) {
 			return nil, fmt.Errorf("wire: requirement %q has no serializer: set Versioned.Serializer", v.Requirement)
 		}
 		comparisons, err := parseRequirement(v.Requirement)

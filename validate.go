@@ -1,0 +1,314 @@
+package bennu
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/bennu-go/bennu/internal/nils"
+)
+
+// Validator is an In, or a part of one, that checks itself once it is decoded. Parts are the
+// fields that encoding/json decodes, and the elements of slices, arrays and maps; each is
+// checked before the value it is in. A nil pointer is not checked. A struct that the client
+// has left out is: use a pointer for one that may be absent.
+//
+// The Validate of an embedded type is called once, although the struct around it has that
+// method too. Where the struct has a Validate of its own, both are called, unless the
+// embedded type is unexported.
+//
+// When Validate fails, the handler is not called: an *Error is replied as it is, any
+// other error as "invalid payload", with its text logged at debug level only. For a part, the
+// reply has its path as field.
+type Validator interface{ Validate() error }
+
+// validation says how the values of one type are checked. It is made once for each registered
+// handler.
+type validation struct {
+	self bool // the value's own Validate is called
+	// from is the embedded field that the value has its Validate from, or -1. It is not
+	// called when that is nil.
+	from   int
+	elem   *validation // of what a pointer, slice, array or map holds
+	fields []validatedField
+}
+
+// validatedField is one field of a struct.
+type validatedField struct {
+	index int
+	name  string // in JSON; an embedded struct has none
+	inner bool   // only its parts are checked
+	*validation
+}
+
+// validationOf is nil for a type without a Validator in it. The error names a Validate that
+// would never be called.
+func validationOf(t reflect.Type) (*validation, error) {
+	b := validations{known: map[reflect.Type]*validation{}}
+	v := b.of(t)
+	if b.err != nil {
+		return nil, b.err
+	}
+	b.prune()
+	if v.empty() {
+		return nil, nil
+	}
+	return v, nil
+}
+
+func (v *validation) empty() bool { return !v.self && v.elem == nil && len(v.fields) == 0 }
+
+// validations are those of a type and its parts. A type that is a part of itself finds its own.
+type validations struct {
+	known map[reflect.Type]*validation
+	err   error
+}
+
+func (b *validations) of(t reflect.Type) *validation {
+	if v, ok := b.known[t]; ok {
+		return v
+	}
+	v := &validation{self: validates(t), from: -1}
+	b.known[t] = v
+	if err := wrongValidate(t); err != nil && b.err == nil {
+		b.err = err
+	}
+	switch t.Kind() {
+	case reflect.Pointer:
+		v.self = false // what it points to has the method
+		v.elem = b.of(t.Elem())
+	case reflect.Slice, reflect.Array, reflect.Map:
+		v.elem = b.of(t.Elem())
+	case reflect.Struct:
+		v.from = promotedFrom(t)
+		v.self = v.self && !calledBelow(t)
+		for i := range t.NumField() {
+			b.addField(v, t.Field(i), i)
+		}
+	}
+	return v
+}
+
+func (b *validations) addField(v *validation, f reflect.StructField, i int) {
+	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+	switch {
+	case name == "-":
+		return
+	case !f.IsExported():
+		inside := f.Type
+		if inside.Kind() == reflect.Pointer {
+			inside = inside.Elem()
+		}
+		if !f.Anonymous || inside.Kind() != reflect.Struct {
+			return // which encoding/json does not decode
+		}
+	case name == "" && !f.Anonymous:
+		name = f.Name
+	}
+	v.fields = append(v.fields, validatedField{index: i, name: name, inner: !f.IsExported(), validation: b.of(f.Type)})
+}
+
+// prune leaves nothing but what leads to a Validate.
+func (b *validations) prune() {
+	leads := map[*validation]bool{}
+	for changed := true; changed; {
+		changed = false
+		for _, v := range b.known {
+			if !leads[v] && (v.self || v.elem != nil && leads[v.elem] || slices.ContainsFunc(v.fields, func(f validatedField) bool { return leads[f.validation] })) {
+				leads[v], changed = true, true
+			}
+		}
+	}
+	for _, v := range b.known {
+		if v.elem != nil && !leads[v.elem] {
+			v.elem = nil
+		}
+		v.fields = slices.DeleteFunc(v.fields, func(f validatedField) bool { return !leads[f.validation] })
+	}
+}
+
+// validates reports whether values of a type have a Validate when they can be addressed.
+func validates(t reflect.Type) bool {
+	wanted := reflect.TypeFor[Validator]()
+	return t.Implements(wanted) || t.Kind() != reflect.Interface && reflect.PointerTo(t).Implements(wanted)
+}
+
+// wrongValidate finds a Validate that returns its error as a type of its own.
+func wrongValidate(t reflect.Type) error {
+	if t.Kind() != reflect.Interface && t.Kind() != reflect.Pointer {
+		t = reflect.PointerTo(t)
+	}
+	m, ok := t.MethodByName("Validate")
+	if !ok || t.Kind() == reflect.Interface || m.Type.NumIn() != 1 || m.Type.NumOut() != 1 {
+		return nil
+	}
+	isError := reflect.TypeFor[error]()
+	if out := m.Type.Out(0); out != isError && out.Implements(isError) {
+		return fmt.Errorf("the method Validate of %s is never called: it returns %s; make it return error", t, out)
+	}
+	return nil
+}
+
+// hasOwn reports whether a type has a Validate that is declared for it, and not one of an
+// embedded field. For the latter the compiler makes a method that is in no file.
+func hasOwn(t reflect.Type) bool {
+	if !validates(t) || t.Kind() == reflect.Interface {
+		return validates(t)
+	}
+	m, ok := t.MethodByName("Validate")
+	if !ok {
+		m, _ = reflect.PointerTo(t).MethodByName("Validate")
+	}
+	f := runtime.FuncForPC(m.Func.Pointer())
+	file, _ := f.FileLine(f.Entry())
+	return file != "<autogenerated>"
+}
+
+// promotedFrom is the embedded field that a struct has its Validate from, or -1 when it has
+// none or its own. Of several it is the one that is embedded least deeply, as Go has it.
+func promotedFrom(t reflect.Type) int {
+	if !validates(t) || hasOwn(t) {
+		return -1
+	}
+	type embedded struct {
+		in   reflect.Type
+		from int
+	}
+	level := []embedded{{t, -1}}
+	seen := map[reflect.Type]bool{t: true}
+	for len(level) > 0 {
+		var next []embedded
+		for _, e := range level {
+			for i := range e.in.NumField() {
+				f := e.in.Field(i)
+				if !f.Anonymous || !validates(f.Type) && (f.Type.Kind() != reflect.Pointer || !validates(f.Type.Elem())) {
+					continue
+				}
+				inside, from := f.Type, e.from
+				if inside.Kind() == reflect.Pointer {
+					inside = inside.Elem()
+				}
+				if from < 0 {
+					from = i
+				}
+				if hasOwn(inside) {
+					return from
+				}
+				if inside.Kind() == reflect.Struct && !seen[inside] {
+					seen[inside] = true
+					next = append(next, embedded{inside, from})
+				}
+			}
+		}
+		level = next
+	}
+	return -1
+}
+
+// calledBelow reports whether the Validate that a struct has from an embedded field is called
+// with that field. The methods of one that is unexported cannot be, nor are those below lost.
+func calledBelow(t reflect.Type) bool {
+	from := promotedFrom(t)
+	if from < 0 {
+		return false
+	}
+	f := t.Field(from)
+	if f.IsExported() {
+		return true
+	}
+	inside := f.Type
+	if inside.Kind() == reflect.Pointer {
+		inside = inside.Elem()
+	}
+	return inside.Kind() == reflect.Struct && calledBelow(inside)
+}
+
+// maxValidateDepth ends the check of a value that its own UnmarshalJSON has made part of
+// itself. JSON from a client is less deep.
+const maxValidateDepth = 1000
+
+var errTooDeep = errors.New("the value is nested too deeply to be validated")
+
+// check validates an addressable value. The path is that of the part that err is about.
+func (v *validation) check(value reflect.Value) (path string, err error) {
+	return v.checkPart(value, false, 0)
+}
+
+func (v *validation) checkPart(value reflect.Value, inner bool, depth int) (path string, err error) {
+	if depth > maxValidateDepth {
+		return "", errTooDeep
+	}
+	switch value.Kind() {
+	case reflect.Pointer:
+		if value.IsNil() {
+			return "", nil
+		}
+		return v.elem.checkPart(value.Elem(), inner, depth+1)
+	case reflect.Slice, reflect.Array:
+		for i := 0; v.elem != nil && i < value.Len(); i++ {
+			if path, err = v.elem.checkPart(value.Index(i), false, depth+1); err != nil {
+				return path, err
+			}
+		}
+	case reflect.Map:
+		if path, err = v.checkMap(value, depth); err != nil {
+			return path, err
+		}
+	case reflect.Struct:
+		for _, f := range v.fields {
+			if path, err = f.checkPart(value.Field(f.index), f.inner, depth+1); err != nil {
+				if f.name != "" && path != "" {
+					path = "." + path
+				}
+				return f.name + path, err
+			}
+		}
+	}
+	if !v.self || inner || v.from >= 0 && nilField(value.Field(v.from)) {
+		return "", nil
+	}
+	return "", withoutNil(validatorIn(value).Validate())
+}
+
+// checkMap checks copies, since what is in a map has no address, and puts them back: a
+// Validate may change its value.
+func (v *validation) checkMap(value reflect.Value, depth int) (path string, err error) {
+	if v.elem == nil {
+		return "", nil
+	}
+	for entry := value.MapRange(); entry.Next(); {
+		part := reflect.New(value.Type().Elem()).Elem()
+		part.Set(entry.Value())
+		if path, err = v.elem.checkPart(part, false, depth+1); err != nil {
+			return path, err
+		}
+		value.SetMapIndex(entry.Key(), part)
+	}
+	return "", nil
+}
+
+func nilField(f reflect.Value) bool {
+	return (f.Kind() == reflect.Pointer || f.Kind() == reflect.Interface) && f.IsNil()
+}
+
+// validatorIn is the value as a Validator. An interface that is nil, or holds nil, has nothing
+// to check.
+func validatorIn(value reflect.Value) Validator {
+	if value.Kind() == reflect.Interface {
+		if v, ok := value.Interface().(Validator); ok && !nils.Is(v) {
+			return v
+		}
+		return valid{}
+	}
+	if v, ok := value.Addr().Interface().(Validator); ok {
+		return v
+	}
+	return valid{}
+}
+
+type valid struct{}
+
+func (valid) Validate() error { return nil }
