@@ -3,6 +3,7 @@ package bennu
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -91,9 +92,13 @@ func (c *Channel) Socket() *Socket { return c.socket }
 
 // Push sends an event to this channel's client. The payload is a value that
 // encodes to a JSON object, a Payload, Raw, []byte for a binary frame, or nil for {}.
+// The event must not be empty, nor one of the protocol's own: ErrEvent.
 // It does not block; when the client reads too slowly for its queue, the connection
 // is closed.
 func (c *Channel) Push(event string, payload any) error {
+	if c.isNil() {
+		return errNilChannel
+	}
 	if err := checkEvent(event); err != nil {
 		return err
 	}
@@ -107,6 +112,12 @@ func (c *Channel) Push(event string, payload any) error {
 	}
 	return c.emit(f)
 }
+
+// isNil reports whether this is no channel, but the Channel of a state that join has made
+// without the one it was given.
+func (c *Channel) isNil() bool { return c == nil || c.socket == nil }
+
+var errNilChannel = errors.New("bennu: the *Channel is nil; keep the one that join is given in the state that it returns")
 
 // emit queues a frame of the channel if it may still send any.
 func (c *Channel) emit(f transport.Frame) error {
@@ -138,6 +149,9 @@ func (c *Channel) BroadcastFrom(event string, payload any) error {
 }
 
 func (c *Channel) broadcast(from pubsub.Subscriber, event string, payload any) error {
+	if c.isNil() {
+		return errNilChannel
+	}
 	m, err := newMessage(c.topic, event, payload)
 	if err != nil {
 		return err
@@ -158,6 +172,9 @@ func (c *Channel) broadcast(from pubsub.Subscriber, event string, payload any) e
 // OnInfo registered for its type. From within Join it is kept until the join has
 // succeeded. Messages of one sender are handled in order.
 func (c *Channel) Send(msg any) error {
+	if c.isNil() {
+		return errNilChannel
+	}
 	if c.post(item{kind: itemInfo, info: msg}) {
 		return nil
 	}
@@ -187,6 +204,9 @@ func (c *Channel) Leave() {
 // Subscribe lets the channel hear the broadcasts of another topic, as messages of
 // type Broadcast for OnInfo. It ends with the channel.
 func (c *Channel) Subscribe(topic string) error {
+	if c.isNil() {
+		return errNilChannel
+	}
 	sub := c.socket.endpoint.pubsub.Subscribe(topic, (*listener)(c))
 	c.mu.Lock()
 	if c.state < closed {
@@ -208,6 +228,10 @@ func (c *Channel) Subscribe(topic string) error {
 // What f returns acts as it would from a handler: Stop, Crash and Disconnect do
 // what they say, other errors are logged, unless they come from the context's end.
 func (c *Channel) Go(f func(ctx context.Context) error) {
+	if f == nil {
+		c.fail(c.atLast(), fmt.Errorf("bennu: %s: Channel.Go needs a function", caller()))
+		return
+	}
 	t := &channelTask{c: c, f: f}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -228,6 +252,10 @@ func (c *Channel) Go(f func(ctx context.Context) error) {
 // ended from, perhaps while a callback of it still runs: it must not block, and must not
 // panic.
 func (c *Channel) AfterEnd(f func()) {
+	if f == nil {
+		c.fail(c.atLast(), fmt.Errorf("bennu: %s: Channel.AfterEnd needs a function", caller()))
+		return
+	}
 	c.mu.Lock()
 	if c.state < closed {
 		x := c.extra()

@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 	"reflect"
-	"strings"
 	"sync/atomic"
 
+	"github.com/bennu-go/bennu/internal/event"
 	"github.com/bennu-go/bennu/internal/nils"
 	"github.com/bennu-go/bennu/wire"
 )
@@ -208,12 +208,12 @@ func (d *Definition[S]) check(where, what string, noHandler bool) {
 func (d *Definition[S]) made() bool { return d != nil && d.join != nil }
 
 // checkHandled panics when no handler is ever called for an event.
-func checkHandled(event, where string) {
-	if event == wire.EventJoin || event == wire.EventLeave {
-		panic(fmt.Sprintf("bennu: %s: event %q belongs to the protocol and never reaches a handler; use Define for joins and Terminate for leaves", where, event))
+func checkHandled(name, where string) {
+	if name == wire.EventJoin || name == wire.EventLeave {
+		panic(fmt.Sprintf("bennu: %s: event %q belongs to the protocol and never reaches a handler; use Define for joins and Terminate for leaves", where, name))
 	}
-	if err := checkEvent(event); err != nil {
-		panic(fmt.Sprintf("bennu: %s: %s", where, strings.TrimPrefix(err.Error(), "bennu: ")))
+	if fault := event.Fault(name); fault != "" {
+		panic(fmt.Sprintf("bennu: %s: %s", where, fault))
 	}
 }
 

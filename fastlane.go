@@ -138,6 +138,12 @@ func frameFor(d *pubsub.Dispatch, s *Socket) (transport.Frame, bool) {
 			return e.frame, e.ok
 		}
 	}
+	if err := checkEvent(d.Event); err != nil { // of a program that publishes on the PubSub itself
+		s.endpoint.log.Log(slog.LevelError, "broadcast is not sent to clients",
+			slog.String("topic", d.Topic), slog.String("error", err.Error()))
+		known.frames = append(known.frames, encoding{serializer: s.serializer})
+		return transport.Frame{}, false
+	}
 	f, err := broadcastFrame(s.serializer, &wire.Broadcast{
 		Topic: d.Topic, Event: d.Event, Payload: Payload{Data: d.Payload, Binary: d.Binary},
 	})
@@ -176,9 +182,6 @@ func newMessage(topic, event string, payload any) (*pubsub.Message, error) {
 	p, err := encodeObject(payload)
 	if err != nil {
 		return nil, err
-	}
-	if p.Data == nil && !p.Binary {
-		p.Data = emptyObject
 	}
 	return &pubsub.Message{Topic: topic, Event: event, Payload: p.Data, Binary: p.Binary}, nil
 }

@@ -5,9 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"strings"
-	"unicode/utf8"
 
+	"github.com/bennu-go/bennu/internal/event"
 	"github.com/bennu-go/bennu/internal/nils"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
@@ -92,35 +91,21 @@ func encodeObject(v any) (Payload, error) {
 	return p, err
 }
 
-// checkEvent is the one rule for events of an application, wherever they are named.
-func checkEvent(event string) error {
-	switch {
-	case event == "":
-		return eventError("an event must have a name")
-	case len(event) > wire.MaxEvent || !utf8.ValidString(event):
-		return eventError(fmt.Sprintf("event %.300q must be UTF-8 of at most %d bytes", event, wire.MaxEvent))
-	case strings.HasPrefix(event, "phx_") && isProtocols(event):
-		return eventError(fmt.Sprintf("event %q belongs to the protocol; use another name", event))
+// checkEvent is nil for an event that an application may use.
+func checkEvent(name string) error {
+	if fault := event.Fault(name); fault != "" {
+		return eventError(fault)
 	}
 	return nil
 }
 
-// eventError is why an event cannot be one. It is an ErrEvent.
+// eventError says why an event cannot be one. It is an ErrEvent.
 type eventError string
 
 func (e eventError) Error() string { return "bennu: " + string(e) }
 
 // Is is for errors.Is.
 func (e eventError) Is(target error) bool { return target == ErrEvent }
-
-// isProtocols reports whether an event has a meaning of its own on every topic.
-func isProtocols(event string) bool {
-	switch event {
-	case wire.EventJoin, wire.EventLeave, wire.EventReply, wire.EventClose, wire.EventError:
-		return true
-	}
-	return false
-}
 
 // payloadError is a payload that does not fit its handler.
 type payloadError struct {

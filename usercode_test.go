@@ -87,10 +87,16 @@ func TestPanicBesideCallback(t *testing.T) {
 				return
 			}
 			want := wstest.Refused(joinRef, joinRef, "b", "join crashed")
-			if name == "nil pointer as error" || name == "error whose text panics" {
+			switch name {
+			case "nil pointer as error", "error whose text panics":
 				want = wstest.Refused(joinRef, joinRef, "b", "internal")
+			case "nil *Error":
+				want = wstest.OK(joinRef, joinRef, "b")
 			}
 			c.Expect(want)
+			if name == "nil *Error" {
+				return
+			}
 			c.Join("b")
 			c.Want("b", "echo", `{}`, "ok", `{}`)
 		})
@@ -101,6 +107,8 @@ func TestPanicBesideCallback(t *testing.T) {
 			switch name {
 			case "nil pointer as error":
 				c.Expect(wstest.Refused(joinRef, ref, "b", "internal"))
+			case "nil *Error": // which is nil
+				c.Expect(wstest.OK(joinRef, ref, "b"))
 			case "error whose text panics": // Crash sends the reply first
 				c.Expect(wstest.OK(joinRef, ref, "b"), wstest.Crashed(joinRef, "b"))
 			default:

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/bennu-go/bennu/internal/event"
 	"github.com/bennu-go/bennu/wire"
 )
 
@@ -23,9 +24,22 @@ type Channel struct {
 // Push sends an event to the channel and does not wait. The payload is a value that
 // encodes to JSON, []byte for a binary message, bennu.Raw or bennu.Payload, or nil
 // for {}. For the reply see Pushed.
-func (ch *Channel) Push(t testing.TB, event string, payload any) *Pushed {
+func (ch *Channel) Push(t testing.TB, name string, payload any) *Pushed {
 	t.Helper()
-	return ch.push(t, event, payload)
+	if fault := event.Fault(name); fault != "" {
+		t.Fatalf("channeltest: want to push on %s: %s; for joins and leaves there are Join and Leave", ch.topic, fault)
+	}
+	return ch.push(t, name, payload)
+}
+
+// checkWanted ends a test that asks for pushes that there never are.
+func checkWanted(t testing.TB, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		if fault := event.Fault(name); fault != "" {
+			t.Fatalf("channeltest: no push is ever that: %s; for the ends of a channel there are ExpectClose and ExpectCrash", fault)
+		}
+	}
 }
 
 // ExpectPush wants the next push with this event to have the payload want, which is
@@ -36,6 +50,7 @@ func (ch *Channel) Push(t testing.TB, event string, payload any) *Pushed {
 // are here. Each is asked for once; those with other events stay for later calls.
 func (ch *Channel) ExpectPush(t testing.TB, event string, want any) {
 	t.Helper()
+	checkWanted(t, event)
 	what := ch.whatPush(event)
 	got := ch.client.endpoint.receive(t, what, &ch.client.inbox, ch.isPush(event), ch.whyOver, nil)
 	equal(t, ch.client.endpoint, what, got.Payload, want)
@@ -46,6 +61,7 @@ func (ch *Channel) ExpectPush(t testing.TB, event string, want any) {
 // is the first push for which fits is true; the others stay for later calls.
 func ExpectPush[T any](t testing.TB, ch *Channel, event string, fits ...func(T) bool) T {
 	t.Helper()
+	checkWanted(t, event)
 	return expect(t, ch.client.endpoint, ch.whatPush(event), &ch.client.inbox, ch.isPush(event), ch.whyOver, fits)
 }
 
@@ -54,6 +70,7 @@ func ExpectPush[T any](t testing.TB, ch *Channel, event string, fits ...func(T) 
 // until everything is handled that could lead to one, as Endpoint.Settle does.
 func (ch *Channel) ExpectNoPush(t testing.TB, events ...string) {
 	t.Helper()
+	checkWanted(t, events...)
 	e := ch.client.endpoint
 	e.Settle(t)
 	if got := e.find(&ch.client.inbox, ch.isPush(events...)); got != nil {

@@ -7,23 +7,30 @@ import (
 	"fmt"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/internal/nils"
 	"github.com/bennu-go/bennu/wire"
 )
 
 // encode makes the payload of what a test sends or wants.
 func encode(v any) (wire.Payload, error) {
 	switch v := v.(type) {
-	case nil:
-		return wire.Payload{Data: []byte("{}")}, nil
 	case []byte:
 		return wire.Payload{Data: bytes.Clone(v), Binary: true}, nil
 	case bennu.Payload:
+		if !v.Binary && v.Data == nil {
+			return encode(nil)
+		}
 		if v.Binary || json.Valid(v.Data) {
 			return v, nil
 		}
 		return v, errors.New("it is not JSON")
 	}
 	data, err := json.Marshal(v)
+	if string(data) == "null" {
+		if text := nils.JSON(v); text != "" { // else it encodes itself so
+			data = []byte(text)
+		}
+	}
 	return wire.Payload{Data: data}, err
 }
 

@@ -20,6 +20,9 @@ var (
 	// ErrBufferFull: more is waiting to be sent than Options.MaxBuffered or
 	// MaxBufferedBytes allow. The message was not taken.
 	ErrBufferFull = errors.New("client: too much is waiting to be sent")
+	// ErrEvent: the event is empty, longer than 255 bytes, not UTF-8, or one of the
+	// protocol's own, phx_leave for instance. The text says which.
+	ErrEvent = errors.New("client: the event cannot be sent")
 	// ErrNotJoined: Join was not called yet.
 	ErrNotJoined = errors.New("client: join the channel before pushing to it")
 	// ErrJoined: Join was called before. A channel is joined once.
@@ -35,6 +38,15 @@ var (
 	// asked for.
 	ErrBadReply = errors.New("client: payload does not fit the type")
 )
+
+// eventError says why an event cannot be one. It is an ErrEvent.
+type eventError struct{ text string }
+
+// Error implements error.
+func (e *eventError) Error() string { return "client: " + e.text }
+
+// Is is for errors.Is.
+func (e *eventError) Is(target error) bool { return target == ErrEvent }
 
 // A ReplyError is a reply with another status than "ok". Its text has the status and
 // the reason, as the server sent them, and no more of the response.

@@ -2,9 +2,11 @@ package client
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"slices"
 
+	"github.com/bennu-go/bennu/internal/event"
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/wire"
 )
@@ -19,9 +21,21 @@ type handler struct {
 }
 
 // On calls f with every event of this name that comes in while the channel is joined. off
-// ends it. The payload is shared with other callbacks and must not be changed.
+// ends it. The payload is shared with other callbacks and must not be changed. An event that
+// never comes, such as phx_close, panics: see [Channel.OnClose] and [Channel.OnError].
 func (ch *Channel) On(event string, f func(Message)) (off func()) {
+	checkWanted(event)
+	if f == nil {
+		panic(fmt.Sprintf("client: the callback of event %q is nil", event))
+	}
 	return ch.add(&handler{event: event, message: f})
+}
+
+// checkWanted panics for an event that no callback ever gets.
+func checkWanted(name string) {
+	if fault := event.Fault(name); fault != "" {
+		panic("client: " + fault + "; for the ends of a channel there are OnError and OnClose, for all events OnMessage")
+	}
 }
 
 // On is [Channel.On] with the payload decoded, as by [Payload.Decode]. An event
@@ -152,6 +166,9 @@ type feed struct {
 //
 // When the channel goes down and joins again the iterator goes on: see [Channel.OnError].
 func (ch *Channel) Events(ctx context.Context, events ...string) iter.Seq2[Message, error] {
+	for _, name := range events {
+		checkWanted(name)
+	}
 	f := &feed{channel: ch, events: slices.Clone(events), wake: make(chan struct{}, 1)}
 	s := ch.socket
 	s.mu.Lock()

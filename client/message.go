@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/bennu-go/bennu/internal/nils"
 	"github.com/bennu-go/bennu/wire"
 )
 
@@ -105,7 +106,8 @@ func reason(p Payload) string {
 	return s
 }
 
-// encode makes a payload of what a program gives. A nil value is the empty object.
+// encode makes a payload of what a program gives. A nil value is the empty object, a nil
+// slice the empty list, a nil Binary no bytes.
 func encode(v any) (wire.Payload, error) {
 	switch v := v.(type) {
 	case nil:
@@ -121,6 +123,11 @@ func encode(v any) (wire.Payload, error) {
 	data, err := wire.AppendJSON(nil, v)
 	if err != nil {
 		return wire.Payload{}, fmt.Errorf("client: encoding the payload: %w", err)
+	}
+	if string(data) == "null" {
+		if text := nils.JSON(v); text != "" { // else it encodes itself so
+			data = []byte(text)
+		}
 	}
 	return wire.Payload{Data: data}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/event"
 	"github.com/bennu-go/bennu/wire"
 )
 
@@ -35,7 +36,7 @@ func (p *push) finish(r Reply, err error) {
 // is not joined the push is kept, its time already running, and sent when it is.
 //
 // A reply with another status than "ok" comes with a [*ReplyError]. The other errors
-// are [ErrTimeout], [*InterruptedError], [ErrBufferFull], [ErrNotJoined], what the channel or
+// are [ErrEvent], [ErrTimeout], [*InterruptedError], [ErrBufferFull], [ErrNotJoined], what the channel or
 // socket ended with, those of encoding, and the cause of ctx. When ctx or the
 // time is over the push is given up: it is not sent any more, or its reply is ignored.
 func (ch *Channel) Push(ctx context.Context, event string, payload any) (Reply, error) {
@@ -94,6 +95,9 @@ func (ch *Channel) give(p *push, payload any) (err error) {
 	s := ch.socket
 	if err := s.encodable(ch.topic, p.event, p.payload); err != nil {
 		return err
+	}
+	if fault := event.Fault(p.event); fault != "" {
+		return &eventError{fault}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 
+	"github.com/bennu-go/bennu/internal/nils"
 	"github.com/bennu-go/bennu/tracker"
 	"github.com/bennu-go/bennu/wire"
 )
@@ -14,6 +15,9 @@ func encodeMeta(meta any) ([]byte, error) {
 	data, err := wire.AppendJSON(nil, meta)
 	if err != nil {
 		return nil, err
+	}
+	if meta != nil && string(data) == "null" { // a nil map or pointer
+		data = []byte(nils.JSON(meta))
 	}
 	if len(data) < 2 || data[0] != '{' {
 		return nil, ErrNotObject

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/internal/nils"
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/internal/redact"
 	"github.com/bennu-go/bennu/wire"
@@ -88,11 +90,17 @@ func (f *fetcher) call(ctx context.Context, topic string, keys []string) (fields
 		}
 	}()
 	values, err := f.hook(ctx, topic, keys)
+	if e, ok := err.(*bennu.Error); ok && e == nil {
+		err = nil
+	}
 	if err != nil {
 		return nil, err
 	}
 	fields = make(map[string][]byte, len(values))
 	for key, v := range values {
+		if nils.Is(v) {
+			continue
+		}
 		data, err := wire.AppendJSON(nil, v)
 		if err != nil {
 			return nil, fmt.Errorf("what it returned does not encode: %w", err)

@@ -21,6 +21,8 @@ var (
 	ErrNotObject  = errors.New("presence: a meta must encode to a JSON object without phx_ref and phx_ref_prev")
 )
 
+var errNilChannel = errors.New("presence: the *bennu.Channel is nil; keep the one that join is given in the state that it returns")
+
 // Presence is who is here, in any number of topics. One is enough for a program, unless
 // the metas are of several types.
 type Presence[Meta any] struct{ core *core }
@@ -29,6 +31,9 @@ type Presence[Meta any] struct{ core *core }
 // heard, or with an error that says what is wrong; ctx bounds that alone. A nil opts is
 // the zero Options. Close it before the PubSub.
 func New[Meta any](ctx context.Context, ps *pubsub.PubSub, opts *Options[Meta]) (*Presence[Meta], error) {
+	if ps == nil {
+		return nil, errors.New("presence: the PubSub is nil; use that of the endpoint, Endpoint.PubSub()")
+	}
 	o := Options[Meta]{}
 	if opts != nil {
 		o = *opts
@@ -93,16 +98,28 @@ func typedOne[Meta any](e *tracker.Entry) Tracked[Meta] {
 // package, bennu.ErrClosed when the channel has ended, and what the encoding of meta
 // returned.
 func (p *Presence[Meta]) Track(ch *bennu.Channel, key string, meta Meta) (ref string, err error) {
-	return p.Of(ch).Track(ch.Topic(), key, meta)
+	o := p.Of(ch)
+	if o.ended != nil {
+		return "", o.ended
+	}
+	return o.Track(ch.Topic(), key, meta)
 }
 
 // Update replaces a channel's meta.
 func (p *Presence[Meta]) Update(ch *bennu.Channel, key string, meta Meta) (ref string, err error) {
-	return p.Of(ch).Update(ch.Topic(), key, meta)
+	o := p.Of(ch)
+	if o.ended != nil {
+		return "", o.ended
+	}
+	return o.Update(ch.Topic(), key, meta)
 }
 
 // Untrack removes a channel's entry, if there is one.
-func (p *Presence[Meta]) Untrack(ch *bennu.Channel, key string) { p.Of(ch).Untrack(ch.Topic(), key) }
+func (p *Presence[Meta]) Untrack(ch *bennu.Channel, key string) {
+	if o := p.Of(ch); o.ended == nil {
+		o.Untrack(ch.Topic(), key)
+	}
+}
 
 // List is who is here: the metas of a topic by key. It is the caller's.
 func (p *Presence[Meta]) List(topic string) map[string][]Tracked[Meta] {
@@ -131,7 +148,12 @@ func (p *Presence[Meta]) State(topic string) bennu.Raw { return p.core.state(top
 // join, before diffs mean anything to it; it has no place in Join, where nothing can be
 // pushed yet. What the client has then is exactly what the clients of this node had been
 // told; it waits for a diff that is being told, so hooks must not call it.
-func (p *Presence[Meta]) PushState(ch *bennu.Channel) error { return p.core.pushState(ch) }
+func (p *Presence[Meta]) PushState(ch *bennu.Channel) error {
+	if ch == nil {
+		return errNilChannel
+	}
+	return p.core.pushState(ch)
+}
 
 // Tracker is what runs underneath, for its counters.
 func (p *Presence[Meta]) Tracker() *tracker.Tracker { return p.core.tracker }
@@ -145,6 +167,9 @@ type Owner[Meta any] struct {
 
 // Of is a channel as an owner, for topics other than its own.
 func (p *Presence[Meta]) Of(ch *bennu.Channel) *Owner[Meta] {
+	if ch == nil {
+		return &Owner[Meta]{p: p, ended: errNilChannel}
+	}
 	o := p.core.owners.of(ch)
 	if o == nil {
 		return &Owner[Meta]{p: p, ended: bennu.ErrClosed}

@@ -11,7 +11,8 @@ import (
 var ErrGap = errors.New("pubsub: messages of other nodes may have been missed")
 
 // A GapSubscriber is a Subscriber that wants to know when it may have missed
-// messages. One that does not is told nothing.
+// messages. One that does not is told nothing, nor is one that wraps a GapSubscriber and has
+// no method Gap that passes it on.
 type GapSubscriber interface {
 	Subscriber
 	// Gap says that messages of the topic may have been missed between the

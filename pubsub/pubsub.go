@@ -3,9 +3,12 @@ package pubsub
 import (
 	"context"
 	"errors"
+	"fmt"
 	"hash/maphash"
 	"sync"
 	"time"
+
+	"github.com/bennu-go/bennu/internal/nils"
 )
 
 // shardCount spreads topics over locks. It is a power of two, and large enough
@@ -57,6 +60,8 @@ func New(ctx context.Context, opts *Options) (*PubSub, error) {
 		return p, nil
 	}
 	switch {
+	case nils.Is(opts.Adapter):
+		return nil, fmt.Errorf("pubsub: option Adapter is a nil %T; leave it out for a node on its own", opts.Adapter)
 	case opts.Linger < 0:
 		return nil, errors.New("pubsub: option Linger is negative; use 0 for the default of 2s")
 	case opts.Linger == 0:

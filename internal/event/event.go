@@ -1,0 +1,34 @@
+// Package event has the one rule for the events that an application names: in a handler, a
+// push, a broadcast, on the server and in the client.
+package event
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// max is what the binary form of the protocol has room for.
+const max = 255
+
+// Fault is a sentence that says why an event cannot be used, or "".
+func Fault(event string) string {
+	switch {
+	case event == "":
+		return "an event must have a name"
+	case len(event) > max || !utf8.ValidString(event):
+		return fmt.Sprintf("event %.300q must be UTF-8 of at most %d bytes", event, max)
+	case strings.HasPrefix(event, "phx_") && reserved(event):
+		return fmt.Sprintf("event %q belongs to the protocol; use another name", event)
+	}
+	return ""
+}
+
+// reserved reports whether an event has a meaning of its own on every topic.
+func reserved(event string) bool {
+	switch event {
+	case "phx_join", "phx_leave", "phx_reply", "phx_close", "phx_error":
+		return true
+	}
+	return false
+}

@@ -1,0 +1,30 @@
+package event
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/bennu-go/bennu/wire"
+)
+
+func TestFault(t *testing.T) {
+	for event, want := range map[string]string{
+		"":                                   "must have a name",
+		strings.Repeat("x", wire.MaxEvent+1): "at most 255 bytes",
+		"\xff":                               "UTF-8",
+		wire.EventJoin:                       "belongs to the protocol",
+		wire.EventLeave:                      "belongs to the protocol",
+		wire.EventReply:                      "belongs to the protocol",
+		wire.EventClose:                      "belongs to the protocol",
+		wire.EventError:                      "belongs to the protocol",
+		wire.EventHeartbeat:                  "", // on every topic but phoenix it is one like others
+		"phx_other":                          "",
+		"PHX_JOIN":                           "",
+		" ":                                  "",
+		strings.Repeat("x", wire.MaxEvent):   "",
+	} {
+		if got := Fault(event); want == "" && got != "" || !strings.Contains(got, want) {
+			t.Errorf("%q: %q, want %q", event, got, want)
+		}
+	}
+}
