@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/internal/wstest"
 )
 
@@ -148,7 +149,7 @@ func TestAround(t *testing.T) {
 					t.Errorf("the panic is %v\n%s", p.Value, p.Stack)
 				}
 			}
-			reason := await(t, "Terminate", ended)
+			reason := waittest.Next(t, "Terminate", ended)
 			if p, ok := errors.AsType[*bennu.PanicError](reason); (tc.outcome == "panic") != ok || tc.event == "panic" && (p.Value != "as asked" || !strings.Contains(string(p.Stack), "trouble")) {
 				t.Errorf("it ended with %v", reason)
 			}
@@ -234,7 +235,7 @@ func TestAroundJoin(t *testing.T) {
 		ref := c.Push(tc.topic, "phx_join", tc.payload)
 		c.Expect(wstest.Refused(ref, ref, tc.topic, tc.reason))
 		if tc.terminates {
-			if err := await(t, "the Terminate of "+tc.topic, ended); err == nil {
+			if err := waittest.Next(t, "the Terminate of "+tc.topic, ended); err == nil {
 				t.Errorf("%s ended without a reason", tc.topic)
 			}
 		}
@@ -296,7 +297,7 @@ func TestAroundNext(t *testing.T) {
 		ref := c.Join(topic)
 		leave := c.Push(topic, "phx_leave", "{}")
 		c.Expect(wstest.OK(ref, leave, topic), wstest.Closed(ref, topic))
-		if err := await(t, "the Terminate of "+topic, ended); !errors.Is(err, bennu.ErrLeft) {
+		if err := waittest.Next(t, "the Terminate of "+topic, ended); !errors.Is(err, bennu.ErrLeft) {
 			t.Errorf("%s ended with %v", topic, err)
 		}
 	}
