@@ -4,7 +4,8 @@ package arch
 var refusals = map[string]refusal{
 	"admission.go Socket.admit":               {kinds: "Connections Draining PerAddress"},
 	"authenticate.go Authenticate":            {marks: 1, kinds: "AuthTokenRefused"},
-	"channel.go Channel.Go":                   {kinds: "LateTask"},
+	"channel.go Channel.AfterEnd":             {marks: 1, by: "executor.go Channel.fail"},
+	"channel.go Channel.Go":                   {marks: 1, kinds: "LateTask"},
 	"channel.go Channel.Send":                 {marks: 1, why: "the program gets the error, or has asked for this"},
 	"channel.go channelTask.Run":              {marks: 1, kinds: "LateFailure"},
 	"dispatch.go Socket.deliver":              {kinds: "StaleRef"},
@@ -219,4 +220,5 @@ var refusals = map[string]refusal{
 	"transport/websocket/server.go Server.stop":               {marks: 1, why: "who calls it has said why, or shuts the server down"},
 	"transport/websocket/stats.go counters.closing":           {marks: 1, by: "socket.go Socket.sayClosed"},
 	"transport/websocket/upgrade.go upgradeKey":               {marks: 7, by: "transport/websocket/handler.go Handler.serve"},
+	"validate.go validation.checkPart":                        {marks: 1, by: "dispatch.go Socket.errorReply"},
 }
