@@ -272,9 +272,8 @@ func (j *joinCall) accept(instance Instance, reply transport.Frame) {
 		s.forget(c)
 		c.drop(gone, instance)
 		if gone == nil {
-			// More was meant for the channel than it may hold, or the connection
-			// ends at this moment.
-			j.at().say(notice.JoinBacklog)
+			// More was meant for the channel than it may hold, which was said, or the
+			// connection ends at this moment.
 			j.answer(j.m.JoinRef, wire.StatusError, joinCrashed)
 		}
 		return

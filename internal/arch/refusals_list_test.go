@@ -39,7 +39,7 @@ var refusals = map[string]refusal{
 	"fastlane.go frameFor":                    {kinds: "Serializer"},
 	"fastlane.go listener.Deliver":            {marks: 1, by: "executor.go Channel.fail"},
 	"join.go Socket.newJoin":                  {marks: 1, kinds: "TooManyJoins"},
-	"join.go joinCall.accept":                 {marks: 2, kinds: "JoinBacklog"},
+	"join.go joinCall.accept":                 {marks: 2, by: "fastlane.go fastlane.Deliver, executor.go Channel.fail"},
 	"join.go joinCall.crash":                  {marks: 2, kinds: "JoinCrash JoinTimeout"},
 	"join.go joinCall.crashed":                {marks: 1, by: "join.go joinCall.crash"},
 	"join.go joinCall.expire":                 {marks: 1, by: "join.go joinCall.crash"},
