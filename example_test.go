@@ -448,6 +448,42 @@ func ExampleAuthenticate() {
 	// long poll: 410
 }
 
+// Clients that have the token in the URL alone, old ones and those of phones, need TokenParam.
+func ExampleAuthenticate_parameter() {
+	users := bennu.SocketHandler{
+		Connect: bennu.Authenticate(func(_ context.Context, text string) (name string, expires time.Time, err error) {
+			if text != "ada's" {
+				return "", time.Time{}, errors.New("nobody's token")
+			}
+			return "ada", time.Time{}, nil
+		}),
+	}
+	endpoint := quiet()
+	endpoint.Socket("/socket", &users, &bennu.SocketOptions{
+		Checks:   transport.Checks{AuthToken: true, TokenParam: "token"},
+		LongPoll: &longpoll.Options{},
+	})
+	server := httptest.NewServer(endpoint)
+	defer server.Close()
+	defer endpoint.Shutdown(context.Background())
+
+	// What phoenix.js does with new Socket("/socket", {params: {token: text}}).
+	for _, query := range []string{"token=ada%27s", "token=bob%27s", "token=ada%27s&token=bob%27s", "token[a]=b"} {
+		conn, _, _, err := ws.Dial(context.Background(), "ws"+strings.TrimPrefix(server.URL, "http")+"/socket/websocket?vsn=2.0.0&"+query)
+		if err != nil {
+			fmt.Println(err)
+			continue
+		}
+		fmt.Println("connected")
+		conn.Close()
+	}
+	// Output:
+	// connected
+	// unexpected HTTP response status: 403
+	// unexpected HTTP response status: 403
+	// unexpected HTTP response status: 403
+}
+
 // Anything can say until when a connection is good; here it is over when the user logs
 // out.
 func ExampleSocket_ExpireAt() {

@@ -115,6 +115,8 @@ func (c *Channel) step() bool {
 		c.close(it.ref, reply, ErrLeft)
 	case itemStop:
 		c.close("", Reply{}, Stop)
+	case itemFence:
+		close(it.info.(chan struct{}))
 	}
 	return true
 }

@@ -33,3 +33,25 @@ func (s *Socket) observe(topic string, err error) {
 func (r *receiver) Idle(ctx context.Context) error {
 	return r.endpoint.tasks.Wait(ctx)
 }
+
+// Handled waits until the channel of a topic has handled what is in its mailbox now, or has
+// ended.
+func (r *receiver) Handled(ctx context.Context, topic string) {
+	c := (*Socket)(r).find(topic)
+	if c == nil {
+		return
+	}
+	done, ended := make(chan struct{}), make(chan struct{})
+	c.AfterEnd(func() { close(ended) })
+	c.mu.Lock()
+	if c.state < closed {
+		c.box.push(item{kind: itemFence, info: done})
+		c.startLocked()
+	}
+	c.mu.Unlock()
+	select {
+	case <-done:
+	case <-ended:
+	case <-ctx.Done():
+	}
+}

@@ -48,7 +48,9 @@ func TestTypedNils(t *testing.T) {
 	d := bennu.Define(func(_ context.Context, ch *bennu.Channel, in what) (*room, bennu.Empty, error) {
 		return &room{ch}, bennu.Empty{}, nils[in.What].err
 	})
-	bennu.On(d, "in", func(_ *room, _ context.Context, in what) (bennu.Empty, error) { return bennu.Empty{}, nils[in.What].err })
+	bennu.On(d, "in", func(_ *room, _ context.Context, in what) (bennu.Empty, error) {
+		return bennu.Empty{}, nils[in.What].err
+	})
 	bennu.On(d, "send", func(r *room, _ context.Context, in what) (bennu.Empty, error) { return bennu.Empty{}, r.Send(in) })
 	bennu.OnInfo(d, func(_ *room, _ context.Context, in what) error { return nils[in.What].err })
 	bennu.Intercept(d, "out", func(_ *room, _ context.Context, in what) error { return nils[in.What].err })
@@ -61,7 +63,9 @@ func TestTypedNils(t *testing.T) {
 		name, _ := info.Params.String("error")
 		return nils[name].err
 	}
-	users.Renew = func(_ context.Context, _ *bennu.Socket, name string) (time.Time, error) { return time.Time{}, nils[name].err }
+	users.Renew = func(_ context.Context, _ *bennu.Socket, name string) (time.Time, error) {
+		return time.Time{}, nils[name].err
+	}
 	s := serve(t, users, nil, nil)
 	for name, tc := range nils {
 		t.Run(name, func(t *testing.T) {
@@ -114,7 +118,9 @@ func TestDisconnectForms(t *testing.T) {
 		return bennu.NoReply{}, nil
 	})
 	users := one("*", d)
-	users.Renew = func(_ context.Context, _ *bennu.Socket, name string) (time.Time, error) { return time.Time{}, forms[name] }
+	users.Renew = func(_ context.Context, _ *bennu.Socket, name string) (time.Time, error) {
+		return time.Time{}, forms[name]
+	}
 	s := serve(t, users, nil, nil)
 	for name := range forms {
 		for _, event := range []string{"phx_join", "in", "send", "cast", "go", "access_token"} {
@@ -207,7 +213,10 @@ type typedNilInstance struct{ bennu.Instance }
 // TestNilFunctions gives a channel functions that are nil: it crashes, and the log says where.
 func TestNilFunctions(t *testing.T) {
 	d := rooms()
-	bennu.On(d, "go", func(r *room, _ context.Context, _ bennu.Empty) (bennu.NoReply, error) { r.Go(nil); return bennu.NoReply{}, nil })
+	bennu.On(d, "go", func(r *room, _ context.Context, _ bennu.Empty) (bennu.NoReply, error) {
+		r.Go(nil)
+		return bennu.NoReply{}, nil
+	})
 	bennu.On(d, "after", func(r *room, _ context.Context, _ bennu.Empty) (bennu.NoReply, error) {
 		r.AfterEnd(nil)
 		return bennu.NoReply{}, nil

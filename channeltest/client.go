@@ -1,8 +1,10 @@
 package channeltest
 
 import (
+	"context"
 	"strconv"
 	"testing"
+	"testing/synctest"
 
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/transport"
@@ -45,7 +47,9 @@ func newClient(e *Endpoint, name string, r transport.Receiver) *Client {
 }
 
 // Join joins a topic with params, which are what Push describes, and ends the test
-// when that is refused.
+// when that is refused. It returns when the reply has come, and the channel has handled
+// what it sent to itself while it joined: a client that joins next finds a presence that was
+// tracked then. For one that takes longer than Endpoint.Timeout it does not wait on.
 func (c *Client) Join(t testing.TB, topic string, params any) *Channel {
 	t.Helper()
 	ch, reply := c.join(t, topic, params)
@@ -82,7 +86,24 @@ func (c *Client) join(t testing.TB, topic string, params any) (*Channel, *entry)
 	ch := &Channel{client: c, topic: topic}
 	reply := ch.push(t, wire.EventJoin, params).await(t, "reply to the join of "+topic)
 	ch.reply = reply
+	if reply.Status == wire.StatusOK {
+		ch.arrive()
+	}
 	return ch, reply
+}
+
+// arrive waits for what the channel has sent to itself in its join.
+func (ch *Channel) arrive() {
+	e := ch.client.endpoint
+	if e.bubble {
+		synctest.Wait()
+		return
+	}
+	if r, ok := ch.client.receiver.(idler); ok {
+		ctx, cancel := context.WithTimeout(context.Background(), e.timeout())
+		defer cancel()
+		r.Handled(ctx, ch.topic)
+	}
 }
 
 // Close closes the connection as a client does, and returns when its channels have

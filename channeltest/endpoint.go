@@ -100,6 +100,7 @@ func (e *Endpoint) settle() bool {
 // idler is what the receivers of bennu can do beside what transports need.
 type idler interface {
 	Idle(ctx context.Context) error
+	Handled(ctx context.Context, topic string)
 }
 
 // patience is the default of Timeout.

@@ -2,19 +2,19 @@
 // client of the topic sees joins and leaves, and the list is right on all nodes, after
 // crashes, partitions and restarts too, with no service but the PubSub underneath.
 //
-//	type user struct {
-//		Name string `json:"name"`
-//	}
+// New makes one for a program. A channel calls it for a message that its join sends to
+// itself, with bennu.Channel.Send, since nothing can be pushed before the join has returned:
 //
-//	here, err := presence.New[user](ctx, ps, nil)
-//	...
-//	func (r *room) afterJoin(ctx context.Context, _ arrived) error {
-//		if err := here.PushState(r.Channel); err != nil {
+//	func (r *room) arrive(context.Context, arrived) error {
+//		if err := r.here.PushState(r.Channel); err != nil {
 //			return err
 //		}
-//		_, err := here.Track(r.Channel, r.userID, user{r.name})
+//		_, err := r.here.Track(r.Channel, r.user, r.seat)
 //		return err
 //	}
+//
+// Two clients that come at the same moment may each get a list without the other; the
+// diff that follows has it. The directory examples/presence has the whole program.
 //
 // On the wire it is Phoenix's: the event presence_state with everybody who is here,
 // then presence_diff for each change. The stock client's Presence object keeps a list

@@ -16,12 +16,6 @@ func TestRoom(t *testing.T) {
 	tui := client.Join(t, "room:court", person{"Tui"})
 	ani.ExpectPush(t, "arrived", person{"Tui"})
 
-	// Who comes second finds the first there.
-	state := channeltest.ExpectPush[channeltest.PresenceState[Here]](t, tui, "presence_state")
-	if len(state) != 1 || len(state["Ani"].Metas) != 1 {
-		t.Errorf("state %v", state)
-	}
-
 	if err := tui.Push(t, "shout", shout{"  "}).ExpectError(t); err.Reason != "body must not be blank" {
 		t.Errorf("a shout of blanks: %v", err)
 	}
@@ -30,6 +24,16 @@ func TestRoom(t *testing.T) {
 	// Going without a word is noticed like a leave.
 	client.Drop(t)
 	ani.ExpectPush(t, "left", person{"Tui"})
+}
+
+func TestWhoComesSecondFindsTheFirst(t *testing.T) {
+	endpoint := channeltest.Start(t, newEndpoint(t))
+	endpoint.Connect(t, nil).Join(t, "room:court", person{"Ani"})
+	tui := endpoint.Connect(t, nil).Join(t, "room:court", person{"Tui"})
+	state := channeltest.ExpectPush[channeltest.PresenceState[Here]](t, tui, "presence_state")
+	if len(state) != 1 || len(state["Ani"].Metas) != 1 {
+		t.Errorf("state %v", state)
+	}
 }
 
 func TestShout(t *testing.T) {
