@@ -1,6 +1,7 @@
 package bennu
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
@@ -22,9 +23,19 @@ type Error struct {
 	Response any
 }
 
+// Error is the reason, with the field that "invalid payload" is about where Response is a
+// Raw that names one, as package channeltest returns it.
 func (e *Error) Error() string {
 	if e == nil {
 		return "<nil>"
+	}
+	if raw, ok := e.Response.(Raw); ok {
+		var told struct {
+			Field string `json:"field"`
+		}
+		if json.Unmarshal(raw, &told) == nil && told.Field != "" {
+			return fmt.Sprintf("%s (field %q)", e.Reason, told.Field)
+		}
 	}
 	return e.Reason
 }

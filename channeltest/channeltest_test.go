@@ -323,3 +323,11 @@ func TestLogGoesToTheTest(t *testing.T) {
 		t.Errorf("logged %q", out.String())
 	}
 }
+
+// What a test prints of a refused payload says which field is wrong.
+func TestErrorNamesField(t *testing.T) {
+	err := mount(t).Connect(t, nil).Join(t, "room:1", person{"ann"}).Push(t, "say", bennu.Raw(`{"body":7}`)).ExpectError(t)
+	if want := `invalid payload (field "body")`; err.Reason != "invalid payload" || err.Error() != want {
+		t.Errorf("got %q with reason %q, want %q", err, err.Reason, want)
+	}
+}

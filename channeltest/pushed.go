@@ -37,7 +37,7 @@ func ExpectReply[T any](t testing.TB, p *Pushed) T {
 }
 
 // ExpectError wants a reply with status error. The result has its reason, and the
-// whole response as bennu.Raw.
+// whole response as bennu.Raw; its text is the reason with the field, if one is named.
 func (p *Pushed) ExpectError(t testing.TB) *bennu.Error {
 	t.Helper()
 	return refusal(p.expect(t, wire.StatusError).Payload)

@@ -96,7 +96,8 @@ func (ch *Channel) receiveLocked(in *wire.Incoming, ref string) {
 		ch.closeLocked(ErrEnded)
 	case wire.EventError:
 		if ch.state == StateJoining || ch.state == StateJoined {
-			ch.errorLocked(&ChannelError{reason(Payload(in.Payload))})
+			reason, _ := told(Payload(in.Payload))
+			ch.errorLocked(&ChannelError{reason})
 		}
 	default:
 		ch.eventLocked(in)

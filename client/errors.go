@@ -48,8 +48,9 @@ func (e *eventError) Error() string { return "client: " + e.text }
 // Is is for errors.Is.
 func (e *eventError) Is(target error) bool { return target == ErrEvent }
 
-// A ReplyError is a reply with another status than "ok". Its text has the status and
-// the reason, as the server sent them, and no more of the response.
+// A ReplyError is a reply with another status than "ok". Its text has the status, the
+// reason, and the field that bennu names beside "invalid payload", as the server sent
+// them, and no more of the response.
 type ReplyError struct {
 	Status string
 	// Reason is the member "reason" of the response when that is a string, else
@@ -60,10 +61,14 @@ type ReplyError struct {
 
 // Error implements error.
 func (e *ReplyError) Error() string {
-	if e.Reason == "" {
-		return fmt.Sprintf("client: the server replied with status %q", clip(e.Status))
+	text := fmt.Sprintf("client: the server replied with status %q", clip(e.Status))
+	if e.Reason != "" {
+		text += ": " + clip(e.Reason)
 	}
-	return fmt.Sprintf("client: the server replied with status %q: %s", clip(e.Status), clip(e.Reason))
+	if _, field := told(e.Response); field != "" {
+		text += fmt.Sprintf(" (field %q)", clip(field))
+	}
+	return text
 }
 
 // A ChannelError is a channel that the server reports as crashed, which it does with

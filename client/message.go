@@ -90,20 +90,23 @@ func (r Reply) err() error {
 	if r.Status == wire.StatusOK {
 		return nil
 	}
-	return &ReplyError{Status: r.Status, Reason: reason(r.Response), Response: r.Response}
+	reason, _ := told(r.Response)
+	return &ReplyError{Status: r.Status, Reason: reason, Response: r.Response}
 }
 
-// reason is the member "reason" of a payload, when that is a string.
-func reason(p Payload) string {
+// told are the members "reason" and "field" of a payload, when those are strings.
+func told(p Payload) (reason, field string) {
 	if p.Binary {
-		return ""
+		return "", ""
 	}
 	var v struct {
 		Reason any `json:"reason"`
+		Field  any `json:"field"`
 	}
 	_ = json.Unmarshal(p.Data, &v)
-	s, _ := v.Reason.(string)
-	return s
+	reason, _ = v.Reason.(string)
+	field, _ = v.Field.(string)
+	return reason, field
 }
 
 // encode makes a payload of what a program gives. A nil value is the empty object, a nil

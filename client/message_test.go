@@ -36,6 +36,30 @@ func TestDecode(t *testing.T) {
 	}
 }
 
+// The text of an error reply has the field that the server names, and nothing else of
+// the response.
+func TestReplyErrorText(t *testing.T) {
+	const replied = `client: the server replied with status "error"`
+	for response, want := range map[string]string{
+		`{"reason":"full"}`:                                    replied + ": full",
+		`{"reason":"invalid payload","field":"from.x"}`:        replied + `: invalid payload (field "from.x")`,
+		`{"field":"a\u001bb","secret":"sesame"}`:               replied + ` (field "a\x1bb")`,
+		`{"reason":7,"field":["x"]}`:                           replied,
+		`{"reason":"full","field":""}`:                         replied + ": full",
+		`[1]`:                                                  replied,
+		`{"field":"` + strings.Repeat("x", 2*maxQuoted) + `"}`: replied + ` (field "` + strings.Repeat("x", maxQuoted) + `...")`,
+	} {
+		err := Reply{Status: "error", Response: Payload{Data: []byte(response)}}.err()
+		if got := err.Error(); got != want {
+			t.Errorf("%s: %s, want %s", response, got, want)
+		}
+	}
+	binary := Reply{Status: "busy", Response: Payload{Data: []byte(`{"field":"x"}`), Binary: true}}.err()
+	if got, want := binary.Error(), `client: the server replied with status "busy"`; got != want {
+		t.Errorf("bytes: %s, want %s", got, want)
+	}
+}
+
 func TestQuery(t *testing.T) {
 	var loop any
 	m := map[string]any{}
