@@ -50,10 +50,6 @@ func TestRun(t *testing.T) {
 		{[]string{"help", "completion", "zsh"}, cli.OK, "bennu completion zsh", ""},
 		{[]string{"help", "dance"}, cli.Misuse, "", `there is no command "dance"`},
 		{[]string{"help", "demo", "dance"}, cli.Misuse, "", `there is no command "demo dance"`},
-		{[]string{"help", "tokn"}, cli.Misuse, "", "bennu help: there is no command \"tokn\"; is \"token\" meant?\n\nUsage:\n  bennu [command]\n"},
-		{[]string{"help", "token", "sing"}, cli.Misuse, "", `there is no command "token sing"; is "sign" meant?`},
-		{[]string{"tokn"}, cli.Misuse, "", `bennu: there is no command "tokn"; is "token" meant?`},
-		{[]string{"gen", "chanel", "x"}, cli.Misuse, "", "bennu gen: there is no command \"chanel\"; is \"channel\" meant?\n\nUsage:\n  bennu gen [command]\n"},
 		{[]string{""}, cli.Misuse, "", "bennu: there is no command \"\"\n"},
 		{[]string{"dance"}, cli.Misuse, "", `bennu: there is no command "dance"`},
 		{[]string{"redis://u:sesame@here"}, cli.Misuse, "", `no command "redis://[FILTERED]@here"`},
@@ -75,7 +71,7 @@ func TestRun(t *testing.T) {
 		{[]string{"demo", "--port", "1"}, cli.Misuse, "", "bennu demo: unknown flag: --port\n\"bennu help demo\" lists the flags.\n"},
 		{[]string{"demo", "now"}, cli.Misuse, "", `bennu demo: unexpected argument "now"`},
 		{[]string{"demo", "--addr", "nonsense"}, cli.Misuse, "", `"nonsense" is not host:port`},
-		{[]string{"demo", "--addr", "127.0.0.1:99999"}, cli.Failed, "", "cannot serve on 127.0.0.1:99999"},
+		{[]string{"demo", "--addr", "127.0.0.1:99999"}, cli.Misuse, "", "has a port that cannot be"},
 	}
 	for _, tt := range tests {
 		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {
@@ -87,6 +83,71 @@ func TestRun(t *testing.T) {
 				if !strings.Contains(stream.got, stream.want) || (stream.want == "") != (stream.got == "") {
 					t.Errorf("%s: got %q, want %q in it", stream.name, stream.got, stream.want)
 				}
+			}
+		})
+	}
+}
+
+// Each mistake is told in one line that says what to write, and has no usage below it.
+func TestMistakes(t *testing.T) {
+	const url = "ws://127.0.0.1:1/socket"
+	tests := []struct{ args, want string }{
+		// Commands.
+		{"tokn", `bennu: there is no command "tokn"; is "token" meant?`},
+		{"Demo", `bennu: there is no command "Demo"; is "demo" meant?`},
+		{"hlep", `bennu: there is no command "hlep"; is "help" meant?`},
+		{"conect " + url, `bennu: there is no command "conect"; is "connect" meant?`},
+		{"con", `bennu: there is no command "con"; is "conformance" or "connect" meant?`},
+		{"serve", `bennu: there is no command "serve"; is "demo" meant?`},
+		{"generate channel x", `bennu: there is no command "generate"; is "gen" meant?`},
+		{"init x", `bennu: there is no command "init"; is "new" meant?`},
+		{"dance", "bennu: there is no command \"dance\"\n\"bennu help\" lists the commands."},
+		{"help tokn", `bennu help: there is no command "tokn"; is "token" meant?`},
+		{"help token sing", `bennu help: there is no command "token sing"; is "sign" meant?`},
+		{"help dance", "bennu help: there is no command \"dance\"\n\"bennu help\" lists the commands."},
+		{"gen chanel x", `bennu gen: there is no command "chanel"; is "channel" meant?`},
+		{"gen view x", "bennu gen: there is no command \"view\"\n\"bennu help gen\" lists the commands."},
+		{"token verfy", `bennu token: there is no command "verfy"; is "verify" meant?`},
+		{"completion bsh", `bennu completion: there is no command "bsh"; is "bash" or "zsh" meant?`},
+		// Flags.
+		{"connect " + url + " --topci x", `bennu connect: unknown flag: --topci; is --topic meant?`},
+		{"connect " + url + " --topics x", `bennu connect: unknown flag: --topics; is --topic meant?`},
+		{"connect " + url + " --Topic=x", `bennu connect: unknown flag: --Topic; is --topic meant?`},
+		{"connect " + url + " -topic x", `bennu connect: unknown shorthand flag: 't' in -topic; is --topic meant?`},
+		{"connect " + url + " --tokenfile x", `bennu connect: unknown flag: --tokenfile; is --token-file meant?`},
+		{"connect " + url + " --token_file x", `bennu connect: unknown flag: --token_file; is --token-file meant?`},
+		{"connect " + url + " ---topic x", `bennu connect: bad flag syntax: ---topic; is --topic meant?`},
+		{"connect " + url + " —json", "bennu connect: unexpected argument \"—json\"; a flag begins with two plain dashes: --json\n\"bennu help connect\" lists the flags."},
+		{"connect " + url + " --topic --json", "bennu connect: flag needs an argument: --topic topic; --json stands in its place\n\"bennu help connect\" lists the flags."},
+		{"connect " + url + " --topic", "bennu connect: flag needs an argument: --topic topic\n\"bennu help connect\" lists the flags."},
+		{"demo --adr :1", `bennu demo: unknown flag: --adr; is --addr meant?`},
+		{"demo --json", "bennu demo: unknown flag: --json\n\"bennu help demo\" lists the flags."},
+		{"--pubsub memory", `bennu: unknown flag: --pubsub; "bennu demo" has it`},
+		{"new --topic x y", `bennu new: unknown flag: --topic; "bennu bench" and "bennu connect" and "bennu gen channel" have it`},
+		{"bench " + url + " --phase echo", `bennu bench: unknown flag: --phase; is --phases meant?`},
+		{"bench server --address :1", `bennu bench server: unknown flag: --address; is --addr meant?`},
+		{"conformance --verbos", `bennu conformance: unknown flag: --verbos; is --verbose meant?`},
+		{"new --modul x chat", `bennu new: unknown flag: --modul; is --module meant?`},
+		{"gen channel --topik x y", `bennu gen channel: unknown flag: --topik; is --topic meant?`},
+		{"token sign --slat x 1", `bennu token sign: unknown flag: --slat; is --salt meant?`},
+		{"token sign --salt x -5", `bennu token sign: unknown shorthand flag: '5' in -5; what begins with a dash and is no flag stands behind --, as in: -- -5`},
+		{"version --hepl", `bennu version: unknown flag: --hepl; is --help meant?`},
+		// Values.
+		{"demo --addr 4000", "bennu demo: --addr \"4000\" is not host:port; 127.0.0.1:4000 would be\n\"bennu help demo\" lists the flags."},
+		{"demo --addr localhost", "bennu demo: --addr \"localhost\" is not host:port; localhost:4000 would be\n\"bennu help demo\" lists the flags."},
+		{"bench server --addr http://localhost:4050", "bennu bench server: --addr \"http://localhost:4050\" is not host:port; localhost:4050 would be\n\"bennu help bench server\" lists the flags."},
+		{"demo --connections many", "bennu demo: --connections \"many\" is no whole number; write --connections 10, for example\n\"bennu help demo\" lists the flags."},
+		{"demo --open=yes", "bennu demo: --open \"yes\" is neither true nor false; --open alone turns it on\n\"bennu help demo\" lists the flags."},
+		{"connect " + url + " --for 10", "bennu connect: --for \"10\" has no unit; write 10s for seconds, or ms, m or h\n\"bennu help connect\" lists the flags."},
+		{"connect " + url + " --timeout soon", "bennu connect: --timeout \"soon\" is no duration; write --timeout 30s, for example, or 500ms, 5m, 1h30m\n\"bennu help connect\" lists the flags."},
+		{"connect " + url + " --count 99999999999999999999", "bennu connect: --count \"99999999999999999999\" is too large or too small a number\n\"bennu help connect\" lists the flags."},
+		{"bench " + url + " --connect-rate fast", "bennu bench: --connect-rate \"fast\" is no number; write --connect-rate 10, for example\n\"bennu help bench\" lists the flags."},
+	}
+	for _, tt := range tests {
+		t.Run(tt.args, func(t *testing.T) {
+			out, err, code := try(strings.Fields(tt.args)...)
+			if code != cli.Misuse || out != "" || err != tt.want+"\n" {
+				t.Errorf("exit code %d, stdout %q, stderr\n%swant\n%s", code, out, err, tt.want)
 			}
 		})
 	}

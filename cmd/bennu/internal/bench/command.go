@@ -23,9 +23,10 @@ import (
 func Command() *cobra.Command {
 	var o options
 	c := &cobra.Command{
-		Use:   "bench URL",
-		Short: "Load a server with clients and measure it",
-		Long:  about,
+		Use:        "bench URL",
+		Short:      "Load a server with clients and measure it",
+		SuggestFor: []string{"benchmark", "load"},
+		Long:       about,
 		Example: `  bennu bench server                                            # in one terminal; it prints its process
   bennu bench ws://127.0.0.1:4050/socket --pid 1234             # in another: the whole tour
   bennu bench ws://127.0.0.1:4050/socket --connections 19000 --json

@@ -22,6 +22,10 @@ func TestUsage(t *testing.T) {
 		"ws://192.0.2.1/s":                   "add --i-own-the-target",
 		url + " --app chat":                  `--app "chat" is not known; use bench or demo`,
 		url + " --phases echo,dance":         `--phases has "dance"; the phases are connect, echo, load, broadcast, ahead, slow, reconnect`,
+		url + " --phases=":                   "--phases is empty; the phases are connect, echo,",
+		url + " --heartbeat -1s":             "--heartbeat is -1s; use 10ms to 240h",
+		url + " --echo-time 0s":              "--echo-time is 0s; use 1ms to 24h",
+		"server --addr 4050":                 `--addr "4050" is not host:port; 127.0.0.1:4050 would be`,
 		url + " --connections 0":             "--connections is 0; use 1 to 1048576",
 		url + " --echo-rate NaN":             "--echo-rate is NaN",
 		url + " --topic room":                "--topic needs {c}",
@@ -80,7 +84,7 @@ func TestServerCommand(t *testing.T) {
 
 	var out, errOut strings.Builder
 	root := cli.Root(strings.NewReader(""), &out, &errOut, Command())
-	if got := cli.Run(context.Background(), root, []string{"bench", "server", "--addr", "127.0.0.1:99999"}); got != cli.Failed || !strings.Contains(errOut.String(), "cannot serve on 127.0.0.1:99999") {
+	if got := cli.Run(context.Background(), root, []string{"bench", "server", "--addr", "192.0.2.1:4050"}); got != cli.Failed || !strings.Contains(errOut.String(), "cannot serve on 192.0.2.1:4050") {
 		t.Errorf("exit code %d, stderr %q", got, errOut.String())
 	}
 }

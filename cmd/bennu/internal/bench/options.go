@@ -195,12 +195,24 @@ func (o *options) check() error {
 		{"broadcasts", float64(o.broadcasts), 1, 1 << 30}, {"ahead", float64(o.ahead), 1, 1 << 16}, {"ahead-broadcasts", float64(o.aheadCasts), 1, 1 << 30},
 		{"slow-subscribers", float64(o.slowSubs), 1, 1 << 20}, {"slow-readers", float64(o.slow), 0, 1 << 20}, {"slow-broadcasts", float64(o.slowCasts), 1, 1 << 30},
 		{"slow-ahead", float64(o.slowAhead), 1, 1 << 16}, {"subscribers", float64(o.subscribers), 1, 1 << 20}, {"pid", float64(o.pid), 0, 1 << 22},
-		{"heartbeat", o.heartbeat.Seconds(), 0.01, 1e6}, {"timeout", o.timeout.Seconds(), 0.01, 1e6}, {"settle", o.settle.Seconds(), 0, 1e4},
-		{"echo-time", o.echoTime.Seconds(), 0.001, 1e5}, {"load-time", o.loadTime.Seconds(), 0.001, 1e5},
 	} {
 		if !(n.value >= n.least && n.value <= n.most) {
 			return fmt.Errorf("--%s is %.9g; use %.9g to %.9g", n.name, n.value, n.least, n.most)
 		}
+	}
+	for _, d := range []struct {
+		name               string
+		value, least, most time.Duration
+	}{
+		{"heartbeat", o.heartbeat, 10 * time.Millisecond, 240 * time.Hour}, {"timeout", o.timeout, 10 * time.Millisecond, 240 * time.Hour},
+		{"settle", o.settle, 0, time.Hour}, {"echo-time", o.echoTime, time.Millisecond, 24 * time.Hour}, {"load-time", o.loadTime, time.Millisecond, 24 * time.Hour},
+	} {
+		if d.value < d.least || d.value > d.most {
+			return fmt.Errorf("--%s is %v; use %v to %gh", d.name, d.value, d.least, d.most.Hours())
+		}
+	}
+	if len(o.phases) == 0 {
+		return fmt.Errorf("--phases is empty; the phases are %s", strings.Join(phaseNames, ", "))
 	}
 	for i, name := range o.phases {
 		o.phases[i] = strings.TrimSpace(name)

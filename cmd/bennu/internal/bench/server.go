@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
 	"github.com/bennu-go/bennu/internal/redact"
 )
 
@@ -102,12 +103,15 @@ the garbage collector has taken.`,
 }
 
 func (o *serverOptions) serve(ctx context.Context, stdout, stderr io.Writer) error {
+	if err := cli.CheckAddr(o.addr); err != nil {
+		return err
+	}
 	// Clients that say nothing are noticed without the kernel's keep-alive, which takes four
 	// system calls for each connection.
 	listen := net.ListenConfig{KeepAlive: -1}
 	ln, err := listen.Listen(ctx, "tcp", o.addr)
 	if err != nil {
-		return fmt.Errorf("cannot serve on %s: %w; --addr chooses another address", o.addr, err)
+		return cli.ListenError(o.addr, err)
 	}
 	endpoint := o.endpoint(slog.New(redact.NewHandler(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))))
 	where := struct {

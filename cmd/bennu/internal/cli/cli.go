@@ -28,11 +28,24 @@ type Exit int
 func (e Exit) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
 // misuse is a command line that cannot be understood.
-type misuse struct{ error }
+type misuse struct {
+	error
+	advice
+}
+
+// advice is what is shown below the error of a command line.
+type advice int
+
+const (
+	seeFlags    advice = iota // where the flags are explained
+	seeCommands               // where the commands are listed
+	showUsage                 // the commands themselves
+	none                      // nothing: the error says what to write
+)
 
 // Usagef is the error of a command line that cannot be understood. It ends the command
 // with [Misuse], and tells where the flags are explained.
-func Usagef(format string, args ...any) error { return misuse{fmt.Errorf(format, args...)} }
+func Usagef(format string, args ...any) error { return misuse{fmt.Errorf(format, args...), seeFlags} }
 
 // Root makes the command "bennu" of commands, and adds "help" and "completion". It is
 // good for one [Run].
@@ -49,7 +62,7 @@ func Root(in io.Reader, out, errOut io.Writer, commands ...*cobra.Command) *cobr
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(errOut)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return mistake(err) })
+	root.SetFlagErrorFunc(flagMistake)
 	// What only holds other commands is not shown as one that can be called.
 	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", `{{if and .Runnable (not (index .Annotations "`+holder+`"))}}`, 1))
 	root.AddCommand(commands...)
@@ -69,28 +82,31 @@ const holder = "holder"
 func strict(c *cobra.Command) {
 	check := c.Args
 	if check == nil || c.HasSubCommands() && !c.Runnable() {
-		check = none
+		check = noArguments
 	}
 	if c.Args == nil && !c.HasSubCommands() && c.ValidArgsFunction == nil {
 		c.ValidArgsFunction = cobra.NoFileCompletions
 	}
 	c.Args = func(c *cobra.Command, args []string) error {
-		if err := check(c, args); err != nil {
-			return mistake(err)
+		if err := swallowed(c); err != nil {
+			return err
 		}
-		return nil
+		err := check(c, args)
+		if m := (misuse{}); err == nil || errors.As(err, &m) {
+			return err
+		}
+		return Usagef("%s", redact.Text(err.Error())) // an argument may be a mistyped password
 	}
 	if c.HasSubCommands() && !c.Runnable() {
-		c.RunE = func(*cobra.Command, []string) error { return Usagef("a command is missing") }
+		c.RunE = func(*cobra.Command, []string) error {
+			return misuse{errors.New("a command is missing"), showUsage}
+		}
 		c.Annotations = map[string]string{holder: "yes"}
 	}
 	for _, sub := range c.Commands() {
 		strict(sub)
 	}
 }
-
-// mistake hides what may be a password that was mistyped into a flag or command.
-func mistake(err error) error { return Usagef("%s", redact.Text(err.Error())) }
 
 func helpCommand() *cobra.Command {
 	return &cobra.Command{
@@ -105,7 +121,7 @@ func helpCommand() *cobra.Command {
 				if len(rest) == 0 {
 					rest = args
 				}
-				return mistake(unknown(c, strings.Join(args, " "), rest[0]))
+				return unknownCommand(c, strings.Join(args, " "), rest[0])
 			}
 			c.InitDefaultHelpFlag()
 			c.InitDefaultVersionFlag()
@@ -125,29 +141,16 @@ func helpCommand() *cobra.Command {
 	}
 }
 
-// none lets a command have no arguments; one that only holds others names a
+// noArguments lets a command have no arguments; one that only holds others names a
 // command that it does not have.
-func none(c *cobra.Command, args []string) error {
+func noArguments(c *cobra.Command, args []string) error {
 	switch {
 	case len(args) == 0:
 		return nil
 	case c.HasSubCommands():
-		return unknown(c, args[0], args[0])
+		return unknownCommand(c, args[0], args[0])
 	}
 	return unexpected(args[0])
-}
-
-// unexpected is the error of an argument too many. It may be a URL that lost its flag,
-// and have a password.
-func unexpected(arg string) error { return fmt.Errorf("unexpected argument %q", arg) }
-
-// unknown is the error of a command that does not exist below c.
-func unknown(c *cobra.Command, whole, word string) error {
-	c.SuggestionsMinimumDistance = 2
-	if near := c.SuggestionsFor(word); len(near) == 1 {
-		return fmt.Errorf("there is no command %q; is %q meant?", whole, near[0])
-	}
-	return fmt.Errorf("there is no command %q", whole)
 }
 
 // One lets a command have exactly one argument. What says which, as in "a NAME, such as chat".
@@ -186,13 +189,17 @@ func Run(ctx context.Context, root *cobra.Command, args []string) int {
 	if !errors.As(err, &m) {
 		return Failed
 	}
-	switch {
-	case c.Name() == "help":
-		fmt.Fprintf(errOut, "\n%s", root.UsageString())
-	case c.Annotations[holder] != "":
+	help := root.Name() + " help"
+	if c.Name() != "help" {
+		help += strings.TrimPrefix(c.CommandPath(), root.Name())
+	}
+	switch m.advice {
+	case seeFlags: // all of them would hide what is said
+		fmt.Fprintf(errOut, "\"%s\" lists the flags.\n", help)
+	case seeCommands:
+		fmt.Fprintf(errOut, "\"%s\" lists the commands.\n", help)
+	case showUsage:
 		fmt.Fprintf(errOut, "\n%s", c.UsageString())
-	default: // all the flags would hide what is said
-		fmt.Fprintf(errOut, "\"%s help%s\" lists the flags.\n", root.Name(), strings.TrimPrefix(c.CommandPath(), root.Name()))
 	}
 	return Misuse
 }

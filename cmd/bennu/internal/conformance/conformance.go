@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -23,8 +24,9 @@ import (
 func Command() *cobra.Command {
 	var f flags
 	c := &cobra.Command{
-		Use:   "conformance URL",
-		Short: "Drive a server with the wire cases",
+		Use:        "conformance URL",
+		Short:      "Drive a server with the wire cases",
+		SuggestFor: []string{"test"},
 		Long: `Drive the server at URL with the wire cases of the Phoenix Channels protocol, one after
 the other, and show what it does otherwise. The real server passes all of them. The exit
 code is 1 when a case fails.
@@ -117,6 +119,9 @@ func parseURL(text string) (target string, err error) {
 	port := u.Port()
 	if port == "" {
 		port = "80"
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+		return "", cli.Usagef("the URL has the port %s, which cannot be; a port is a number from 1 to 65535", port)
 	}
 	return net.JoinHostPort(u.Hostname(), port), nil
 }

@@ -24,8 +24,9 @@ var noLimit = context.Background()
 func Command() *cobra.Command {
 	var f flags
 	c := &cobra.Command{
-		Use:   "connect URL",
-		Short: "Talk to a server of Phoenix Channels from the terminal",
+		Use:        "connect URL",
+		Short:      "Talk to a server of Phoenix Channels from the terminal",
+		SuggestFor: []string{"client", "dial"},
 		Long: `Connect to a server of Phoenix Channels: join topics, push events, watch what comes.
 
 On a terminal it reads commands, which "help" lists, with history and completion.
@@ -117,7 +118,7 @@ func (f *flags) run(cmd *cobra.Command, address string) error {
 		return &misuse{err}
 	}
 	if f.count < 0 || f.length < 0 {
-		return &misuse{errors.New("--count must not be below 0, nor --for")}
+		return &misuse{errors.New("--count must not be below 0, nor --for: leave them out, and there is no end")}
 	}
 	p := &printer{all: f.all, limit: maxShown, mask: t.secrets.mask, out: cmd.OutOrStdout(), say: cmd.OutOrStdout(), bad: cmd.ErrOrStderr()}
 	if f.full {
@@ -166,7 +167,13 @@ func (f *flags) lines() (joins, pushes []line, err error) {
 		}
 		joins = append(joins, line{verb: "join", topic: topic, payload: payload})
 	}
+	if f.join != "" && len(f.topics) == 0 {
+		return nil, nil, errors.New("--join needs a --topic")
+	}
 	for _, text := range f.pushes {
+		if strings.TrimSpace(text) == "" {
+			return nil, nil, errors.New(`--push is empty; it is an event and its payload, as in --push 'shout {"body":"hi"}'`)
+		}
 		p := parser{text: text, joined: func(topic string) bool {
 			for _, t := range f.topics {
 				if t == topic {

@@ -2,13 +2,18 @@ package connect
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
+	"net"
 	"net/http"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/bennu-go/bennu/client"
@@ -67,7 +72,11 @@ func newTarget(f *flags, address string, getenv func(string) string) (*target, e
 		if redact.Sensitive(name) {
 			return nil, fmt.Errorf("others on this machine can see arguments: write the value of %s into a file, and use --header-file %s=FILE", name, name)
 		}
-		t.header.Add(name, strings.TrimSpace(value))
+		value = strings.TrimSpace(value)
+		if err := checkHeader("header", name, value); err != nil {
+			return nil, err
+		}
+		t.header.Add(name, value)
 	}
 	headerFiles, err := files("header-file", f.headerFiles)
 	if err != nil {
@@ -78,9 +87,15 @@ func newTarget(f *flags, address string, getenv func(string) string) (*target, e
 		if err != nil {
 			return nil, fmt.Errorf("--header-file: %w", err)
 		}
+		if err := checkHeader("header-file", name, value); err != nil {
+			return nil, err
+		}
 		t.header.Set(name, value)
 	}
 	if f.origin != "" {
+		if err := checkOrigin(f.origin); err != nil {
+			return nil, err
+		}
 		t.header.Set("Origin", f.origin)
 	}
 	switch f.transport {
@@ -88,14 +103,14 @@ func newTarget(f *flags, address string, getenv func(string) string) (*target, e
 	case "longpoll":
 		t.transport = client.LongPoll
 	default:
-		return nil, fmt.Errorf("--transport is websocket or longpoll")
+		return nil, fmt.Errorf("--transport is websocket or longpoll, not %q", redact.Text(f.transport))
 	}
 	switch f.vsn {
 	case "2", "2.0.0":
 	case "1", "1.0.0":
 		t.version = client.V1
 	default:
-		return nil, fmt.Errorf("--vsn is 1 or 2")
+		return nil, fmt.Errorf("--vsn is 1 or 2, not %q", redact.Text(f.vsn))
 	}
 	if t.timeout <= 0 {
 		return nil, fmt.Errorf("--timeout must be above 0")
@@ -110,18 +125,9 @@ func newTarget(f *flags, address string, getenv func(string) string) (*target, e
 // parseURL takes a URL with or without the last part that a transport adds, and with
 // parameters in its query.
 func (t *target) parseURL(address string) error {
-	u, err := url.Parse(strings.TrimSpace(address))
-	if err != nil || u.Host == "" {
-		return fmt.Errorf("the URL has the form ws://localhost:4000/socket")
-	}
-	switch u.Scheme {
-	case "http":
-		u.Scheme = "ws"
-	case "https":
-		u.Scheme = "wss"
-	case "ws", "wss":
-	default:
-		return fmt.Errorf("the URL begins with ws, wss, http or https")
+	u, err := readURL(strings.TrimSpace(address))
+	if err != nil {
+		return err
 	}
 	if u.User != nil {
 		return fmt.Errorf("others on this machine can see arguments: write the user and password of the URL into a header of a file, and use --header-file Authorization=FILE")
@@ -139,6 +145,76 @@ func (t *target) parseURL(address string) error {
 	u.Path = strings.TrimSuffix(strings.TrimSuffix(u.Path, "/websocket"), "/longpoll")
 	u.RawPath = ""
 	t.url = u.String()
+	return nil
+}
+
+// readURL takes http and https for ws and wss. What it says of a mistake has no part of the
+// URL that may be secret.
+func readURL(address string) (*url.URL, error) {
+	const form = "the URL has the form ws://localhost:4000/socket"
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" {
+		known := err == nil && slices.Contains([]string{"ws", "wss", "http", "https"}, u.Scheme)
+		if bare := "ws://" + address; !known && strings.IndexFunc(address, unusual) < 0 && !strings.Contains(address, "//") {
+			if u, err := url.Parse(bare); err == nil && u.Hostname() != "" {
+				return nil, fmt.Errorf("%s, and this one has no ws:// in front: %s", form, bare)
+			}
+		}
+		return nil, errors.New(form)
+	}
+	switch u.Scheme {
+	case "http":
+		u.Scheme = "ws"
+	case "https":
+		u.Scheme = "wss"
+	case "ws", "wss":
+	default:
+		return nil, fmt.Errorf("the URL begins with ws, wss, http or https, not with %s", redact.Text(u.Scheme))
+	}
+	if err := checkPort(u.Port()); err != nil {
+		return nil, fmt.Errorf("the URL has %w", err)
+	}
+	return u, nil
+}
+
+// unusual are characters beside those of host, port and path.
+func unusual(c rune) bool {
+	return !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.ContainsRune(".:/-_[]", c))
+}
+
+func checkPort(port string) error {
+	if n, err := strconv.Atoi(port); port != "" && (err != nil || n < 1 || n > 65535) {
+		return fmt.Errorf("the port %s, which cannot be; a port is a number from 1 to 65535", port)
+	}
+	return nil
+}
+
+// checkOrigin wants what a browser sends: scheme and host, and no path.
+func checkOrigin(origin string) error {
+	if origin == "null" {
+		return nil
+	}
+	u, err := url.Parse(origin)
+	switch {
+	case err != nil, u.Host == "", u.User != nil, u.Scheme != "http" && u.Scheme != "https":
+	case u.Path != "", u.RawQuery != "", u.Fragment != "":
+		return fmt.Errorf("--origin has no path: %s://%s", u.Scheme, u.Host)
+	default:
+		return checkPort(u.Port())
+	}
+	return errors.New("--origin is the scheme and the host of a page, such as https://example.com")
+}
+
+// checkHeader finds what HTTP does not allow in a header.
+func checkHeader(flag, name, value string) error {
+	if name == "" || strings.IndexFunc(name, func(c rune) bool {
+		return c != '.' && c != '~' && (c == ':' || c == '/' || c == '[' || c == ']' || unusual(c))
+	}) >= 0 {
+		return fmt.Errorf("--%s has the name %q; the name of a header has letters, digits and dashes", flag, redact.Text(name))
+	}
+	if strings.IndexFunc(value, func(c rune) bool { return c != '\t' && (c < ' ' || c == 0x7f) }) >= 0 {
+		return fmt.Errorf("--%s %s has a value with a line break or another control character, which no header can have", flag, redact.Text(name))
+	}
 	return nil
 }
 
@@ -231,16 +307,35 @@ func (t *target) explain(err error) string {
 		if errors.As(err, &connect) {
 			err = connect.Err
 		}
-		return t.secrets.text(err)
+		return t.secrets.text(err) + remedy(err)
 	}
 	text := fmt.Sprintf("the server answers %d %s", refused.Status, http.StatusText(refused.Status))
-	switch refused.Status {
-	case http.StatusNotFound:
+	switch status := refused.Status; {
+	case status == http.StatusBadRequest && strings.HasPrefix(t.url, "ws://"):
+		return text + "; if it speaks TLS, the URL begins with wss://"
+	case status == http.StatusNotFound, status == http.StatusMethodNotAllowed, status < http.StatusBadRequest:
 		return text + "; there may be no socket at this path, as a rule it is /socket"
-	case http.StatusUnauthorized, http.StatusForbidden:
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
 		return text + "; it refuses the token, the parameters or the origin (--token-file, --param-file, --origin)"
 	}
 	return text
+}
+
+// remedy is what to do about a connection that the network did not make, if that is known.
+func remedy(err error) string {
+	var (
+		plain   tls.RecordHeaderError
+		unknown *net.DNSError
+	)
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "; is the server running there?"
+	case errors.As(err, &unknown) && unknown.IsNotFound:
+		return "; is the name of the host right?"
+	case errors.As(err, &plain), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
+		return "; the server speaks no TLS there, so the URL begins with ws://"
+	}
+	return ""
 }
 
 // closeCodes says what the codes mean that servers close connections with.

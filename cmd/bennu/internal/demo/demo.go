@@ -12,8 +12,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strconv"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -35,9 +33,10 @@ var pageFiles embed.FS
 func Command() *cobra.Command {
 	var f flags
 	c := &cobra.Command{
-		Use:   "demo",
-		Short: "Serve a page on which to try channels",
-		Long:  "Serve a page on which to try channels, until a signal comes. It needs nothing from elsewhere.\n" + aboutNodes,
+		Use:        "demo",
+		Short:      "Serve a page on which to try channels",
+		SuggestFor: []string{"run", "serve", "server", "start"},
+		Long:       "Serve a page on which to try channels, until a signal comes. It needs nothing from elsewhere.\n" + aboutNodes,
 		Example: `  bennu demo
   bennu demo --addr 127.0.0.1:0 --open
   bennu demo --pubsub nats+embed://:6222
@@ -69,17 +68,16 @@ func (f *flags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err == nil && f.connections < bennu.Unlimited {
 		err = fmt.Errorf("--connections %d cannot be; use a number, or -1 for no limit of the demo's own", f.connections)
 	}
-	if _, _, addrErr := net.SplitHostPort(f.addr); err == nil && addrErr != nil {
-		err = fmt.Errorf("--addr %q is not host:port; 127.0.0.1:4000 would be", f.addr)
-	}
 	if err != nil {
 		return cli.Usagef("%w", err)
+	}
+	if err := cli.CheckAddr(f.addr); err != nil {
+		return err
 	}
 
 	ln, err := net.Listen("tcp", f.addr)
 	if err != nil {
-		explainListen(stderr, f.addr, err)
-		return cli.Exit(cli.Failed)
+		return cli.ListenError(f.addr, err)
 	}
 	name := f.node
 	if name == "" {
@@ -95,7 +93,7 @@ func (f *flags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	}
 	url := pageURL(ln.Addr())
 	fmt.Fprintf(stdout, "\n  bennu demo is at  %s\n\n", url)
-	c.introduce(stdout, name, nextAddr(ln.Addr().String()), d.adapter)
+	c.introduce(stdout, name, cli.NextAddr(ln.Addr().String()), d.adapter)
 	fmt.Fprint(stdout, welcome)
 	if f.open {
 		if err := openBrowser(url); err != nil {
@@ -234,32 +232,4 @@ func pageURL(addr net.Addr) string {
 		host = "localhost"
 	}
 	return "http://" + net.JoinHostPort(host, port)
-}
-
-// explainListen says why the demo cannot start and what to do about it.
-func explainListen(w io.Writer, addr string, err error) {
-	_, port, splitErr := net.SplitHostPort(addr)
-	switch {
-	case splitErr == nil && portTaken(err):
-		fmt.Fprintf(w, "bennu demo: port %s is taken: another program serves on %s already.\n"+
-			"Stop that program, or use another port:  --addr %s\n", port, addr, nextAddr(addr))
-	default:
-		fmt.Fprintf(w, "bennu demo: cannot serve on %s: %v\n", addr, err)
-	}
-}
-
-// nextAddr is an address beside another one.
-func nextAddr(addr string) string {
-	host, port, err := net.SplitHostPort(addr)
-	if n, convErr := strconv.Atoi(port); err == nil && convErr == nil && n < 65535 {
-		return net.JoinHostPort(host, strconv.Itoa(n+1))
-	}
-	return net.JoinHostPort(host, "0")
-}
-
-func portTaken(err error) bool {
-	// Windows has a number of its own for it, which the syscall package of
-	// other systems does not name.
-	const wsaAddrInUse = syscall.Errno(10048)
-	return errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, wsaAddrInUse)
 }

@@ -15,8 +15,9 @@ import (
 // GenCommand is "bennu gen".
 func GenCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use:   "gen",
-		Short: "Add a channel, a socket or a presence to a program",
+		Use:        "gen",
+		Short:      "Add a channel, a socket or a presence to a program",
+		SuggestFor: []string{"add", "generate"},
 		Long: `Add a channel, a socket or a presence to the program in this directory: a file and its
 test, which passes. What there is stays as it is: the lines that connect the new file with
 the rest are printed, for you to put where they belong.

@@ -26,8 +26,9 @@ type newFlags struct {
 func NewCommand() *cobra.Command {
 	var f newFlags
 	c := &cobra.Command{
-		Use:   "new NAME",
-		Short: "Make a new program with a channel",
+		Use:        "new NAME",
+		Short:      "Make a new program with a channel",
+		SuggestFor: []string{"create", "init"},
 		Long: `Make a program in the new directory NAME: an endpoint, a channel, a page that talks
 through it, and tests, which pass.
 

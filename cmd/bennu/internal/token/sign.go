@@ -103,6 +103,9 @@ func (f *signFlags) run(cmd *cobra.Command, args []string) error {
 
 // fromJSON reads one JSON value with numbers as Erlang has them.
 func fromJSON(text string, atomKeys bool) (any, error) {
+	if strings.TrimSpace(text) == "" {
+		return nil, cli.Usagef(`there is no data; it is JSON, such as 42 or '{"id": 42}', in an argument or on standard input`)
+	}
 	dec := json.NewDecoder(strings.NewReader(text))
 	dec.UseNumber()
 	var v any

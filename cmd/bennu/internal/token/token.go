@@ -51,6 +51,9 @@ A token is read from FILE, or from standard input when that is - or missing.`
 // mostSecret bounds what is read of a file with a secret, in bytes.
 const mostSecret = 4 << 10
 
+// mostIterations take some seconds.
+const mostIterations = 10_000_000
+
 // keyFlags say how keys are made.
 type keyFlags struct {
 	salt       string
@@ -81,6 +84,10 @@ func (f *keyFlags) keys(now func() time.Time) (*phx.Keys, error) {
 		return nil, cli.Usagef("--key-digest is sha256, sha384 or sha512, not %q", f.digest)
 	case f.iterations < 1:
 		return nil, cli.Usagef("--key-iterations is 1 or more, not %d", f.iterations)
+	case f.iterations > mostIterations:
+		return nil, cli.Usagef("--key-iterations is at most %d, not %d", mostIterations, f.iterations)
+	case f.length < 1: // zero would be the library's default
+		return nil, cli.Usagef("--key-length is 16 to 1024, not %d", f.length)
 	case f.salt == "":
 		return nil, cli.Usagef(`--salt is missing: the text that is the second argument of Phoenix.Token.sign, such as "user auth"`)
 	}
@@ -222,6 +229,9 @@ func parseAge(text string) (time.Duration, error) {
 	d, err := time.ParseDuration(text)
 	if err != nil {
 		return 0, cli.Usagef("--max-age is a time such as 90s, 24h or infinity, not %q", redact.Text(text))
+	}
+	if d <= 0 {
+		return 0, cli.Usagef("--max-age is above 0, such as 90s, not %s", text)
 	}
 	return d, nil
 }
