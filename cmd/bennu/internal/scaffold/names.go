@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
 	"github.com/bennu-go/bennu/internal/redact"
@@ -31,11 +32,14 @@ type names struct {
 
 var namePattern = regexp.MustCompile(`^[a-z][a-z0-9]*(_[a-z0-9]+)*$`)
 
+// longestName is in bytes.
+const longestName = 64
+
 // parseName reads a name, in either of chat_room and ChatRoom.
 func parseName(text string) (names, error) {
 	name := snake(text)
-	if !namePattern.MatchString(name) || len(name) > 64 {
-		return names{}, cli.Usagef("%q cannot be a name; use letters, digits and _, as in chat_room", redact.Text(text))
+	if !namePattern.MatchString(name) || len(name) > longestName {
+		return names{}, cli.Usagef("%q cannot be a name; %s", redact.Text(text), nameMistake(text))
 	}
 	n := names{Name: name}
 	for word := range strings.SplitSeq(name, "_") {
@@ -43,16 +47,49 @@ func parseName(text string) (names, error) {
 	}
 	n.Lower = strings.ToLower(n.Upper[:1]) + n.Upper[1:]
 	if token.IsKeyword(n.Lower) {
-		return names{}, cli.Usagef("%s is a word of Go; take another name", n.Lower)
+		return names{}, cli.Usagef("%s is a word of Go; take another name, such as %[1]s_room", n.Lower)
 	}
 	return n, nil
 }
 
-// snake writes ChatRoom as chat_room, and leaves chat_room as it is.
+// nameMistake says what is wrong with a name, and what to write.
+func nameMistake(text string) string {
+	instead := strings.Trim(regexp.MustCompile(`[-. _]+`).ReplaceAllString(snake(text), "_"), "_")
+	odd := strings.IndexFunc(text, func(c rune) bool { return c != '_' && !isLetter(c) && !isDigit(c) })
+	switch {
+	case text == "":
+		return "it is empty; use letters, digits and _, as in chat_room"
+	case strings.ContainsAny(text, `/\`):
+		return "use letters, digits and _, as in chat_room; --dir names another directory"
+	case len(text) > longestName:
+		return fmt.Sprintf("it has %d bytes, and at most %d are good for it", len(text), longestName)
+	case odd >= 0 && namePattern.MatchString(instead) && strings.ContainsAny(text, "-. "):
+		return "use letters, digits and _: " + instead
+	case odd >= 0:
+		c, _ := utf8.DecodeRuneInString(text[odd:])
+		return fmt.Sprintf("use the letters a to z, digits and _, as in chat_room: %q is none of these", c)
+	case isDigit(rune(text[0])):
+		return "it begins with a digit, and a name begins with a letter, as in chat_room"
+	case instead == "":
+		return "it has no letter; use letters, digits and _, as in chat_room"
+	case isDigit(rune(instead[0])):
+		return "its first letter stands behind a digit, and a name begins with a letter, as in chat_room"
+	}
+	return "_ stands between words, once: " + instead
+}
+
+func isLetter(c rune) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
+
+func isDigit(c rune) bool { return '0' <= c && c <= '9' }
+
+// snake writes ChatRoom as chat_room and HTTPRoom as http_room, and leaves chat_room as it is.
 func snake(text string) string {
 	var b strings.Builder
-	for i, c := range text {
-		if unicode.IsUpper(c) && i > 0 && !strings.HasSuffix(b.String(), "_") {
+	runes := []rune(text)
+	for i, c := range runes {
+		begins := i > 0 && runes[i-1] != '_' && unicode.IsUpper(c) &&
+			(!unicode.IsUpper(runes[i-1]) || i+1 < len(runes) && unicode.IsLower(runes[i+1]))
+		if begins {
 			b.WriteByte('_')
 		}
 		b.WriteRune(unicode.ToLower(c))

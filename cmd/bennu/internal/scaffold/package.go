@@ -17,6 +17,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
 )
 
 // A module is what a go.mod says.
@@ -139,7 +141,7 @@ func (p *pkg) clash(files []file) error {
 		for _, name := range declared(f) {
 			switch {
 			case types.Universe.Lookup(name) != nil, name == "init", name == "main" && p.name == "main":
-				return fmt.Errorf("%s is a word of Go; take another name", name)
+				return cli.Usagef("%s is a word of Go; take another name, such as %[1]s_room", name)
 			case declares[name] != "":
 				return fmt.Errorf("%s is declared in %s already; take another name", name, declares[name])
 			case imports[name] != "":

@@ -49,6 +49,17 @@ go.mod has a replace line that leads to the tree; --replace names another one.`,
 	return c
 }
 
+// binaryMistake says what is wrong with the name of a program.
+func binaryMistake(name string) string {
+	switch {
+	case isDigit(rune(name[0])):
+		return "it begins with a digit, and a name begins with a letter, as in chat"
+	case len(name) > longestName:
+		return fmt.Sprintf("it has %d bytes, and at most %d are good for it", len(name), longestName)
+	}
+	return "it begins with a letter, and has letters a to z, digits, - and _, as in chat"
+}
+
 // project is what the templates of a program know.
 type project struct {
 	names
@@ -72,9 +83,12 @@ var reserved = strings.Fields(`archive bufio builtin bytes cmd cmp compress cont
 	syscall testing text time unicode unique unsafe vendor weak`)
 
 func (f *newFlags) run(w io.Writer, dir string) error {
+	if dir == "" {
+		return cli.Usagef("the NAME is empty; it is the directory of the program, such as chat")
+	}
 	p := project{Binary: filepath.Base(dir), Module: f.module}
 	if !binaryPattern.MatchString(p.Binary) {
-		return cli.Usagef("%q cannot be a name; use letters, digits, - and _, as in chat", redact.Text(p.Binary))
+		return cli.Usagef("%q cannot be a name; %s", redact.Text(p.Binary), binaryMistake(p.Binary))
 	}
 	if p.Module == "" {
 		p.Module = p.Binary

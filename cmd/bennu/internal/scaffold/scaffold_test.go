@@ -141,6 +141,9 @@ func TestNewRuns(t *testing.T) {
 	if got := ann.Event("room:lobby", "shout").Payload; got != `{"body":"hello"}` {
 		t.Errorf("heard %s", got)
 	}
+	polls := wstest.DialLongPoll(t, "http://"+addr+"/socket/longpoll?vsn=2.0.0")
+	polls.Join("room:lobby")
+	polls.Want("room:lobby", "ping", `{"body":"by polling"}`, "ok", `{"body":"by polling"}`)
 	if code := p.Interrupt(t); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
