@@ -152,12 +152,12 @@ func (s *session) do(ctx context.Context, l line) error {
 			s.waits(l.event, ch)
 		}
 		return err
-	case "ping":
+	case "heartbeat":
 		if !s.alive() {
 			return errDisconnected
 		}
 		socket := s.socket
-		s.start(func() { later(s.ping(ctx, socket)) })
+		s.start(func() { later(s.heartbeat(ctx, socket)) })
 	default:
 		return s.local(l)
 	}

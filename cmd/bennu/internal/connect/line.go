@@ -30,7 +30,7 @@ var verbs = []verb{
 	{"push", "[TOPIC] EVENT [JSON]", "push an event; hex:00ff pushes bytes", true},
 	{"who", "[TOPIC]", "list who is present", true},
 	{"topics", "", "list the topics and their state", false},
-	{"ping", "", "time a round trip to the server", false},
+	{"heartbeat", "", "time a round trip to the server", false},
 	{"disconnect", "", "close the connection and stay here", false},
 	{"reconnect", "", "connect anew, and join the topics again", false},
 	{"help", "", "show this", false},
@@ -204,7 +204,7 @@ func similar(word string) string {
 }
 
 // slip reports whether two words differ by one letter too many or too few, or by two
-// that changed places. One that is wrong is no slip: ding is no ping.
+// that changed places. One that is wrong is no slip: hell is no help.
 func slip(a, b string) bool {
 	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
 		a, b = a[1:], b[1:]

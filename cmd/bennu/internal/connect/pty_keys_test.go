@@ -82,12 +82,25 @@ func TestKeys(t *testing.T) {
 		y.ends()
 	})
 
+	t.Run("no reply where a crash was the answer", func(t *testing.T) {
+		y := startTypist(t, bennu, nil, "connect", url, "--topic", "room:lobby", "--timeout", "300ms")
+		y.shows("ok to join")
+		y.enter("boom", "room:lobby  crashed")
+		y.until("the next join", func(text string) bool { return strings.Count(text, "ok to join") == 2 })
+		y.enter("noreply", "no reply to noreply") // older ones are told first
+		if strings.Contains(y.screen.text(), "no reply to boom") {
+			t.Error("a crash is told, and then that there is no reply")
+		}
+		y.keys("quit\r")
+		y.ends()
+	})
+
 	t.Run("nobody there", func(t *testing.T) {
 		y := startTypist(t, bennu, nil, "connect", "ws://"+proctest.FreeAddr(t)+"/socket")
 		y.shows("cannot connect, trying again: dial tcp")
 		y.enter("join room:lobby", "the join waits until there is a connection")
 		y.enter("ok", "ok waits until there is a connection")
-		y.enter("ping", "ping: socket is not open")
+		y.enter("heartbeat", "heartbeat: socket is not open")
 		y.keys("quit\r")
 		y.ends()
 	})

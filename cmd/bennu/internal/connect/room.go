@@ -296,11 +296,11 @@ func (s *session) topics() {
 	}
 }
 
-// ping times a round trip. It may be called from any goroutine.
-func (s *session) ping(ctx context.Context, socket *client.Socket) error {
+// heartbeat times a round trip. It may be called from any goroutine.
+func (s *session) heartbeat(ctx context.Context, socket *client.Socket) error {
 	took, err := socket.Ping(ctx)
 	if err == nil {
-		s.print.news(green, "pong", "the server answered in "+span(took), record{Millis: millis(took)})
+		s.print.news(green, "heartbeat", "the server answered in "+span(took), record{Millis: millis(took)})
 	}
 	return err
 }

@@ -179,11 +179,11 @@ func (s *script) await(ctx context.Context, l line) error {
 		}
 		_, err = ch.Push(ctx, l.event, payloadValue(l.payload))
 		return err
-	case "ping":
+	case "heartbeat":
 		if !s.alive() {
 			return errDisconnected
 		}
-		return s.ping(ctx, s.socket)
+		return s.heartbeat(ctx, s.socket)
 	}
 	return s.do(ctx, l)
 }

@@ -85,9 +85,9 @@ func TestWho(t *testing.T) {
 		done <- runInto(t, &first, in(&first, "+ heron", "who\n"), base+"/socket", "--topic", "room:presence", "--join", `{"key":"ibis","name":"Ibis"}`)
 	}()
 	_, _ = in(&first, "+ ibis", "").Read(nil)
-	asks := io.MultiReader(in(&second, `"heron":{"metas"`, "who\ntopics\nping\n"), in(&first, " users\n", "")) // stays until it was seen
+	asks := io.MultiReader(in(&second, `"heron":{"metas"`, "who\ntopics\nheartbeat\n"), in(&first, " users\n", "")) // stays until it was seen
 	got := runInto(t, &second, asks, base+"/socket", "--topic", "room:presence", "--join", `{"key":"heron"}`, "--json")
-	for _, want := range []string{`"topic":"room:presence","payload":{"heron":[{"phx_ref":`, `"payload":{"room:presence":"joined"},"state":"topics"}`, `"state":"pong"}`} {
+	for _, want := range []string{`"topic":"room:presence","payload":{"heron":[{"phx_ref":`, `"payload":{"room:presence":"joined"},"state":"topics"}`, `"state":"heartbeat"}`} {
 		if got.code != cli.OK || !strings.Contains(got.out, want) {
 			t.Errorf("exit code %d, and no %s in\n%s%s", got.code, want, got.out, got.err)
 		}

@@ -49,6 +49,7 @@ type session struct {
 // A question is a frame that waits for its reply.
 type question struct {
 	topic, event string
+	joinRef      string // "" in version 1 of the protocol
 	at           time.Time
 	told         bool // that there is no answer
 }
@@ -211,9 +212,17 @@ func (s *session) frame(out bool, f client.Frame) {
 		ref := m.Ref.Text()
 		switch {
 		case out && ref != "" && len(s.asked) < maxAsked:
-			s.asked[ref] = question{topic: m.Topic, event: m.Event, at: n.at}
-		case !out && m.Event == wire.EventError:
-			s.crashed = true
+			q := question{topic: m.Topic, event: m.Event, joinRef: m.JoinRef.Text(), at: n.at}
+			if m.Event == wire.EventJoin {
+				s.ended(q.topic, func(question) bool { return true })
+			}
+			s.asked[ref] = q
+		case !out && (m.Event == wire.EventError || m.Event == wire.EventClose):
+			s.crashed = s.crashed || m.Event == wire.EventError
+			joinRef := m.JoinRef.Text()
+			s.ended(m.Topic, func(old question) bool {
+				return old.joinRef == joinRef && (joinRef != "" || old.event != wire.EventJoin)
+			})
 		case !out && m.Event == wire.EventReply:
 			if q, ok := s.asked[ref]; ok {
 				delete(s.asked, ref)
@@ -230,6 +239,11 @@ func (s *session) frame(out bool, f client.Frame) {
 		default: // enough have come
 		}
 	}
+}
+
+// ended forgets what was asked of a join that is over: it gets no answer any more.
+func (s *session) ended(topic string, over func(question) bool) {
+	maps.DeleteFunc(s.asked, func(_ string, q question) bool { return q.topic == topic && over(q) })
 }
 
 // joinAnswered sees to it that a topic which is refused from the start is given up, and

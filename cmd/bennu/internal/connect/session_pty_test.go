@@ -52,7 +52,10 @@ func TestSession(t *testing.T) {
 	y.until("the room again", func(text string) bool {
 		return strings.Count(text, "+ ibis") == 2 && strings.Count(text, "arrived  {\"name\":\"ibis\"}") == 2
 	})
-	y.enter("ping", "the server answered in")
+	y.enter("heartbeat", "the server answered in")
+	y.enter("join ping:lobby", "ping:lobby  ok to join")
+	y.enter("ping", `ok to ping in`)
+	y.enter("leave", "ping:lobby  closed")
 	y.enter("leave", "ok to leave")
 	y.keys("quit\r")
 	if code := y.ends(); code != 0 {

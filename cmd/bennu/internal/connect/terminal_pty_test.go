@@ -113,7 +113,7 @@ func TestInteractRaces(t *testing.T) {
 		must(t, pty.Setsize(p, &pty.Winsize{Rows: 40, Cols: uint16(ptyWidth - i%3)}))
 		must(t, syscall.Kill(os.Getpid(), syscall.SIGWINCH)) // as the terminal of a session does
 		if i%10 == 9 {
-			keys("reconnect\rtopics\rping\rjoin room:err\ruse room:lobby\r")
+			keys("reconnect\rtopics\rheartbeat\rjoin room:err\ruse room:lobby\r")
 		}
 	}
 	keys("bc {\"n\":\"last\"}\r")
