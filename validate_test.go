@@ -78,7 +78,6 @@ type container struct {
 		Lists [][]*word `json:"lists"`
 	} `json:"deep"`
 	Omitted word `json:"-"`
-	private word
 	Plain   string
 	Any     any
 }

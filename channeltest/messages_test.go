@@ -46,6 +46,22 @@ func TestMessages(t *testing.T) {
 	ann  !   room:1 a callback failed: no database
 	ann <- * room:1 reply to #3: error {"reason":"internal"}
 `},
+		{"push of an event of the protocol", func(t testing.TB, e *channeltest.Endpoint) {
+			joined(t, e).Push(t, "phx_leave", nil)
+		}, `channeltest: want to push on room:1: event "phx_leave" belongs to the protocol; use another name; for joins and leaves there are Join and Leave
+`},
+		{"push without an event", func(t testing.TB, e *channeltest.Endpoint) {
+			joined(t, e).Push(t, "", nil)
+		}, `channeltest: want to push on room:1: an event must have a name; for joins and leaves there are Join and Leave
+`},
+		{"no push that there never is", func(t testing.TB, e *channeltest.Endpoint) {
+			joined(t, e).ExpectNoPush(t, "phx_close")
+		}, `channeltest: no push is ever that: event "phx_close" belongs to the protocol; use another name; for the ends of a channel there are ExpectClose and ExpectCrash
+`},
+		{"push that there never is", func(t testing.TB, e *channeltest.Endpoint) {
+			joined(t, e).ExpectPush(t, "phx_error", nil)
+		}, `channeltest: no push is ever that: event "phx_error" belongs to the protocol; use another name; for the ends of a channel there are ExpectClose and ExpectCrash
+`},
 		{"crash in place of a reply", func(t testing.TB, e *channeltest.Endpoint) {
 			joined(t, e).Push(t, "panic", nil).ExpectOK(t)
 		}, `channeltest: want reply to "panic" on room:1: the channel has crashed: bennu: callback panicked: bubble burst

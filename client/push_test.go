@@ -269,3 +269,45 @@ func TestVersion1HasNoBinary(t *testing.T) {
 		}
 	})
 }
+
+// Events that a channel cannot send or receive are refused where they are named, and nil
+// payloads are empty objects.
+func TestEventsAndNilPayloads(t *testing.T) {
+	url := startFixture(t)
+	s := wsV2.dial(t, url, nil)
+	ch := join(t, s, "room:a", object(nil))
+	for _, event := range []string{"", "\xff", strings.Repeat("e", 256), "phx_join", "phx_leave", "phx_reply", "phx_close", "phx_error"} {
+		if _, err := ch.Push(t.Context(), event, nil); !errors.Is(err, client.ErrEvent) {
+			t.Errorf("Push of %.10q: %v", event, err)
+		}
+		if err := ch.Send(event, nil); !errors.Is(err, client.ErrEvent) {
+			t.Errorf("Send of %.10q: %v", event, err)
+		}
+		for name, register := range map[string]func(){
+			"On":     func() { ch.On(event, func(client.Message) {}) },
+			"Events": func() { ch.Events(t.Context(), "x", event) },
+		} {
+			func() {
+				defer func() {
+					if text, _ := recover().(string); !strings.Contains(text, "OnClose") {
+						t.Errorf("%s of %.10q: %q", name, event, text)
+					}
+				}()
+				register()
+			}()
+		}
+	}
+	var pointer *struct{}
+	for name, payload := range map[string]any{
+		"map": object(nil), "pointer": pointer, "raw": json.RawMessage(nil), "payload": client.Payload{}, "pointer to a map": new(object),
+	} {
+		if r, err := ch.Push(t.Context(), "echo", payload); err != nil || string(r.Response.Data) != "{}" {
+			t.Errorf("echo of a nil %s: %s, %v", name, r.Response.Data, err)
+		}
+	}
+	for want, payload := range map[string]any{"[]": []int(nil), "null": json.RawMessage("null")} {
+		if r, err := ch.Push(t.Context(), "echo", payload); err != nil || string(r.Response.Data) != want {
+			t.Errorf("echo: %s, %v, want %s", r.Response.Data, err, want)
+		}
+	}
+}

@@ -290,6 +290,24 @@ func TestErrors(t *testing.T) {
 		}
 		anything.Close()
 	}
+	objects, err := presence.New(t.Context(), ps, &presence.Options[map[string]int]{Name: "objects", Logger: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer objects.Close()
+	if _, err := objects.NewOwner().Track("t", "k", nil); err != nil || string(objects.State("t")) == "" {
+		t.Errorf("a nil map as a meta: %v", err)
+	}
+	if _, err := objects.Track(nil, "k", nil); err == nil || !strings.Contains(err.Error(), "Channel is nil") {
+		t.Errorf("a nil channel: %v", err)
+	}
+	if err := objects.PushState(nil); err == nil {
+		t.Error("a nil channel was pushed a state")
+	}
+	objects.Untrack(nil, "k")
+	if _, err := presence.New[person](t.Context(), nil, nil); err == nil || !strings.Contains(err.Error(), "the PubSub is nil") {
+		t.Errorf("without a PubSub: %v", err)
+	}
 	for name, o := range map[string]presence.Options[person]{
 		"limit":     {Limits: presence.Limits{Entries: -2}},
 		"meta":      {Limits: presence.Limits{MetaBytes: 1 << 20}},

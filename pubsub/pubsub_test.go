@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -401,6 +402,9 @@ func TestAdapter(t *testing.T) {
 	}
 	if err := errors.Join(p1.Close(t.Context()), NewLocal().Close(t.Context())); err != nil || !n1.stopped {
 		t.Errorf("Close: %v, stopped %v", err, n1.stopped)
+	}
+	if _, err := New(t.Context(), &Options{Adapter: (*node)(nil)}); err == nil || !strings.Contains(err.Error(), "option Adapter is a nil *pubsub.node") {
+		t.Errorf("a nil adapter: %v", err)
 	}
 	if _, err := New(t.Context(), &Options{Adapter: n1}); !errors.Is(err, n1.fail) {
 		t.Errorf("New with an adapter that does not start: %v", err)
