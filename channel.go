@@ -318,7 +318,7 @@ func (t *channelTask) Run() {
 	case ctx.Err() == nil:
 		t.c.obey(t.c.atTask(), err) // in which the error's own methods may panic
 	case err != nil && !errors.Is(err, ctx.Err()) && !errors.Is(err, context.Cause(ctx)):
-		t.c.atTask().say(notice.LateFailure, slog.String("error", textOf(err)))
+		t.c.atTask().say(notice.LateCallback, slog.String("error", textOf(err)))
 	}
 	t.done = true
 }

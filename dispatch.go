@@ -120,7 +120,7 @@ func (s *Socket) errorReply(at place, err error, over bool) Reply {
 	}
 	s.observe(at.topic, err)
 	if over { // its pushes and its context fail as a matter of course
-		at.say(notice.LateFailure, slog.String("error", textOf(err)))
+		at.say(notice.LateHandler, slog.String("error", textOf(err)))
 	} else {
 		at.say(notice.HandlerFailed, slog.String("error", textOf(err)))
 	}

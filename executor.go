@@ -211,7 +211,7 @@ func (c *Channel) obey(at place, err error) {
 	default:
 		c.socket.observe(c.topic, err)
 		if c.isClosed() { // its pushes and its context fail as a matter of course
-			at.say(notice.LateFailure, slog.String("error", textOf(err)))
+			at.say(notice.LateCallback, slog.String("error", textOf(err)))
 		} else {
 			at.say(notice.CallbackFailed, slog.String("error", textOf(err)))
 		}

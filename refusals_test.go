@@ -109,6 +109,7 @@ func TestRefusedRequests(t *testing.T) {
 		"parameters":    {query: strings.Repeat("&a", 70), status: 400, kind: notice.Params, texts: []string{"error=bennu: query with more than 64 parameters"}},
 		"path not UTF8": {query: "&a=%ff", status: 400, kind: notice.Params, texts: []string{"not UTF-8"}},
 		"method":        {method: http.MethodPut, status: 400, kind: notice.Method, texts: []string{"method=PUT"}},
+		"no version":    {query: "&vsn=hush-hush", status: 403, kind: notice.Version, texts: []string{"vsn=(no version)"}},
 		"version":       {query: "&vsn=9.9.9", status: 403, kind: notice.Version, texts: []string{"vsn=9.9.9", "Serializers"}},
 		"refused":       {set: returns(bennu.ErrRefused), status: 403, kind: notice.ConnectRefused},
 		"error":         {set: returns(errors.New("database is down, password=secret7")), status: 403, kind: notice.ConnectError, texts: []string{"error=database is down, password=[FILTERED]"}},
@@ -136,7 +137,7 @@ func TestRefusedRequests(t *testing.T) {
 		"not base64": {only: ws, set: authenticate(true), lines: []string{"Sec-WebSocket-Protocol: phoenix, base64url.bearer.phx.!hush-hush"}, status: 403, kind: notice.TokenEncoding},
 		"subprotocol": {only: ws, set: func(_ *bennu.SocketHandler, o *bennu.SocketOptions, _ *bennu.EndpointOptions) {
 			o.Subprotocols = []string{"a"}
-		}, lines: []string{"Sec-WebSocket-Protocol: b, Base64Url.bearer.phx.aHVzaC1odXNo"}, status: 403, kind: notice.Subprotocol, texts: []string{"offered=b, (a token)"}},
+		}, lines: []string{"Sec-WebSocket-Protocol: b, Base64Url.bearer.phx.aHVzaC1odXNo"}, status: 403, kind: notice.Subprotocol, texts: []string{"known=a "}},
 		"not an upgrade": {only: ws, status: 400, kind: notice.UpgradeHeaders, texts: []string{"error=websocket: header Connection lacks upgrade"}},
 		"fetched by another site": {only: lp, method: http.MethodPost, lines: []string{"Sec-Fetch-Site: cross-site"}, status: 403, kind: notice.Origin,
 			texts: []string{"fetch_site=cross-site"}},

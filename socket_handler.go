@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/bennu-go/bennu/internal/nils"
@@ -163,7 +164,7 @@ func (h *mountedHandler) Accept(info *transport.ConnectInfo) (transport.Receiver
 	}
 	var ok bool
 	if s.serializer, ok = h.versions.Select(vsn); !ok {
-		s.at("", "").say(notice.Version, notice.Foreign("vsn", vsn))
+		s.at("", "").say(notice.Version, slog.String("vsn", versionText(vsn)))
 		return nil, ErrRefused
 	}
 	if h.connect == nil && h.id == nil {
@@ -193,6 +194,14 @@ func (h *mountedHandler) Accept(info *transport.ConnectInfo) (transport.Receiver
 		s.id = h.id(s)
 	}
 	return (*receiver)(s), nil
+}
+
+// versionText is a version in the log. What is none is a parameter as any other, and stays out.
+func versionText(vsn string) string {
+	if len(vsn) > 16 || strings.Trim(vsn, "0123456789.") != "" {
+		return "(no version)"
+	}
+	return vsn
 }
 
 // refused says why Connect refused a connection, and returns what the transport is to know

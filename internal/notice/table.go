@@ -75,7 +75,8 @@ const (
 	Gap
 	GapIgnored
 	Stuck
-	LateFailure
+	LateHandler
+	LateCallback
 	LateReply
 	LateTask
 	Unsound
@@ -165,7 +166,7 @@ var table = [kinds]Entry{
 	TokenEncoding: {"token_encoding", warn, "an auth token that is malformed, or not the only one, was refused",
 		"give one token, to the client's library as authToken, which encodes it, or in the parameter that Checks.TokenParam names"},
 	Subprotocol: {"subprotocol", warn, "a client that offers no known subprotocol was refused",
-		"add what it offers to Checks.Subprotocols; for an authToken of phoenix.js set Checks.AuthToken to true"},
+		"add the name it offers to Checks.Subprotocols, or let it offer a known one; for an authToken of phoenix.js set Checks.AuthToken to true"},
 	NoSession: {"no_session", info, "a page connects, and its web session is not shown to Connect",
 		"let the page send its CSRF token as the parameter _csrf_token, and compare what Checks.Session.Read and CSRF expect with the page's cookie"},
 	Connections: {"connections", warn, "a connection was refused: the node has as many as it may",
@@ -252,11 +253,12 @@ var table = [kinds]Entry{
 	GapIgnored: {"gap_ignored", debug, "a channel goes on though messages of other nodes may have been missed", "nothing: IgnoreGaps is set"},
 	Stuck: {"stuck", warn, "callback runs on after its channel ended",
 		"let the callback end with its context; see the stack"},
-	LateFailure: {"late_failure", debug, "a callback failed whose channel had ended", "nothing"},
-	LateReply:   {"late_reply", debug, "reply to a channel that has ended dropped", "nothing"},
-	LateTask:    {"late_task", debug, "work of Channel.Go came after the channel's end", "nothing"},
-	Unsound:     {"unsound", warn, "a broadcast of another node is no event with a JSON object or bytes", "keep others from publishing under the adapter's prefix, and set its Secret"},
-	Serializer:  {"serializer", fault, "broadcast skips clients whose serializer cannot carry it", "send bytes only to clients of version 2 of the protocol"},
+	LateHandler:  {"late_handler", debug, "handler failed", "nothing: its channel had ended"},
+	LateCallback: {"late_callback", debug, "channel callback failed", "nothing: its channel had ended"},
+	LateReply:    {"late_reply", debug, "reply to a channel that has ended dropped", "nothing"},
+	LateTask:     {"late_task", debug, "work of Channel.Go came after the channel's end", "nothing"},
+	Unsound:      {"unsound", warn, "a broadcast of another node is no event with a JSON object or bytes", "keep others from publishing under the adapter's prefix, and set its Secret"},
+	Serializer:   {"serializer", fault, "broadcast skips clients whose serializer cannot carry it", "send bytes only to clients of version 2 of the protocol"},
 	SlowSubscriber: {"slow_subscriber", warn, "broadcast dropped: the function of Endpoint.Subscribe is too slow",
 		"make the function faster; Broadcast.Missed tells it how many it missed"},
 	SubscriberCrash: {"subscriber_panic", fault, "subscription panicked", "see the stack: the function of Endpoint.Subscribe panicked"},

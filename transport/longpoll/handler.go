@@ -117,7 +117,7 @@ func (h *Handler) check(w http.ResponseWriter, r *http.Request, vars map[string]
 		}
 		return info, true
 	}
-	h.mount.Checked(r, err)
+	h.mount.Checked(r, h.checks.Subprotocols, err)
 	status := http.StatusInternalServerError
 	if se, ok := errors.AsType[*transport.StatusError](err); ok {
 		status = se.Status

@@ -94,7 +94,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, vars map[string]
 	d, direct := w.(director)
 	info, err := h.checks.Run(r, vars, transport.WebSocket)
 	if err != nil {
-		h.mount.Checked(r, err)
+		h.mount.Checked(r, h.checks.Subprotocols, err)
 		if direct {
 			d.Direct(nil, err)
 		}

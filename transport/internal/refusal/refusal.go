@@ -50,9 +50,9 @@ func (m *Mount) Where(attrs ...slog.Attr) []slog.Attr {
 	return append(attrs, slog.String("transport", m.Transport))
 }
 
-// Checked says why transport.Checks refused a request. Neither parameters nor tokens get
-// into the log.
-func (m *Mount) Checked(r *http.Request, err error) {
+// Checked says why transport.Checks, with the subprotocols it knows, refused a request. Neither
+// parameters nor tokens get into the log.
+func (m *Mount) Checked(r *http.Request, known []string, err error) {
 	why := slog.String("error", err.Error())
 	if status, ok := errors.AsType[*transport.StatusError](err); ok {
 		why = slog.String("error", status.Err.Error())
@@ -67,7 +67,8 @@ func (m *Mount) Checked(r *http.Request, err error) {
 	case errors.Is(err, transport.ErrAuthToken), errors.Is(err, transport.ErrAuthTokenParam), errors.Is(err, transport.ErrAuthTokenTwice):
 		m.Book.Say(notice.TokenEncoding, m.About(r, why)...)
 	case errors.Is(err, transport.ErrSubprotocol):
-		m.Book.Say(notice.Subprotocol, m.About(r, offered(r))...)
+		// Some clients put a token where the names of subprotocols belong.
+		m.Book.Say(notice.Subprotocol, m.About(r, notice.Foreign("known", strings.Join(known, ", ")))...)
 	default:
 		m.Book.Say(notice.Params, m.About(r, why)...)
 	}
@@ -79,21 +80,6 @@ func origin(r *http.Request) slog.Attr {
 		return notice.Foreign("origin", lines[0])
 	}
 	return notice.Foreign("fetch_site", r.Header.Get("Sec-Fetch-Site"))
-}
-
-// tokenMark begins a subprotocol that is a token.
-const tokenMark = "base64url.bearer.phx."
-
-// offered is the subprotocols of a request, but for its token.
-func offered(r *http.Request) slog.Attr {
-	var names []string
-	for offer := range strings.SplitSeq(strings.Join(r.Header["Sec-Websocket-Protocol"], ","), ",") {
-		if offer = strings.TrimSpace(offer); len(offer) >= len(tokenMark) && strings.EqualFold(offer[:len(tokenMark)], tokenMark) {
-			offer = "(a token)"
-		}
-		names = append(names, offer)
-	}
-	return notice.Foreign("offered", strings.Join(names, ", "))
 }
 
 // Session says that a page's web session is not shown, though its request has a cookie.
