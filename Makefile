@@ -59,7 +59,8 @@ fmt: ## format every Go file
 
 .PHONY: demo
 demo: ## run the demo on ADDR (127.0.0.1:4000)
-	go run ./cmd/bennu demo --addr $(ADDR)
+	@echo "The first build takes about a minute on two cores, and says nothing."
+	go run -tags nobrokers ./cmd/bennu demo --addr $(ADDR)
 
 .PHONY: cluster
 cluster: ## run three nodes behind HAProxy, without sticky sessions, on ADDR (127.0.0.1:4000)

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime/debug"
@@ -253,5 +255,28 @@ func TestVersion(t *testing.T) {
 		if got := version(tt.info); !regexp.MustCompile(tt.want).MatchString(got) {
 			t.Errorf("got %q, want %s", got, tt.want)
 		}
+	}
+}
+
+// The README's first command compiles no broker, which takes most of the time, and all
+// but --pubsub is in it.
+func TestWithoutBrokers(t *testing.T) {
+	deps, err := exec.Command("go", "list", "-deps", "-tags", "nobrokers", ".").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, module := range []string{"github.com/nats-io/", "github.com/redis/"} {
+		if strings.Contains(string(deps), "\n"+module) {
+			t.Errorf("%s is compiled", module)
+		}
+	}
+	binary := filepath.Join(t.TempDir(), "bennu")
+	if said, err := exec.Command("go", "build", "-tags", "nobrokers", "-o", binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	said, err := exec.Command(binary, "demo", "--addr", "127.0.0.1:0", "--pubsub", "nats+embed://:0").CombinedOutput()
+	exit, ok := errors.AsType[*exec.ExitError](err)
+	if want := "--pubsub: this command was built without NATS and Redis; leave -tags nobrokers out\n"; !ok || exit.ExitCode() != cli.Misuse || !strings.Contains(string(said), want) {
+		t.Errorf("%v after printing %q", err, said)
 	}
 }

@@ -17,7 +17,7 @@ import (
 func TestReadme(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "README.md"))
 	must(t, err)
-	block := regexp.MustCompile("(?s)```console\n\\$ go run ./cmd/bennu (connect [^\n]+)\n(.*?)```").FindSubmatch(text)
+	block := regexp.MustCompile("(?s)```console\n\\$ go run -tags nobrokers ./cmd/bennu (connect [^\n]+)\n(.*?)```").FindSubmatch(text)
 	if block == nil {
 		t.Fatal("README.md shows no session of connect")
 	}

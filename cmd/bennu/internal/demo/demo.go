@@ -19,7 +19,6 @@ import (
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
 	"github.com/bennu-go/bennu/examples/hello"
-	"github.com/bennu-go/bennu/internal/redact"
 	"github.com/bennu-go/bennu/presence"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/tracker"
@@ -84,15 +83,17 @@ func (f *flags) run(ctx context.Context, stdout, stderr io.Writer) error {
 		host, _ := os.Hostname() // without one the port is left
 		name = nameNode(host, ln.Addr())
 	}
-	d := &demo{cluster: c, node: name, connections: f.connections, log: slog.New(redact.NewHandler(
-		slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: dropStack})))}
+	d := &demo{cluster: c, node: name, connections: f.connections, log: newLog(stderr)}
+	if broker := c.broker(); broker != "" { // it may take a while
+		fmt.Fprintf(stderr, "Looking for other nodes through %s.\n", broker)
+	}
 	if err := d.connect(ctx); err != nil {
 		ln.Close()
 		c.explain(stderr, name, err)
 		return cli.Exit(cli.Failed)
 	}
 	url := pageURL(ln.Addr())
-	fmt.Fprintf(stdout, "\n  bennu demo is at  %s\n\n", url)
+	fmt.Fprintf(stdout, aboutPage, url)
 	c.introduce(stdout, name, cli.NextAddr(ln.Addr().String()), d.adapter)
 	fmt.Fprint(stdout, welcome)
 	if f.open {
@@ -169,17 +170,17 @@ func (d *demo) serve(ctx context.Context, ln net.Listener, stdout io.Writer) err
 	return err
 }
 
-// dropStack keeps the log of a demo that has a crash button short.
-func dropStack(_ []string, a slog.Attr) slog.Attr {
-	if a.Key == "stack" {
-		return slog.Attr{}
-	}
-	return a
-}
+const aboutPage = `
+  bennu demo is at  %s
+
+  Open it in a browser: whatever you press there, the page shows the Go handler
+  that answers, beside the frames that it takes.
+
+`
 
 const welcome = `
   Try first:
-    1. Press "ping", and watch the frames go by on the right.
+    1. Press "ping × 20", and watch the frames go by.
     2. Open the page in a second tab and talk to yourself in the chat room.
     3. Crash a bird, and see it come back while the others live on.
 
@@ -211,6 +212,10 @@ func demoPage() http.Handler {
 		panic(err) // the directory is named in the embed directive
 	}
 	files := http.FileServerFS(root)
+	handlers, err := handlersJSON()
+	if err != nil {
+		panic(err) // a test finds it
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "+
@@ -218,6 +223,11 @@ func demoPage() http.Handler {
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cache-Control", "no-cache") // the files carry no date to compare
+		if r.URL.Path == "/handlers.json" {
+			h.Set("Content-Type", "application/json")
+			_, _ = w.Write(handlers) // a browser that is gone needs none
+			return
+		}
 		files.ServeHTTP(w, r)
 	})
 }

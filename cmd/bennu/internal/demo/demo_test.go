@@ -2,6 +2,7 @@ package demo
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -36,19 +38,39 @@ type running struct {
 	url   string
 	intro string // what it printed until it was ready
 
+	logged *buffer
+
 	cancel context.CancelFunc
 	rest   chan string
 	code   chan int
 	ended  bool
 }
 
+// A buffer may be written and read at the same time.
+type buffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
 func newDemo(t *testing.T, more ...string) *running {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	d := &running{cancel: cancel, rest: make(chan string, 1), code: make(chan int, 1)}
+	d := &running{logged: new(buffer), cancel: cancel, rest: make(chan string, 1), code: make(chan int, 1)}
 	read, write := io.Pipe()
 	go func() {
-		d.code <- run(ctx, append([]string{"--addr", "127.0.0.1:0"}, more...), write, io.Discard)
+		d.code <- run(ctx, append([]string{"--addr", "127.0.0.1:0"}, more...), write, d.logged)
 		write.Close()
 	}()
 	lines := bufio.NewReader(read)

@@ -11,10 +11,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-
-	"github.com/bennu-go/bennu/pubsub"
-	"github.com/bennu-go/bennu/pubsub/natspubsub"
-	"github.com/bennu-go/bennu/pubsub/redispubsub"
 )
 
 // The environment keeps from other users of the machine what arguments would show them.
@@ -178,19 +174,6 @@ func isPort(text string, least int) bool {
 func isLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
-// adapter makes the adapter that a node of this name needs, or nil.
-func (c *cluster) adapter(node string, log *slog.Logger) (pubsub.Adapter, error) {
-	switch c.scheme {
-	case inMemory:
-		return nil, nil
-	case embedded:
-		return natspubsub.NewEmbedded(&natspubsub.EmbeddedOptions{Node: node, Listen: c.listen, Peers: c.peers, Secret: c.secret, Logger: log})
-	case "redis", "rediss":
-		return redispubsub.New(&redispubsub.Options{Node: node, URL: c.url, Secret: c.secret, Logger: log})
-	}
-	return natspubsub.New(&natspubsub.Options{Node: node, URL: c.url, Secret: c.secret, Logger: log})
 }
 
 // broker names what connects the nodes, "" for nothing.

@@ -11,7 +11,6 @@ import (
 	"syscall"
 
 	"github.com/bennu-go/bennu/pubsub"
-	"github.com/bennu-go/bennu/pubsub/natspubsub"
 )
 
 // explain says why a node cannot connect, and what to do about it.
@@ -67,8 +66,8 @@ func (c *cluster) introduce(w io.Writer, node, next string, adapter pubsub.Adapt
 	where := "at " + c.hosts
 	second := fmt.Sprintf("%s demo --addr %s", program(), next)
 	var same []string
-	switch e, ok := adapter.(*natspubsub.Embedded); {
-	case ok:
+	switch e, ok := adapter.(interface{ Addr() net.Addr }); {
+	case ok: // embedded NATS
 		listens := e.Addr().String()
 		where = "on " + listens
 		second += " --pubsub '" + c.address("0", []string{reachable(listens)}) + "'"
@@ -103,7 +102,7 @@ func reachable(addr string) string {
 // program is how this command was called, to be called once more.
 func program() string {
 	if strings.Contains(os.Args[0], "go-build") { // by "go run", which leaves nothing behind
-		return "go run ./cmd/bennu"
+		return "go run ./cmd/bennu" // with the brokers
 	}
 	return "bennu"
 }

@@ -1,6 +1,6 @@
 // The page of "bennu demo": one connection, and a section for each kind of channel.
 
-import { $ } from "./dom.js";
+import { $, countdown } from "./dom.js";
 import { fragile } from "./fragile.js";
 import { Frames } from "./frames.js";
 import { inventory } from "./inventory.js";
@@ -8,24 +8,35 @@ import { node } from "./node.js";
 import { ping } from "./ping.js";
 import { room } from "./room.js";
 import { Socket } from "./socket.js";
+import { Trace } from "./trace.js";
 
 const url = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/socket/websocket`;
 
 const frames = new Frames($("frames"), $("river"));
+// Each section is named like the first part of its topics.
+const traces = new Map([...document.querySelectorAll("main > section")].map((section) => [section.id, new Trace(section)]));
 const socket = new Socket(url, {
-  onFrame: (direction, text) => frames.add(direction, text),
+  onFrame: (direction, text) => {
+    frames.add(direction, text);
+    traces.get(JSON.parse(text)[2].split(":")[0])?.add(direction, text);
+  },
   onState: showSocket,
 });
 
-function showSocket(state, tries) {
+let lost = false; // there was a connection, or none could be made
+let stopCounting = () => {};
+
+// While the connection is away the text stays the same, and the seconds beside it count
+// down: a screen reader says the one, and not the others.
+function showSocket(state, wait) {
   document.body.dataset.socket = state;
-  const texts = {
-    connecting: "connecting",
-    open: `connected to ${location.host}`,
-    waiting: `connection lost, trying again (${tries})`,
-    closed: "closed by you",
-  };
-  $("status").textContent = texts[state];
+  lost = state === "waiting" || (lost && state === "connecting");
+  const texts = { connecting: "connecting", open: `connected to ${location.host}`, closed: "closed by you" };
+  const text = lost ? "connection lost, trying again" : texts[state];
+  if ($("status").textContent !== text) $("status").textContent = text;
+  stopCounting();
+  $("seconds").textContent = "";
+  if (state === "waiting" && wait >= 1000) stopCounting = countdown(wait, (left) => { $("seconds").textContent = `in ${left} s`; });
   $("link").textContent = state === "closed" ? "Open the connection" : "Close the connection";
 }
 

@@ -28,5 +28,21 @@ export function soon(draw) {
   });
 }
 
+// countdown calls show with the whole seconds that are left of ms, until none are, and
+// returns what stops it.
+export function countdown(ms, show) {
+  const end = performance.now() + ms;
+  const tick = () => {
+    const left = Math.ceil((end - performance.now()) / 1000);
+    if (left < 1) clearInterval(timer);
+    else show(left);
+  };
+  const timer = setInterval(tick, 200);
+  tick();
+  return () => clearInterval(timer);
+}
+
+export const duration = (ms) => (ms < 10 ? `${ms.toFixed(1)} ms` : `${Math.round(ms)} ms`);
+
 // reasonOf is what to tell about a reply with status "error".
 export const reasonOf = (response) => response?.reason ?? "refused";

@@ -1,6 +1,6 @@
 // The section on fragile:*: channels that crash, and are joined again.
 
-import { $, element } from "./dom.js";
+import { $, countdown, element } from "./dom.js";
 
 const BIRDS = ["dawn", "noon", "dusk"];
 const SVG = "http://www.w3.org/2000/svg";
@@ -36,17 +36,20 @@ function nest(socket, bird) {
   $("nests").append(card);
 
   let lives = 0;
+  let stopCounting = () => {};
   const channel = socket
     .channel(`fragile:${bird}`)
     .on("state", ({ state, detail, wait }) => {
       card.dataset.channel = state;
       crash.disabled = state !== "joined";
+      stopCounting();
       if (state === "joined") {
         lives++;
         number.textContent = "0";
         told.textContent = lives === 1 ? "first life" : `life ${lives}`;
       } else if (state === "errored") {
-        told.textContent = wait ? `${detail}, back in ${wait / 1000} s` : String(detail);
+        told.textContent = String(detail);
+        if (wait) stopCounting = countdown(wait, (left) => { told.textContent = `${detail}, back in ${left} s`; });
       }
     })
     .on("beat", ({ n }) => {

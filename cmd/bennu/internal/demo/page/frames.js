@@ -98,7 +98,7 @@ export class Frames {
   }
 }
 
-function describe({ direction, text }) {
+export function describe({ direction, text }) {
   const arrow = element("span", "arrow", direction === "out" ? "→" : "←");
   arrow.title = direction === "out" ? "sent" : "received";
   const code = element("code");

@@ -1,31 +1,21 @@
 // The section on ping:lobby: replies and how long they take, and a push.
 
-import { $, element, keep, soon } from "./dom.js";
+import { $, duration, element, reasonOf, soon } from "./dom.js";
 
 export function ping(socket) {
   const section = $("ping");
   const channel = socket
     .channel("ping:lobby")
-    .on("state", ({ state }) => follow(section, state))
-    .on("ding", (payload) => answer("pushed", "ding", payload));
+    .on("state", ({ state }) => {
+      follow(section, state);
+      if (state === "joined" && answered === 0) ask("ping", {}); // something to look at
+    });
 
-  let rows = [];
   let answered = 0;
   let trips = []; // the latest ones, in ms
 
-  function answer(kind, event, payload, ms) {
-    const row = element("li", kind);
-    row.append(element("code", "event", event), element("code", "", JSON.stringify(payload)));
-    row.append(element("span", "ms", ms === undefined ? "by itself" : duration(ms)));
-    rows.push(row);
-    soon(draw);
-  }
-
   function draw() {
-    for (const row of rows) keep($("answers"), row, 30);
-    rows = [];
     $("trip-count").textContent = answered;
-    if (answered === 0) return;
     const top = Math.max(...trips);
     $("bars").replaceChildren(
       ...trips.map((ms) => {
@@ -46,9 +36,10 @@ export function ping(socket) {
       const { status, response, ms } = await channel.push(event, payload);
       answered++;
       trips = [...trips, ms].slice(-48);
-      answer(status, event, response, ms);
+      $("ping-note").textContent = status === "ok" ? "" : reasonOf(response);
+      soon(draw);
     } catch (lost) {
-      answer("error", event, lost.message);
+      $("ping-note").textContent = `${event} was not answered: ${lost.message}`;
     }
   }
 
@@ -64,8 +55,6 @@ export function ping(socket) {
   });
   channel.join();
 }
-
-const duration = (ms) => (ms < 10 ? `${ms.toFixed(1)} ms` : `${Math.round(ms)} ms`);
 
 // A section is dim, and its controls are off, while its channel is not joined.
 function follow(section, state) {

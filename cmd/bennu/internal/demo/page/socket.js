@@ -41,8 +41,8 @@ export class Socket {
   #wanted = false;
   #channels = new Map();
 
-  // onFrame(direction, text) sees every frame, "out" or "in"; onState(state, tries)
-  // gets "connecting", "open", "waiting" or "closed".
+  // onFrame(direction, text) sees every frame, "out" or "in"; onState(state, wait) gets
+  // "connecting", "open", "waiting" or "closed", and how many ms it waits.
   constructor(url, { onFrame = () => {}, onState = () => {} } = {}) {
     this.url = url;
     this.onFrame = onFrame;
@@ -57,7 +57,7 @@ export class Socket {
     this.#wanted = true;
     clearTimeout(this.#retry);
     if (this.#ws) return;
-    this.onState("connecting", this.#tries.count);
+    this.onState("connecting", 0);
     const ws = new WebSocket(`${this.url}?vsn=2.0.0`);
     this.#ws = ws;
     // One that was given up may still have something to say.
@@ -143,9 +143,10 @@ export class Socket {
       this.onState("closed", 0);
       return;
     }
-    this.#retry = setTimeout(() => this.connect(), delay(RECONNECT_MS, this.#tries.count));
+    const wait = delay(RECONNECT_MS, this.#tries.count);
     this.#tries.count++;
-    this.onState("waiting", this.#tries.count);
+    this.#retry = setTimeout(() => this.connect(), wait);
+    this.onState("waiting", wait);
   }
 }
 

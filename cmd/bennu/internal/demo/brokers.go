@@ -1,0 +1,24 @@
+//go:build !nobrokers
+
+package demo
+
+import (
+	"log/slog"
+
+	"github.com/bennu-go/bennu/pubsub"
+	"github.com/bennu-go/bennu/pubsub/natspubsub"
+	"github.com/bennu-go/bennu/pubsub/redispubsub"
+)
+
+// adapter makes the adapter that a node of this name needs, or nil.
+func (c *cluster) adapter(node string, log *slog.Logger) (pubsub.Adapter, error) {
+	switch c.scheme {
+	case inMemory:
+		return nil, nil
+	case embedded:
+		return natspubsub.NewEmbedded(&natspubsub.EmbeddedOptions{Node: node, Listen: c.listen, Peers: c.peers, Secret: c.secret, Logger: log})
+	case "redis", "rediss":
+		return redispubsub.New(&redispubsub.Options{Node: node, URL: c.url, Secret: c.secret, Logger: log})
+	}
+	return natspubsub.New(&natspubsub.Options{Node: node, URL: c.url, Secret: c.secret, Logger: log})
+}

@@ -1,0 +1,18 @@
+//go:build nobrokers
+
+package demo
+
+import (
+	"errors"
+	"log/slog"
+
+	"github.com/bennu-go/bennu/pubsub"
+)
+
+// adapter makes none: a demo without brokers is compiled in a third of the time.
+func (c *cluster) adapter(string, *slog.Logger) (pubsub.Adapter, error) {
+	if c.scheme == inMemory {
+		return nil, nil
+	}
+	return nil, errors.New("this command was built without NATS and Redis; leave -tags nobrokers out")
+}

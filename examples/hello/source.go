@@ -1,0 +1,9 @@
+package hello
+
+import "embed"
+
+// Source is the code of the channels. The page of "bennu demo" shows each handler beside
+// the frames that it causes.
+//
+//go:embed ping.go room.go inventory.go fragile.go
+var Source embed.FS
