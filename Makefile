@@ -74,7 +74,7 @@ clients: ## the stock Phoenix clients alone, in Node and in Chromium, each scena
 	BENNU_REQUIRE_CLIENTS=1 go test -race -count=1 -timeout $(TIMEOUT) -v ./test/clients
 
 .PHONY: proxies
-proxies: deps ## nginx and HAProxy alone; BENNU_FULL=1 adds their own time limits, 75 s
+proxies: deps ## nginx, HAProxy and Caddy alone, Traefik where it is installed; BENNU_FULL=1 adds their own time limits, 75 s
 	BENNU_REQUIRE_PROXIES=1 go test -race -count=1 -timeout $(TIMEOUT) -v ./test/proxies
 
 .PHONY: redis
@@ -167,7 +167,7 @@ cover: ## test coverage over all packages: a total, and coverage.html
 ##@ Housekeeping
 
 .PHONY: deps
-deps: ## install what the tests need: Chromium, the npm packages, nginx, HAProxy and Redis
+deps: ## install what the tests need: Chromium, the npm packages, nginx, HAProxy, Caddy and Redis
 	@test/install
 
 .PHONY: docs

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -23,24 +24,22 @@ func TestDocumentation(t *testing.T) {
 	for _, b := range blocks {
 		path := filepath.Base(b[1])
 		shown[path] = true
+		i := slices.IndexFunc(kinds, func(k *kind) bool { return slices.Contains(k.files, path) })
 		var source []byte
-		switch path {
-		case nginx.file:
-			source = nginx.render(t, nginx.production())
-		case haproxy.file:
-			source = haproxy.render(t, haproxy.production())
-		default:
-			if source, err = os.ReadFile(filepath.Join("..", "..", filepath.FromSlash(b[1]))); err != nil {
-				t.Fatal(err)
-			}
+		if i >= 0 {
+			source = kinds[i].documented(t)
+		} else if source, err = os.ReadFile(filepath.Join("..", "..", filepath.FromSlash(b[1]))); err != nil {
+			t.Fatal(err)
 		}
 		if !strings.Contains(string(source), b[2]) {
 			t.Errorf("a block of docs/proxies.md is not in %s any more:\n%s", b[1], b[2])
 		}
 	}
-	for _, path := range []string{nginx.file, haproxy.file, "Caddyfile", "haproxy.cfg"} {
-		if !shown[path] {
-			t.Errorf("docs/proxies.md shows nothing of %s", path)
+	for _, k := range kinds {
+		for _, path := range k.files {
+			if !shown[path] {
+				t.Errorf("docs/proxies.md shows nothing of %s", path)
+			}
 		}
 	}
 }

@@ -17,8 +17,11 @@ const full = "BENNU_FULL"
 // enough for a machine that stands still for a while.
 func TestIdle(t *testing.T) {
 	forEach(t, func(t *testing.T, k *kind) {
+		if k.noLimits {
+			t.Skip("this proxy has no time limits by itself")
+		}
 		s := startServer(t)
-		p := startProxy(t, k, values{Idle: "4s", Wait: "4s"}, s.addr)
+		p := startProxy(t, k, values{Idle: "4s", Wait: "4s"}, s.backend)
 		t.Run("WebSocket", func(t *testing.T) {
 			t.Parallel()
 			idle(t, p, 6*time.Second, time.Second)
@@ -46,8 +49,11 @@ func TestIdleStock(t *testing.T) {
 		t.Skipf("NOT RUN: takes 75 s. %s=1 runs it; TestIdle is the same in small.", full)
 	}
 	forEach(t, func(t *testing.T, k *kind) {
+		if k.noLimits {
+			t.Skip("this proxy has no time limits by itself")
+		}
 		s := startServer(t)
-		idle(t, startProxy(t, k, k.stock, s.addr), 75*time.Second, 30*time.Second)
+		idle(t, startProxy(t, k, k.stock, s.backend), 75*time.Second, 30*time.Second)
 	})
 }
 

@@ -15,7 +15,7 @@ import (
 // meanwhile ends them.
 func longPolls(t *testing.T, p *proxy, s *server) {
 	const topic = "room:polled"
-	c := &poller{client: newClient(t, p), url: "https://" + p.tlsAddr + "/socket/longpoll"}
+	c := &poller{client: newClient(t, p), url: "https://" + p.tlsAddr + "/socket/behind/longpoll"}
 	if got := c.poll(t); got.Status != 410 || got.Token == "" {
 		t.Fatalf("the first poll: %+v, want 410 with a token", got)
 	}
@@ -23,14 +23,14 @@ func longPolls(t *testing.T, p *proxy, s *server) {
 	c.want(t, c.poll(t), wstest.OK(`"1"`, `"1"`, topic))
 
 	// This poll is on its way when the broadcast is made, or it finds it there.
-	near := wstest.Dial(t, s.ws(fixture))
+	near := wstest.Dial(t, s.ws("/socket/behind/websocket?vsn=2.0.0"), "X-Forwarded-For: 127.0.0.1")
 	near.Join(topic)
 	polled := make(chan envelope, 1)
 	go func() { polled <- c.poll(t) }()
 	near.Want(topic, "bc", `{"n":1}`, "ok", "{}")
 	c.want(t, <-polled, wstest.Broadcast(topic, "bc", `{"n":1}`))
 
-	// A whole window without a message, 10 s as nobody has set it otherwise.
+	// A whole window without a message, 10 s.
 	if got := c.poll(t); got.Status != 204 || len(got.Messages) != 0 {
 		t.Errorf("a poll without messages: %+v, want 204", got)
 	}

@@ -11,10 +11,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/testport"
 	"github.com/bennu-go/bennu/internal/wstest"
 )
 
@@ -22,54 +23,16 @@ import (
 // proxy is not installed.
 const require = "BENNU_REQUIRE_PROXIES"
 
-var (
-	nginx = &kind{
-		name: "nginx", file: "nginx.conf.tmpl", reload: syscall.SIGHUP,
-		commands: func(dir, config string) (check, run []string) {
-			main := "daemon off; pid " + dir + "/nginx.pid;"
-			if os.Geteuid() == 0 {
-				// Workers of another user could not get into the test's folder.
-				main += " user root root;"
-			}
-			common := []string{"-c", config, "-p", dir, "-e", dir + "/error.log", "-g", main}
-			return append([]string{"-t"}, common...), common
-		},
-	}
-	haproxy = &kind{
-		name: "haproxy", file: "haproxy.cfg.tmpl", reload: syscall.SIGUSR2,
-		stock: values{Wait: "50s"},
-		commands: func(_, config string) (check, run []string) {
-			return []string{"-c", "-f", config}, []string{"-W", "-f", config}
-		},
-	}
-)
-
 // forEach runs a test with each proxy, all at once.
 func forEach(t *testing.T, test func(t *testing.T, k *kind)) {
 	t.Parallel()
-	for _, k := range []*kind{nginx, haproxy} {
+	for _, k := range kinds {
 		t.Run(k.name, func(t *testing.T) {
 			t.Parallel()
 			k.binary(t)
 			test(t, k)
 		})
 	}
-}
-
-// binary finds the program, or skips or fails the test.
-func (k *kind) binary(t *testing.T) string {
-	t.Helper()
-	// Debian keeps servers where only root's PATH leads.
-	for _, name := range []string{k.name, "/usr/sbin/" + k.name, "/usr/local/sbin/" + k.name} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	if os.Getenv(require) != "" {
-		t.Fatalf("%s is not installed, and %s is set: run `make deps`", k.name, require)
-	}
-	t.Skipf("NOT RUN: %s is not installed. `make deps` installs it where it can.", k.name)
-	return ""
 }
 
 // A proxy is one running proxy. Its addresses stay the same when it restarts.
@@ -88,10 +51,10 @@ type proxy struct {
 
 // startProxy runs a proxy until the test ends, in front of some servers, with
 // the time limits of v.
-func startProxy(t *testing.T, k *kind, v values, servers ...string) *proxy {
+func startProxy(t *testing.T, k *kind, v values, servers ...backend) *proxy {
 	t.Helper()
 	dir := t.TempDir()
-	p := &proxy{kind: k, binary: k.binary(t), dir: dir, log: filepath.Join(dir, "log"), values: v}
+	p := &proxy{kind: k, binary: k.binary(t), dir: dir, log: filepath.Join(dir, "log"), values: v.behind(servers...)}
 	t.Cleanup(func() {
 		p.stop(t)
 		if t.Failed() {
@@ -101,11 +64,16 @@ func startProxy(t *testing.T, k *kind, v values, servers ...string) *proxy {
 		}
 	})
 	p.certify(t)
-	p.values.Name, p.values.Servers, p.values.Log, p.values.Temp = "127.0.0.1", servers, p.log, dir
+	p.values.Name, p.values.Log, p.values.Temp = "127.0.0.1", p.log, dir
+	p.values.Dynamic = filepath.Join(dir, "traefik-bennu.yml")
+	if k == caddy && caddyBefore27(t, p.binary) {
+		p.values.StreamDelay = ""
+	}
 	// A port that is free now may be taken before the proxy has it.
 	for try := 1; ; try++ {
-		p.addr, p.tlsAddr = freeAddrs(t)
+		p.addr, p.tlsAddr = fmt.Sprintf("127.0.0.1:%d", testport.Free(t)), fmt.Sprintf("127.0.0.1:%d", testport.Free(t))
 		p.values.Plain, p.values.TLS = p.addr, p.tlsAddr
+		p.values.Sites = []site{{"https://" + p.tlsAddr, p.values.Cert + " " + p.values.Key}, {"http://" + p.addr, ""}}
 		err := p.start(t)
 		if err == nil {
 			return p
@@ -138,34 +106,38 @@ func (p *proxy) certify(t *testing.T) {
 	p.values.Cert, p.values.Key, p.values.PEM = p.dir+"/cert.pem", p.dir+"/key.pem", p.dir+"/both.pem"
 }
 
-func freeAddrs(t *testing.T) (a, b string) {
-	t.Helper()
-	var addrs [2]string
-	for i := range addrs {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer ln.Close()
-		addrs[i] = ln.Addr().String()
-	}
-	return addrs[0], addrs[1]
-}
-
 // configure writes the configuration and has the proxy itself check it: not even a
 // warning is allowed.
-func (p *proxy) configure(t *testing.T) (run []string) {
+func (p *proxy) configure(t *testing.T) {
 	t.Helper()
-	config := filepath.Join(p.dir, "config")
-	if err := os.WriteFile(config, p.render(t, p.values), 0o600); err != nil {
-		t.Fatal(err)
+	for _, file := range p.files {
+		to := filepath.Join(p.dir, strings.TrimSuffix(file, ".tmpl"))
+		// In one step: a proxy may look for changes by itself.
+		if err := os.WriteFile(to+".new", render(t, file, p.values), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(to+".new", to); err != nil {
+			t.Fatal(err)
+		}
 	}
-	check, run := p.commands(p.dir, config)
-	said, err := exec.Command(p.binary, check...).CombinedOutput()
-	if err != nil || bytes.Contains(bytes.ToLower(said), []byte("warn")) {
+	if p.check == nil {
+		return
+	}
+	said, err := p.command(p.check(p.dir, p.config(p.dir))).CombinedOutput()
+	warned := false
+	for line := range bytes.Lines(bytes.ToLower(said)) {
+		warned = warned || bytes.Contains(line, []byte("warn")) && (p.harmless == "" || !bytes.Contains(line, []byte(strings.ToLower(p.harmless))))
+	}
+	if err != nil || warned {
 		t.Fatalf("%s does not like its configuration: %v\n%s", p.name, err, said)
 	}
-	return run
+}
+
+// command runs the program. What it keeps for later it keeps in the test's folder.
+func (p *proxy) command(args []string) *exec.Cmd {
+	cmd := exec.Command(p.binary, args...)
+	cmd.Env = append(os.Environ(), "HOME="+p.dir, "XDG_CONFIG_HOME="+p.dir, "XDG_DATA_HOME="+p.dir)
+	return cmd
 }
 
 // start runs the proxy and returns when it listens.
@@ -177,7 +149,8 @@ func (p *proxy) start(t *testing.T) error {
 	}
 	defer log.Close()
 	// A file and not a pipe: nobody need wait for whoever still holds it.
-	cmd := exec.Command(p.binary, p.configure(t)...)
+	p.configure(t)
+	cmd := p.command(p.run(p.dir, p.config(p.dir)))
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -214,9 +187,7 @@ func (p *proxy) stop(t *testing.T) {
 	if p.cmd == nil {
 		return
 	}
-	// Both take this for the order not to wait for anybody, and pass it on to
-	// their workers, which a kill would leave behind.
-	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	_ = p.cmd.Process.Signal(p.quit)
 	late := time.NewTimer(wstest.Patience)
 	defer late.Stop()
 	select {
@@ -230,13 +201,34 @@ func (p *proxy) stop(t *testing.T) {
 }
 
 // move has the running proxy take a new configuration, in front of other servers.
-func (p *proxy) move(t *testing.T, servers ...string) {
+func (p *proxy) move(t *testing.T, servers ...backend) {
 	t.Helper()
-	p.values.Servers = servers
+	p.values = p.values.behind(servers...)
 	p.configure(t)
-	if err := p.cmd.Process.Signal(p.reload); err != nil {
+	if p.reload != nil {
+		p.reload(t, p)
+	}
+}
+
+// awaitNews waits until the proxy has noticed, for the nth time, that a server has ended or
+// is back, where it says so.
+func (p *proxy) awaitNews(t *testing.T, server int, is string, n int) {
+	t.Helper()
+	if p.kind != haproxy {
+		return
+	}
+	news := fmt.Sprintf("\nServer bennu/node%d is %s", server, is) // a warning says it again
+	eventually(t, news, func() bool { return strings.Count(p.said(t), news) >= n })
+}
+
+// said is the log.
+func (p *proxy) said(t *testing.T) string {
+	t.Helper()
+	log, err := os.ReadFile(p.log)
+	if err != nil {
 		t.Fatal(err)
 	}
+	return string(log)
 }
 
 func (p *proxy) ws(path string) string { return "ws://" + p.addr + path }

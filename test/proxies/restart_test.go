@@ -3,7 +3,6 @@ package proxies
 import (
 	"bufio"
 	"context"
-	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -18,8 +17,8 @@ import (
 func TestRestart(t *testing.T) {
 	forEach(t, func(t *testing.T, k *kind) {
 		s := startServer(t)
-		p := startProxy(t, k, documented, s.addr)
-		c := startStock(t, p.ws("/socket"))
+		p := startProxy(t, k, documented, s.backend)
+		c := startStock(t, "restart.mjs", p.ws("/socket"))
 		c.expect(t, "joined")
 		p.stop(t)
 		c.expect(t, "closed")
@@ -35,14 +34,14 @@ func TestRestart(t *testing.T) {
 	})
 }
 
-// A stock is the stock JavaScript client, in Node. It writes a line for what happens
-// to it, and ends with its input.
+// A stock is the stock JavaScript client, in Node, or some of them. It writes a line for
+// what happens to it, and ends with its input.
 type stock struct {
 	lines  chan string // closed at its end
 	stderr *strings.Builder
 }
 
-func startStock(t *testing.T, url string) *stock {
+func startStock(t *testing.T, script string, args ...string) *stock {
 	t.Helper()
 	if _, err := exec.LookPath("node"); err != nil {
 		missing(t, "Node")
@@ -53,7 +52,7 @@ func startStock(t *testing.T, url string) *stock {
 	c := &stock{lines: make(chan string, 100), stderr: &strings.Builder{}}
 	// It ends by itself when its input does; if not, it is stopped.
 	ctx, stop := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, "node", "restart.mjs", url)
+	cmd := exec.CommandContext(ctx, "node", append([]string{script}, args...)...)
 	cmd.Stderr = c.stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -102,17 +101,24 @@ func missing(t *testing.T, what string) {
 // expect wants a line next.
 func (c *stock) expect(t *testing.T, want string) {
 	t.Helper()
-	late := time.NewTimer(2 * wstest.Patience)
-	defer late.Stop()
-	got := fmt.Sprintf("nothing after %v", 2*wstest.Patience)
-	select {
-	case line, ok := <-c.lines:
-		if got = line; !ok {
-			got = "its end"
-		}
-	case <-late.C:
-	}
-	if got != want {
+	if got := c.next(t); got != want {
 		t.Fatalf("the stock client: got %s, want %s", got, want)
 	}
+}
+
+// next is the next line.
+func (c *stock) next(t *testing.T) string {
+	t.Helper()
+	late := time.NewTimer(2 * wstest.Patience)
+	defer late.Stop()
+	select {
+	case line, ok := <-c.lines:
+		if !ok {
+			t.Fatal("the stock client has ended")
+		}
+		return line
+	case <-late.C:
+		t.Fatalf("the stock client tells nothing for %v", 2*wstest.Patience)
+	}
+	return ""
 }

@@ -14,17 +14,17 @@ import (
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/conformance/fixture/app"
 	"github.com/bennu-go/bennu/internal/wstest"
-	"github.com/bennu-go/bennu/transport"
-	"github.com/bennu-go/bennu/transport/websocket"
 )
 
 // A server is the fixture application in this process, with three paths more:
-// /socket/behind, for pages of the address that the proxy has, which notes who
+// /socket/behind, an endpoint with the options of behindProxy, which notes who
 // connects; /socket/forever, an answer that never comes; and /socket/much, one that
-// is more than all buffers of the system hold.
+// is more than all buffers of the system hold. Its health has a port of its own.
 type server struct {
-	addr     string
+	backend
 	endpoint *bennu.Endpoint
+	behind   *bennu.Endpoint
+	health   health
 
 	waiting chan struct{} // a request for /socket/forever has come
 	gone    chan struct{} // its client has gone
@@ -41,52 +41,70 @@ type visitor struct {
 	URL        string
 }
 
-func startServer(t *testing.T) *server {
+// startServer runs a server until the test ends. What change does to the options is
+// what a recipe without them would have.
+func startServer(t *testing.T, change ...func(*bennu.EndpointOptions, *bennu.SocketOptions)) *server {
+	t.Helper()
+	return startServerAt(t, backend{"127.0.0.1:0", "127.0.0.1:0"}, change...)
+}
+
+// startServerAt is startServer at some addresses.
+func startServerAt(t *testing.T, at backend, change ...func(*bennu.EndpointOptions, *bennu.SocketOptions)) *server {
 	t.Helper()
 	s := &server{
 		waiting: make(chan struct{}, 1), gone: make(chan struct{}, 1), written: make(chan error, 1),
 		seen: map[string]visitor{},
 	}
-	s.endpoint = app.New(slog.New(slog.NewTextHandler(s, nil)))
-	var behind bennu.SocketHandler
-	behind.Connect = s.connect
-	s.endpoint.Socket("/socket/behind", &behind, behindProxy())
+	logger := slog.New(slog.NewTextHandler(s, nil))
+	s.endpoint = app.New(logger)
+	options, mount := behindProxy()
+	options.Logger = logger
+	// It shall be the proxy that cuts.
+	mount.WebSocket.IdleTimeout = 5 * time.Minute
+	for _, c := range change {
+		c(&options, &mount)
+	}
+	s.behind = bennu.NewEndpoint(&options)
+	s.behind.Socket("/socket/behind", rooms(s.connect), &mount)
 
 	mux := http.NewServeMux()
 	mux.Handle("/", s.endpoint)
+	mux.Handle("/socket/behind/", s.behind)
 	mux.HandleFunc("/socket/forever", s.forever)
 	mux.HandleFunc("/socket/much", s.much)
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.addr = ln.Addr().String()
-	srv := s.endpoint.Server()
-	srv.Handler = mux
-	done := make(chan error, 1)
-	go func() { done <- srv.Serve(ln) }()
+	s.Addr = s.serve(t, at.Addr, mux)
+	s.Check = s.serve(t, at.Check, &s.health)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), wstest.Patience)
 		defer cancel()
-		if err := errors.Join(s.endpoint.Shutdown(ctx), srv.Close()); err != nil {
+		if err := errors.Join(s.endpoint.Shutdown(ctx), s.behind.Shutdown(ctx)); err != nil {
 			t.Errorf("the server ended with: %v", err)
 		}
-		<-done
 		if t.Failed() {
-			t.Logf("the server's log:\n%s", s.log.String())
+			t.Logf("the server's log:\n%s", s.said())
 		}
 	})
 	return s
 }
 
-// behindProxy are the options of a mount behind a proxy that ends TLS.
-func behindProxy() *bennu.SocketOptions {
-	scheme := func(r *http.Request) string { return r.Header.Get("X-Forwarded-Proto") }
-	return &bennu.SocketOptions{
-		Checks: transport.Checks{Scheme: scheme, Origin: transport.SameOrigin(scheme)},
-		// It shall be the proxy that cuts.
-		WebSocket: websocket.Options{IdleTimeout: 5 * time.Minute},
+// serve listens at an address until the test ends.
+func (s *server) serve(t *testing.T, at string, h http.Handler) (addr string) {
+	t.Helper()
+	ln, err := net.Listen("tcp", at)
+	if err != nil {
+		t.Fatal(err)
 	}
+	srv := s.endpoint.Server()
+	srv.Handler = h
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(ln) }()
+	t.Cleanup(func() {
+		if err := srv.Close(); err != nil {
+			t.Errorf("the server ended with: %v", err)
+		}
+		<-done
+	})
+	return ln.Addr().String()
 }
 
 func (s *server) connect(_ context.Context, _ *bennu.Socket, info *bennu.ConnectInfo) error {
@@ -114,6 +132,13 @@ func (s *server) visitor(id string) (visitor, bool) {
 	return v, ok
 }
 
+// visitors is how many connected.
+func (s *server) visitors() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.seen)
+}
+
 func (s *server) forever(_ http.ResponseWriter, r *http.Request) {
 	s.waiting <- struct{}{}
 	<-r.Context().Done()
@@ -132,7 +157,14 @@ func (s *server) much(w http.ResponseWriter, _ *http.Request) {
 	s.written <- err
 }
 
-func (s *server) ws(path string) string { return "ws://" + s.addr + path }
+func (s *server) ws(path string) string { return "ws://" + s.Addr + path }
+
+// said is the log.
+func (s *server) said() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.log.String()
+}
 
 // Write takes the log.
 func (s *server) Write(line []byte) (int, error) {

@@ -1,0 +1,201 @@
+package proxies
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"net"
+	"os"
+	"os/signal"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/internal/proctest"
+	"github.com/bennu-go/bennu/internal/testport"
+	"github.com/bennu-go/bennu/internal/wstest"
+)
+
+// Behind the recipe are two servers. One after the other is restarted in order, and then
+// both are killed for a while. Each time the stock clients of a server that ends are lost
+// once, and no other client is; all come back by themselves.
+func TestOutage(t *testing.T) {
+	const clients = 12
+	forEach(t, func(t *testing.T, k *kind) {
+		backends := twoHosts(t)
+		nodes := []*proctest.Process{startNode(t, backends[0]), startNode(t, backends[1])}
+		p := startProxy(t, k, documented, backends...)
+		c := &crew{stock: startStock(t, "outage.mjs", p.ws("/socket"), strconv.Itoa(clients)), clients: clients}
+		c.gather(t, 0)
+
+		for i, b := range backends {
+			if code := nodes[i].Stop(t); code != 0 {
+				t.Fatalf("the server ended with code %d", code)
+			}
+			// It says how many connections it had. None of them may be lost twice.
+			had := 0
+			if found := regexp.MustCompile(`draining connections"? connections=(\d+)`).FindStringSubmatch(nodes[i].Said()); found != nil {
+				had, _ = strconv.Atoi(found[1])
+			}
+			c.gather(t, had)
+			if len(c.lost) > 1 || len(c.lost["1012"]) != had {
+				t.Fatalf("the server had %d connections; lost by code: %v", had, c.lost)
+			}
+			p.awaitNews(t, i, "DOWN", 1)
+			nodes[i] = startNode(t, b)
+			p.awaitNews(t, i, "UP", 1)
+		}
+
+		// In one moment: nobody gets from the first to the other before that ends, too.
+		for _, n := range nodes {
+			n.Freeze(t)
+		}
+		for _, n := range nodes {
+			n.Kill()
+		}
+		for i := range nodes {
+			p.awaitNews(t, i, "DOWN", 2)
+		}
+		for i, b := range backends {
+			nodes[i] = startNode(t, b)
+		}
+		c.gather(t, clients)
+		if len(c.lost) != 1 || len(c.lost["1006"]) != clients {
+			t.Fatalf("lost by code: %v; want all %d once, without a code", c.lost, clients)
+		}
+	})
+}
+
+// A server that fails its check is given no new clients, and keeps those it has: it may
+// only be busy, or drain.
+func TestHealthCheck(t *testing.T) {
+	forEach(t, func(t *testing.T, k *kind) {
+		if k == nginx {
+			t.Skip("nginx makes no checks of its own")
+		}
+		backends := twoHosts(t)
+		noLimit := func(o *bennu.EndpointOptions, _ *bennu.SocketOptions) { o.Limits.PerAddress = bennu.Unlimited }
+		busy, other := startServerAt(t, backends[0], noLimit), startServerAt(t, backends[1], noLimit)
+		p := startProxy(t, k, documented, backends...)
+		path := "/socket/behind/websocket?vsn=2.0.0&id="
+		// The first ones go to both.
+		var first []*wstest.Client
+		count := func() (ofBusy, ofOther int) { return busy.visitors(), other.visitors() }
+		eventually(t, "clients on both servers", func() bool {
+			c := wstest.Dial(t, p.ws(path+strconv.Itoa(len(first))))
+			c.Join("room:checked")
+			first = append(first, c)
+			a, b := count()
+			return a > 0 && b > 0
+		})
+		busy.health.ending.Store(true)
+		// The proxy balances by how many each has, so the other one can be so much ahead
+		// only where it is the only one.
+		n := len(first)
+		eventually(t, "the failed check", func() bool {
+			n++
+			wstest.Dial(t, p.ws(path+strconv.Itoa(n)))
+			a, b := count()
+			return b >= a+4
+		})
+		for _, c := range first {
+			c.Want("room:checked", "echo", `{"still":"here"}`, "ok", `{"still":"here"}`)
+		}
+		busy.health.ending.Store(false)
+		eventually(t, "the check that passes", func() bool {
+			before, _ := count()
+			n++
+			wstest.Dial(t, p.ws(path+strconv.Itoa(n)))
+			after, _ := count()
+			return after > before
+		})
+	})
+}
+
+// asServer makes the test binary a server: the value has the address for clients and
+// that for the checks.
+const asServer = "BENNU_TEST_AS_SERVER"
+
+// runServer is a server with the recipe, until it is asked to end.
+func runServer() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	clients, checks, _ := strings.Cut(os.Getenv(asServer), " ")
+	options, mount := behindProxy()
+	options.DrainTime = time.Second
+	endpoint := bennu.NewEndpoint(&options)
+	endpoint.Socket("/socket", rooms(nil), &mount)
+	var listeners [2]net.Listener
+	for i, addr := range []string{clients, checks} {
+		var err error
+		if listeners[i], err = net.Listen("tcp", addr); err != nil {
+			log.Fatal(err)
+		}
+	}
+	log.Print("listening")
+	if err := serve(ctx, endpoint, listeners[0], listeners[1]); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// startNode runs such a server in a process of its own.
+func startNode(t *testing.T, b backend) *proctest.Process {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := proctest.Start(t, "the server at "+b.Addr, []string{asServer + "=" + b.Addr + " " + b.Check}, self)
+	p.Await(t, "listening")
+	return p
+}
+
+// twoHosts are addresses of servers on two hosts, with the same ports on both.
+func twoHosts(t *testing.T) []backend {
+	t.Helper()
+	clients, checks := testport.Free(t), testport.Free(t)
+	var all []backend
+	for _, host := range []string{"127.0.0.2", "127.0.0.3"} {
+		ln, err := net.Listen("tcp", host+":0")
+		if err != nil {
+			t.Skipf("NOT RUN: this system has no address %s: %v", host, err)
+		}
+		ln.Close()
+		all = append(all, backend{fmt.Sprintf("%s:%d", host, clients), fmt.Sprintf("%s:%d", host, checks)})
+	}
+	return all
+}
+
+// A crew is some stock clients.
+type crew struct {
+	*stock
+	clients int
+	joined  map[string]bool
+	lost    map[string][]string // clients by the code of the close, since the last call of gather
+}
+
+// gather waits until so many were lost, and all are there.
+func (c *crew) gather(t *testing.T, lost int) {
+	t.Helper()
+	if c.joined == nil {
+		c.joined = map[string]bool{}
+	}
+	c.lost = map[string][]string{}
+	for n := 0; n < lost || len(c.joined) < c.clients; {
+		words := strings.Fields(c.next(t))
+		if who := words[0]; words[1] == "joined" {
+			c.joined[who] = true
+		} else {
+			n++
+			if !c.joined[who] {
+				t.Fatalf("client %s is lost a second time; lost before, by code: %v", who, c.lost)
+			}
+			delete(c.joined, who)
+			c.lost[words[2]] = append(c.lost[words[2]], who)
+		}
+	}
+}
