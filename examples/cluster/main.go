@@ -17,6 +17,7 @@ import (
 func main() {
 	var n node
 	flag.StringVar(&n.addr, "addr", env("ADDR", "127.0.0.1:4000"), "`host:port` for clients; $ADDR")
+	flag.StringVar(&n.health, "health", env("HEALTH", ""), "`host:port` for the checks of a load balancer, at /healthz; $HEALTH (default none of their own: /healthz is at -addr, too)")
 	flag.StringVar(&n.name, "node", env("NODE", ""), "`name` of this node, which no other has; $NODE (default the host's name)")
 	flag.StringVar(&n.cluster, "cluster", env("CLUSTER", "127.0.0.1:6222"), "`host:port` for the other nodes; $CLUSTER")
 	peers := flag.String("peers", env("PEERS", ""), "`host:port,host:port` of other nodes, or one DNS name of all; $PEERS")

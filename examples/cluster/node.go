@@ -22,6 +22,7 @@ import (
 // A node is one process of the cluster.
 type node struct {
 	addr    string // for clients
+	health  string // for the checks of a load balancer; "" is none of their own
 	name    string
 	cluster string // for other nodes
 	peers   []string
@@ -63,7 +64,47 @@ func (n *node) run(ctx context.Context) (err error) {
 		ln.Close()
 		return err
 	}
-	return newEndpoint(ps, here, n.secret).Serve(ctx, ln)
+	stop, err := n.serveHealth(ctx, ps)
+	if err != nil {
+		ln.Close()
+		return err
+	}
+	err = newEndpoint(ps, here, n.secret).Serve(ctx, ln)
+	return errors.Join(err, stop())
+}
+
+// serveHealth answers the checks of a load balancer on a port of their own: on that of
+// the clients a check waits behind all who come back at once, and a busy node is taken for
+// dead. From the end of ctx on it says that the node is not for new clients, until stop is
+// called.
+func (n *node) serveHealth(ctx context.Context, ps *pubsub.PubSub) (stop func() error, err error) {
+	if n.health == "" {
+		return func() error { return nil }, nil
+	}
+	ln, err := net.Listen("tcp", n.health)
+	if err != nil {
+		return nil, err
+	}
+	healthy := health(ps)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {
+		if ctx.Err() != nil {
+			http.Error(w, "this node is about to end", http.StatusServiceUnavailable)
+			return
+		}
+		healthy(w, r)
+	})
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = server.Serve(ln) // until it is closed
+	}()
+	return func() error {
+		err := server.Close()
+		<-ended
+		return err
+	}, nil
 }
 
 // newEndpoint has the channels of examples/hello. Nothing in them knows of nodes.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"regexp"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/bennu-go/bennu/internal/proctest"
+	"github.com/bennu-go/bennu/internal/testport"
 	"github.com/bennu-go/bennu/internal/wstest"
 )
 
@@ -39,9 +41,12 @@ func startCluster(t *testing.T) *cluster {
 	c := &cluster{nodes: map[string]*proctest.Process{}, addrs: map[string]string{}}
 	env := []string{"SECRET=a secret of more than sixteen bytes"}
 	var peers []string
+	checked := map[string]string{}
 	for _, name := range strings.Split(names, "") {
+		port := fmt.Sprint(testport.Free(t))
+		checked[name] = port
 		p := proctest.Start(t, "node "+name, env, binary,
-			"-node", name, "-addr", "127.0.0.1:0", "-cluster", "127.0.0.1:0", "-peers", strings.Join(peers, ","))
+			"-node", name, "-addr", "127.0.0.1:0", "-health", "127.0.0.1:"+port, "-cluster", "127.0.0.1:0", "-peers", strings.Join(peers, ","))
 		found := p.Await(t, `serving .*addr=(\S+) cluster=(\S+)`)
 		c.nodes[name], c.addrs[name] = p, found[1]
 		peers = append(peers, found[2])
@@ -54,6 +59,7 @@ func startCluster(t *testing.T) *cluster {
 		c.addr = proctest.FreeAddr(t)
 		c.proxy = proctest.Start(t, "haproxy", []string{
 			"LISTEN=" + c.addr, "NODE_A=" + c.addrs["a"], "NODE_B=" + c.addrs["b"], "NODE_C=" + c.addrs["c"],
+			"HEALTH_A=" + checked["a"], "HEALTH_B=" + checked["b"], "HEALTH_C=" + checked["c"],
 		}, haproxy, "-f", "haproxy.cfg")
 		proctest.Until(t, "the proxy listens", func() bool { return c.proxy.Ended() || proctest.Listens(c.addr) })
 		if !c.proxy.Ended() {

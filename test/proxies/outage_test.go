@@ -29,22 +29,11 @@ func TestOutage(t *testing.T) {
 		backends := twoHosts(t)
 		nodes := []*proctest.Process{startNode(t, backends[0]), startNode(t, backends[1])}
 		p := startProxy(t, k, documented, backends...)
-		c := &crew{stock: startStock(t, "outage.mjs", p.ws("/socket"), strconv.Itoa(clients)), clients: clients}
+		c := newCrew(t, p.ws("/socket"), clients)
 		c.gather(t, 0)
 
 		for i, b := range backends {
-			if code := nodes[i].Stop(t); code != 0 {
-				t.Fatalf("the server ended with code %d", code)
-			}
-			// It says how many connections it had. None of them may be lost twice.
-			had := 0
-			if found := regexp.MustCompile(`draining connections"? connections=(\d+)`).FindStringSubmatch(nodes[i].Said()); found != nil {
-				had, _ = strconv.Atoi(found[1])
-			}
-			c.gather(t, had)
-			if len(c.lost) > 1 || len(c.lost["1012"]) != had {
-				t.Fatalf("the server had %d connections; lost by code: %v", had, c.lost)
-			}
+			c.restart(t, nodes[i])
 			p.awaitNews(t, i, "DOWN", 1)
 			nodes[i] = startNode(t, b)
 			p.awaitNews(t, i, "UP", 1)
@@ -68,6 +57,62 @@ func TestOutage(t *testing.T) {
 			t.Fatalf("lost by code: %v; want all %d once, without a code", c.lost, clients)
 		}
 	})
+}
+
+// The same with examples/cluster and its HAProxy: three nodes, and in the outage clients
+// over long polling too, each of whose polls may go to any node.
+func TestClusterOutage(t *testing.T) {
+	t.Parallel()
+	haproxy := haproxy.binary(t)
+	const clients, names = 9, "abc"
+	binary := proctest.Build(t, "github.com/bennu-go/bennu/examples/cluster")
+	local := func() string { return fmt.Sprintf("127.0.0.1:%d", testport.Free(t)) }
+	addr := local()
+	env, start := []string{"LISTEN=" + addr}, map[string]func() *proctest.Process{}
+	cluster := []string{local(), local(), local()}
+	for i, name := range strings.Split(names, "") {
+		clients, checks := local(), testport.Free(t)
+		env = append(env, fmt.Sprintf("NODE_%s=%s", strings.ToUpper(name), clients), fmt.Sprintf("HEALTH_%s=%d", strings.ToUpper(name), checks))
+		start[name] = func() *proctest.Process {
+			p := proctest.Start(t, "node "+name, []string{"SECRET=a secret of more than sixteen bytes"}, binary, "-node", name,
+				"-addr", clients, "-health", fmt.Sprintf("127.0.0.1:%d", checks), "-cluster", cluster[i], "-peers", strings.Join(cluster, ","))
+			p.Await(t, "serving")
+			return p
+		}
+	}
+	nodes := map[string]*proctest.Process{}
+	for name, run := range start {
+		nodes[name] = run()
+	}
+	proxy := proctest.Start(t, "haproxy", env, haproxy, "-f", "../../examples/cluster/haproxy.cfg")
+	proctest.Until(t, "the proxy listens", func() bool { return proctest.Listens(addr) })
+	news := func(name, is string, n int) {
+		t.Helper()
+		news := fmt.Sprintf("\nServer nodes/%s is %s", name, is)
+		eventually(t, news, func() bool { return strings.Count("\n"+proxy.Said(), news) >= n })
+	}
+	sockets := newCrew(t, "ws://"+addr+"/socket", clients)
+	sockets.gather(t, 0)
+	for name, run := range start {
+		sockets.restart(t, nodes[name])
+		news(name, "DOWN", 1)
+		nodes[name] = run()
+		news(name, "UP", 1)
+	}
+	pollers := newCrew(t, "ws://"+addr+"/socket", clients, "longpoll")
+	pollers.gather(t, 0)
+	for _, n := range nodes {
+		n.Freeze(t)
+	}
+	for _, n := range nodes {
+		n.Kill()
+	}
+	for name, run := range start {
+		news(name, "DOWN", 2)
+		nodes[name] = run()
+	}
+	sockets.gather(t, clients)
+	pollers.gather(t, clients)
 }
 
 // A server that fails its check is given no new clients, and keeps those it has: it may
@@ -178,12 +223,32 @@ type crew struct {
 	lost    map[string][]string // clients by the code of the close, since the last call of gather
 }
 
+func newCrew(t *testing.T, url string, clients int, transport ...string) *crew {
+	t.Helper()
+	args := append([]string{url, strconv.Itoa(clients)}, transport...)
+	return &crew{stock: startStock(t, "outage.mjs", args...), clients: clients, joined: map[string]bool{}}
+}
+
+// restart ends a server in order. It says how many connections it had: so many are told to
+// come back, and no other is lost.
+func (c *crew) restart(t *testing.T, node *proctest.Process) {
+	t.Helper()
+	if code := node.Stop(t); code != 0 {
+		t.Fatalf("the server ended with code %d", code)
+	}
+	had := 0
+	if found := regexp.MustCompile(`draining connections"? connections=(\d+)`).FindStringSubmatch(node.Said()); found != nil {
+		had, _ = strconv.Atoi(found[1])
+	}
+	c.gather(t, had)
+	if len(c.lost) > 1 || len(c.lost["1012"]) != had {
+		t.Fatalf("the server had %d connections; lost by code: %v", had, c.lost)
+	}
+}
+
 // gather waits until so many were lost, and all are there.
 func (c *crew) gather(t *testing.T, lost int) {
 	t.Helper()
-	if c.joined == nil {
-		c.joined = map[string]bool{}
-	}
 	c.lost = map[string][]string{}
 	for n := 0; n < lost || len(c.joined) < c.clients; {
 		words := strings.Fields(c.next(t))
