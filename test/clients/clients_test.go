@@ -75,6 +75,7 @@ func runScenarios(t *testing.T, script, client, transport string) {
 	env, err := json.Marshal(map[string]string{
 		"url":        "ws://" + s.addr + "/socket",
 		"authURL":    "ws://" + s.addr + "/auth",
+		"paramURL":   "ws://" + s.addr + "/param",
 		"cutURL":     "ws://" + p.addr + "/socket",
 		"hangingURL": "ws://" + hanging.addr + "/socket",
 		"blockedURL": "ws://" + blocked.addr + "/socket",

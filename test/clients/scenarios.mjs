@@ -9,6 +9,7 @@
 //   cutURL           the same by way of a proxy that can cut connections
 //   hangingURL       the same by way of a proxy that never answers a WebSocket handshake
 //   authURL          the mount that takes an auth token
+//   paramURL         the mount that takes it from the parameter "token"
 //   blockedURL       the socket of a server without WebSocket
 //   control(x)       asks the test to do x: "restart" the server, "cut" the proxy
 //
@@ -443,6 +444,15 @@ export const scenarios = {
     const client = connect(env, { url: env.authURL, authToken })
     const { response } = await tryJoin(channel(client, "room:info"))
     equal(response.auth_token, authToken, "token")
+  },
+
+  async "auth token in a parameter"(env) {
+    const token = "tök/en?&=+ ~"
+    const client = connect(env, { url: env.paramURL, params: { token, other: "1" } })
+    const ch = channel(client, "room:info")
+    const { response } = await tryJoin(ch)
+    equal([response.auth_token, response.params], [token, { other: "1", vsn: "2.0.0" }], "token and params")
+    await alive(await joined(client, topicOf("param")))
   },
 
   ...presenceScenarios,
