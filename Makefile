@@ -77,6 +77,11 @@ clients: ## the stock Phoenix clients alone, in Node and in Chromium, each scena
 proxies: deps ## nginx, HAProxy and Caddy alone, Traefik where it is installed; BENNU_FULL=1 adds their own time limits, 75 s
 	BENNU_REQUIRE_PROXIES=1 go test -race -count=1 -timeout $(TIMEOUT) -v ./test/proxies
 
+.PHONY: traefik
+traefik: deps ## build Traefik from the Go module proxy, 16 min of CPU the first time, and run its recipe
+	cd test/proxies/traefik && go build -o bin/traefik github.com/traefik/traefik/v3/cmd/traefik
+	PATH="$(CURDIR)/test/proxies/traefik/bin:$$PATH" BENNU_REQUIRE_PROXIES=1 go test -race -count=1 -timeout $(TIMEOUT) -run '/traefik' -v ./test/proxies
+
 .PHONY: redis
 redis: deps ## the Redis adapter alone, with real servers: one, Sentinels, a cluster
 	BENNU_REQUIRE_REDIS=1 go test -race -count=1 -timeout $(TIMEOUT) -v ./pubsub/redispubsub

@@ -70,6 +70,7 @@ var traefik = &kind{
 	name: "traefik", files: []string{"traefik.yml.tmpl", "traefik-bennu.yml.tmpl"},
 	quit:     syscall.SIGKILL, // SIGTERM waits for requests
 	optional: true,
+	late:     true,
 	noLimits: true,
 	logged:   `"RequestMethod":"GET"`,
 	says:     map[string]string{"http": "ws", "https": "wss"},

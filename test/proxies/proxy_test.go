@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -176,9 +177,22 @@ func (p *proxy) start(t *testing.T) error {
 		}
 		if c, err := net.Dial("tcp", p.addr); err == nil {
 			c.Close()
-			return nil
+			if !p.late || p.routes() {
+				return nil
+			}
 		}
 	}
+}
+
+// routes reports whether the proxy has the recipe's certificate and its header.
+func (p *proxy) routes() bool {
+	carrier := &http.Transport{TLSClientConfig: p.tlsConfig(), DisableKeepAlives: true}
+	answer, err := (&http.Client{Transport: carrier, Timeout: wstest.Patience}).Get("https://" + p.tlsAddr + "/socket/")
+	if err != nil {
+		return false
+	}
+	answer.Body.Close()
+	return answer.Header.Get("Strict-Transport-Security") != ""
 }
 
 // stop ends the proxy at once, with all connections through it.

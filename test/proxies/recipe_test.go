@@ -33,6 +33,8 @@ type kind struct {
 	// production fills in what names files and ports of the machine that the
 	// documentation is for.
 	production func(*values)
+	// late says that the proxy listens before it has read all of its configuration.
+	late bool
 	// harmless is a warning about what only the tests do: to listen in plain, too.
 	harmless string
 	// check and run give the arguments to check the configuration and to run it in
