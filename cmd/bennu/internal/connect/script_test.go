@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
+	"github.com/bennu-go/bennu/internal/proctest"
 )
 
 // Exit codes, with what is printed beside them, over both transports.
@@ -221,6 +222,22 @@ func TestMisuse(t *testing.T) {
 				t.Errorf("a secret in %s", got.err)
 			}
 		})
+	}
+}
+
+// A connection that fails says what to try.
+func TestRemedies(t *testing.T) {
+	base := newFixture(t)
+	for url, want := range map[string]string{
+		"ws://" + proctest.FreeAddr(t) + "/socket":           "; is the server running there?",
+		"wss" + strings.TrimPrefix(base, "http") + "/socket": "; the server speaks no TLS there, so the URL begins with ws://",
+		base + "/nowhere": "; there may be no socket at this path, as a rule it is /socket",
+		"ws" + strings.TrimPrefix(base, "http") + "/socket?reject=error": "it refuses the token, the parameters or the origin",
+	} {
+		got := runConnect(t, nil, url, "--topic", "room:lobby", "--timeout", "1s")
+		if got.code == cli.OK || !strings.Contains(got.err, want) {
+			t.Errorf("%s: exit code %d, and no %q in\n%s%s", url, got.code, want, got.out, got.err)
+		}
 	}
 }
 
