@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
 	"github.com/bennu-go/bennu/conformance/fixture/app"
 	"github.com/bennu-go/bennu/internal/proctest"
@@ -23,7 +24,12 @@ func TestMain(m *testing.M) { waittest.Main(m) }
 // newFixture serves the application of the wire cases, and returns its URL.
 func newFixture(t *testing.T) string {
 	t.Helper()
-	endpoint := app.New(slog.New(slog.DiscardHandler))
+	return serve(t, app.New(slog.New(slog.DiscardHandler)))
+}
+
+// serve serves an endpoint until the end of the test.
+func serve(t *testing.T, endpoint *bennu.Endpoint) (base string) {
+	t.Helper()
 	server := httptest.NewUnstartedServer(endpoint)
 	server.Start()
 	t.Cleanup(func() {
