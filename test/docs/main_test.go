@@ -1,0 +1,86 @@
+// Package docs has only tests: the code that pages of docs show and no program has, each
+// block of it to the letter, and the scripts for clients, run in Node.
+package docs
+
+import (
+	"context"
+	"log/slog"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/presence"
+	"github.com/bennu-go/bennu/transport/longpoll"
+)
+
+// No test may leave a goroutine behind.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// A Welcome, a Question, an Answer, a Shout and a Meta are what the room of these tests
+// talks of.
+type (
+	Welcome  struct{ Name string }
+	Question struct{ Text string }
+	Answer   struct{ Text string }
+	Shout    struct{ Body string }
+	Meta     struct{ Name string }
+)
+
+// room is a joined topic of the server of these tests.
+type room struct{ *bennu.Channel }
+
+// server runs until the test ends, and returns the URL of its mount.
+func server(t *testing.T, users *bennu.SocketHandler) (url string) {
+	t.Helper()
+	endpoint := bennu.NewEndpoint(&bennu.EndpointOptions{Logger: slog.New(slog.DiscardHandler), DrainTime: bennu.Unlimited})
+	here, err := presence.New[Meta](t.Context(), endpoint.PubSub(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	endpoint.OnShutdown(func(context.Context) error { return here.Close() })
+	d := bennu.Define(func(_ context.Context, ch *bennu.Channel, in Welcome) (*room, Welcome, error) {
+		return &room{ch}, in, ch.Send(in)
+	})
+	bennu.OnInfo(d, func(r *room, _ context.Context, in Welcome) error {
+		if err := here.PushState(r.Channel); err != nil {
+			return err
+		}
+		_, err := here.Track(r.Channel, "user:"+in.Name, Meta(in))
+		return err
+	})
+	bennu.On(d, "ask", func(_ *room, _ context.Context, q Question) (Answer, error) { return Answer{"because"}, nil })
+	bennu.On(d, "typing", func(*room, context.Context, bennu.Empty) (bennu.NoReply, error) { return bennu.NoReply{}, nil })
+	bennu.On(d, "shout", func(r *room, _ context.Context, s Shout) (bennu.Empty, error) {
+		return bennu.Empty{}, r.Broadcast("shout", s)
+	})
+	bennu.On(d, "resize", func(r *room, _ context.Context, image []byte) ([]byte, error) {
+		return image[:1], r.Push("frame", image)
+	})
+	users.Channel("room:*", d)
+	users.Channel("ping:*", pings())
+	endpoint.Socket("/socket", users, &bennu.SocketOptions{LongPoll: &longpoll.Options{}})
+	s := httptest.NewServer(endpoint)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+		defer cancel()
+		if err := endpoint.Shutdown(ctx); err != nil {
+			t.Error(err)
+		}
+		s.Close()
+	})
+	return s.URL + "/socket"
+}
+
+// pings answers as README's first program does.
+func pings() *bennu.Definition[struct{}] {
+	d := bennu.Define(func(context.Context, *bennu.Channel, bennu.Empty) (struct{}, bennu.Empty, error) {
+		return struct{}{}, bennu.Empty{}, nil
+	})
+	bennu.On(d, "ping", func(struct{}, context.Context, bennu.Empty) (map[string]string, error) {
+		return map[string]string{"ping": "pong"}, nil
+	})
+	return d
+}
