@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -48,6 +49,10 @@ func TestCrowd(t *testing.T) {
 					t.Errorf("%s from %s: status %d, want 403", path, origin, got)
 				}
 			}
+		}
+		// Nobody is refused without a word.
+		if log := s.said(); !strings.Contains(log, "https://evil.example") {
+			t.Errorf("the server's log does not name the page that was refused:\n%s", log)
 		}
 		each(t, all, (*visit).leave)
 	})
