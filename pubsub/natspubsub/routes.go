@@ -2,6 +2,8 @@ package natspubsub
 
 import (
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -42,6 +44,9 @@ var errRouteLost = errors.New("the route to a peer was lost and is back")
 func (l *embeddedLink) Reaches(server string) bool {
 	return l.look()[server] != 0
 }
+
+// Servers implements cluster.Router.
+func (l *embeddedLink) Servers() []string { return slices.Collect(maps.Keys(l.look())) }
 
 // Namesake implements cluster.Router. The names of servers, which are in the first
 // message on a route, tell.

@@ -39,7 +39,9 @@ type Link interface {
 type Router interface {
 	// Reaches reports whether messages can come from a server.
 	Reaches(server string) bool
-	// Namesake reports whether it reaches the server of another node with this one's name.
+	// Servers are all those that messages can come from now, each with a node of its own.
+	Servers() []string
+	// Namesake reports whether the node of one of them has this node's name.
 	Namesake() bool
 }
 

@@ -43,6 +43,10 @@ const (
 	// introduceTime is how long others have to say that a name is taken, at least.
 	introduceTime = 100 * time.Millisecond
 	startTime     = 10 * time.Second
+	// meetTime is how long a node that is connected may take to answer a hello, which is
+	// said again every helloTurns pauses.
+	meetTime   = 5 * time.Second
+	helloTurns = 5
 )
 
 func (p *peers) init() {
@@ -204,12 +208,8 @@ func (n *Node) introduce(ctx context.Context) error {
 	case <-ctx.Done():
 		return errors.New("the broker takes messages and delivers none: may this user publish and subscribe to everything below the prefix?")
 	}
-	if router, ok := n.link.(Router); ok && router.Namesake() {
-		// The other one is told by the hello. It may take its time to say so.
-		for !n.peers.conflict(startTime) && ctx.Err() == nil {
-			n.pause(ctx)
-		}
-		return n.errTaken()
+	if router, ok := n.link.(Router); ok {
+		return n.meet(ctx, router)
 	}
 	pause := time.NewTimer(max(introduceTime, 3*time.Since(began)))
 	defer pause.Stop()
@@ -221,6 +221,39 @@ func (n *Node) introduce(ctx context.Context) error {
 		return n.errTaken()
 	}
 	return nil
+}
+
+// meet says hello until the node at each server that is reached has answered: then they
+// know each other, and none has this node's name.
+func (n *Node) meet(ctx context.Context, router Router) error {
+	ctx, cancel := context.WithTimeout(ctx, meetTime)
+	defer cancel()
+	for turn := 1; ; turn++ {
+		switch namesake := router.Namesake(); {
+		case n.peers.conflict(startTime), namesake && ctx.Err() != nil:
+			return n.errTaken()
+		case !namesake && n.peers.knows(router.Servers()):
+			return nil
+		case ctx.Err() != nil:
+			n.log.Warn("a node that is connected does not answer; has it another prefix?")
+			return nil
+		}
+		n.pause(ctx)
+		if turn%helloTurns == 0 { // the first may have been too early to be passed on
+			_ = n.tell(n.control, &envelope{kind: kindHello, server: n.link.Server()})
+		}
+	}
+}
+
+// knows reports whether a node has been heard from each of these servers.
+func (p *peers) knows(servers []string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	heard := make(map[string]bool, len(p.known))
+	for _, other := range p.known {
+		heard[other.server] = true
+	}
+	return !slices.ContainsFunc(servers, func(s string) bool { return !heard[s] })
 }
 
 // beat says from time to time that this node is there, and looks whether it hears
