@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"strings"
@@ -26,11 +27,13 @@ type stackHandler struct {
 
 // Handle implements slog.Handler.
 func (h *stackHandler) Handle(ctx context.Context, r slog.Record) error {
-	stack := ""
+	var stack []string
 	rest := slog.NewRecord(r.Time, r.Level, r.Message, r.PC)
 	r.Attrs(func(a slog.Attr) bool {
-		if a.Key == "stack" {
-			stack = a.Value.String()
+		if frames, ok := a.Value.Any().([]any); ok && a.Key == "stack" {
+			for _, frame := range frames {
+				stack = append(stack, fmt.Sprint(frame))
+			}
 		} else {
 			rest.AddAttrs(a)
 		}
@@ -38,7 +41,7 @@ func (h *stackHandler) Handle(ctx context.Context, r slog.Record) error {
 	})
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if err := h.Handler.Handle(ctx, rest); err != nil || stack == "" {
+	if err := h.Handler.Handle(ctx, rest); err != nil || stack == nil {
 		return err
 	}
 	_, err := io.WriteString(h.out, readable(stack))
@@ -55,27 +58,16 @@ func (h *stackHandler) WithGroup(name string) slog.Handler {
 	return &stackHandler{h.Handler.WithGroup(name), h.out, h.mu}
 }
 
-// readable indents a stack, and leaves out what is above the panic and what bennu has
-// below the callback that panicked. Line breaks may have been escaped for a log.
-func readable(stack string) string {
+// readable has a line for each call of a stack, as far as the program's own go: below the
+// callback that panicked are only bennu's.
+func readable(frames []string) string {
 	const inner = "github.com/bennu-go/bennu."
-	stack = strings.NewReplacer(`\n`, "\n", `\t`, "\t").Replace(stack)
-	lines := strings.Split(strings.TrimSpace(stack), "\n")
-	shown := lines
-	for i, line := range lines {
-		if strings.HasPrefix(line, "panic(") && i+2 < len(lines) {
-			shown = lines[i+2:] // a call has two lines
-		}
-	}
-	for i, line := range shown {
-		if i > 0 && strings.HasPrefix(line, inner) {
-			shown = shown[:i]
+	var b strings.Builder
+	for i, frame := range frames {
+		if i > 0 && strings.HasPrefix(frame, inner) {
 			break
 		}
-	}
-	var b strings.Builder
-	for _, line := range shown {
-		b.WriteString("    " + line + "\n")
+		b.WriteString("    " + frame + "\n")
 	}
 	return b.String()
 }
