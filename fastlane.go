@@ -139,8 +139,7 @@ func frameFor(d *pubsub.Dispatch, s *Socket) (transport.Frame, bool) {
 		}
 	}
 	if err := checkEvent(d.Event); err != nil { // of a program that publishes on the PubSub itself
-		s.endpoint.log.Log(slog.LevelError, "broadcast is not sent to clients",
-			slog.String("topic", d.Topic), slog.String("error", err.Error()))
+		s.endpoint.book.Say(notice.BroadcastEvent, notice.Foreign("topic", d.Topic), slog.String("error", err.Error()))
 		known.frames = append(known.frames, encoding{serializer: s.serializer})
 		return transport.Frame{}, false
 	}

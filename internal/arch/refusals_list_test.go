@@ -36,7 +36,7 @@ var refusals = map[string]refusal{
 	"fastlane.go Channel.overflow":            {marks: 1, by: "executor.go Channel.fail"},
 	"fastlane.go Endpoint.sound":              {kinds: "Unsound"},
 	"fastlane.go fastlane.Deliver":            {marks: 2, kinds: "JoinBacklog"},
-	"fastlane.go frameFor":                    {kinds: "Serializer"},
+	"fastlane.go frameFor":                    {kinds: "BroadcastEvent Serializer"},
 	"fastlane.go listener.Deliver":            {marks: 1, by: "executor.go Channel.fail"},
 	"join.go Socket.newJoin":                  {marks: 1, kinds: "TooManyJoins"},
 	"join.go joinCall.accept":                 {marks: 2, by: "fastlane.go fastlane.Deliver, executor.go Channel.fail"},

@@ -81,6 +81,7 @@ const (
 	LateTask
 	Unsound
 	Serializer
+	BroadcastEvent
 	SlowSubscriber
 	SubscriberCrash
 
@@ -259,6 +260,8 @@ var table = [kinds]Entry{
 	LateTask:     {"late_task", debug, "work of Channel.Go came after the channel's end", "nothing"},
 	Unsound:      {"unsound", warn, "a broadcast of another node is no event with a JSON object or bytes", "keep others from publishing under the adapter's prefix, and set its Secret"},
 	Serializer:   {"serializer", fault, "broadcast skips clients whose serializer cannot carry it", "send bytes only to clients of version 2 of the protocol"},
+	BroadcastEvent: {"broadcast_event", fault, "a broadcast that the program published on the PubSub itself was not sent to clients: its event is none",
+		"give it an event that is not empty and not one of the protocol's own; Endpoint.Broadcast checks that"},
 	SlowSubscriber: {"slow_subscriber", warn, "broadcast dropped: the function of Endpoint.Subscribe is too slow",
 		"make the function faster; Broadcast.Missed tells it how many it missed"},
 	SubscriberCrash: {"subscriber_panic", fault, "subscription panicked", "see the stack: the function of Endpoint.Subscribe panicked"},
