@@ -116,6 +116,8 @@ func (s *Socket) errorReply(at place, err error, over bool) Reply {
 	case isInvalid:
 		s.observe(at.topic, err)
 		at.say(notice.InvalidPayload, notice.Foreign("field", invalid.field))
+		// The text may quote the payload.
+		s.endpoint.log.Log(slog.LevelDebug, "why a payload is invalid", at.with(slog.String("error", textOf(err)))...)
 		return Reply{Status: wire.StatusError, Response: reason{Reason: "invalid payload", Field: invalid.field}}
 	}
 	s.observe(at.topic, err)

@@ -2,6 +2,7 @@ package bennu_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -99,7 +100,11 @@ func limited(rates map[string]rate) bennu.Middleware {
 		if call.Kind != bennu.CallHandleIn || !ok {
 			return next(ctx)
 		}
-		if !call.Channel.Socket().Assigned("allowance").(*allowance).take(call.Event, r) {
+		a, ok := call.Channel.Socket().Assigned("allowance").(*allowance)
+		if !ok {
+			return errors.New("Connect has assigned no allowance")
+		}
+		if !a.take(call.Event, r) {
 			return &bennu.Error{Reason: "too often"}
 		}
 		return next(ctx)

@@ -97,6 +97,7 @@ func TestGap(t *testing.T) {
 			if reason := waittest.Next(t, "the channel ends", a.ended); !errors.Is(reason, bennu.ErrGap) {
 				t.Errorf("reason %v", reason)
 			}
+			eventually(t, "the gap is counted", func() bool { return a.Stats().Gaps > 0 })
 			if s := a.Stats(); s.Gaps != 1 || s.Crashes != 0 || s.PubSub.Gaps != 1 {
 				t.Errorf("stats %+v", s)
 			}

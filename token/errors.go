@@ -24,6 +24,17 @@ func (f fault) Error() string { return "bennu: token " + string(f) }
 // TokenFault says what is wrong in one word.
 func (f fault) TokenFault() string { return string(f) }
 
+// unusable is the ErrInvalid of a genuine token whose data the program does not take.
+type unusable struct{}
+
+func (unusable) Error() string { return ErrInvalid.Error() }
+
+// Is makes it an ErrInvalid.
+func (unusable) Is(target error) bool { return target == ErrInvalid }
+
+// TokenFault says what is wrong in a few words.
+func (unusable) TokenFault() string { return "genuine, with data that the program does not take" }
+
 // errForged is what every token gets that the secrets do not vouch for. It says
 // nothing about where the check failed: only a forger could use that.
 var errForged = ErrInvalid
@@ -31,5 +42,5 @@ var errForged = ErrInvalid
 // invalid is for tokens that are genuine and unusable all the same. Their maker
 // holds the secret, so the reason may be told.
 func invalid(format string, args ...any) error {
-	return fmt.Errorf("%w: %w", ErrInvalid, fmt.Errorf(format, args...))
+	return fmt.Errorf("%w: %w", unusable{}, fmt.Errorf(format, args...))
 }

@@ -29,7 +29,7 @@ var (
 	ErrAuthTokenEmpty     = errors.New("bennu: the auth token is empty")
 	ErrAuthTokenElsewhere = errors.New("bennu: no auth token where the mount looks for it, but the client has sent one elsewhere: see Checks.AuthToken and Checks.TokenParam")
 	ErrNoAuthToken        = errors.New("bennu: no auth token")
-	ErrAuthTokenOff       = errors.New("bennu: the mount takes no auth tokens: set Checks.AuthToken")
+	ErrAuthTokenOff       = errors.New("bennu: the mount takes no auth tokens, since Checks.AuthToken is off")
 )
 
 // takeToken finds the token among the offered subprotocols and returns the
