@@ -66,6 +66,7 @@ func startProxy(t *testing.T, k *kind, v values, servers ...backend) *proxy {
 	})
 	p.certify(t)
 	p.values.Name, p.values.Log, p.values.Temp = "127.0.0.1", p.log, dir
+	p.values.Request = "5m" // a machine with other work to do is no attacker
 	p.values.Dynamic = filepath.Join(dir, "traefik-bennu.yml")
 	if k == caddy && caddyBefore27(t, p.binary) {
 		p.values.StreamDelay = ""

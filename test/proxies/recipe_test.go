@@ -63,6 +63,7 @@ type values struct {
 	Servers        []backend // behind the proxy
 	CheckPort      string    // the same of all servers
 	Idle           string    // after which a silent WebSocket is cut; "" leaves it to the proxy
+	Request        string    // for the header of a request
 	Wait           string    // for an answer, where it is not the same as Idle
 	StreamDelay    string    // how long WebSockets live on after a reload, where it is to be said
 	Dynamic        string    // file with the rest of Traefik's configuration
@@ -73,7 +74,7 @@ type values struct {
 
 // documented are the values that docs/proxies.md shows, but for the names of files.
 var documented = values{
-	Name: "example.com", Idle: "75s", Wait: "30s", StreamDelay: "5m",
+	Name: "example.com", Idle: "75s", Request: "5s", Wait: "30s", StreamDelay: "5m",
 }.behind(backend{"10.0.0.11:4000", "10.0.0.11:4100"}, backend{"10.0.0.12:4000", "10.0.0.12:4100"})
 
 // behind gives the values for other servers.

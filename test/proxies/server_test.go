@@ -95,7 +95,7 @@ func (s *server) serve(t *testing.T, at string, h http.Handler) (addr string) {
 		t.Fatal(err)
 	}
 	srv := s.endpoint.Server()
-	srv.Handler = h
+	srv.Handler, srv.ReadHeaderTimeout = h, 5*time.Minute // however busy the machine is
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(ln) }()
 	t.Cleanup(func() {
