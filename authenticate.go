@@ -29,6 +29,9 @@ var errToken = fmt.Errorf("%w: the auth token is not good", ErrRefused)
 // It is not called without a token, or for one that is empty: the error is then ErrRefused
 // together with what ConnectInfo.AuthTokenErr says.
 func Authenticate[T any](verify func(ctx context.Context, token string) (who T, expires time.Time, err error)) func(context.Context, *Socket, *ConnectInfo) error {
+	if verify == nil {
+		panic(fmt.Sprintf("bennu: %s: Authenticate needs a function", caller()))
+	}
 	connect := func(ctx context.Context, s *Socket, info *ConnectInfo) error {
 		if err := info.AuthTokenErr(); err != nil {
 			unauthenticated(ctx, noToken(s), slog.String("detail", err.Error()))
@@ -102,6 +105,9 @@ func tokenFault(err error) []slog.Attr {
 // Identity is what Authenticate's verify function returned for this connection.
 // It reports false when there is none of that type.
 func Identity[T any](s *Socket) (who T, ok bool) {
+	if s == nil {
+		return who, false
+	}
 	who, ok = s.Assigned(AssignedIdentity).(T)
 	return who, ok
 }

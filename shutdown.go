@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/nils"
 	"github.com/bennu-go/bennu/transport"
 )
 
@@ -153,6 +154,9 @@ func (e *Endpoint) Server() *http.Server {
 // within the DrainTime and a few seconds. It returns nil after an orderly end.
 // It closes ln in any case.
 func (e *Endpoint) Serve(ctx context.Context, ln net.Listener) error {
+	if nils.Is(ln) {
+		return errors.New("bennu: Serve needs a listener, such as net.Listen returns")
+	}
 	e.serveOnce.Do(e.logLimits)
 	server := e.Server()
 	failed := make(chan error, 1)

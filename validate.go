@@ -6,7 +6,6 @@ import (
 	"reflect"
 	"runtime"
 	"slices"
-	"strings"
 
 	"github.com/bennu-go/bennu/internal/nils"
 )
@@ -14,7 +13,8 @@ import (
 // Validator is an In, or a part of one, that checks itself once it is decoded. Parts are the
 // fields that encoding/json decodes, and the elements of slices, arrays and maps; each is
 // checked before the value it is in. A nil pointer is not checked. A struct that the client
-// has left out is: use a pointer for one that may be absent.
+// has left out is: use a pointer for one that may be absent. The keys of maps and what an
+// interface holds are not checked.
 //
 // The Validate of an embedded type is called once, although the struct around it has that
 // method too. Where the struct has a Validate of its own, both are called, unless the
@@ -22,7 +22,7 @@ import (
 //
 // When Validate fails, the handler is not called: an *Error is replied as it is, any
 // other error as "invalid payload", with its text logged at debug level only. For a part, the
-// reply has its path as field.
+// reply has its path as field: the names of fields, without the indices of elements.
 type Validator interface{ Validate() error }
 
 // validation says how the values of one type are checked. It is made once for each registered
@@ -47,7 +47,7 @@ type validatedField struct {
 // validationOf is nil for a type without a Validator in it. The error names a Validate that
 // would never be called.
 func validationOf(t reflect.Type) (*validation, error) {
-	b := validations{known: map[reflect.Type]*validation{}}
+	b := validations{known: map[reflect.Type]*validation{}, whole: deref(t)}
 	v := b.of(t)
 	if b.err != nil {
 		return nil, b.err
@@ -64,6 +64,8 @@ func (v *validation) empty() bool { return !v.self && v.elem == nil && len(v.fie
 // validations are those of a type and its parts. A type that is a part of itself finds its own.
 type validations struct {
 	known map[reflect.Type]*validation
+	all   []*validation // those of embedded structs with hidden fields too
+	whole reflect.Type
 	err   error
 }
 
@@ -71,9 +73,10 @@ func (b *validations) of(t reflect.Type) *validation {
 	if v, ok := b.known[t]; ok {
 		return v
 	}
-	v := &validation{self: validates(t), from: -1}
+	v := b.add(t)
 	b.known[t] = v
-	if err := wrongValidate(t); err != nil && b.err == nil {
+	// Of the parts, one that returns another error type may be for another library.
+	if err := wrongValidate(t, deref(t) == b.whole); err != nil && b.err == nil {
 		b.err = err
 	}
 	switch t.Kind() {
@@ -83,32 +86,50 @@ func (b *validations) of(t reflect.Type) *validation {
 	case reflect.Slice, reflect.Array, reflect.Map:
 		v.elem = b.of(t.Elem())
 	case reflect.Struct:
-		v.from = promotedFrom(t)
-		v.self = v.self && !calledBelow(t)
-		for i := range t.NumField() {
-			b.addField(v, t.Field(i), i)
-		}
+		b.addFields(v, t, nil)
 	}
 	return v
 }
 
-func (b *validations) addField(v *validation, f reflect.StructField, i int) {
-	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-	switch {
-	case name == "-":
-		return
-	case !f.IsExported():
-		inside := f.Type
-		if inside.Kind() == reflect.Pointer {
-			inside = inside.Elem()
-		}
-		if !f.Anonymous || inside.Kind() != reflect.Struct {
-			return // which encoding/json does not decode
-		}
-	case name == "" && !f.Anonymous:
-		name = f.Name
+func (b *validations) add(t reflect.Type) *validation {
+	v := &validation{self: validates(t), from: -1}
+	if t.Kind() == reflect.Struct {
+		v.from = promotedFrom(t)
+		v.self = v.self && !calledBelow(t)
 	}
-	v.fields = append(v.fields, validatedField{index: i, name: name, inner: !f.IsExported(), validation: b.of(f.Type)})
+	b.all = append(b.all, v)
+	return v
+}
+
+// addFields adds the fields of a struct that encoding/json decodes: not those that hidden
+// says of, whose names belong to a struct around it.
+func (b *validations) addFields(v *validation, t reflect.Type, hidden func(name string) bool) {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, inlined, ok := jsonField(f)
+		if !ok || !inlined && hidden != nil && hidden(name) {
+			continue
+		}
+		part := validatedField{index: i, name: name, inner: !f.IsExported()}
+		if inside := deref(f.Type); inlined {
+			below := func(name string) bool { return hidden != nil && hidden(name) || hides(t, i, name) }
+			if anyName(inside, below) {
+				part.validation = b.add(inside)
+				// A type that is inlined into itself ends here.
+				if anyName(inside, func(name string) bool { return !below(name) }) {
+					b.addFields(part.validation, inside, below)
+				}
+				if inside != f.Type {
+					part.validation = &validation{from: -1, elem: part.validation}
+					b.all = append(b.all, part.validation)
+				}
+			}
+		}
+		if part.validation == nil {
+			part.validation = b.of(f.Type)
+		}
+		v.fields = append(v.fields, part)
+	}
 }
 
 // prune leaves nothing but what leads to a Validate.
@@ -116,13 +137,13 @@ func (b *validations) prune() {
 	leads := map[*validation]bool{}
 	for changed := true; changed; {
 		changed = false
-		for _, v := range b.known {
+		for _, v := range b.all {
 			if !leads[v] && (v.self || v.elem != nil && leads[v.elem] || slices.ContainsFunc(v.fields, func(f validatedField) bool { return leads[f.validation] })) {
 				leads[v], changed = true, true
 			}
 		}
 	}
-	for _, v := range b.known {
+	for _, v := range b.all {
 		if v.elem != nil && !leads[v.elem] {
 			v.elem = nil
 		}
@@ -136,8 +157,9 @@ func validates(t reflect.Type) bool {
 	return t.Implements(wanted) || t.Kind() != reflect.Interface && reflect.PointerTo(t).Implements(wanted)
 }
 
-// wrongValidate finds a Validate that returns its error as a type of its own.
-func wrongValidate(t reflect.Type) error {
+// wrongValidate finds a Validate that returns its error as a type of its own: any for the
+// whole, and *Error for a part.
+func wrongValidate(t reflect.Type, whole bool) error {
 	if t.Kind() != reflect.Interface && t.Kind() != reflect.Pointer {
 		t = reflect.PointerTo(t)
 	}
@@ -146,7 +168,7 @@ func wrongValidate(t reflect.Type) error {
 		return nil
 	}
 	isError := reflect.TypeFor[error]()
-	if out := m.Type.Out(0); out != isError && out.Implements(isError) {
+	if out := m.Type.Out(0); out != isError && out.Implements(isError) && (whole || out == reflect.TypeFor[*Error]()) {
 		return fmt.Errorf("the method Validate of %s is never called: it returns %s; make it return error", t, out)
 	}
 	return nil
