@@ -13,8 +13,8 @@ import (
 
 // Error is an error that the client is told about: the reply has status "error"
 // and the response {"reason": Reason}. Returned from Join it refuses the join. A nil
-// *Error that a callback returns as its error counts as nil, as a nil of any other error
-// type does.
+// *Error that a callback returns as its error counts as nil, and so do nil pointers to the
+// other error types of this package; a nil of any other type is an error.
 type Error struct {
 	// Reason is sent to the client.
 	Reason string
@@ -79,23 +79,32 @@ func asDisconnect(err error) (Disconnect, bool) {
 	return Disconnect{}, false
 }
 
-// withoutNil is what a callback of the program returned, or nil for a nil value of an error
-// type, such as a *Error: Go makes an error that is not nil of it. It does the same for
-// errors.Join of such values alone. One with a text around it is an error.
+// withoutNil is what a callback of the program returned, or nil for a nil pointer to an error
+// type of this module: Go makes an error that is not nil of a function's nil *Error. It does
+// the same for errors.Join of such pointers alone. One with a text around it is an error, and
+// so is a nil of another type, in a form that has no methods of the program: it is unknown
+// what that means, and it must not let anybody in.
 func withoutNil(err error) error {
-	if err == nil || nils.Is(err) {
+	switch e := err.(type) {
+	case nil:
 		return nil
-	}
-	if e, ok := err.(interface{ Unwrap() []error }); ok {
+	case *Error, *Disconnect, *PanicError, *transport.StatusError, *transport.ClosedError:
+		if nils.Is(e) {
+			return nil
+		}
+		return err
+	case interface{ Unwrap() []error }:
 		if reflect.TypeOf(err) != joinedErrors {
 			return err
 		}
+		var parts []error
 		for _, part := range e.Unwrap() {
-			if withoutNil(part) != nil {
-				return err
-			}
+			parts = append(parts, withoutNil(part))
 		}
-		return nil
+		return errors.Join(parts...)
+	}
+	if nils.Is(err) {
+		return fmt.Errorf("a nil %T was returned as error; return nil", err)
 	}
 	return err
 }

@@ -39,7 +39,7 @@ func typedNils() map[string]struct {
 		"beside an Error":    {errors.Join(e, bennu.Errorf("real")), "real"},
 		"wrapped beside":     {errors.Join(fmt.Errorf("%w", e), fmt.Errorf("%w", bennu.Errorf("real"))), "real"},
 		"beside another":     {errors.Join(p, errors.New("x")), "internal"},
-		"of another package": {h, ""},
+		"of another package": {h, "internal"},
 	}
 }
 
