@@ -23,7 +23,7 @@ func parseEntries(list []string) ([]originEntry, error) {
 	for i, s := range list {
 		e, err := parseEntry(strings.TrimSpace(s))
 		if err != nil {
-			return nil, fmt.Errorf("bennu: origin %q %w", s, err)
+			return nil, fmt.Errorf("bennu: origin %q %w", weborigin.HideUser(s), err)
 		}
 		entries[i] = e
 	}
@@ -40,10 +40,8 @@ func parseEntry(s string) (e originEntry, err error) {
 		return e, errors.New("has no host, as pages from files have none: remove it, or decide about them with OriginFunc")
 	case strings.Contains(s, ","):
 		return e, errors.New("is a list: give each origin as an argument of its own")
-	case err != nil:
-		return e, errors.New("is not a URL: write it like \"https://example.com\" or \"//example.com:8443\"")
-	case u.Hostname() == "":
-		return e, noHost(s)
+	case err != nil || u.Hostname() == "":
+		return e, noHost(s, err)
 	case u.User != nil || u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "":
 		return e, fmt.Errorf("must be a scheme, a host and a port only: remove the rest, and write %q", written(u, u.Hostname()))
 	}
@@ -78,19 +76,21 @@ func parseEntry(s string) (e originEntry, err error) {
 	return e, nil
 }
 
-// noHost is the error for an entry without slashes before its host, or without a host.
-func noHost(s string) error {
-	rest := s
-	for _, prefix := range []string{"http:", "https:", "ws:", "wss:"} {
-		if len(s) >= len(prefix) && weborigin.Lower(s[:len(prefix)]) == prefix {
-			rest = s[len(prefix):]
+// noHost is the error for an entry without slashes before its host, or without a host. The
+// error unread is why it is no URL, if it is none.
+func noHost(s string, unread error) error {
+	rest, _ := weborigin.CutScheme(s)
+	rest = strings.TrimLeft(rest, "/")
+	what, host := "has no host: write it with two slashes, like", "example.com"
+	if unread != nil {
+		what, host = "is not a URL: write it like", "example.com:8443"
+	}
+	if u, err := url.Parse("//" + rest); err == nil && u.Hostname() != "" {
+		if _, err := parseEntry("//" + u.Host); err == nil {
+			host = u.Host
 		}
 	}
-	rest = strings.TrimLeft(rest, "/")
-	if u, err := url.Parse("//" + rest); err != nil || u.Hostname() == "" {
-		rest = "example.com"
-	}
-	return fmt.Errorf("has no host: write it with two slashes, like %q or %q", "//"+rest, "https://"+rest)
+	return fmt.Errorf("%s %q or %q", what, "//"+host, "https://"+host)
 }
 
 // written is an entry as it should be.

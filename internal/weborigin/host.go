@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/bennu-go/bennu/internal/redact"
 )
 
 // Host is a host without its port in its normal form: lower case, and an IPv6 address, in
@@ -64,10 +66,15 @@ func (f *Fault) Error() string {
 func ParseHost(host string) (string, error) {
 	text := strings.TrimSpace(host)
 	name, fault := CheckHost(text)
-	if fault == nil {
+	if fault == nil && name != "null" {
 		return name, nil
 	}
-	if u, err := url.Parse(text); err == nil && u.Host != "" {
+	rest, isURL := CutScheme(text)
+	if name == "null" {
+		fault = &Fault{What: "is what browsers send for pages without a host: write the name in the address bar, or decide about such pages with transport.OriginFunc"}
+	} else if u, err := url.Parse(text); err == nil && u.Host != "" {
+		fault = whole(u, "is a URL, of which only the host is wanted")
+	} else if u, err := url.Parse("//" + rest); isURL && err == nil {
 		fault = whole(u, "is a URL, of which only the host is wanted")
 	} else if u, err := url.Parse("//" + text); err == nil && u.Host != text {
 		fault = whole(u, "has more than a host")
@@ -82,7 +89,38 @@ func ParseHost(host string) (string, error) {
 	case strings.Contains(text, ","):
 		fault = &Fault{What: `is a list, and should be one name: set Checks.Origin to a list made by transport.Origins, such as "https://example.com"`}
 	}
-	return "", fmt.Errorf("host %q %w", host, fault)
+	return "", fmt.Errorf("host %q %w", HideUser(host), fault)
+}
+
+// CutScheme cuts "http", "https", "ws" or "wss" off a text, with the colon and slashes behind
+// it, of which one kind may have been forgotten. It reports whether there was one.
+func CutScheme(text string) (rest string, ok bool) {
+	for _, scheme := range []string{"https", "http", "wss", "ws"} {
+		if len(text) < len(scheme) || Lower(text[:len(scheme)]) != scheme {
+			continue
+		}
+		rest, colon := strings.CutPrefix(text[len(scheme):], ":")
+		if colon || strings.HasPrefix(rest, "//") {
+			return strings.TrimLeft(rest, "/"), true
+		}
+	}
+	return text, false
+}
+
+// HideUser is a text that should be a host or an origin, without the user name and password
+// that may be in it, for an error that quotes it.
+func HideUser(text string) string {
+	at := strings.LastIndex(text, "@")
+	if at < 0 {
+		return text
+	}
+	begin := strings.Index(text[:at], "//")
+	if begin >= 0 {
+		begin += len("//")
+	} else {
+		begin = 0
+	}
+	return text[:begin] + redact.Mask + text[at:]
 }
 
 // whole is the fault of a URL where a host is wanted.
@@ -90,6 +128,9 @@ func whole(u *url.URL, what string) *Fault {
 	name, fault := CheckHost(u.Hostname())
 	if fault != nil {
 		name = fault.Right
+	}
+	if name == "null" {
+		name = ""
 	}
 	return &Fault{what, name}
 }

@@ -1,6 +1,7 @@
 package weborigin
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -10,19 +11,35 @@ import (
 // takes more than small letters: the tables of IDNA, by which a browser also composes
 // accents and replaces wide and styled letters, are not here.
 func toASCII(name string) string {
-	labels := strings.FieldsFunc(strings.ToLower(name), func(c rune) bool {
+	labels := strings.FieldsFunc(small(name), func(c rune) bool {
 		return c == '.' || c == '\u3002' || c == '\uff0e' || c == '\uff61'
 	})
 	for i, label := range labels {
 		if isASCII(label) {
 			continue
 		}
-		if strings.ContainsFunc(label, func(c rune) bool { return !plain(c) }) {
+		leftward := func(c rune) bool { return unicode.In(c, unicode.Hebrew, unicode.Arabic) }
+		if strings.ContainsFunc(label, func(c rune) bool { return !plain(c) }) ||
+			strings.ContainsFunc(label, leftward) && strings.ContainsFunc(label, func(c rune) bool { return !leftward(c) }) {
 			return ""
 		}
 		labels[i] = "xn--" + punycode(label)
 	}
-	return strings.Join(labels, ".")
+	right := strings.Join(labels, ".")
+	if _, fault := CheckHost(right); fault != nil {
+		return ""
+	}
+	return right
+}
+
+// small makes capital letters small, but those of which Go and IDNA make different ones.
+func small(name string) string {
+	return strings.Map(func(c rune) rune {
+		if c == '\u0130' || c == '\u1e9e' {
+			return c
+		}
+		return unicode.ToLower(c)
+	}, name)
 }
 
 // plain reports whether IDNA leaves a small letter as it is. It errs on the side of no.
@@ -30,11 +47,32 @@ func plain(c rune) bool {
 	switch {
 	case c < utf8.RuneSelf:
 		return c == '-' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z'
-	case c < 0xdf || 0x2000 <= c && c < 0x3041 || c > 0xd7a3:
+	case slices.Contains(replaced, c):
 		return false
+	case unicode.In(c, cased):
+		return unicode.IsLower(c)
 	}
-	return unicode.IsLetter(c) && unicode.ToLower(c) == c
+	return unicode.In(c, caseless)
 }
+
+// replaced are the small letters of cased that IDNA replaces, or has replaced: ĳ, ŀ, ŉ, ſ,
+// and the sigma at the end of a word.
+var replaced = []rune{0x133, 0x140, 0x149, 0x17f, 0x3c2}
+
+// cased has letters of Latin, Greek and Cyrillic, caseless those of Hebrew, Arabic, Japanese,
+// Chinese and Korean.
+var (
+	cased = &unicode.RangeTable{R16: []unicode.Range16{
+		{Lo: 0xdf, Hi: 0xf6, Stride: 1}, {Lo: 0xf8, Hi: 0x17f, Stride: 1}, {Lo: 0x1a1, Hi: 0x1a1, Stride: 1}, {Lo: 0x1b0, Hi: 0x1b0, Stride: 1},
+		{Lo: 0x219, Hi: 0x21b, Stride: 2}, {Lo: 0x3ac, Hi: 0x3ce, Stride: 1}, {Lo: 0x430, Hi: 0x45f, Stride: 1}, {Lo: 0x491, Hi: 0x491, Stride: 1},
+		{Lo: 0x1ea1, Hi: 0x1ef9, Stride: 2},
+	}}
+	caseless = &unicode.RangeTable{R16: []unicode.Range16{
+		{Lo: 0x5d0, Hi: 0x5ea, Stride: 1}, {Lo: 0x621, Hi: 0x63a, Stride: 1}, {Lo: 0x641, Hi: 0x64a, Stride: 1},
+		{Lo: 0x3041, Hi: 0x3096, Stride: 1}, {Lo: 0x30a1, Hi: 0x30fa, Stride: 1}, {Lo: 0x30fc, Hi: 0x30fc, Stride: 1},
+		{Lo: 0x3400, Hi: 0x4dbf, Stride: 1}, {Lo: 0x4e00, Hi: 0x9fff, Stride: 1}, {Lo: 0xac00, Hi: 0xd7a3, Stride: 1},
+	}}
+)
 
 // The parameters of punycode, RFC 3492, section 5.
 const (

@@ -88,3 +88,56 @@ func TestPunycode(t *testing.T) {
 		}
 	}
 }
+
+// A host that is not written alone is proposed as it should be, or not at all.
+func TestParseHost(t *testing.T) {
+	for host, want := range map[string]string{
+		"http:/example.com":       `write "example.com"`,
+		"http:example.com":        `write "example.com"`,
+		"HTTPS:///Example.com/x":  `write "example.com"`,
+		"http//example.com":       `write "example.com"`,
+		"wss://example.com:1":     `write "example.com"`,
+		"user:secret@example.com": `write "example.com"`,
+		"https://u:secret@e.com":  `write "e.com"`,
+		"null":                    "without a host",
+		"NULL":                    "without a host",
+		"http:null":               "is a URL",
+		"http:":                   "",
+		"b\u00fccher.example":     `write "xn--bcher-kva.example"`,
+		"B\u00dcCHER.example":     `write "xn--bcher-kva.example"`,
+		"\u1ec7.example":          `write "xn--`,
+		"\u017f.example":          "",
+		"\u0133.example":          "",
+		"\u0140.example":          "",
+		"\u0149.example":          "",
+		"\u01c6.example":          "",
+		"\u01c5.example":          "",
+		"\u0130.example":          "",
+		"\u1e9e.example":          "",
+		"\u03c2.example":          "",
+		"\ufb01.example":          "",
+		"\uff41.example":          "",
+		"\uff76.example":          "",
+		"\u00e6\u00aa.example":    "",
+		"\u0645\u0640.example":    "",
+		"a\u05d0.example":         "",
+		"\u00fc..example..":       `write "xn--tda.example"`,
+		"\u00fc b.example":        "",
+		"\u1d2c.example":          "",
+		"\u2170.example":          "",
+		"\u00fc\u3000.example":    "",
+		"\u212b.example":          `write "xn--`,
+	} {
+		_, err := ParseHost(host)
+		if err == nil {
+			t.Errorf("ParseHost(%q) has no error", host)
+			continue
+		}
+		if text := err.Error(); want == "" && strings.Contains(text, ": write \"") || !strings.Contains(text, want) || strings.Contains(text, "secret") {
+			t.Errorf("ParseHost(%q) = %v, want %q", host, err, want)
+		}
+	}
+	if host, err := ParseHost("http"); host != "http" || err != nil {
+		t.Errorf("%q, %v", host, err)
+	}
+}
