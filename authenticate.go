@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/transport"
 )
 
 // AssignedIdentity is the key under which Authenticate keeps who connected.
@@ -34,7 +35,7 @@ func Authenticate[T any](verify func(ctx context.Context, token string) (who T, 
 	}
 	connect := func(ctx context.Context, s *Socket, info *ConnectInfo) error {
 		if err := info.AuthTokenErr(); err != nil {
-			unauthenticated(ctx, noToken(s), slog.String("detail", err.Error()))
+			unauthenticated(ctx, noToken(s), append(tokenFix(err), slog.String("detail", err.Error()))...)
 			return fmt.Errorf("%w: %w", ErrRefused, err)
 		}
 		who, expires, err := verify(ctx, *info.AuthToken)
@@ -87,6 +88,22 @@ func noToken(s *Socket) notice.Kind {
 		return notice.AuthTokenOff
 	}
 	return notice.NoAuthToken
+}
+
+// tokenFix is what to change about a token that is there and not taken.
+func tokenFix(err error) []slog.Attr {
+	fix := ""
+	switch {
+	case errors.Is(err, transport.ErrAuthTokenTwice):
+		fix = "let the client, or the proxy that adds to its request, send one auth token; these differ"
+	case errors.Is(err, transport.ErrAuthTokenEmpty):
+		fix = "let the client wait with connecting until it has its token, and see that the page fills it in"
+	case errors.Is(err, transport.ErrAuthTokenElsewhere):
+		fix = "let the client send the token in its authToken option and set Checks.AuthToken, or name the parameter that it sends in Checks.TokenParam"
+	default:
+		return nil
+	}
+	return []slog.Attr{slog.String("fix", fix)}
 }
 
 // tokenFault is what package token finds wrong with a token. The text of any other error may

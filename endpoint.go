@@ -156,6 +156,9 @@ type SocketOptions struct {
 type mount struct {
 	path *transport.Path
 	served
+	base  *transport.Path // of the socket, as it was given to Endpoint.Socket
+	text  string          // the same
+	last  string          // segment of the path
 	where string
 	polls bool // by long polling
 }
@@ -259,7 +262,11 @@ func (e *Endpoint) route(path, below string, to served, where string) error {
 		}
 	}
 	_, polls := to.(*longpoll.Handler)
-	e.mounts = append(e.mounts, &mount{compiled, to, where, polls})
+	base, err := transport.CompilePath(path)
+	if err != nil {
+		return err
+	}
+	e.mounts = append(e.mounts, &mount{compiled, to, base, path, lastSegment(below), where, polls})
 	return nil
 }
 
@@ -271,7 +278,8 @@ func covers(pattern, other string) bool {
 	})
 }
 
-// ServeHTTP implements http.Handler.
+// ServeHTTP implements http.Handler. A panic of a function that the program has given, such as
+// Checks.Origin, is logged and answered 500; that of http.ErrAbortHandler passes.
 func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for _, m := range slices.Backward(e.mounts) {
 		if vars, ok := m.path.Match(r.URL.Path); ok {
@@ -279,13 +287,13 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			if !e.proxied.over.Load() {
 				e.warnOfProxy(m, r)
 			}
-			m.Serve(w, e.admission.identify(r), vars)
+			e.serve(w, r, m, vars)
 			return
 		}
 	}
 	e.unmounted(r)
 	if e.options.Fallback != nil {
-		e.options.Fallback.ServeHTTP(w, r)
+		e.fallBack(w, r)
 	} else {
 		http.NotFound(w, r)
 	}

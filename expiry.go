@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/redact"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
 )
@@ -149,6 +150,7 @@ type renewal struct {
 	ctx     context.Context
 	cancel  context.CancelFunc // nil once others may renew
 	done    bool
+	token   *string // that Renew has got, and may quote
 }
 
 // renew takes an access_token push, if the handler wants them. It reports whether
@@ -194,7 +196,9 @@ func (r *renewal) Run() {
 		// Renew, or a method of what it returned, panicked or called runtime.Goexit.
 		reason := newPanicError(recover())
 		r.free()
-		r.at().say(notice.RenewCrash, errorAttrs(reason)...)
+		attrs := errorAttrs(reason)
+		attrs[0] = slog.String("error", redact.Known(textOf(reason), r.token, nil))
+		r.at().say(notice.RenewCrash, attrs...)
 		r.refuse(errInternal)
 	}()
 	err := r.renew()
@@ -234,6 +238,7 @@ func (r *renewal) renew() error {
 	if in.Token == nil {
 		return &payloadError{field: "access_token", err: errors.New("missing")}
 	}
+	r.token = in.Token
 	expires, err := r.s.handler.renew(r.ctx, r.s, *in.Token)
 	if err = withoutNil(err); err == nil {
 		r.s.ExpireAt(expires)
@@ -250,9 +255,19 @@ func (r *renewal) answer(err error) {
 	case disconnects:
 		r.s.close(disconnect.code(), err)
 	default:
-		r.refuse(r.s.errorReply(r.at(), err, false).Response)
+		r.refuse(r.s.errorReply(r.at(), &quoting{err, r.token}, false).Response)
 	}
 }
+
+// quoting is an error that may quote a token.
+type quoting struct {
+	err   error
+	token *string
+}
+
+func (q *quoting) Error() string { return redact.Known(textOf(q.err), q.token, nil) }
+
+func (q *quoting) Unwrap() error { return q.err }
 
 // refuse answers with an error.
 func (r *renewal) refuse(response any) {

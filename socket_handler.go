@@ -10,6 +10,7 @@ import (
 
 	"github.com/bennu-go/bennu/internal/nils"
 	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/redact"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
 )
@@ -27,7 +28,9 @@ type SocketHandler struct {
 	// any other error is a reason that the mount's ErrorHandler may turn into a
 	// response, 403 without one. A panic answers 500. It runs before the
 	// upgrade's own headers are checked. The context is that of the handshake, for at
-	// most Limits.ConnectTimeout.
+	// most Limits.ConnectTimeout; any error but ErrRefused that comes later is a timeout
+	// and answers 503, as transport.ErrBusy does at any time. The text of an error or a
+	// panic is logged, with [FILTERED] in place of the token.
 	Connect func(ctx context.Context, s *Socket, info *ConnectInfo) error
 	// ID names the connections of one user or device, for Endpoint.Disconnect. It is
 	// called once, after Connect. nil or "" means none.
@@ -186,8 +189,14 @@ func (h *mountedHandler) Accept(info *transport.ConnectInfo) (transport.Receiver
 		ctx, cancel := context.WithTimeout(info.Context(), h.limits.ConnectTimeout)
 		defer cancel()
 		call := &connecting{s: s}
+		token := info.AuthToken
 		if err := withoutNil(h.connect(context.WithValue(ctx, connectingKey{}, call), s, info)); err != nil {
-			return nil, s.refused(ctx, err, call.said)
+			if call.said {
+				return nil, err
+			}
+			return nil, s.refused(ctx, err, func(err error) slog.Attr {
+				return slog.String("error", redact.Known(textOf(err), token, info.Params))
+			})
 		}
 	}
 	if h.id != nil {
@@ -205,22 +214,22 @@ func versionText(vsn string) string {
 }
 
 // refused says why Connect refused a connection, and returns what the transport is to know
-// of it.
-func (s *Socket) refused(ctx context.Context, err error, said bool) error {
+// of it. The function text makes an attribute of an error, which may quote the token.
+func (s *Socket) refused(ctx context.Context, err error, text func(error) slog.Attr) error {
 	place := s.at("", "")
 	switch {
-	case said:
-	case ctx.Err() != nil && errors.Is(err, context.DeadlineExceeded):
-		place.say(notice.ConnectTimeout, slog.Duration("limit", s.handler.limits.ConnectTimeout))
+	case errors.Is(err, ErrRefused):
+		place.say(notice.ConnectRefused)
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		// Whatever Connect was doing, it could not end it.
+		place.say(notice.ConnectTimeout, slog.Duration("limit", s.handler.limits.ConnectTimeout), text(err))
 		return transport.ErrBusy
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 		place.say(notice.Gone)
-	case errors.Is(err, ErrRefused):
-		place.say(notice.ConnectRefused)
 	case errors.Is(err, transport.ErrBusy):
-		place.say(notice.ConnectsBusy, slog.String("error", textOf(err)))
+		place.say(notice.ConnectBusy, text(err))
 	default:
-		place.say(notice.ConnectError, slog.String("error", textOf(err)))
+		place.say(notice.ConnectError, text(err))
 	}
 	return err
 }

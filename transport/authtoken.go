@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/bennu-go/bennu/internal/tokenplace"
 )
 
 const (
@@ -33,28 +35,27 @@ var (
 )
 
 // takeToken finds the token among the offered subprotocols and returns the
-// offers without it. Of several none is taken, because there is no telling which one
-// was meant; the offers stay as they are then, and the error is ErrAuthTokenTwice.
+// offers without it. Equal ones count as one. Of several that differ none is taken,
+// because there is no telling which one was meant; the offers stay as they are then, and
+// the error is ErrAuthTokenTwice.
 func takeToken(offers []string) (token *string, rest []string, err error) {
-	found := -1
-	for i, offer := range offers {
-		if strings.HasPrefix(offer, tokenPrefix) {
-			if found >= 0 {
-				return nil, offers, ErrAuthTokenTwice
-			}
-			found = i
+	rest = make([]string, 0, len(offers))
+	for _, offer := range offers {
+		text, ok := strings.CutPrefix(offer, tokenPrefix)
+		if !ok {
+			rest = append(rest, offer)
+			continue
 		}
+		s, bad := decodeToken(text)
+		if token != nil && (s != *token || !errors.Is(bad, err)) {
+			return nil, offers, ErrAuthTokenTwice
+		}
+		token, err = &s, bad
 	}
-	if found < 0 {
-		return nil, offers, nil
-	}
-	s, err := decodeToken(offers[found][len(tokenPrefix):])
 	if err != nil {
 		return nil, nil, err
 	}
-	rest = make([]string, 0, len(offers)-1)
-	rest = append(append(rest, offers[:found]...), offers[found+1:]...)
-	return &s, rest, nil
+	return token, rest, nil
 }
 
 var bothAlphabets = strings.NewReplacer("-", "+", "_", "/")
@@ -75,7 +76,8 @@ func decodeToken(s string) (string, error) {
 	return string(b), nil
 }
 
-// rawToken is the token of a long-poll request. Of several none is taken.
+// rawToken is the token of a long-poll request. Equal ones count as one, and of several that
+// differ none is taken.
 func rawToken(h http.Header) (*string, error) {
 	values := h[tokenHeader]
 	if len(values) == 0 {
@@ -89,8 +91,20 @@ func rawToken(h http.Header) (*string, error) {
 }
 
 // elsewhere are parameters that clients use for tokens, and tell that a mount
-// lacks TokenParam. On long-poll "token" is the session's.
+// lacks TokenParam. On long-poll "token" is the session's, unless package longpoll finds that
+// it is not.
 var elsewhere = []string{"authToken", "auth_token", "access_token", "userToken", "user_token", "jwt", "token"}
+
+func init() {
+	tokenplace.Elsewhere = func(info any) bool {
+		i, ok := info.(*ConnectInfo)
+		if !ok || i.AuthToken != nil || i.tokenErr != nil {
+			return false
+		}
+		i.tokenErr = ErrAuthTokenElsewhere
+		return true
+	}
+}
 
 // AuthTokenErr says why there is no AuthToken, or what is wrong with it: nil for one that
 // is not empty, otherwise ErrAuthTokenTwice, ErrAuthTokenEmpty, ErrAuthTokenElsewhere,

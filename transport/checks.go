@@ -55,8 +55,8 @@ type Checks struct {
 	// AuthToken takes a token from where phoenix.js puts its authToken option:
 	// among the subprotocols of a WebSocket, where "phoenix" is then chosen in
 	// answer, and in the header X-Phoenix-AuthToken of a long-poll. A request
-	// without a token passes, and so does one with several, of which none is taken:
-	// ConnectInfo.AuthTokenErr tells the two apart. A token that does not decode answers
+	// without a token passes, and so does one with several that differ, of which none is
+	// taken: ConnectInfo.AuthTokenErr tells the two apart. A token that does not decode answers
 	// 403.
 	AuthToken bool
 	// TokenParam names a parameter of the URL that is taken as the token, for clients

@@ -54,7 +54,7 @@ func TestSubprotocol(t *testing.T) {
 		{name: "auth, empty token", auth: true, lines: []string{"phoenix, " + bearer}, want: "phoenix", token: text(""), after: []string{"phoenix"}},
 		{name: "auth, token alone", auth: true, lines: []string{bearer + "YWJj"}, token: text("abc")},
 		{name: "auth, token alone on its line", auth: true, lines: []string{bearer + "YWJj", "phoenix"}, want: "phoenix", token: text("abc"), after: []string{"phoenix"}},
-		{name: "auth, tokens on two lines", auth: true, lines: []string{"phoenix, " + bearer + "YWJj", bearer + "YWJj"}, want: "phoenix", after: []string{"phoenix, " + bearer + "YWJj", bearer + "YWJj"}},
+		{name: "auth, tokens on two lines", auth: true, lines: []string{"phoenix, " + bearer + "YWJj", bearer + "YWJj"}, want: "phoenix", token: text("abc"), after: []string{"phoenix"}},
 		{name: "auth, two tokens", auth: true, lines: []string{"phoenix, " + bearer + "YWJj, " + bearer + "ZGVm"}, want: "phoenix", after: []string{"phoenix, " + bearer + "YWJj, " + bearer + "ZGVm"}},
 		{name: "auth, two tokens, one bad", auth: true, lines: []string{"phoenix, " + bearer + "YWJj, " + bearer + "!"}, want: "phoenix", after: []string{"phoenix, " + bearer + "YWJj, " + bearer + "!"}},
 		{name: "auth, two tokens alone", auth: true, lines: []string{bearer + "YWJj, " + bearer + "ZGVm"}, err: ErrSubprotocol},

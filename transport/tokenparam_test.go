@@ -133,6 +133,7 @@ func TestAuthTokenErr(t *testing.T) {
 		{"the header of long-poll", Checks{AuthToken: true}, WebSocket, "", "X-Phoenix-AuthToken: abc", ErrAuthTokenElsewhere},
 		{"the header of WebSocket", Checks{AuthToken: true}, LongPoll, "", "Sec-WebSocket-Protocol: phoenix, " + bearer + "YWJj", ErrAuthTokenElsewhere},
 		{"the header of HTTP", Checks{AuthToken: true}, WebSocket, "", "Authorization: Bearer abc", ErrAuthTokenElsewhere},
+		{"the same twice", Checks{AuthToken: true}, WebSocket, "", "Sec-WebSocket-Protocol: " + bearer + "YWI, phoenix, " + bearer + "YWI=", nil},
 		{"several", Checks{AuthToken: true}, WebSocket, "", "Sec-WebSocket-Protocol: phoenix, " + bearer + "YWJj, " + bearer + "ZGVm", ErrAuthTokenTwice},
 		{"empty", Checks{AuthToken: true}, WebSocket, "", "Sec-WebSocket-Protocol: phoenix, " + bearer, ErrAuthTokenEmpty},
 		{"empty", Checks{AuthToken: true}, LongPoll, "", "X-Phoenix-AuthToken: ", ErrAuthTokenEmpty},

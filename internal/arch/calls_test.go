@@ -27,9 +27,11 @@ var mayPanic = map[string]string{
 	"shutdown.go":                     "OnShutdown without a function, seen at start",
 	"subscribe.go":                    "Subscribe without a function would fail at each broadcast",
 	"payload.go":                      "an In with a Validate that is never called, seen at start",
+	"recover.go":                      "passes on http.ErrAbortHandler, which belongs to net/http, or ends an answer with it",
 	"socket.go":                       "Assign after Connect is a mistake in the program, and would be a data race",
 	"socket_handler.go":               "a pattern registered twice, seen at start",
 	"transport/origin.go":             "OriginFunc without a function, OriginHost with what is no host: mistakes in the program, seen at start",
+	"transport/longpoll/handler.go":   "passes on http.ErrAbortHandler, which belongs to net/http",
 	"transport/websocket/handler.go":  "passes on http.ErrAbortHandler, which belongs to net/http",
 }
 

@@ -61,7 +61,7 @@ func Of(l *slog.Logger) *Book {
 }
 
 // Say counts a notice and writes its line: the reason, attrs, the advice. A reason among attrs
-// stands in place of the kind's name.
+// stands in place of the kind's name, and a fix in place of its advice.
 func (b *Book) Say(k Kind, attrs ...slog.Attr) {
 	b.counts[k].Add(1)
 	e := &table[k]
@@ -69,11 +69,18 @@ func (b *Book) Say(k Kind, attrs ...slog.Attr) {
 		return
 	}
 	list := make([]slog.Attr, 0, len(attrs)+3)
-	if !slices.ContainsFunc(attrs, func(a slog.Attr) bool { return a.Key == "reason" }) {
+	if !has(attrs, "reason") {
 		list = append(list, slog.String("reason", e.Name))
 	}
-	list = append(append(list, attrs...), slog.String("fix", e.Fix))
+	list = append(list, attrs...)
+	if !has(attrs, "fix") {
+		list = append(list, slog.String("fix", e.Fix))
+	}
 	b.log.Log(e.Level, e.Message, list...)
+}
+
+func has(attrs []slog.Attr, key string) bool {
+	return slices.ContainsFunc(attrs, func(a slog.Attr) bool { return a.Key == key })
 }
 
 // Tally counts a notice whose like was said already, without a line.

@@ -7,6 +7,7 @@ import "log/slog"
 const (
 	// Before a connection.
 	NotMounted Kind = iota
+	FallbackAsked
 	NoLongPoll
 	NoWebSocket
 	Draining
@@ -23,12 +24,15 @@ const (
 	SessionsPerAddress
 	Version
 	ConnectsBusy
+	ConnectBusy
 	AuthTokenOff
 	NoAuthToken
 	AuthTokenRefused
 	ConnectRefused
 	ConnectError
 	ConnectTimeout
+	RequestCrash
+	FallbackCrash
 	WebSocketAcceptor
 	LongPollAcceptor
 	NoReceiver
@@ -148,6 +152,8 @@ const (
 var table = [kinds]Entry{
 	NotMounted: {"not_mounted", warn, "a client asks for a socket at a path where none is mounted",
 		"compare the path with those given to Endpoint.Socket; clients add websocket or longpoll to it by themselves"},
+	FallbackAsked: {"not_mounted_fallback", info, "a client asks for a socket at a path where none is mounted, and the Fallback answers",
+		"nothing, if the Fallback serves sockets of its own; otherwise compare the path with those given to Endpoint.Socket"},
 	NoLongPoll: {"no_longpoll", warn, "a client polls a mount that has no long polling",
 		"set SocketOptions.LongPoll to &longpoll.Options{}, or take longPollFallbackMs and the LongPoll transport out of the client"},
 	NoWebSocket: {"no_websocket", warn, "a client opens a WebSocket at a mount that has none",
@@ -180,10 +186,12 @@ var table = [kinds]Entry{
 		"let the client send the parameter vsn as 2.0.0 or 1.0.0, or add its version to SocketHandler.Serializers"},
 	ConnectsBusy: {"connects_busy", warn, "a connection was refused: too many Connect callbacks run",
 		"make Connect faster, or raise EndpointOptions.Limits.Connects"},
+	ConnectBusy: {"connect_busy", warn, "Connect refused a connection: it has no time for it now",
+		"nothing, if Connect meant to return transport.ErrBusy: clients come back after some seconds"},
 	AuthTokenOff: {"auth_token_off", fault, "Authenticate refuses every client of a mount that takes no tokens",
 		"set AuthToken to true in the Checks of the mount's SocketOptions"},
 	NoAuthToken: {"no_auth_token", info, "a client that sends no auth token was refused",
-		"give the client's socket its authToken option, or name the parameter that it sends in Checks.TokenParam"},
+		"give the client's socket its authToken option, or name the parameter that it sends in Checks.TokenParam; for a token that is empty, comes twice or is elsewhere the line says what to do"},
 	AuthTokenRefused: {"auth_token_refused", info, "an auth token was refused",
 		"nothing, if it is expired or forged; otherwise compare secret, salt, maximal age and the type of the data of both sides"},
 	ConnectRefused: {"connect_refused", info, "Connect refused a connection", "nothing, if Connect meant to return ErrRefused"},
@@ -191,6 +199,8 @@ var table = [kinds]Entry{
 		"see the error; for who shall be kept out return bennu.ErrRefused"},
 	ConnectTimeout: {"connect_timeout", fault, "a connection was refused: Connect took longer than its limit",
 		"make Connect faster, or raise SocketHandler.Limits.ConnectTimeout"},
+	RequestCrash:      {"request_panic", fault, "a request panicked before Connect", "see the stack: a function of Checks, Limits.ClientAddress or an ErrorHandler panicked"},
+	FallbackCrash:     {"fallback_panic", fault, "the Fallback panicked", "see the stack: EndpointOptions.Fallback panicked"},
 	WebSocketAcceptor: {"websocket_connect_panic", fault, "websocket: acceptor panicked", "see the stack: Connect or ID panicked"},
 	LongPollAcceptor:  {"longpoll_connect_panic", fault, "longpoll: acceptor panicked", "see the stack: Connect or ID panicked"},
 	NoReceiver: {"no_receiver", fault, "acceptor returned neither receiver nor error",

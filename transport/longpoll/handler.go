@@ -10,6 +10,7 @@ import (
 
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/internal/redact"
+	"github.com/bennu-go/bennu/internal/tokenplace"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/internal/refusal"
 )
@@ -148,8 +149,10 @@ func (h *Handler) token(r *http.Request, info *transport.ConnectInfo) (token, bo
 	var text string
 	if lines, ok := r.Header[tokenHeader]; ok {
 		text = lines[0]
-	} else if text, ok = info.Params.String(sessionParam); !ok && r.Method == http.MethodGet {
-		return token{}, false // it asks for a session
+	} else if text, ok = info.Params.String(sessionParam); r.Method == http.MethodGet {
+		if !ok || isForeign(text) && tokenplace.Elsewhere(info) {
+			return token{}, false // it asks for a session
+		}
 	}
 	t, ok := h.srv.keys.open(text)
 	if !ok && !h.isAuthToken(info, text) {
@@ -157,6 +160,16 @@ func (h *Handler) token(r *http.Request, info *transport.ConnectInfo) (token, bo
 		h.srv.stats.badTokens.Add(1)
 	}
 	return t, ok
+}
+
+// isForeign reports whether a text is not even the token of a session on another server: it
+// is the client's own.
+func isForeign(text string) bool {
+	if text == "" || text == "null" || text == "undefined" {
+		return false // stock clients write that when they have none
+	}
+	b, err := tokenEncoding.DecodeString(text)
+	return err != nil || len(b) < tokenFixed || len(b) > tokenFixed+maxNode || b[0] != tokenVersion
 }
 
 // sessionParam is the parameter with the token of the session.
@@ -268,15 +281,18 @@ func (h *Handler) open(w http.ResponseWriter, r *http.Request, info *transport.C
 
 // accept asks the acceptor, and answers the request if that says no. A panic
 // answers 500, and so does runtime.Goexit, which ends the goroutine of the
-// request.
+// request. The panic of http.ErrAbortHandler passes.
 func (h *Handler) accept(w http.ResponseWriter, r *http.Request, info *transport.ConnectInfo) (receiver transport.Receiver, ok bool) {
-	returned := false
+	returned, token := false, info.AuthToken
 	defer func() {
 		if returned {
 			return
 		}
 		v := recover()
-		h.mount.Book.Say(notice.LongPollAcceptor, h.mount.About(r, slog.Any("panic", v), redact.StackAttr())...)
+		if v == http.ErrAbortHandler {
+			panic(v)
+		}
+		h.mount.Book.Say(notice.LongPollAcceptor, h.mount.About(r, slog.Any("panic", redact.KnownPanic(v, token, info.Params)), redact.StackAttr())...)
 		w.Header().Set("Connection", "close")
 		refuse(w, http.StatusInternalServerError)
 		_ = http.NewResponseController(w).Flush() // nobody else does after a Goexit

@@ -154,7 +154,7 @@ var errAnswered = errors.New("websocket: answered")
 // which ends the goroutine of the request. The panic of http.ErrAbortHandler
 // passes.
 func (h *Handler) accept(w http.ResponseWriter, r *http.Request, info *transport.ConnectInfo) (receiver transport.Receiver, err error) {
-	returned := false
+	returned, token := false, info.AuthToken
 	defer func() {
 		if returned {
 			return
@@ -163,11 +163,11 @@ func (h *Handler) accept(w http.ResponseWriter, r *http.Request, info *transport
 		if v == http.ErrAbortHandler {
 			panic(v)
 		}
-		h.mount.Book.Say(notice.WebSocketAcceptor, h.mount.About(r, slog.Any("panic", v), redact.StackAttr())...)
+		h.mount.Book.Say(notice.WebSocketAcceptor, h.mount.About(r, slog.Any("panic", redact.KnownPanic(v, token, info.Params)), redact.StackAttr())...)
 		w.Header().Set("Connection", "close")
 		refuse(w, http.StatusInternalServerError)
-		_ = http.NewResponseController(w).Flush() // nobody else does after a Goexit
-		err = fmt.Errorf("%w: acceptor panicked: %v", errAnswered, v)
+		_ = http.NewResponseController(w).Flush()                     // nobody else does after a Goexit
+		err = fmt.Errorf("%w: acceptor panicked: %v", errAnswered, v) // for a director
 	}()
 	receiver, err = h.acceptor.Accept(info)
 	returned = true

@@ -98,7 +98,10 @@ func strict(c *cobra.Command) {
 		return Usagef("%s", redact.Text(err.Error())) // an argument may be a mistyped password
 	}
 	if c.HasSubCommands() && !c.Runnable() {
-		c.RunE = func(*cobra.Command, []string) error {
+		c.RunE = func(c *cobra.Command, _ []string) error {
+			if c.HasParent() {
+				return misuse{fmt.Errorf("a command is missing: %s", listed(c)), none}
+			}
 			return misuse{errors.New("a command is missing"), showUsage}
 		}
 		c.Annotations = map[string]string{holder: "yes"}
@@ -106,6 +109,21 @@ func strict(c *cobra.Command) {
 	for _, sub := range c.Commands() {
 		strict(sub)
 	}
+}
+
+// listed names the commands below another, as in "a, b or c".
+func listed(c *cobra.Command) string {
+	var names []string
+	for _, sub := range c.Commands() {
+		if sub.IsAvailableCommand() {
+			names = append(names, sub.Name())
+		}
+	}
+	last := len(names) - 1
+	if last < 1 {
+		return strings.Join(names, "")
+	}
+	return strings.Join(names[:last], ", ") + " or " + names[last]
 }
 
 func helpCommand() *cobra.Command {
