@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/bennu-go/bennu/transport"
@@ -314,6 +315,7 @@ func TestAbandonedSessions(t *testing.T) {
 		if got := b.srv.Stats().Open; got != int64(n) {
 			b.Fatalf("%d sessions", got)
 		}
+		synctest.Wait()
 		if b.srv.tasks.Len() != 0 {
 			b.Errorf("%d goroutines of idle sessions", b.srv.tasks.Len())
 		}
