@@ -43,7 +43,7 @@ func TestSecrets(t *testing.T) {
 			// What was looked at is what it should be.
 			for _, line := range []string{
 				"websocket: acceptor panicked", "longpoll: acceptor panicked", "channel crashed", "join crashed", "handler failed",
-				"channel callback failed", "message does not decode", "invalid payload", "http: panic serving", "longpoll: binary frame dropped",
+				"channel callback failed", "message does not decode", "invalid payload", "the Fallback panicked", "longpoll: binary frame dropped",
 				"[FILTERED]", "LongPoll:{", "level=DEBUG",
 			} {
 				if form == "json" && line == "level=DEBUG" {
@@ -202,9 +202,10 @@ func (v *visit) tokenLine() string {
 // pages are requests that the endpoint does not answer itself.
 func (v *visit) pages() {
 	for _, page := range []string{"query", "header", "error", "cookies", "abort"} {
-		// net/http closes the connection on a panic.
-		if a, err := once(v.addr, head("GET", "/panic/"+page+"?token="+v.quoted+"&session_id="+v.quoted, v.named()...)); err == nil {
-			v.Errorf("%s: %v", page, a)
+		// A panic is answered, unless it asks that the request be aborted.
+		a, err := once(v.addr, head("GET", "/panic/"+page+"?token="+v.quoted+"&session_id="+v.quoted, v.named()...))
+		if aborted := page == "abort"; aborted != (err != nil) || !aborted && (a.Status != 500 || a.Body != "") {
+			v.Errorf("%s: %v, %v", page, a, err)
 		}
 	}
 }
