@@ -33,7 +33,7 @@ help: ## list the targets
 .PHONY: test
 test: deps lint ## everything CI runs: installs what it needs, lints, then all tests, stock clients, proxies and Redis too
 	@echo "==> go test -race -shuffle=on ./..."
-	@BENNU_REQUIRE_CLIENTS=1 BENNU_REQUIRE_PROXIES=1 BENNU_REQUIRE_REDIS=1 scripts/test -timeout $(TIMEOUT) ./...
+	@BENNU_REQUIRE_CLIENTS=1 BENNU_REQUIRE_PROXIES=1 BENNU_REQUIRE_REDIS=1 scripts/test -timeout $(TIMEOUT)
 
 .PHONY: test-busy
 test-busy: ## make test RUNS times (10) beside eight busy loops: every run must pass, however long it takes
@@ -124,7 +124,7 @@ full: ## the tests that have a small size for every day, at their full size
 
 .PHONY: parked
 parked: deps ## all tests with the other read engine alone, as on systems without epoll: 6 min
-	BENNU_REQUIRE_CLIENTS=1 BENNU_REQUIRE_PROXIES=1 BENNU_REQUIRE_REDIS=1 scripts/test -tags noepoll -timeout $(TIMEOUT) ./...
+	BENNU_REQUIRE_CLIENTS=1 BENNU_REQUIRE_PROXIES=1 BENNU_REQUIRE_REDIS=1 scripts/test -tags noepoll -timeout $(TIMEOUT)
 
 .PHONY: cycles
 cycles: ## a million connections made and closed at random moments with each engine: nothing left, nothing misdelivered; 6 min

@@ -7,4 +7,4 @@ import (
 )
 
 // No test may leave a goroutine behind.
-func TestMain(m *testing.M) { waittest.Heavy(m, 4) }
+func TestMain(m *testing.M) { waittest.Heavy(m, waittest.Brokers, 4) }

@@ -2,5 +2,5 @@
 
 package waittest
 
-// takeTurn does nothing where no file can be locked.
-func takeTurn() error { return nil }
+// take does nothing where no file can be locked.
+func (t Turn) take() error { return nil }

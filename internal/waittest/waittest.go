@@ -53,12 +53,19 @@ func Next[T any](t testing.TB, what string, from <-chan T) T {
 	panic("unreachable")
 }
 
-// Heavy is Main for a package whose tests start brokers, browsers, nodes or proxies. Such
-// packages take turns, whoever runs them, so that they do not starve each other; the
-// others run beside them. The tests that call t.Parallel run so many at one time, since
-// most of their time is waiting.
-func Heavy(m *testing.M, parallel int) {
-	if err := takeTurn(); err != nil {
+// A Turn is what packages with heavy tests take one after the other, whoever runs them.
+type Turn string
+
+const (
+	Brokers Turn = "brokers" // for tests that start brokers
+	Nodes   Turn = "nodes"   // for tests that start browsers, nodes and proxies
+)
+
+// Heavy is Main for a package with heavy tests. Those of one turn run one at a time, so that
+// they do not starve each other; all others run beside them. The tests that call t.Parallel
+// run so many at one time, since most of their time is waiting.
+func Heavy(m *testing.M, turn Turn, parallel int) {
+	if err := turn.take(); err != nil {
 		fmt.Fprintln(os.Stderr, "no turn:", err)
 		os.Exit(1)
 	}

@@ -17,7 +17,7 @@ import (
 	"github.com/bennu-go/bennu/pubsub/pubsubtest"
 )
 
-func TestMain(m *testing.M) { waittest.Heavy(m, 4) }
+func TestMain(m *testing.M) { waittest.Heavy(m, waittest.Brokers, 4) }
 
 var quiet = slog.New(slog.DiscardHandler)
 

@@ -15,7 +15,7 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-func TestMain(m *testing.M) { waittest.Heavy(m, 4) }
+func TestMain(m *testing.M) { waittest.Heavy(m, waittest.Brokers, 4) }
 
 // box is a subscriber that keeps what it gets.
 type box struct {

@@ -8,5 +8,5 @@ import (
 
 // No test may leave a goroutine behind.
 func TestMain(m *testing.M) {
-	waittest.Heavy(m, 4)
+	waittest.Heavy(m, waittest.Nodes, 4)
 }

@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 	switch role := os.Getenv(roleEnv); role {
 	case "":
 		// At full size times are asserted, and each test has the machine for itself.
-		waittest.Heavy(m, sized(6, 1))
+		waittest.Heavy(m, waittest.Nodes, sized(6, 1))
 	case roleNode:
 		os.Exit(play(runNode))
 	case roleNATS:

@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 	if form := os.Getenv(secretServerEnv); form != "" {
 		os.Exit(runSecretServer(form))
 	}
-	waittest.Heavy(m, 4)
+	waittest.Heavy(m, waittest.Nodes, 4)
 }
 
 var eventually = waittest.Until

@@ -16,5 +16,5 @@ func TestMain(m *testing.M) {
 		runServer()
 		return
 	}
-	waittest.Heavy(m, 32)
+	waittest.Heavy(m, waittest.Nodes, 32)
 }

@@ -11,5 +11,5 @@ import (
 func TestMain(m *testing.M) {
 	os.Unsetenv(pubsubEnv)
 	os.Unsetenv(secretEnv)
-	waittest.Heavy(m, 4)
+	waittest.Heavy(m, waittest.Brokers, 4)
 }
