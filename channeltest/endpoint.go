@@ -19,7 +19,7 @@ import (
 type Endpoint struct {
 	*bennu.Endpoint
 	// Timeout bounds the wait for what must come, and is no measure of speed: a test
-	// that passes does not wait for it. Default 1 minute. In a bubble of testing/synctest it
+	// that passes does not wait for it. Default 10 s. In a bubble of testing/synctest it
 	// is fake time.
 	Timeout time.Duration
 
@@ -104,7 +104,7 @@ type idler interface {
 }
 
 // patience is the default of Timeout.
-const patience = time.Minute
+const patience = 10 * time.Second
 
 func (e *Endpoint) timeout() time.Duration {
 	if e.Timeout > 0 {
