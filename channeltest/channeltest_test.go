@@ -324,7 +324,7 @@ func TestLogGoesToTheTest(t *testing.T) {
 	}
 }
 
-// What a test prints of a refused payload says which field is wrong.
+// TestErrorNamesField checks that the error for an invalid payload names the field.
 func TestErrorNamesField(t *testing.T) {
 	err := mount(t).Connect(t, nil).Join(t, "room:1", person{"ann"}).Push(t, "say", bennu.Raw(`{"body":7}`)).ExpectError(t)
 	if want := `invalid payload (field "body")`; err.Reason != "invalid payload" || err.Error() != want {

@@ -47,9 +47,9 @@ func newClient(e *Endpoint, name string, r transport.Receiver) *Client {
 }
 
 // Join joins a topic with params, which are what Push describes, and ends the test
-// when that is refused. It returns when the reply has come, and the channel has handled
-// what it sent to itself while it joined: a client that joins next finds a presence that was
-// tracked then. For one that takes longer than Endpoint.Timeout it does not wait on.
+// when that is refused. It returns when the reply has come and the channel has handled
+// the messages that its join function gave to Channel.Send. A client that joins next sees
+// their effects, such as a tracked presence. Join waits for them for at most Endpoint.Timeout.
 func (c *Client) Join(t testing.TB, topic string, params any) *Channel {
 	t.Helper()
 	ch, reply := c.join(t, topic, params)
@@ -92,7 +92,7 @@ func (c *Client) join(t testing.TB, topic string, params any) (*Channel, *entry)
 	return ch, reply
 }
 
-// arrive waits for what the channel has sent to itself in its join.
+// arrive waits until the messages that the join function gave to Channel.Send are handled.
 func (ch *Channel) arrive() {
 	e := ch.client.endpoint
 	if e.bubble {

@@ -116,8 +116,8 @@ func TestWhoComesSecondFindsTheFirst(t *testing.T) {
 	t.Run("bubble", func(t *testing.T) { synctest.Test(t, check) })
 }
 
-// TestJoinGoesOn has a channel that crashes over what it sent to itself, and one that does not
-// handle it in time.
+// TestJoinGoesOn joins a channel whose handler of a message from its join function crashes,
+// and one whose handler does not return in time.
 func TestJoinGoesOn(t *testing.T) {
 	hold := make(chan struct{})
 	rooms := bennu.Define(func(_ context.Context, ch *bennu.Channel, in person) (*here, bennu.Empty, error) {

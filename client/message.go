@@ -109,8 +109,8 @@ func told(p Payload) (reason, field string) {
 	return reason, field
 }
 
-// encode makes a payload of what a program gives. A nil value is the empty object, a nil
-// slice the empty list, a nil Binary no bytes.
+// encode encodes v as the payload of a message. A nil v becomes {}, a nil slice [], and a
+// nil Binary an empty binary payload.
 func encode(v any) (wire.Payload, error) {
 	switch v := v.(type) {
 	case nil:

@@ -99,9 +99,8 @@ type Options struct {
 	// HeartbeatTimeout is how long the answer may take. The default is 30 s.
 	HeartbeatTimeout time.Duration
 	// ReconnectAfter says how long to wait before connecting for the nth time in
-	// a row; the first try has the number 1. Attempts that failed count, and so do
-	// connections in a row that ended within 5 s of opening, so that what is cut again and
-	// again is tried less often. The default is 10, 50, 100, 150, 200, 250,
+	// a row; the first try has the number 1. It counts failed attempts, and consecutive
+	// connections that ended within 5 s of opening. The default is 10, 50, 100, 150, 200, 250,
 	// 500, 1000, 2000, then 5000 ms, each changed at random by up to a quarter, so that
 	// the clients of a server that restarts do not come all at once.
 	ReconnectAfter func(try int) time.Duration
