@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/bennu-go/bennu/internal/proctest"
+	"github.com/bennu-go/bennu/internal/waittest"
 )
 
 // TestCluster has clients over both transports behind a proxy that sends each request
@@ -30,7 +30,7 @@ func TestCluster(t *testing.T) {
 
 	// The requests of one long poll go to all nodes.
 	before := c.polls()
-	proctest.Until(t, "each node has answered long polls of one client", func() bool {
+	waittest.Until(t, "each node has answered long polls of one client", func() bool {
 		pollers[0].say("and another one")
 		now := c.polls()
 		for _, name := range names {

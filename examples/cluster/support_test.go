@@ -11,6 +11,7 @@ import (
 
 	"github.com/bennu-go/bennu/internal/proctest"
 	"github.com/bennu-go/bennu/internal/testport"
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/internal/wstest"
 )
 
@@ -52,7 +53,7 @@ func startCluster(t *testing.T) *cluster {
 		peers = append(peers, found[2])
 	}
 	for _, name := range strings.Split(names, "") {
-		proctest.Until(t, "the nodes know each other", func() bool { return len(c.health(t, name).Peers) == len(names)-1 })
+		waittest.Until(t, "the nodes know each other", func() bool { return len(c.health(t, name).Peers) == len(names)-1 })
 	}
 	// A port that is free now may be taken before the proxy has it.
 	for try := 1; ; try++ {
@@ -61,7 +62,7 @@ func startCluster(t *testing.T) *cluster {
 			"LISTEN=" + c.addr, "NODE_A=" + c.addrs["a"], "NODE_B=" + c.addrs["b"], "NODE_C=" + c.addrs["c"],
 			"HEALTH_A=" + checked["a"], "HEALTH_B=" + checked["b"], "HEALTH_C=" + checked["c"],
 		}, haproxy, "-f", "haproxy.cfg")
-		proctest.Until(t, "the proxy listens", func() bool { return c.proxy.Ended() || proctest.Listens(c.addr) })
+		waittest.Until(t, "the proxy listens", func() bool { return c.proxy.Ended() || proctest.Listens(c.addr) })
 		if !c.proxy.Ended() {
 			return c
 		}

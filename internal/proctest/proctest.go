@@ -96,7 +96,7 @@ func (p *Process) Await(t testing.TB, pattern string) []string {
 	t.Helper()
 	re := regexp.MustCompile(pattern)
 	var found []string
-	Until(t, fmt.Sprintf("%s prints %s", p.name, pattern), func() bool {
+	waittest.Until(t, fmt.Sprintf("%s prints %s", p.name, pattern), func() bool {
 		over := p.Ended()
 		found = re.FindStringSubmatch(p.Said())
 		if found == nil && over {
@@ -174,16 +174,4 @@ func Listens(addr string) bool {
 		c.Close()
 	}
 	return err == nil
-}
-
-// Until waits until a condition holds.
-func Until(t testing.TB, what string, holds func() bool) {
-	t.Helper()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(Patience); !holds(); <-tick.C {
-		if time.Now().After(end) {
-			t.Fatalf("still not so after %v: %s", Patience, what)
-		}
-	}
 }

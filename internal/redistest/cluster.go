@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/bennu-go/bennu/internal/waittest"
 )
 
 // A Cluster has masters, each with an equal part of the slots, and maybe replicas.
@@ -43,12 +45,12 @@ func StartCluster(t testing.TB, masters int, replicas bool, more func(i int) []s
 		s.Do(t, "CLUSTER", "REPLICATE", c.Masters[i].Do(t, "CLUSTER", "MYID"))
 	}
 	for _, s := range c.all() {
-		Until(t, "the cluster is whole", func() bool {
+		waittest.Until(t, "the cluster is whole", func() bool {
 			return strings.Contains(s.Do(t, "CLUSTER", "INFO"), "cluster_state:ok") && c.slots(t, s) == len(c.all())
 		})
 	}
 	for _, s := range c.Replicas {
-		Until(t, "the replica follows", func() bool { return strings.Contains(s.Do(t, "INFO", "replication"), "master_link_status:up") })
+		waittest.Until(t, "the replica follows", func() bool { return strings.Contains(s.Do(t, "INFO", "replication"), "master_link_status:up") })
 	}
 	return c
 }
@@ -74,7 +76,7 @@ func (c *Cluster) Join(t testing.TB, servers ...*Server) {
 	for _, s := range servers {
 		first.Do(t, "CLUSTER", "MEET", "127.0.0.1", strconv.Itoa(s.Port), strconv.Itoa(s.bus))
 	}
-	Until(t, "all have met", func() bool {
+	waittest.Until(t, "all have met", func() bool {
 		for _, s := range append(servers, first) {
 			for _, other := range append(servers, first) {
 				if !strings.Contains(s.Do(t, "CLUSTER", "NODES"), fmt.Sprintf("@%d", other.bus)) {
@@ -113,7 +115,7 @@ func (c *Cluster) MoveSlot(t testing.TB, slot int, from, to *Server) {
 	to.Do(t, "CLUSTER", "SETSLOT", number, "IMPORTING", from.Do(t, "CLUSTER", "MYID"))
 	from.Do(t, "CLUSTER", "SETSLOT", number, "MIGRATING", id)
 	// What a node has said of itself before may arrive late and undo it.
-	Until(t, "all masters know who has the slot", func() bool {
+	waittest.Until(t, "all masters know who has the slot", func() bool {
 		agreed := true
 		for _, s := range append([]*Server{to, from}, c.Masters...) {
 			if !hasSlot(s.Lines(t, "CLUSTER", "NODES"), id, slot) {

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/bennu-go/bennu/internal/waittest"
 )
 
 // MasterName is what the Sentinels call the master.
@@ -23,14 +25,14 @@ func StartSentinels(t testing.TB) *Sentinels {
 	Need(t)
 	s := &Sentinels{Master: Start(t)}
 	s.Replica = Start(t, "--replicaof", "127.0.0.1", fmt.Sprint(s.Master.Port))
-	Until(t, "the replica follows", func() bool {
+	waittest.Until(t, "the replica follows", func() bool {
 		return strings.Contains(s.Replica.Do(t, "INFO", "replication"), "master_link_status:up")
 	})
 	for range 3 {
 		s.Watchers = append(s.Watchers, startSentinel(t, s.Master.Port))
 	}
 	for _, w := range s.Watchers {
-		Until(t, "the Sentinels know each other and the replica", func() bool {
+		waittest.Until(t, "the Sentinels know each other and the replica", func() bool {
 			told := w.Do(t, "INFO", "sentinel")
 			return strings.Contains(told, "slaves=1,sentinels=3")
 		})

@@ -199,15 +199,3 @@ func (s *Server) Resume(t testing.TB) {
 		t.Fatal(err)
 	}
 }
-
-// Until waits until a condition holds.
-func Until(t testing.TB, what string, holds func() bool) {
-	t.Helper()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(Patience); !holds(); <-tick.C {
-		if time.Now().After(end) {
-			t.Fatalf("still not so after %v: %s", Patience, what)
-		}
-	}
-}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu/internal/redistest"
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/pubsub"
 )
 
@@ -39,7 +40,7 @@ func BenchmarkTopics(b *testing.B) {
 			for _, s := range servers {
 				s.Do(b, "CLIENT", "KILL", "TYPE", "pubsub")
 			}
-			redistest.Until(b, "back", func() bool { h := p.Health(); return h.Connected && h.Since != since })
+			waittest.Until(b, "back", func() bool { h := p.Health(); return h.Connected && h.Since != since })
 			b.ReportMetric(time.Since(began).Seconds(), "s/again")
 			for _, s := range subs {
 				s.Cancel()
@@ -78,7 +79,7 @@ func BenchmarkPublish(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
-		redistest.Until(b, "all have come", func() bool { return to.Health().Received >= int64(b.N) })
+		waittest.Until(b, "all have come", func() bool { return to.Health().Received >= int64(b.N) })
 	}
 	b.Run("single", func(b *testing.B) {
 		run(b, Options{Addrs: []string{redistest.Start(b).Addr}})

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/bennu-go/bennu/internal/redistest"
+	"github.com/bennu-go/bennu/internal/waittest"
 )
 
 // Slots move to another master, one after the other, and to one that is new. The user
@@ -36,7 +37,7 @@ func TestMove(t *testing.T) {
 		c.MoveSlot(t, slot, from, to)
 	}
 	// The channels on which nodes hear themselves may be gone too, and others found.
-	redistest.Until(t, "every topic has its channel", func() bool {
+	waittest.Until(t, "every topic has its channel", func() bool {
 		now := channels(t, c.Masters)
 		for _, channel := range base {
 			if strings.HasPrefix(channel, "bennu.t.") && !slices.Contains(now, channel) {
@@ -49,12 +50,12 @@ func TestMove(t *testing.T) {
 		gapTold(t, boxes[topic])
 	}
 	for _, topic := range spread {
-		redistest.Until(t, "messages come on "+topic, func() bool {
+		waittest.Until(t, "messages come on "+topic, func() bool {
 			publish(t, a, topic, "healed")
 			return len(boxes[topic].got()) > 0
 		})
 	}
-	redistest.Until(t, "all is well", func() bool { return a.Health().Connected && b.Health().Connected })
+	waittest.Until(t, "all is well", func() bool { return a.Health().Connected && b.Health().Connected })
 }
 
 // A master dies and its replica takes over.
@@ -69,7 +70,7 @@ func TestClusterFailover(t *testing.T) {
 	heals(t, a, b, spread...)
 	// And by hand, without a loss.
 	c.Replicas[1].Do(t, "CLUSTER", "FAILOVER")
-	redistest.Until(t, "the replica is master", func() bool {
+	waittest.Until(t, "the replica is master", func() bool {
 		return c.Replicas[1].Says("master", "ROLE")
 	})
 	heals(t, a, b, spread...)
@@ -104,19 +105,19 @@ func TestSentinelFailover(t *testing.T) {
 			} else {
 				s.Watchers[0].Do(t, "SENTINEL", "FAILOVER", redistest.MasterName)
 			}
-			redistest.Until(t, "the replica is master", func() bool { return replica.Says("master", "ROLE") })
-			redistest.Until(t, "the gap is told", func() bool { return got.gapped() > gaps })
-			redistest.Until(t, "both subscribe at the new master", func() bool {
+			waittest.Until(t, "the replica is master", func() bool { return replica.Says("master", "ROLE") })
+			waittest.Until(t, "the gap is told", func() bool { return got.gapped() > gaps })
+			waittest.Until(t, "both subscribe at the new master", func() bool {
 				return slices.Contains(channels(t, []*redistest.Server{replica}), "bennu.n.a") &&
 					slices.Contains(channels(t, []*redistest.Server{replica}), "bennu.n.b")
 			})
 			heals(t, a, b, fmt.Sprint("t", how))
 			if how == "asked for" { // the other way round next
 				master, replica = replica, master
-				redistest.Until(t, "the old master follows", func() bool {
+				waittest.Until(t, "the old master follows", func() bool {
 					return replica.Says("master_link_status:up", "INFO", "replication")
 				})
-				redistest.Until(t, "the Sentinels have it all", func() bool {
+				waittest.Until(t, "the Sentinels have it all", func() bool {
 					for _, w := range s.Watchers {
 						told := w.Do(t, "SENTINEL", "MASTER", redistest.MasterName)
 						if !strings.Contains(told, fmt.Sprint(master.Port)) || !strings.Contains(told, "num-slaves\n1") || strings.Contains(told, "failover_in_progress") {

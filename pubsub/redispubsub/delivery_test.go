@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/bennu-go/bennu/internal/redistest"
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/pubsub"
 )
 
@@ -25,14 +26,14 @@ func TestDelivery(t *testing.T) {
 				t.Error(err)
 			}
 			atB.want(t, "1", "2")
-			redistest.Until(t, "c has three", func() bool { return len(atC.got()) == 3 })
+			waittest.Until(t, "c has three", func() bool { return len(atC.got()) == 3 })
 			// An inbox is a channel of its own, so only the order of the others is known.
 			got := slices.DeleteFunc(atC.got(), func(e string) bool { return e == "direct" })
 			if !slices.Equal(got, []string{"1", "2"}) {
 				t.Errorf("c got %q", atC.got())
 			}
 		}
-		redistest.Until(t, "nodes know each other", func() bool { return slices.Equal(a.Health().Peers, []string{"b", "c"}) })
+		waittest.Until(t, "nodes know each other", func() bool { return slices.Equal(a.Health().Peers, []string{"b", "c"}) })
 		if h := a.Health(); !h.Connected || h.Err != nil || h.Lost+h.Gaps+h.Garbage+h.Conflicts != 0 {
 			t.Errorf("health: %+v", h)
 		}
@@ -90,7 +91,7 @@ func TestOrder(t *testing.T) {
 			})
 		}
 		sending.Wait()
-		redistest.Until(t, "all have come", func() bool {
+		waittest.Until(t, "all have come", func() bool {
 			var n int64
 			for _, c := range all {
 				n += c.n.Load()
@@ -174,12 +175,12 @@ func TestChurn(t *testing.T) {
 			slices.Sort(want)
 			return slices.Equal(channels(t, servers), want)
 		}
-		redistest.Until(t, "the channels are those that are wanted", exact)
+		waittest.Until(t, "the channels are those that are wanted", exact)
 		for _, s := range held {
 			s.Cancel()
 		}
 		held = nil
-		redistest.Until(t, "no channel is left", exact)
+		waittest.Until(t, "no channel is left", exact)
 	})
 }
 
@@ -203,7 +204,7 @@ func TestGarbage(t *testing.T) {
 				n++
 			}
 		}
-		redistest.Until(t, "all of it is counted", func() bool { return b.Health().Garbage >= n })
+		waittest.Until(t, "all of it is counted", func() bool { return b.Health().Garbage >= n })
 		publish(t, a, "t", "good")
 		got.want(t, "good")
 		if h := b.Health(); h.Gaps != 0 || !h.Connected {
@@ -221,7 +222,7 @@ func TestOversize(t *testing.T) {
 	a, b := start(t, "a", o), start(t, "b", o)
 	got := subscribe(t, b, "t")
 	s.Do(t, "EVAL", "return redis.call('PUBLISH', KEYS[1], string.rep('x', 64*1024*1024))", "1", "bennu.t.t")
-	redistest.Until(t, "it is counted", func() bool { return b.Health().Garbage == 1 })
+	waittest.Until(t, "it is counted", func() bool { return b.Health().Garbage == 1 })
 	publish(t, a, "t", "good")
 	got.want(t, "good")
 	if err := a.Broadcast(&pubsub.Message{Topic: "t", Event: "big", Payload: make([]byte, 9<<20)}); err != pubsub.ErrTooLarge {

@@ -7,13 +7,14 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu/internal/redistest"
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/pubsub"
 )
 
 // gapTold waits until a subscriber has heard of a gap.
 func gapTold(t *testing.T, b *box) {
 	t.Helper()
-	redistest.Until(t, "the gap is told", func() bool { return b.gapped() > 0 })
+	waittest.Until(t, "the gap is told", func() bool { return b.gapped() > 0 })
 }
 
 // The server is killed and comes back with nothing in it.
@@ -25,7 +26,7 @@ func TestKill(t *testing.T) {
 		for _, s := range servers {
 			s.Kill(t)
 		}
-		redistest.Until(t, "both know", func() bool { return !a.Health().Connected && !b.Health().Connected })
+		waittest.Until(t, "both know", func() bool { return !a.Health().Connected && !b.Health().Connected })
 		if err := a.Health().Err; err == nil || !strings.Contains(err.Error(), servers[0].Addr) && o.Cluster == false {
 			t.Errorf("the cause is %v", err)
 		}
@@ -36,14 +37,14 @@ func TestKill(t *testing.T) {
 		for _, s := range servers {
 			s.Restart(t)
 		}
-		redistest.Until(t, "both are back", func() bool { return a.Health().Connected && b.Health().Connected })
+		waittest.Until(t, "both are back", func() bool { return a.Health().Connected && b.Health().Connected })
 		gapTold(t, got)
 		await(t, late)
 		// What waited is sent once the publisher is back; whether the other one is by
 		// then is not known.
 		heals(t, a, b, spread...)
 		publish(t, a, "t", "after")
-		redistest.Until(t, "messages come", func() bool {
+		waittest.Until(t, "messages come", func() bool {
 			e := got.got()
 			return len(e) > 0 && e[len(e)-1] == "after"
 		})
@@ -61,7 +62,7 @@ func TestCutOff(t *testing.T) {
 			s.Do(t, "CLIENT", "KILL", "TYPE", "pubsub")
 		}
 		gapTold(t, got)
-		redistest.Until(t, "everything is subscribed again", func() bool { return len(channels(t, servers)) == len(want) })
+		waittest.Until(t, "everything is subscribed again", func() bool { return len(channels(t, servers)) == len(want) })
 		heals(t, a, b, spread...)
 		// And those that publish: no gap, nothing lost.
 		gaps := got.gapped()
@@ -69,7 +70,7 @@ func TestCutOff(t *testing.T) {
 			s.Do(t, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
 		}
 		publish(t, a, "t", "after")
-		redistest.Until(t, "the message comes", func() bool { e := got.got(); return len(e) == 1 && e[0] == "after" })
+		waittest.Until(t, "the message comes", func() bool { e := got.got(); return len(e) == 1 && e[0] == "after" })
 		if n := got.gapped(); n != gaps {
 			t.Errorf("%d gaps told though none was there", n-gaps)
 		}
@@ -106,12 +107,12 @@ func TestOutputLimit(t *testing.T) {
 		}
 	}
 	<-stuck.in
-	redistest.Until(t, "the server cuts the subscriber off", func() bool {
+	waittest.Until(t, "the server cuts the subscriber off", func() bool {
 		log := s.Do(t, "INFO", "stats")
 		return strings.Contains(log, "client_output_buffer_limit_disconnections:1") || subscribers(t, s) < 2
 	})
 	close(stuck.gate)
-	redistest.Until(t, "the gap is told", func() bool { return stuck.gapped() > 0 })
+	waittest.Until(t, "the gap is told", func() bool { return stuck.gapped() > 0 })
 	heals(t, a, b, "t2")
 }
 
@@ -130,7 +131,7 @@ func TestSuspend(t *testing.T) {
 			s.Suspend(t)
 		}
 		var slowest time.Duration
-		redistest.Until(t, "both know", func() bool {
+		waittest.Until(t, "both know", func() bool {
 			began := time.Now()
 			publish(t, a, "t", "meanwhile")
 			slowest = max(slowest, time.Since(began))
@@ -176,11 +177,11 @@ func TestShardStarvation(t *testing.T) {
 		got := subscribe(t, b, "t")
 		before, gaps := p.Connections(), got.gapped()
 		p.Swallow()
-		redistest.Until(t, "the gap is told", func() bool { return got.gapped() > gaps })
+		waittest.Until(t, "the gap is told", func() bool { return got.gapped() > gaps })
 		if p.Connections() == before {
 			t.Errorf("shard %d was not connected again", i)
 		}
-		redistest.Until(t, "both are back", func() bool { return a.Health().Connected && b.Health().Connected })
+		waittest.Until(t, "both are back", func() bool { return a.Health().Connected && b.Health().Connected })
 		heals(t, a, b, spread...)
 	}
 }
@@ -193,7 +194,7 @@ func TestReplica(t *testing.T) {
 	a, b := start(t, "a", o), start(t, "b", o)
 	got := subscribe(t, b, "t")
 	s.Do(t, "REPLICAOF", "127.0.0.1", strings.TrimPrefix(other.Addr, "127.0.0.1:"))
-	redistest.Until(t, "both say why", func() bool {
+	waittest.Until(t, "both say why", func() bool {
 		for _, p := range []*pubsub.PubSub{a, b} {
 			if err := p.Health().Err; err == nil || !strings.Contains(err.Error(), "is a replica") {
 				return false

@@ -51,7 +51,7 @@ func (b *box) gapped() int {
 // want waits for the events, and fails if others come.
 func (b *box) want(t *testing.T, events ...string) {
 	t.Helper()
-	redistest.Until(t, fmt.Sprintf("%q have come", events), func() bool { return len(b.got()) >= len(events) })
+	waittest.Until(t, fmt.Sprintf("%q have come", events), func() bool { return len(b.got()) >= len(events) })
 	if got := b.got(); !slices.Equal(got, events) {
 		t.Fatalf("got %q, want %q", got, events)
 	}
@@ -140,7 +140,7 @@ func heals(t testing.TB, from, to *pubsub.PubSub, topics ...string) {
 	t.Helper()
 	for _, topic := range topics {
 		b := subscribe(t, to, topic)
-		redistest.Until(t, "a message on "+topic+" comes through", func() bool {
+		waittest.Until(t, "a message on "+topic+" comes through", func() bool {
 			publish(t, from, topic, "healed")
 			return slices.Contains(b.got(), "healed")
 		})

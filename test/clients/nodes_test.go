@@ -12,6 +12,7 @@ import (
 
 	"github.com/bennu-go/bennu/internal/proctest"
 	"github.com/bennu-go/bennu/internal/redistest"
+	"github.com/bennu-go/bennu/internal/waittest"
 )
 
 // TestNodes has the stock client on two nodes of "bennu demo", connected in each way
@@ -113,7 +114,7 @@ type demo struct {
 // start may be called again when the process has ended.
 func (d *demo) start() {
 	// Between two runs some outgoing connection may hold the port for a moment.
-	proctest.Until(d.t, "bennu demo has its port", func() bool {
+	waittest.Until(d.t, "bennu demo has its port", func() bool {
 		d.Process = proctest.Start(d.t, "bennu demo", []string{"BENNU_PUBSUB=" + d.where}, d.binary, "demo", "--addr", d.addr)
 		d.addr = d.addrOf(d.Await(d.t, `bennu demo is at +http://(\S+)|port \d+ is taken`))
 		return !d.Ended()

@@ -17,6 +17,7 @@ import (
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/internal/proctest"
 	"github.com/bennu-go/bennu/internal/testport"
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/internal/wstest"
 )
 
@@ -85,7 +86,7 @@ func TestClusterOutage(t *testing.T) {
 		nodes[name] = run()
 	}
 	proxy := proctest.Start(t, "haproxy", env, haproxy, "-f", "../../examples/cluster/haproxy.cfg")
-	proctest.Until(t, "the proxy listens", func() bool { return proctest.Listens(addr) })
+	waittest.Until(t, "the proxy listens", func() bool { return proctest.Listens(addr) })
 	news := func(name, is string, n int) {
 		t.Helper()
 		news := fmt.Sprintf("\nServer nodes/%s is %s", name, is)

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/bennu-go/bennu/internal/proctest"
+	"github.com/bennu-go/bennu/internal/waittest"
 )
 
 // ptyWidth is how many columns the terminal of a test has.
@@ -86,7 +87,7 @@ func (y *typist) shows(text string) {
 
 func (y *typist) until(what string, holds func(text string) bool) {
 	y.t.Helper()
-	proctest.Until(y.t, what, func() bool { return holds(y.screen.text()) })
+	waittest.Until(y.t, what, func() bool { return holds(y.screen.text()) })
 }
 
 // ends waits until the command has ended, and returns its exit code. The terminal must

@@ -17,6 +17,7 @@ import (
 
 	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
 	"github.com/bennu-go/bennu/internal/proctest"
+	"github.com/bennu-go/bennu/internal/waittest"
 )
 
 // openPty makes a pseudo-terminal, whose other side is read into a screen.
@@ -107,7 +108,7 @@ func TestInteractRaces(t *testing.T) {
 		_, err := p.WriteString(s)
 		must(t, err)
 	}
-	proctest.Until(t, "the join", func() bool { return strings.Contains(screen.text(), "ok to join") })
+	waittest.Until(t, "the join", func() bool { return strings.Contains(screen.text(), "ok to join") })
 	for i := range 50 {
 		keys(fmt.Sprintf("bc {\"n\":%d}\rb\t\x15", i))
 		must(t, pty.Setsize(p, &pty.Winsize{Rows: 40, Cols: uint16(ptyWidth - i%3)}))
@@ -117,7 +118,7 @@ func TestInteractRaces(t *testing.T) {
 		}
 	}
 	keys("bc {\"n\":\"last\"}\r")
-	proctest.Until(t, "the last broadcast", func() bool { return strings.Count(screen.text(), `bc  {"n":"last"}`) == 2 })
+	waittest.Until(t, "the last broadcast", func() bool { return strings.Count(screen.text(), `bc  {"n":"last"}`) == 2 })
 	keys("disconnect\rquit\r")
 	select {
 	case c := <-code:
