@@ -38,6 +38,19 @@ func (b *Bucket) Wait(now time.Duration, burst, perSecond int) time.Duration {
 	return time.Duration((1 - b.tokens) / float64(perSecond) * float64(time.Second))
 }
 
+// Full is how long it is until the whole burst may happen again.
+func (b *Bucket) Full(now time.Duration, burst, perSecond int) time.Duration {
+	if burst < 0 {
+		return 0
+	}
+	b.refill(now, burst, perSecond)
+	missing := (float64(burst) - b.tokens) / float64(perSecond) * float64(time.Second)
+	return time.Duration(min(missing, float64(longest)))
+}
+
+// longest is what Full returns at most.
+const longest = 24 * time.Hour
+
 func (b *Bucket) refill(now time.Duration, burst, perSecond int) {
 	if !b.filled {
 		b.tokens, b.filled = float64(burst), true
