@@ -12,7 +12,7 @@ import (
 type place struct {
 	s        *Socket
 	topic    string // or empty
-	callback string // "join", "event", "intercept", "info", "task", "terminate", "renew", or empty
+	callback string // "join", "event", "intercept", "info", "task", "terminate", "connect", "renew", or empty
 	event    string // of the message, or empty; of an info the Go type
 }
 

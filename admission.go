@@ -14,27 +14,40 @@ import (
 // NodeLimits bound what all clients together may ask of an endpoint. The zero value is
 // the defaults; Unlimited turns one off.
 type NodeLimits struct {
-	// Connections is how many may be open at once; a further one is answered 503, or
-	// closed with 1013 when it came at the same moment as others. Default, and the
-	// most that a larger number gives: nine tenths of the process's limit on open files.
+	// Connections is how many may be open at once. One more is answered 503, or closed
+	// with 1013 when it came at the same moment as others. The default, and the
+	// maximum, is nine tenths of the process's limit on open files. Closed ones keep their
+	// files until their clients have gone: while those are more than a twentieth of the
+	// number, and more than 16, a new one cuts the oldest of them.
 	Connections int
 	// PerAddress is how many of them one client address may have, with the same
 	// answers; an IPv6 address counts by its /64 network, which is what one client
-	// has. Default: no limit, because behind a proxy or a large network many share
+	// has. A closed one counts until its client has gone. Default: no limit, because behind a proxy or a large network many share
 	// one. Set ClientAddress first where a proxy stands in front.
 	PerAddress int
-	// ClientAddress is the address that PerAddress counts by, and the sessions of long
-	// polling unless its options say otherwise, for instance from a header
-	// that your proxy sets and clients cannot; a port is cut off, and of what is no
-	// address the first 64 bytes count. nil or an empty result is the other end of the
-	// TCP connection. Mounts use it for longpoll.Options.ClientAddr too if that is nil.
-	// It is called concurrently.
+	// ClientAddress returns the address that PerAddress counts by, for instance from a
+	// header that your proxy sets and clients cannot. A port is cut off; of a text that is
+	// no address the first 64 bytes count. nil or an empty result means the other end of
+	// the TCP connection. Long polling counts its sessions by it too, where
+	// longpoll.Options.ClientAddr is nil. It is called concurrently.
 	ClientAddress func(*http.Request) string
 	// Connects and Joins are how many Connect and Join callbacks may run at once. More
 	// wait for up to a second; then a connect is answered 503 with a Retry-After of 1 to
-	// 5 s, a join with the error "busy". Defaults 256 and 512.
+	// 5 s, a join with the error "busy". A callback that runs on after its context has ended
+	// counts for its own mount or pattern alone: as many of each may run on, and then that
+	// mount or pattern gets these answers. Defaults 256 and 512.
 	Connects int
 	Joins    int
+	// PostBytes bounds the bytes of long-poll posts that the node holds, while they
+	// arrive, wait or are handled. A post that finds no room is not read on until there is
+	// some, for up to a window; see longpoll.Options.MaxPostBytesPerAddress. Default 64 MiB, or twice the
+	// largest longpoll.Options.MaxBody of a mount, if that is more.
+	PostBytes int
+	// LateCallbacks is Limits.LateCallbacks for all connections together, counted for each
+	// pattern of topics by itself; with twice as many all joins of a pattern are refused.
+	// So many Renew callbacks of a mount may run on after their connections have ended; more
+	// renewals are answered with the error "busy". Default 10,000.
+	LateCallbacks int
 }
 
 // admissionWait is how long a connect or join waits for its turn.
@@ -54,6 +67,7 @@ func (l NodeLimits) withDefaults() NodeLimits {
 	if l.Joins == 0 {
 		l.Joins = 512
 	}
+	l.LateCallbacks = limit(l.LateCallbacks, 10_000)
 	return l
 }
 
@@ -115,6 +129,10 @@ func (a *admission) identify(r *http.Request) *http.Request {
 	return notice.WithAddress(r, a.limits.addressOf(r))
 }
 
+// closingMost is how many closed connections there may be that keep their descriptors, because
+// their clients have not gone, with a limit of so many connections.
+func closingMost(connections int) int { return max(connections/20, 16) }
+
 // admit looks at what is open before the application is asked.
 func (s *Socket) admit() bool {
 	e := s.endpoint
@@ -134,11 +152,19 @@ func (s *Socket) admit() bool {
 
 func (e *Endpoint) logLimits() {
 	l := &e.admission.limits
-	e.logger.Info("limits of this node",
+	e.log.Log(slog.LevelInfo, "limits of this node",
 		bound("connections", l.Connections), bound("per_address", l.PerAddress),
-		bound("connects_at_once", l.Connects), bound("joins_at_once", l.Joins), slog.Int("open_files", fileLimit()))
+		bound("connects_at_once", l.Connects), bound("joins_at_once", l.Joins), slog.Int("open_files", fileLimit()),
+		bound("late_callbacks", l.LateCallbacks))
+	if given := e.options.Limits.Connections; given > l.Connections {
+		e.log.Log(slog.LevelWarn, "the process may open too few files for Limits.Connections, which is lowered",
+			slog.Int("given", given), slog.Int("connections", l.Connections), slog.String("fix", "raise the process's limit on open files, or lower EndpointOptions.Limits.Connections"))
+	}
+	for _, h := range e.handlers {
+		e.log.Log(slog.LevelInfo, "limits of a connection", append([]slog.Attr{slog.String("path", h.path)}, h.attrs()...)...)
+	}
 	for _, m := range e.mounts {
-		e.logger.LogAttrs(e.ctx, slog.LevelInfo, "limits of a mount", append([]slog.Attr{slog.String("path", m.path.String())}, m.Limits()...)...)
+		e.log.Log(slog.LevelInfo, "limits of a mount", append([]slog.Attr{slog.String("path", m.path.String())}, m.Limits()...)...)
 	}
 }
 

@@ -6,11 +6,15 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/internal/wstest"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/longpoll"
+	"github.com/bennu-go/bennu/transport/websocket"
 )
 
 // busy wants a server to refuse over both transports, and to say when to come back.
@@ -104,7 +108,13 @@ func TestPerAddress(t *testing.T) {
 	wstest.Dial(t, s.url).Join("a") // counts by its own
 	first.Abort()
 	eventually(t, "one is gone", func() bool { return s.Stats().Sockets == 3 })
-	wstest.Dial(t, s.url, neighbour).Join("a")
+	eventually(t, "its place is free", func() bool { // when its socket is closed
+		c, _ := wstest.Open(t, s.url, neighbour)
+		if c != nil {
+			c.Join("a")
+		}
+		return c != nil
+	})
 	s.busy(t, here)
 }
 
@@ -122,7 +132,7 @@ func TestLongPollClientAddress(t *testing.T) {
 
 // TestLimitsAreLogged says once what holds.
 func TestLimitsAreLogged(t *testing.T) {
-	s := serve(t, one("*", rooms()), nil, &bennu.EndpointOptions{Limits: bennu.NodeLimits{
+	s := serve(t, one("*", rooms()), &bennu.SocketOptions{LongPoll: &longpoll.Options{}}, &bennu.EndpointOptions{Limits: bennu.NodeLimits{
 		Connections: 77, PerAddress: 5, Connects: 3, Joins: bennu.Unlimited,
 	}})
 	if s.log.all() != "" {
@@ -135,6 +145,26 @@ func TestLimitsAreLogged(t *testing.T) {
 	const want = "limits of this node connections=77 per_address=5 connects_at_once=3 joins_at_once=unlimited open_files="
 	if len(got) != 1 || !strings.HasPrefix(got[0], want) {
 		t.Errorf("got  %q\nwant %s", got, want)
+	}
+	const connection = "limits of a connection path=/socket topics=100 mailbox_messages=256 mailbox_bytes=262144 join_burst=unlimited join_rate=20 " +
+		"message_values=10000 message_rate=unlimited late_callbacks=100 connect_timeout=5s join_timeout=10s handler_grace=10s expiry_grace=25s"
+	if got := s.log.about("limits of a connection"); len(got) != 1 || got[0] != connection {
+		t.Errorf("got  %q\nwant %s", got, connection)
+	}
+	mounts := strings.Join(s.log.about("limits of a mount"), "\n")
+	for _, want := range []string{" close_linger=1s", " max_age=10m0s", " pubsub_timeout=2s", " max_per_address=64"} {
+		if !strings.Contains(mounts, want) {
+			t.Errorf("%q is not in\n%s", want, mounts)
+		}
+	}
+}
+
+// TestConnectionsLowered says that the process may not open as many files.
+func TestConnectionsLowered(t *testing.T) {
+	s := serve(t, one("*", rooms()), nil, &bennu.EndpointOptions{Limits: bennu.NodeLimits{Connections: 1 << 30}})
+	wstest.Dial(t, s.url).Join("a")
+	if got := s.log.about("the process may open too few files for Limits.Connections, which is lowered"); len(got) != 1 || !strings.Contains(got[0], "given=1073741824 connections=") {
+		t.Errorf("got %q", got)
 	}
 }
 
@@ -167,4 +197,57 @@ func TestMountMistakes(t *testing.T) {
 			quiet().Socket("/socket", one("*", rooms()), &tc.options)
 		})
 	}
+}
+
+// TestClosedConnectionsAreCut has clients that are closed and do not go: their files are in use,
+// so beyond a few each new connection cuts the oldest of them.
+func TestClosedConnectionsAreCut(t *testing.T) { engines(t, testClosedConnectionsAreCut) }
+
+func testClosedConnectionsAreCut(t *testing.T, o *bennu.EndpointOptions) {
+	const most = 16
+	o.Limits.Connections = 10
+	s := serve(t, one("*", rooms()), &bennu.SocketOptions{WebSocket: websocket.Options{CloseLinger: time.Hour}}, o)
+	var first *wstest.Client
+	for i := range 2 * most {
+		c := wstest.Dial(t, s.url)
+		if first == nil {
+			first = c
+		}
+		c.Send(wstest.Text("nonsense"))
+		if f := c.Next(); f.Code() != 1011 {
+			t.Fatalf("got %v", f)
+		}
+		waittest.Until(t, "it is closed", func() bool { return s.Stats().WebSocket.Closing == int64(min(i+1, most+1)) })
+	}
+	waittest.Until(t, "the oldest is cut", func() bool {
+		_, err := first.Conn().Write([]byte{0})
+		return err != nil
+	})
+	s.says(t, notice.LingerCut)
+}
+
+// TestClosedConnectionsCount has one address keep the sockets of closed connections: they count for
+// that address until they are gone, and others do not notice.
+func TestClosedConnectionsCount(t *testing.T) { engines(t, testClosedConnectionsCount) }
+
+func testClosedConnectionsCount(t *testing.T, o *bennu.EndpointOptions) {
+	o.Limits.PerAddress = 1
+	o.Limits.ClientAddress = func(r *http.Request) string { return r.Header.Get("X-Client") }
+	s := serve(t, one("*", rooms()), &bennu.SocketOptions{WebSocket: websocket.Options{CloseLinger: time.Hour}}, o)
+	c, _ := wstest.Open(t, s.url, "X-Client: a")
+	c.Send(wstest.CloseFrame(1000))
+	c.Next()
+	waittest.Until(t, "it is closed", func() bool { return s.Stats().Sockets == 0 && s.Stats().WebSocket.Closing == 1 })
+	if again, answer := wstest.Open(t, s.url, "X-Client: a"); again != nil || answer.StatusCode != 503 {
+		t.Errorf("the same address: status %d", answer.StatusCode)
+	}
+	if other, answer := wstest.Open(t, s.url, "X-Client: b"); other == nil {
+		t.Errorf("another address: status %d", answer.StatusCode)
+	}
+	c.Abort()
+	waittest.Until(t, "it is gone", func() bool { return s.Stats().WebSocket.Open == 1 })
+	waittest.Until(t, "the address may connect", func() bool {
+		again, _ := wstest.Open(t, s.url, "X-Client: a")
+		return again != nil
+	})
 }

@@ -20,15 +20,20 @@ const AssignedIdentity = "identity"
 // verify may quote the token.
 var errToken = fmt.Errorf("%w: the auth token is not good", ErrRefused)
 
-// Authenticate makes a Connect that lets in who has a valid token, taken from where
-// phoenix.js puts its authToken option: the mount must have Checks.AuthToken on,
-// Checks.TokenParam set for clients that send a parameter, or both. The
-// verify function says who that is, kept under AssignedIdentity, and until when; the
-// zero time means without end. Any error of its refuses the connection with
-// ErrRefused, unless the context has ended. Its text is not logged, since it may quote the
-// token; what package token finds wrong is, without the token.
-// It is not called without a token, or for one that is empty: the error is then ErrRefused
-// together with what ConnectInfo.AuthTokenErr says.
+// Authenticate makes a Connect that lets in clients that send a good token. The mount says
+// where they put it: Checks.AuthToken takes the authToken option of phoenix.js,
+// Checks.TokenParam a parameter of the URL; one of them must be set.
+//
+// The function verify says whose token it is, for Identity, and until when it is good, for
+// Socket.ExpireAt; the zero time means without end. When it returns an error, the connection is
+// refused with ErrRefused, or with the error of ctx if that has ended. The text of the
+// error is not logged, since it may quote the token; what package token finds wrong is.
+//
+// verify is not called when the client sends no token, an empty one or several: the error is
+// then ErrRefused, and also what ConnectInfo.AuthTokenErr returns.
+//
+// In a Connect of one's own, call what Authenticate returned first, and go on if it
+// returned nil.
 func Authenticate[T any](verify func(ctx context.Context, token string) (who T, expires time.Time, err error)) func(context.Context, *Socket, *ConnectInfo) error {
 	if verify == nil {
 		panic(fmt.Sprintf("bennu: %s: Authenticate needs a function", caller()))
@@ -66,14 +71,6 @@ func isAuthenticate(connect func(context.Context, *Socket, *ConnectInfo) error) 
 	_, ok := authenticates.Load(reflect.ValueOf(connect).Pointer())
 	return ok
 }
-
-// connecting is a call of Connect: a refusal that has said why says so here.
-type connecting struct {
-	s    *Socket
-	said bool
-}
-
-type connectingKey struct{}
 
 // unauthenticated says why Authenticate refuses a connection.
 func unauthenticated(ctx context.Context, k notice.Kind, attrs ...slog.Attr) {
@@ -119,8 +116,8 @@ func tokenFault(err error) []slog.Attr {
 	return []slog.Attr{slog.String("error", fault.TokenFault())}
 }
 
-// Identity is what Authenticate's verify function returned for this connection.
-// It reports false when there is none of that type.
+// Identity is who connected, as the verify function of Authenticate has said. It
+// reports false when that was nobody, or of another type than T.
 func Identity[T any](s *Socket) (who T, ok bool) {
 	if s == nil {
 		return who, false

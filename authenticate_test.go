@@ -225,22 +225,23 @@ func TestAuthenticateFails(t *testing.T) {
 	for name, tc := range map[string]struct {
 		verify func(ctx context.Context, text string) (string, time.Time, error)
 		status int
+		limit  time.Duration // of Connect; 0 for the default
 	}{
 		"refuses": {func(_ context.Context, text string) (string, time.Time, error) {
 			return "", time.Time{}, errors.New("bad: " + text)
-		}, http.StatusForbidden},
+		}, http.StatusForbidden, 0},
 		"panics": {func(_ context.Context, text string) (string, time.Time, error) {
 			panic("token=" + text)
-		}, http.StatusInternalServerError},
+		}, http.StatusInternalServerError, 0},
 		"takes too long": {func(ctx context.Context, text string) (string, time.Time, error) {
 			<-ctx.Done()
 			return "", time.Time{}, errors.New("no answer for " + text)
-		}, http.StatusServiceUnavailable},
+		}, http.StatusServiceUnavailable, 10 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
 			users := one("*", rooms())
 			users.Connect = bennu.Authenticate(tc.verify)
-			users.Limits.ConnectTimeout = 10 * time.Millisecond
+			users.Limits.ConnectTimeout = tc.limit
 			s := serve(t, users, &bennu.SocketOptions{Checks: transport.Checks{AuthToken: true}, LongPoll: &longpoll.Options{}}, nil)
 			const text = "hush-hush"
 			if c, answer := wstest.Open(t, s.url, offer(text)); c != nil || answer.StatusCode != tc.status {

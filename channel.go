@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/reserved"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
@@ -52,6 +53,7 @@ type extras struct {
 	gone      chan struct{}  // closed when state becomes closed; made on demand
 	reason    error          // why the state is closed
 	watchdog  *time.Timer
+	going     int             // goroutines of Go that run
 	after     []func()        // of AfterEnd
 	ctx       context.Context // made on demand, with cancel
 	cancel    context.CancelCauseFunc
@@ -93,6 +95,8 @@ func (c *Channel) Socket() *Socket { return c.socket }
 // Push sends an event to this channel's client. The payload is a value that
 // encodes to a JSON object, a Payload, Raw, []byte for a binary frame, or nil for {}.
 // The event must not be empty, nor one of the protocol's own: ErrEvent.
+// It returns ErrTooLarge when the message is larger than the client's queue, and wire.ErrNoBinary for
+// bytes to a client of long polling or of version 1 of the protocol.
 // It does not block; when the client reads too slowly for its queue, the connection
 // is closed.
 func (c *Channel) Push(event string, payload any) error {
@@ -109,6 +113,9 @@ func (c *Channel) Push(event string, payload any) error {
 	f, err := pushFrame(c.socket.serializer, &wire.Push{JoinRef: c.joinRef, Topic: c.topic, Event: event, Payload: p})
 	if err != nil {
 		return err
+	}
+	if !c.socket.takes(f) {
+		return c.at(nil).of(event).refuse(f)
 	}
 	return c.emit(f)
 }
@@ -137,9 +144,11 @@ func (c *Channel) emit(f transport.Frame) error {
 
 // Broadcast publishes an event to every subscriber of the channel's topic on
 // all nodes, this channel's client included. For the payload see Push; a []byte,
-// Raw or Payload must not be changed afterwards. ErrNotJoined, ErrClosed and what is
-// wrong with event or payload mean that nobody got it; any other error concerns other
-// nodes only.
+// Raw or Payload must not be changed afterwards.
+//
+// After ErrNotJoined, ErrClosed and errors about event or payload, nobody got the event. After any
+// other error other nodes did not get it. For ErrTooLarge see Endpoint.Broadcast: nobody got it, or
+// this node's clients alone. Bytes do not reach clients of long polling and of version 1.
 func (c *Channel) Broadcast(event string, payload any) error { return c.broadcast(nil, event, payload) }
 
 // BroadcastFrom is Broadcast without this channel. Other channels of the same
@@ -165,7 +174,7 @@ func (c *Channel) broadcast(from pubsub.Subscriber, event string, payload any) e
 	case ended:
 		return ErrClosed
 	}
-	return c.socket.endpoint.pubsub.BroadcastFrom(from, m)
+	return c.socket.endpoint.publish(from, m)
 }
 
 // Send puts a message into the channel's own mailbox, for the handler that
@@ -189,6 +198,9 @@ func (c *Channel) Send(msg any) error {
 // Leave closes the channel from the server's side, after what is in its mailbox
 // now: the client gets phx_close, and does not join again by itself.
 func (c *Channel) Leave() {
+	if c.isNil() {
+		panic(fmt.Errorf("%w (in the call of Leave at %s)", errNilChannel, caller()))
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.state >= closed || c.stopping {
@@ -206,6 +218,9 @@ func (c *Channel) Leave() {
 func (c *Channel) Subscribe(topic string) error {
 	if c.isNil() {
 		return errNilChannel
+	}
+	if topic == "" || reserved.Topic(topic) {
+		return ErrTopic // the topic may be of a client's choice
 	}
 	sub := c.socket.endpoint.pubsub.Subscribe(topic, (*listener)(c))
 	c.mu.Lock()
@@ -228,6 +243,9 @@ func (c *Channel) Subscribe(topic string) error {
 // What f returns acts as it would from a handler: Stop, Crash and Disconnect do
 // what they say, other errors are logged, unless they come from the context's end.
 func (c *Channel) Go(f func(ctx context.Context) error) {
+	if c.isNil() {
+		panic(fmt.Errorf("%w (in the call of Go at %s)", errNilChannel, caller()))
+	}
 	if f == nil {
 		c.fail(c.atLast(), fmt.Errorf("bennu: %s: Channel.Go needs a function", caller()))
 		return
@@ -240,10 +258,15 @@ func (c *Channel) Go(f func(ctx context.Context) error) {
 		x := c.extra()
 		x.tasks = append(x.tasks, t)
 	case joined, leaving:
-		c.socket.endpoint.lasting.Start(t)
+		c.startTaskLocked(t)
 	default:
 		c.socket.endpoint.book.Tally(notice.LateTask)
 	}
+}
+
+func (c *Channel) startTaskLocked(t *channelTask) {
+	c.extra().going++
+	c.socket.endpoint.lasting.Start(t)
 }
 
 // AfterEnd has f called once when the channel ends, however it ends, or at once when it
@@ -252,6 +275,9 @@ func (c *Channel) Go(f func(ctx context.Context) error) {
 // ended from, perhaps while a callback of it still runs: it must not block, and must not
 // panic.
 func (c *Channel) AfterEnd(f func()) {
+	if c.isNil() {
+		panic(fmt.Errorf("%w (in the call of AfterEnd at %s)", errNilChannel, caller()))
+	}
 	if f == nil {
 		c.fail(c.atLast(), fmt.Errorf("bennu: %s: Channel.AfterEnd needs a function", caller()))
 		return
@@ -264,7 +290,7 @@ func (c *Channel) AfterEnd(f func()) {
 		return
 	}
 	c.mu.Unlock()
-	f()
+	c.runAfter([]func(){f})
 }
 
 // context is what stands behind every handler's context. It is made when a handler
@@ -288,6 +314,9 @@ func (c *Channel) reply(ref wire.Ref, r Reply) error {
 	if err != nil {
 		return err
 	}
+	if !c.socket.takes(f) {
+		return c.at(nil).refuse(f)
+	}
 	return c.emit(f)
 }
 
@@ -299,6 +328,16 @@ func (c *Channel) replyFrame(ref wire.Ref, r Reply) (transport.Frame, error) {
 	return replyFrame(c.socket.serializer, &wire.Reply{JoinRef: c.joinRef, Ref: ref, Topic: c.topic, Status: r.Status, Response: p})
 }
 
+// lastReplyFrame is replyFrame for a handler that has returned: a reply that its client cannot get
+// becomes an error that says so.
+func (c *Channel) lastReplyFrame(at place, ref wire.Ref, r Reply) (transport.Frame, error) {
+	f, err := c.replyFrame(ref, r)
+	if err == nil && !c.socket.takes(f) {
+		f, err = c.replyFrame(ref, Reply{Status: wire.StatusError, Response: refusalOf(at.refuse(f))})
+	}
+	return f, err
+}
+
 // channelTask is one goroutine of Channel.Go.
 type channelTask struct {
 	c    *Channel
@@ -308,6 +347,7 @@ type channelTask struct {
 
 // Run is called by the task group.
 func (t *channelTask) Run() {
+	defer t.over()
 	defer func() {
 		if !t.done {
 			t.c.fail(t.c.atTask(), newPanicError(recover()))
@@ -321,4 +361,14 @@ func (t *channelTask) Run() {
 		t.c.atTask().say(notice.LateCallback, slog.String("error", textOf(err)))
 	}
 	t.done = true
+}
+
+// over is the end of the goroutine.
+func (t *channelTask) over() {
+	t.c.mu.Lock()
+	defer t.c.mu.Unlock()
+	t.c.extra().going--
+	if t.c.state >= closed {
+		t.c.countLate(-1)
+	}
 }

@@ -53,7 +53,7 @@ func testChurn(t *testing.T, options *bennu.EndpointOptions) {
 	eventually(t, "the first connection is gone", func() bool { return s.Stats().Sockets == 0 })
 	before := settle()
 	const connections = 4
-	cycles := sized(600, 20_000) / connections
+	cycles := sized(240, 20_000) / connections
 	n := broadcastNumbers(t, s, "churn")
 	t.Run("clients", func(t *testing.T) {
 		for i := range connections {

@@ -14,8 +14,8 @@ import (
 // Definition is a ChannelHandler made of typed functions. S is the state of one
 // joined topic, usually a pointer to a struct that embeds *Channel.
 //
-// On, Intercept and OnInfo add handlers before the first join; a mistake there
-// panics and names both places.
+// On, Intercept and OnInfo add handlers before Endpoint.Socket mounts the channel; a
+// mistake there panics and names both places.
 type Definition[S any] struct {
 	join       func(ctx context.Context, ch *Channel, p Payload) (S, Reply, error)
 	in         map[string]registered[func(S, context.Context, Payload) (Reply, error)]
@@ -24,7 +24,9 @@ type Definition[S any] struct {
 	intercepts []string
 	// ends tells whether a state has a method Terminate.
 	ends func(S) bool
-	used atomic.Bool
+	// No handler is added to one that is mounted or used: joins read the maps without a lock.
+	mounted atomic.Pointer[string] // where
+	used    atomic.Bool
 }
 
 type registered[F any] struct {
@@ -119,15 +121,15 @@ func signature(m reflect.Method) string {
 	return reflect.FuncOf(in, out, m.Type.IsVariadic()).String()
 }
 
-// On handles an event from the client (Phoenix: handle_in). In is decoded from
-// JSON, by its own method UnmarshalJSON where it has one and by encoding/json
-// otherwise, or is Empty, Raw, []byte for a binary payload, or Payload for either; one
-// that is a Validator is validated. Out is the reply: a value that encodes to JSON, Empty,
-// []byte for a binary reply, NoReply for none, or Reply to decide at run time.
+// On handles an event from the client (Phoenix: handle_in). In is the type of the
+// payload: one that is decoded from JSON as encoding/json does it, Empty to ignore it, Raw for
+// JSON as it came, []byte for a binary payload, or Payload for either. If In is a
+// Validator, it is validated. Out is the type of the reply: one that encodes to JSON, Empty for
+// {}, []byte for a binary reply, NoReply for none, or Reply to decide at run time.
 //
-// A payload that does not fit In is replied as {"reason":"invalid payload"}, with
-// the path of the field when there is one, and the handler is not called. An event
-// without a handler ends the channel with phx_error.
+// When a payload does not fit In, the handler is not called and the client gets the reply
+// {"reason":"invalid payload"}, with the path of the field where that is known. An event
+// without a handler ends the channel with phx_error, as in Phoenix; stock clients join again.
 func On[S, In, Out any](d *Definition[S], event string, handler func(s S, ctx context.Context, in In) (Out, error)) {
 	where := caller()
 	d.check(where, fmt.Sprintf("event %q", event), handler == nil)
@@ -149,10 +151,10 @@ func On[S, In, Out any](d *Definition[S], event string, handler func(s S, ctx co
 	}
 }
 
-// Intercept takes the broadcasts of one event on the channel's topic in place of
-// the client (Phoenix: intercept and handle_out); what the client shall see is
-// pushed by hand. Each subscriber of an intercepted event costs a run of its
-// handler and an encoding, where others share one.
+// Intercept gives the broadcasts of one event on the channel's topic to a handler and
+// not to the client (Phoenix: intercept and handle_out). The handler pushes what the
+// client shall get. A broadcast of this event runs the handler and encodes a message for
+// each subscriber; other broadcasts are encoded once for all of them.
 func Intercept[S, In any](d *Definition[S], event string, handler func(s S, ctx context.Context, in In) error) {
 	where := caller()
 	d.check(where, fmt.Sprintf("event %q", event), handler == nil)
@@ -199,10 +201,15 @@ func (d *Definition[S]) check(where, what string, noHandler bool) {
 		panic(fmt.Sprintf("bennu: %s: %s is registered with a Definition that is nil, or zero; make one with Define", where, what))
 	case d.used.Load():
 		panic(fmt.Sprintf("bennu: %s: %s: the handler is registered after the first join; register all handlers before serving", where, what))
+	case d.mounted.Load() != nil:
+		panic(fmt.Sprintf("bennu: %s: %s: the handler is registered after its channel was mounted at %s; register all handlers before Endpoint.Socket", where, what, *d.mounted.Load()))
 	case noHandler:
 		panic(fmt.Sprintf("bennu: %s: %s: the handler is nil", where, what))
 	}
 }
+
+// seal makes further registrations panic.
+func (d *Definition[S]) seal(where string) { d.mounted.CompareAndSwap(nil, &where) }
 
 // made reports whether Define has made this Definition.
 func (d *Definition[S]) made() bool { return d != nil && d.join != nil }

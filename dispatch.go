@@ -1,9 +1,11 @@
 package bennu
 
 import (
+	"cmp"
 	"errors"
 	"log/slog"
 
+	"github.com/bennu-go/bennu/internal/kept"
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
@@ -16,6 +18,9 @@ var (
 	tooManyJoins    = Payload{Data: []byte(`{"reason":"too many joins"}`)}
 	busy            = Payload{Data: []byte(`{"reason":"busy"}`)}
 	joinCrashed     = Payload{Data: []byte(`{"reason":"join crashed"}`)}
+	tooLargeToSend  = Payload{Data: []byte(`{"reason":"too large"}`)}
+	bytesToSend     = Payload{Data: []byte(`{"reason":"no binary"}`)}
+	invalidPayload  = Payload{Data: []byte(`{"reason":"invalid payload"}`)}
 	emptyPayload    = Payload{Data: emptyObject}
 
 	errInternal = reason{Reason: "internal"}
@@ -26,12 +31,68 @@ var (
 // join to be carried out next, or a wish that reading wait.
 func (s *Socket) handle(op wire.Opcode, data []byte) (*joinCall, <-chan struct{}) {
 	m, err := s.decode(op, data)
-	if err != nil {
-		s.at("", "").say(notice.Malformed, slog.String("error", textOf(err)), slog.Int("code", int(transport.CloseInternalError)))
+	switch {
+	case err == nil:
+	case (m.Topic != "" || m.OddTopic != "") && m.Topic != wire.TopicPhoenix: // of that, Phoenix closes
+		return s.refuse(&m, err)
+	default:
+		s.at("", "").say(notice.Malformed, append(s.faultOf(err), slog.Int("code", int(transport.CloseInternalError)))...)
 		s.close(transport.CloseInternalError, err)
 		return nil, nil
 	}
+	m.Payload.Data = kept.Piece(m.Payload.Data, data)
 	return s.dispatch(&m)
+}
+
+// refuse answers a message that is framed well, and has a fault of another kind: too many
+// values, or text that is none. Who waits for a reply gets an error; a channel that waits for
+// none ends, so that its client knows. The result is a message to dispatch all the same.
+func (s *Socket) refuse(m *wire.Message, fault error) (*joinCall, <-chan struct{}) {
+	at := s.at(m.Topic, m.Event)
+	at.say(notice.Unwelcome, s.faultOf(fault)...)
+	if m.Event == wire.EventLeave {
+		m.Payload = emptyPayload // which nobody looks at
+		return s.dispatch(m)
+	}
+	var c *Channel
+	if m.OddTopic == "" {
+		c = s.find(m.Topic)
+	}
+	stale := c != nil && !m.JoinRef.IsNull() && m.JoinRef != c.tableRef()
+	switch {
+	case m.Event == wire.EventJoin:
+		s.reply(m, m.JoinRef, wire.StatusError, invalidPayload)
+	case stale:
+		at.say(notice.StaleRef)
+	case c == nil:
+		s.reply(m, "", wire.StatusError, unmatchedTopic)
+	case !m.Ref.IsNull():
+		_ = c.reply(m.Ref, Reply{Status: wire.StatusError, Response: invalidPayload}) // one that has ended answers nothing
+	default:
+		if c.crash(fault) {
+			s.endpoint.stats.crashes.Add(1)
+		}
+	}
+	return nil, nil
+}
+
+// faultOf is what is wrong with a message, in the log, with the limit that it passes.
+func (s *Socket) faultOf(fault error) []slog.Attr {
+	attrs := []slog.Attr{slog.String("error", textOf(fault))}
+	switch {
+	case errors.Is(fault, wire.ErrTooDeep):
+		attrs = append(attrs, slog.Int("limit", wire.MaxDepth))
+	case errors.Is(fault, wire.ErrTooManyTokens):
+		tokens := 0
+		switch v := s.serializer.(type) {
+		case wire.V1:
+			tokens = v.MaxTokens
+		case wire.V2:
+			tokens = v.MaxTokens
+		}
+		attrs = append(attrs, slog.Int("limit", cmp.Or(tokens, wire.MaxTokens)))
+	}
+	return attrs
 }
 
 // decode guards against a serializer of the application's own: it may fail, and
@@ -93,9 +154,15 @@ func (s *Socket) deliver(c *Channel, m *wire.Message) (alive bool, resume <-chan
 
 // reply queues a reply of the socket itself.
 func (s *Socket) reply(m *wire.Message, joinRef wire.Ref, status string, response Payload) {
-	f, err := replyFrame(s.serializer, &wire.Reply{
-		JoinRef: joinRef, Ref: m.Ref, Topic: m.Topic, OddTopic: m.OddTopic, Status: status, Response: response,
-	})
+	r := wire.Reply{JoinRef: joinRef, Ref: m.Ref, Topic: m.Topic, OddTopic: m.OddTopic, Status: status, Response: response}
+	f, err := replyFrame(s.serializer, &r)
+	if err == nil && !s.takes(f) { // over the response, or over a topic that is no name
+		err = s.at(m.Topic, m.Event).refuse(f)
+		if r.OddTopic == "" {
+			r.Status, r.Response = wire.StatusError, refusalOf(err)
+			f, err = replyFrame(s.serializer, &r)
+		}
+	}
 	if err != nil {
 		s.at(m.Topic, m.Event).say(notice.NotEncoded, slog.String("error", textOf(err)), slog.Int("code", int(transport.CloseInternalError)))
 		s.close(transport.CloseInternalError, err)
@@ -113,6 +180,9 @@ func (s *Socket) errorReply(at place, err error, over bool) Reply {
 	switch {
 	case told != nil:
 		return Reply{Status: wire.StatusError, Response: errorResponse(told)}
+	case errors.Is(err, ErrTooLarge), errors.Is(err, noBinary{}): // which was said
+		s.observe(at.topic, err)
+		return Reply{Status: wire.StatusError, Response: refusalOf(err)}
 	case isInvalid:
 		s.observe(at.topic, err)
 		at.say(notice.InvalidPayload, notice.Foreign("field", invalid.field))

@@ -1,14 +1,18 @@
 package bennu
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/bennu-go/bennu/internal/nils"
@@ -28,28 +32,38 @@ import (
 // them. All methods may be called from any goroutine, but Socket only before the
 // endpoint serves.
 type Endpoint struct {
-	options   EndpointOptions
-	pubsub    *pubsub.PubSub
-	websocket *websocket.Server
-	longpoll  *longpoll.Server
-	admission *admission
-	logger    *slog.Logger // masks secrets
-	log       *ratelog.Logger
-	book      *notice.Book // of what is refused, dropped or closed
-	start     time.Time
-	tasks     task.Group // executors, joins, subscriptions: none while nothing is to be done
-	lasting   task.Group // Channel.Go, Serve
-	sockets   socketList
-	lingering channelSet
-	stats     counters
-	mounts    []*mount
-	absent    []absent
-	proxied   proxied
-	ctx       context.Context // of subscriptions; ends with Shutdown
-	cancel    context.CancelFunc
-	serveOnce sync.Once
-	closersMu sync.Mutex
-	closers   []func(context.Context) error // of OnShutdown
+	options     EndpointOptions
+	pubsub      *pubsub.PubSub
+	websocket   *websocket.Server
+	longpoll    *longpoll.Server
+	admission   *admission
+	log         *ratelog.Logger // masks secrets
+	book        *notice.Book    // of what is refused, dropped or closed
+	start       time.Time
+	tasks       task.Group // executors, joins, subscriptions: none while nothing is to be done
+	lasting     task.Group // Channel.Go, Serve
+	sockets     socketList
+	lingering   lingering
+	disconnects disconnects
+	stats       counters
+	mounts      []*mount
+	handlers    []*mountedHandler
+	trustsHost  []string // mounts with the default origin policy, and no Host
+	absent      []absent
+	proxied     proxied
+	ctx         context.Context // of subscriptions; ends with Shutdown
+	cancel      context.CancelFunc
+	serving     atomic.Bool // beginServing was called
+	// leastOutbound is the least that may wait for a client, in bytes, of all mounts: what is
+	// no larger needs no other look.
+	leastOutbound int
+	// ending is closed when Shutdown begins.
+	shutdownOnce sync.Once
+	ending       chan struct{}
+	closing      chan struct{} // has an entry while functions of OnShutdown run
+	closersMu    sync.Mutex
+	closers      []func(context.Context) error // of OnShutdown
+	closed       bool                          // they were called
 }
 
 // EndpointOptions configure NewEndpoint. The zero value of each field is its
@@ -71,7 +85,8 @@ type EndpointOptions struct {
 	IgnoreGaps bool
 	// Secret signs what the endpoint gives out and must get back unchanged: the
 	// session tokens of long polling. Nodes of one cluster need the same, of 32
-	// random bytes or more. Default: random bytes, good for one node.
+	// random bytes or more; fewer than 16 are refused. Default: random bytes, good for one
+	// node.
 	Secret []byte
 	// NoEpoll gives every WebSocket a goroutine that waits for its client. By default, on
 	// Linux, those over plain TCP have none while nothing comes, which takes less
@@ -81,21 +96,23 @@ type EndpointOptions struct {
 	// address bar, without scheme and port. When it is set, the default origin policy of
 	// every mount allows pages of that host; otherwise those whose origin is the
 	// scheme, host and port of the request itself. Socket panics for what can be no
-	// host of a page, with a sentence that says what to write.
+	// host of a page, with a sentence that says what to write. Set it in production: without
+	// it, a page of a name that an attacker points at this server's address passes the policy
+	// (DNS rebinding). A server that listens on more than the loopback says so at its start.
 	Host string
 	// Fallback serves the paths that are not mounted. Default: 404.
 	Fallback http.Handler
 	// DrainTime is over how long Shutdown spreads the closing of connections, so
-	// that clients do not all come back in one moment. Fewer than 500 connections
-	// for each second of it are closed faster. Default 30 s; Unlimited means no
-	// spreading.
+	// that clients do not all come back in one moment. It is shorter where there are
+	// few: 500 connections take 1 s. Default 30 s; Unlimited means no spreading.
 	DrainTime time.Duration
 }
 
 // NewEndpoint makes an endpoint. A nil opts is the zero EndpointOptions; opts is
-// copied.
+// copied. It panics for an option that cannot work: a number above 2^30, a time above a year,
+// a negative one other than Unlimited. The sentence says what to write.
 func NewEndpoint(opts *EndpointOptions) *Endpoint {
-	e := &Endpoint{}
+	e := &Endpoint{leastOutbound: math.MaxInt, ending: make(chan struct{}), closing: make(chan struct{}, 1)}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	if opts != nil {
 		e.options = *opts
@@ -107,6 +124,9 @@ func NewEndpoint(opts *EndpointOptions) *Endpoint {
 	if nils.Is(e.options.Logger.Handler()) {
 		panic(fmt.Sprintf("bennu: %s: EndpointOptions.Logger has no handler; make it with slog.New, or leave it nil for slog.Default", where))
 	}
+	if err := e.options.check(); err != nil {
+		panic(fmt.Sprintf("bennu: %s: %v", where, err))
+	}
 	if e.options.DrainTime == 0 {
 		e.options.DrainTime = 30 * time.Second
 	}
@@ -117,15 +137,14 @@ func NewEndpoint(opts *EndpointOptions) *Endpoint {
 	if e.pubsub == nil {
 		e.pubsub = pubsub.NewLocal()
 	}
-	e.logger = slog.New(redact.NewHandler(e.options.Logger.Handler()))
-	e.book = notice.NewBook(e.logger)
+	e.book = notice.NewBook(slog.New(redact.NewHandler(e.options.Logger.Handler())))
 	e.log = e.book.Log()
 	e.start = time.Now()
 	e.admission = newAdmission(e.options.Limits)
 	e.proxied.over.Store(e.options.Limits.ClientAddress != nil)
 	limited := slog.New(e.book.Handler())
-	e.websocket = websocket.NewServer(&websocket.ServerConfig{Logger: limited, NoEpoll: e.options.NoEpoll})
-	e.longpoll = longpoll.NewServer(&longpoll.ServerConfig{Logger: limited, PubSub: e.pubsub, Secret: e.options.Secret})
+	e.websocket = websocket.NewServer(&websocket.ServerConfig{Logger: limited, NoEpoll: e.options.NoEpoll, MaxClosing: closingMost(e.admission.limits.Connections)})
+	e.longpoll = longpoll.NewServer(&longpoll.ServerConfig{Logger: limited, PubSub: e.pubsub, Secret: e.options.Secret, MaxPostBytes: e.options.Limits.PostBytes})
 	return e
 }
 
@@ -139,9 +158,12 @@ type SocketOptions struct {
 	// token, subprotocols, web session.
 	transport.Checks
 	// WebSocketPath is that of the WebSocket below the mount's own. Default
-	// "websocket".
+	// "websocket", which stock clients add.
 	WebSocketPath string
-	// WebSocket has the limits of that transport, and its error handler.
+	// WebSocket has the limits of that transport, and its error handler. A message that one
+	// client may send must have room in the queue of every other. So limits of either
+	// transport that are left out are set to fit those that are given, and Socket panics
+	// for two that do not fit each other.
 	WebSocket websocket.Options
 	// NoWebSocket leaves that transport away.
 	NoWebSocket bool
@@ -174,8 +196,11 @@ type served interface {
 // paths of two mounts overlap, the one mounted last is tried first, so the more general one
 // is mounted first.
 //
-// A path or an option that cannot work is a mistake of the program: Socket panics
-// with a sentence that says what to do.
+// The path is that of the socket, such as "/socket", to which clients add "/websocket" or
+// "/longpoll" by themselves. A path or an option that cannot work is a mistake of the program:
+// Socket panics with a sentence that says what to do.
+//
+// After that no channel can be added to h, and no handler to its channels.
 func (e *Endpoint) Socket(path string, h *SocketHandler, opts *SocketOptions) {
 	where := caller()
 	if err := e.mount(path, h, opts, where); err != nil {
@@ -187,6 +212,9 @@ func (e *Endpoint) mount(path string, h *SocketHandler, opts *SocketOptions, whe
 	o := SocketOptions{}
 	if opts != nil {
 		o = *opts
+	}
+	if err := checkPath(path, &o); err != nil {
+		return err
 	}
 	if o.WebSocketPath == "" {
 		o.WebSocketPath = "websocket"
@@ -203,8 +231,11 @@ func (e *Endpoint) mount(path string, h *SocketHandler, opts *SocketOptions, whe
 			o.Origin = transport.OriginHost(host)
 		}
 	}
+	if o.Origin == nil && !o.InsecureSkipOriginCheck {
+		e.trustsHost = append(e.trustsHost, path)
+	}
 	if o.InsecureSkipOriginCheck {
-		e.logger.Warn("origin check is off: any website can connect with its visitor's network position", slog.String("path", path))
+		e.log.Log(slog.LevelWarn, "origin check is off: any website can connect with its visitor's network position", slog.String("path", path))
 	}
 	if o.TokenParam != "" && strings.Contains("/"+path+"/", "/:"+o.TokenParam+"/") {
 		return fmt.Errorf("the path has the variable %q, which TokenParam names too; rename one of them", ":"+o.TokenParam)
@@ -213,6 +244,7 @@ func (e *Endpoint) mount(path string, h *SocketHandler, opts *SocketOptions, whe
 	if err != nil {
 		return err
 	}
+	h.seal(where)
 	handler.path, handler.authToken = path, o.AuthToken || o.TokenParam != ""
 	if !o.AuthToken && isAuthenticate(h.Connect) {
 		// Not a panic: a handler may be mounted twice, and refuse clients at one path.
@@ -221,7 +253,19 @@ func (e *Endpoint) mount(path string, h *SocketHandler, opts *SocketOptions, whe
 	if o.NoWebSocket && o.LongPoll == nil {
 		return errors.New("no transport is on; leave NoWebSocket out, or set LongPoll")
 	}
+	var polls *longpoll.Options
+	if o.LongPoll != nil {
+		given := *o.LongPoll
+		polls = &given
+	}
+	if err := relateLimits(&o, polls, e.pubsub.Node() != ""); err != nil {
+		return err
+	}
+	if err := handler.limits.relateQueues(h.Limits.Topics != 0, &o, polls); err != nil {
+		return err
+	}
 	if !o.NoWebSocket {
+		handler.overWebSocket = outboundOf(o.WebSocket.MaxQueueBytes, o.WebSocket.MaxQueueMessages, websocket.DefaultMaxQueueMessages)
 		ws, err := e.websocket.Handler(handler, &o.Checks, &o.WebSocket)
 		if err != nil {
 			return err
@@ -232,18 +276,54 @@ func (e *Endpoint) mount(path string, h *SocketHandler, opts *SocketOptions, whe
 	} else if err := e.leaveOut(path, o.WebSocketPath, notice.NoWebSocket); err != nil {
 		return err
 	}
-	if o.LongPoll == nil {
+	if polls == nil {
+		e.bound(handler)
 		return e.leaveOut(path, o.LongPollPath, notice.NoLongPoll)
 	}
-	polls := *o.LongPoll
+	handler.overLongPoll = outboundOf(polls.MaxBufferBytes, polls.MaxBufferMessages, longpoll.DefaultMaxBufferMessages)
+	e.bound(handler)
 	if polls.ClientAddr == nil {
 		polls.ClientAddr = e.options.Limits.ClientAddress
 	}
-	lp, err := e.longpoll.Handler(handler, &o.Checks, &polls)
+	lp, err := e.longpoll.Handler(handler, &o.Checks, polls)
 	if err != nil {
 		return err
 	}
 	return e.route(path, o.LongPollPath, lp, where)
+}
+
+// checkPath finds the path of a transport where that of the socket is wanted, and the other
+// way round. Clients and Socket each add the former to the latter.
+func checkPath(path string, o *SocketOptions) error {
+	for _, text := range []string{path, o.WebSocketPath, o.LongPollPath} {
+		if strings.ContainsAny(text, "{}<>*?#") || strings.Contains(text, "://") {
+			return fmt.Errorf("%q is no path of segments, each a text or a variable such as \":tenant\"; write it as \"/of/:tenant/socket\"", text)
+		}
+	}
+	last := lastSegment(path)
+	for _, below := range []struct{ field, given, name string }{
+		{"WebSocketPath", o.WebSocketPath, "websocket"},
+		{"LongPollPath", o.LongPollPath, "longpoll"},
+	} {
+		whole := "/" + strings.Trim(path, "/")
+		socket := strings.TrimRight(strings.TrimSuffix(strings.TrimRight(whole, "/"), last), "/")
+		switch {
+		case below.given == "" && strings.EqualFold(last, below.name):
+			return fmt.Errorf("clients add %q to the path of a socket by themselves: mount it at %q, or set %s to %q if %s/%s is what they ask for",
+				below.name, cmp.Or(socket, "/"), below.field, below.name, whole, below.name)
+		case whole != "/" && strings.HasPrefix(below.given, whole+"/"):
+			return fmt.Errorf("%s is %q, which is added to the path of the socket: write %q", below.field, below.given, strings.TrimPrefix(below.given, whole+"/"))
+		}
+	}
+	return nil
+}
+
+// bound takes the bounds of a mount's connections into account.
+func (e *Endpoint) bound(h *mountedHandler) {
+	least := min(h.overWebSocket.bytes, h.overLongPoll.bytes)
+	h.othersBytes = max(h.othersBytes, min(least, websocket.DefaultMaxQueueBytes))
+	e.leastOutbound = min(e.leastOutbound, least)
+	e.handlers = append(e.handlers, h)
 }
 
 // route sends the requests of a path to a transport.
@@ -283,7 +363,8 @@ func covers(pattern, other string) bool {
 func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for _, m := range slices.Backward(e.mounts) {
 		if vars, ok := m.path.Match(r.URL.Path); ok {
-			e.serveOnce.Do(func() { e.beginServing(r) })
+			address, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+			e.beginServing(r, address)
 			if !e.proxied.over.Load() {
 				e.warnOfProxy(m, r)
 			}
@@ -300,14 +381,18 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // Broadcast publishes an event to every subscriber of a topic, on all nodes. For
-// the payload see Channel.Push. This node is always served; an error of the
-// adapter's says that others were not.
+// the payload see Channel.Push.
+//
+// After errors about event or payload nobody got the event. ErrTooLarge has two causes: a client
+// of the topic could not take the event (frame_too_large in the log), and nobody got it; or the
+// broker could not (broker_too_large), and the clients of this node alone got it. The text of the
+// error says which, with sizes. After any other error other nodes did not get it.
 func (e *Endpoint) Broadcast(topic, event string, payload any) error {
 	m, err := newMessage(topic, event, payload)
 	if err != nil {
 		return err
 	}
-	return e.pubsub.Broadcast(m)
+	return e.publish(nil, m)
 }
 
 // BroadcastFrom is Broadcast without one channel.
@@ -316,7 +401,7 @@ func (e *Endpoint) BroadcastFrom(c *Channel, topic, event string, payload any) e
 	if err != nil {
 		return err
 	}
-	return e.pubsub.BroadcastFrom((*fastlane)(c), m)
+	return e.publish((*fastlane)(c), m)
 }
 
 // LocalBroadcast is Broadcast on this node alone.
@@ -325,84 +410,20 @@ func (e *Endpoint) LocalBroadcast(topic, event string, payload any) error {
 	if err != nil {
 		return err
 	}
+	if err := e.fits(m); err != nil {
+		return err
+	}
 	e.pubsub.LocalBroadcast(m)
 	return nil
 }
 
 // Disconnect closes every connection with this socket id, on all nodes, with code
-// 1001. Stock clients connect again, so Connect must refuse whom it shall keep out.
+// 1001. A connection whose Connect runs is refused when Connect has returned. Stock clients
+// connect again, so Connect must refuse those that must stay out. An empty id is ErrTopic; after
+// any other error those on other nodes may not have been told. While the broker is away nil means that the
+// message waits for it. When a broker loses it, the other node asks for it: each endpoint keeps the
+// last 16,384 ids that it has disconnected, up to 1 MiB of them. Each connection that is closed is
+// in the log, as thrown_out.
 func (e *Endpoint) Disconnect(id string) error {
 	return e.Broadcast(id, EventDisconnect, nil)
-}
-
-// socketList is the connections of an endpoint.
-type socketList struct {
-	mu     sync.Mutex
-	list   []*Socket
-	closed bool
-	empty  chan struct{} // made by who waits, closed when the list is empty
-}
-
-// add returns how many there are now, and false once the list is closed; the socket is
-// in it all the same, so that its end is waited for.
-func (l *socketList) add(s *Socket) (n int, open bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	s.index = len(l.list)
-	l.list = append(l.list, s)
-	return len(l.list), !l.closed
-}
-
-func (l *socketList) remove(s *Socket) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	last := len(l.list) - 1
-	l.list[s.index] = l.list[last]
-	l.list[s.index].index = s.index
-	l.list[last] = nil
-	l.list = l.list[:last]
-	if last == 0 && l.empty != nil {
-		close(l.empty)
-		l.empty = nil
-	}
-}
-
-// wait waits for a moment without sockets, or for ctx and returns its cause.
-func (l *socketList) wait(ctx context.Context) error {
-	l.mu.Lock()
-	if len(l.list) == 0 {
-		l.mu.Unlock()
-		return nil
-	}
-	if l.empty == nil {
-		l.empty = make(chan struct{})
-	}
-	empty := l.empty
-	l.mu.Unlock()
-	select {
-	case <-empty:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-func (l *socketList) len() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.list)
-}
-
-func (l *socketList) isClosed() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.closed
-}
-
-// close makes add refuse, and returns who is there.
-func (l *socketList) close() []*Socket {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.closed = true
-	return slices.Clone(l.list)
 }

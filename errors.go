@@ -7,6 +7,7 @@ import (
 	"reflect"
 
 	"github.com/bennu-go/bennu/internal/nils"
+	"github.com/bennu-go/bennu/internal/redact"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/transport"
 )
@@ -136,9 +137,9 @@ func pointerIn[T any, P interface {
 // Errors that a callback returns to end its channel. They may be wrapped, to
 // give Terminate a reason: fmt.Errorf("game over: %w", bennu.Stop).
 var (
-	// Stop sends the reply, if the handler has one, or that of an *Error joined with
-	// it, and closes the channel:
-	// the client gets phx_close and does not join again by itself.
+	// Stop sends the reply, if the handler has one, and closes the channel: the client gets
+	// phx_close and does not join again by itself. If an *Error is joined with it
+	// (errors.Join), that is the reply.
 	Stop = errors.New("bennu: stop")
 	// Crash sends the reply, if the handler has one, and ends the channel as a
 	// panic would: the client gets phx_error and joins again.
@@ -161,12 +162,21 @@ var (
 	ErrMailboxFull = errors.New("bennu: the channel's mailbox is full")
 	// ErrNoRef: the client asked for no reply to this message.
 	ErrNoRef = errors.New("bennu: the message has no ref to reply to")
+	// ErrTooLarge: a push, a reply or a broadcast is larger than what may wait for a client,
+	// which is MaxQueueBytes of websocket.Options and MaxBufferBytes of longpoll.Options: nobody
+	// gets it. Or a broadcast is larger than the broker between nodes takes: then the
+	// clients of this node alone get it. A handler that returns it is answered with the
+	// error "too large".
+	ErrTooLarge = pubsub.ErrTooLarge
 	// ErrNotObject: the payload of a push or a broadcast must be a JSON object, or
 	// bytes. Clients ignore anything else in silence.
 	ErrNotObject = errors.New("bennu: the payload of a push or broadcast must encode to a JSON object")
 	// ErrEvent: the event of a push or a broadcast is empty, longer than 255 bytes, not
 	// UTF-8, or one of the protocol's own, phx_close for instance. The text says which.
 	ErrEvent = errors.New("bennu: the event cannot be sent")
+	// ErrTopic: the topic of a broadcast, or the id of a disconnect, is empty or one of the
+	// library's own, which begin with phx:.
+	ErrTopic = errors.New(`bennu: the topic is empty, or begins with "phx:"`)
 	// ErrUnknownEvent from Instance.HandleIn says that there is no handler for
 	// the event. The channel ends with phx_error.
 	ErrUnknownEvent = errors.New("bennu: no handler for this event")
@@ -205,11 +215,8 @@ func (e *PanicError) Error() string {
 	if e.Value == nil {
 		return "bennu: callback called runtime.Goexit"
 	}
-	if b, ok := e.Value.([]byte); ok {
-		return fmt.Sprintf("bennu: callback panicked: %q", b) // not as numbers, which no log can mask
-	}
 	// With the names of fields, by which a log knows which of them are secret.
-	return fmt.Sprintf("bennu: callback panicked: %+v", e.Value)
+	return "bennu: callback panicked: " + redact.Print(e.Value)
 }
 
 // Unwrap is the panic's value when that is an error.

@@ -18,7 +18,7 @@ func logged(log *slog.Logger) bennu.Middleware {
 		start := time.Now()
 		defer func() { // also when the callback panics
 			log.Info("callback", "kind", call.Kind, "topic", call.Channel.Topic(), "event", call.Event,
-				"outcome", call.Outcome(), "took", time.Since(start))
+				"outcome", call.Outcome(), "err", call.Err, "took", time.Since(start))
 		}()
 		return next(ctx)
 	})
@@ -44,17 +44,17 @@ func ExampleAround() {
 		`["1","5","counter:a","crash",{}]`, "<-",
 	)
 	// Unordered output:
-	// level=INFO msg=callback kind=join topic=counter:a event="" outcome=ok
+	// level=INFO msg=callback kind=join topic=counter:a event="" outcome=ok err=<nil>
 	// ["1","1","counter:a","phx_reply",{"response":{"n":0},"status":"ok"}]
-	// level=INFO msg=callback kind=handle_in topic=counter:a event=add outcome=ok
+	// level=INFO msg=callback kind=handle_in topic=counter:a event=add outcome=ok err=<nil>
 	// ["1","2","counter:a","phx_reply",{"response":{"n":2},"status":"ok"}]
-	// level=INFO msg=callback kind=handle_in topic=counter:a event=add outcome=invalid
+	// level=INFO msg=callback kind=handle_in topic=counter:a event=add outcome=invalid err="bennu: invalid payload: json: cannot unmarshal string into Go struct field add.by of type int"
 	// ["1","3","counter:a","phx_reply",{"response":{"reason":"invalid payload","field":"by"},"status":"error"}]
-	// level=INFO msg=callback kind=handle_in topic=counter:a event=full outcome=error
+	// level=INFO msg=callback kind=handle_in topic=counter:a event=full outcome=error err=full
 	// ["1","4","counter:a","phx_reply",{"response":{"reason":"full"},"status":"error"}]
-	// level=INFO msg=callback kind=handle_in topic=counter:a event=crash outcome=panic
+	// level=INFO msg=callback kind=handle_in topic=counter:a event=crash outcome=panic err="bennu: callback panicked: a mistake"
 	// ["1","1","counter:a","phx_error",{"reason":"channel_crash"}]
-	// level=INFO msg=callback kind=terminate topic=counter:a event="" outcome=ok
+	// level=INFO msg=callback kind=terminate topic=counter:a event="" outcome=ok err=<nil>
 }
 
 // withoutTimes leaves out what differs from run to run.

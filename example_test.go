@@ -17,6 +17,7 @@ import (
 	"github.com/gobwas/ws/wsutil"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/token"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/longpoll"
@@ -38,17 +39,21 @@ func quiet() *bennu.Endpoint {
 }
 
 // converse sends lines to an endpoint; a line "<-" waits for a frame and prints it.
-func converse(endpoint *bennu.Endpoint, lines ...string) {
+func converse(endpoint *bennu.Endpoint, lines ...string) { converseAs(endpoint, "", lines...) }
+
+// converseAs is converse with more of the URL's query.
+func converseAs(endpoint *bennu.Endpoint, query string, lines ...string) {
 	server := httptest.NewServer(endpoint)
 	defer server.Close()
 	defer endpoint.Shutdown(context.Background())
-	url := "ws" + strings.TrimPrefix(server.URL, "http") + "/socket/websocket?vsn=2.0.0"
+	url := "ws" + strings.TrimPrefix(server.URL, "http") + "/socket/websocket?vsn=2.0.0" + query
 	conn, _, _, err := ws.Dial(context.Background(), url)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(waittest.Patience)) // what does not come must not hang
 	for _, line := range lines {
 		if line == "<-" {
 			receive(conn)

@@ -23,7 +23,7 @@ import (
 func (c *Channel) post(it item) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.state >= closed || c.box.othersFull(&c.socket.handler.limits) {
+	if c.state >= closed || c.box.othersFull(c.socket.handler) {
 		return false
 	}
 	c.box.push(it)
@@ -70,8 +70,8 @@ func (c *Channel) Run() {
 		// A callback panicked, or ended this goroutine with runtime.Goexit. What
 		// is left to do needs a goroutine that can run callbacks.
 		reason := newPanicError(recover())
+		defer c.socket.endpoint.tasks.Start(c)
 		c.fail(c.atLast(), reason)
-		c.socket.endpoint.tasks.Start(c)
 	}()
 	for c.step() {
 	}
@@ -145,6 +145,7 @@ func (c *Channel) finishLocked() {
 		x.watchdog.Stop()
 		x.watchdog = nil
 		c.socket.endpoint.lingering.remove(c)
+		c.countLate(-1)
 	}
 	c.mu.Unlock()
 	c.socket.end()
@@ -185,7 +186,7 @@ func (c *Channel) answer(h *handlerContext, r Reply) {
 	if r.Status == "" {
 		return
 	}
-	f, err := c.replyFrame(h.ref, r)
+	f, err := c.lastReplyFrame(c.at(h), h.ref, r)
 	if err != nil {
 		c.fail(c.at(h), err)
 		return
@@ -231,7 +232,7 @@ func (c *Channel) close(ref wire.Ref, r Reply, reason error) {
 	var frames [2]transport.Frame
 	n := 0
 	if r.Status != "" {
-		f, err := c.replyFrame(ref, r)
+		f, err := c.lastReplyFrame(c.at(nil), ref, r)
 		if err != nil {
 			c.fail(c.atLast(), err)
 			return
@@ -254,7 +255,10 @@ var crashPayload = []byte(`{"reason":"channel_crash"}`)
 // may be called from any goroutine.
 func (c *Channel) fail(at place, reason error) {
 	why := errorAttrs(reason)
+	_, panicked := reason.(*PanicError) // which may wrap an error whose own methods panic
 	switch {
+	case panicked:
+		at.say(notice.ChannelCrash, why...)
 	case errors.Is(reason, ErrMailboxFull):
 		at.say(notice.MailboxFull, why...)
 	case errors.Is(reason, ErrUnknownEvent):
@@ -289,12 +293,12 @@ func errorAttrs(reason error) []slog.Attr {
 }
 
 // textOf is the text of an error of the application's. A method Error that
-// panics, as on a nil pointer, must not end more than its channel; fmt catches that.
+// panics, as on a nil pointer, or does not return, must not end more than its channel.
 func textOf(err error) string {
 	if nils.Is(err) {
 		return fmt.Sprintf("a nil %T was returned as error", err)
 	}
-	return fmt.Sprint(err)
+	return redact.Print(err)
 }
 
 // endFrame is a phx_close or phx_error: both its refs are the join_ref as the
@@ -333,6 +337,7 @@ func (c *Channel) end(reason error, last []transport.Frame) bool {
 	if x.cancel != nil {
 		x.cancel(reason)
 	}
+	c.countLate(x.going)
 	sub, others, after := c.sub, x.others, x.after
 	c.sub, x.others, x.after = nil, nil, nil
 	switch {
@@ -360,11 +365,30 @@ func (c *Channel) end(reason error, last []transport.Frame) bool {
 	for _, s := range others {
 		s.Cancel()
 	}
-	for _, f := range after {
-		f()
-	}
-	c.socket.forget(c)
+	defer c.socket.forget(c)
+	c.runAfter(after)
 	return true
+}
+
+// runAfter calls the functions of AfterEnd, each once whatever another does.
+func (c *Channel) runAfter(list []func()) {
+	for i, f := range list {
+		func() {
+			returned := false
+			defer func() {
+				if returned {
+					return
+				}
+				v := recover()
+				c.at(nil).say(notice.CallbackFailed, errorAttrs(newPanicError(v))...)
+				if v == nil { // runtime.Goexit goes on by itself
+					c.runAfter(list[i+1:])
+				}
+			}()
+			f()
+			returned = true
+		}()
+	}
 }
 
 // quietEnder is an Instance whose Terminate may do nothing: then the end of its channel needs
@@ -379,7 +403,8 @@ func endsQuietly(i Instance) bool {
 // watchLocked arms the watchdog for a callback that runs on after the end.
 func (c *Channel) watchLocked() {
 	endpoint := c.socket.endpoint
-	endpoint.lingering.add(c)
+	endpoint.lingering.add(c, c.topic)
+	c.countLate(1)
 	c.extra().watchdog = time.AfterFunc(c.socket.handler.limits.HandlerGrace, func() {
 		c.mu.Lock()
 		over, reason := c.state == ended, c.extra().reason
@@ -391,12 +416,12 @@ func (c *Channel) watchLocked() {
 	})
 }
 
-// stackOf takes the stack of a channel's callback when its line is really written:
-// that stops the whole program for a moment.
-type stackOf struct{ c *Channel }
+// stackOf takes the stack of a callback when its line is really written: that stops the whole
+// program for a moment. It is that of a *Channel, a *connecting or a *renewal.
+type stackOf struct{ of any }
 
 // LogValue implements slog.LogValuer.
-func (s stackOf) LogValue() slog.Value { return slog.AnyValue(redact.Frames(handlerStacks(s.c))) }
+func (s stackOf) LogValue() slog.Value { return slog.AnyValue(redact.Frames(handlerStacks(s.of))) }
 
 func newPanicError(v any) *PanicError {
 	if p, ok := v.(*PanicError); ok && p != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/pace"
 	"github.com/bennu-go/bennu/internal/redact"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
@@ -46,7 +47,8 @@ func (s *Socket) ExpireAt(t time.Time) {
 type expiry struct {
 	at       time.Time
 	timer    *time.Timer
-	renewing context.CancelFunc // of the Renew that runs, or nil
+	renewing *renewal // that runs, or nil
+	warning  *warning // that runs, or nil
 }
 
 func (s *Socket) expiryLocked() *expiry {
@@ -82,14 +84,14 @@ func (s *Socket) startExpiry() {
 // stopExpiry is called when the socket is closed.
 func (s *Socket) stopExpiry() {
 	s.mu.Lock()
-	var cancel context.CancelFunc
-	if s.expiry != nil {
-		s.armLocked(0)
-		cancel = s.expiry.renewing
+	defer s.mu.Unlock()
+	if s.expiry == nil {
+		return
 	}
-	s.mu.Unlock()
-	if cancel != nil {
-		cancel()
+	s.armLocked(0)
+	if r := s.expiry.renewing; r != nil {
+		r.cancel()
+		r.watchLocked()
 	}
 }
 
@@ -124,6 +126,17 @@ type closesIn struct {
 	Seconds int `json:"closes_in"`
 }
 
+// warning tells the channels of one socket, in the order of their topics, that its
+// authentication has expired. There may be more of them than the connection's queue takes, so
+// it goes at the pace of the client. A socket has one at most.
+type warning struct {
+	s     *Socket
+	last  *Channel        // that was told
+	again bool            // begin with the first channel once more; guarded by the socket's lock
+	low   <-chan struct{} // of the connection's queue, to wait for
+}
+
+// warnOfExpiry tells "phoenix", and then the channels. A warning that still runs begins again.
 func (s *Socket) warnOfExpiry(left time.Duration) {
 	p, err := encode(closesIn{int(math.Ceil(left.Seconds()))})
 	if err != nil {
@@ -135,22 +148,83 @@ func (s *Socket) warnOfExpiry(left time.Duration) {
 		s.at(wire.TopicPhoenix, EventTokenExpired).say(notice.NotEncoded, slog.String("error", textOf(err)))
 	}
 	s.mu.Lock()
-	channels := append([]*Channel(nil), s.channels...)
-	s.mu.Unlock()
-	for _, c := range channels {
-		_ = c.Push(EventTokenExpired, p) // one that is not joined has nobody to warn
+	runs := s.expiry.warning
+	if runs != nil {
+		runs.again = true
+		s.mu.Unlock()
+		return
 	}
+	w := &warning{s: s}
+	s.expiry.warning = w
+	s.mu.Unlock()
+	if w.push(p) {
+		s.endpoint.tasks.Start(w)
+	}
+}
+
+// Run is called by the task group. It ends with the connection at the latest.
+func (w *warning) Run() {
+	for {
+		<-w.low
+		w.s.mu.Lock()
+		left := until(w.s.expiry.at) + w.s.handler.expiryGrace
+		w.s.mu.Unlock()
+		p, err := encode(closesIn{max(0, int(math.Ceil(left.Seconds())))})
+		if err != nil || !w.push(p) {
+			return // numbers always encode
+		}
+	}
+}
+
+// push tells as many channels as the queue has room for, and reports whether there are more.
+func (w *warning) push(p Payload) bool {
+	for c := w.next(); c != nil; c = w.next() {
+		low, err := c.offer(EventTokenExpired, p.Data) // one that is not joined has nobody to warn
+		if low != nil {
+			w.low = low
+			return true
+		}
+		if errors.Is(err, pace.ErrTooLarge) {
+			_ = c.Push(EventTokenExpired, p) // which says so if it does not fit at all
+		}
+		w.last = c
+	}
+	return false
+}
+
+// next is the channel to be told next. When it is nil the warning is over: all are told, the
+// connection has ended, or its authentication was renewed.
+func (w *warning) next() *Channel {
+	s := w.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if w.again {
+		w.again, w.last = false, nil
+	}
+	i := 0
+	if w.last != nil {
+		var found bool
+		if i, found = s.findLocked(w.last.topic); found {
+			i++
+		}
+	}
+	if s.closed || i == len(s.channels) || until(s.expiry.at) > 0 || s.expiry.at.IsZero() {
+		s.expiry.warning = nil
+		return nil
+	}
+	return s.channels[i]
 }
 
 // renewal is one access_token push being carried out.
 type renewal struct {
-	s       *Socket
-	m       wire.Message
-	joinRef wire.Ref
-	ctx     context.Context
-	cancel  context.CancelFunc // nil once others may renew
-	done    bool
-	token   *string // that Renew has got, and may quote
+	s        *Socket
+	m        wire.Message
+	joinRef  wire.Ref
+	ctx      context.Context
+	cancel   context.CancelFunc
+	watchdog *time.Timer // of a Renew that has outlived its connection; guarded by the socket's lock
+	done     bool
+	token    *string // that Renew has got, and may quote
 }
 
 // renew takes an access_token push, if the handler wants them. It reports whether
@@ -168,11 +242,17 @@ func (s *Socket) renew(m *wire.Message, c *Channel) bool {
 	case c != nil:
 		r.joinRef = c.joinRef
 	}
+	most := s.endpoint.admission.limits.LateCallbacks
+	if s.handler.lateRenews.Load() >= int64(most) {
+		r.at().say(notice.LateRenews, slog.Int("limit", most))
+		r.answer(&Error{Reason: "busy"})
+		return true
+	}
 	s.mu.Lock()
 	busy, open := s.expiry != nil && s.expiry.renewing != nil, !s.closed
 	if !busy && open {
 		r.ctx, r.cancel = context.WithTimeout(s.endpoint.ctx, renewTimeout)
-		s.expiryLocked().renewing = r.cancel
+		s.expiryLocked().renewing = r
 	}
 	s.mu.Unlock()
 	switch {
@@ -215,14 +295,34 @@ func (r *renewal) at() place {
 
 // free lets another renewal begin.
 func (r *renewal) free() {
-	if r.cancel == nil {
+	s := r.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.expiry.renewing != r {
 		return
 	}
-	r.s.mu.Lock()
-	r.s.expiry.renewing = nil
-	r.s.mu.Unlock()
+	s.expiry.renewing = nil
 	r.cancel()
-	r.cancel = nil
+	if r.watchdog != nil {
+		r.watchdog.Stop()
+		s.endpoint.lingering.remove(r)
+		s.handler.lateRenews.Add(-1)
+	}
+}
+
+// watchLocked counts a Renew that runs on after its connection has ended, and arms the watchdog.
+func (r *renewal) watchLocked() {
+	s := r.s
+	s.handler.lateRenews.Add(1)
+	s.endpoint.lingering.add(r, r.m.Topic)
+	r.watchdog = time.AfterFunc(s.handler.limits.HandlerGrace, func() {
+		s.mu.Lock()
+		over, reason := s.expiry.renewing != r, s.reason
+		s.mu.Unlock()
+		if !over {
+			r.at().say(notice.Stuck, slog.String("reason", textOf(reason)), slog.Any("stack", stackOf{r}))
+		}
+	})
 }
 
 func (r *renewal) renew() error {
@@ -235,6 +335,7 @@ func (r *renewal) renew() error {
 	if err := json.Unmarshal(r.m.Payload.Data, &in); err != nil {
 		return decodeError(err)
 	}
+	r.m.Payload = Payload{} // a Renew that runs on shall not keep what it does not need
 	if in.Token == nil {
 		return &payloadError{field: "access_token", err: errors.New("missing")}
 	}
@@ -254,6 +355,9 @@ func (r *renewal) answer(err error) {
 		r.s.reply(&r.m, r.joinRef, wire.StatusOK, emptyPayload)
 	case disconnects:
 		r.s.close(disconnect.code(), err)
+	case tokenFault(err) != nil || errors.Is(err, ErrRefused):
+		r.at().say(notice.RenewRefused, tokenFault(err)...)
+		r.refuse(reason{Reason: "invalid token"})
 	default:
 		r.refuse(r.s.errorReply(r.at(), &quoting{err, r.token}, false).Response)
 	}

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
 )
@@ -444,6 +445,51 @@ func TestRenewAfterEnd(t *testing.T) {
 	})
 }
 
+// TestRenewOutlivesConnections has renewals that hang, of clients that go: only so many run on,
+// they are named and counted, and keep nothing of their messages.
+func TestRenewOutlivesConnections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate := make(chan struct{})
+		e, m := memEndpoint(t, renewing(func(context.Context, *Socket, string) (time.Time, error) {
+			<-gate
+			return time.Time{}, nil
+		}), &EndpointOptions{Limits: NodeLimits{LateCallbacks: 3}})
+		const push = `[null,"1","phoenix","access_token",{"access_token":"x"}]`
+		for i := range 10 {
+			c := memDial(t, m)
+			c.send(push)
+			synctest.Wait()
+			if i < 3 {
+				if r := c.socket.expiry.renewing; len(r.m.Payload.Data) > 0 {
+					t.Errorf("keeps %s", r.m.Payload.Data)
+				}
+			} else {
+				c.sees(`[null,"1","phoenix","phx_reply",` + busyReply + `]`)
+			}
+			c.hangUp(transport.ErrLost)
+		}
+		if s := e.Stats(); s.Callbacks != 3 || s.Reasons["late_renews"] != 7 {
+			t.Errorf("%d callbacks, reasons %v", s.Callbacks, s.Reasons)
+		}
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if n := e.Stats().Stuck; n != 3 {
+			t.Errorf("%d are stuck", n)
+		}
+		if names := e.lingering.topics(10); len(names) != 3 || names[0] != `"phoenix"` {
+			t.Errorf("lingering: %q", names)
+		}
+		close(gate)
+		synctest.Wait()
+		if n := e.lingering.len(); n != 0 || m.lateRenews.Load() != 0 {
+			t.Errorf("%d are lingering, %d late", n, m.lateRenews.Load())
+		}
+		c := memDial(t, m)
+		c.send(push)
+		c.sees(`[null,"1","phoenix","phx_reply",{"response":{},"status":"ok"}]`)
+	})
+}
+
 // TestAccessTokenMessages sends access_token where it means nothing, or wrongly.
 func TestAccessTokenMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -519,7 +565,7 @@ func TestExpireAtAnywhere(t *testing.T) {
 		_, m := memEndpoint(t, users, nil)
 		c := memDial(t, m)
 		c.send(`["1","1","a","phx_join",{}]`)
-		for end := time.Now().Add(20 * time.Second); c.closed() == 0; {
+		for end := time.Now().Add(waittest.Patience); c.closed() == 0; {
 			if time.Now().After(end) {
 				t.Fatal("is never closed")
 			}

@@ -1,9 +1,12 @@
 package bennu
 
 import (
+	"encoding/json"
+	"errors"
 	"log/slog"
 
 	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/reserved"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
@@ -14,11 +17,16 @@ import (
 // the channel.
 type fastlane Channel
 
-// maxHeld bounds the broadcasts kept for a channel whose join reply is not out yet.
+// The broadcasts kept for a channel whose join reply is not out yet, at most: half of what may
+// wait for the client, as they go there all at once. A lone one is always kept.
 const (
-	maxHeldFrames = 2048
-	maxHeldBytes  = 1 << 20
+	maxHeldFrames = 1024
+	maxHeldBytes  = 2 << 20
 )
+
+func (o outbound) held() (frames, bytes int) {
+	return min(maxHeldFrames, max(1, o.messages/2)), min(maxHeldBytes, o.bytes/2)
+}
 
 // Deliver implements pubsub.Subscriber.
 func (l *fastlane) Deliver(d *pubsub.Dispatch) {
@@ -36,9 +44,13 @@ func (l *fastlane) Deliver(d *pubsub.Dispatch) {
 	if !ok {
 		return
 	}
-	if !c.hand(f) {
-		c.at(nil).say(notice.JoinBacklog, slog.Int("code", int(transport.CloseTryAgainLater)))
-		c.socket.conn.Close(transport.CloseTryAgainLater)
+	if !c.socket.cannotRead(f) && !c.socket.takes(f) { // what no client reads, the connection drops
+		l.refuse(d, f)
+		return
+	}
+	if !c.hand(f) && c.end(ErrMailboxFull, nil) { // which the reply to the join says
+		frames, bytes := c.socket.outbound().held()
+		c.at(nil).say(notice.JoinBacklog, slog.Int("limit", frames), slog.Int("limit_bytes", bytes))
 	}
 }
 
@@ -52,7 +64,8 @@ func (c *Channel) hand(f transport.Frame) bool {
 		c.socket.conn.Send(f)
 	case joining:
 		x := c.extra()
-		if len(x.held) >= maxHeldFrames || x.heldBytes+f.Len() > maxHeldBytes {
+		frames, bytes := c.socket.outbound().held()
+		if len(x.held) >= frames || x.heldBytes+f.Len() > bytes && len(x.held) > 0 {
 			return false
 		}
 		x.held = append(x.held, f)
@@ -108,6 +121,7 @@ func broadcastOf(m *pubsub.Message) Broadcast {
 // memo is what is found out once for all subscribers of one dispatch.
 type memo struct {
 	checked, unsound bool
+	refused          error // it was said that it is too large
 	// frames are the encodings, one for each serializer met. There are seldom more than
 	// two, so a list is all it takes.
 	frames []encoding
@@ -163,7 +177,7 @@ func (e *Endpoint) sound(d *pubsub.Dispatch) bool {
 	m := memoOf(d)
 	if !m.checked {
 		m.checked = true
-		m.unsound = checkEvent(d.Event) != nil || !d.Binary && (len(d.Payload) == 0 || d.Payload[0] != '{' || wire.Check(d.Payload) != nil)
+		m.unsound = checkEvent(d.Event) != nil || !d.Binary && (len(d.Payload) == 0 || d.Payload[0] != '{' || !isJSON(d.Payload))
 		if m.unsound {
 			e.book.Say(notice.Unsound, notice.Foreign("topic", d.Topic), notice.Foreign("event", d.Event), slog.Int("bytes", len(d.Payload)))
 		}
@@ -171,10 +185,20 @@ func (e *Endpoint) sound(d *pubsub.Dispatch) bool {
 	return !m.unsound
 }
 
+// isJSON reports whether bytes are JSON text as a program may broadcast it: its values may be
+// more and deeper than those of a client.
+func isJSON(text []byte) bool {
+	_, err := wire.Compact(text)
+	return err == nil || errors.Is(err, wire.ErrTooDeep) && json.Valid(text)
+}
+
 // newMessage makes a broadcast. It is checked here, where the caller can be
 // told, and not at the subscribers, of whom some could take it and others not.
-// The topic can be anything: on one that no client can join there is nobody.
+// The topic can be almost anything: on one that no client can join there is nobody.
 func newMessage(topic, event string, payload any) (*pubsub.Message, error) {
+	if topic == "" || reserved.Topic(topic) {
+		return nil, ErrTopic
+	}
 	if err := checkEvent(event); err != nil {
 		return nil, err
 	}

@@ -18,8 +18,9 @@ type Payload = wire.Payload
 type ChannelHandler interface {
 	// Join decides whether the client may join ch.Topic, and makes the instance
 	// that serves it. The reply's Response goes to the client; its Status is not
-	// used. Nothing of this connection moves before Join returns, so
-	// it should be quick; it runs concurrently with the joins of other connections.
+	// used. What the client sends after the join waits until Join returns, for its other
+	// topics too, so Join should be quick. It runs concurrently with the joins of other
+	// connections.
 	//
 	// An *Error refuses the join with its reason, a Disconnect closes the
 	// connection; any other error is logged, and the client told "internal". An
@@ -56,6 +57,7 @@ type Broadcast struct {
 	Event   string
 	Payload Payload
 	// Missed is the number of broadcasts that were dropped just before this one
-	// because the subscriber was too slow. Only Endpoint.Subscribe ever drops.
+	// because the subscriber was too slow, and one more where those of other nodes may have been
+	// missed. Only Endpoint.Subscribe sets it.
 	Missed int
 }

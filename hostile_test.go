@@ -10,14 +10,16 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"runtime"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/internal/heaptest"
 	"github.com/bennu-go/bennu/internal/servetest"
+	"github.com/bennu-go/bennu/internal/waittest"
 )
 
 // What hostile clients can do before and around the protocol. Each test has an
@@ -45,7 +47,7 @@ func upgrade(addr string) (net.Conn, *bufio.Reader, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	_ = c.SetDeadline(time.Now().Add(time.Minute))
+	_ = c.SetDeadline(time.Now().Add(waittest.Patience))
 	fmt.Fprintf(c, "GET /socket/websocket?vsn=2.0.0 HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n", addr)
 	r := bufio.NewReader(c)
 	resp, err := http.ReadResponse(r, nil)
@@ -78,6 +80,7 @@ func honest(t *testing.T, addr string) {
 		t.Fatal(err)
 	}
 	exchange := func(message, want string) error {
+		_ = c.SetDeadline(time.Now().Add(waittest.Patience))
 		if _, err := c.Write(textFrame(message)); err != nil {
 			return err
 		}
@@ -107,6 +110,7 @@ func honest(t *testing.T, addr string) {
 				return
 			}
 			echoes++
+			time.Sleep(time.Millisecond) // leaves the machine to the others
 		}
 	})
 	t.Cleanup(func() {
@@ -117,17 +121,10 @@ func honest(t *testing.T, addr string) {
 	})
 }
 
-func heap() uint64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
-}
-
 func TestHalfHeadersAreCutOff(t *testing.T) {
 	addr := listen(t, &bennu.EndpointOptions{})
 	honest(t, addr)
-	before := heap()
+	before := heaptest.Live()
 	half := "GET /socket/websocket?vsn=2.0.0 HTTP/1.1\r\nHost: " + addr + "\r\nX-Half: " + strings.Repeat("h", 16<<10)
 	conns := make([]net.Conn, 500)
 	for i := range conns {
@@ -136,14 +133,14 @@ func TestHalfHeadersAreCutOff(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		_ = c.SetDeadline(time.Now().Add(time.Minute))
+		_ = c.SetDeadline(time.Now().Add(waittest.Patience))
 		if _, err := io.WriteString(c, half); err != nil {
 			t.Fatal(err)
 		}
 		conns[i] = c
 	}
 	const each = 64 << 10
-	if after := heap(); after > before && after-before > uint64(len(conns))*each {
+	if after := heaptest.Live(); after-before > len(conns)*each {
 		t.Errorf("500 half headers hold %d KiB", (after-before)>>10)
 	}
 	for i, c := range conns {
@@ -169,13 +166,38 @@ func TestHeadersTooLargeAreRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_ = c.SetDeadline(time.Now().Add(time.Minute))
+		_ = c.SetDeadline(time.Now().Add(waittest.Patience))
 		go io.WriteString(c, "GET /socket/websocket HTTP/1.1\r\nHost: h\r\n"+header+"\r\n")
 		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
 		if err != nil || resp.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
 			t.Errorf("%s: answered %v, %v; want 431", name, resp, err)
 		}
 		_ = c.Close()
+	}
+}
+
+// TestLargeHeadersAreSaid has requests that are too large for the endpoint, and not for its Server.
+func TestLargeHeadersAreSaid(t *testing.T) {
+	e, _ := unserved(t)
+	hs := httptest.NewUnstartedServer(nil)
+	hs.Config = e.Server()
+	hs.Start()
+	defer hs.Close()
+	large := strings.Repeat("h", 60<<10)
+	for reason, r := range map[string]struct{ query, cookie string }{"header": {"", large}, "url": {large, ""}} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, hs.URL+"/socket/websocket?vsn=2.0.0&x="+r.query, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Cookie", r.cookie)
+		answer, err := hs.Client().Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = answer.Body.Close()
+		if n := e.Stats().Reasons[reason]; n != 1 {
+			t.Errorf("%s: HTTP %d, and it was said %d times", reason, answer.StatusCode, n)
+		}
 	}
 }
 
@@ -248,14 +270,14 @@ func testHostileFrames(t *testing.T, options *bennu.EndpointOptions) {
 		{"not JSON", send(textFrame("{oops")), 1011},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			before := heap()
+			before := heaptest.Live()
 			for range 20 {
 				code, err := attack(addr, c.write)
 				if err != nil || code != c.code {
 					t.Fatalf("closed with %d, %v; want %d", code, err, c.code)
 				}
 			}
-			if after := heap(); after > before+8<<20 {
+			if after := heaptest.Live(); after > before+8<<20 {
 				t.Errorf("20 attacks left %d KiB behind", (after-before)>>10)
 			}
 		})

@@ -23,7 +23,7 @@ const (
 
 func (b *inbox) push(op wire.Opcode, data []byte) (resume <-chan struct{}) {
 	b.frames = append(b.frames, heldFrame{op, data})
-	b.bytes += len(data)
+	b.bytes += cap(data) // which is what it keeps
 	if len(b.frames) < inboxFrames && b.bytes < inboxBytes {
 		return nil
 	}
@@ -41,7 +41,7 @@ func (b *inbox) pop() (heldFrame, bool) {
 	f := b.frames[0]
 	b.frames[0] = heldFrame{}
 	b.frames = b.frames[1:]
-	b.bytes -= len(f.data)
+	b.bytes -= cap(f.data)
 	if b.resume != nil && len(b.frames) <= inboxFrames/2 && b.bytes <= inboxBytes/2 {
 		close(b.resume)
 		b.resume = nil

@@ -27,6 +27,7 @@ type joinCall struct {
 	// panic, the deadline, or the end of the connection. Others then only clean up.
 	settled  atomic.Bool
 	timer    *time.Timer
+	slot     atomic.Bool // of NodeLimits.Joins, until Join returns or is late
 	returned bool
 	// instance is what Join returned, so that it gets its Terminate also when a method of
 	// the reply panics.
@@ -110,13 +111,13 @@ func (j *joinCall) run() (mine bool) {
 			return true
 		}
 	}
-	joins := s.endpoint.admission.joins
-	if !joins.Acquire(s.endpoint.ctx) {
+	if !s.endpoint.admission.joins.Acquire(s.endpoint.ctx) {
 		j.at().say(notice.JoinsBusy, slog.Int("limit", s.endpoint.admission.limits.Joins))
 		j.answer(j.m.JoinRef, wire.StatusError, busy)
 		return true
 	}
-	defer joins.Release() // also when the callback panics
+	j.slot.Store(true)
+	defer j.over() // also when the callback panics
 	j.ch = &Channel{socket: s, topic: j.m.Topic, joinRef: j.m.JoinRef, joinRuns: true}
 	if j.m.JoinRef.IsNull() {
 		j.ch.joinRef, j.ch.joinedNull = j.m.Ref, true
@@ -141,7 +142,9 @@ func (j *joinCall) run() (mine bool) {
 		s.endpoint.tasks.Go(func() { j.crashed(reason) })
 	}()
 	ctx := j.ch.handlerContext(&item{kind: itemJoin, ref: j.m.Ref})
-	instance, reply, err := s.handler.match(j.m.Topic).Join(ctx, j.ch, j.m.Payload)
+	payload := j.m.Payload
+	j.m.Payload = Payload{} // a Join that runs on shall not keep what it does not need
+	instance, reply, err := s.handler.match(j.m.Topic).Join(ctx, j.ch, payload)
 	err = withoutNil(err)
 	if nils.Is(instance) {
 		instance = nil
@@ -151,6 +154,10 @@ func (j *joinCall) run() (mine bool) {
 	}
 	j.instance = instance
 	f, fatal := j.encode(reply, err)
+	if fatal == nil && !s.takes(f) {
+		err = j.at().refuse(f)
+		f, fatal = j.encode(Reply{}, err)
+	}
 	if err == nil && fatal == nil {
 		j.ch.subscribe(instance.Intercepts())
 	}
@@ -160,8 +167,10 @@ func (j *joinCall) run() (mine bool) {
 	case !j.settle():
 		j.ch.returned(instance)
 		return false
-	case fatal != nil:
+	case fatal != nil && j.disconnects(fatal):
 		j.hangUp(instance, fatal)
+	case fatal != nil:
+		j.unsendable(instance, fatal)
 	case err != nil:
 		j.ch.drop(err, instance)
 		j.send(f)
@@ -173,7 +182,7 @@ func (j *joinCall) run() (mine bool) {
 
 // encode makes the frame that answers the join. Values and errors of the
 // application have methods, which may panic as its callback may, so this is a part
-// of the callback. An error is the end of the connection.
+// of the callback. An error is a Disconnect, or says why there is no frame.
 func (j *joinCall) encode(reply Reply, err error) (transport.Frame, error) {
 	status := wire.StatusOK
 	if err != nil {
@@ -221,6 +230,15 @@ func (j *joinCall) refused() bool {
 	case j.m.OddTopic != "" || s.handler.match(j.m.Topic) == nil:
 		j.at().say(notice.Unmatched, s.handler.hint(&j.m)...)
 		j.answer("", wire.StatusError, unmatchedTopic)
+	case s.late.full(j.m.Topic, s.handler.limits.LateCallbacks, s.handler.limits.Topics):
+		j.at().say(notice.LateCallbacks, slog.Int("limit", s.handler.limits.LateCallbacks))
+		j.answer(j.m.JoinRef, wire.StatusError, busy)
+	case s.handler.route(j.m.Topic).late.full(j.m.Topic, s.endpoint.admission.limits.LateCallbacks, s.endpoint.admission.limits.LateCallbacks):
+		j.at().say(notice.LateCallbacks, slog.Int("limit", s.endpoint.admission.limits.LateCallbacks))
+		j.answer(j.m.JoinRef, wire.StatusError, busy)
+	case s.handler.route(j.m.Topic).joinsHang(s.endpoint.admission.limits.Joins):
+		j.at().say(notice.LateCallbacks, slog.Int("limit", s.endpoint.admission.limits.Joins))
+		j.answer(j.m.JoinRef, wire.StatusError, busy)
 	case !s.hasRoom():
 		j.at().say(notice.TooManyTopics, slog.Int("limit", s.handler.limits.Topics))
 		j.answer(j.m.JoinRef, wire.StatusError, tooManyChannels)
@@ -288,10 +306,10 @@ func (j *joinCall) accept(instance Instance, reply transport.Frame) {
 			s.conn.Send(f)
 		}
 		for _, t := range x.tasks {
-			s.endpoint.lasting.Start(t)
+			c.startTaskLocked(t)
 		}
 		x.held, x.heldBytes, x.tasks = nil, 0, nil
-		if x.ctx == nil && x.others == nil && x.after == nil {
+		if x.ctx == nil && x.others == nil && x.after == nil && x.going == 0 {
 			c.extras = nil
 		}
 	}
@@ -300,8 +318,17 @@ func (j *joinCall) accept(instance Instance, reply transport.Frame) {
 	}
 }
 
-// hangUp ends the connection over a join: the application asked for that, or the reply
-// does not encode.
+// disconnects reports whether the connection ends for want of a reply: the application asked
+// for that, or a ref of the client's has no room in a binary message, for which Phoenix closes.
+func (j *joinCall) disconnects(fatal error) bool {
+	switch fatal.(type) {
+	case Disconnect, *wire.FieldTooLongError:
+		return true
+	}
+	return false
+}
+
+// hangUp ends the connection over a join.
 func (j *joinCall) hangUp(instance Instance, reason error) {
 	code := transport.CloseInternalError
 	if d, ok := reason.(Disconnect); ok {
@@ -313,11 +340,43 @@ func (j *joinCall) hangUp(instance Instance, reason error) {
 	j.s.close(code, reason)
 }
 
+// unsendable ends a join whose reply does not encode, and no more than that.
+func (j *joinCall) unsendable(instance Instance, reason error) {
+	j.s.endpoint.stats.joinCrashes.Add(1)
+	j.at().say(notice.JoinReply, slog.String("error", textOf(reason)))
+	j.ch.drop(reason, instance)
+	j.answer(j.m.JoinRef, wire.StatusError, joinCrashed)
+}
+
 // crashed follows a callback that panicked.
 func (j *joinCall) crashed(reason *PanicError) {
 	j.ch.returned(j.instance)
 	if j.settle() {
 		j.crash(reason)
+	}
+}
+
+// giveBack gives the slot back, and reports whether it was still there.
+func (j *joinCall) giveBack() bool {
+	was := j.slot.CompareAndSwap(true, false)
+	if was {
+		j.s.endpoint.admission.joins.Release()
+	}
+	return was
+}
+
+// late takes the slot from a callback that nobody waits for any more: it must not be in the way
+// of other patterns, and counts for its own until it returns.
+func (j *joinCall) late() {
+	if j.giveBack() {
+		j.s.handler.route(j.m.Topic).lateJoins.Add(1)
+	}
+}
+
+// over follows the end of the callback.
+func (j *joinCall) over() {
+	if !j.giveBack() {
+		j.s.handler.route(j.m.Topic).lateJoins.Add(-1)
 	}
 }
 
@@ -333,12 +392,13 @@ func (j *joinCall) expire() {
 func (j *joinCall) crash(reason error) {
 	s := j.s
 	s.endpoint.stats.joinCrashes.Add(1)
-	if why := errorAttrs(reason); errors.Is(reason, ErrJoinTimeout) {
+	if why := errorAttrs(reason); reason == ErrJoinTimeout { // not errors.Is: a panic may hold an error whose methods panic
 		j.at().say(notice.JoinTimeout, append(why, slog.Duration("limit", s.handler.limits.JoinTimeout))...)
 	} else {
 		j.at().say(notice.JoinCrash, why...)
 	}
 	j.ch.end(reason, nil)
+	j.late()
 	j.answer(j.m.JoinRef, wire.StatusError, joinCrashed)
 	s.runJoins(s.nextJoin())
 }
@@ -347,6 +407,7 @@ func (j *joinCall) crash(reason error) {
 func (j *joinCall) abandon(reason error) {
 	if j.settle() {
 		j.ch.end(reason, nil)
+		j.late()
 		j.s.runJoins(j.s.nextJoin())
 	}
 }
@@ -391,10 +452,15 @@ func (c *Channel) subscribe(intercepts []string) {
 		sub.Cancel()
 		return
 	}
-	if ready := sub.Ready(); ready != nil {
+	for ready := sub.Ready(); ready != nil; {
 		select {
 		case <-ready:
 		case <-c.context().Done():
+			return
+		}
+		was := ready
+		if ready = sub.Ready(); ready == was {
+			return
 		}
 	}
 }

@@ -39,7 +39,7 @@ func slowRooms(g *gates) *bennu.Definition[*gatedRoom] {
 func TestJoinDeadline(t *testing.T) {
 	g := newGates()
 	users := one("*", slowRooms(g))
-	users.Limits.JoinTimeout = 20 * time.Millisecond
+	users.Limits.JoinTimeout = time.Second / 2 // which the join of "a" must not take, too
 	s := g.serve(t, users)
 	c := wstest.Dial(t, s.url)
 	slow, slowRef := c.Frame("slow", "phx_join", "{}")

@@ -3,58 +3,69 @@ package bennu
 import (
 	"bytes"
 	"fmt"
+	"regexp"
 	"runtime"
 	"strconv"
 	"sync"
 )
 
-// channelSet is the channels that have ended while a callback of theirs still
-// runs: those Shutdown waits for, and can name.
-type channelSet struct {
+// lingering is the channels that have ended while a callback of theirs still runs, and the
+// renewals that have outlived their connections, with their topics: those Shutdown waits for,
+// and can name.
+type lingering struct {
 	mu  sync.Mutex
-	set map[*Channel]struct{}
+	set map[any]string // by *Channel or *renewal
 }
 
-func (l *channelSet) add(c *Channel) {
+func (l *lingering) add(who any, topic string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.set == nil {
-		l.set = make(map[*Channel]struct{})
+		l.set = make(map[any]string)
 	}
-	l.set[c] = struct{}{}
+	l.set[who] = topic
 }
 
-func (l *channelSet) remove(c *Channel) {
+func (l *lingering) remove(who any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.set, c)
+	delete(l.set, who)
+}
+
+func (l *lingering) len() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.set)
 }
 
 // topics names up to n of them, quoted: a client chose the names.
-func (l *channelSet) topics(n int) []string {
+func (l *lingering) topics(n int) []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var names []string
-	for c := range l.set {
+	for _, topic := range l.set {
 		if len(names) == n {
 			return append(names, fmt.Sprintf("and %d more", len(l.set)-n))
 		}
-		names = append(names, strconv.Quote(c.topic))
+		names = append(names, strconv.Quote(topic))
 	}
 	return names
 }
 
-// handlerStacks is the stack of the goroutine that runs c's callback. Go has no
-// call for that, so it is found in the stacks of all by the address of the
-// channel; when that is not shown, the stacks of all channels are given.
-func handlerStacks(c *Channel) string {
+// callbackFrames finds the stacks of callbacks.
+var callbackFrames = regexp.MustCompile(`bennu\.\(\*(Channel|joinCall|connecting|renewal)\)\.`)
+
+// handlerStacks is the stack of the goroutine that runs a callback of a *Channel, *connecting
+// or *renewal. Go has no call for that, so it is found in the stacks of all by the address;
+// when that is not shown, the stacks of all callbacks are given.
+func handlerStacks(of any) string {
 	buf := make([]byte, 1<<20)
 	buf = buf[:runtime.Stack(buf, true)]
-	address := []byte(fmt.Sprintf("%p", c))
+	address := []byte(fmt.Sprintf("%p", of))
 	_, buf, _ = bytes.Cut(buf, []byte("\n\n")) // the first is who asks
 	var mine, all []byte
 	for stack := range bytes.SplitSeq(buf, []byte("\n\n")) {
-		if !bytes.Contains(stack, []byte("bennu.(*Channel).")) && !bytes.Contains(stack, []byte("bennu.(*joinCall).")) {
+		if !callbackFrames.Match(stack) {
 			continue
 		}
 		all = append(append(all, stack...), '\n')

@@ -70,7 +70,7 @@ func (b *mailbox) push(it item) {
 }
 
 func (q *items) count(it *item, sign int) {
-	n := sign * (len(it.event) + len(it.payload.Data))
+	n := sign * (len(it.ref) + len(it.event) + len(it.payload.Data))
 	switch it.kind {
 	case itemIn, itemLeave:
 		q.in += sign
@@ -120,8 +120,8 @@ func (b *mailbox) full(l *Limits) bool {
 }
 
 // othersFull reports whether everyone else has.
-func (b *mailbox) othersFull(l *Limits) bool {
-	return b.q != nil && (b.q.other >= l.MailboxMessages || b.q.otherBytes >= l.MailboxBytes)
+func (b *mailbox) othersFull(h *mountedHandler) bool {
+	return b.q != nil && (b.q.other >= h.limits.MailboxMessages || b.q.otherBytes >= h.othersBytes)
 }
 
 // wait gives out the channel that is closed when the client may go on. The mailbox is

@@ -6,4 +6,8 @@ import (
 	"github.com/bennu-go/bennu/internal/waittest"
 )
 
-func TestMain(m *testing.M) { waittest.Main(m) }
+// The tests that call t.Parallel are clients that mostly wait.
+func TestMain(m *testing.M) {
+	waittest.Parallel(8)
+	waittest.Main(m)
+}

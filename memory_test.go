@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
 )
@@ -71,7 +72,7 @@ func memEndpoint(t testing.TB, users *SocketHandler, opts *EndpointOptions) (*En
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), waittest.Patience)
 		defer cancel()
 		if err := e.Shutdown(ctx); err != nil {
 			t.Errorf("Shutdown: %v", err)
@@ -135,7 +136,7 @@ func (c *memClient) take() []string {
 func (c *memClient) await(n int) []string {
 	c.t.Helper()
 	got := c.take()
-	for end := time.Now().Add(20 * time.Second); len(got) < n; got = append(got, c.take()...) {
+	for end := time.Now().Add(waittest.Patience); len(got) < n; got = append(got, c.take()...) {
 		if time.Now().After(end) {
 			c.t.Fatalf("got %d frames, want %d: %q", len(got), n, got)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 
 	"github.com/bennu-go/bennu/internal/nils"
@@ -44,7 +45,7 @@ type Call struct {
 
 	// Reply and Err are what the callback returned, once next has returned or panicked. Err
 	// is a *PanicError when it panicked or called runtime.Goexit. The function may change
-	// Reply, which is the reply if it returns nil, and for a join its Response is.
+	// Reply: it is sent if the function returns nil, of a join its Response alone.
 	Reply Reply
 	Err   error
 }
@@ -148,28 +149,45 @@ type aroundHandler struct {
 // Join implements ChannelHandler.
 func (h *aroundHandler) Join(ctx context.Context, ch *Channel, p Payload) (Instance, Reply, error) {
 	call := &Call{Kind: CallJoin, Channel: ch, Payload: p}
+	var mu sync.Mutex // next may run in another goroutine, against what Around says
 	var joined Instance
-	returned := false
+	over, returned := false, false
 	defer func() {
 		if returned {
 			return
 		}
 		v := recover()
 		reason := newPanicError(v)
-		if joined != nil {
-			joined.Terminate(reason)
+		mu.Lock()
+		over = true
+		instance := joined
+		mu.Unlock()
+		if instance != nil {
+			instance.Terminate(reason)
 		}
 		if v != nil {
 			panic(reason)
 		}
 	}()
 	err := h.f.run(ctx, call, func(ctx context.Context) (err error) {
-		joined, call.Reply, err = h.next.Join(ctx, ch, call.Payload)
-		if nils.Is(joined) {
-			joined = nil
+		instance, reply, err := h.next.Join(ctx, ch, call.Payload)
+		if nils.Is(instance) {
+			instance = nil
+		}
+		mu.Lock()
+		late := over
+		if !late {
+			joined, call.Reply = instance, reply
+		}
+		mu.Unlock()
+		if late && instance != nil {
+			instance.Terminate(errNextAgain)
 		}
 		return err
 	})
+	mu.Lock()
+	over = true
+	mu.Unlock()
 	returned = true
 	if err == nil && (joined == nil || call.Err != nil) {
 		err = errNoInstance

@@ -3,6 +3,8 @@ package bennu_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/bennu-go/bennu"
@@ -72,4 +74,29 @@ func TestSerializerPanics(t *testing.T) {
 	c.Want("a", "echo", "{}", "ok", "{}")
 	c.Push("a", "decode", "{}")
 	c.ExpectClose(1011)
+}
+
+// TestJoinReplyOfVersion1 joins a topic whose reply is bytes, which version 1 has no form for: the
+// join fails, and the other channels of the connection go on.
+func TestJoinReplyOfVersion1(t *testing.T) {
+	users := one("a", rooms())
+	users.Channel("bytes", bennu.Define(func(_ context.Context, ch *bennu.Channel, _ bennu.Empty) (*room, []byte, error) {
+		return &room{ch}, []byte("x"), nil
+	}))
+	s := serve(t, users, nil, nil)
+	c := wstest.Dial(t, strings.Replace(s.url, "vsn=2.0.0", "vsn=1.0.0", 1))
+	for _, step := range []struct{ topic, event, want string }{
+		{"a", "phx_join", `{"response":{},"status":"ok"}`},
+		{"bytes", "phx_join", `{"response":{"reason":"join crashed"},"status":"error"}`},
+		{"bytes", "echo", `{"response":{"reason":"unmatched topic"},"status":"error"}`},
+		{"a", "echo", `{"response":{},"status":"ok"}`},
+	} {
+		c.Send(wstest.Text(fmt.Sprintf(`{"topic":%q,"event":%q,"payload":{},"ref":"1","join_ref":null}`, step.topic, step.event)))
+		if f := c.Next(); !strings.Contains(string(f.Payload), `"payload":`+step.want) {
+			t.Errorf("%s of %s: %s", step.event, step.topic, f.Payload)
+		}
+	}
+	if got := s.Stats(); got.JoinCrashes != 1 || got.Reasons["join_reply"] != 1 {
+		t.Errorf("%d joins crashed, reasons %v", got.JoinCrashes, got.Reasons)
+	}
 }

@@ -5,8 +5,11 @@ import (
 	"log/slog"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"unicode/utf8"
 
+	"github.com/bennu-go/bennu/internal/reserved"
+	"github.com/bennu-go/bennu/internal/topic"
 	"github.com/bennu-go/bennu/wire"
 )
 
@@ -16,16 +19,26 @@ type route struct {
 	prefix  bool // the pattern's last character, *, is cut off
 	handler ChannelHandler
 	where   string // file and line of the registration
+	// seal ends the registration of the handler's own events, or is nil.
+	seal func(where string)
+	late *late
+	// lateJoins counts the Join callbacks that nobody waits for any more.
+	lateJoins *atomic.Int64
 }
 
 func newRoute(pattern string, h ChannelHandler, where string) route {
-	r := route{pattern: pattern, handler: h, where: where}
+	r := route{pattern: pattern, handler: h, where: where, late: new(late), lateJoins: new(atomic.Int64)}
 	star := strings.IndexByte(pattern, '*')
+	before, part, foreign := topic.CutForeign(pattern)
 	switch {
 	case pattern == "":
 		panic(fmt.Sprintf("bennu: %s: a topic pattern must not be empty; use \"*\" for every topic", where))
 	case !utf8.ValidString(pattern) || len(strings.TrimSuffix(pattern, "*")) > wire.MaxTopic:
 		panic(fmt.Sprintf("bennu: %s: topic pattern %q can never match: a topic is UTF-8 of at most %d bytes", where, pattern, wire.MaxTopic))
+	case foreign:
+		panic(fmt.Sprintf("bennu: %s: in topic pattern %q the part %q matches only itself; a pattern is a whole topic, or a prefix with * at its end, as in %q; Channel.Topic has the whole topic", where, pattern, part, before+"*"))
+	case reserved.Topic(pattern):
+		panic(fmt.Sprintf("bennu: %s: topic pattern %q can never match: topics that begin with phx: belong to the library; use another name", where, pattern))
 	case star == len(pattern)-1:
 		r.pattern, r.prefix = pattern[:star], true
 	case star >= 0:
@@ -33,6 +46,10 @@ func newRoute(pattern string, h ChannelHandler, where string) route {
 	}
 	return r
 }
+
+// joinsHang reports whether as many Joins run on as may run at once: there may be so many besides,
+// and no more of this pattern are begun.
+func (r *route) joinsHang(most int) bool { return most >= 0 && r.lateJoins.Load() >= int64(most) }
 
 func (r *route) match(topic string) bool {
 	if r.prefix {
@@ -57,6 +74,9 @@ func (r *route) String() string {
 func (h *mountedHandler) hint(m *wire.Message) []slog.Attr {
 	if m.OddTopic != "" || m.Topic == "" {
 		return []slog.Attr{slog.String("hint", fmt.Sprintf("the topic is no text of 1 to %d bytes", wire.MaxTopic))}
+	}
+	if reserved.Topic(m.Topic) {
+		return []slog.Attr{slog.String("hint", "topics that begin with phx: belong to the library")}
 	}
 	const most = 8
 	patterns := make([]string, 0, most)

@@ -15,7 +15,8 @@ import (
 // Empty is the payload {}. As In it accepts whatever the client sent.
 type Empty struct{}
 
-// NoReply as the Out of a handler means that there is no reply.
+// NoReply as the Out of a handler means that there is no reply. A client that waits for
+// one waits until its own time limit, 10 s in the stock clients.
 type NoReply struct{}
 
 // Raw is JSON text that is passed on undecoded. As In it is what the client

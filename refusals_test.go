@@ -140,6 +140,10 @@ func TestRefusedRequests(t *testing.T) {
 		"not an upgrade": {only: ws, status: 400, kind: notice.UpgradeHeaders, texts: []string{"error=websocket: header Connection lacks upgrade"}},
 		"fetched by another site": {only: lp, method: http.MethodPost, lines: []string{"Sec-Fetch-Site: cross-site"}, status: 403, kind: notice.Origin,
 			texts: []string{"fetch_site=cross-site"}},
+		"image of a page": {lines: []string{"Sec-Fetch-Site: same-origin", "Sec-Fetch-Mode: no-cors"}, status: 403, kind: notice.Origin,
+			texts: []string{"fetch_site=same-origin fetch_mode=no-cors"}},
+		"image, over plain HTTP": {only: lp, lines: []string{"Referer: http://evil.test/hush-hush"}, status: 403, kind: notice.Origin,
+			texts: []string{"referer_host=evil.test"}},
 		"token of nobody":   {only: lp, query: "&token=x", method: http.MethodPost, status: 410, kind: notice.SessionToken, texts: []string{"EndpointOptions.Secret"}},
 		"post without any":  {only: lp, method: http.MethodPost, status: 410, kind: notice.SessionToken},
 		"sessions of one":   {only: lp, status: 0, kind: notice.SessionsPerAddress, texts: []string{"limit=1", "ClientAddress", "counted_as=127.0.0.1"}},
@@ -299,9 +303,11 @@ func TestClosedConnections(t *testing.T) {
 	}{
 		"protocol":        {send(wstest.Frame{Op: 0x3}), notice.Protocol, []string{"code=1002", "error="}},
 		"not UTF-8":       {send(wstest.Frame{Op: wstest.OpText, Payload: []byte("\xff")}), notice.Protocol, []string{"code=1007"}},
-		"large":           {text(strings.Repeat("x", 5000)), notice.TooBig, []string{"code=1009", "MaxMessage"}},
-		"controls":        {send(pings...), notice.ControlFrames, []string{"code=1008", "MaxControlRate"}},
+		"large":           {text(strings.Repeat("x", 5000)), notice.TooBig, []string{"code=1009", "limit=4096", "MaxMessage"}},
+		"controls":        {send(pings...), notice.ControlFrames, []string{"code=1008", "limit=20", "MaxControlRate"}},
 		"malformed":       {text(`["1"`), notice.Malformed, []string{"code=1011", "error="}},
+		"tokens":          {text(`["1","1","room:1","echo",[` + strings.Repeat("1,", 100) + `1]]`), notice.Unwelcome, []string{"topic=room:1", "limit=100", "MessageTokens"}},
+		"deep":            {text(`["1","1","room:1","echo",` + strings.Repeat("[", 70) + strings.Repeat("]", 70) + `]`), notice.Unwelcome, []string{"limit=64"}},
 		"unmatched":       {text(`["1","1","rooms:1","phx_join",{}]`), notice.Unmatched, []string{"topic=rooms:1", "patterns=room:*", "hint=no pattern begins like the topic"}},
 		"matched no more": {text(`["1","1","room","phx_join",{}]`), notice.Unmatched, []string{"topic=room ", "patterns=room:*"}},
 		"no topic":        {text(`["1","1",7,"phx_join",{}]`), notice.Unmatched, []string{"hint=the topic is no text"}},
@@ -329,6 +335,8 @@ func TestClosedConnections(t *testing.T) {
 				switch c.kind {
 				case notice.Idle:
 					mount.WebSocket.IdleTimeout = 60 * time.Millisecond
+				case notice.Unwelcome:
+					users.Limits.MessageTokens = 100
 				case notice.TooManyTopics:
 					users.Limits.Topics = 1
 				case notice.TooManyJoins:

@@ -110,6 +110,33 @@ func TestRegistrationPanics(t *testing.T) {
 			endpoint().Socket("/s", users, nil)
 			users.Channel("b", rooms())
 		}, 1, "after its SocketHandler was mounted"},
+		{"event after mount", func() {
+			d := rooms()
+			endpoint().Socket("/s", one("a", d), nil)
+			bennu.On(d, "x", noIn)
+		}, 2, `event "x": the handler is registered after its channel was mounted at `},
+		{"interception after mount", func() {
+			d := rooms()
+			endpoint().Socket("/s", one("a", d), nil)
+			bennu.Intercept(d, "x", noOut)
+		}, 2, "register all handlers before Endpoint.Socket"},
+		{"info after mount, behind middleware", func() {
+			d, users := rooms(), bennu.SocketHandler{}
+			users.Channel("a", d, embed)
+			endpoint().Socket("/s", &users, nil)
+			bennu.OnInfo(d, noInfo[greeting])
+		}, 2, "register all handlers before Endpoint.Socket"},
+		{"path of the WebSocket", func() { endpoint().Socket("/socket/websocket", one("a", rooms()), nil) }, 1,
+			`socket "/socket/websocket": clients add "websocket" to the path of a socket by themselves: mount it at "/socket", or set WebSocketPath to "websocket" if /socket/websocket/websocket is`},
+		{"path of the WebSocket at the root", func() { endpoint().Socket("/WebSocket/", one("a", rooms()), nil) }, 1, `mount it at "/"`},
+		{"path of long polling", func() { endpoint().Socket("socket/longpoll", one("a", rooms()), nil) }, 1,
+			`mount it at "/socket", or set LongPollPath to "longpoll" if /socket/longpoll/longpoll is`},
+		{"whole path of the WebSocket", func() {
+			endpoint().Socket("/socket", one("a", rooms()), &bennu.SocketOptions{WebSocketPath: "/socket/ws"})
+		}, 1, `WebSocketPath is "/socket/ws", which is added to the path of the socket: write "ws"`},
+		{"path of net/http", func() { endpoint().Socket("/of/{tenant}/socket", one("a", rooms()), nil) }, 1, `"/of/{tenant}/socket" is no path of segments`},
+		{"path of chi", func() { endpoint().Socket("/socket/*", one("a", rooms()), nil) }, 1, `such as ":tenant"`},
+		{"URL", func() { endpoint().Socket("ws://localhost:4000/socket", one("a", rooms()), nil) }, 1, "is no path"},
 		{"path twice", func() {
 			e := endpoint()
 			e.Socket("/s", one("a", rooms()), nil)
@@ -206,6 +233,56 @@ func TestRegistrationAfterJoin(t *testing.T) {
 			}()
 			do()
 		}()
+	}
+}
+
+// TestForeignPatterns takes no pattern that is written as routers, brokers or regular
+// expressions elsewhere have it, and all that may be meant as it stands.
+func TestForeignPatterns(t *testing.T) {
+	for pattern, want := range map[string]string{
+		"orders:{user}":      `in topic pattern "orders:{user}" the part "{user}" matches only itself; a pattern is a whole topic, or a prefix with * at its end, as in "orders:*"`,
+		"orders:#{id}":       `"{id}" matches only itself`,
+		"orders:${id}:*":     `"{id}" matches only itself`,
+		"{tenant}:orders":    `as in "*"`,
+		"orders:<user>":      `the part "<user>"`,
+		"orders::user":       `the part ":user" matches only itself; a pattern is a whole topic, or a prefix with * at its end, as in "orders:*"`,
+		"orders/:user/items": `the part ":user" matches only itself; a pattern is a whole topic, or a prefix with * at its end, as in "orders/*"`,
+		":tenant:orders":     `the part ":tenant"`,
+		"orders:[id]":        `the part "[id]"`,
+		"orders:[0-9]+":      `the part "[0-9]"`,
+		"orders:%d":          `the part "%d"`,
+		"orders:%s:items":    `the part "%s"`,
+		"orders/+/items":     `the part "+"`,
+		"orders/#":           `as in "orders/*"`,
+		"orders:>":           `the part ">"`,
+		"orders:?":           `the part "?"`,
+		"orders:.*":          `the part ".*"`,
+		"orders:.+":          `the part ".+"`,
+		"orders:(.+)":        `the part "(.+"`,
+		`orders:\d+`:         `the part "\\d+"`,
+		`^orders:`:           `the part "^orders"`,
+		"orders:(new|old)":   `the part "(new|old)"`,
+		"orders:(?P<user>x)": `the part "(?"`,
+		"orders:*:{user}":    `the part "{user}"`,
+		"orders:*:items":     `the * is not the last character`,
+		"orders:{user}\xff":  "can never match",
+	} {
+		t.Run(pattern, func(t *testing.T) {
+			defer func() {
+				if text, _ := recover().(string); !strings.Contains(text, want) {
+					t.Errorf("panics with %q, want %s", text, want)
+				}
+			}()
+			one(pattern, rooms())
+		})
+	}
+	for _, pattern := range []string{
+		"*", "a", "room:*", "room:lobby", "room:1:2:3", "room/1", "room-*", "room.*", "a.b.*", "_x", "room:", ":", "::", "a::",
+		"lib::Vec", "fe80::1", "lang:c++", "lang:c#", "quotes:^GSPC", "^GSPC", "prices:US$", "sale:50%discount", "sale:100%", "a b", "a+b", "what?",
+		"orders[1]", "General (old)", "(a)", "a<b", "a>b", "a|b", `file:C:\Windows`, `a\b`, "é:*", "日本:*", "lv:phx-F1_x=", "__absinthe__:control",
+		"realtime:public:orders:id=eq.1", "user:42@example.com", "a,b", "~a", "!a", "a&b", "100%:*", "room:.", "room:..", "a:.b",
+	} {
+		one(pattern, rooms())
 	}
 }
 

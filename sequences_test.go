@@ -200,28 +200,3 @@ func TestSequencesV1(t *testing.T) {
 	send(`{"topic":"a","event":"panic","payload":{},"ref":"6","join_ref":"5"}`)
 	expect(reply(`"5"`), `{"topic":"a","event":"phx_error","payload":{"reason":"channel_crash"},"ref":"5"}`)
 }
-
-// TestDisconnectByID closes the connections of one user, and no others.
-func TestDisconnectByID(t *testing.T) {
-	users := one("a", rooms())
-	users.Connect = func(_ context.Context, s *bennu.Socket, info *bennu.ConnectInfo) error {
-		user, _ := info.Params.String("user")
-		s.Assign("user", user)
-		return nil
-	}
-	users.ID = func(s *bennu.Socket) string { return "users:" + s.Assigned("user").(string) }
-	s := serve(t, users, nil, nil)
-	one, two, other := wstest.Dial(t, s.url+"&user=1"), wstest.Dial(t, s.url+"&user=1"), wstest.Dial(t, s.url+"&user=2")
-	one.Join("a")
-	two.Fence() // opened, and so subscribed
-	other.Fence()
-	if err := s.Broadcast("users:1", "other", nil); err != nil {
-		t.Error(err)
-	}
-	if err := s.Disconnect("users:1"); err != nil {
-		t.Error(err)
-	}
-	one.ExpectClose(1001)
-	two.ExpectClose(1001)
-	other.Fence()
-}

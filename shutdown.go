@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/bennu-go/bennu/internal/nils"
@@ -18,27 +19,59 @@ import (
 
 // OnShutdown has f called at the end of Shutdown, when all connections are closed and no
 // callback runs, or its context has ended: the place to close what the channels used, a
-// presence and then the PubSub. Functions are called once, the last one first.
+// presence and then the PubSub. Functions are called once, the last one first. After that
+// OnShutdown itself calls f, with a context that does not end, and logs its error.
 func (e *Endpoint) OnShutdown(f func(ctx context.Context) error) {
 	if f == nil {
 		panic(fmt.Sprintf("bennu: %s: OnShutdown needs a function", caller()))
 	}
 	e.closersMu.Lock()
-	defer e.closersMu.Unlock()
-	e.closers = append(e.closers, f)
+	late := e.closed
+	if !late {
+		e.closers = append(e.closers, f)
+	}
+	e.closersMu.Unlock()
+	if !late {
+		return
+	}
+	ctx := context.WithoutCancel(e.ctx)
+	if err := callCloser(ctx, f); err != nil {
+		e.log.Log(slog.LevelError, "a function of OnShutdown failed after Shutdown", errorAttrs(err)...)
+	}
 }
 
 // close calls the functions of OnShutdown.
 func (e *Endpoint) close(ctx context.Context) error {
-	e.closersMu.Lock()
-	closers := e.closers
-	e.closers = nil
-	e.closersMu.Unlock()
-	var all error
-	for _, f := range slices.Backward(closers) {
-		all = errors.Join(all, withoutNil(f(ctx)))
+	select {
+	case e.closing <- struct{}{}: // another Shutdown may be at it
+		defer func() { <-e.closing }()
+	case <-ctx.Done():
+		return fmt.Errorf("bennu: shutdown: the functions of OnShutdown still run: %w", ctx.Err())
 	}
-	return all
+	var all error
+	for {
+		e.closersMu.Lock()
+		closers := e.closers
+		e.closers, e.closed = nil, len(closers) == 0
+		e.closersMu.Unlock()
+		if len(closers) == 0 {
+			return all
+		}
+		for _, f := range slices.Backward(closers) {
+			all = errors.Join(all, callCloser(ctx, f))
+		}
+	}
+}
+
+// callCloser calls a function of OnShutdown. Its panic is its error, so that the others are
+// called all the same.
+func callCloser(ctx context.Context, f func(context.Context) error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = newPanicError(v)
+		}
+	}()
+	return withoutNil(f(ctx))
 }
 
 // Shutdown ends the endpoint. It takes no new connections, closes those it has
@@ -51,20 +84,30 @@ func (e *Endpoint) close(ctx context.Context) error {
 // their context.
 //
 // When ctx ends first, everything is cut, and the error names the topics
-// whose callbacks are still running. Shutdown may be called again to wait on.
+// whose callbacks are still running. Shutdown may be called again to wait on. Every Serve
+// returns with it, and the endpoint cannot serve again.
 func (e *Endpoint) Shutdown(ctx context.Context) error {
+	e.shutdownOnce.Do(func() { close(e.ending) })
 	return errors.Join(e.end(ctx), e.close(ctx))
 }
 
-func (e *Endpoint) end(ctx context.Context) error {
-	sockets := e.sockets.close()
+func (e *Endpoint) end(ctx context.Context) (err error) {
+	sockets, start, cut := e.sockets.close(), time.Now(), 0
+	defer func() {
+		if len(sockets) > 0 || err != nil {
+			e.log.Log(slog.LevelInfo, "drained", slog.Int("closed", len(sockets)-cut), slog.Int("cut", cut),
+				slog.Int("still_running", e.lingering.len()), slog.Duration("took", time.Since(start)))
+		}
+	}()
 	drained := e.drain(ctx, sockets)
 	if drained == nil {
 		// Not for the polls of sessions that have ended: these wait for their window
 		// unless the transport closes.
 		drained = errors.Join(e.websocket.Wait(ctx), e.sockets.wait(ctx))
 	}
+	cut = min(e.sockets.len(), len(sockets))
 	e.cancel()
+	e.disconnects.teller.stop()
 	e.websocket.Close(transport.CloseRestart)
 	e.longpoll.Close(transport.CloseRestart)
 	if drained != nil {
@@ -76,7 +119,8 @@ func (e *Endpoint) end(ctx context.Context) error {
 		done()
 	}
 	// A callback that ignores its context cannot be stopped, only named.
-	err := errors.Join(drained, e.awaitTransports(ctx), e.awaitTasks(ctx))
+	err = errors.Join(drained, e.awaitTransports(ctx), e.awaitTasks(ctx))
+	e.disconnects.stop()
 	if err == nil {
 		return nil
 	}
@@ -118,7 +162,7 @@ func (e *Endpoint) drain(ctx context.Context, sockets []*Socket) error {
 	}
 	const tick = 50 * time.Millisecond
 	batches := max(1, int(spread/tick))
-	e.logger.Info("draining connections", slog.Int("connections", len(sockets)), slog.Duration("over", spread))
+	e.log.Log(slog.LevelInfo, "draining connections", slog.Int("connections", len(sockets)), slog.Duration("over", spread))
 	for i := range batches {
 		for _, s := range sockets[i*len(sockets)/batches : (i+1)*len(sockets)/batches] {
 			s.drain()
@@ -138,53 +182,76 @@ func (e *Endpoint) drain(ctx context.Context, sockets []*Socket) error {
 }
 
 // Server makes an http.Server for the endpoint with limits that a server on the
-// open internet needs: 5 s for the header of a request, 16 KiB of it, 2 minutes for an
+// open internet needs: 5 s for the header of a request, 64 KiB of it, 2 minutes for an
 // idle connection. The limits do not touch a WebSocket once it is open.
 func (e *Endpoint) Server() *http.Server {
 	return &http.Server{
 		Handler:           e,
 		ReadHeaderTimeout: 5 * time.Second,
 		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          slog.NewLogLogger(e.logger.Handler(), slog.LevelDebug),
+		MaxHeaderBytes:    64 << 10, // more than transport.Checks take, which say what they refuse
+		ErrorLog:          slog.NewLogLogger(e.log.HandlerOf("net/http"), slog.LevelDebug),
 	}
 }
 
-// Serve runs a Server on ln until ctx ends, then shuts down in an orderly way,
-// within the DrainTime and a few seconds. It returns nil after an orderly end.
-// It closes ln in any case.
+// Serve runs a Server on ln until ctx ends, then shuts the endpoint down in an orderly way,
+// within the DrainTime and about 5 s; functions of OnShutdown may take longer. It returns nil after an orderly end.
+// It closes ln in any case. It may run on several listeners at once: the end of the first, as a
+// Shutdown, is that of all. After that it returns ErrServerClosed.
 func (e *Endpoint) Serve(ctx context.Context, ln net.Listener) error {
 	if nils.Is(ln) {
 		return errors.New("bennu: Serve needs a listener, such as net.Listen returns")
 	}
-	e.serveOnce.Do(e.logLimits)
+	if e.sockets.isClosed() {
+		_ = ln.Close()
+		return ErrServerClosed
+	}
+	e.beginServing(nil, ln.Addr())
 	server := e.Server()
 	failed := make(chan error, 1)
-	e.lasting.Go(func() { failed <- server.Serve(ln) })
+	var serving sync.WaitGroup
+	serving.Go(func() { failed <- server.Serve(ln) })
 	var err error
 	select {
-	case err = <-failed: // never nil, and not yet ErrServerClosed
+	case err = <-failed: // never nil, and not yet http.ErrServerClosed
+		if errors.Is(err, net.ErrClosed) && e.sockets.isClosed() {
+			err = nil // the listener is one of another Serve, too
+		}
 	case <-ctx.Done():
+	case <-e.ending:
 	}
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(0, e.options.DrainTime)+5*time.Second)
 	defer cancel()
 	// The server first stops to listen; it does not know of WebSockets. Requests
 	// that are being answered go on while the endpoint drains.
 	stopped := make(chan error, 1)
-	e.lasting.Go(func() { stopped <- server.Shutdown(grace) })
+	serving.Go(func() { stopped <- server.Shutdown(grace) })
 	shutdown := e.Shutdown(grace)
-	if stop := <-stopped; stop != nil {
+	if stop := <-stopped; stop != nil && !errors.Is(stop, net.ErrClosed) {
 		err = errors.Join(err, stop, server.Close())
 	}
+	serving.Wait()
 	return errors.Join(err, shutdown)
 }
 
-// beginServing says what an operator should know, at the first request.
-func (e *Endpoint) beginServing(r *http.Request) {
+// ErrServerClosed is what Serve returns after a Shutdown. It is http.ErrServerClosed too.
+var ErrServerClosed = fmt.Errorf("bennu: the endpoint is shut down; make a new one to serve again: %w", http.ErrServerClosed)
+
+// beginServing says what an operator should know, at the first request, or before it where
+// Serve is used. The address is that of the listener, where it is known. Only the first call
+// does anything, and no other waits for it: the program's log may be slow.
+func (e *Endpoint) beginServing(r *http.Request, address net.Addr) {
+	if e.serving.Load() || e.serving.Swap(true) {
+		return
+	}
 	e.logLimits()
+	e.warnOfHost(address)
+	if r == nil {
+		return
+	}
 	// A slow header would hold a connection of such a server forever.
 	server, _ := r.Context().Value(http.ServerContextKey).(*http.Server)
 	if server != nil && server.ReadHeaderTimeout == 0 && server.ReadTimeout == 0 {
-		e.logger.Warn("the http.Server has no ReadHeaderTimeout, so anyone can hold its connections open; use Endpoint.Serve or Endpoint.Server, or set it")
+		e.log.Log(slog.LevelWarn, "the http.Server has no ReadHeaderTimeout, so anyone can hold its connections open; use Endpoint.Serve or Endpoint.Server, or set it")
 	}
 }

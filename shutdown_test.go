@@ -75,6 +75,9 @@ func testShutdownSpreads(t *testing.T, options *bennu.EndpointOptions) {
 	if lines := s.log.about("draining connections"); len(lines) != 1 || !strings.Contains(lines[0], "connections=100 over=100ms") {
 		t.Errorf("logged %q", lines)
 	}
+	if lines := s.log.about("drained"); len(lines) != 1 || !strings.Contains(lines[0], "closed=100 cut=0 still_running=0 took=") {
+		t.Errorf("logged %q", lines)
+	}
 }
 
 // TestShutdownAnswersFirst lets a handler finish: its reply comes before the close,
@@ -195,6 +198,10 @@ func TestShutdownNamesStuck(t *testing.T) {
 			err := s.Shutdown(ctx)
 			if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), `"stuck:1"`) {
 				t.Errorf("Shutdown: %v", err)
+			}
+			if lines := s.log.about("drained"); len(lines) != 1 || !strings.Contains(lines[0], " still_running=1 ") ||
+				event == "hang" && !strings.Contains(lines[0], "closed=0 cut=1") {
+				t.Errorf("logged %q", lines)
 			}
 			close(release)
 			s.shut(t)

@@ -66,29 +66,40 @@ func TestJoinSlots(t *testing.T) {
 	}
 }
 
-// TestJoinSlotAfterDeadline keeps the slot of a Join that runs on after its client was
-// answered: what it does still costs something.
-func TestJoinSlotAfterDeadline(t *testing.T) {
+// TestLateJoinSlot has Joins of one pattern run on after their time, or their client: they are in
+// the way of that pattern alone, and of that only when there are too many.
+func TestLateJoinSlot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gate := make(chan struct{})
-		h := handlerFunc(func(_ context.Context, ch *Channel, _ Payload) (Instance, Reply, error) {
-			if ch.Topic() == "held" {
-				<-gate
-			}
+		h := handlerFunc(func(context.Context, *Channel, Payload) (Instance, Reply, error) {
+			<-gate
 			return quiet{}, Reply{}, nil
 		})
-		_, m := memEndpoint(t, usersOf("*", h, Limits{}), &EndpointOptions{Limits: NodeLimits{Joins: 1}})
-		c := memDial(t, m)
-		c.send(`["1","1","held","phx_join",{}]`)
-		time.Sleep(10 * time.Second)
-		c.expect(`["1","1","held","phx_reply",{"response":{"reason":"join crashed"},"status":"error"}]`)
-		c.send(`["2","2","a","phx_join",{}]`)
-		time.Sleep(admissionWait)
-		c.expect(`["2","2","a","phx_reply",` + busyReply + `]`)
-		close(gate)
+		users := usersOf("held:*", h, Limits{})
+		users.Channel("*", handlerFunc(joinQuiet))
+		_, m := memEndpoint(t, users, &EndpointOptions{Limits: NodeLimits{Joins: 2}})
+		c, gone := memDial(t, m), memDial(t, m)
+		c.send(`["1","1","held:1","phx_join",{}]`)
+		gone.send(`["1","1","held:2","phx_join",{}]`)
 		synctest.Wait()
-		c.send(`["3","3","a","phx_join",{}]`)
-		c.expect(`["3","3","a","phx_reply",{"response":{},"status":"ok"}]`)
+		other := memDial(t, m)
+		other.send(`["1","1","a","phx_join",{}]`)
+		time.Sleep(admissionWait)
+		other.sees(`["1","1","a","phx_reply",` + busyReply + `]`)
+		gone.hangUp(transport.ErrLost)
+		other.joins("a")
+		time.Sleep(10*time.Second - admissionWait)
+		c.sees(`["1","1","held:1","phx_reply",{"response":{"reason":"join crashed"},"status":"error"}]`)
+		other.joins("b")
+		other.send(`["2","2","held:3","phx_join",{}]`)
+		other.sees(`["2","2","held:3","phx_reply",` + busyReply + `]`)
+
+		close(gate) // which gives no slot back a second time
+		synctest.Wait()
+		other.joins("c", "held:3")
+		if r := m.route("held:3"); r.lateJoins.Load() != 0 {
+			t.Errorf("%d Joins are late", r.lateJoins.Load())
+		}
 	})
 }
 
@@ -211,6 +222,52 @@ func TestConnectTimeout(t *testing.T) {
 			began := time.Now()
 			if _, err := m.Accept(request(t.Context(), e, "192.0.2.1:1")); err != tc.want || time.Since(began) != 5*time.Second {
 				t.Errorf("%v is answered with %v after %v", tc.returned, err, time.Since(began))
+			}
+		}
+	})
+}
+
+// TestConnectSlotAfterDeadline has a Connect of one mount hang: after its time it is in the way
+// of that mount alone.
+func TestConnectSlotAfterDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate := make(chan struct{})
+		users := usersOf("*", handlerFunc(joinQuiet), Limits{})
+		users.Connect = func(context.Context, *Socket, *ConnectInfo) error { <-gate; return nil }
+		e, hangs := memEndpoint(t, users, &EndpointOptions{Limits: NodeLimits{Connects: 1}})
+		good, err := (&SocketHandler{ID: func(*Socket) string { return "" }}).mount(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		accept := func(m *mountedHandler) error {
+			_, err := m.Accept(request(t.Context(), e, "192.0.2.1:1"))
+			return err
+		}
+		first := make(chan error, 1)
+		go func() { first <- accept(hangs) }()
+		synctest.Wait()
+		if err := accept(good); err != transport.ErrBusy {
+			t.Errorf("within the time: %v", err)
+		}
+		time.Sleep(5 * time.Second)
+		if err := accept(good); err != nil {
+			t.Errorf("another mount, after the time: %v", err)
+		}
+		if err := accept(hangs); err != transport.ErrBusy || e.Stats().Reasons["late_connects"] != 1 {
+			t.Errorf("the same mount: %v, reasons %v", err, e.Stats().Reasons)
+		}
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if n := e.Stats().Stuck; n != 1 {
+			t.Errorf("%d callbacks are stuck", n)
+		}
+		close(gate)
+		if err := <-first; err != nil {
+			t.Errorf("one that returned in the end: %v", err)
+		}
+		for _, m := range []*mountedHandler{hangs, good, hangs} {
+			if err := accept(m); err != nil {
+				t.Errorf("after that: %v", err)
 			}
 		}
 	})

@@ -10,7 +10,6 @@ import (
 
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/internal/rate"
-	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/longpoll"
 	"github.com/bennu-go/bennu/wire"
@@ -26,7 +25,8 @@ type Socket struct {
 	id         string
 	assigns    map[string]any
 	conn       transport.Conn
-	idSub      *pubsub.Subscription
+	began      uint64      // of disconnects; with an id only, as is sameID
+	sameID     sameID      // guarded by disconnects
 	address    string      // as NodeLimits.ClientAddress has it, or the other end of the connection
 	counted    bool        // for NodeLimits.PerAddress
 	joinRate   rate.Bucket // used by whoever has the turn
@@ -37,6 +37,7 @@ type Socket struct {
 	// zero while draining, nothing is left to be answered.
 	active   atomic.Int64
 	draining atomic.Bool
+	late     late
 
 	mu       sync.Mutex
 	closed   bool
@@ -107,8 +108,9 @@ func (r *receiver) Opened(conn transport.Conn) {
 	if early != nil {
 		conn.Close(transport.CloseGoingAway)
 	}
-	if s.id != "" {
-		s.idSub = s.endpoint.pubsub.Subscribe(s.id, (*byID)(s))
+	if s.id != "" && s.endpoint.disconnects.add(s) {
+		s.at("", "").say(notice.Disconnected)
+		s.Disconnect()
 	}
 	// Accept has looked at these bounds, and others have come since.
 	limits := &s.endpoint.admission.limits
@@ -127,19 +129,6 @@ func (r *receiver) Opened(conn transport.Conn) {
 		}
 	}
 	s.startExpiry()
-}
-
-// byID is a socket as subscriber of its id.
-type byID Socket
-
-// EventDisconnect, broadcast on the id of a socket, closes its connections.
-const EventDisconnect = "disconnect"
-
-// Deliver implements pubsub.Subscriber.
-func (b *byID) Deliver(d *pubsub.Dispatch) {
-	if d.Event == EventDisconnect {
-		(*Socket)(b).Disconnect()
-	}
 }
 
 // Receive implements transport.Receiver.
@@ -191,7 +180,8 @@ func (r *receiver) Closed(reason error) {
 	s := (*Socket)(r)
 	s.mu.Lock()
 	s.closed = true
-	if s.reason != nil {
+	own := s.reason == nil // of the transport, and not of the program
+	if !own {
 		reason = s.reason
 	}
 	s.reason = reason
@@ -204,13 +194,13 @@ func (r *receiver) Closed(reason error) {
 	}
 	s.mu.Unlock()
 
-	s.sayClosed(reason)
-	s.stopExpiry()
-	if s.counted {
-		s.endpoint.admission.addresses.Remove(s.address)
+	if own {
+		s.sayClosed(reason)
 	}
-	if s.idSub != nil {
-		s.idSub.Cancel()
+	s.stopExpiry()
+	s.uncount()
+	if s.id != "" {
+		s.endpoint.disconnects.remove(s)
 	}
 	if call != nil {
 		call.abandon(reason)
@@ -219,6 +209,19 @@ func (r *receiver) Closed(reason error) {
 		c.end(reason, nil)
 	}
 	s.endpoint.sockets.remove(s)
+}
+
+// uncount takes the connection out of NodeLimits.PerAddress, as soon as it keeps no file.
+func (s *Socket) uncount() {
+	if !s.counted {
+		return
+	}
+	remove := func() { s.endpoint.admission.addresses.Remove(s.address) }
+	if l, ok := s.conn.(interface{ AfterGone(func()) }); ok {
+		l.AfterGone(remove)
+	} else {
+		remove()
+	}
 }
 
 // sayClosed says why the server or its transport closed the connection, unless that was said

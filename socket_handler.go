@@ -1,16 +1,20 @@
 package bennu
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/bennu-go/bennu/internal/nils"
 	"github.com/bennu-go/bennu/internal/notice"
-	"github.com/bennu-go/bennu/internal/redact"
+	"github.com/bennu-go/bennu/internal/option"
+	"github.com/bennu-go/bennu/internal/reserved"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
 )
@@ -24,24 +28,29 @@ type ConnectInfo = transport.ConnectInfo
 // channels. It must not be changed once it is mounted.
 type SocketHandler struct {
 	// Connect decides over a new connection, and may Assign values for its
-	// channels. nil accepts everyone. ErrRefused answers 403 with an empty body;
-	// any other error is a reason that the mount's ErrorHandler may turn into a
-	// response, 403 without one. A panic answers 500. It runs before the
-	// upgrade's own headers are checked. The context is that of the handshake, for at
-	// most Limits.ConnectTimeout; any error but ErrRefused that comes later is a timeout
-	// and answers 503, as transport.ErrBusy does at any time. The text of an error or a
-	// panic is logged, with [FILTERED] in place of the token.
+	// channels. nil accepts everyone. ErrRefused answers 403 with an empty body, and
+	// transport.ErrBusy 503; any other error goes to the mount's ErrorHandler, which
+	// may answer with it, and is 403 where there is none. A panic answers 500.
+	//
+	// Its context is that of the request, and ends after Limits.ConnectTimeout: any
+	// error but ErrRefused that comes later is a timeout and answers 503. It runs
+	// before the headers of a WebSocket are checked. The text of an error or a panic is
+	// logged, with [FILTERED] in place of the token.
 	Connect func(ctx context.Context, s *Socket, info *ConnectInfo) error
 	// ID names the connections of one user or device, for Endpoint.Disconnect. It is
 	// called once, after Connect. nil or "" means none.
 	ID func(s *Socket) string
 	// Renew checks a token that a client pushed as access_token, on a topic it has
 	// joined or on "phoenix", and returns until when it is good; the zero time
-	// means without end. An *Error is the reply to the client, Disconnect closes
-	// the connection, any other error is logged and answered with "internal"; all
-	// leave the expiry as it was. It runs beside the channels, one at a time for each
-	// connection, further ones being answered with "busy". Its context ends after
-	// 5 s, or with the connection. nil means that access_token is an event like any
+	// means without end. It must compare whose token it is with who connected, for
+	// instance with Identity: the channels go on as the latter.
+	//
+	// An *Error is the reply to the client, and Disconnect closes the connection. ErrRefused
+	// and what package token finds wrong with the token are answered with "invalid token";
+	// any other error is logged and answered with "internal". All of them leave the
+	// expiry as it was. Renew runs beside the channels, one call at a time for each connection;
+	// a push that comes meanwhile is answered with "busy". Its context ends after 5 s,
+	// or with the connection. Where Renew is nil, access_token is an event like any
 	// other.
 	Renew func(ctx context.Context, s *Socket, token string) (expires time.Time, err error)
 	// ExpiryGrace is how long a connection whose authentication has expired stays
@@ -63,13 +72,16 @@ type SocketHandler struct {
 //
 // A pattern that has a * elsewhere, that is registered already, or that can never match
 // because an earlier one takes its topics, is a mistake of the program: Channel panics and
-// names both places. So is a handler or middleware that is nil.
+// names both places. So are a handler or middleware that is nil, and a pattern with a part
+// that routers elsewhere know and this one does not, such as "room:{id}", "room/:id" or
+// "room:.+": the rest of a topic is in Channel.Topic.
 func (h *SocketHandler) Channel(pattern string, handler ChannelHandler, middleware ...Middleware) {
 	where := caller()
 	if h.sealed {
 		panic(fmt.Sprintf("bennu: %s: channel %q is registered after its SocketHandler was mounted; register all channels before Endpoint.Socket", where, pattern))
 	}
 	checkHandler(handler, where, fmt.Sprintf("the handler of %q", pattern))
+	definition, _ := handler.(interface{ seal(where string) }) // middleware hides it
 	for i := len(middleware) - 1; i >= 0; i-- {
 		if middleware[i] == nil {
 			panic(fmt.Sprintf("bennu: %s: middleware %d of %q is nil", where, i+1, pattern))
@@ -88,7 +100,20 @@ func (h *SocketHandler) Channel(pattern string, handler ChannelHandler, middlewa
 				where, pattern, earlier, earlier.where, pattern, earlier))
 		}
 	}
+	if definition != nil {
+		r.seal = definition.seal
+	}
 	h.routes = append(h.routes, r)
+}
+
+// seal ends the registration of channels, and of their handlers.
+func (h *SocketHandler) seal(where string) {
+	h.sealed = true
+	for i := range h.routes {
+		if seal := h.routes[i].seal; seal != nil {
+			seal(where)
+		}
+	}
 }
 
 // checkHandler panics for a handler that is nil, or a Definition that Define has not made.
@@ -114,6 +139,16 @@ type mountedHandler struct {
 
 	expiryGrace time.Duration
 
+	// overWebSocket and overLongPoll are what may wait for a client; a transport that is off
+	// has no bounds.
+	overWebSocket, overLongPoll outbound
+	// othersBytes bounds what waits for a channel from elsewhere: MailboxBytes, or as much as
+	// could wait for its client, who gets intercepted broadcasts that way.
+	othersBytes int
+
+	// lateConnects and lateRenews count the callbacks that run on after their time.
+	lateConnects, lateRenews atomic.Int64
+
 	path      string // as it was given to Endpoint.Socket
 	authToken bool   // the mount takes tokens
 }
@@ -129,24 +164,68 @@ func (h *SocketHandler) mount(e *Endpoint) (*mountedHandler, error) {
 	if list == nil {
 		list = wire.Defaults()
 	}
-	versions, err := wire.NewVersions(list)
+	versions, err := wire.NewVersions(bounded(list, h.Limits.MessageTokens))
 	if err != nil {
 		return nil, err
 	}
-	h.sealed = true
+	limits := h.Limits
+	grace := option.Checker{Of: "SocketHandler."}
+	grace.Duration("ExpiryGrace", h.ExpiryGrace, 0, option.MaxDuration)
+	if err := cmp.Or(limits.check(), grace.Err); err != nil {
+		return nil, err
+	}
+	if err := limits.relate(); err != nil {
+		return nil, err
+	}
+	if h.ID != nil {
+		e.disconnects.listen(e)
+	}
 	return &mountedHandler{
 		endpoint: e, connect: h.Connect, id: h.ID, versions: versions,
-		limits: h.Limits.withDefaults(), routes: h.routes,
+		limits: limits.withDefaults(), routes: h.routes,
 		renew: h.Renew, expiryGrace: limit(h.ExpiryGrace, 25*time.Second),
+		overWebSocket: unbounded, overLongPoll: unbounded,
+		othersBytes: limit(h.Limits.MailboxBytes, 256<<10),
 	}, nil
+}
+
+// bounded gives the serializers of package wire the bound of a mount.
+func bounded(list []wire.Versioned, tokens int) []wire.Versioned {
+	if tokens == 0 {
+		return list
+	}
+	tokens = limit(tokens, 0)
+	list = slices.Clone(list)
+	for i := range list {
+		switch v := list[i].Serializer.(type) {
+		case wire.V1:
+			v.MaxTokens = cmp.Or(v.MaxTokens, tokens)
+			list[i].Serializer = v
+		case wire.V2:
+			v.MaxTokens = cmp.Or(v.MaxTokens, tokens)
+			list[i].Serializer = v
+		}
+	}
+	return list
 }
 
 // match is the handler of a topic, or nil. A topic out of bounds arrives here empty,
 // and no pattern but * matches that; it is refused before.
 func (h *mountedHandler) match(topic string) ChannelHandler {
+	if reserved.Topic(topic) {
+		return nil
+	}
+	if r := h.route(topic); r != nil {
+		return r.handler
+	}
+	return nil
+}
+
+// route is the route of a topic, or nil.
+func (h *mountedHandler) route(topic string) *route {
 	for i := range h.routes {
 		if h.routes[i].match(topic) {
-			return h.routes[i].handler
+			return &h.routes[i]
 		}
 	}
 	return nil
@@ -173,34 +252,15 @@ func (h *mountedHandler) Accept(info *transport.ConnectInfo) (transport.Receiver
 	if h.connect == nil && h.id == nil {
 		return (*receiver)(s), nil
 	}
-	// What the application does with a connection may be dear, and many come at once
-	// after a restart.
-	connects := h.endpoint.admission.connects
-	if !connects.Acquire(info.Context()) {
-		if info.Context().Err() != nil {
-			s.at("", "").say(notice.Gone)
-		} else {
-			s.at("", "").say(notice.ConnectsBusy, slog.Int("limit", h.endpoint.admission.limits.Connects))
-		}
-		return nil, transport.ErrBusy
-	}
-	defer connects.Release()
-	if h.connect != nil {
-		ctx, cancel := context.WithTimeout(info.Context(), h.limits.ConnectTimeout)
-		defer cancel()
-		call := &connecting{s: s}
-		token := info.AuthToken
-		if err := withoutNil(h.connect(context.WithValue(ctx, connectingKey{}, call), s, info)); err != nil {
-			if call.said {
-				return nil, err
-			}
-			return nil, s.refused(ctx, err, func(err error) slog.Attr {
-				return slog.String("error", redact.Known(textOf(err), token, info.Params))
-			})
-		}
-	}
 	if h.id != nil {
-		s.id = h.id(s)
+		if !h.endpoint.disconnects.await(info.Context(), h.limits.ConnectTimeout) {
+			s.at("", "").say(notice.Deaf)
+			return nil, transport.ErrBusy
+		}
+		s.began = h.endpoint.disconnects.begin()
+	}
+	if err := (&connecting{s: s}).run(info); err != nil {
+		return nil, err
 	}
 	return (*receiver)(s), nil
 }
@@ -211,25 +271,4 @@ func versionText(vsn string) string {
 		return "(no version)"
 	}
 	return vsn
-}
-
-// refused says why Connect refused a connection, and returns what the transport is to know
-// of it. The function text makes an attribute of an error, which may quote the token.
-func (s *Socket) refused(ctx context.Context, err error, text func(error) slog.Attr) error {
-	place := s.at("", "")
-	switch {
-	case errors.Is(err, ErrRefused):
-		place.say(notice.ConnectRefused)
-	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		// Whatever Connect was doing, it could not end it.
-		place.say(notice.ConnectTimeout, slog.Duration("limit", s.handler.limits.ConnectTimeout), text(err))
-		return transport.ErrBusy
-	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
-		place.say(notice.Gone)
-	case errors.Is(err, transport.ErrBusy):
-		place.say(notice.ConnectBusy, text(err))
-	default:
-		place.say(notice.ConnectError, text(err))
-	}
-	return err
 }

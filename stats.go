@@ -17,17 +17,18 @@ type Stats struct {
 	Callbacks int // goroutines of channels at this moment: callbacks and Channel.Go
 
 	Crashes      int64 // channels that ended with phx_error
-	JoinCrashes  int64 // joins that panicked or took too long
+	JoinCrashes  int64 // joins that panicked, took too long, or returned a reply that does not encode
 	Overflows    int64 // channels ended because a message did not fit their mailbox
-	Stuck        int64 // callbacks that ran on after their channel had ended
+	Stuck        int64 // callbacks that ran on after the end of their channel or connection, or a Connect after its context
 	Malformed    int64 // messages that did not decode, each of which closed its connection
 	Gaps         int64 // channels ended because messages of other nodes may have been missed
 	Unsound      int64 // broadcasts of other nodes that were dropped: no event with a JSON object or bytes
 	MissedEvents int64 // broadcasts that a subscriber of Endpoint.Subscribe was too slow for
 
-	// Reasons are how often something was refused, dropped or closed, by the reason that
-	// the log has too; those that did not happen are left out. docs/troubleshooting.md
-	// lists them.
+	// Reasons are how often the endpoint and its transports refused, dropped or closed
+	// something, by the reason that the log has too; those that did not happen are left
+	// out. What an adapter, a presence or a Go client refuses is in their logs alone.
+	// docs/troubleshooting.md lists all reasons.
 	Reasons map[string]int64
 
 	// LogSuppressed is the number of log lines held back at this moment because

@@ -10,8 +10,11 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-// subscriptionMessages bounds what waits for one subscription of an endpoint.
-const subscriptionMessages = 1024
+// What waits for one subscription of an endpoint, at most. A lone broadcast is always taken.
+const (
+	subscriptionMessages = 1024
+	subscriptionBytes    = 16 << 20
+)
 
 // Subscription is a function of the server that hears a topic.
 type Subscription struct {
@@ -24,16 +27,22 @@ type Subscription struct {
 	mu      sync.Mutex
 	sub     *pubsub.Subscription
 	queue   []Broadcast
+	bytes   int // of payloads in the queue
 	missed  int
+	gap     bool // is in missed: nothing was taken since
 	running bool
 	stopped bool
 }
 
-// Subscribe calls f with each broadcast of a topic, one at a time and in order. It
-// runs in a goroutine of its own, so a slow f holds up no publisher: once 1,024
-// broadcasts wait, further ones are dropped, counted, and told of by the next one's
-// Missed. A panic in f is logged and f goes on with the next. The context ends with the
-// subscription, or with Shutdown.
+// Subscribe calls f with each broadcast of a topic, one at a time and in order. The topic is
+// a whole one: patterns such as "room:*" are for SocketHandler.Channel alone.
+//
+// f runs in a goroutine of its own, so a slow f holds up no publisher. Once 1,024
+// broadcasts or 16 MiB wait for it, further ones are dropped, and the Missed of the next
+// says how many. When broadcasts of other nodes may have been missed, because the broker was away
+// or refuses the topic, the log has subscriber_gap, and Missed counts one, as nobody
+// knows how many. A panic in f is logged, and f is called with the next. The context ends
+// with the subscription, or with Shutdown.
 func (e *Endpoint) Subscribe(topic string, f func(ctx context.Context, b Broadcast)) *Subscription {
 	if f == nil {
 		panic(fmt.Sprintf("bennu: %s: Subscribe needs a function", caller()))
@@ -52,7 +61,7 @@ func (e *Endpoint) Subscribe(topic string, f func(ctx context.Context, b Broadca
 func (s *Subscription) Cancel() {
 	s.mu.Lock()
 	s.stopped = true
-	s.queue = nil
+	s.queue, s.bytes = nil, 0
 	sub := s.sub
 	s.mu.Unlock()
 	s.cancel()
@@ -72,6 +81,21 @@ func (l *subscriber) Deliver(d *pubsub.Dispatch) {
 	}
 }
 
+// Gap implements pubsub.GapSubscriber.
+func (l *subscriber) Gap(string) {
+	s := (*Subscription)(l)
+	s.mu.Lock()
+	news := !s.gap && !s.stopped && s.ctx.Err() == nil
+	if news {
+		s.gap = true
+		s.missed++
+	}
+	s.mu.Unlock()
+	if news {
+		s.endpoint.book.Say(notice.SubscriberGap, notice.Foreign("topic", s.topic))
+	}
+}
+
 // take queues a broadcast, and reports false when too many wait.
 func (s *Subscription) take(d *pubsub.Dispatch) bool {
 	s.mu.Lock()
@@ -79,13 +103,14 @@ func (s *Subscription) take(d *pubsub.Dispatch) bool {
 	if s.stopped || s.ctx.Err() != nil {
 		return true // Shutdown ends it, too: another endpoint may go on with the same PubSub
 	}
-	if len(s.queue) >= subscriptionMessages {
+	if len(s.queue) >= subscriptionMessages || s.bytes+len(d.Payload) > subscriptionBytes && len(s.queue) > 0 {
 		s.missed++
 		return false
 	}
 	b := broadcastOf(d.Message)
-	b.Missed, s.missed = s.missed, 0
+	b.Missed, s.missed, s.gap = s.missed, 0, false
 	s.queue = append(s.queue, b)
+	s.bytes += len(b.Payload.Data)
 	if !s.running {
 		s.running = true
 		s.endpoint.tasks.Start(s)
@@ -115,6 +140,7 @@ func (s *Subscription) Run() {
 		b := s.queue[0]
 		s.queue[0] = Broadcast{}
 		s.queue = s.queue[1:]
+		s.bytes -= len(b.Payload.Data)
 		s.mu.Unlock()
 		s.f(s.ctx, b)
 	}

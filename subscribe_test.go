@@ -10,6 +10,8 @@ import (
 
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/internal/waittest"
+	"github.com/bennu-go/bennu/pubsub"
+	"github.com/bennu-go/bennu/pubsub/pubsubtest"
 )
 
 // TestEndpointSubscribe hears a topic, one broadcast at a time and in order, past a
@@ -91,5 +93,35 @@ func TestEndpointSubscribeMissed(t *testing.T) {
 	broadcast("last")
 	if b := waittest.Next(t, "the last", heard); b.Event != "last" || b.Missed != 7 {
 		t.Errorf("heard %+v, want 7 missed", b)
+	}
+}
+
+// TestEndpointSubscribeGap tells a subscriber that broadcasts of other nodes may have been missed,
+// once until the next that it gets.
+func TestEndpointSubscribeGap(t *testing.T) {
+	var broker pubsubtest.Memory
+	l := &lossy{Adapter: broker.Node(t, "a")}
+	s := serve(t, one("*", rooms()), nil, &bennu.EndpointOptions{PubSub: pubsubtest.Start(t, l, nil)})
+	heard := make(chan bennu.Broadcast, 100)
+	defer s.Subscribe("news", func(_ context.Context, b bennu.Broadcast) { heard <- b }).Cancel()
+	over := make(chan struct{})
+	for i, gaps := range [][]pubsub.Gap{
+		{{Cause: pubsub.ErrGap}},
+		{{Topic: "news", Cause: pubsub.ErrGap}, {Topic: "news", Cause: pubsub.ErrGap}},
+		{{Topic: "news", Cause: pubsub.ErrGap, Over: over}},
+		{{Topic: "news", Cause: pubsub.ErrGap, Over: over}, {Topic: "news", Cause: pubsub.ErrGap}},
+	} {
+		for _, g := range gaps {
+			l.Gap(g)
+		}
+		eventually(t, "it is told", func() bool { return s.Stats().Reasons["subscriber_gap"] == int64(i+1) })
+		for _, want := range []int{1, 0} {
+			if err := s.Broadcast("news", "x", nil); err != nil {
+				t.Error(err)
+			}
+			if b := waittest.Next(t, "a broadcast", heard); b.Missed != want {
+				t.Errorf("gap %d: missed %d, want %d", i, b.Missed, want)
+			}
+		}
 	}
 }

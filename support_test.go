@@ -167,6 +167,10 @@ func settle() base {
 	return b
 }
 
+// isBack reports whether nothing is left since then. There may be less: what ended slowly
+// may have been counted in the base.
+func (b base) isBack(now base) bool { return now.goroutines <= b.goroutines && now.files <= b.files }
+
 // backAt waits until goroutines and files are as before, and the endpoint's
 // tables empty.
 func (b base) backAt(t testing.TB, s *server) {
@@ -175,7 +179,8 @@ func (b base) backAt(t testing.TB, s *server) {
 	var stats bennu.Stats
 	back := func() bool {
 		now, stats = measure(), s.Stats()
-		return now == b && stats.Sockets == 0 && stats.Topics == 0 && stats.Callbacks == 0
+		return b.isBack(now) && stats.Sockets == 0 && stats.Topics == 0 && stats.Callbacks == 0 &&
+			stats.WebSocket.Open == 0 && stats.LongPoll.Open == 0
 	}
 	for end := time.Now().Add(wstest.Patience); !back(); {
 		if time.Now().After(end) {

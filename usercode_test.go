@@ -82,10 +82,6 @@ func TestPanicBesideCallback(t *testing.T) {
 		t.Run("join/"+name, func(t *testing.T) {
 			c := wstest.Dial(t, s.url)
 			joinRef := c.Push("b", "phx_join", payload)
-			if name == "unencodable" {
-				c.ExpectClose(1011)
-				return
-			}
 			want := wstest.Refused(joinRef, joinRef, "b", "join crashed")
 			switch name {
 			case "nil pointer as error", "error whose text panics":

@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/kept"
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/internal/redact"
 )
@@ -279,6 +280,7 @@ func (s *Socket) readAll(l *link) (err error) {
 			return err
 		}
 		in, err := s.serializer.DecodeIncoming(op, data)
+		in.Payload.Data, in.Response.Data = kept.Piece(in.Payload.Data, data), kept.Piece(in.Response.Data, data)
 		if f := s.opts.Trace.Received; f != nil {
 			frame := Frame{Transport: l.transport, Opcode: op, Data: data, Status: in.Status, Err: err}
 			if err == nil {

@@ -121,7 +121,7 @@ func cutAndCount(t *testing.T, m mode, url string, seed uint64, cuts int) {
 func TestServerRestarts(t *testing.T) {
 	for _, m := range allModes {
 		t.Run(m.name, func(t *testing.T) {
-			addr := fmt.Sprintf("127.0.0.1:%d", testport.Free(t))
+			addr := testport.Addr(t)
 			stop := serveAt(t, addr)
 			st := newStates()
 			s := m.dial(t, "http://"+addr+"/socket", &client.Options{

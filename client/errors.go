@@ -3,6 +3,8 @@ package client
 import (
 	"errors"
 	"fmt"
+
+	"github.com/bennu-go/bennu/internal/redact"
 )
 
 // Errors without details.
@@ -191,7 +193,7 @@ func (e *PanicError) Error() string {
 	if e.Value == nil {
 		return "client: a callback called runtime.Goexit"
 	}
-	return fmt.Sprintf("client: a callback panicked: %+v", e.Value)
+	return "client: a callback panicked: " + redact.Print(e.Value)
 }
 
 // Unwrap is the panic's value when that is an error.

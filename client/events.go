@@ -227,7 +227,7 @@ func (f *feed) offer(m Message) {
 		return
 	}
 	p := wire.Payload(m.Payload)
-	if f.count.exceeded(p, s.opts.MaxQueued, s.opts.MaxQueuedBytes) {
+	if !s.opts.queues(f.count, p) {
 		s.slowLocked(m.Topic, m.Event)
 		f.endLocked(ErrSlow)
 		return

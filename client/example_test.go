@@ -84,7 +84,7 @@ func exampleChannel() (ch *client.Channel, stop func()) {
 func ExampleDial() {
 	url, stop := exampleServer()
 	defer stop()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 
 	socket, err := client.Dial(ctx, url, &client.Options{Params: map[string]any{"name": "ada"}})

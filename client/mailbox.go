@@ -32,10 +32,7 @@ type mailbox struct {
 }
 
 // takesLocked reports whether a message fits in.
-func (b *mailbox) takesLocked(p wire.Payload) bool {
-	opts := b.socket.opts
-	return !b.count.exceeded(p, opts.MaxQueued, opts.MaxQueuedBytes)
-}
+func (b *mailbox) takesLocked(p wire.Payload) bool { return b.socket.opts.queues(b.count, p) }
 
 // postLocked adds an item, whatever is there already.
 func (b *mailbox) postLocked(it item) {

@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/option"
 	"github.com/bennu-go/bennu/internal/redact"
+	"github.com/bennu-go/bennu/wire"
 )
 
 // Transport is a way to reach the server.
@@ -118,7 +120,7 @@ type Options struct {
 	// MaxQueued bounds the messages of one channel that wait for its callbacks, and
 	// those that wait for one iterator of Events. The default is 1,000.
 	MaxQueued int
-	// MaxQueuedBytes bounds their payloads, in bytes. The default is 16 MB.
+	// MaxQueuedBytes bounds their payloads, in bytes; a lone one may be larger. The default is 16 MB.
 	MaxQueuedBytes int
 	// MaxMessage bounds what the server may send as one message, for long
 	// polling as one answer, in bytes. The default is 10 MB.
@@ -172,8 +174,8 @@ func (o *Options) withDefaults() (*Options, error) {
 	if c.Version != V2 && c.Version != V1 {
 		return nil, fmt.Errorf("client: Options.Version is %d: use V2 or V1", c.Version)
 	}
-	if c.FallbackAfter < 0 {
-		return nil, fmt.Errorf("client: Options.FallbackAfter is %v: use 0 for no fallback, or a time", c.FallbackAfter)
+	if c.FallbackAfter < 0 || c.FallbackAfter > option.MaxDuration {
+		return nil, fmt.Errorf("client: Options.FallbackAfter is %v: use 0 for no fallback, or a time up to %v", c.FallbackAfter, option.MaxDuration)
 	}
 	for _, d := range []struct {
 		name  string
@@ -186,8 +188,8 @@ func (o *Options) withDefaults() (*Options, error) {
 		{"HeartbeatTimeout", &c.HeartbeatTimeout, defaultHeartbeat},
 	} {
 		switch {
-		case *d.value < 0:
-			return nil, fmt.Errorf("client: Options.%s is %v: use 0 for the default of %v, or a time", d.name, *d.value, d.def)
+		case *d.value < 0, *d.value > option.MaxDuration:
+			return nil, fmt.Errorf("client: Options.%s is %v: use 0 for the default of %v, or a time up to %v", d.name, *d.value, d.def, option.MaxDuration)
 		case *d.value == 0:
 			*d.value = d.def
 		}
@@ -204,13 +206,23 @@ func (o *Options) withDefaults() (*Options, error) {
 		{"MaxMessage", &c.MaxMessage, defaultMessage},
 	} {
 		switch {
-		case *b.value < Unlimited:
-			return nil, fmt.Errorf("client: Options.%s is %d: use 0 for the default of %d, -1 for no bound, or a number", b.name, *b.value, b.def)
+		case *b.value < Unlimited, *b.value > option.MaxCount:
+			return nil, fmt.Errorf("client: Options.%s is %d: use 0 for the default of %d, -1 for no bound, or a number up to %d", b.name, *b.value, b.def, option.MaxCount)
 		case *b.value == 0:
 			*b.value = b.def
 		}
 	}
 	return &c, nil
+}
+
+// queues reports whether one more payload may wait for callbacks or an iterator. A lone one may
+// always: that it is large is not their fault.
+func (o *Options) queues(c count, p wire.Payload) bool {
+	bytes := o.MaxQueuedBytes
+	if c.bytes == 0 {
+		bytes = Unlimited
+	}
+	return !c.exceeded(p, o.MaxQueued, bytes)
 }
 
 // over reports whether n is more than a bound allows.

@@ -3,6 +3,7 @@ package conformance
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 )
 
 // prepare reads the arguments of a request and gives a function that makes it.
@@ -38,9 +39,13 @@ func (r *run) http(args []json.RawMessage) error {
 	if err != nil {
 		return err
 	}
+	sent := time.Now()
 	a, err := do()
 	if err != nil {
 		return err
+	}
+	if string(args[0]) == `"POST"` && time.Since(sent) > postTime {
+		r.late = true
 	}
 	return r.expectAnswer(a, &want)
 }

@@ -15,34 +15,56 @@ const (
 	httpPatience = time.Minute
 )
 
+// A case that waits says something of the server only if the runner was on time, and one that
+// posts only if its session was not over before the server had the body. One whose waits were
+// over late by more than lateness, or with a post that took longer than postTime, is played
+// again when it fails, at most this often in all.
+const (
+	lateness = 20 * time.Millisecond
+	postTime = 200 * time.Millisecond
+	attempts = 10
+)
+
 // Run drives the server at target, a host and port, with one case. It returns nil
 // when the server passes, and otherwise a [*Failure] that names the step and says what
-// came instead; a target without a port is another error. It opens connections of its own, closes them all before it returns,
-// and keeps nothing, so cases may run at the same time as far as the
-// topics they use allow.
+// came instead; a target without a port is another error. A case that fails on a machine
+// too busy to keep its waits, or to post in time, is played again. Run opens connections of its own, closes
+// them all before it returns, and keeps nothing, so cases may run at the same time as far
+// as the topics they use allow.
 func Run(ctx context.Context, target string, c Case) error {
 	_, port, err := net.SplitHostPort(target)
 	if err != nil {
 		return fmt.Errorf("conformance: target: %w", err)
 	}
+	for n := 1; ; n++ {
+		late, err := play(ctx, target, port, c)
+		if err == nil || !late || n == attempts || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// play runs a case once. Late says that a wait of the case was over, or a post answered, later
+// than it should be.
+func play(ctx context.Context, target, port string, c Case) (late bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
-	r := &run{ctx: ctx, target: target, sockets: map[string]*socket{}, parked: map[string]<-chan parked{},
+	r := &run{began: time.Now(), ctx: ctx, target: target, sockets: map[string]*socket{}, parked: map[string]<-chan parked{},
 		memory: memory{port: port, kept: map[string]any{}}}
 	defer r.close(cancel)
 	for i, s := range c.Steps {
 		do, ok := verbs[s.Verb]
 		if !ok {
-			return fail(&c, i+1, fmt.Errorf("there is no verb %q", s.Verb))
+			return false, fail(&c, i+1, fmt.Errorf("there is no verb %q", s.Verb))
 		}
 		err := do(r, s.Args)
 		if stopped := ctx.Err(); stopped != nil {
 			err = stopped
 		}
 		if err != nil {
-			return fail(&c, i+1, err)
+			return r.late, fail(&c, i+1, err)
 		}
 	}
-	return nil
+	return false, nil
 }
 
 // A run is what one case has open.
@@ -53,6 +75,10 @@ type run struct {
 	sockets map[string]*socket
 	parked  map[string]<-chan parked
 	closers []func() // for every connection, also those whose name is taken again
+
+	began  time.Time
+	waited time.Duration // the sum of the waits so far
+	late   bool          // they were over later than that, or a post took long
 }
 
 // parked is the answer to a request that was left open.

@@ -16,6 +16,9 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/bennu-go/bennu/internal/testport"
 )
 
 // scripted serves what the cases below need: /echo sends frames back as they came;
@@ -263,21 +266,38 @@ func TestFailure(t *testing.T) {
 }
 
 func TestRunWithoutServer(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	target := ln.Addr().String()
-	ln.Close()
 	var c Case
 	if err := json.Unmarshal([]byte(`{"id":"XX-01","steps":[["ws","A","/",{},101,{}]]}`), &c); err != nil {
 		t.Fatal(err)
 	}
-	if err := Run(t.Context(), target, c); err == nil {
+	if err := Run(t.Context(), testport.Addr(t), c); err == nil {
 		t.Error("passes without a server")
 	}
 	if err := Run(t.Context(), "no port", c); err == nil {
 		t.Error("takes a target without a port")
+	}
+}
+
+// TestRunLate plays a case again that was late and failed, and no other one.
+func TestRunLate(t *testing.T) {
+	asked := 0
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if asked++; asked == 1 {
+			time.Sleep(2 * lateness) // the machine is busy
+		}
+		fmt.Fprintf(w, `{"asked":%d}`, asked)
+	}))
+	defer srv.Close()
+	var c Case
+	if err := json.Unmarshal([]byte(`{"id":"XX-01","steps":[["http","GET","/",{},null,{"status":200}],["wait",1],["http","GET","/",{},null,{"status":200,"json":{"asked":4}}]]}`), &c); err != nil {
+		t.Fatal(err)
+	}
+	if err := Run(t.Context(), srv.Listener.Addr().String(), c); err != nil {
+		t.Errorf("a late case is not played again: %v", err)
+	}
+	c.Steps = c.Steps[2:] // without a wait nothing can be late
+	if err := Run(t.Context(), srv.Listener.Addr().String(), c); err == nil || asked != 5 {
+		t.Errorf("%v, after %d requests", err, asked)
 	}
 }
 

@@ -277,6 +277,8 @@ func (r *run) wait(args []json.RawMessage) error {
 	}
 	select {
 	case <-time.After(time.Duration(ms) * time.Millisecond):
+		r.waited += time.Duration(ms) * time.Millisecond
+		r.late = r.late || time.Since(r.began) > r.waited+lateness
 		return nil
 	case <-r.ctx.Done():
 		return r.ctx.Err()

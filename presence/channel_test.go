@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/bennu-go/bennu/presence"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/pubsub/pubsubtest"
+	"github.com/bennu-go/bennu/transport/longpoll"
 )
 
 // visitor is a channel that tracks its user when it has joined, under the key the client
@@ -71,7 +73,7 @@ func serve(t *testing.T, ps *pubsub.PubSub, o presence.Options[person]) *site {
 	users.Channel("room:*", rooms)
 	e := bennu.NewEndpoint(&bennu.EndpointOptions{PubSub: ps, Logger: slog.New(slog.DiscardHandler), DrainTime: bennu.Unlimited})
 	e.OnShutdown(func(context.Context) error { return here.Close() })
-	e.Socket("/socket", &users, nil)
+	e.Socket("/socket", &users, &bennu.SocketOptions{LongPoll: &longpoll.Options{}})
 	h := httptest.NewServer(e)
 	t.Cleanup(func() {
 		h.Close()
@@ -219,22 +221,49 @@ func TestNodes(t *testing.T) {
 	sites[2].eventually(t, "")
 }
 
-// TestStrangersMeta has another node track what is no JSON object.
+// TestStrangersMeta has another node track what is no JSON object, or none that a meta can
+// be: it is shown as {}. What is only written otherwise is written anew.
 func TestStrangersMeta(t *testing.T) {
 	var broker pubsubtest.Memory
 	o := presence.Options[person]{}
 	o.Tracker.BroadcastPeriod = 50 * time.Millisecond
-	p := startPresence(t, pubsubtest.Start(t, broker.Node(t, "a"), nil), o)
+	ps := pubsubtest.Start(t, broker.Node(t, "a"), nil)
+	p := startPresence(t, ps, o)
 	stranger := startTracker(t, pubsubtest.Start(t, broker.Node(t, "stranger"), nil), o.Tracker)
-	for key, m := range map[string]string{"list": "[1]", "half": `{"name":`, "more": `{},"admin":{}`, "empty": "", "good": `{"name":"x"}`} {
+	metas := map[string]string{
+		"list": "[1]", "half": `{"name":`, "more": `{},"admin":{}`, "empty": "", "good": `{"name":"x"}`, "null": "null",
+		"blank": `{ }`, "behind": "{}\n ", "before": ` {"name":""}`, "loose": "{ \"name\" : \"x\" , \"a\":[ 1 ] }",
+		"ref": `{"name":"x","phx_ref":"forged"}`, "prev": `{"phx_ref_prev":"forged"}`, "escaped": `{"phx\u005fref":"forged"}`,
+		"case": `{"PHX_Ref":"forged"}`, "spaced ref": `{"a":[{"phx_ref":1}], "phx_ref" : "forged"}`,
+		"inner": `{"name":"x","a":{"phx_ref":"mine"},"b":"phx_ref"}`,
+		"bom":   "\ufeff{}", "utf8": "{\"name\":\"\xff\"}", "nan": `{"name":NaN}`, "comma": `{"name":"x",}`, "twice": `{"name":"y","name":"x"}`,
+		"deep": `{"a":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + "}",
+	}
+	shown := map[string]bool{"good": true, "loose": true, "inner": true, "twice": true}
+	c := watch(t, ps, "t")
+	for key, m := range metas {
 		if _, err := stranger.Track("t", 1, key, []byte(m)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	pubsubtest.Eventually(t, "what can be shown is shown", func() bool {
-		return parse(t, p.State("t")).String() == "empty: good:x half: list: more:"
-	})
-	if l := p.List("t"); len(l) != 5 || l["good"][0].Meta.Name != "x" || l["list"][0].Meta.Name != "" {
+	var want []string
+	for key := range metas {
+		line := key + ":"
+		if shown[key] {
+			line += "x"
+		}
+		want = append(want, line)
+	}
+	slices.Sort(want)
+	c.eventually(t, strings.Join(want, " "))
+	c.check(t)
+	if got := parse(t, p.State("t")).String(); got != strings.Join(want, " ") {
+		t.Errorf("state %s", got)
+	}
+	if s := string(p.State("t")); strings.Contains(s, "forged") {
+		t.Errorf("another node chose a ref: %s", s)
+	}
+	if l := p.List("t"); len(l) != len(metas) || l["good"][0].Meta.Name != "x" || l["list"][0].Meta.Name != "" {
 		t.Errorf("list %+v", l)
 	}
 }

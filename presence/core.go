@@ -22,19 +22,22 @@ type core struct {
 	tracker *tracker.Tracker
 	owners  *owners
 	fetch   fetcher
+	hooks   hooks
 	book    *notice.Book // of what is refused
 	began   time.Time
 
-	changed     func(topic string, d tracker.Diff)
-	first, last func(topic, key string)
+	mu         sync.Mutex // no function of the program's is called under it
+	rooms      map[string]*room
+	sweptRooms int // how many the last sweep left
+	ended      bool
 
-	// telling is held while a diff is told, so that those that were held back come in
-	// order with the others.
-	telling sync.Mutex
-	held    holder
-	keys    keyCounts
-	big     bigTopics
+	tracking sync.Mutex // from counting the entries of a topic until there is one more
 
+	held holder
+	keys keyCounts // for large topics
+	big  bigTopics
+
+	tasks  sync.WaitGroup
 	closed chan struct{}
 	once   sync.Once
 }
@@ -44,16 +47,16 @@ func newCore(ps *pubsub.PubSub, set settings, log *slog.Logger) *core {
 		log = slog.Default()
 	}
 	book := notice.NewBook(slog.New(redact.NewHandler(log.Handler())))
-	c := &core{settings: set, ps: ps, book: book, began: time.Now(), closed: make(chan struct{})}
-	c.owners = newOwners(func() *tracker.Tracker { return c.tracker })
-	c.fetch.timeout, c.fetch.book = set.fetchTimeout, book
+	c := &core{settings: set, ps: ps, book: book, began: time.Now(), rooms: make(map[string]*room), closed: make(chan struct{})}
+	c.owners = newOwners(func() *tracker.Tracker { return c.tracker }, newAllowances(c.now, set.burst, set.rate))
+	c.fetch.init(set.fetchTimeout, book)
+	c.hooks.init(c)
 	c.held.init(c)
 	c.big.init(c)
 	return c
 }
 
 func (c *core) start(ctx context.Context, o *tracker.Options) (err error) {
-	c.keys.on = c.first != nil || c.last != nil || c.large != nil
 	if o.Name == "" {
 		o.Name = "presence"
 	}
@@ -61,9 +64,9 @@ func (c *core) start(ctx context.Context, o *tracker.Options) (err error) {
 	if err != nil {
 		return err
 	}
-	c.telling.Lock()
-	defer c.telling.Unlock()
-	if c.tracker == nil {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.tracker == nil { // tell may have been first, and what reads it since has no lock
 		c.tracker = t
 	}
 	return nil
@@ -72,11 +75,17 @@ func (c *core) start(ctx context.Context, o *tracker.Options) (err error) {
 func (c *core) close() error {
 	var err error
 	c.once.Do(func() {
+		c.mu.Lock()
+		c.ended = true
+		c.mu.Unlock()
 		close(c.closed)
+		c.fetch.stop()
 		err = c.tracker.Close()
 		c.held.close()
 		c.big.close()
-		c.fetch.close()
+		c.hooks.stop()
+		c.tasks.Wait()
+		c.fetch.calls.Wait()
 	})
 	return err
 }
@@ -84,11 +93,29 @@ func (c *core) close() error {
 func (c *core) now() time.Duration { return time.Since(c.began) }
 
 func (c *core) track(o *owner, topic, key string, meta []byte) (*tracker.Entry, error) {
-	if c.tracker.Count(topic) >= c.entries {
+	full := c.full(topic, key) // then it costs the connection nothing
+	var e *tracker.Entry
+	var err error
+	if !full {
+		e, err = c.change(o, topic, meta, func() (*tracker.Entry, error) {
+			c.tracking.Lock()
+			defer c.tracking.Unlock()
+			if full = c.full(topic, key); full {
+				return nil, ErrFull
+			}
+			return c.tracker.Track(topic, o.id, key, meta)
+		})
+	}
+	if full {
 		c.book.Say(notice.PresenceFull, o.about(topic, slog.Int("limit", c.entries))...)
 		return nil, ErrFull
 	}
-	return c.change(o, topic, meta, func() (*tracker.Entry, error) { return c.tracker.Track(topic, o.id, key, meta) })
+	return e, err
+}
+
+// full reports whether a topic has no room for one more entry of a key.
+func (c *core) full(topic, key string) bool {
+	return c.tracker.Count(topic)+c.held.others(topic, key) >= c.entries
 }
 
 func (c *core) update(o *owner, topic, key string, meta []byte) (*tracker.Entry, error) {
@@ -100,7 +127,7 @@ func (c *core) change(o *owner, topic string, meta []byte, do func() (*tracker.E
 		c.book.Say(notice.PresenceMeta, o.about(topic, slog.Int("bytes", len(meta)), slog.Int("limit", c.metaBytes))...)
 		return nil, fmt.Errorf("%w: the meta has %d bytes, %d are allowed", ErrTooLarge, len(meta), c.metaBytes)
 	}
-	if !c.owners.allow(o, c.now(), c.burst, c.rate) {
+	if !c.owners.allow(o) {
 		c.book.Say(notice.PresenceRate, o.about(topic, slog.Int("burst", c.burst), slog.Int("per_second", c.rate))...)
 		return nil, ErrTooOften
 	}
@@ -140,94 +167,65 @@ func (c *core) get(topic, key string) []*tracker.Entry {
 	return list
 }
 
-func (c *core) count(topic string) int { return c.tracker.Count(topic) + len(c.held.of(topic)) }
+func (c *core) count(topic string) int { return c.tracker.Count(topic) + c.held.count(topic) }
 
 // state is the payload of presence_state.
 func (c *core) state(topic string) bennu.Raw {
-	return c.encode(topic, c.list(topic))
+	entries := c.list(topic)
+	keys := make([]string, 0, len(entries))
+	for _, e := range entries {
+		keys = append(keys, e.Key())
+	}
+	slices.Sort(keys)
+	return c.encode(entries, c.fetch.fields(topic, slices.Compact(keys)))
 }
-
-func (c *core) encode(topic string, entries []*tracker.Entry) bennu.Raw {
-	g := c.group(entries)
-	return g.append(nil, c.fetch.fields(topic, g.keys()))
-}
-
-// pushState sends a client who is here, just as the others have been told.
-func (c *core) pushState(ch *bennu.Channel) (err error) {
-	topic := ch.Topic()
-	c.tracker.Snapshot(topic, func(list []*tracker.Entry) {
-		c.telling.Lock()
-		defer c.telling.Unlock()
-		if state, count, ok := c.big.state(topic); ok {
-			if err = ch.Push(eventState, state); err == nil {
-				err = ch.Push(eventCount, count)
-			}
-			return
-		}
-		err = ch.Push(eventState, c.encode(topic, together(list, c.held.of(topic))))
-	})
-	return err
-}
-
-// Events, as Phoenix has them; eventCount is ours.
-const (
-	eventState = "presence_state"
-	eventDiff  = "presence_diff"
-	eventCount = "presence_count"
-)
 
 // tell is called by the tracker with each change.
 func (c *core) tell(t *tracker.Tracker, d tracker.Diff) {
-	c.telling.Lock()
-	defer c.telling.Unlock()
+	c.mu.Lock()
 	if c.tracker == nil { // start has not returned yet
 		c.tracker = t
 	}
+	c.mu.Unlock()
+	for _, e := range d.Joins {
+		if !t.Local(e) {
+			c.look(e)
+		}
+	}
 	for topic, part := range d.ByTopic() {
+		alone := c.ps.Subscribers(topic) == 0
+		c.mu.Lock()
 		if c.leaveDelay > 0 {
 			part = c.held.filter(topic, part, time.Now())
 		}
-		c.tellTopic(topic, part)
+		c.noteLocked(topic, part, alone)
+		c.mu.Unlock()
 	}
 }
 
-// tellTopic tells the clients of this node, then the hooks. It is called with telling
-// held.
-func (c *core) tellTopic(topic string, d tracker.Diff) {
+// look says when the meta of another node's entry is none.
+func (c *core) look(e *tracker.Entry) {
+	if _, err := soundMeta([]byte(e.Meta())); err != nil {
+		c.book.Say(notice.PresenceForeign, notice.Foreign("topic", e.Topic()), notice.Foreign("peer", e.Replica().Name),
+			slog.Int("bytes", len(e.Meta())), slog.String("error", err.Error()))
+	}
+}
+
+// noteLocked keeps a change of a topic until the clients of this node and the hooks are told.
+// Alone says that there are no clients.
+func (c *core) noteLocked(topic string, d tracker.Diff, alone bool) {
 	if d.Empty() {
 		return
 	}
-	firsts, lasts := c.keys.apply(topic, d)
-	// Each node has the entries of all topics, and clients in some of them.
-	if !c.big.take(topic) && c.ps.Subscribers(topic) > 0 {
-		c.sendDiff(topic, d)
+	r := c.rooms[topic]
+	if alone && c.large == nil && (r == nil || !r.running) {
+		c.hooks.add(topic, d)
+		return
 	}
-	if c.changed != nil {
-		c.hook("Changed", func() { c.changed(topic, d) })
+	r = c.roomLocked(topic)
+	r.untold.add(d)
+	if c.large != nil || c.hooks.on() {
+		r.news.add(d)
 	}
-	for _, key := range firsts {
-		if c.first != nil {
-			c.hook("First", func() { c.first(topic, key) })
-		}
-	}
-	for _, key := range lasts {
-		if c.last != nil {
-			c.hook("Last", func() { c.last(topic, key) })
-		}
-	}
-}
-
-// hook calls one of the application's. Its panic is its own.
-func (c *core) hook(name string, f func()) {
-	defer func() {
-		if v := recover(); v != nil {
-			c.book.Say(notice.PresenceHook, slog.String("hook", name), slog.String("error", fmt.Sprint(v)), redact.StackAttr())
-		}
-	}()
-	f()
-}
-
-// send broadcasts to the clients of this node: each node tells its own.
-func (c *core) send(topic, event string, payload []byte) {
-	c.ps.LocalBroadcast(&pubsub.Message{Topic: topic, Event: event, Payload: payload})
+	c.startLocked(r)
 }

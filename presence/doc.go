@@ -38,11 +38,16 @@
 //   - Every client that got a state and the diffs after it has the list of its node.
 //   - Diffs of one topic come in their order. Changes that come up while one is being
 //     told are told as one diff; who came and went meanwhile is not seen.
+//   - A list or a diff of more than 64 KiB is sent in several messages: a list as presence_state
+//     with its beginning, then presence_diff with more joins, each when half of the client's
+//     queue is free. Diffs of a topic take 256 KiB at once and 512 KiB a second; what is more
+//     waits until the clients have read what they were sent, and is told as one.
 //   - There is no order among the metas of a key.
 //
 // # Who calls
 //
 // All methods may be called from any goroutine, from callbacks of a channel and from
-// the hooks of Options, but for Close and PushState, which wait for hooks. Hooks run
-// one at a time.
+// the hooks of Options, except Close, which waits for hooks. Changed, First and Last run one
+// at a time; Fetch runs for several topics at once. No lock is held while a hook runs. A hook
+// that panics, or calls runtime.Goexit, is logged.
 package presence

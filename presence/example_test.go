@@ -115,8 +115,11 @@ func ExamplePresence_List() {
 
 // The entries of a channel leave when it ends, however it ends.
 func ExamplePresence_Track() {
-	gone := make(chan string, 1)
-	here, end := start(&presence.Options[user]{Last: func(_, name string) { gone <- name }})
+	came, gone := make(chan string, 1), make(chan string, 1)
+	here, end := start(&presence.Options[user]{
+		First: func(_, name string) { came <- name },
+		Last:  func(_, name string) { gone <- name },
+	})
 	defer end()
 	d := bennu.Define(func(_ context.Context, ch *bennu.Channel, in joining) (*bennu.Channel, bennu.Empty, error) {
 		if _, err := here.Track(ch, in.Name, user{Device: in.Device}); err != nil {
@@ -127,6 +130,7 @@ func ExamplePresence_Track() {
 		return ch, bennu.Empty{}, nil
 	})
 	bennu.On(d, "devices", func(ch *bennu.Channel, _ context.Context, in joining) (string, error) {
+		<-came // the hooks would not be told of somebody who left before
 		return devices(here.GetByKey(ch.Topic(), in.Name)), nil
 	})
 	var users bennu.SocketHandler
@@ -336,7 +340,7 @@ func talk(endpoint *bennu.Endpoint, lines ...string) {
 		return
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(20 * time.Second))
+	conn.SetDeadline(time.Now().Add(patience))
 	for _, line := range lines {
 		if line != "<-" {
 			if err := wsutil.WriteClientText(conn, []byte(line)); err != nil {

@@ -21,25 +21,51 @@ type fetcher struct {
 	hook    func(ctx context.Context, topic string, keys []string) (map[string]any, error)
 	timeout time.Duration
 	book    *notice.Book
+	ctx     context.Context // ends with the presence
+	cancel  context.CancelFunc
+	slots   chan struct{} // one for each call, those that nobody waits for any more included
 
-	mu     sync.Mutex
-	until  time.Time // it is not asked before
-	calls  sync.WaitGroup
-	closed bool
+	mu    sync.Mutex
+	until time.Time // it is not asked before
+	calls sync.WaitGroup
 }
 
-// fetchRest is how long a hook that failed is left alone.
-const fetchRest = 5 * time.Second
+const (
+	// fetchRest is how long a hook that failed is left alone.
+	fetchRest = 5 * time.Second
+	// maxFetches is how many calls of the hook run at once.
+	maxFetches = 256
+	// maxFields bounds what the hook returns for one key, as JSON.
+	maxFields = 32 << 10
+)
 
-// fetchPanic is a panic of the hook.
-type fetchPanic struct {
-	value any
-	stack []byte
+func (f *fetcher) init(timeout time.Duration, book *notice.Book) {
+	f.timeout, f.book = timeout, book
+	f.ctx, f.cancel = context.WithCancel(context.Background())
+	f.slots = make(chan struct{}, maxFetches)
 }
 
-func (p *fetchPanic) Error() string { return fmt.Sprintf("it panicked: %v", p.value) }
+// stop has no other call begun.
+func (f *fetcher) stop() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.cancel()
+}
 
-var errFetchTimeout = errors.New("it took longer than FetchTimeout")
+var (
+	errFetchTimeout = errors.New("it took longer than FetchTimeout")
+	errFetchSlots   = errors.New("256 calls have not returned")
+	errFetchGoexit  = errors.New("it called runtime.Goexit")
+	errFetchLarge   = errors.New("what it returned for a key is larger than 32 KiB")
+)
+
+// fetched is what came of one call.
+type fetched struct {
+	fields map[string][]byte
+	err    any    // what went wrong, or what it panicked with
+	stack  []byte // of a panic
+	large  string // a key that too much was returned for
+}
 
 // fields asks for keys, and returns the JSON object of each that something was returned
 // for. It waits no longer than the timeout; a hook that ignores its context runs on,
@@ -49,44 +75,64 @@ func (f *fetcher) fields(topic string, keys []string) map[string][]byte {
 		return nil
 	}
 	f.mu.Lock()
-	if f.closed || time.Now().Before(f.until) {
+	if f.ctx.Err() != nil || time.Now().Before(f.until) {
 		f.mu.Unlock()
 		return nil
 	}
 	f.calls.Add(1)
 	f.mu.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), f.timeout)
-	defer cancel()
-	answer := make(chan func() (map[string][]byte, error), 1)
-	go func() {
-		defer f.calls.Done()
-		fields, err := f.call(ctx, topic, keys)
-		answer <- func() (map[string][]byte, error) { return fields, err }
-	}()
-	fields, err := map[string][]byte(nil), errFetchTimeout
-	select {
-	case got := <-answer:
-		fields, err = got()
-	case <-ctx.Done():
+	got := f.ask(topic, keys)
+	if f.ctx.Err() != nil {
+		return nil
 	}
-	if err != nil {
-		attrs := []slog.Attr{notice.Foreign("topic", topic), slog.Int("keys", len(keys)), slog.String("error", err.Error())}
-		if p, ok := errors.AsType[*fetchPanic](err); ok {
-			attrs = append(attrs, slog.Any("stack", redact.Frames(string(p.stack))))
-		}
-		f.book.Say(notice.PresenceFetch, attrs...)
+	attrs := []slog.Attr{notice.Foreign("topic", topic), slog.Int("keys", len(keys))}
+	switch {
+	case got.err != nil:
 		f.mu.Lock()
 		f.until = time.Now().Add(fetchRest)
 		f.mu.Unlock()
+		attrs = append(attrs, slog.Any("error", got.err))
+		if got.stack != nil {
+			attrs = append(attrs, slog.Any("stack", redact.Frames(string(got.stack))))
+		}
+		f.book.Say(notice.PresenceFetch, attrs...)
+	case got.large != "":
+		f.book.Say(notice.PresenceFetch, append(attrs, slog.Any("error", errFetchLarge), notice.Foreign("key", got.large))...)
 	}
-	return fields
+	return got.fields
+}
+
+// ask has the hook called, and waits for it.
+func (f *fetcher) ask(topic string, keys []string) fetched {
+	ctx, cancel := context.WithTimeout(f.ctx, f.timeout)
+	defer cancel()
+	select {
+	case f.slots <- struct{}{}:
+	case <-ctx.Done():
+		f.calls.Done()
+		return fetched{err: errFetchSlots}
+	}
+	answer := make(chan fetched, 1)
+	go func() {
+		defer f.calls.Done()
+		defer func() { <-f.slots }()
+		got := fetched{err: errFetchGoexit}
+		defer func() { answer <- got }()
+		got = f.call(ctx, topic, keys)
+	}()
+	select {
+	case got := <-answer:
+		return got
+	case <-ctx.Done():
+		return fetched{err: errFetchTimeout}
+	}
 }
 
 // call calls the hook and encodes what it returns. Both are the application's code.
-func (f *fetcher) call(ctx context.Context, topic string, keys []string) (fields map[string][]byte, err error) {
+func (f *fetcher) call(ctx context.Context, topic string, keys []string) (got fetched) {
 	defer func() {
 		if v := recover(); v != nil {
-			fields, err = nil, &fetchPanic{v, debug.Stack()}
+			got = fetched{err: v, stack: debug.Stack()}
 		}
 	}()
 	values, err := f.hook(ctx, topic, keys)
@@ -94,28 +140,27 @@ func (f *fetcher) call(ctx context.Context, topic string, keys []string) (fields
 		err = nil
 	}
 	if err != nil {
-		return nil, err
+		return fetched{err: err}
 	}
-	fields = make(map[string][]byte, len(values))
+	got.fields = make(map[string][]byte, len(values))
 	for key, v := range values {
 		if nils.Is(v) {
 			continue
 		}
 		data, err := wire.AppendJSON(nil, v)
-		if err != nil {
-			return nil, fmt.Errorf("what it returned does not encode: %w", err)
+		if err == nil {
+			data, err = wire.Compact(data)
 		}
-		if len(data) < 2 || data[0] != '{' {
-			return nil, errors.New("what it returned for a key is no JSON object")
+		switch {
+		case err != nil:
+			return fetched{err: fmt.Errorf("what it returned does not encode: %w", err)}
+		case len(data) < 2 || data[0] != '{' || hasField(data, "metas"):
+			return fetched{err: errors.New("what it returned for a key is no JSON object without metas")}
+		case len(data) > maxFields:
+			got.large = key
+		default:
+			got.fields[key] = data
 		}
-		fields[key] = data
 	}
-	return fields, nil
-}
-
-func (f *fetcher) close() {
-	f.mu.Lock()
-	f.closed = true
-	f.mu.Unlock()
-	f.calls.Wait()
+	return got
 }

@@ -14,23 +14,37 @@ type holder struct {
 	c *core
 
 	mu     sync.Mutex
-	topics map[string]map[string][]*heldLeave // by topic and key
-	queue  []*heldLeave                       // by time, those told with a join too
-	timer  *time.Timer                        // runs while the queue is not empty
+	topics map[string]*heldTopic
+	queue  []*heldLeave // by time, those told with a join too
+	timer  *time.Timer  // runs while the queue is not empty
 	runs   sync.WaitGroup
 	closed bool
+}
+
+// heldTopic is what is kept back of a topic.
+type heldTopic struct {
+	keys map[string][]*heldLeave
+	n    int
+}
+
+// of is what is kept back of a key.
+func (t *heldTopic) of(key string) []*heldLeave {
+	if t == nil {
+		return nil
+	}
+	return t.keys[key]
 }
 
 // heldLeave is an entry that has left, and when that is told at the latest.
 type heldLeave struct {
 	topic string
-	e     *tracker.Entry
+	e     *tracker.Entry // nil when it was told with a join
 	until time.Time
 }
 
 func (h *holder) init(c *core) {
 	h.c = c
-	h.topics = make(map[string]map[string][]*heldLeave)
+	h.topics = make(map[string]*heldTopic)
 }
 
 // filter keeps back the leaves of a diff whose keys do not join in it, and adds those that
@@ -49,7 +63,7 @@ func (h *holder) filter(topic string, d tracker.Diff, now time.Time) tracker.Dif
 	// By ref, since the entry of a node that was forgotten is another value afterwards.
 	kept := make(map[string]*tracker.Entry)
 	for key := range joins {
-		for _, held := range h.topics[topic][key] {
+		for _, held := range h.topics[topic].of(key) {
 			kept[held.e.Ref()] = held.e
 		}
 		h.forget(topic, key)
@@ -77,21 +91,31 @@ func (h *holder) filter(topic string, d tracker.Diff, now time.Time) tracker.Dif
 }
 
 func (h *holder) keep(held *heldLeave) {
-	byKey := h.topics[held.topic]
-	if byKey == nil {
-		byKey = make(map[string][]*heldLeave)
-		h.topics[held.topic] = byKey
+	t := h.topics[held.topic]
+	if t == nil {
+		t = &heldTopic{keys: make(map[string][]*heldLeave)}
+		h.topics[held.topic] = t
 	}
-	byKey[held.e.Key()] = append(byKey[held.e.Key()], held)
+	t.keys[held.e.Key()] = append(t.keys[held.e.Key()], held)
+	t.n++
 	h.queue = append(h.queue, held)
 	if h.timer == nil {
 		h.arm(h.c.leaveDelay)
 	}
 }
 
+// forget keeps nothing back of a key any more.
 func (h *holder) forget(topic, key string) {
-	delete(h.topics[topic], key)
-	if len(h.topics[topic]) == 0 {
+	t := h.topics[topic]
+	if t == nil {
+		return
+	}
+	for _, held := range t.keys[key] {
+		held.e = nil // the queue must not keep it in memory
+		t.n--
+	}
+	delete(t.keys, key)
+	if len(t.keys) == 0 {
 		delete(h.topics, topic)
 	}
 }
@@ -104,26 +128,27 @@ func (h *holder) arm(d time.Duration) {
 // release tells the leaves whose time has come.
 func (h *holder) release() {
 	defer h.runs.Done()
-	h.c.telling.Lock()
-	defer h.c.telling.Unlock()
+	h.c.mu.Lock()
+	defer h.c.mu.Unlock()
 	due := make(map[string]tracker.Diff)
 	h.mu.Lock()
 	now := time.Now()
 	n := 0
 	for ; n < len(h.queue) && !h.queue[n].until.After(now); n++ {
 		held := h.queue[n]
-		list := h.topics[held.topic][held.e.Key()]
-		i := slices.Index(list, held)
-		if i < 0 {
-			continue // told with a join
+		e := held.e
+		if e == nil {
+			continue
 		}
-		if len(list) == 1 {
-			h.forget(held.topic, held.e.Key())
-		} else {
-			h.topics[held.topic][held.e.Key()] = slices.Delete(list, i, i+1)
+		t := h.topics[held.topic]
+		if list := t.of(e.Key()); len(list) == 1 {
+			h.forget(held.topic, e.Key())
+		} else if i := slices.Index(list, held); i >= 0 {
+			t.keys[e.Key()] = slices.Delete(list, i, i+1)
+			t.n--
 		}
 		d := due[held.topic]
-		d.Leaves = append(d.Leaves, held.e)
+		d.Leaves = append(d.Leaves, e)
 		due[held.topic] = d
 	}
 	h.queue = slices.Delete(h.queue, 0, n)
@@ -133,7 +158,7 @@ func (h *holder) release() {
 	}
 	h.mu.Unlock()
 	for topic, d := range due {
-		h.c.tellTopic(topic, d)
+		h.c.noteLocked(topic, d, false)
 	}
 }
 
@@ -141,16 +166,39 @@ func (h *holder) release() {
 func (h *holder) of(topic string) (list []*tracker.Entry) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, held := range h.topics[topic] {
-		list = append(list, entriesOf(held)...)
+	if t := h.topics[topic]; t != nil {
+		for _, held := range t.keys {
+			list = append(list, entriesOf(held)...)
+		}
 	}
 	return list
+}
+
+// count is the length of of.
+func (h *holder) count(topic string) int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if t := h.topics[topic]; t != nil {
+		return t.n
+	}
+	return 0
+}
+
+// others is how many entries of other keys of a topic are kept back: those of the key itself
+// make room for one that joins.
+func (h *holder) others(topic, key string) int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if t := h.topics[topic]; t != nil {
+		return t.n - len(t.keys[key])
+	}
+	return 0
 }
 
 func (h *holder) ofKey(topic, key string) []*tracker.Entry {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return entriesOf(h.topics[topic][key])
+	return entriesOf(h.topics[topic].of(key))
 }
 
 func entriesOf(held []*heldLeave) []*tracker.Entry {

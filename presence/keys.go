@@ -2,22 +2,25 @@ package presence
 
 import (
 	"slices"
+	"strings"
+	"sync"
 
 	"github.com/bennu-go/bennu/tracker"
 )
 
-// keyCounts counts the metas of each key, as clients were told of them. The lock
-// telling guards it.
+// keyCounts counts the metas of each key.
 type keyCounts struct {
-	on     bool // somebody wants to know
+	mu     sync.Mutex
 	topics map[string]map[string]int
 }
 
 // apply takes a diff and returns the keys that came and those that went, in order.
 func (k *keyCounts) apply(topic string, d tracker.Diff) (firsts, lasts []string) {
-	if !k.on {
+	if d.Empty() {
 		return nil, nil
 	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	counts := k.topics[topic]
 	if counts == nil {
 		if k.topics == nil {
@@ -30,6 +33,9 @@ func (k *keyCounts) apply(topic string, d tracker.Diff) (firsts, lasts []string)
 	note := func(key string, change int) {
 		if _, known := before[key]; !known {
 			before[key] = counts[key]
+		}
+		if counts[key] == 0 {
+			key = strings.Clone(key) // it is a piece of an entry, which may be gone long before the key
 		}
 		if counts[key] += change; counts[key] == 0 {
 			delete(counts, key)
@@ -57,4 +63,8 @@ func (k *keyCounts) apply(topic string, d tracker.Diff) (firsts, lasts []string)
 	return firsts, lasts
 }
 
-func (k *keyCounts) of(topic string) int { return len(k.topics[topic]) }
+func (k *keyCounts) of(topic string) int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return len(k.topics[topic])
+}

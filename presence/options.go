@@ -2,11 +2,11 @@ package presence
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/option"
 	"github.com/bennu-go/bennu/tracker"
 )
 
@@ -25,20 +25,24 @@ type Options[Meta any] struct {
 	Limits Limits
 
 	// Fetch adds fields to keys, from a database, say: what it returns for a key is
-	// encoded beside its metas and must be a JSON object. It is called once for each
-	// list and once for each diff, with all keys of it. What it returns no value for
-	// stays as it is. When it fails, panics or takes longer than FetchTimeout, presence
-	// goes on without it, and asks it no more for a few seconds.
+	// encoded beside its metas and must be a JSON object, without a field metas, of at most
+	// 32 KiB. It is called once for each list and each diff with all keys of it, or for each
+	// message where there are several. What it returns no value for stays as it is. Calls
+	// for several topics run at once, up to 256. When it fails, panics or takes longer
+	// than FetchTimeout, presence goes on without it, and asks it no more for a few seconds.
 	Fetch func(ctx context.Context, topic string, keys []string) (map[string]any, error)
 	// FetchTimeout is how long presence waits for Fetch. Default 2 s.
 	FetchTimeout time.Duration
 
 	// Changed is called after each diff was sent to the clients of this node, once on
-	// every node. It must not block for long: diffs wait for it.
+	// every node. While a hook runs, what changes in a topic is told to the clients, and to
+	// the hooks as one change afterwards. An entry that joins and leaves before the hooks
+	// are called is not told to them: neither First nor Last is called for a key that was
+	// there for such a moment.
 	Changed func(c Change[Meta])
 	// First and Last are called when the first meta of a key joins a topic and when
 	// its last one has left, so for users and not for their tabs; on every node, in
-	// order with Changed. They must not block for long.
+	// order with Changed.
 	First func(topic, key string)
 	Last  func(topic, key string)
 
@@ -69,14 +73,20 @@ type Large struct {
 // Limits bound what clients can cause. For each 0 is the default, and Unlimited none.
 type Limits struct {
 	// Entries is how many entries a topic may have on all nodes together, beyond
-	// which Track returns ErrFull. Default 10,000. The list of many more than that does
-	// not fit a connection's queue; see Large.
+	// which Track returns ErrFull. A node counts those that it knows of. One node alone
+	// never has more, but for a moment with LeaveDelay: an entry that has left is not counted
+	// until its leave is held back. Nodes that add entries before they hear of each other's,
+	// within a BroadcastPeriod or while the network is split, may come to Entries each, and
+	// these stay. Those whose leave is held back by LeaveDelay count, unless their key joins
+	// again. Default 10,000. Each client that joins gets them all; see Large.
 	Entries int
 	// MetaBytes bounds a meta as JSON. Default 4 KiB, at most 64 KiB.
 	MetaBytes int
 	// Burst and Rate bound how often the channels of one connection may track and
 	// update: so often at once, and so many in each second after that. Beyond them
-	// ErrTooOften is returned. Defaults 100 and 10.
+	// ErrTooOften is returned. A connection gets no new ones by leaving and joining, nor a
+	// client by connecting again to the same node under the same socket id. Defaults 100
+	// and 10.
 	Burst, Rate int
 }
 
@@ -93,20 +103,22 @@ type settings struct {
 }
 
 func (o *Options[Meta]) settings() (s settings, err error) {
-	limit := func(v, def int) int {
+	limit := func(name string, v, def int) int {
 		switch {
 		case v == 0:
 			return def
 		case v == Unlimited:
 			return int(^uint(0) >> 1)
 		case v < 0:
-			err = fmt.Errorf("presence: a limit is %d; use 0 for the default or Unlimited", v)
+			err = fmt.Errorf("presence: limit %s is %d; use 0 for the default or Unlimited", name, v)
+		case v > option.MaxCount:
+			err = fmt.Errorf("presence: limit %s is %d; use up to %d, or Unlimited", name, v, option.MaxCount)
 		}
 		return v
 	}
 	s = settings{
-		entries: limit(o.Limits.Entries, 10_000), metaBytes: min(limit(o.Limits.MetaBytes, 4<<10), tracker.MaxMeta),
-		burst: limit(o.Limits.Burst, 100), rate: limit(o.Limits.Rate, 10),
+		entries: limit("Entries", o.Limits.Entries, 10_000), metaBytes: min(limit("MetaBytes", o.Limits.MetaBytes, 4<<10), tracker.MaxMeta),
+		burst: limit("Burst", o.Limits.Burst, 100), rate: limit("Rate", o.Limits.Rate, 10),
 		fetchTimeout: o.FetchTimeout, leaveDelay: o.LeaveDelay,
 	}
 	if o.Limits.MetaBytes > tracker.MaxMeta {
@@ -115,8 +127,8 @@ func (o *Options[Meta]) settings() (s settings, err error) {
 	if s.fetchTimeout == 0 {
 		s.fetchTimeout = 2 * time.Second
 	}
-	if s.fetchTimeout < 0 {
-		err = errors.New("presence: option FetchTimeout is negative; use 0 for the default of 2s")
+	if s.fetchTimeout < 0 || s.fetchTimeout > option.MaxDuration {
+		err = fmt.Errorf("presence: option FetchTimeout is %v; use 0 for the default of 2s, or up to %v", s.fetchTimeout, option.MaxDuration)
 	}
 	if s.leaveDelay < 0 || s.leaveDelay > maxLeaveDelay {
 		err = fmt.Errorf("presence: option LeaveDelay is %v; use 0 for none, or up to %v", o.LeaveDelay, maxLeaveDelay)
@@ -132,8 +144,8 @@ func (o *Options[Meta]) settings() (s settings, err error) {
 		if l.Every == 0 {
 			l.Every = time.Second
 		}
-		if l.Entries < 0 || l.Sample < 0 || l.Every < 10*time.Millisecond || l.Sample > l.Entries {
-			err = errors.New("presence: option Large: use a Sample of at most Entries, both positive, and Every of 10ms at least")
+		if l.Entries < 0 || l.Entries > option.MaxCount || l.Sample < 0 || l.Every < 10*time.Millisecond || l.Every > option.MaxDuration || l.Sample > l.Entries {
+			err = fmt.Errorf("presence: option Large: use a Sample of at most Entries, both positive and Entries up to %d, and Every of 10ms to %v", option.MaxCount, option.MaxDuration)
 		}
 		s.large = &l
 	}

@@ -3,11 +3,9 @@ package presence
 import (
 	"log/slog"
 	"sync"
-	"time"
 
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/internal/notice"
-	"github.com/bennu-go/bennu/internal/rate"
 	"github.com/bennu-go/bennu/tracker"
 )
 
@@ -18,7 +16,7 @@ type owners struct {
 	mu       sync.Mutex
 	next     tracker.Owner
 	channels map[*bennu.Channel]*owner
-	sockets  map[*bennu.Socket]*connection
+	allowed  allowances
 }
 
 // owner is a channel, or something else.
@@ -40,14 +38,8 @@ func (o *owner) about(topic string, attrs ...slog.Attr) []slog.Attr {
 	return append(list, attrs...)
 }
 
-// connection is what the channels of one connection share.
-type connection struct {
-	channels int
-	bucket   rate.Bucket
-}
-
-func newOwners(t func() *tracker.Tracker) *owners {
-	return &owners{tracker: t, channels: make(map[*bennu.Channel]*owner), sockets: make(map[*bennu.Socket]*connection)}
+func newOwners(t func() *tracker.Tracker, allowed allowances) *owners {
+	return &owners{tracker: t, channels: make(map[*bennu.Channel]*owner), allowed: allowed}
 }
 
 // of is a channel as an owner, or nil when it has ended.
@@ -78,12 +70,7 @@ func (s *owners) add(ch *bennu.Channel) *owner {
 	o := &owner{id: s.next, ch: ch}
 	if ch != nil {
 		s.channels[ch] = o
-		c := s.sockets[ch.Socket()]
-		if c == nil {
-			c = &connection{}
-			s.sockets[ch.Socket()] = c
-		}
-		c.channels++
+		s.allowed.open(ch.Socket())
 	}
 	return o
 }
@@ -104,20 +91,15 @@ func (s *owners) end(o *owner) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.channels, o.ch)
-	if c := s.sockets[o.ch.Socket()]; c != nil {
-		if c.channels--; c.channels == 0 {
-			delete(s.sockets, o.ch.Socket())
-		}
-	}
+	s.allowed.close(o.ch.Socket())
 }
 
 // allow takes one change from what the owner's connection may make.
-func (s *owners) allow(o *owner, now time.Duration, burst, perSecond int) bool {
+func (s *owners) allow(o *owner) bool {
 	if o.ch == nil {
 		return true
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := s.sockets[o.ch.Socket()]
-	return c == nil || c.bucket.Take(now, burst, perSecond)
+	return s.allowed.take(o.ch.Socket())
 }

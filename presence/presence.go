@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
 
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/pubsub"
@@ -15,7 +16,7 @@ import (
 var (
 	ErrTracked    = tracker.ErrTracked    // this owner tracks this key in this topic already
 	ErrNotTracked = tracker.ErrNotTracked // Update of what is not tracked
-	ErrTooLarge   = tracker.ErrTooLarge   // topic, key or meta
+	ErrTooLarge   = tracker.ErrTooLarge   // topic, key or meta; another one than bennu.ErrTooLarge
 	ErrFull       = tracker.ErrFull       // the topic has as many entries as it may
 	ErrTooOften   = errors.New("presence: this connection tracks and updates too often")
 	ErrNotObject  = errors.New("presence: a meta must encode to a JSON object without phx_ref and phx_ref_prev")
@@ -44,9 +45,9 @@ func New[Meta any](ctx context.Context, ps *pubsub.PubSub, opts *Options[Meta]) 
 	}
 	c := newCore(ps, set, o.Logger)
 	c.fetch.hook = o.Fetch
-	c.first, c.last = o.First, o.Last
+	c.hooks.first, c.hooks.last = o.First, o.Last
 	if o.Changed != nil {
-		c.changed = func(topic string, d tracker.Diff) {
+		c.hooks.changed = func(topic string, d tracker.Diff) {
 			o.Changed(Change[Meta]{Topic: topic, Joins: typed[Meta](d.Joins), Leaves: typed[Meta](d.Leaves)})
 		}
 	}
@@ -64,7 +65,8 @@ func (p *Presence[Meta]) Close() error { return p.core.close() }
 type Tracked[Meta any] struct {
 	Meta Meta
 	// Ref names the entry, on all nodes; PrevRef is that of the entry it replaced,
-	// or "".
+	// or "". An entry gets another Ref, with a leave and a join in one change, when its node
+	// has to announce itself anew: another node had its name, or its clock went back.
 	Ref, PrevRef string
 }
 
@@ -79,7 +81,13 @@ type Change[Meta any] struct {
 func typed[Meta any](entries []*tracker.Entry) map[string][]Tracked[Meta] {
 	byKey := make(map[string][]Tracked[Meta])
 	for _, e := range entries {
-		byKey[e.Key()] = append(byKey[e.Key()], typedOne[Meta](e))
+		list, known := byKey[e.Key()]
+		list = append(list, typedOne[Meta](e))
+		if !known {
+			byKey[strings.Clone(e.Key())] = list // a key may be kept for longer than its entry
+			continue
+		}
+		byKey[e.Key()] = list
 	}
 	return byKey
 }
@@ -147,7 +155,11 @@ func (p *Presence[Meta]) State(topic string) bennu.Raw { return p.core.state(top
 // PushState sends a channel's client who is here. A client needs it once after each
 // join, before diffs mean anything to it; it has no place in Join, where nothing can be
 // pushed yet. What the client has then is exactly what the clients of this node had been
-// told; it waits for a diff that is being told, so hooks must not call it.
+// told. PushState returns when the first message is queued, or when it waits for room in the
+// client's queue: the rest is sent while the client reads. With Options.Fetch it does not wait
+// for any of it, so that a slow Fetch does not hold up the channel. Called again before that is
+// over, it begins anew. ErrTooLarge says that one entry is larger than three quarters of the
+// queue; with Fetch the log alone says so.
 func (p *Presence[Meta]) PushState(ch *bennu.Channel) error {
 	if ch == nil {
 		return errNilChannel

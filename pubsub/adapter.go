@@ -25,8 +25,8 @@ type Adapter interface {
 	// those of Broadcast; that there is no such node need not be known.
 	Direct(node string, m *Message) error
 	// Interest says that this node wants a topic. The channel is closed
-	// when no later broadcast of any node can be missed; nil means at once. It is
-	// called under a lock of PubSub, as is Forget, and must not call back.
+	// when no later broadcast of any node can be missed; nil means at once. While the
+	// broker refuses the topic it is not, and Receiver.Gap is told. It is called under a lock of PubSub, as is Forget, and must not call back.
 	Interest(topic string) <-chan struct{}
 	// Forget takes Interest back. Calls come in pairs and in order for each topic.
 	Forget(topic string)
@@ -48,8 +48,8 @@ type Receiver interface {
 	Gap(g Gap)
 }
 
-// Gap is a time in which messages of other nodes may have been missed, and is
-// over: what is published from now on arrives.
+// Gap is a time in which messages of other nodes may have been missed. It is over, and what
+// is published from now on arrives, unless the broker refuses the topic.
 type Gap struct {
 	// Topic is where; "" means all topics.
 	Topic string
@@ -57,15 +57,20 @@ type Gap struct {
 	Missed int
 	// Cause is why, for a log.
 	Cause error
+	// Over is nil, or of a Topic that the broker refuses now: it is closed when messages
+	// arrive again, and what is Ready until then. The adapter says so again from time to
+	// time, for those who have subscribed since.
+	Over <-chan struct{}
 }
 
-// Errors of Broadcast and DirectBroadcast. Each means that other nodes do not get
-// the message; the subscribers of this node do.
+// Errors of Broadcast and DirectBroadcast. Each but the second cause of ErrTooLarge means that
+// other nodes do not get the message; the subscribers of this node do.
 var (
 	// ErrNoAdapter answers a direct broadcast to another node when there is none.
 	ErrNoAdapter = errors.New("pubsub: no adapter: this node is alone")
-	// ErrTooLarge means a message larger than the broker takes.
-	ErrTooLarge = errors.New("pubsub: message is larger than the broker takes")
+	// ErrTooLarge means a message larger than the broker takes; or larger than a subscriber of
+	// this node can ever take, and then all others get it. The text says which, with sizes.
+	ErrTooLarge = errors.New("pubsub: the message is too large")
 	// ErrBufferFull means that the broker is away, or slow, for so long that no
 	// more may wait for it.
 	ErrBufferFull = errors.New("pubsub: too much is waiting for the broker")
@@ -75,7 +80,9 @@ var (
 
 // Errors of Start that an adapter's own error wraps.
 var (
-	// ErrNameTaken means that another running node has this one's name.
+	// ErrNameTaken means that another running node has this one's name. It is also
+	// what Health says, and Broadcast returns, when that is found later and
+	// the other node is the older one.
 	ErrNameTaken = errors.New("another running node has this name")
 	// ErrLogin means that the broker does not accept the credentials.
 	ErrLogin = errors.New("the broker does not accept the credentials")

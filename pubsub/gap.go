@@ -42,14 +42,14 @@ type receiver PubSub
 
 // Receive implements Receiver.
 func (r *receiver) Receive(m *Message) {
-	(*PubSub)(r).dispatch(nil, m, true)
+	_ = (*PubSub)(r).dispatch(nil, m, fromElsewhere)
 }
 
 // Gap implements Receiver.
 func (r *receiver) Gap(g Gap) {
 	p := (*PubSub)(r)
 	if g.Topic != "" {
-		for _, s := range p.gapSubscribers(p.shard(g.Topic), g.Topic, p.gaps.round.Load()+1) {
+		for _, s := range p.topicGap(&g) {
 			s.subscriber.(GapSubscriber).Gap(g.Topic)
 		}
 		return
@@ -68,13 +68,39 @@ func (r *receiver) Gap(g Gap) {
 	}
 }
 
+// topicGap lists who must know of a gap in one topic. While the broker refuses it these are those
+// who have not been told yet. At the end of that time they are those who were told of its
+// beginning: who subscribed since has waited.
+func (p *PubSub) topicGap(g *Gap) (list []*Subscription) {
+	s := p.shard(g.Topic)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.topics[g.Topic]
+	if t == nil {
+		return nil
+	}
+	regained, once := g.Over == nil && t.refused, g.Over == nil && !t.refused
+	t.refused = g.Over != nil
+	if t.refused {
+		t.ready = g.Over
+	}
+	for _, sub := range t.subs {
+		_, ok := sub.subscriber.(GapSubscriber)
+		if ok && (once || sub.missing == regained) {
+			list = append(list, sub)
+		}
+		sub.missing = t.refused
+	}
+	return list
+}
+
 // tellGap tells every subscription that was there, a few at a time.
 func (p *PubSub) tellGap() {
 	for {
 		round := p.gaps.round.Load()
 		var all []*Subscription
 		for i := range p.shards {
-			all = append(all, p.gapSubscribers(&p.shards[i], "", round)...)
+			all = append(all, p.gapSubscribers(&p.shards[i], round)...)
 		}
 		steps := min(len(all)*int(time.Second/gapStep)/gapRate, int(gapMost/gapStep)) + 1
 		for i := range steps {
@@ -102,24 +128,17 @@ func (p *PubSub) tellGap() {
 	}
 }
 
-// gapSubscribers lists who wants to know, of one topic or of all of a shard, and
-// subscribed before a round.
-func (p *PubSub) gapSubscribers(s *shard, name string, round uint32) (list []*Subscription) {
+// gapSubscribers lists who wants to know, of all topics of a shard, and subscribed before a
+// round.
+func (p *PubSub) gapSubscribers(s *shard, round uint32) (list []*Subscription) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	add := func(t *topic) {
+	for _, t := range s.topics {
 		for _, sub := range t.subs {
 			if _, ok := sub.subscriber.(GapSubscriber); ok && sub.born < round {
 				list = append(list, sub)
 			}
 		}
-	}
-	if name == "" {
-		for _, t := range s.topics {
-			add(t)
-		}
-	} else if t := s.topics[name]; t != nil {
-		add(t)
 	}
 	return list
 }

@@ -23,6 +23,17 @@ type Dispatch struct {
 	// called one after the other: the place to keep what is made once for all of
 	// them, such as an encoded frame.
 	Memo any
+
+	told bool  // the publisher waits for err
+	err  error // of Refuse
+}
+
+// Refuse is called in Deliver by a subscriber that can never take the message. The publisher gets
+// err if it is on this node and its call returns errors, which Refuse reports; otherwise
+// nobody hears of it. The other subscribers get the message all the same.
+func (d *Dispatch) Refuse(err error) (told bool) {
+	d.err = err
+	return d.told
 }
 
 // A Subscriber takes the messages of a topic.

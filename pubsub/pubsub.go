@@ -1,14 +1,18 @@
 package pubsub
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"reflect"
 	"sync"
 	"time"
 
 	"github.com/bennu-go/bennu/internal/nils"
+	"github.com/bennu-go/bennu/internal/option"
+	"github.com/bennu-go/bennu/internal/reserved"
 )
 
 // shardCount spreads topics over locks. It is a power of two, and large enough
@@ -36,7 +40,9 @@ type topic struct {
 	name  string
 	subs  []*Subscription
 	ready <-chan struct{}
-	round uint32 // how often it was left by its last subscription
+	// refused says that the broker does not let this node have it.
+	refused bool
+	round   uint32 // how often it was left by its last subscription
 }
 
 // Options configure New. The zero value is a node on its own.
@@ -64,6 +70,8 @@ func New(ctx context.Context, opts *Options) (*PubSub, error) {
 		return nil, fmt.Errorf("pubsub: option Adapter is a nil %T; leave it out for a node on its own", opts.Adapter)
 	case opts.Linger < 0:
 		return nil, errors.New("pubsub: option Linger is negative; use 0 for the default of 2s")
+	case opts.Linger > option.MaxDuration:
+		return nil, fmt.Errorf("pubsub: option Linger is %v; use up to %v", opts.Linger, option.MaxDuration)
 	case opts.Linger == 0:
 		p.idle.linger = DefaultLinger
 	default:
@@ -119,37 +127,71 @@ func (p *PubSub) shard(topic string) *shard {
 
 // Broadcast publishes m to the subscribers of its topic on all nodes. This node
 // is always served; an error is the adapter's, and says that the other
-// nodes were not.
+// nodes were not, or a subscriber's that has refused m, or both.
 func (p *PubSub) Broadcast(m *Message) error { return p.BroadcastFrom(nil, m) }
 
-// BroadcastFrom is Broadcast without from, which is compared with ==. It can
-// only exclude a subscriber of this node.
+// BroadcastFrom is Broadcast without from, which is compared with ==; a value that cannot be,
+// such as a struct with a function, excludes nobody. It can only exclude a subscriber of this
+// node.
 func (p *PubSub) BroadcastFrom(from Subscriber, m *Message) error {
 	var err error
 	if p.adapter != nil {
 		err = p.adapter.Broadcast(m)
+		if m.Event == reserved.EventDisconnect {
+			err = cmp.Or(p.adapter.Broadcast(disconnectOf(m)), err)
+		}
 	}
-	p.dispatch(from, m, false)
+	if refused := p.dispatch(from, m, fromCaller); refused != nil {
+		err = errors.Join(err, refused)
+	}
 	return err
 }
 
+// disconnectOf is a disconnect as it is told to every node. The connection it is meant for may
+// be one that is being accepted: no node has an interest in its id yet.
+func disconnectOf(m *Message) *Message {
+	return &Message{Topic: reserved.Disconnects, Event: reserved.EventDisconnect, Payload: []byte(m.Topic), Binary: true}
+}
+
 // LocalBroadcast publishes m to the subscribers of this node alone.
-func (p *PubSub) LocalBroadcast(m *Message) { p.dispatch(nil, m, false) }
+func (p *PubSub) LocalBroadcast(m *Message) { p.LocalBroadcastFrom(nil, m) }
 
 // LocalBroadcastFrom is LocalBroadcast without from.
-func (p *PubSub) LocalBroadcastFrom(from Subscriber, m *Message) { p.dispatch(from, m, false) }
+func (p *PubSub) LocalBroadcastFrom(from Subscriber, m *Message) {
+	_ = p.dispatch(from, m, fromHere)
+}
 
 // DirectBroadcast publishes m to the subscribers of one node, which may be this one.
 func (p *PubSub) DirectBroadcast(node string, m *Message) error {
 	if node == p.Node() {
-		p.dispatch(nil, m, false)
-		return nil
+		return p.dispatch(nil, m, fromCaller)
 	}
 	if p.adapter == nil {
 		return ErrNoAdapter
 	}
-	return p.adapter.Direct(node, m)
+	err := p.adapter.Direct(node, m)
+	if m.Event == reserved.EventDisconnect {
+		err = cmp.Or(p.adapter.Direct(node, disconnectOf(m)), err)
+	}
+	return err
 }
+
+// comparable is s, or nil when comparing it with == would panic: then it is no other's equal.
+func comparable(s Subscriber) Subscriber {
+	if s == nil || !reflect.ValueOf(s).Comparable() {
+		return nil
+	}
+	return s
+}
+
+// origin is where a message comes from.
+type origin uint8
+
+const (
+	fromCaller    origin = iota // a publisher of this node, who gets an error
+	fromHere                    // one who gets none
+	fromElsewhere               // another node
+)
 
 // snapshots keeps the lists that dispatch copies subscriptions into.
 var snapshots = sync.Pool{New: func() any { return new([]*Subscription) }}
@@ -157,19 +199,23 @@ var snapshots = sync.Pool{New: func() any { return new([]*Subscription) }}
 // dispatch copies the list of subscriptions under a brief read lock and delivers
 // outside it: copying ten thousand pointers costs a few microseconds, delivering to
 // them a thousand times that.
-func (p *PubSub) dispatch(from Subscriber, m *Message, remote bool) {
+func (p *PubSub) dispatch(from Subscriber, m *Message, o origin) error {
+	if o != fromElsewhere && m.Event == reserved.EventDisconnect && m.Topic != reserved.Disconnects {
+		_ = p.dispatch(nil, disconnectOf(m), fromHere)
+	}
 	s := p.shard(m.Topic)
 	s.mu.RLock()
 	t := s.topics[m.Topic]
 	if t == nil {
 		s.mu.RUnlock()
-		return
+		return nil
 	}
 	list := snapshots.Get().(*[]*Subscription)
 	*list = append((*list)[:0], t.subs...)
 	s.mu.RUnlock()
 
-	d := &Dispatch{Message: m, Remote: remote}
+	from = comparable(from)
+	d := &Dispatch{Message: m, Remote: o == fromElsewhere, told: o == fromCaller}
 	for _, sub := range *list {
 		if sub.subscriber != from {
 			sub.subscriber.Deliver(d)
@@ -177,6 +223,7 @@ func (p *PubSub) dispatch(from Subscriber, m *Message, remote bool) {
 	}
 	clear(*list)
 	snapshots.Put(list)
+	return d.err
 }
 
 // Topics is the number of topics with at least one subscription on this node.
@@ -186,7 +233,7 @@ func (p *PubSub) Topics() int {
 		s := &p.shards[i]
 		s.mu.RLock()
 		for _, t := range s.topics {
-			if len(t.subs) > 0 {
+			if len(t.subs) > 0 && t.name != reserved.Disconnects {
 				n++
 			}
 		}

@@ -431,18 +431,44 @@ func TestInterestPairs(t *testing.T) {
 		})
 	}
 	all.Wait()
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+	waittest.Within(waittest.Patience, func() bool {
 		n.c.mu.Lock()
-		left := len(n.wants)
-		n.c.mu.Unlock()
-		if left == 0 {
-			break
-		}
-	}
+		defer n.c.mu.Unlock()
+		return len(n.wants) == 0
+	})
 	if err := p.Close(t.Context()); err != nil {
 		t.Error(err)
 	}
 	if len(n.faults) > 0 || len(n.wants) > 0 || p.Topics() != 0 {
 		t.Errorf("faults %q, still wanted %v, %d topics", n.faults, n.wants, p.Topics())
+	}
+}
+
+// refuser is a Subscriber that takes nothing, and notes whether the publisher is told.
+type refuser struct{ told []bool }
+
+func (r *refuser) Deliver(d *Dispatch) { r.told = append(r.told, d.Refuse(ErrTooLarge)) }
+
+// TestRefuse has a subscriber refuse what comes from everywhere.
+func TestRefuse(t *testing.T) {
+	p := NewLocal()
+	var r refuser
+	var other inbox
+	p.Subscribe("t", &r)
+	p.Subscribe("t", &other)
+	m := &Message{Topic: "t", Event: "e"}
+	for _, err := range []error{p.Broadcast(m), p.BroadcastFrom(&other, m), p.DirectBroadcast("", m)} {
+		if !errors.Is(err, ErrTooLarge) {
+			t.Errorf("the publisher got %v", err)
+		}
+	}
+	p.LocalBroadcast(m)
+	(*receiver)(p).Receive(m)
+	if want := []bool{true, true, true, false, false}; !slices.Equal(r.told, want) {
+		t.Errorf("told: %v, want %v", r.told, want)
+	}
+	other.want(t, "e", "e", "e", "e")
+	if err := p.BroadcastFrom(&r, m); err != nil {
+		t.Errorf("to those who take it: %v", err)
 	}
 }

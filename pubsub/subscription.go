@@ -9,6 +9,7 @@ type Subscription struct {
 	topic      *topic
 	index      int    // in topic.subs, or -1 when cancelled; guarded by the shard
 	born       uint32 // how many gaps there had been
+	missing    bool   // was told that the topic is refused; guarded by the shard
 }
 
 // Subscribe registers s for a topic. Messages may arrive before it returns.
@@ -37,8 +38,14 @@ func (p *PubSub) Subscribe(name string, s Subscriber) *Subscription {
 func (s *Subscription) Topic() string { return s.topic.name }
 
 // Ready is closed once no broadcast published on any node after that can be
-// missed. It is nil when that is already so.
-func (s *Subscription) Ready() <-chan struct{} { return s.topic.ready }
+// missed. It is nil when that is already so. When the broker refuses the topic, it is
+// another one, which stays open: who has waited calls Ready again.
+func (s *Subscription) Ready() <-chan struct{} {
+	sh := s.pubsub.shard(s.topic.name)
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	return s.topic.ready
+}
 
 // Cancel ends the subscription. A delivery that has begun may still arrive.
 // Calls after the first have no effect.
@@ -49,13 +56,14 @@ func (s *Subscription) Cancel() {
 	s.pubsub.cancel(sh, s)
 }
 
-// Unsubscribe cancels every subscription of s to a topic.
+// Unsubscribe cancels every subscription of s to a topic. One whose values cannot be compared
+// with == needs Subscription.Cancel.
 func (p *PubSub) Unsubscribe(name string, s Subscriber) {
 	sh := p.shard(name)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	t := sh.topics[name]
-	if t == nil {
+	if s = comparable(s); t == nil || s == nil {
 		return
 	}
 	for i := len(t.subs) - 1; i >= 0; i-- {

@@ -58,7 +58,11 @@ func newKeyring(secrets []string, shortest int, p keyParams) (*keyring, error) {
 	}
 	for i, s := range secrets {
 		if len(s) < shortest {
-			return nil, fmt.Errorf("bennu: secret %d for tokens has %d bytes, at least %d are needed", i+1, len(s), shortest)
+			hint := ""
+			if s == "" {
+				hint = "; is the variable set that it comes from?"
+			}
+			return nil, fmt.Errorf("bennu: secret %d for tokens has %d bytes, at least %d are needed%s", i+1, len(s), shortest, hint)
 		}
 	}
 	r := &keyring{

@@ -89,11 +89,18 @@ func New(secrets []string, opts *Options) (*Keys, error) {
 	return k, nil
 }
 
+// longestAge is a hundred years.
+const longestAge = 36_525 * 24 * time.Hour
+
 // wholeSeconds refuses ages that a token cannot say. Rounding would either end
 // a token early or make it good for longer than was asked.
 func wholeSeconds(age time.Duration) error {
-	if age != Infinite && age%time.Second != 0 {
+	switch {
+	case age == Infinite:
+	case age%time.Second != 0:
 		return fmt.Errorf("bennu: max age %v of a token is not in whole seconds", age)
+	case age > longestAge:
+		return fmt.Errorf("bennu: max age %v of a token is longer than %v; use Infinite", age, longestAge)
 	}
 	return nil
 }

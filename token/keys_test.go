@@ -40,6 +40,9 @@ func TestNewRefuses(t *testing.T) {
 			t.Errorf("%s: the error quotes the secret: %v", tt.name, err)
 		}
 	}
+	if _, err := New([]string{""}, nil); err == nil || !strings.Contains(err.Error(), "is the variable set") {
+		t.Errorf("of an empty secret: %v", err)
+	}
 	if _, err := New([]string{strings.Repeat("s", 20)}, nil); err != nil {
 		t.Errorf("20 bytes: %v", err)
 	}

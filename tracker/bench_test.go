@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"testing"
 	"time"
+
+	"github.com/bennu-go/bennu/internal/heaptest"
 )
 
 const many = 100_000
@@ -54,25 +56,17 @@ func catchUp(tb testing.TB, a, b *State) (d Diff, bytes int) {
 	return d, bytes
 }
 
-func heap() uint64 {
-	runtime.GC()
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
-}
-
 // BenchmarkMemory reports what an entry takes, the 49 bytes of its key and meta
 // included: on the node that tracks it, and on another.
 func BenchmarkMemory(b *testing.B) {
 	for range b.N {
-		before := heap()
+		before := heaptest.Live()
 		own := crowd(b, "a", many)
-		middle := heap()
+		middle := heaptest.Live()
 		b.ReportMetric(float64(middle-before)/many, "own-B/entry")
 		other := crowd(b, "b", 0)
 		_, _ = catchUp(b, own, other)
-		after := heap()
+		after := heaptest.Live()
 		if other.Count("room:lobby") != many {
 			b.Fatalf("%d arrived", other.Count("room:lobby"))
 		}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/bennu-go/bennu/internal/option"
 )
 
 // Bounds that no configuration moves, because every node of a cluster has to
@@ -73,6 +75,14 @@ func (c Config) Resolved() (Config, error) {
 	defaulted(&c.Entries, 1_000_000)
 	if c.BroadcastPeriod < 0 {
 		return c, fmt.Errorf("tracker: BroadcastPeriod is %v: give a positive one, or 0 for 1.5s", c.BroadcastPeriod)
+	}
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+	}{{"BroadcastPeriod", c.BroadcastPeriod}, {"DownPeriod", c.DownPeriod}, {"PermdownPeriod", c.PermdownPeriod}} {
+		if d.value > option.MaxDuration {
+			return c, fmt.Errorf("tracker: %s is %v: give %v at most", d.name, d.value, option.MaxDuration)
+		}
 	}
 	if c.MaxSilentPeriods > 1000 {
 		return c, fmt.Errorf("tracker: MaxSilentPeriods is %d: give 1000 at most", c.MaxSilentPeriods)

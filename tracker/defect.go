@@ -16,4 +16,6 @@ const (
 	silenceIgnored               // no replica ever counts as down
 	needIgnored                  // an idle replica is silent whoever needs its heartbeat
 	leavesUntold                 // a replica that goes down is not in the diff
+	supersededStays              // a replica that is superseded takes no higher incarnation
+	risesMeet                    // two that rise above one incarnation take the same
 )

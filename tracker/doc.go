@@ -26,6 +26,11 @@
 // back. After [Config.PermdownPeriod] it is forgotten. A later incarnation of its
 // name, or [State.Goodbye], ends it at once.
 //
+// A replica that a later one of its name has ended may live: a second node has the
+// name, or the clock went back before this start. The others tell it so, and it
+// takes a higher incarnation, at most once in a DownPeriod: its entries are tracked
+// anew, with new refs. See [State.Superseded].
+//
 // # Laws
 //
 //   - A change is in the list of its own replica at once, and reaches the others
@@ -36,7 +41,8 @@
 //   - Replicas that hear each other list the same in the end, whatever was lost. After
 //     a healed partition that takes three periods and the time of the messages;
 //     for replicas that never met before it, or that forgot each other, three from
-//     the first heartbeat of either (see [State.Wake]).
+//     the first heartbeat of either (see [State.Wake]). Where nodes had one name, it
+//     takes up to a DownPeriod more, from when one of them is left.
 //   - What is gone does not come back: no entry after its removal, no incarnation after a
 //     later one of its name or after its goodbye, no replica because others list it.
 //   - A message takes at most [Config.MessageSize] bytes. What comes in is

@@ -1,6 +1,9 @@
 package tracker
 
-import "sort"
+import (
+	"slices"
+	"sort"
+)
 
 // A line is what is known of one replica. Only the replica itself adds and
 // removes its entries, so its history is a line of numbered changes, and where
@@ -90,6 +93,9 @@ func (l *line) trim(limit int, keep uint64) {
 	if n > 0 {
 		l.start = l.removals[n-1].dot
 		l.removals = l.removals[n:]
+		if n > limit/8 { // many came at once: their memory goes with them
+			l.removals = slices.Clone(l.removals)
+		}
 	}
 }
 

@@ -46,6 +46,26 @@ func (m *Message) From() Replica { return m.from }
 // To is the replica that the message is for. When ok is false it is for all.
 func (m *Message) To() (to Replica, ok bool) { return m.to, m.to != Replica{} }
 
+// What the parts of a decoded message take in memory, beside their strings.
+const (
+	messageMemory = 256
+	deltaMemory   = 192
+	markMemory    = 64
+	removalMemory = 16
+	valueMemory   = 96
+)
+
+// memory is about what the message takes in memory, in bytes. Encoded is its length on its
+// way: its strings take no more.
+func (m *Message) memory(encoded int) int64 {
+	size := messageMemory + encoded + len(m.marks)*markMemory
+	for i := range m.deltas {
+		d := &m.deltas[i]
+		size += deltaMemory + len(d.removals)*removalMemory + len(d.values)*valueMemory
+	}
+	return int64(size)
+}
+
 // String says what the message is, for a log. It has names of nodes in it, and
 // nothing that a client can choose.
 func (m *Message) String() string {

@@ -2,6 +2,7 @@ package tracker
 
 import (
 	"fmt"
+	"math"
 	"testing"
 	"time"
 )
@@ -102,24 +103,99 @@ func TestRestart(t *testing.T) {
 	compare(t, again, b, s[2])
 }
 
-// A clock that went back gives a node an incarnation that is refused. It is told so.
+// A clock that went back gives a node an incarnation that is refused. It takes a higher one.
 func TestSuperseded(t *testing.T) {
 	c, s := newCluster(t, Config{}, "a", "b")
+	b := s[1]
 	c.periods(2)
 	c.stop(s[0])
-	again := c.start("a", 2)
+	again := c.start("a", 7)
+	c.track(again, "old")
 	c.periods(2)
 	c.stop(again)
-	third := c.start("a", 1)
+	third := c.start("a", 5)
 	if _, ok := third.Superseded(); ok {
 		t.Error("superseded before anybody was met")
 	}
-	c.track(third, "x")
-	c.periods(2)
-	if n, ok := third.Superseded(); !ok || n != 2 {
+	c.track(third, "x", "y", "z")
+	c.untrack(third, "y")
+	c.update(third, "z", "2")
+	was := third.Find(room, 1, "z")
+	c.send(third, third.beatNow()) // which is refused
+	if n, ok := third.Superseded(); !ok || n != 7 {
 		t.Errorf("Superseded is %d, %v", n, ok)
 	}
+	c.clear()
+	c.periods(1)
+	c.diff(third, "+x +z -x -z")
+	c.diff(b, "+x +z -old")
+	if n, ok := third.Superseded(); ok || third.Self().Incarnation <= 7 {
+		t.Errorf("Superseded is %d still, of %v", n, third.Self())
+	}
+	z := third.Find(room, 1, "z")
+	if z == nil || z == was || z.Ref() == was.Ref() || z.PrevRef() != "" || z.Replica() != third.Self() {
+		t.Errorf("%+v has become %+v", was, z)
+	}
+	// It goes on as any other.
+	c.update(third, "z", "3")
+	c.untrack(third, "x")
+	c.track(third, "new")
+	c.periods(2)
+	c.list(b, "new=1 z=3")
+	compare(t, third, b)
+	c.keep(third, third.UntrackOwner(1))
+	c.periods(2)
+	c.list(b, "")
+}
+
+// Two living nodes of one name are seen in turn, and not in every period. The one that is left
+// is seen again.
+func TestTwoOfOneName(t *testing.T) {
+	c, s := newCluster(t, Config{}, "a", "b")
+	older, b := s[0], s[1]
+	c.track(older, "x")
+	c.periods(3)
+	younger := c.start("a", 2)
+	c.track(younger, "y")
+	changes := 0
+	was := younger.Self()
+	for range 200 { // 300 s
+		c.clear()
+		c.periods(1)
+		if len(c.diffs[b].Joins) > 0 {
+			changes++
+		}
+	}
+	if changes < 4 || changes > 25 || younger.Self() == was {
+		t.Errorf("b saw %d changes", changes)
+	}
+	c.send(younger, younger.Goodbye())
+	c.stop(younger)
+	c.periods(22) // a DownPeriod and a little
+	c.list(b, "x=1")
+	compare(t, older, b)
+}
+
+// No incarnation is above the highest.
+func TestHighestIncarnation(t *testing.T) {
+	c, s := newCluster(t, Config{}, "a", "b")
+	c.start("a", math.MaxUint64)
+	c.track(s[0], "x")
+	c.periods(4)
+	if n, ok := s[0].Superseded(); !ok || n != math.MaxUint64 || s[0].Self().Incarnation != 1 {
+		t.Errorf("%d, %v, %v", n, ok, s[0].Self())
+	}
 	c.list(s[1], "")
+}
+
+// A goodbye ends what is known of the name, though its last incarnation was not heard before.
+func TestGoodbyeUnheard(t *testing.T) {
+	c, s := newCluster(t, Config{}, "a", "b")
+	c.track(s[0], "x")
+	c.periods(2)
+	c.clear()
+	c.receive(s[1], &Message{kind: goodbye, from: Replica{"a", 2}})
+	c.diff(s[1], "-x")
 }
 
 func TestGoodbye(t *testing.T) {

@@ -14,7 +14,8 @@ func (s *State) Receive(now time.Duration, m *Message) (Diff, []*Message) {
 		s.supersede(m.from)
 		return Diff{}, nil
 	}
-	if s.refused(m.from) {
+	// A refusal is taken from everybody: two nodes may refuse each other.
+	if m.kind != refusal && s.refused(m.from) {
 		s.stats.Refused++
 		if m.kind != heartbeat {
 			return Diff{}, nil
@@ -34,7 +35,7 @@ func (s *State) Receive(now time.Duration, m *Message) (Diff, []*Message) {
 	case answer:
 		out = s.learn(m, &diff)
 	case goodbye:
-		if p := s.known(m.from); p != nil {
+		if p := s.peers[m.from.Name]; p != nil { // of this incarnation or one before
 			s.drop(p, &diff)
 		}
 		s.bury(m.from.Name, m.from.Incarnation, now)
@@ -42,22 +43,6 @@ func (s *State) Receive(now time.Duration, m *Message) (Diff, []*Message) {
 		s.supersede(Replica{s.own.id.Name, m.newest})
 	}
 	return diff, out
-}
-
-// supersede notes that somebody has our name.
-func (s *State) supersede(id Replica) {
-	if id.Incarnation > s.own.id.Incarnation {
-		s.newer = max(s.newer, id.Incarnation)
-	}
-}
-
-// newest is the highest incarnation known of a name that is refused.
-func (s *State) newest(name string) uint64 {
-	newest := s.gone[name].upTo
-	if p := s.peers[name]; p != nil {
-		newest = max(newest, p.id.Incarnation)
-	}
-	return newest
 }
 
 func (s *State) heartbeat(now time.Duration, m *Message, diff *Diff) []*Message {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/redact"
 	"github.com/bennu-go/bennu/pubsub"
 )
 
@@ -18,35 +19,49 @@ type shard struct {
 	ps    *pubsub.PubSub
 	topic string
 	sub   *pubsub.Subscription
-	self  Replica
 	began time.Time
 
-	inbox     chan *Message // of other nodes
-	refused   atomic.Uint64 // what did not decode, or had no place in the inbox
-	sentBytes atomic.Uint64
+	inbox      chan received // of other nodes
+	inboxBytes atomic.Int64  // what they take in memory
+	refused    atomic.Uint64 // what did not decode, or had no place in the inbox
+	sentBytes  atomic.Uint64
 
-	// telling is held while changes are told, from taking them on: who holds it knows
-	// that everything taken has been told.
-	telling sync.Mutex
-	tell    func(*Tracker, Diff)
+	// turn holds a value while changes are told, from taking them on: who puts it there
+	// knows that everything taken has been told. It is no mutex, because the user's
+	// functions run meanwhile: those who wait for it wait as for any channel.
+	turn chan struct{}
+	tell func(*Tracker, Diff)
 
-	mu    sync.Mutex
-	state *State
-	diffs []Diff        // not told yet
-	news  chan struct{} // there are some
+	mu     sync.Mutex
+	state  *State
+	diffs  []Diff        // not told yet
+	folded int           // how many entries diffs had when it was folded last
+	noted  int           // how many it has
+	news   chan struct{} // there are some
+}
+
+// received is a message and what it takes in memory.
+type received struct {
+	*Message
+	bytes int64
 }
 
 const (
-	// inboxMessages bounds what waits for a State. What does not fit is lost, which
-	// a State is made for.
+	// inboxMessages and inboxBytes bound what waits for a State. What does not fit is
+	// lost, which a State is made for. A message that is larger than all is taken when
+	// none waits.
 	inboxMessages = 256
+	inboxBytes    = 16 << 20
 	trackerEvent  = "tracker"
+	// foldAfter is how many more entries than after the last time are noted before
+	// changes that wait are folded: nobody else bounds them while tell does not return.
+	foldAfter = 4096
 )
 
 func newShard(t *Tracker, ps *pubsub.PubSub, topic string, state *State, tell func(*Tracker, Diff)) *shard {
 	return &shard{
-		t: t, ps: ps, topic: topic, state: state, tell: tell, self: state.Self(), began: time.Now(),
-		inbox: make(chan *Message, inboxMessages), news: make(chan struct{}, 1),
+		t: t, ps: ps, topic: topic, state: state, tell: tell, began: time.Now(),
+		inbox: make(chan received, inboxMessages), turn: make(chan struct{}, 1), news: make(chan struct{}, 1),
 	}
 }
 
@@ -61,11 +76,26 @@ func (s *shard) Deliver(d *pubsub.Dispatch) {
 		s.t.book.Say(notice.TrackerMessage, slog.Int("bytes", len(d.Payload)))
 		return
 	}
-	select {
-	case s.inbox <- m:
-	default:
+	if !s.receive(m, len(d.Payload)) {
 		s.refused.Add(1)
-		s.t.book.Say(notice.TrackerFull, slog.Int("limit", inboxMessages))
+		s.t.book.Say(notice.TrackerFull, slog.Int("messages", inboxMessages), slog.Int("bytes", inboxBytes))
+	}
+}
+
+// receive keeps a message of another node, which had so many bytes on its way, if there is
+// room.
+func (s *shard) receive(m *Message, encoded int) bool {
+	size := m.memory(encoded)
+	if n := s.inboxBytes.Add(size); n > inboxBytes && n > size {
+		s.inboxBytes.Add(-size)
+		return false
+	}
+	select {
+	case s.inbox <- received{m, size}:
+		return true
+	default:
+		s.inboxBytes.Add(-size)
+		return false
 	}
 }
 
@@ -78,23 +108,37 @@ func (s *shard) Gap(string) {
 
 func (s *shard) now() time.Duration { return time.Since(s.began) }
 
+// live calls run, and again when that did not return: the program's log and subscribers,
+// which run calls, may end its goroutine.
+func (s *shard) live(ctx context.Context) {
+	returned := false
+	defer func() {
+		if !returned {
+			s.failed("a subscriber or the log", recover())
+			s.t.tasks.Go(func() { s.live(ctx) })
+		}
+	}()
+	s.run(ctx)
+	returned = true
+}
+
 // run tells the State the time and what others say.
 func (s *shard) run(ctx context.Context) {
 	period := s.state.Config().BroadcastPeriod
 	// Nodes that were started together shall not all speak at once.
 	timer := time.NewTimer(rand.N(period/4 + 1))
 	defer timer.Stop()
-	warned := false
 	for {
 		var out []*Message
 		select {
 		case <-ctx.Done():
 			return
 		case m := <-s.inbox:
+			s.inboxBytes.Add(-m.bytes)
 			s.mu.Lock()
 			var diff Diff
 			refused := s.state.stats.Refused
-			diff, out = s.state.Receive(s.now(), m)
+			diff, out = s.state.Receive(s.now(), m.Message)
 			refused = s.state.stats.Refused - refused
 			s.noteLocked(diff)
 			s.mu.Unlock()
@@ -105,15 +149,14 @@ func (s *shard) run(ctx context.Context) {
 			timer.Reset(period)
 			s.mu.Lock()
 			var diff Diff
+			self := s.state.Self()
 			diff, out = s.state.Tick(s.now())
 			s.noteLocked(diff)
-			_, superseded := s.state.Superseded()
+			risen := s.state.Self() != self
 			s.mu.Unlock()
-			if superseded && !warned {
-				s.t.log.Error("other nodes know a later start of this node's name: another node has it too, or the clock went back; they do not see what is tracked here",
-					"node", s.self.Name)
+			if risen {
+				s.t.book.Say(notice.TrackerSuperseded, slog.String("node", self.Name))
 			}
-			warned = superseded
 		}
 		s.send(out)
 	}
@@ -165,6 +208,13 @@ func (s *shard) noteLocked(d Diff) {
 		return
 	}
 	s.diffs = append(s.diffs, d)
+	s.noted += len(d.Joins) + len(d.Leaves)
+	if s.noted > 2*s.folded+foldAfter {
+		d := fold(s.diffs)
+		s.diffs = append(s.diffs[:0:0], d)
+		s.noted = len(d.Joins) + len(d.Leaves)
+		s.folded = s.noted
+	}
 	select {
 	case s.news <- struct{}{}:
 	default:
@@ -173,33 +223,65 @@ func (s *shard) noteLocked(d Diff) {
 
 // tellChanges tells of changes, in order; all that have come up at once.
 func (s *shard) tellChanges(ctx context.Context) {
+	returned := false
+	defer func() {
+		// The user's function has ended this goroutine with runtime.Goexit.
+		if !returned {
+			s.failed("tell", recover())
+			s.t.tasks.Go(func() { s.tellChanges(ctx) })
+		}
+	}()
 	for {
 		select {
 		case <-ctx.Done():
+			returned = true
 			return
 		case <-s.news:
-			s.telling.Lock()
-			s.tellAll(nil)
-			s.telling.Unlock()
+			s.alone(func() { s.tellAll(nil) })
 		}
 	}
 }
 
+// alone calls f while nobody else tells.
+func (s *shard) alone(f func()) {
+	s.turn <- struct{}{}
+	defer func() { <-s.turn }()
+	f()
+}
+
 // tellAll tells of every change so far, and returns what look makes of the State that
-// they led to. It is called with telling held.
+// they led to. It is called in turn.
 func (s *shard) tellAll(look func(*State) []*Entry) []*Entry {
 	s.mu.Lock()
 	diffs := s.diffs
-	s.diffs = nil
+	s.diffs, s.noted, s.folded = nil, 0, 0
 	var list []*Entry
 	if look != nil {
 		list = look(s.state)
 	}
 	s.mu.Unlock()
 	if d := fold(diffs); !d.Empty() {
-		s.tell(s.t, d)
+		s.callTell(d)
 	}
 	return list
+}
+
+// callTell calls the user's function. Its panic is its own.
+func (s *shard) callTell(d Diff) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.failed("tell", v)
+		}
+	}()
+	s.tell(s.t, d)
+}
+
+// failed says that a function of the program's panicked, or ended its goroutine.
+func (s *shard) failed(name string, v any) {
+	if v == nil {
+		v = "runtime.Goexit was called"
+	}
+	s.t.book.Say(notice.TrackerHook, slog.String("hook", name), slog.Any("error", v), redact.StackAttr())
 }
 
 // fold makes one Diff of several in a row: who joined and left between them was never

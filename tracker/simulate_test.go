@@ -85,9 +85,17 @@ func (w *world) act() {
 			n.state = nil
 		}
 	case roll < 95: // start under the same name, without a word before when it still runs
-		w.start(n, n.name)
+		if w.contested && w.rng.IntN(2) == 0 {
+			w.startBefore(n, n.name)
+		} else {
+			w.start(n, n.name)
+		}
 	case roll < 96: // start under another
-		w.start(n, fmt.Sprintf("n%d.%d", n.i, w.starts))
+		name := fmt.Sprintf("n%d.%d", n.i, w.starts)
+		if w.contested {
+			name = pick(w, w.nodes...).name
+		}
+		w.start(n, name)
 	case roll < 98:
 		w.part()
 	case roll < 99:
@@ -173,8 +181,14 @@ func (w *world) end(after func() bool) {
 	w.trace("the end: all is healed")
 	w.cut = [maxNodes][maxNodes]bool{}
 	w.loss, w.double, w.delay = 0, 0, 0
-	for _, n := range w.nodes {
+	for i, n := range w.nodes {
 		n.paused = false
+		for _, other := range w.nodes[:i] {
+			if n.state != nil && other.state != nil && n.name == other.name {
+				w.trace("%d goes, of two with the name %s", n.i, n.name)
+				n.state = nil
+			}
+		}
 	}
 	periods := func(n int) bool {
 		for range n * int(period/quantum) {
@@ -191,6 +205,9 @@ func (w *world) end(after func() bool) {
 	}
 	if small {
 		wait = 40 // many messages, of which only so many go out in a period
+	}
+	if w.contested {
+		wait += w.cfg.MaxSilentPeriods + int(w.cfg.DownPeriod/period) + 3 // until it may rise again
 	}
 	if !periods(wait) {
 		return
@@ -224,10 +241,11 @@ func (w *world) strangers() bool {
 	return false
 }
 
-// histories runs them on all cores until one fails or all have passed. It returns how
-// many were run.
-func histories(count int, broken defect, progress func(done int)) (int, error) {
+// histories runs so many, from a seed on, on all cores until one fails or all have passed.
+// It returns how many were run.
+func histories(from, count int64, broken defect, progress func(done int)) (int, error) {
 	var next, done atomic.Int64
+	next.Store(from - 1)
 	var mu sync.Mutex
 	var first error
 	var wg sync.WaitGroup
@@ -238,7 +256,7 @@ func histories(count int, broken defect, progress func(done int)) (int, error) {
 				mu.Lock()
 				failed := first != nil
 				mu.Unlock()
-				if failed || seed > int64(count) {
+				if failed || seed >= from+count {
 					return
 				}
 				err := history(uint64(seed), broken, nil)
@@ -257,7 +275,7 @@ func histories(count int, broken defect, progress func(done int)) (int, error) {
 	return int(done.Load()), first
 }
 
-// TestSimulation runs 400 histories, with BENNU_FULL=1 100,000 of them, and with
+// TestSimulation runs 256 histories, in which each defect would show, with BENNU_FULL=1 100,000 of them, and with
 // BENNU_SEED=n that one, told step by step.
 func TestSimulation(t *testing.T) {
 	if text := os.Getenv("BENNU_SEED"); text != "" {
@@ -270,7 +288,7 @@ func TestSimulation(t *testing.T) {
 		}
 		return
 	}
-	count := 400
+	count := int64(256)
 	var progress func(int)
 	if full {
 		count = 100_000
@@ -280,13 +298,14 @@ func TestSimulation(t *testing.T) {
 			}
 		}
 	}
-	if n, err := histories(count, sound, progress); err != nil {
+	if n, err := histories(1, count, sound, progress); err != nil {
 		t.Fatalf("after %d histories: %v", n, err)
 	}
 }
 
 // TestDefects breaks the rules one by one and wants the simulation to see it.
 func TestDefects(t *testing.T) {
+	from := map[defect]int64{risesMeet: 185, needIgnored: 195} // which show seldom
 	for broken, name := range map[defect]string{
 		gapsAccepted:          "gaps accepted",
 		removalsWithoutNumber: "removals without number",
@@ -298,9 +317,11 @@ func TestDefects(t *testing.T) {
 		silenceIgnored:        "silence ignored",
 		leavesUntold:          "leaves untold",
 		needIgnored:           "need ignored",
+		supersededStays:       "superseded stays",
+		risesMeet:             "rises meet",
 	} {
 		t.Run(name, func(t *testing.T) {
-			n, err := histories(20_000, broken, nil)
+			n, err := histories(max(1, from[broken]), 20_000, broken, nil)
 			if err == nil {
 				t.Fatalf("%d histories passed", n)
 			}

@@ -28,7 +28,9 @@ type State struct {
 	silent  int // ticks since the last heartbeat
 	beaten  bool
 	stopped bool
-	newer   uint64 // incarnation that others know under our name
+	newer   uint64 // incarnation above ours that others know under our name
+	risen   bool   // this replica has had another incarnation
+	rose    time.Duration
 	stats   Stats
 	defect  defect
 }
@@ -56,7 +58,7 @@ func NewState(self Replica, cfg Config) (*State, error) {
 	}, nil
 }
 
-// Self is the replica that this is.
+// Self is the replica that this is. Its incarnation may rise; see [State.Superseded].
 func (s *State) Self() Replica { return s.own.id }
 
 // Config is the configuration with its defaults filled in.
@@ -205,11 +207,4 @@ func (s *State) Stats() Stats {
 		st.Entries += p.live
 	}
 	return st
-}
-
-// Superseded is a higher incarnation that others know under this node's name. It means
-// that another living node has this name, or that the clock which the incarnation
-// was taken from went back. Either way others do not see what is tracked here.
-func (s *State) Superseded() (incarnation uint64, ok bool) {
-	return s.newer, s.newer > 0
 }

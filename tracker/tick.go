@@ -17,6 +17,7 @@ func (s *State) Tick(now time.Duration) (Diff, []*Message) {
 	}
 	s.excuse(now)
 	var diff Diff
+	s.rise(now, &diff)
 	s.judge(now, &diff)
 	out := s.beat()
 	if s.ticks++; s.ticks%s.cfg.SamplePeriods == 0 {

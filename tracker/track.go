@@ -20,7 +20,7 @@ func (s *State) Track(topic string, owner Owner, key string, meta []byte) (Diff,
 	var diff Diff
 	s.own.clock++
 	s.own.asOf = s.own.clock
-	s.add(topic, owner, key, meta, 0, &diff)
+	s.add(topic, owner, joined(key, meta), len(key), 0, &diff)
 	return diff, nil
 }
 
@@ -41,7 +41,7 @@ func (s *State) Update(topic string, owner Owner, key string, meta []byte) (Diff
 	clock := old.clock
 	s.own.clock++
 	s.own.asOf = s.own.clock
-	s.add(topic, owner, key, meta, clock, &diff)
+	s.add(topic, owner, joined(key, meta), len(key), clock, &diff)
 	s.remove(old, &diff)
 	s.own.compact()
 	s.own.trim(s.cfg.History, s.sent)
@@ -82,12 +82,16 @@ func (s *State) check(topic, key string, meta []byte) error {
 	return nil
 }
 
-// add makes an own entry with the clock as it is.
-func (s *State) add(topic string, owner Owner, key string, meta []byte, prev uint64, diff *Diff) {
-	data := key + string(meta)
+// joined is a copy of a key and a meta.
+func joined(key string, meta []byte) string {
 	if len(meta) == 0 {
-		data = strings.Clone(key) // nothing was added, so nothing was copied
+		return strings.Clone(key) // nothing is added, so nothing would be copied
 	}
+	return key + string(meta)
+}
+
+// add makes an own entry with the clock as it is.
+func (s *State) add(topic string, owner Owner, data string, keyLen int, prev uint64, diff *Diff) {
 	e := &Entry{
 		data:   data,
 		topic:  s.intern(topic),
@@ -95,7 +99,7 @@ func (s *State) add(topic string, owner Owner, key string, meta []byte, prev uin
 		owner:  owner,
 		clock:  s.own.clock,
 		prev:   prev,
-		keyLen: uint32(len(key)),
+		keyLen: uint32(keyLen),
 	}
 	if first := s.owners[owner]; first != nil {
 		e.nextOfOwner, first.prevOfOwner = first, e

@@ -96,7 +96,7 @@ func TestManyOfOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const n = 50_000
+	const n = 10_000
 	for i := range n {
 		if _, err := s.Track(room, 1, fmt.Sprint(i), nil); err != nil {
 			t.Fatal(err)

@@ -17,6 +17,7 @@ import (
 // Tracker runs States on a PubSub: it sends their messages, tells them the time, and
 // tells its user of every change. All methods may be called from any goroutine.
 type Tracker struct {
+	node   string
 	shards []*shard
 	book   *notice.Book // of what is dropped
 	log    *slog.Logger
@@ -42,8 +43,9 @@ type Options struct {
 const maxShards = 256
 
 // Start starts a tracker. The changes of each shard are told by one goroutine, in
-// their order; those that come up while tell runs are told as one. The first may come
-// before Start returns, hence the Tracker. It returns when other nodes can be heard, or
+// their order; those that come up while tell runs are told as one. tell is called without a
+// lock; when it panics or calls runtime.Goexit, that is logged, and the changes it was called
+// with count as told. The first may come before Start returns, hence the Tracker. It returns when other nodes can be heard, or
 // with the cause of ctx.
 func Start(ctx context.Context, ps *pubsub.PubSub, opts *Options, tell func(*Tracker, Diff)) (*Tracker, error) {
 	o := Options{}
@@ -70,7 +72,7 @@ func Start(ctx context.Context, ps *pubsub.PubSub, opts *Options, tell func(*Tra
 		name = "local" // and alone
 	}
 	book := notice.NewBook(slog.New(redact.NewHandler(o.Logger.Handler())).With("tracker", o.Name))
-	t := &Tracker{book: book, log: slog.New(book.Handler())}
+	t := &Tracker{node: name, book: book, log: slog.New(book.Handler())}
 	running, cancel := context.WithCancel(context.Background())
 	t.cancel = cancel
 	self := Replica{Name: name, Incarnation: uint64(time.Now().UnixNano())}
@@ -84,7 +86,7 @@ func Start(ctx context.Context, ps *pubsub.PubSub, opts *Options, tell func(*Tra
 	}
 	for _, s := range t.shards {
 		s.sub = ps.Subscribe(s.topic, s)
-		t.tasks.Go(func() { s.run(running) })
+		t.tasks.Go(func() { s.live(running) })
 		t.tasks.Go(func() { s.tellChanges(running) })
 	}
 	for _, s := range t.shards {
@@ -195,16 +197,15 @@ func (t *Tracker) Count(topic string) int {
 // Snapshot calls f with the entries of a topic at a moment when every change before has
 // been told and none after it: with what is told from then on, they become every later
 // list. List is not so exact: who joined and left while nothing was told is in it, and not
-// told of. f must not block, and neither f nor tell may call Snapshot.
+// told of. It waits for tell while that runs, and tell for f: f must not block, and neither
+// of them may call Snapshot.
 func (t *Tracker) Snapshot(topic string, f func(list []*Entry)) {
 	s := t.shard(topic)
-	s.telling.Lock()
-	defer s.telling.Unlock()
-	f(s.tellAll(func(state *State) []*Entry { return state.List(topic) }))
+	s.alone(func() { f(s.tellAll(func(state *State) []*Entry { return state.List(topic) })) })
 }
 
 // Local reports whether an entry was tracked on this node.
-func (t *Tracker) Local(e *Entry) bool { return e.Replica() == t.shards[0].self }
+func (t *Tracker) Local(e *Entry) bool { return e.Replica().Name == t.node }
 
 // Stats are the counters of all shards together.
 func (t *Tracker) Stats() Stats {

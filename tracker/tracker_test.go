@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -15,6 +16,8 @@ import (
 	"github.com/bennu-go/bennu/pubsub/pubsubtest"
 	"github.com/bennu-go/bennu/tracker"
 )
+
+var quiet = slog.New(slog.DiscardHandler)
 
 // quick is a Config whose nodes hear of each other soon, and go down only when a test
 // waits for it.
@@ -187,6 +190,38 @@ func TestRestart(t *testing.T) {
 			t.Error(err)
 		}
 		cancel()
+	}
+}
+
+// TestNameTakenAndBack has a second node with the name of one start and vanish: what is tracked
+// on the first one is seen again.
+func TestNameTakenAndBack(t *testing.T) {
+	var broker pubsubtest.Memory
+	a := run(t, pubsubtest.Start(t, broker.Node(t, "a"), nil), tracker.Options{Config: quick})
+	ps := pubsubtest.Start(t, broker.Node(t, "b"), nil)
+	b := run(t, ps, tracker.Options{Config: quick})
+	if _, err := b.Track("t", 1, "k", []byte("1")); err != nil {
+		t.Fatal(err)
+	}
+	pubsubtest.Eventually(t, "b is seen", func() bool { return a.told() == "t/k=1" })
+	second, err := tracker.NewState(tracker.Replica{Name: "b", Incarnation: math.MaxUint64 / 2}, quick)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, out := second.Tick(0)
+	if err := ps.Broadcast(&pubsub.Message{Topic: "\x01tracker:presence/0", Event: "tracker", Payload: out[0].Append(nil), Binary: true}); err != nil {
+		t.Fatal(err)
+	}
+	pubsubtest.Eventually(t, "b says so", func() bool {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return strings.Contains(b.log.String(), "reason=tracker_superseded")
+	})
+	pubsubtest.Eventually(t, "b is seen again", func() bool { return a.lists("t") == "t/k=1" && a.told() == "t/k=1" })
+	for _, e := range b.List("t") {
+		if !b.Local(e) || a.Local(e) || e.Replica().Incarnation <= second.Self().Incarnation {
+			t.Errorf("%v", e.Replica())
+		}
 	}
 }
 

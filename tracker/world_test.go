@@ -10,20 +10,21 @@ import (
 // A world is a few nodes, the network between them, and the clock of all. It
 // has one source of chance and no goroutine, so a seed is a history.
 type world struct {
-	rng     *rand.Rand
-	cfg     Config
-	defect  defect
-	now     time.Duration
-	nodes   []*node
-	packets []packet
-	cut     [maxNodes][maxNodes]bool // from, to
-	loss    float64
-	double  float64
-	delay   int // in quanta, at most
-	starts  uint64
-	trace   func(format string, args ...any)
-	settled bool // all have healed and agreed
-	err     error
+	rng       *rand.Rand
+	cfg       Config
+	defect    defect
+	now       time.Duration
+	nodes     []*node
+	packets   []packet
+	cut       [maxNodes][maxNodes]bool // from, to
+	loss      float64
+	double    float64
+	delay     int // in quanta, at most
+	starts    uint64
+	contested bool // there are nodes of one name, and clocks that go back
+	trace     func(format string, args ...any)
+	settled   bool // all have healed and agreed
+	err       error
 }
 
 const (
@@ -65,7 +66,7 @@ type place struct {
 }
 
 func newWorld(seed uint64, broken defect) *world {
-	w := &world{rng: rand.New(rand.NewPCG(seed, 28)), defect: broken, trace: func(string, ...any) {}}
+	w := &world{rng: rand.New(rand.NewPCG(seed, 48)), defect: broken, trace: func(string, ...any) {}}
 	silent := pick(w, 1, 2, 8)
 	down := 2 + silent*2 + w.rng.IntN(3)
 	w.cfg = Config{
@@ -79,6 +80,7 @@ func newWorld(seed uint64, broken defect) *world {
 	w.loss = pick(w, 0, 0.05, 0.3)
 	w.double = pick(w, 0, 0.1, 0.3)
 	w.delay = pick(w, 0, 1, 6)
+	w.contested = w.rng.IntN(4) == 0
 	for i := range 3 + w.rng.IntN(maxNodes-2) {
 		w.nodes = append(w.nodes, &node{i: i})
 	}
@@ -99,24 +101,34 @@ func (w *world) fail(format string, args ...any) {
 	}
 }
 
-// start begins a replica on a node.
+// start begins a replica on a node, later than all before.
 func (w *world) start(n *node, name string) {
 	w.starts++
+	w.startAs(n, Replica{name, w.starts << 40})
+}
+
+// startBefore begins a replica on a node whose clock has gone back.
+func (w *world) startBefore(n *node, name string) {
+	w.starts++
+	w.startAs(n, Replica{name, (w.starts-w.rng.Uint64N(min(w.starts, 8)))<<40 + w.starts})
+}
+
+func (w *world) startAs(n *node, self Replica) {
 	cfg := w.cfg
 	cfg.MessageSize = 0
-	s, err := NewState(Replica{name, w.starts}, cfg)
+	s, err := NewState(self, cfg)
 	if err != nil {
 		w.fail("%v", err)
 		return
 	}
 	s.cfg.MessageSize, s.defect = w.cfg.MessageSize, w.defect
 	*n = node{
-		i: n.i, name: name, state: s, dirty: true,
+		i: n.i, name: self.Name, state: s, dirty: true,
 		next: w.now + time.Duration(w.rng.Int64N(int64(period/4))),
 		fold: map[tag]*Entry{}, own: map[place]string{},
 		newest: map[string]uint64{}, parted: map[Replica]bool{},
 	}
-	w.trace("start %s", name)
+	w.trace("start %v", self)
 }
 
 // send puts messages on their ways.
@@ -206,7 +218,8 @@ func (w *world) apply(n *node, d Diff) {
 		}
 		n.fold[t] = e
 		id := e.Replica()
-		if id.Incarnation < n.newest[id.Name] || n.parted[id] {
+		// Where names are contested, who has forgotten the higher incarnation may take the lower.
+		if id.Incarnation < n.newest[id.Name] && !w.contested || n.parted[id] {
 			w.fail("%s: %s of %v came back from the dead", n.name, e.Key(), id)
 		}
 		n.newest[id.Name] = id.Incarnation

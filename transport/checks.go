@@ -41,7 +41,11 @@ func (e *StatusError) Unwrap() error { return e.Err }
 // Checks are a mount's rules for requests, the same for all transports. They
 // must not change once Run was called.
 type Checks struct {
-	// Origin is the origin policy; nil is SameOrigin(Scheme).
+	// Origin is the origin policy; nil is SameOrigin(Scheme). A request without an Origin
+	// header must pass it too, and it is refused when a browser says in Sec-Fetch-Site,
+	// Sec-Fetch-Mode and Sec-Fetch-Dest that it is made by another site, or by an image, a
+	// frame or a link. Where a browser does not send those, over plain HTTP, the policy is
+	// asked about the page in its Referer header, as if that were the Origin.
 	Origin OriginCheck
 	// InsecureSkipOriginCheck lets every website connect, and Origin is not
 	// asked. It is a field and not an OriginCheck so that a server can log it
@@ -150,16 +154,20 @@ func mergeParams(query string, vars map[string]string) (Params, error) {
 		if !utf8.ValidString(value) {
 			return nil, ErrPathNotUTF8
 		}
-		params[name] = value
+		params[name] = strings.Clone(value) // not a part of the path, which may be long
 	}
 	return params, nil
 }
 
 func (c *Checks) originAllowed(r *http.Request) bool {
-	switch {
-	case c.InsecureSkipOriginCheck:
+	if c.InsecureSkipOriginCheck {
 		return true
-	case c.Origin != nil:
+	}
+	return c.originPolicy(r) && (len(r.Header["Origin"]) > 0 || c.fetchAllowed(r))
+}
+
+func (c *Checks) originPolicy(r *http.Request) bool {
+	if c.Origin != nil {
 		return c.Origin(r)
 	}
 	return sameOrigin(r, c.Scheme)

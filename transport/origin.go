@@ -13,7 +13,8 @@ import (
 // visitor's cookies and network, and no protection against programs, which send
 // any Origin they like or none.
 //
-// The checks made by this package allow a request without the header and look only
+// The checks made by this package allow a request without the header, about which
+// Checks decides by other headers, and look only
 // at the first header if there are several. They compare origins in the form in
 // which browsers send them, however they are spelled: letters of the scheme and host
 // in lower case, "http" and "https" for "ws" and "wss", IPv6 addresses at their

@@ -55,6 +55,7 @@ func ParseQuery(raw string) (Params, error) {
 	}
 	params := Params{}
 	count := 0
+	long := len(raw) > longText
 	for raw != "" {
 		var pair string
 		pair, raw, _ = strings.Cut(raw, "&")
@@ -74,10 +75,17 @@ func ParseQuery(raw string) (Params, error) {
 		if err != nil {
 			return nil, err
 		}
+		if long {
+			value = strings.Clone(value)
+		}
 		params[name] = put(params[name], path, value)
 	}
 	return params, nil
 }
+
+// longText is a query or a path of which an application that keeps a value shall not keep the
+// whole: connections live for long.
+const longText = 512
 
 // splitKey takes a[b][] apart into "a" and the path "b", "".
 func splitKey(key string) (name string, path []string, err error) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/url"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -206,4 +207,28 @@ func checkParams(t *testing.T, v any, depth int) (n int) {
 		t.Errorf("value of type %T", v)
 	}
 	return n
+}
+
+// TestValuesKeepLittle has an application keep values of long queries and of long paths.
+func TestValuesKeepLittle(t *testing.T) {
+	heap := func() int {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int(m.HeapAlloc)
+	}
+	base := heap()
+	var kept []any
+	for range 200 {
+		text := "ab/room=cd&rest=" + strings.Repeat("x", 8000)
+		params, err := mergeParams(text[3:], map[string]string{"tenant": text[:2]})
+		if err != nil || params["tenant"] != "ab" || params["room"] != "cd" {
+			t.Fatal(params["tenant"], params["room"], err)
+		}
+		kept = append(kept, params["tenant"], params["room"])
+	}
+	if got := heap() - base; got > 400<<10 {
+		t.Errorf("%d values of two bytes hold %d KiB", len(kept), got>>10)
+	}
+	runtime.KeepAlive(kept)
 }

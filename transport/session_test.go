@@ -37,7 +37,7 @@ func TestSessionIsShownOnlyToTheApplicationsOwnPages(t *testing.T) {
 		{"wrong token", &check, "_csrf_token=bad", "Cookie: app=s3ss10n|Origin: http://example.com", false},
 		{"token as a list", &check, "_csrf_token[]=good", "Cookie: app=s3ss10n|Origin: http://example.com", false},
 		{"no sign of a browser", &check, "_csrf_token=good", "Cookie: app=s3ss10n", false},
-		{"from another site", &check, "_csrf_token=good", "Cookie: app=s3ss10n|Sec-Fetch-Site: cross-site", false},
+		{"typed in", &check, "_csrf_token=good", "Cookie: app=s3ss10n|Sec-Fetch-Site: none", false},
 		{"check of the token skipped", &skip, "", "Cookie: app=s3ss10n|Origin: http://example.com", true},
 		{"skipped, and no sign of a browser", &skip, "", "Cookie: app=s3ss10n", false},
 	} {

@@ -1,6 +1,9 @@
 package wire
 
-import "bytes"
+import (
+	"bytes"
+	"math"
+)
 
 // span is a part of a frame; the empty one is a field that is not there.
 type span struct{ from, to int }
@@ -13,28 +16,75 @@ type envelope struct {
 	joinRef, ref, topic, event, payload span
 }
 
-// message makes a Message of the parts of data.
-func (e *envelope) message(data []byte) (Message, error) {
+// message makes a Message of the parts of what s has scanned. One with a fault has no payload.
+func (e *envelope) message(s *scanner) (Message, error) {
+	if s.unwelcome != nil {
+		return e.unwelcome(s.data), s.unwelcome
+	}
 	var (
-		f  fields
-		m  Message
-		ok = true
+		f      fields
+		m      Message
+		ok     = true
+		data   = s.data
+		tooBig error
 	)
 	if e.joinRef.to > 0 {
 		if f.joinRef, ok = refText(e.joinRef.of(data)); !ok {
-			return m, &DecodeError{Offset: e.joinRef.from, Err: ErrRefTooLong}
+			f.joinRef, tooBig = nil, &DecodeError{Offset: e.joinRef.from, Err: ErrRefTooLong}
 		}
 	}
 	if f.ref, ok = refText(e.ref.of(data)); !ok {
-		return m, &DecodeError{Offset: e.ref.from, Err: ErrRefTooLong}
+		f.ref, tooBig = nil, &DecodeError{Offset: e.ref.from, Err: ErrRefTooLong}
 	}
 	if f.topic, ok = nameText(e.topic.of(data), MaxTopic); !ok {
 		m.OddTopic = string(compactText(e.topic.of(data)))
 	}
 	f.event, _ = nameText(e.event.of(data), MaxEvent)
 	f.pack(&m)
-	m.Payload.Data = e.payload.of(data)
-	return m, nil
+	if tooBig == nil {
+		m.Payload.Data = e.payload.of(data)
+	} else if m.Topic == "" && m.OddTopic == "" {
+		m.OddTopic = `""`
+	}
+	return m, tooBig
+}
+
+// unwelcome is what can be said of a message with text that is not accepted. A ref or topic
+// that has such text itself stands for nothing but itself: it is echoed as it came.
+func (e *envelope) unwelcome(data []byte) (m Message) {
+	var f fields
+	ref := func(p span) []byte {
+		raw := p.of(data)
+		switch {
+		case p.to == 0:
+		case faultless(raw):
+			text, _ := refText(raw)
+			return text
+		case raw[0] == '"' && len(raw) <= MaxRef+2:
+			return raw
+		}
+		return nil
+	}
+	f.joinRef, f.ref = ref(e.joinRef), ref(e.ref)
+	topic, event := e.topic.of(data), e.event.of(data)
+	ok := faultless(topic)
+	if ok {
+		f.topic, ok = nameText(topic, MaxTopic)
+	}
+	if !ok || len(f.topic) == 0 {
+		m.OddTopic = string(topic)
+	}
+	if faultless(event) {
+		f.event, _ = nameText(event, MaxEvent)
+	}
+	f.pack(&m)
+	return m
+}
+
+// faultless reports whether a value is accepted where it may have any number of tokens.
+func faultless(raw []byte) bool {
+	s := scanner{data: raw, maxTokens: math.MaxInt}
+	return s.whole() == nil
 }
 
 // nameText returns the topic or event that raw stands for, or false when it is

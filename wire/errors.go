@@ -6,16 +6,15 @@ import (
 )
 
 // ErrMalformed is wrapped by every error of a Decode method, of [ParseRef] and
-// of [Compact]: the input is not what the protocol allows. A server ends the
-// connection.
+// of [Compact]: the input is not what the protocol allows.
 var ErrMalformed = errors.New("wire: malformed message")
 
 // These say more about an [ErrMalformed], and are wrapped beside it.
 var (
 	// ErrTooDeep: more than MaxDepth arrays and objects within each other.
 	ErrTooDeep = errors.New("more than 64 levels of arrays and objects")
-	// ErrTooManyTokens: more than MaxTokens values and keys.
-	ErrTooManyTokens = errors.New("more than 10000 values and keys")
+	// ErrTooManyTokens: more than MaxTokens values and keys, or those of the serializer.
+	ErrTooManyTokens = errors.New("too many values and keys")
 	// ErrRefTooLong: a ref or join_ref of more than MaxRef bytes.
 	ErrRefTooLong = errors.New("ref or join_ref longer than 1024 bytes")
 )

@@ -49,7 +49,7 @@ func (V1) AppendMessage(dst []byte, m *Message) (Opcode, []byte, error) {
 // phx_reply must have an object as payload, with a string as status. The error is a
 // [*DecodeError].
 func (V1) DecodeIncoming(_ Opcode, data []byte) (Incoming, error) {
-	m, err := decodeObject(data, incomingTokens)
+	m, err := decodeObject(&scanner{data: data, maxTokens: incomingTokens})
 	if err != nil {
 		return Incoming{}, err
 	}
@@ -78,7 +78,7 @@ func (V2) AppendMessage(dst []byte, m *Message) (Opcode, []byte, error) {
 func (V2) DecodeIncoming(op Opcode, data []byte) (Incoming, error) {
 	switch op {
 	case Text:
-		m, err := decodeArray(data, incomingTokens)
+		m, err := decodeArray(&scanner{data: data, maxTokens: incomingTokens})
 		if err != nil {
 			return Incoming{}, err
 		}

@@ -101,6 +101,10 @@ type Serializer interface {
 	// Decode reads one message. It bounds every length, depth and count before
 	// taking memory, and it keeps data: Payload.Data may alias it. A payload that
 	// is not Binary has been found to be one JSON value; nobody checks it again.
+	//
+	// With an error, a Message with a Topic or an OddTopic is one that is framed well and
+	// has other faults: its sender is told, and the connection goes on. Its Payload is not
+	// looked at. With any other error the connection is closed.
 	Decode(op Opcode, data []byte) (Message, error)
 	AppendReply(dst []byte, r *Reply) (Opcode, []byte, error)
 	AppendPush(dst []byte, p *Push) (Opcode, []byte, error)

@@ -36,7 +36,7 @@ func (s *scanner) number(i int) (int, error) {
 		float = true
 	}
 	if float && overflows(d[first:i]) {
-		return i, s.fail(start, errRange)
+		return i, s.over(start, errRange)
 	}
 	return i, nil
 }

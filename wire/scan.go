@@ -7,7 +7,8 @@ import (
 )
 
 // Bounds on the JSON text of one message, the envelope included. Every value, be
-// it an array, an object, or a scalar, is one token, and so is every key.
+// it an array, an object, or a scalar, is one token, and so is every key. MaxTokens is the
+// default of [V1] and [V2].
 const (
 	MaxDepth  = 64
 	MaxTokens = 10_000
@@ -32,10 +33,33 @@ type scanner struct {
 	// whitespace between tokens, or an escape where none, or a shorter one, is
 	// due.
 	loose bool
+	// lenient lets a bound be passed, and noncharacters stand: unwelcome is then the first
+	// fault. Only what is no JSON text at all is an error.
+	lenient   bool
+	unwelcome error
 }
 
 func (s *scanner) fail(i int, reason error) error {
 	return &DecodeError{Offset: i, Err: reason}
+}
+
+// over is fail for what is JSON text, and still not accepted.
+func (s *scanner) over(i int, reason error) error {
+	if !s.lenient {
+		return s.fail(i, reason)
+	}
+	if s.unwelcome == nil {
+		s.unwelcome = s.fail(i, reason)
+	}
+	return nil
+}
+
+// first is the first fault of a text in which the scan ended with err.
+func (s *scanner) first(err error) error {
+	if err != nil && s.unwelcome != nil {
+		return s.unwelcome
+	}
+	return err
 }
 
 // unexpected is the error for a byte at i that cannot stand there, or for the end.
@@ -86,7 +110,7 @@ func (s *scanner) skipSpace(i int) int {
 
 func (s *scanner) token(i int) error {
 	if s.tokens++; s.tokens > s.maxTokens {
-		return s.fail(i, ErrTooManyTokens)
+		return s.over(i, ErrTooManyTokens)
 	}
 	return nil
 }
@@ -111,7 +135,10 @@ func (s *scanner) value(i, depth int) (int, error) {
 		switch c := s.data[i]; c {
 		case '{', '[':
 			if depth+open == MaxDepth {
-				return i, s.fail(i, ErrTooDeep)
+				if err = s.over(i, ErrTooDeep); err == nil {
+					i, err = s.deep(i)
+				}
+				break
 			}
 			open++
 			objects <<= 1
@@ -170,6 +197,28 @@ func (s *scanner) value(i, depth int) (int, error) {
 			}
 		}
 	}
+}
+
+// deep passes over an array or object that is too deep. It looks only for its end.
+func (s *scanner) deep(i int) (int, error) {
+	for open := 0; i < len(s.data); {
+		switch s.data[i] {
+		case '"':
+			var err error
+			if i, err = s.str(i); err != nil {
+				return i, err
+			}
+			continue
+		case '{', '[':
+			open++
+		case '}', ']':
+			if open--; open == 0 {
+				return i + 1, nil
+			}
+		}
+		i++
+	}
+	return i, s.unexpected(i)
 }
 
 // key scans a key, its colon and the space around, up to the start of the value.
@@ -288,11 +337,10 @@ func (s *scanner) escape(i int) (int, error) {
 		return i + 6, nil
 	}
 	// Only a high surrogate followed by a low one is a character.
-	if r > 0xDBFF || i+7 >= len(d) || d[i+6] != '\\' || d[i+7] != 'u' {
-		return i, s.fail(i, errSurrogate)
+	if r <= 0xDBFF && i+7 < len(d) && d[i+6] == '\\' && d[i+7] == 'u' {
+		if low, ok := hex4(d, i+8); ok && low >= 0xDC00 && low <= 0xDFFF {
+			return i + 12, nil
+		}
 	}
-	if low, ok := hex4(d, i+8); !ok || low < 0xDC00 || low > 0xDFFF {
-		return i, s.fail(i, errSurrogate)
-	}
-	return i + 12, nil
+	return i + 6, s.over(i, errSurrogate)
 }

@@ -1,22 +1,34 @@
 package wire
 
-import "bytes"
+import (
+	"bytes"
+	"cmp"
+)
 
 // V1 is version 1 of the protocol: one JSON object for each message. It has no
 // binary payloads, and nothing it writes carries a join_ref. V1 is the
 // [Serializer] for vsn 1.0.x, and for clients that send no vsn.
-type V1 struct{}
+type V1 struct {
+	// MaxTokens bounds the values and keys of one message from a client. 0 means the
+	// constant MaxTokens.
+	MaxTokens int
+}
 
 var _ Serializer = V1{}
 
 // Decode reads an object with the members topic, event, payload and ref, all of
 // which must be there, and perhaps join_ref; it ignores others. The opcode is not
 // looked at. The error is a [*DecodeError].
-func (V1) Decode(_ Opcode, data []byte) (Message, error) { return decodeObject(data, MaxTokens) }
+func (v V1) Decode(_ Opcode, data []byte) (Message, error) {
+	s := scanner{data: data, maxTokens: cmp.Or(v.MaxTokens, MaxTokens), lenient: true}
+	m, err := decodeObject(&s)
+	return m, s.first(err)
+}
 
 // decodeObject reads the object.
-func decodeObject(data []byte, maxTokens int) (Message, error) {
-	s := scanner{data: data, maxTokens: maxTokens, tokens: 1} // the object itself
+func decodeObject(s *scanner) (Message, error) {
+	data := s.data
+	s.tokens = 1 // the object itself
 	i := s.space(0)
 	if i >= len(data) {
 		return Message{}, s.unexpected(i)
@@ -64,7 +76,7 @@ func decodeObject(data []byte, maxTokens int) (Message, error) {
 	if e.topic.to == 0 || e.event.to == 0 || e.payload.to == 0 || e.ref.to == 0 {
 		return Message{}, s.fail(i, errNoKey)
 	}
-	return e.message(data)
+	return e.message(s)
 }
 
 // part is where the member with this key goes, nil for one without a meaning. The

@@ -1,19 +1,27 @@
 package wire
 
+import "cmp"
+
 // V2 is version 2 of the protocol: arrays of five elements in text frames, and
 // binary frames for payloads that are bytes. Messages of both forms may mix on
 // one connection. V2 is the [Serializer] for vsn 2.0.x.
-type V2 struct{}
+type V2 struct {
+	// MaxTokens bounds the values and keys of one message from a client. 0 means the
+	// constant MaxTokens.
+	MaxTokens int
+}
 
 var _ Serializer = V2{}
 
 // Decode reads [join_ref,ref,topic,event,payload] from a text frame, where
 // further elements are ignored, or a binary push from a binary frame. The error
 // is a [*DecodeError].
-func (V2) Decode(op Opcode, data []byte) (Message, error) {
+func (v V2) Decode(op Opcode, data []byte) (Message, error) {
 	switch op {
 	case Text:
-		return decodeArray(data, MaxTokens)
+		s := scanner{data: data, maxTokens: cmp.Or(v.MaxTokens, MaxTokens), lenient: true}
+		m, err := decodeArray(&s)
+		return m, s.first(err)
 	case Binary:
 		return decodeBinary(data)
 	}
@@ -65,8 +73,9 @@ func appendRest(dst []byte, topic, event string, p *Payload) []byte {
 }
 
 // decodeArray reads the text form.
-func decodeArray(data []byte, maxTokens int) (Message, error) {
-	s := scanner{data: data, maxTokens: maxTokens, tokens: 1} // the array itself
+func decodeArray(s *scanner) (Message, error) {
+	data := s.data
+	s.tokens = 1 // the array itself
 	i := s.space(0)
 	if i >= len(data) {
 		return Message{}, s.unexpected(i)
@@ -106,5 +115,5 @@ func decodeArray(data []byte, maxTokens int) (Message, error) {
 		return Message{}, err
 	}
 	e := envelope{elements[0], elements[1], elements[2], elements[3], elements[4]}
-	return e.message(data)
+	return e.message(s)
 }

@@ -28,7 +28,10 @@ func decodeBinary(data []byte) (Message, error) {
 	if len(data) < head {
 		return Message{}, &DecodeError{Offset: len(data), Err: errShort}
 	}
-	var part [4][]byte
+	var (
+		part  [4][]byte
+		fault error
+	)
 	at := head
 	for n := range part {
 		to := at + int(data[1+n])
@@ -37,7 +40,11 @@ func decodeBinary(data []byte) (Message, error) {
 		}
 		part[n] = data[at:to]
 		if !utf8.Valid(part[n]) {
-			return Message{}, &DecodeError{Offset: at, Err: errUTF8}
+			if n == 2 { // nobody could be told of it on a topic that has no text
+				return Message{}, &DecodeError{Offset: at, Err: errUTF8}
+			}
+			part[n] = nil
+			fault = &DecodeError{Offset: at, Err: errUTF8}
 		}
 		at = to
 	}
@@ -50,6 +57,12 @@ func decodeBinary(data []byte) (Message, error) {
 
 	var m Message
 	f := fields{joinRef: refs[:cut], ref: refs[cut:]}
+	if fault != nil && part[0] == nil {
+		f.joinRef = nil
+	}
+	if fault != nil && part[1] == nil {
+		f.ref = nil
+	}
 	if nameFits(part[2], MaxTopic) {
 		f.topic = part[2]
 	} else {
@@ -59,8 +72,13 @@ func decodeBinary(data []byte) (Message, error) {
 		f.event = part[3]
 	}
 	f.pack(&m)
-	m.Payload = Payload{Data: data[at:len(data):len(data)], Binary: true}
-	return m, nil
+	if fault != nil && m.Topic == "" && m.OddTopic == "" {
+		m.OddTopic = `""`
+	}
+	if fault == nil {
+		m.Payload = Payload{Data: data[at:len(data):len(data)], Binary: true}
+	}
+	return m, fault
 }
 
 // appendQuoted appends raw as a JSON string.

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 
 	"github.com/bennu-go/bennu/internal/nils"
@@ -66,6 +67,9 @@ func NewVersions(list []Versioned) (*Versions, error) {
 	for _, v := range list {
 		if nils.Is(v.Serializer) {
 			return nil, fmt.Errorf("wire: requirement %q has no serializer: set Versioned.Serializer", v.Requirement)
+		}
+		if !reflect.ValueOf(v.Serializer).Comparable() {
+			return nil, fmt.Errorf("wire: requirement %q: values of type %T cannot be compared with ==, as a serializer must be: give a pointer to it", v.Requirement, v.Serializer)
 		}
 		comparisons, err := parseRequirement(v.Requirement)
 		if err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
+	"github.com/bennu-go/bennu/internal/proctest"
 	"github.com/bennu-go/bennu/internal/waittest"
 )
 
@@ -271,10 +272,7 @@ func TestWithoutBrokers(t *testing.T) {
 			t.Errorf("%s is compiled", module)
 		}
 	}
-	binary := filepath.Join(t.TempDir(), "bennu")
-	if said, err := exec.Command("go", "build", "-tags", "nobrokers", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, said)
-	}
+	binary := proctest.Build(t, "github.com/bennu-go/bennu/cmd/bennu", "-tags=nobrokers")
 	said, err := exec.Command(binary, "demo", "--addr", "127.0.0.1:0", "--pubsub", "nats+embed://:0").CombinedOutput()
 	exit, ok := errors.AsType[*exec.ExitError](err)
 	if want := "--pubsub: this command was built without NATS and Redis; leave -tags nobrokers out\n"; !ok || exit.ExitCode() != cli.Misuse || !strings.Contains(string(said), want) {

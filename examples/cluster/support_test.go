@@ -57,7 +57,7 @@ func startCluster(t *testing.T) *cluster {
 	}
 	// A port that is free now may be taken before the proxy has it.
 	for try := 1; ; try++ {
-		c.addr = proctest.FreeAddr(t)
+		c.addr = testport.Addr(t)
 		c.proxy = proctest.Start(t, "haproxy", []string{
 			"LISTEN=" + c.addr, "NODE_A=" + c.addrs["a"], "NODE_B=" + c.addrs["b"], "NODE_C=" + c.addrs["c"],
 			"HEALTH_A=" + checked["a"], "HEALTH_B=" + checked["b"], "HEALTH_C=" + checked["c"],

@@ -26,7 +26,7 @@ func ask(ctx context.Context, url string) (pong, error) {
 func TestGoClient(t *testing.T) {
 	endpoint := newEndpoint()
 	server := httptest.NewServer(endpoint)
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	got, err := ask(ctx, server.URL+"/socket")
 	if err != nil || got.Ping != "pong" {

@@ -199,9 +199,16 @@ func TestServe(t *testing.T) {
 		close(working)
 		<-finish
 	})
+	polling := make(chan struct{}, 1)
+	noting := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Has("token") {
+			polling <- struct{}{}
+		}
+		mux.ServeHTTP(w, r)
+	})
 	ctx, stop := context.WithCancel(t.Context())
 	served := make(chan error, 1)
-	go func() { served <- serve(ctx, ln, endpoint, logged(mux)) }()
+	go func() { served <- serve(ctx, ln, endpoint, logged(noting)) }()
 	base := "http://" + ln.Addr().String()
 
 	socket := wstest.Dial(t, "ws://"+ln.Addr().String()+"/socket/websocket?vsn=2.0.0")
@@ -216,18 +223,19 @@ func TestServe(t *testing.T) {
 		status, _ := request(t, http.MethodPost, base+"/work", "")
 		worked <- status
 	}()
-	<-working
+	waittest.Next(t, "the application's own request", working)
+	waittest.Next(t, "the poll", polling) // or it might find nobody who listens
 
 	stop()
 	socket.ExpectClose(1012)
-	if status := <-polled; status != 200 && status != 503 {
+	if status := waittest.Next(t, "the end of the poll", polled); status != 200 && status != 503 {
 		t.Errorf("the poll: status %d", status)
 	}
 	close(finish)
-	if status := <-worked; status != 200 {
+	if status := waittest.Next(t, "the end of the application's own request", worked); status != 200 {
 		t.Errorf("the application's own request: status %d", status)
 	}
-	if err := <-served; err != nil {
+	if err := waittest.Next(t, "the end of serve", served); err != nil {
 		t.Errorf("serve: %v", err)
 	}
 }

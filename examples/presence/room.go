@@ -56,8 +56,8 @@ func (a arrival) Validate() error {
 // arrived tells the channel that its join is complete. Before that nothing can be pushed.
 type arrived struct{}
 
-// arrive shows the client who is here, then it to the others. There is nothing to undo at
-// the end: an entry leaves with its channel.
+// arrive sends the client the list of who is here, and adds the client to it, of which
+// everybody is told. Nothing is to be undone at the end: an entry leaves with its channel.
 func (r *room) arrive(context.Context, arrived) error {
 	if err := r.here.PushState(r.Channel); err != nil {
 		return err

@@ -20,6 +20,7 @@ var mayPanic = map[string]string{
 	"conformance/fixture/app/app.go":  "the cases ask for a connect that panics",
 	"conformance/fixture/app/room.go": "the cases ask for joins and handlers that panic",
 	"authenticate.go":                 "Authenticate without a function, seen at start",
+	"channel.go":                      "a nil Channel, where the call returns no error",
 	"define.go":                       "a mistake in a registration, seen at start",
 	"endpoint.go":                     "a mistake in a mount, seen at start",
 	"middleware.go":                   "Around without a function, seen at start; passes on the panics of callbacks",

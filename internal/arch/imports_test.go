@@ -16,6 +16,7 @@ var layers = []struct {
 	pattern string
 	may     []string
 }{
+	{"internal/subscribertest", []string{"internal/waittest", "pubsub"}}, // for tests of pubsub and its adapters
 	{"internal/...", []string{"internal/..."}},
 	{"wire", []string{"internal/..."}},
 	{"transport", []string{"internal/...", "wire"}},

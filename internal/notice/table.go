@@ -24,6 +24,7 @@ const (
 	SessionsPerAddress
 	Version
 	ConnectsBusy
+	LateConnects
 	ConnectBusy
 	AuthTokenOff
 	NoAuthToken
@@ -31,6 +32,9 @@ const (
 	ConnectRefused
 	ConnectError
 	ConnectTimeout
+	Disconnected
+	Deaf
+	NoHost
 	RequestCrash
 	FallbackCrash
 	WebSocketAcceptor
@@ -49,13 +53,20 @@ const (
 	LongPollReceiver
 	Idle
 	SlowConsumer
+	NotRead
+	LingerCut
 	Malformed
+	Unwelcome
 	MessageRate
 	Expired
+	ThrownOut
 	RenewBusy
+	LateRenews
+	RenewRefused
 	RenewCrash
 	RenewReply
 	NotEncoded
+	FrameTooLarge
 
 	// Joins.
 	Unmatched
@@ -66,6 +77,7 @@ const (
 	JoinTimeout
 	JoinBacklog
 	JoinReply
+	LateCallbacks
 
 	// Channels.
 	NotJoined
@@ -87,6 +99,7 @@ const (
 	Serializer
 	BroadcastEvent
 	SlowSubscriber
+	SubscriberGap
 	SubscriberCrash
 
 	// Long polling.
@@ -100,17 +113,29 @@ const (
 	BodyMalformed
 	BatchTooLong
 	PostsWaiting
+	PostBytes
 	PostUnhandled
+	PostWithdrawn
 	BinaryFrame
 	RelayLost
 	RelayGarbage
 	RelayParts
+	RelayBusy
 
 	// Other nodes.
 	BrokerGarbage
 	BrokerFull
 	BrokerTooLarge
 	BrokerRefused
+	BrokerTakes
+	BrokerTopicRefused
+	BrokerTopicBack
+	BrokerDeaf
+	BrokerInterest
+	BrokerInterestKept
+	PeerSecret
+	PeerApart
+	EmbeddedServer
 	BrokerAway
 	BrokerDropped
 	BrokerSilent
@@ -118,19 +143,29 @@ const (
 	MessagesStale
 	DeliveryCrash
 	NameTaken
+	NameLost
+	NameSilent
 	TooManyNodes
 	NodeSilent
+	NodeUnanswered
 	NodeBack
+	NodeUnproved
+	NodeVersion
+	DisconnectsUntold
 
 	// Presence.
 	TrackerMessage
 	TrackerFull
 	TrackerRefused
+	TrackerSuperseded
+	TrackerHook
 	PresenceFull
 	PresenceMeta
 	PresenceRate
 	PresenceFetch
 	PresenceHook
+	PresenceForeign
+	PresenceSize
 
 	// The Go client.
 	ClientEvent
@@ -169,7 +204,7 @@ var table = [kinds]Entry{
 	Params: {"params", warn, "a request whose parameters cannot be read was refused",
 		"send at most 64 parameters, nested at most 32 deep, in UTF-8"},
 	Origin: {"origin", warn, "a page of a foreign origin was refused",
-		"if the page is yours, name its origin in Checks.Origin with transport.Origins, or its host in EndpointOptions.Host; behind a proxy that ends TLS set Checks.Scheme, and let the proxy pass on Host"},
+		"nothing, if fetch_mode is no-cors or navigate, which is an image, a frame or a link; if the page is yours, name its origin in Checks.Origin with transport.Origins, or its host in EndpointOptions.Host; behind a proxy that ends TLS set Checks.Scheme, and let the proxy pass on Host"},
 	TokenEncoding: {"token_encoding", warn, "an auth token that is malformed, or not the only one, was refused",
 		"give one token, to the client's library as authToken, which encodes it, or in the parameter that Checks.TokenParam names"},
 	Subprotocol: {"subprotocol", warn, "a client that offers no known subprotocol was refused",
@@ -184,6 +219,8 @@ var table = [kinds]Entry{
 		"behind a proxy set EndpointOptions.Limits.ClientAddress, or all clients count as the proxy; otherwise raise longpoll.Options.MaxSessionsPerAddress"},
 	Version: {"version", warn, "a client that speaks no known version of the protocol was refused",
 		"let the client send the parameter vsn as 2.0.0 or 1.0.0, or add its version to SocketHandler.Serializers"},
+	LateConnects: {"late_connects", warn, "a connection was refused: too many Connect callbacks of its mount run on after their contexts ended",
+		"let Connect end with its context, see the lines of reason stuck; or raise EndpointOptions.Limits.Connects"},
 	ConnectsBusy: {"connects_busy", warn, "a connection was refused: too many Connect callbacks run",
 		"make Connect faster, or raise EndpointOptions.Limits.Connects"},
 	ConnectBusy: {"connect_busy", warn, "Connect refused a connection: it has no time for it now",
@@ -199,6 +236,12 @@ var table = [kinds]Entry{
 		"see the error; for who shall be kept out return bennu.ErrRefused"},
 	ConnectTimeout: {"connect_timeout", fault, "a connection was refused: Connect took longer than its limit",
 		"make Connect faster, or raise SocketHandler.Limits.ConnectTimeout"},
+	Disconnected: {"disconnected", info, "a connection was refused: its id was disconnected while Connect ran",
+		"nothing; the client connects again, and Connect decides anew"},
+	Deaf: {"disconnects_unheard", warn, "a connection was refused: this node does not hear the disconnects of other nodes yet",
+		"see the health of the PubSub: the broker has not confirmed this node's subscriptions"},
+	NoHost: {"no_host", warn, "the default origin policy trusts the Host header of requests",
+		"set EndpointOptions.Host to the name in the address bar, or Checks.Origin; otherwise a page of another name that resolves to this server can connect"},
 	RequestCrash:      {"request_panic", fault, "a request panicked before Connect", "see the stack: a function of Checks, Limits.ClientAddress or an ErrorHandler panicked"},
 	FallbackCrash:     {"fallback_panic", fault, "the Fallback panicked", "see the stack: EndpointOptions.Fallback panicked"},
 	WebSocketAcceptor: {"websocket_connect_panic", fault, "websocket: acceptor panicked", "see the stack: Connect or ID panicked"},
@@ -222,19 +265,32 @@ var table = [kinds]Entry{
 	WebSocketReceiver: {"websocket_panic", fault, "websocket: receiver panicked", "see the stack"},
 	LongPollReceiver:  {"longpoll_panic", fault, "longpoll: receiver panicked", "see the stack"},
 	Idle: {"idle", info, "a client from which nothing came was closed",
-		"let the client send heartbeats more often than websocket.Options.IdleTimeout, or raise that"},
+		"let the client answer pings, or send heartbeats more often than websocket.Options.IdleTimeout, or raise that"},
+	NotRead: {"not_read", warn, "a client was closed from which nothing was read for long: a channel does not handle what it sent",
+		"let handlers come to an end; see which of them hangs"},
+	LingerCut: {"linger_cut", info, "a closed connection whose client had not gone was cut, to make room for another",
+		"nothing, if it is rare; otherwise set EndpointOptions.Limits.PerAddress, or lower websocket.Options.CloseLinger"},
 	SlowConsumer: {"slow_consumer", warn, "slow consumer closed",
 		"send the client less or less often, or raise MaxQueueBytes, MaxQueueMessages and WriteTimeout of websocket.Options, MaxBufferBytes and MaxBufferMessages of longpoll.Options"},
 	Malformed: {"malformed", warn, "message does not decode", "let the client send messages of the version that it names in vsn"},
+	Unwelcome: {"message_refused", info, "a message was refused: it has too many values, is too deep, or has text that is none",
+		"see the error; send less in one message, raise SocketHandler.Limits.MessageTokens, and cut text between characters"},
 	MessageRate: {"message_rate", warn, "a client that went on to send too fast was closed",
 		"send less often, or raise SocketHandler.Limits.MessageRate"},
+	ThrownOut: {"thrown_out", info, "a connection was closed: its id was disconnected",
+		"nothing: the program asked for it with Endpoint.Disconnect; the client connects again, and Connect decides anew"},
 	Expired: {"expired", info, "a client whose authentication was not renewed was closed",
 		"let the client push access_token when it gets token_expired, and set SocketHandler.Renew"},
-	RenewBusy:  {"renew_busy", info, "a renewal was refused: another of the connection runs", "let the client wait for the reply before it pushes access_token again"},
-	RenewCrash: {"renew_crash", fault, "renewal crashed", "see the stack: SocketHandler.Renew panicked"},
-	RenewReply: {"renew_reply", fault, "response of a renewal does not encode", "see the error; let the Response of a *bennu.Error encode to JSON"},
-	NotEncoded: {"not_encoded", fault, "a message to a client does not encode", "see the error; repair the serializer"},
+	LateRenews: {"late_renews", warn, "a renewal was refused: too many Renew callbacks run on after their connections ended",
+		"let Renew end with its context, see the lines of reason stuck; or raise EndpointOptions.Limits.LateCallbacks"},
+	RenewBusy:    {"renew_busy", info, "a renewal was refused: another of the connection runs", "let the client wait for the reply before it pushes access_token again"},
+	RenewRefused: {"renew_refused", info, "the token of a renewal was refused", "let the client get a new token before it pushes access_token"},
+	RenewCrash:   {"renew_crash", fault, "renewal crashed", "see the stack: SocketHandler.Renew panicked"},
+	RenewReply:   {"renew_reply", fault, "response of a renewal does not encode", "see the error; let the Response of a *bennu.Error encode to JSON"},
+	NotEncoded:   {"not_encoded", fault, "a message to a client does not encode", "see the error; repair the serializer"},
 
+	FrameTooLarge: {"frame_too_large", warn, "a message to clients was refused: it is larger than what may wait for one of them",
+		"send less at once, or in pieces; or raise MaxQueueBytes of websocket.Options and MaxBufferBytes of longpoll.Options, on all nodes"},
 	Unmatched: {"unmatched_topic", warn, "join of a topic that no pattern matches",
 		"register a pattern that matches it with SocketHandler.Channel, or repair the topic in the client"},
 	TooManyTopics: {"too_many_topics", warn, "connection has joined as many topics as it may",
@@ -244,10 +300,13 @@ var table = [kinds]Entry{
 	JoinsBusy: {"joins_busy", warn, "a join was refused: too many Join callbacks run",
 		"make Join faster, or raise EndpointOptions.Limits.Joins"},
 	JoinCrash:   {"join_crash", fault, "join crashed", "see the error and the stack"},
-	JoinTimeout: {"join_timeout", fault, "join crashed", "make Join faster, or raise SocketHandler.Limits.JoinTimeout"},
+	JoinTimeout: {"join_timeout", fault, "join crashed", "make Join faster, or raise SocketHandler.Limits.JoinTimeout; if the broker is away or refuses the topic, see its lines: a join waits for it"},
 	JoinBacklog: {"join_backlog", warn, "a join failed: more was meant for its channel than may wait for it",
 		"make Join faster, or send less to the topic; the client joins again"},
-	JoinReply: {"join_reply", fault, "join reply does not encode", "see the error; let Join return what encodes to JSON"},
+	JoinReply: {"join_reply", fault, "join reply does not encode", "see the error; let Join return what encodes to JSON, and no bytes to clients of version 1"},
+
+	LateCallbacks: {"late_callbacks", warn, "a join was refused: too many callbacks run on after their channels ended",
+		"let callbacks end with their context, see the lines of reason stuck; or raise SocketHandler.Limits.LateCallbacks, or LateCallbacks and Joins of EndpointOptions.Limits"},
 
 	NotJoined: {"not_joined", info, "message to a topic that is not joined",
 		"join the topic before, and again after phx_error and phx_close, as Phoenix's clients do"},
@@ -274,6 +333,8 @@ var table = [kinds]Entry{
 		"give it an event that is not empty and not one of the protocol's own; Endpoint.Broadcast checks that"},
 	SlowSubscriber: {"slow_subscriber", warn, "broadcast dropped: the function of Endpoint.Subscribe is too slow",
 		"make the function faster; Broadcast.Missed tells it how many it missed"},
+	SubscriberGap: {"subscriber_gap", warn, "a function of Endpoint.Subscribe may have missed broadcasts of other nodes",
+		"see what the adapter says of the broker; where each broadcast counts, read again what they are about when Broadcast.Missed is not 0"},
 	SubscriberCrash: {"subscriber_panic", fault, "subscription panicked", "see the stack: the function of Endpoint.Subscribe panicked"},
 
 	SessionToken: {"longpoll_token", info, "a long-poll token that is no token of this server's was refused",
@@ -291,6 +352,10 @@ var table = [kinds]Entry{
 		"post fewer at once, or raise longpoll.Options.MaxBatch"},
 	PostsWaiting: {"posts_waiting", warn, "a post was refused: too many of its session wait",
 		"let the client wait for the answer to a post, and make handlers faster"},
+	PostBytes: {"post_bytes", warn, "a post was refused: too many bytes of posts wait, of its session, its address or this node",
+		"make joins and handlers faster; behind a proxy set EndpointOptions.Limits.ClientAddress, or all clients count as the proxy; otherwise raise longpoll.Options.MaxPostBytesPerAddress or EndpointOptions.Limits.PostBytes"},
+	PostWithdrawn: {"post_withdrawn", info, "a post, or a part of it, was dropped before it was handled: its client went away",
+		"nothing; if it happens often, make joins and handlers faster"},
 	PostUnhandled: {"post_unhandled", warn, "a post was answered before all of it was handled",
 		"make joins and handlers faster, or raise longpoll.Options.Window"},
 	BinaryFrame: {"binary_frame", fault, "longpoll: binary frame dropped: no client can receive it over long polling",
@@ -300,14 +365,32 @@ var table = [kinds]Entry{
 	RelayGarbage: {"relay_garbage", warn, "a message of long polling from another node dropped: it makes no sense",
 		"run the same version on all nodes, and keep others from publishing under the adapter's prefix"},
 	RelayParts: {"relay_parts", warn, "a post from another node dropped: its parts do not fit", "let clients wait for the answer to a post; see the broker for lost messages"},
+	RelayBusy: {"relay_busy", warn, "a long-poll request for a session of another node was refused, or its answer kept back: too much is on its way between nodes",
+		"see why the broker or the other node is slow; let the proxy in front send each client to one node"},
 
 	BrokerGarbage: {"broker_garbage", warn, "the broker delivered something that is no message of this cluster; is the prefix used by others, or the secret not the same?",
 		"give each cluster a Prefix of its own, and its nodes the same Secret"},
 	BrokerFull: {"broker_full", fault, "a message for other nodes was refused: too much waits for the broker",
 		"see why the broker is away or slow, or raise Buffer of the adapter's options"},
 	BrokerTooLarge: {"broker_too_large", fault, "a message for other nodes was refused: it is larger than the broker takes",
-		"send less at once, or raise the broker's limit on messages"},
+		"send less at once, or raise the broker's limit on messages: max_payload of NATS, EmbeddedOptions.MaxPayload; that of Redis is fixed"},
 	BrokerRefused: {"broker_refused", fault, "the broker refuses a message", "see the error; let the user publish below the prefix"},
+	BrokerTakes:   {"broker_takes", info, "the broker takes messages again that it had refused", "nothing; what was refused meanwhile is a gap of other nodes"},
+	BrokerTopicRefused: {"broker_topic_refused", fault, "the broker refuses a topic: its channels end, and joins fail, until it does not",
+		"see the error; let the user subscribe below the prefix, or raise the broker's limit on subscriptions"},
+	BrokerTopicBack: {"broker_topic_back", info, "the broker takes a topic again that it had refused", "nothing; its channels join again"},
+	BrokerDeaf: {"broker_deaf", fault, "the broker refuses this node: all its channels end, and joins fail, until it does not",
+		"see the error; let the user publish and subscribe below the prefix"},
+	PeerSecret: {"peer_secret", fault, "an embedded NATS node and a peer refuse each other: they do not have the same secret",
+		"set EmbeddedOptions.Secret of both to the same bytes; the error has the peer's address"},
+	BrokerInterest: {"broker_interest", warn, "the broker did not take interest in topics; this node tries again, and joins wait",
+		"see the error, and the broker's own log"},
+	BrokerInterestKept: {"broker_interest_kept", warn, "the broker did not take interest in topics back",
+		"nothing, if the broker was away; otherwise see the error: this node gets messages that it drops"},
+	PeerApart: {"peer_apart", warn, "peers of an embedded NATS node accept connections, and are not connected to it",
+		"give all nodes the same EmbeddedOptions.Secret, and TLS to all of them or to none"},
+	EmbeddedServer: {"embedded_server", warn, "the server of an embedded NATS node complains",
+		"see the error: if it names a peer, compare EmbeddedOptions of both; if it names a file or a port, the machine's limits"},
 	BrokerAway:    {"broker_away", warn, "the broker is away; this node goes on by itself", "see the error; the node connects again by itself"},
 	BrokerDropped: {"broker_dropped", warn, "messages of other nodes were dropped", "see the error; make subscribers faster, or raise the broker's buffer for a client"},
 	BrokerSilent:  {"broker_silent", fault, "the broker has stopped delivering without a word; connecting again", "see the broker's own log"},
@@ -316,19 +399,38 @@ var table = [kinds]Entry{
 	MessagesStale: {"messages_stale", debug, "message of another node dropped: it came twice or too late", "nothing"},
 	DeliveryCrash: {"delivery_panic", fault, "delivery of a message of another node panicked", "see the stack"},
 	NameTaken:     {"name_taken", fault, "another running node has this node's name; give each node a name of its own", "give each node a name of its own"},
-	TooManyNodes:  {"too_many_nodes", warn, "a node was not taken note of: there are too many", "use at most 4,096 nodes in a cluster"},
-	NodeSilent:    {"node_silent", warn, "a node has fallen silent", "see whether it runs; a node that is shut down says goodbye"},
-	NodeBack:      {"node_back", warn, "a node that had fallen silent is back", "nothing; channels join again, since messages may have been missed"},
+	NameLost: {"name_lost", fault, "this node no longer serves others: an older node has its name",
+		"give each node a name of its own, and start this one again"},
+	NameSilent: {"name_silent", warn, "something listens at the broker under this node's name and does not answer; it is taken for a node that has died",
+		"nothing, if the machine of that node was lost; otherwise give each node a name of its own, and all nodes the same Secret"},
+	TooManyNodes: {"too_many_nodes", warn, "a node was not taken note of: there are too many", "use at most 4,096 nodes in a cluster"},
+	NodeSilent:   {"node_silent", warn, "a node has fallen silent", "see whether it runs; a node that is shut down says goodbye"},
+	NodeUnanswered: {"node_unanswered", warn, "a node that is connected does not answer; this one starts without it",
+		"give all nodes the same Prefix and Secret, and see whether that node runs"},
+	NodeBack: {"node_back", warn, "a node that had fallen silent is back", "nothing; channels join again, since messages may have been missed"},
+	NodeUnproved: {"node_unproved", info, "messages of a node that does not prove that it is alive were dropped",
+		"nothing, if that node has just ended; otherwise find out who publishes old messages again below the prefix"},
+	NodeVersion: {"node_version", warn, "a node of another version of this library is heard, and not understood",
+		"run the same version on all nodes"},
+	DisconnectsUntold: {"disconnects_untold", fault, "a disconnect could not be told to other nodes, or asked for: a connection that should be closed may be open",
+		"see what the adapter says of the broker, and call Endpoint.Disconnect again for those who must be out"},
 
 	TrackerMessage: {"tracker_message", warn, "a message of another node's tracker dropped: it does not decode", "run the same version on all nodes"},
 	TrackerRefused: {"tracker_refused", info, "what another node's tracker said was refused: the node has been replaced, or says too much",
 		"nothing, after a node was restarted; otherwise raise the bounds of tracker.Config"},
+	TrackerSuperseded: {"tracker_superseded", warn, "other nodes know a later start of this node's name: what is tracked here is announced to them anew",
+		"give each node a name of its own; nothing, if the clock of this machine went back"},
 	TrackerFull:   {"tracker_full", warn, "a message of another node's tracker dropped: too many wait", "nothing: it is said again; otherwise spread topics over more Shards"},
+	TrackerHook:   {"tracker_hook", fault, "a function that is told of changes panicked", "see the stack"},
 	PresenceFull:  {"presence_full", warn, "an entry was refused: the topic has as many as it may", "raise Limits.Entries of presence, and see its option Large"},
 	PresenceMeta:  {"presence_meta", warn, "an entry was refused: its meta is too large", "track less, or raise Limits.MetaBytes of presence"},
 	PresenceRate:  {"presence_rate", info, "a change was refused: its connection makes too many", "track less often, or raise Limits.Burst and Rate of presence"},
 	PresenceFetch: {"presence_fetch", fault, "presence goes on without Fetch", "see the error; make Fetch faster, or raise FetchTimeout"},
 	PresenceHook:  {"presence_hook", fault, "a hook of presence panicked", "see the stack"},
+	PresenceForeign: {"presence_foreign", warn, "the meta of another node's entry is shown as {}: it is no JSON object that a meta can be",
+		"run the same version on all nodes, and set the adapter's Secret where others may write to the broker"},
+	PresenceSize: {"presence_size", warn, "a list of presence was not sent: one entry of it is larger than the client's queue",
+		"track less, return less from Fetch, or raise MaxQueueBytes of WebSocket and MaxBufferBytes of long polling"},
 
 	ClientEvent:         {"client_event", fault, "client: an event does not fit its callback", "take another type in On, or repair what the server sends"},
 	ClientSlow:          {"client_slow", warn, "client: a callback is too slow for what the server sends", "make the callback faster, or raise Options.MaxQueued and MaxQueuedBytes"},

@@ -21,12 +21,15 @@ import (
 const Patience = waittest.Patience
 
 // Build compiles a program of this module, such as
-// "github.com/bennu-go/bennu/cmd/bennu", and returns where it is.
-func Build(t testing.TB, pkg string) string {
+// "github.com/bennu-go/bennu/cmd/bennu", with some flags of go build, and returns where it
+// is. "go run" keeps what it has linked in the build cache, which all packages share, so
+// the next one that builds the same gets a copy.
+func Build(t testing.TB, pkg string, flags ...string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), filepath.Base(pkg))
-	if said, err := exec.Command("go", "build", "-o", path, pkg).CombinedOutput(); err != nil {
-		t.Fatalf("go build %s: %v\n%s", pkg, err, said)
+	args := append(append([]string{"run", "-exec", "cp"}, flags...), pkg, path)
+	if said, err := exec.Command("go", args...).CombinedOutput(); err != nil {
+		t.Fatalf("go %v: %v\n%s", args, err, said)
 	}
 	return path
 }
@@ -154,17 +157,6 @@ func (p *Process) Wait(t testing.TB) (code int) {
 		t.Fatalf("%s does not end", p.name)
 	}
 	return p.cmd.ProcessState.ExitCode()
-}
-
-// FreeAddr is an address of this machine that is free at this moment.
-func FreeAddr(t testing.TB) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
 }
 
 // Listens reports whether somebody accepts connections at an address.

@@ -7,32 +7,47 @@ import (
 
 // Handler holds the lines of others to the same limit, for packages that take a
 // *slog.Logger. Their messages must be constants, too.
-func (l *Logger) Handler() slog.Handler { return &handler{l.to.Handler(), l} }
+func (l *Logger) Handler() slog.Handler { return &handler{l.to.Handler(), l, ""} }
+
+// HandlerOf is Handler for lines of any messages. All of them count as lines of one message,
+// which is the given kind.
+func (l *Logger) HandlerOf(kind string) slog.Handler { return &handler{l.to.Handler(), l, kind} }
 
 type handler struct {
 	slog.Handler
-	log *Logger
+	log  *Logger
+	kind string // stands for all messages, or ""
+}
+
+// Enabled implements slog.Handler.
+func (h *handler) Enabled(ctx context.Context, level slog.Level) (enabled bool) {
+	defer guard()
+	return h.Handler.Enabled(ctx, level)
 }
 
 // Handle implements slog.Handler.
-func (h *handler) Handle(ctx context.Context, r slog.Record) error {
-	pass, suppressed := h.log.pass(r.Message)
+func (h *handler) Handle(ctx context.Context, r slog.Record) (err error) {
+	kind := h.kind
+	if kind == "" {
+		kind = r.Message
+	}
+	pass, suppressed := h.log.pass(kind)
 	if !pass {
 		return nil
 	}
 	if suppressed > 0 {
 		r.AddAttrs(slog.Int("suppressed", suppressed))
 	}
-	defer guard()
-	return h.Handler.Handle(ctx, r)
+	guarded(func() { err = h.Handler.Handle(ctx, r) })
+	return err
 }
 
 // WithAttrs implements slog.Handler.
 func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return &handler{h.Handler.WithAttrs(attrs), h.log}
+	return &handler{h.Handler.WithAttrs(attrs), h.log, h.kind}
 }
 
 // WithGroup implements slog.Handler.
 func (h *handler) WithGroup(name string) slog.Handler {
-	return &handler{h.Handler.WithGroup(name), h.log}
+	return &handler{h.Handler.WithGroup(name), h.log, h.kind}
 }

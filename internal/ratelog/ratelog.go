@@ -44,6 +44,18 @@ func (l *Logger) Enabled(level slog.Level) (enabled bool) {
 // what has something to say nor the process. The line is lost with it.
 func guard() { _ = recover() }
 
+// guarded writes a line in a goroutine of its own, so that not even runtime.Goexit of the
+// program's handler ends the caller's. Lines are few.
+func guarded(write func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer guard()
+		write()
+	}()
+	<-done
+}
+
 // Log writes a line. Messages are told apart by msg, which must be a constant of the
 // program: it never has a part that a client chose.
 func (l *Logger) Log(level slog.Level, msg string, attrs ...slog.Attr) {
@@ -57,8 +69,7 @@ func (l *Logger) Log(level slog.Level, msg string, attrs ...slog.Attr) {
 	if suppressed > 0 {
 		attrs = append(attrs, slog.Int("suppressed", suppressed))
 	}
-	defer guard()
-	l.to.LogAttrs(context.Background(), level, msg, attrs...)
+	guarded(func() { l.to.LogAttrs(context.Background(), level, msg, attrs...) })
 }
 
 func (l *Logger) pass(msg string) (pass bool, suppressed int) {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,23 +36,13 @@ func Known(text string, token *string, params map[string]any) string {
 	return text
 }
 
-// KnownPanic is Known for the value of a panic. One that may have secrets in it becomes text.
+// KnownPanic is Known for the value of a panic, which becomes text.
 func KnownPanic(value any, token *string, params map[string]any) any {
-	if token == nil && len(params) == 0 || value == nil {
+	switch value.(type) {
+	case nil, bool, int, float64:
 		return value
 	}
-	text := fmt.Sprintf("%+v", value)
-	if clean := Known(text, token, params); clean != text {
-		return clean
-	}
-	if _, ok := value.(error); ok {
-		return value // of which the log has the text
-	}
-	switch reflect.ValueOf(value).Kind() {
-	case reflect.Array, reflect.Map, reflect.Pointer, reflect.Slice, reflect.Struct:
-		return text // the log would show what is behind pointers, too
-	}
-	return value
+	return Known(Print(value), token, params)
 }
 
 // spellings appends the texts by which a secret may be quoted.

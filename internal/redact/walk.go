@@ -60,24 +60,13 @@ func (w *walker) any(v any, depth int) any {
 	case url.URL:
 		return w.string(v.String())
 	case error:
-		return w.string(guard(v.Error))
+		return w.string(method(v, v.Error))
 	case fmt.Stringer:
-		return w.string(guard(v.String))
+		return w.string(method(v, v.String))
 	case map[string]any:
 		return w.pairs(len(v), maps.All(v), depth)
 	}
 	return w.reflected(r, depth)
-}
-
-// guard calls a method of a value that the program logs; a panic there must not end
-// what wanted to log.
-func guard(method func() string) (s string) {
-	defer func() {
-		if p := recover(); p != nil {
-			s = fmt.Sprintf("(panic: %v)", p)
-		}
-	}()
-	return method()
 }
 
 // logged is any for a value of slog, which may be a group.
@@ -208,7 +197,7 @@ func entries(r reflect.Value) iter.Seq2[string, any] {
 				key = strconv.FormatUint(k.Uint(), 10)
 			default:
 				if s, ok := k.Interface().(fmt.Stringer); ok {
-					key = guard(s.String)
+					key = method(s, s.String)
 				} else {
 					key = "(" + k.Type().String() + ")"
 				}

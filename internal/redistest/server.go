@@ -1,5 +1,5 @@
 // Package redistest runs Redis servers for tests: one, a cluster, or a master with a
-// replica under Sentinels. It needs redis-server and redis-cli.
+// replica under Sentinels. It needs redis-server.
 package redistest
 
 import (
@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/bennu-go/bennu/internal/testport"
 	"github.com/bennu-go/bennu/internal/waittest"
@@ -28,15 +27,13 @@ const Patience = waittest.Patience
 // Need skips or fails the test if Redis is not installed.
 func Need(t testing.TB) {
 	t.Helper()
-	for _, name := range []string{"redis-server", "redis-cli"} {
-		if _, err := exec.LookPath(name); err == nil {
-			continue
-		}
-		if os.Getenv(Require) != "" {
-			t.Fatalf("%s is not installed, and %s is set: run `make deps`", name, Require)
-		}
-		t.Skipf("NOT RUN: %s is not installed. `make deps` installs it where it can.", name)
+	if _, err := exec.LookPath("redis-server"); err == nil {
+		return
 	}
+	if os.Getenv(Require) != "" {
+		t.Fatalf("redis-server is not installed, and %s is set: run `make deps`", Require)
+	}
+	t.Skip("NOT RUN: redis-server is not installed. `make deps` installs it where it can.")
 }
 
 // A Server is one server. Its address stays the same when it restarts.
@@ -45,11 +42,11 @@ type Server struct {
 	Port int
 	Dir  string // its files; the log is "log"
 
-	bus   int
-	args  []string
-	cli   []string // what redis-cli needs to be let in
-	cmd   *exec.Cmd
-	ended chan struct{}
+	bus      int
+	args     []string
+	password string
+	cmd      *exec.Cmd
+	ended    chan struct{}
 }
 
 // Start runs a server until the test ends. Arguments are those of redis-server; they
@@ -98,7 +95,7 @@ func (s *Server) run(t testing.TB) error {
 	defer log.Close()
 	args := append([]string{
 		"--port", strconv.Itoa(s.Port), "--cluster-port", strconv.Itoa(s.bus), "--bind", "127.0.0.1", "--dir", s.Dir,
-		"--save", "", "--appendonly", "no", "--daemonize", "no", "--loglevel", "notice",
+		"--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0", "--daemonize", "no", "--loglevel", "notice",
 	}, s.args...)
 	if len(s.args) > 0 && s.args[0] == "--sentinel" {
 		args = []string{filepath.Join(s.Dir, "sentinel.conf"), "--sentinel", "--port", strconv.Itoa(s.Port)}
@@ -114,53 +111,25 @@ func (s *Server) run(t testing.TB) error {
 		_ = cmd.Wait() // how it ended is in its log
 	}()
 	s.cmd, s.ended = cmd, ended
-	for end := time.Now().Add(Patience); ; {
+	over := false
+	if !waittest.Within(Patience, func() bool {
 		select {
 		case <-ended:
-			s.cmd = nil
-			return errors.New("redis-server ended at its start")
+			over = true
+			return true
 		default:
 		}
 		// NOAUTH and the like are answers too.
-		if out, err := s.command("PING"); err == nil && out != "" && !strings.Contains(out, "LOADING") {
-			return nil
-		}
-		if time.Now().After(end) {
-			return fmt.Errorf("redis-server does not answer after %v", Patience)
-		}
+		out, err := s.command("PING")
+		return err == nil && out != "" && !strings.Contains(out, "LOADING")
+	}) {
+		return fmt.Errorf("redis-server does not answer after %v", Patience)
 	}
-}
-
-// Login tells redis-cli how to be let in.
-func (s *Server) Login(cli ...string) { s.cli = cli }
-
-func (s *Server) command(args ...string) (string, error) {
-	args = append(append([]string{"-h", "127.0.0.1", "-p", strconv.Itoa(s.Port), "--no-auth-warning"}, s.cli...), args...)
-	out, err := exec.Command("redis-cli", args...).CombinedOutput()
-	return strings.TrimSpace(string(out)), err
-}
-
-// Do runs a command and returns what redis-cli prints.
-func (s *Server) Do(t testing.TB, args ...string) string {
-	t.Helper()
-	out, err := s.command(args...)
-	if err != nil {
-		t.Fatalf("redis-cli %q: %v\n%s", args, err, out)
+	if over {
+		s.cmd = nil
+		return errors.New("redis-server ended at its start")
 	}
-	return out
-}
-
-// Says reports whether the answer to a command has a text in it. A server that does
-// not answer at this moment says nothing.
-func (s *Server) Says(text string, args ...string) bool {
-	out, err := s.command(args...)
-	return err == nil && strings.Contains(out, text)
-}
-
-// Lines is Do for an answer with several lines, without empty ones.
-func (s *Server) Lines(t testing.TB, args ...string) []string {
-	t.Helper()
-	return strings.FieldsFunc(s.Do(t, args...), func(r rune) bool { return r == '\n' || r == '\r' })
+	return nil
 }
 
 // Kill ends the process at once.

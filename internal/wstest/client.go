@@ -120,6 +120,18 @@ func (c *Client) Send(frames ...Frame) {
 	c.Write(b)
 }
 
+// TrySend is Send on a connection that may have ended: it reports whether the frames are
+// on their way.
+func (c *Client) TrySend(frames ...Frame) bool {
+	var b []byte
+	for _, f := range frames {
+		b = f.Append(b)
+	}
+	_ = c.nc.SetWriteDeadline(time.Now().Add(Patience))
+	_, err := c.nc.Write(b)
+	return err == nil
+}
+
 // Next is the next frame. It must come within Patience.
 func (c *Client) Next() Frame {
 	c.tb.Helper()
@@ -137,6 +149,12 @@ func (c *Client) next() (Frame, error) {
 		c.remember(f)
 	}
 	return f, err
+}
+
+// answer answers a ping, which comes when the test has said nothing for long.
+func (c *Client) answer(ping Frame) {
+	c.tb.Helper()
+	c.Send(Frame{Op: OpPong, Payload: ping.Payload})
 }
 
 // remembered is how many frames a failure shows.
@@ -186,17 +204,39 @@ func (c *Client) DrainToClose() (code int, before []Message) {
 	c.tb.Helper()
 	before, c.kept = c.kept, nil
 	for {
+		m, code, ok := c.readOrEnd()
+		if !ok {
+			return code, before
+		}
+		before = append(before, m)
+	}
+}
+
+// TryMessage is Message on a connection that may have ended: ok is false then.
+func (c *Client) TryMessage() (m Message, ok bool) {
+	c.tb.Helper()
+	if len(c.kept) > 0 {
+		return c.Message(), true
+	}
+	m, _, ok = c.readOrEnd()
+	return m, ok
+}
+
+// readOrEnd is the next message, or the code that the connection ended with.
+func (c *Client) readOrEnd() (m Message, code int, ok bool) {
+	c.tb.Helper()
+	for {
 		f, err := c.next()
 		var timeout net.Error
 		switch {
 		case errors.As(err, &timeout) && timeout.Timeout():
-			c.tb.Fatalf("the connection did not end%s", c.history())
+			c.tb.Fatalf("neither a message nor the end of the connection came%s", c.history())
 		case err != nil:
-			return 0, before
+			return Message{}, 0, false
 		case f.Op == OpClose:
-			return f.Code(), before
+			return Message{}, f.Code(), false
 		case f.Op == OpText:
-			before = append(before, c.parse(f))
+			return c.parse(f), 0, true
 		}
 	}
 }

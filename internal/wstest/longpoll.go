@@ -181,21 +181,22 @@ func (l *LongPoll) Write(p []byte) (int, error) {
 // unmask reads a data frame as Append writes it, and how long it is.
 func unmask(p []byte) (f Frame, n int, err error) {
 	const longest = 14 // header
-	p = append(p[:len(p):len(p)], make([]byte, longest)...)
-	head, size := 2, int(p[1]&0x7f)
+	var h [longest]byte
+	copy(h[:], p)
+	head, size := 2, int(h[1]&0x7f)
 	switch size {
 	case 126:
-		head, size = 4, int(binary.BigEndian.Uint16(p[2:]))
+		head, size = 4, int(binary.BigEndian.Uint16(h[2:]))
 	case 127:
-		head, size = 10, int(binary.BigEndian.Uint64(p[2:]))
+		head, size = 10, int(binary.BigEndian.Uint64(h[2:]))
 	}
 	n = head + 4 + size
-	f.Op = p[0] & 15
-	if n > len(p)-longest || f.Op != OpText && f.Op != OpBinary {
+	f.Op = h[0] & 15
+	if n > len(p) || f.Op != OpText && f.Op != OpBinary {
 		return f, 0, fmt.Errorf("no frame that can be posted: % x", p[:min(len(p), 16)])
 	}
-	key := p[head : head+4]
-	f.Payload = p[head+4 : n] // a copy
+	key := h[head : head+4]
+	f.Payload = bytes.Clone(p[head+4 : n])
 	for i := range f.Payload {
 		f.Payload[i] ^= key[i%4]
 	}

@@ -65,6 +65,10 @@ func (c *Client) Message() Message {
 func (c *Client) read() Message {
 	c.tb.Helper()
 	f := c.Next()
+	for f.Op == OpPing {
+		c.answer(f)
+		f = c.Next()
+	}
 	if f.Op != OpText {
 		c.tb.Fatalf("got %v, want a message%s", f, c.history())
 	}
@@ -85,6 +89,10 @@ func (c *Client) Await(what string, fits func(Message) bool) Message {
 		f, err := c.next()
 		if err != nil {
 			c.tb.Fatalf("waiting for %s: %v%s", what, err, c.history())
+		}
+		if f.Op == OpPing {
+			c.answer(f)
+			continue
 		}
 		if f.Op != OpText {
 			c.tb.Fatalf("waiting for %s: got %v%s", what, f, c.history())

@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
+	"math"
 	"math/big"
 	"net"
 	"os"
@@ -20,6 +21,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nkeys"
 
+	"github.com/bennu-go/bennu/internal/testport"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/pubsub/pubsubtest"
 )
@@ -40,6 +42,8 @@ func TestOptions(t *testing.T) {
 		"bad prefix":  {Node: "a", URL: "nats://localhost", Prefix: "a.>"},
 		"neg. buffer": {Node: "a", URL: "nats://localhost", Buffer: -1},
 		"neg. probe":  {Node: "a", URL: "nats://localhost", Probe: -time.Second},
+		"neg. time":   {Node: "a", URL: "nats://localhost", ConnectTimeout: -1},
+		"no end":      {Node: "a", URL: "nats://localhost", ConnectTimeout: math.MaxInt64},
 	} {
 		checkMistake(t, name, func() error { _, err := New(o); return err })
 	}
@@ -102,7 +106,7 @@ func wantSays(t *testing.T, err error, words ...string) {
 // TestUnreachable has no server.
 func TestUnreachable(t *testing.T) {
 	t.Parallel()
-	nobody := freeAddr(t)
+	nobody := testport.Addr(t)
 	a, err := New(&Options{Node: "a", URL: "nats://user:canary@" + nobody, Logger: quiet})
 	if err != nil {
 		t.Fatal(err)
@@ -194,7 +198,7 @@ func TestPermission(t *testing.T) {
 	as := func(user string) func(*Options) { return func(o *Options) { o.User, o.Password = user, "p" } }
 	pubsubtest.Start(t, b.node(t, "a", as("some")), nil)
 	a := b.node(t, "b", as("none"))
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), pubsubtest.Patience)
 	defer cancel()
 	_, err := pubsub.New(ctx, &pubsub.Options{Adapter: a})
 	if err == nil {
@@ -233,7 +237,7 @@ func TestTLS(t *testing.T) {
 	t.Parallel()
 	cert, pool := certificates(t)
 	b := startBroker(t, func(o *server.Options) {
-		o.TLS, o.TLSTimeout = true, 5
+		o.TLS, o.TLSTimeout = true, pubsubtest.Patience.Seconds()
 		o.TLSConfig = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
 	})
 	trusting := func(o *Options) {

@@ -24,6 +24,8 @@
 //
 // Whoever can publish to the subjects can write into every channel. Give NATS
 // users, and the nodes' user permission to publish and subscribe to "bennu.>" (the
-// prefix); or set Secret, with which nodes sign what they send and drop everything
+// prefix): a node does not start with less, and when the permission is taken away later, or
+// NATS has a limit on subscriptions, Health.Err and the log say so, and the subscribers of the
+// topics that do not arrive are told of a gap. Or set Secret, with which nodes sign what they send and drop everything
 // else. An embedded cluster asks its peers for the secret.
 package natspubsub

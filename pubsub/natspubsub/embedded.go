@@ -17,6 +17,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
+	"github.com/bennu-go/bennu/internal/redact"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/pubsub/internal/cluster"
 )
@@ -45,7 +46,8 @@ type EmbeddedOptions struct {
 	// TLS encrypts the routes between nodes; both sides show a certificate and check
 	// the other's. Default: plain TCP.
 	TLS *tls.Config
-	// MaxPayload bounds one message, in bytes. Default 1 MiB, at most 8 MiB.
+	// MaxPayload bounds one message, in bytes. Default 5 MiB, which is more than may wait
+	// for a client by default, at most 8 MiB.
 	MaxPayload int
 
 	// Prefix, Buffer, Probe and Logger are those of Options.
@@ -58,7 +60,7 @@ type EmbeddedOptions struct {
 // Defaults and bounds of EmbeddedOptions.
 const (
 	DefaultListen     = "127.0.0.1:6222"
-	DefaultMaxPayload = 1 << 20
+	DefaultMaxPayload = 5 << 20
 	maxMaxPayload     = 8 << 20
 )
 
@@ -102,7 +104,7 @@ func newEmbedded(o *EmbeddedOptions) (*Embedded, error) {
 	case o.MaxPayload == 0:
 		o.MaxPayload = DefaultMaxPayload
 	case o.MaxPayload < 64<<10 || o.MaxPayload > maxMaxPayload:
-		return nil, fmt.Errorf("option MaxPayload is %d; use 0 for the default of 1 MiB, or 64 KiB to 8 MiB", o.MaxPayload)
+		return nil, fmt.Errorf("option MaxPayload is %d; use 0 for the default of 5 MiB, or 64 KiB to 8 MiB", o.MaxPayload)
 	}
 	s := &server.Options{
 		ServerName: unique(o.Node),
@@ -118,8 +120,9 @@ func newEmbedded(o *EmbeddedOptions) (*Embedded, error) {
 			// included.
 			PoolSize:  -1,
 			TLSConfig: o.TLS,
-			// A peer that is gone without a word is found as soon as NATS itself would be.
-			PingInterval: probe(o.Probe), MaxPingsOut: 1,
+			// A peer that is gone without a word is found after four, and one that was only
+			// stopped for two is kept.
+			PingInterval: probe(o.Probe), MaxPingsOut: pings,
 		},
 	}
 	if port == 0 {
@@ -146,7 +149,7 @@ func newEmbedded(o *EmbeddedOptions) (*Embedded, error) {
 	if log == nil {
 		log = slog.Default()
 	}
-	l := &embeddedLink{link: newLink(o.Probe), server: s, peers: o.Peers, listen: o.Listen, log: &serverLog{log: log.With("node", o.Node)}}
+	l := &embeddedLink{link: newLink(o.Prefix, o.Probe), server: s, peers: o.Peers, listen: o.Listen, log: newServerLog(slog.New(redact.NewHandler(log.Handler())).With("node", o.Node))}
 	l.where = "this process"
 	l.options = []nats.Option{nats.InProcessServer(l), nats.UserInfo(s.Username, s.Password)}
 	n, err := cluster.New(cluster.Options{Node: o.Node, Prefix: o.Prefix, Secret: o.Secret, Buffer: o.Buffer, Beat: o.Probe, Logger: o.Logger}, l)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 
+	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/pubsub/internal/cluster"
 )
 
@@ -119,7 +121,7 @@ func (l *embeddedLink) awaitRoutes(ctx context.Context, there int) {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			l.log.Warnf("%d of %d peers are connected; the others accept, but not this node: is the secret the same, and the TLS?", l.nats.NumRoutes(), there)
+			l.log.book.Say(notice.PeerApart, slog.Int("connected", l.nats.NumRoutes()), slog.Int("peers", there))
 			return
 		}
 	}
@@ -159,15 +161,20 @@ func (l *embeddedLink) Close() {
 // serverLog takes what the server has to say. Most of it is of no interest to
 // anybody who does not operate NATS.
 type serverLog struct {
-	log *slog.Logger
+	log  *slog.Logger
+	book *notice.Book
 
-	mu    sync.Mutex
-	fatal string
+	mu      sync.Mutex
+	fatal   string
+	refused time.Time // when it was last said that a peer and this node refuse each other
 }
 
-func (s *serverLog) say(level slog.Level, format string, v []any) {
-	s.log.Log(context.Background(), level, "embedded NATS: "+fmt.Sprintf(format, v...))
+func newServerLog(log *slog.Logger) *serverLog {
+	book := notice.NewBook(log)
+	return &serverLog{log: slog.New(book.Log().HandlerOf("embedded NATS")), book: book}
 }
+
+func (s *serverLog) debug(text string) { s.log.Debug("embedded NATS: " + text) }
 
 // last is why the server did not start.
 func (s *serverLog) last() string {
@@ -182,7 +189,7 @@ func (s *serverLog) last() string {
 // The methods of server.Logger. The server tells of routine as loud as of trouble.
 
 // Noticef implements server.Logger.
-func (s *serverLog) Noticef(format string, v ...any) { s.say(slog.LevelDebug, format, v) }
+func (s *serverLog) Noticef(format string, v ...any) { s.debug(fmt.Sprintf(format, v...)) }
 
 // Warnf implements server.Logger.
 func (s *serverLog) Warnf(format string, v ...any) { s.complain(format, v) }
@@ -194,22 +201,51 @@ func (s *serverLog) Errorf(format string, v ...any) { s.complain(format, v) }
 // only client, made a moment ago, and peers that are not there yet.
 var routine = []string{"Plaintext passwords detected", "Error trying to connect to route"}
 
-func (s *serverLog) complain(format string, v []any) {
-	level := slog.LevelWarn
-	for _, begin := range routine {
-		if strings.HasPrefix(format, begin) {
-			level = slog.LevelDebug
-		}
+// refusals is how a server says that the passwords of two do not fit, the one that refuses
+// and the one that is refused.
+var refusals = []string{"authentication error", "Authorization Violation"}
+
+// refusedPause is between two lines about that. Peers try again each second.
+const refusedPause = time.Minute
+
+// unlike says that a peer has another secret, if that is what the server complains of.
+func (s *serverLog) unlike(text string) bool {
+	if !slices.ContainsFunc(refusals, func(r string) bool { return strings.Contains(text, r) }) {
+		return false
 	}
-	s.say(level, format, v)
+	s.mu.Lock()
+	now := time.Now()
+	due := s.refused.IsZero() || now.Sub(s.refused) > refusedPause
+	if due {
+		s.refused = now
+	}
+	s.mu.Unlock()
+	if due {
+		s.book.Say(notice.PeerSecret, slog.String("error", text))
+	} else {
+		s.book.Tally(notice.PeerSecret)
+	}
+	return true
+}
+
+func (s *serverLog) complain(format string, v []any) {
+	text := fmt.Sprintf(format, v...)
+	switch {
+	case s.unlike(text):
+	case slices.ContainsFunc(routine, func(begin string) bool { return strings.HasPrefix(format, begin) }):
+		s.debug(text)
+	default:
+		s.book.Say(notice.EmbeddedServer, slog.String("error", text))
+	}
 }
 
 // Fatalf implements server.Logger. The process goes on.
 func (s *serverLog) Fatalf(format string, v ...any) {
+	text := fmt.Sprintf(format, v...)
 	s.mu.Lock()
-	s.fatal = fmt.Sprintf(format, v...)
+	s.fatal = text
 	s.mu.Unlock()
-	s.say(slog.LevelError, format, v)
+	s.book.Say(notice.EmbeddedServer, slog.String("error", text))
 }
 
 // Debugf implements server.Logger.

@@ -4,18 +4,23 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 
 	"github.com/bennu-go/bennu/internal/testport"
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/pubsub/pubsubtest"
 )
 
 func embedded(t testing.TB, o EmbeddedOptions) *Embedded {
 	t.Helper()
-	o.Logger = quiet
+	if o.Logger == nil {
+		o.Logger = quiet
+	}
 	if o.Listen == "" {
 		o.Listen = "127.0.0.1:0"
 	}
@@ -24,12 +29,6 @@ func embedded(t testing.TB, o EmbeddedOptions) *Embedded {
 		t.Fatal(err)
 	}
 	return e
-}
-
-// freeAddr is an address that nobody listens on.
-func freeAddr(t testing.TB) string {
-	t.Helper()
-	return fmt.Sprintf("127.0.0.1:%d", testport.Free(t))
 }
 
 // TestGossip gives each node one peer: they find out about the others by themselves.
@@ -59,7 +58,7 @@ func TestGossip(t *testing.T) {
 // TestLatePeer names a peer that is not there yet.
 func TestLatePeer(t *testing.T) {
 	t.Parallel()
-	later := freeAddr(t)
+	later := testport.Addr(t)
 	_, port, err := net.SplitHostPort(later)
 	if err != nil {
 		t.Fatal(err)
@@ -90,14 +89,18 @@ func TestPortTaken(t *testing.T) {
 // TestStranger does not know the secret: it is alone, and the others do not hear it.
 func TestStranger(t *testing.T) {
 	t.Parallel()
-	first := embedded(t, EmbeddedOptions{Node: "a", Secret: []byte("the nodes of a cluster share this")})
+	var log, strangers waittest.Buffer
+	first := embedded(t, EmbeddedOptions{
+		Node: "a", Secret: []byte("the nodes of a cluster share this"), Logger: slog.New(slog.NewTextHandler(&log, nil)),
+	})
 	p := pubsubtest.Start(t, first, nil)
 	if _, ok := first.Addr().(*net.TCPAddr); !ok {
 		t.Fatalf("Addr is %v", first.Addr())
 	}
 	box := newInbox()
 	await(t, p.Subscribe("t", box))
-	q := embedded(t, EmbeddedOptions{Node: "b", Peers: []string{first.Addr().String()}, Secret: []byte("a stranger has another one, or none")})
+	q := embedded(t, EmbeddedOptions{Node: "b", Peers: []string{first.Addr().String()}, Secret: []byte("a stranger has another one, or none"),
+		Logger: slog.New(slog.NewTextHandler(&strangers, nil))})
 	stranger := pubsubtest.Start(t, q, nil)
 	if err := stranger.Broadcast(&pubsub.Message{Topic: "t", Event: "stranger"}); err != nil {
 		t.Error(err)
@@ -112,6 +115,13 @@ func TestStranger(t *testing.T) {
 	eventually(t, "the friend is known", func() bool { return len(p.Health().Peers) > 0 })
 	if h := p.Health(); len(h.Peers) != 1 || h.Peers[0] != "c" {
 		t.Errorf("peers %q", h.Peers)
+	}
+	for _, log := range []*waittest.Buffer{&log, &strangers} {
+		told := func() int { return strings.Count(log.String(), "reason=peer_secret") }
+		eventually(t, "a line says that the secrets differ", func() bool { return told() > 0 })
+		if n := told(); n != 1 {
+			t.Errorf("%d lines say that the secrets differ, want 1:\n%s", n, log)
+		}
 	}
 }
 
@@ -203,7 +213,7 @@ func (c *cutter) cut(shut bool) {
 // once it is over, and then hears the other again.
 func TestRouteLost(t *testing.T) {
 	t.Parallel()
-	listen := freeAddr(t)
+	listen := testport.Addr(t)
 	proxy := newCutter(t, listen)
 	first := embedded(t, EmbeddedOptions{Node: "a", Listen: listen, Advertise: proxy.Addr().String()})
 	p := pubsubtest.Start(t, first, nil)

@@ -38,7 +38,7 @@ func (h hear) Deliver(d *pubsub.Dispatch) { h <- d.Topic + " " + d.Event }
 
 // Two nodes that need no service beside them; here in one process, as a test has them.
 func ExampleNewEmbedded() {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	quiet := slog.New(slog.DiscardHandler)
 	one, err := natspubsub.NewEmbedded(&natspubsub.EmbeddedOptions{Node: "one", Listen: "127.0.0.1:0", Logger: quiet})
@@ -70,6 +70,11 @@ func ExampleNewEmbedded() {
 	if err := a.Broadcast(&pubsub.Message{Topic: "room:1", Event: "shout", Payload: []byte("{}")}); err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(<-heard)
+	select {
+	case said := <-heard:
+		fmt.Println(said)
+	case <-ctx.Done():
+		fmt.Println(ctx.Err())
+	}
 	// Output: room:1 shout
 }

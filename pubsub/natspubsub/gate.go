@@ -93,9 +93,6 @@ type dialer struct {
 }
 
 func (l *link) dialer(timeout time.Duration) *dialer {
-	if timeout <= 0 {
-		timeout = nats.DefaultTimeout
-	}
 	return &dialer{l.gate, net.Dialer{Timeout: timeout}}
 }
 

@@ -18,36 +18,52 @@ import (
 type link struct {
 	where   string // for messages
 	url     string
+	prefix  string
 	options []nats.Option
 	beat    time.Duration
 
-	conn   *nats.Conn
+	conn   atomic.Pointer[nats.Conn]
 	events cluster.Events
 	gate   *gate
 	inbox  chan *nats.Msg // of all subscriptions; the gate keeps it from filling
 	done   chan struct{}
-	reader sync.WaitGroup
+	tasks  tasks
 
 	// What the client knows too, but does not answer while it connects again.
 	payload atomic.Int64
 	at      atomic.Pointer[string]
-	closing atomic.Bool
 
-	mu   sync.Mutex
-	subs map[string]*nats.Subscription
+	turn    chan struct{} // holds who changes subscriptions
+	subs    subscriptions
+	faults  faults
+	barrier *barrier
+
+	telling sync.Mutex // makes the order of Down and Up that of what happens
+	losses  int
 }
 
 const (
 	// confirmTime is how long NATS may take to confirm subscriptions.
 	confirmTime = 10 * time.Second
+	// pings is how many of the client's own may be without an answer. The node looks
+	// itself whether NATS is there, and knows when it is late; the client does not.
+	pings = 3
 )
 
-func newLink(beat time.Duration) *link {
+func newLink(prefix string, beat time.Duration) *link {
 	if beat <= 0 {
 		beat = cluster.DefaultBeat
 	}
+	if prefix == "" {
+		prefix = cluster.DefaultPrefix
+	}
 	inbox := make(chan *nats.Msg, gateMessages+readMessages)
-	l := &link{beat: beat, inbox: inbox, done: make(chan struct{}), gate: newGate(inbox), subs: make(map[string]*nats.Subscription)}
+	l := &link{
+		prefix: prefix, beat: beat, inbox: inbox, done: make(chan struct{}), gate: newGate(inbox),
+		turn: make(chan struct{}, 1), subs: subscriptions{have: make(map[string]*nats.Subscription)},
+		barrier: newBarrier(unknown(prefix)),
+	}
+	l.faults.init()
 	l.at.Store(new(string))
 	return l
 }
@@ -55,38 +71,12 @@ func newLink(beat time.Duration) *link {
 // Open implements cluster.Link.
 func (l *link) Open(ctx context.Context, e cluster.Events) error {
 	l.events = e
-	options := append([]nats.Option{
-		nats.MaxReconnects(-1),
-		nats.IgnoreAuthErrorAbort(),
-		nats.ReconnectToServer(new(rounds).next),
-		nats.ReconnectBufSize(-1), // what waits, waits in the node
-		nats.PingInterval(l.beat),
-		nats.MaxPingsOutstanding(1),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
-			if !l.closing.Load() {
-				e.Down(cause(err))
-			}
-		}),
-		nats.ReconnectHandler(func(c *nats.Conn) {
-			l.note(c)
-			// Subscriptions are sent before this is called; when the answer to a ping
-			// is here, NATS has them. If it does not come, we are called again.
-			if c.FlushTimeout(confirmTime) == nil {
-				e.Up()
-			}
-		}),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-			// Of all asynchronous errors this one means that messages are gone.
-			if errors.Is(err, nats.ErrSlowConsumer) {
-				e.Dropped(cause(err))
-			}
-		}),
-	}, l.options...)
 	connected := make(chan struct{})
+	var conn *nats.Conn
 	var err error
 	go func() {
 		defer close(connected)
-		l.conn, err = nats.Connect(l.url, options...)
+		conn, err = l.connect()
 	}()
 	select {
 	case <-connected:
@@ -94,16 +84,124 @@ func (l *link) Open(ctx context.Context, e cluster.Events) error {
 		l.gate.close() // no dial gets through
 		<-connected
 		if err == nil {
-			l.conn.Close()
+			l.tasks.end()
+			conn.Close()
 		}
 		return fmt.Errorf("natspubsub: connect to NATS at %s: %w", l.where, context.Cause(ctx))
 	}
 	if err != nil {
 		return l.explain(err)
 	}
-	l.note(l.conn)
-	l.reader.Go(l.read)
+	l.tasks.start(l.read)
 	return nil
+}
+
+// connect makes a connection, which lasts until it is closed or NATS ends it for good.
+func (l *link) connect() (*nats.Conn, error) {
+	conn, err := nats.Connect(l.url, append([]nats.Option{
+		nats.MaxReconnects(-1),
+		nats.IgnoreAuthErrorAbort(),
+		nats.ReconnectToServer(new(rounds).next),
+		nats.ReconnectBufSize(-1), // what waits, waits in the node
+		nats.PingInterval(l.beat),
+		nats.MaxPingsOutstanding(pings),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { l.down(cause(err)) }),
+		nats.ReconnectHandler(func(c *nats.Conn) {
+			loss := l.loss()
+			l.tasks.start(func() { l.returned(c, loss) })
+		}),
+		nats.ClosedHandler(func(*nats.Conn) { l.tasks.start(l.reopen) }),
+		nats.ErrorHandler(l.fault),
+	}, l.options...)...)
+	if err != nil {
+		return nil, err
+	}
+	l.barrier.renew(conn)
+	l.conn.Store(conn)
+	l.note(conn)
+	return conn, nil
+}
+
+// down says that the connection is gone.
+func (l *link) down(cause error) {
+	l.telling.Lock()
+	defer l.telling.Unlock()
+	l.losses++
+	if !l.tasks.ended() {
+		l.events.Down(cause)
+	}
+}
+
+// loss is the number of the last loss.
+func (l *link) loss() int {
+	l.telling.Lock()
+	defer l.telling.Unlock()
+	return l.losses
+}
+
+// up says that the connection is back, unless it was lost again.
+func (l *link) up(loss int) {
+	l.telling.Lock()
+	defer l.telling.Unlock()
+	if l.losses == loss && !l.tasks.ended() {
+		l.events.Up()
+	}
+}
+
+// returned follows a connection that the client has made again. It has subscribed
+// everything again.
+func (l *link) returned(c *nats.Conn, loss int) {
+	l.note(c)
+	if !l.take(context.Background()) {
+		return
+	}
+	defer l.give()
+	ctx, cancel := context.WithTimeout(context.Background(), confirmTime)
+	defer cancel()
+	// When the answer to a ping is here, NATS has the subscriptions. If it does not
+	// come, we are called again.
+	if c.FlushWithContext(ctx) != nil {
+		return
+	}
+	l.settle(ctx, c)
+	if l.faults.overLimit() {
+		l.subscribeAnew(ctx)
+	}
+	l.up(loss)
+}
+
+// reopen follows a connection that NATS has ended for good, over a message that is too
+// large for it by now or whatever else the client does not connect again for.
+func (l *link) reopen() {
+	for round := 1; ; round++ {
+		pause := time.NewTimer(reconnectDelay(round))
+		select {
+		case <-pause.C:
+		case <-l.done:
+			pause.Stop()
+			return
+		}
+		if !l.take(context.Background()) {
+			return
+		}
+		loss := l.loss()
+		conn, err := l.connect()
+		switch {
+		case err == nil && l.tasks.ended():
+			conn.Close()
+		case err == nil:
+			ctx, cancel := context.WithTimeout(context.Background(), confirmTime)
+			l.subscribeAnew(ctx)
+			cancel()
+			l.up(loss)
+		case barred(err):
+			l.down(&cluster.Refusal{Cause: l.explain(err)})
+		}
+		l.give()
+		if err == nil || l.tasks.ended() {
+			return
+		}
+	}
 }
 
 // note keeps what the server says of itself.
@@ -149,51 +247,16 @@ func (l *link) read() {
 	}
 }
 
-// Subscribe implements cluster.Link.
-func (l *link) Subscribe(ctx context.Context, channels []string) error {
-	l.mu.Lock()
-	for _, c := range channels {
-		if l.subs[c] != nil {
-			continue
-		}
-		sub, err := l.conn.ChanSubscribe(c, l.inbox)
-		if err != nil {
-			l.mu.Unlock()
-			return fmt.Errorf("NATS: subscribe: %w", err)
-		}
-		l.subs[c] = sub
-	}
-	l.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, confirmTime)
-	defer cancel()
-	if err := l.conn.FlushWithContext(ctx); err != nil {
-		return fmt.Errorf("NATS did not confirm subscriptions: %w", err)
-	}
-	return nil
-}
-
-// Unsubscribe implements cluster.Link.
-func (l *link) Unsubscribe(channels []string) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var first error
-	for _, c := range channels {
-		sub := l.subs[c]
-		delete(l.subs, c)
-		if sub == nil {
-			continue
-		}
-		if err := sub.Unsubscribe(); err != nil && first == nil && !errors.Is(err, nats.ErrConnectionClosed) {
-			first = fmt.Errorf("NATS: unsubscribe: %w", err)
-		}
-	}
-	return first
-}
-
 // Publish implements cluster.Link.
-func (l *link) Publish(_ context.Context, messages []cluster.Outgoing) (taken int, err error) {
+func (l *link) Publish(ctx context.Context, messages []cluster.Outgoing) (taken int, err error) {
 	for i, m := range messages {
-		switch err := l.conn.Publish(m.Channel, m.Data); {
+		if m.Question() {
+			if err := l.mayPublish(ctx, m); err != nil {
+				return i, err
+			}
+			continue
+		}
+		switch err := l.conn.Load().Publish(m.Channel, m.Data); {
 		case err == nil:
 		case errors.Is(err, nats.ErrMaxPayload):
 			return i, fmt.Errorf("NATS: %w", err)
@@ -211,19 +274,50 @@ func (l *link) MaxPayload() int { return int(l.payload.Load()) }
 func (l *link) Server() string { return *l.at.Load() }
 
 // Reset implements cluster.Link.
-func (l *link) Reset() { _ = l.conn.ForceReconnect() } // fails only when it is closed
+func (l *link) Reset() { _ = l.conn.Load().ForceReconnect() } // fails only when it is closed
 
 // Close implements cluster.Link.
 func (l *link) Close() {
-	if l.conn == nil {
+	conn := l.conn.Load()
+	if conn == nil {
 		return
 	}
-	if l.conn.IsConnected() {
-		_ = l.conn.FlushTimeout(time.Second) // what the node has handed over
+	if conn.IsConnected() {
+		_ = conn.FlushTimeout(time.Second) // what the node has handed over
 	}
-	l.closing.Store(true)
-	l.conn.Close()
+	l.tasks.end()
+	conn.Close()
 	l.gate.close()
 	close(l.done) // not the inbox: the library may be about to put something in
-	l.reader.Wait()
+	l.tasks.wait()
+	l.conn.Load().Close() // one that was made meanwhile
 }
+
+// tasks are the goroutines of a link. None starts after the end.
+type tasks struct {
+	mu   sync.Mutex
+	over bool
+	all  sync.WaitGroup
+}
+
+func (t *tasks) start(f func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.over {
+		t.all.Go(f)
+	}
+}
+
+func (t *tasks) end() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.over = true
+}
+
+func (t *tasks) ended() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.over
+}
+
+func (t *tasks) wait() { t.all.Wait() }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/bennu-go/bennu/internal/option"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/pubsub/internal/cluster"
 )
@@ -34,20 +35,20 @@ type Options struct {
 	// TLS is used with tls:// URLs and with servers that ask for it. Default: the
 	// system's certificates.
 	TLS *tls.Config
-	// ConnectTimeout bounds each try to connect. Default 2 s.
+	// ConnectTimeout bounds each try to connect. Default 2 s, at most a year.
 	ConnectTimeout time.Duration
 
 	// Prefix is what all subjects begin with. Applications that share a NATS need
 	// different ones. Default "bennu".
 	Prefix string
-	// Secret signs what nodes send each other: what is not signed with it is
-	// dropped. At least 16 bytes, the same on every node. Default: nothing is
-	// signed, and NATS decides who may publish.
+	// Secret signs what nodes send each other: what is not signed with it, or was
+	// recorded and is published again, is dropped. At least 16 bytes, the same on every
+	// node. Default: nothing is signed, and NATS decides who may publish.
 	Secret []byte
 	// Buffer bounds, in bytes, what waits for NATS. Default 8 MiB.
 	Buffer int
 	// Probe is how often the node shows that it is there and looks whether NATS still
-	// delivers. After two without an answer it connects again. Default 5 s.
+	// delivers. When it does not, the node connects again within two of them. Default 5 s.
 	Probe time.Duration
 	// Logger takes what goes wrong with NATS. Default slog.Default().
 	Logger *slog.Logger
@@ -68,14 +69,16 @@ func New(opts *Options) (pubsub.Adapter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("natspubsub: %w", err)
 	}
-	l := newLink(o.Probe)
+	check := option.Checker{Of: "natspubsub: option "}
+	timeout := check.Finite("ConnectTimeout", o.ConnectTimeout, nats.DefaultTimeout, option.MaxDuration)
+	if check.Err != nil {
+		return nil, check.Err
+	}
+	l := newLink(o.Prefix, o.Probe)
 	l.where = servers
-	l.options = append(auth, nats.SetCustomDialer(l.dialer(o.ConnectTimeout)))
+	l.options = append(auth, nats.SetCustomDialer(l.dialer(timeout)), nats.Timeout(timeout))
 	if o.TLS != nil {
 		l.options = append(l.options, nats.Secure(o.TLS))
-	}
-	if o.ConnectTimeout > 0 {
-		l.options = append(l.options, nats.Timeout(o.ConnectTimeout))
 	}
 	l.url = o.URL
 	return newNode(cluster.Options{Node: o.Node, Prefix: o.Prefix, Secret: o.Secret, Buffer: o.Buffer, Beat: o.Probe, Logger: o.Logger}, l)

@@ -15,9 +15,10 @@ import (
 // only what is wanted, it can go away and come back, and it drops what a node does not take
 // in time. All methods may be called from any goroutine. The zero value is ready.
 type Memory struct {
-	mu    sync.Mutex
-	links map[*memoryLink]bool
-	away  bool
+	mu     sync.Mutex
+	links  map[*memoryLink]bool
+	away   bool
+	record func(channel string, data []byte) // takes what is published; nil: nobody
 }
 
 // memoryQueue bounds, in bytes, what waits for one node.
@@ -26,9 +27,15 @@ const memoryQueue = 64 << 20
 // Node makes an adapter for a node. It is not started.
 func (m *Memory) Node(t testing.TB, name string) pubsub.Adapter {
 	t.Helper()
+	return m.node(t, cluster.Options{Node: name})
+}
+
+func (m *Memory) node(t testing.TB, o cluster.Options) pubsub.Adapter {
+	t.Helper()
+	o.Logger = slog.New(slog.DiscardHandler)
 	l := &memoryLink{broker: m, wants: make(map[string]bool)}
 	l.change.L = &m.mu
-	n, err := cluster.New(cluster.Options{Node: name, Logger: slog.New(slog.DiscardHandler)}, l)
+	n, err := cluster.New(o, l)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,6 +82,9 @@ func (m *Memory) Garbage(topic string, data []byte) {
 }
 
 func (m *Memory) publishLocked(o cluster.Outgoing) {
+	if m.record != nil {
+		m.record(o.Channel, o.Data)
+	}
 	for l := range m.links {
 		if !l.wants[o.Channel] {
 			continue
@@ -175,6 +185,21 @@ func (l *memoryLink) Publish(_ context.Context, messages []cluster.Outgoing) (ta
 		l.broker.publishLocked(o)
 	}
 	return len(messages), nil
+}
+
+// Knock implements cluster.Knocker.
+func (l *memoryLink) Knock(_ context.Context, channel string) (listeners int, err error) {
+	l.broker.mu.Lock()
+	defer l.broker.mu.Unlock()
+	if l.broker.away {
+		return 0, cluster.ErrAway
+	}
+	for other := range l.broker.links {
+		if other.wants[channel] {
+			listeners++
+		}
+	}
+	return listeners, nil
 }
 
 // MaxPayload implements cluster.Link.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu/internal/redistest"
+	"github.com/bennu-go/bennu/internal/subscribertest"
 	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/pubsub"
 )
@@ -23,7 +24,7 @@ func BenchmarkTopics(b *testing.B) {
 			runtime.GC()
 			runtime.ReadMemStats(&before)
 			subs := make([]*pubsub.Subscription, topics)
-			one := &box{}
+			one := &subscribertest.Box{}
 			began := time.Now()
 			for i := range subs {
 				subs[i] = p.Subscribe(fmt.Sprint("room:", i), one)

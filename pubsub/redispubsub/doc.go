@@ -31,8 +31,9 @@
 // missing shard counts as the broker being away: topics of the others are still
 // received, but nothing is sent until it is back or replaced.
 //
-// Every Options.Probe each connection is tested with a message to this node itself. One
-// that stays silent for two of them is made anew.
+// Every Options.Probe each connection is tested with a message to this node itself. When that
+// does not come back, the connection is made anew within two of them. A node that is late
+// itself does not judge.
 //
 // # Permissions
 //
@@ -41,6 +42,9 @@
 //
 //	ACL SETUSER bennu on >password resetchannels &bennu.* +publish +subscribe +unsubscribe +hello
 //	ACL SETUSER bennu +spublish +ssubscribe +sunsubscribe +cluster|slots
+//
+// A node does not start with less. When Redis refuses a channel later, Health.Err and the log
+// say so, and the subscribers of its topic are told of a gap.
 //
 // # The server's settings
 //

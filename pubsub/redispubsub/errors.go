@@ -51,6 +51,8 @@ func judge(err error) verdict {
 type problem struct {
 	text string
 	is   error // what a caller may look for, or nil
+	// barred says that the server is there, and does not let this user do what is needed.
+	barred bool
 }
 
 func (p *problem) Error() string { return p.text }
@@ -80,11 +82,11 @@ func (t *target) explain(addr string, user login, err error) error {
 		text := told.Error()
 		switch {
 		case strings.HasPrefix(text, "WRONGPASS"), strings.HasPrefix(text, "ERR invalid password"), strings.HasPrefix(text, "ERR AUTH"):
-			return &problem{fmt.Sprintf("%s refuses the login of user %q (%s); check options %s", addr, name, short(text), which), pubsub.ErrLogin}
+			return &problem{fmt.Sprintf("%s refuses the login of user %q (%s); check options %s", addr, name, short(text), which), pubsub.ErrLogin, true}
 		case strings.HasPrefix(text, "NOAUTH"), strings.HasPrefix(text, "DENIED"):
-			return &problem{fmt.Sprintf("%s wants a password; set options %s", addr, which), pubsub.ErrLogin}
+			return &problem{fmt.Sprintf("%s wants a password; set options %s", addr, which), pubsub.ErrLogin, true}
 		case strings.HasPrefix(text, "NOPERM"):
-			return problemf("user %q may not do what is needed at %s (%s); the package documentation lists the rules for ACL SETUSER", name, addr, short(text))
+			return &problem{fmt.Sprintf("user %q may not do what is needed at %s (%s); the package documentation lists the rules for ACL SETUSER", name, addr, short(text)), nil, true}
 		case strings.Contains(text, "cluster support disabled"):
 			return problemf("%s is no node of a cluster; leave option Cluster out", addr)
 		case strings.HasPrefix(text, "ERR unknown command"):
@@ -112,6 +114,53 @@ func (t *target) explain(addr string, user login, err error) error {
 		return fmt.Errorf("%s does not answer in time (%w)", addr, err)
 	}
 	return fmt.Errorf("the connection to %s broke (%w)", addr, err)
+}
+
+// forbidden is explain, of what a user may not do with a channel: it says what to grant.
+func (l *link) forbidden(addr, what, channel string, err error) error {
+	if !noPermission(err) {
+		return l.target.explain(addr, l.target.user, err)
+	}
+	name := l.target.user.name
+	if name == "" {
+		name = "default"
+	}
+	rules := fmt.Sprintf("&%s.* +publish +subscribe +unsubscribe +hello", l.prefix)
+	if l.target.mode == modeCluster {
+		rules = fmt.Sprintf("&%s.* +spublish +ssubscribe +sunsubscribe +cluster|slots +hello", l.prefix)
+	}
+	return &problem{fmt.Sprintf("user %q may not %s %q at %s (%s); allow it with ACL SETUSER %s %s", name, what, channel, addr, short(err.Error()), name, rules), nil, true}
+}
+
+// noPermission reports whether a server's ACL forbids a command.
+func noPermission(err error) bool {
+	var told redis.Error
+	return errors.As(err, &told) && strings.HasPrefix(told.Error(), "NOPERM")
+}
+
+// noCommand reports whether it forbids the command whatever its channels.
+func noCommand(err error) bool {
+	return noPermission(err) && strings.Contains(err.Error(), "to run the")
+}
+
+// barring reports whether a server says that it takes nothing from this node for now, so that
+// there is no need to wait for its silence.
+func barring(err error) bool {
+	var told redis.Error
+	if !errors.As(err, &told) {
+		return false
+	}
+	switch word, _, _ := strings.Cut(told.Error(), " "); word {
+	case "CLUSTERDOWN", "LOADING", "MASTERDOWN", "NOAUTH", "WRONGPASS":
+		return true
+	}
+	return false
+}
+
+// isBarred reports whether an error is of a server that does not let this user in.
+func isBarred(err error) bool {
+	var p *problem
+	return errors.As(err, &p) && p.barred
 }
 
 // advise adds to the error of a first connection what is likely then. Later it is not.

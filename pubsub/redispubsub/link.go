@@ -36,6 +36,8 @@ type link struct {
 	downs  int    // counts losses of a shard
 	cause  error  // of the last
 	shift  error  // channels were subscribed late, and nobody was told yet
+	// denials are channels that a server does not let this user have, and nobody was told.
+	denials []*cluster.Refusal
 
 	batch int // messages of one Publish; used by its goroutine alone
 }

@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/bennu-go/bennu/internal/option"
 )
 
 // Options configure New. Node and one of URL and Addrs are required; the zero value of
@@ -21,13 +23,14 @@ type Options struct {
 	// and another for each application at one Redis. Default "bennu".
 	Prefix string
 	// Secret, the same on every node, makes nodes drop what others put on their
-	// channels. 16 bytes at least, better 32 random ones. Default: none.
+	// channels, recorded messages of nodes included. 16 bytes at least, better 32 random
+	// ones. Default: none.
 	Secret []byte
 	// Buffer is how many bytes may wait for a server that is away or slow; what
 	// is published beyond that is an error. Default 8 MiB.
 	Buffer int
 	// Probe is how often the adapter looks whether messages still come through.
-	// What stops without a word is found after two of them. Default 5 s, at least
+	// What stops without a word is found within two of them. Default 5 s, at least
 	// 10 ms.
 	Probe time.Duration
 	// Logger takes what operators should know. Default slog.Default().
@@ -99,8 +102,8 @@ func newTarget(o *Options) (*target, error) {
 	switch {
 	case t.dialTimeout == 0:
 		t.dialTimeout = defaultDialTimeout
-	case t.dialTimeout < 0:
-		return nil, fmt.Errorf("option DialTimeout is %v; use 0 for the default of %v", t.dialTimeout, defaultDialTimeout)
+	case t.dialTimeout < 0, t.dialTimeout > option.MaxDuration:
+		return nil, fmt.Errorf("option DialTimeout is %v; use 0 for the default of %v, or up to %v", t.dialTimeout, defaultDialTimeout, option.MaxDuration)
 	}
 	switch {
 	case o.URL == "" && len(o.Addrs) == 0:

@@ -7,14 +7,15 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu/internal/redistest"
+	"github.com/bennu-go/bennu/internal/subscribertest"
 	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/pubsub"
 )
 
 // gapTold waits until a subscriber has heard of a gap.
-func gapTold(t *testing.T, b *box) {
+func gapTold(t *testing.T, b *subscribertest.Box) {
 	t.Helper()
-	waittest.Until(t, "the gap is told", func() bool { return b.gapped() > 0 })
+	waittest.Until(t, "the gap is told", func() bool { return b.Gaps() > 0 })
 }
 
 // The server is killed and comes back with nothing in it.
@@ -31,8 +32,8 @@ func TestKill(t *testing.T) {
 			t.Errorf("the cause is %v", err)
 		}
 		publish(t, a, "t", "meanwhile")
-		local.want(t, "meanwhile")
-		late := b.Subscribe("late", &box{})
+		local.Want(t, "what came", "meanwhile")
+		late := b.Subscribe("late", &subscribertest.Box{})
 		defer late.Cancel()
 		for _, s := range servers {
 			s.Restart(t)
@@ -45,7 +46,7 @@ func TestKill(t *testing.T) {
 		heals(t, a, b, spread...)
 		publish(t, a, "t", "after")
 		waittest.Until(t, "messages come", func() bool {
-			e := got.got()
+			e := got.Events()
 			return len(e) > 0 && e[len(e)-1] == "after"
 		})
 	})
@@ -65,13 +66,13 @@ func TestCutOff(t *testing.T) {
 		waittest.Until(t, "everything is subscribed again", func() bool { return len(channels(t, servers)) == len(want) })
 		heals(t, a, b, spread...)
 		// And those that publish: no gap, nothing lost.
-		gaps := got.gapped()
+		gaps := got.Gaps()
 		for _, s := range servers {
 			s.Do(t, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
 		}
 		publish(t, a, "t", "after")
-		waittest.Until(t, "the message comes", func() bool { e := got.got(); return len(e) == 1 && e[0] == "after" })
-		if n := got.gapped(); n != gaps {
+		waittest.Until(t, "the message comes", func() bool { e := got.Events(); return len(e) == 1 && e[0] == "after" })
+		if n := got.Gaps(); n != gaps {
 			t.Errorf("%d gaps told though none was there", n-gaps)
 		}
 	})
@@ -79,7 +80,7 @@ func TestCutOff(t *testing.T) {
 
 // slow is a subscriber that does not return for a while.
 type slow struct {
-	box
+	subscribertest.Box
 	gate chan struct{}
 	once sync.Once
 	in   chan struct{}
@@ -112,7 +113,7 @@ func TestOutputLimit(t *testing.T) {
 		return strings.Contains(log, "client_output_buffer_limit_disconnections:1") || subscribers(t, s) < 2
 	})
 	close(stuck.gate)
-	waittest.Until(t, "the gap is told", func() bool { return stuck.gapped() > 0 })
+	waittest.Until(t, "the gap is told", func() bool { return stuck.Gaps() > 0 })
 	heals(t, a, b, "t2")
 }
 
@@ -175,9 +176,9 @@ func TestShardStarvation(t *testing.T) {
 	a, b := start(t, "a", o), start(t, "b", o)
 	for i, p := range proxies {
 		got := subscribe(t, b, "t")
-		before, gaps := p.Connections(), got.gapped()
+		before, gaps := p.Connections(), got.Gaps()
 		p.Swallow()
-		waittest.Until(t, "the gap is told", func() bool { return got.gapped() > gaps })
+		waittest.Until(t, "the gap is told", func() bool { return got.Gaps() > gaps })
 		if p.Connections() == before {
 			t.Errorf("shard %d was not connected again", i)
 		}

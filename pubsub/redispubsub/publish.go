@@ -70,6 +70,10 @@ func (l *link) round(ctx context.Context, messages []cluster.Outgoing) (taken in
 			// The next may be refused as well, and what comes after it is sent
 			// again each time: so not many at once until one is taken.
 			l.batch = 1
+			if noPermission(err) {
+				cause := fmt.Errorf("redispubsub: %w", l.forbidden(addr, "publish to", messages[i].Channel, err))
+				return i, &cluster.Refusal{Channels: []string{messages[i].Channel}, Cause: cause}
+			}
 			return i, fmt.Errorf("redispubsub: %w", l.target.explain(addr, l.target.user, err))
 		case moved:
 			l.stale(hint(err))

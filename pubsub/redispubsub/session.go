@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/bennu-go/bennu/pubsub/internal/cluster"
 )
 
 // session is one stay at a shard's server, from the time everything was subscribed
@@ -23,10 +25,11 @@ type session struct {
 	outlet   *outlet
 	listener *listener
 
+	denied map[string]bool // what this user may not have; under the lock of link
+
 	nonce []byte // what it says to itself
 	probe atomic.Pointer[string]
-	began time.Time
-	heard atomic.Int64 // when it heard itself last, since began
+	pulse *cluster.Pulse
 	first chan struct{}
 	once  sync.Once
 }
@@ -50,7 +53,7 @@ func (s *shard) connect(ctx context.Context) (_ *session, err error) {
 	}
 	x := &session{
 		shard: s, link: l, addr: addr, outlet: newOutlet(l.target, addr),
-		nonce: binary.BigEndian.AppendUint64(nil, rand.Uint64()), began: time.Now(), first: make(chan struct{}),
+		nonce: binary.BigEndian.AppendUint64(nil, rand.Uint64()), pulse: cluster.NewPulse(max(l.probe, leastProbe)), first: make(chan struct{}),
 	}
 	if err := x.start(ctx); err != nil {
 		x.close()
@@ -80,10 +83,10 @@ func (x *session) start(ctx context.Context) error {
 	sent := x.listener.send(ctx, true, []string{channel})
 	l.tasks.Go(x.listener.run) // now it has a connection to read from
 	if err := x.listener.awaitFor(ctx, callTimeout, sent); err != nil {
-		return err
+		return l.forbidden(x.addr, "subscribe to", channel, err)
 	}
 	if err := x.say(ctx); err != nil {
-		return err
+		return l.forbidden(x.addr, "publish to", channel, err)
 	}
 	late := time.NewTimer(callTimeout)
 	defer late.Stop()
@@ -109,12 +112,14 @@ func (x *session) say(ctx context.Context) error {
 
 // message takes what the listener reads.
 func (x *session) message(channel string, data []byte) {
+	x.pulse.Enter()
+	defer x.pulse.Leave()
 	if channel != *x.probe.Load() {
 		x.link.events.Message(channel, data)
 		return
 	}
 	if bytes.Equal(data, x.nonce) { // and not of a session before
-		x.heard.Store(int64(time.Since(x.began)))
+		x.pulse.Heard()
 		x.once.Do(func() { close(x.first) })
 	}
 }
@@ -136,9 +141,9 @@ func (x *session) watch(ctx context.Context) error {
 	}()
 	turns, failed := make(chan struct{}, 1), make(chan error, 1)
 	task.Go(func() { x.look(ctx, turns, failed) })
-	tick := time.NewTicker(every)
+	tick := time.NewTicker(x.pulse.Step())
 	defer tick.Stop()
-	for {
+	for next := time.Now().Add(every); ; {
 		select {
 		case <-x.listener.dead:
 			return x.link.target.explain(x.addr, x.link.target.user, x.listener.err)
@@ -150,9 +155,15 @@ func (x *session) watch(ctx context.Context) error {
 			return context.Cause(ctx)
 		case <-tick.C:
 		}
-		if silent := time.Since(x.began) - time.Duration(x.heard.Load()); silent > 2*every-every/4 {
+		now := time.Now()
+		if _, silent := x.pulse.Tick(now); silent > 0 {
 			return fmt.Errorf("%s has stopped delivering without a word, for %v now", x.addr, silent.Round(time.Millisecond))
 		}
+		if now.Before(next) {
+			continue
+		}
+		next = now.Add(every)
+		x.pulse.Asked(now)
 		select {
 		case turns <- struct{}{}:
 		default: // still at the last one
@@ -170,7 +181,13 @@ func (x *session) look(ctx context.Context, turns <-chan struct{}, failed chan<-
 		case <-ctx.Done():
 			return
 		}
-		if err := x.say(ctx); err != nil && judge(err) == moved {
+		switch err := x.say(ctx); {
+		case err == nil:
+			x.pulse.Written()
+		case noPermission(err), barring(err):
+			failed <- x.link.forbidden(x.addr, "publish to", *x.probe.Load(), err)
+			return
+		case judge(err) == moved:
 			x.link.stale(hint(err))
 		}
 		if t.mode == modeCluster {

@@ -1,6 +1,6 @@
 package redispubsub
 
-import "fmt"
+import "strconv"
 
 // slotCount is into how many slots a cluster divides channels.
 const slotCount = 16384
@@ -23,21 +23,26 @@ var crcTable = func() (table [256]uint16) {
 
 // slotOf is the slot of a channel. Redis looks at nothing but what stands in braces, if
 // there are any; no channel of ours has one.
-func slotOf(channel string) int {
-	var crc uint16
-	for i := range len(channel) {
-		crc = crc<<8 ^ crcTable[byte(crc>>8)^channel[i]]
+func slotOf(channel string) int { return int(crc(0, channel)) % slotCount }
+
+// crc goes on with a checksum.
+func crc[T string | []byte](sum uint16, text T) uint16 {
+	for i := range len(text) {
+		sum = sum<<8 ^ crcTable[byte(sum>>8)^text[i]]
 	}
-	return int(crc) % slotCount
+	return sum
 }
 
 // probeChannel finds a name for the channel on which a node hears itself, in a slot
 // that fits. One slot in all is found after some 16,000 names, so far more are tried.
 func probeChannel(prefix, node string, fits func(slot int) bool) (string, bool) {
-	for i := range 64 * slotCount {
-		name := fmt.Sprintf("%s.p.%s.%d", prefix, node, i)
-		if fits(slotOf(name)) {
-			return name, true
+	stem := prefix + ".p." + node + "."
+	sum := crc(0, stem)
+	var digits []byte
+	for i := range int64(64 * slotCount) {
+		digits = strconv.AppendInt(digits[:0], i, 10)
+		if fits(int(crc(sum, digits)) % slotCount) {
+			return stem + string(digits), true
 		}
 	}
 	return "", false

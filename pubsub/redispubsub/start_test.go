@@ -6,15 +6,16 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"net"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/bennu-go/bennu/internal/redistest"
+	"github.com/bennu-go/bennu/internal/testport"
 	"github.com/bennu-go/bennu/pubsub"
 )
 
@@ -24,7 +25,7 @@ func TestStartErrors(t *testing.T) {
 	const secret = "hunter2-hunter2"
 	plain := redistest.Start(t)
 	locked := redistest.Start(t, "--requirepass", secret+"-right")
-	locked.Login("-a", secret+"-right")
+	locked.Login(secret + "-right")
 	cluster := redistest.Start(t, redistest.ClusterArgs...)
 	replica := redistest.Start(t, "--replicaof", "127.0.0.1", strings.TrimPrefix(plain.Addr, "127.0.0.1:"))
 	for user, rules := range map[string][]string{
@@ -36,11 +37,6 @@ func TestStartErrors(t *testing.T) {
 	} {
 		plain.Do(t, append([]string{"ACL", "SETUSER", user, "on", ">" + secret, "resetchannels"}, rules...)...)
 	}
-	nobody, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	nobody.Close()
 	user := func(name string) Options {
 		return Options{Addrs: []string{plain.Addr}, Username: name, Password: secret}
 	}
@@ -49,7 +45,7 @@ func TestStartErrors(t *testing.T) {
 		o    Options
 		want string
 	}{
-		{"nobody there", Options{Addrs: []string{nobody.Addr().String()}}, "cannot be reached"},
+		{"nobody there", Options{Addrs: []string{testport.Addr(t)}}, "cannot be reached"},
 		{"no socket", Options{URL: "unix:///nowhere/redis.sock"}, "cannot be reached"},
 		{"no password", Options{Addrs: []string{locked.Addr}}, "wants a password"},
 		{"wrong password", Options{Addrs: []string{locked.Addr}, Password: secret}, `refuses the login of user "default"`},
@@ -105,12 +101,7 @@ func TestTLS(t *testing.T) {
 		return path
 	}
 	cert := write("cert.pem", "CERTIFICATE", own.Certificate[0])
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(ln.Addr().String())
-	ln.Close()
+	port := strconv.Itoa(testport.Free(t))
 	socket := filepath.Join(dir, "redis.sock")
 	s := redistest.Start(t, "--tls-port", port, "--tls-auth-clients", "no", "--tls-cert-file", cert, "--tls-ca-cert-file", cert,
 		"--tls-key-file", write("key.pem", "PRIVATE KEY", key), "--unixsocket", socket)
@@ -119,19 +110,19 @@ func TestTLS(t *testing.T) {
 	roots.AddCert(web.Certificate())
 	url := fmt.Sprintf("rediss://bennu:p%%40ss%%2Fword@127.0.0.1:%s", port)
 
-	if _, err := tryStart(t, "n", Options{URL: url}); err == nil || !strings.Contains(err.Error(), "certificate") || strings.Contains(err.Error(), "p@ss") {
+	if _, err := tryStart(t, "n", Options{URL: url, DialTimeout: redistest.Patience}); err == nil || !strings.Contains(err.Error(), "certificate") || strings.Contains(err.Error(), "p@ss") {
 		t.Errorf("a certificate nobody knows: %v", err)
 	}
-	if _, err := tryStart(t, "n", Options{URL: strings.Replace(url, "rediss", "redis", 1)}); err == nil || !strings.Contains(err.Error(), "if it wants TLS") {
+	if _, err := tryStart(t, "n", Options{URL: strings.Replace(url, "rediss", "redis", 1), DialTimeout: redistest.Patience}); err == nil || !strings.Contains(err.Error(), "if it wants TLS") {
 		t.Errorf("without TLS: %v", err)
 	}
-	a := start(t, "a", Options{URL: url, TLS: &tls.Config{RootCAs: roots}})
-	b := start(t, "b", Options{Addrs: []string{"127.0.0.1:" + port}, Username: "bennu", Password: "p@ss/word", TLS: &tls.Config{RootCAs: roots}})
+	a := start(t, "a", Options{URL: url, DialTimeout: redistest.Patience, TLS: &tls.Config{RootCAs: roots}})
+	b := start(t, "b", Options{Addrs: []string{"127.0.0.1:" + port}, Username: "bennu", Password: "p@ss/word", DialTimeout: redistest.Patience, TLS: &tls.Config{RootCAs: roots}})
 	c := start(t, "c", Options{URL: "unix://bennu:p%40ss%2Fword@" + socket})
 	atB, atC := subscribe(t, b, "t"), subscribe(t, c, "t")
 	publish(t, a, "t", "1")
-	atB.want(t, "1")
-	atC.want(t, "1")
+	atB.Want(t, "what came", "1")
+	atC.Want(t, "what came", "1")
 	s.Do(t, "CLIENT", "KILL", "TYPE", "pubsub")
 	gapTold(t, atB)
 	heals(t, a, b, "t2")

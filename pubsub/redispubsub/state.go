@@ -2,7 +2,10 @@ package redispubsub
 
 import (
 	"errors"
+	"fmt"
 	"slices"
+
+	"github.com/bennu-go/bennu/pubsub/internal/cluster"
 )
 
 // ended notes that a session is over.
@@ -58,7 +61,8 @@ func (l *link) tell() {
 		l.mu.Lock()
 		downs, cause := l.downs, l.cause
 		whole := !slices.ContainsFunc(l.shards, func(s *shard) bool { return s.session == nil })
-		shift := l.shift
+		shift, denials := l.shift, l.denials
+		l.denials = nil
 		// Up says as much as Dropped, and more.
 		if whole || up && downs == told {
 			l.shift = nil
@@ -66,7 +70,13 @@ func (l *link) tell() {
 		l.mu.Unlock()
 		if downs != told {
 			up, told = false, downs
+			if isBarred(cause) {
+				cause = &cluster.Refusal{Cause: fmt.Errorf("redispubsub: %w", cause)}
+			}
 			l.events.Down(cause)
+		}
+		for _, r := range denials {
+			l.events.Refused(r)
 		}
 		switch {
 		case !up && whole:

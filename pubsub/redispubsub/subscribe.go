@@ -24,8 +24,10 @@ func (l *link) Subscribe(ctx context.Context, channels []string) error {
 	for x, part := range parts {
 		sent[x] = x.listener.send(ctx, true, part)
 	}
+	refusal := &cluster.Refusal{}
 	for x, part := range parts {
-		if err := x.listener.await(ctx, sent[x]); err != nil {
+		denied, err := x.await(ctx, sent[x])
+		if err != nil {
 			if judge(err) == moved {
 				// Who follows the map subscribes to these too, and the core asks again.
 				l.stale(hint(err))
@@ -33,9 +35,79 @@ func (l *link) Subscribe(ctx context.Context, channels []string) error {
 			}
 			return fmt.Errorf("redispubsub: %w", l.target.explain(x.addr, l.target.user, err))
 		}
-		l.confirm(x, part)
+		l.confirm(x, l.deny(x, part, denied))
+		if denied != nil {
+			for i, c := range denied.Channels {
+				refusal.Add(c, denied.Causes[i])
+			}
+		}
+	}
+	if refusal.Channels != nil {
+		return refusal
 	}
 	return nil
+}
+
+// await waits for commands that subscribe. It returns what the server does not let this user
+// have. A command is refused with all its channels, so these are tried one by one.
+func (x *session) await(ctx context.Context, sent []*command) (denied *cluster.Refusal, err error) {
+	deny := func(cause error, channels ...string) {
+		if denied == nil {
+			denied = &cluster.Refusal{}
+		}
+		for _, c := range channels {
+			denied.Add(c, fmt.Errorf("redispubsub: %w", x.link.forbidden(x.addr, "subscribe to", c, cause)))
+		}
+	}
+	var apart []string
+	for _, c := range sent {
+		err := x.listener.await(ctx, []*command{c})
+		switch {
+		case err == nil:
+		case !noPermission(err):
+			return nil, err
+		case len(c.channels) == 1 || noCommand(err):
+			deny(err, c.channels...)
+		default:
+			apart = append(apart, c.channels...)
+		}
+	}
+	for part := range slices.Chunk(apart, maxChannels) {
+		single := make([]*command, len(part))
+		for i, c := range part {
+			single[i] = x.listener.write(ctx, true, []string{c})
+		}
+		for i, c := range single {
+			err := x.listener.await(ctx, []*command{c})
+			if noPermission(err) {
+				deny(err, part[i])
+			} else if err != nil {
+				return nil, err
+			}
+		}
+	}
+	return denied, nil
+}
+
+// deny notes what a session may not have of some channels, and returns the others.
+func (l *link) deny(x *session, channels []string, denied *cluster.Refusal) (others []string) {
+	if denied == nil {
+		return channels
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if x.denied == nil {
+		x.denied = make(map[string]bool)
+	}
+	for _, c := range denied.Channels {
+		x.denied[c] = true
+	}
+	for _, c := range channels {
+		if !x.denied[c] {
+			others = append(others, c)
+		}
+	}
+	return others
 }
 
 // want notes that channels are wanted and divides those that have no session among
@@ -60,6 +132,7 @@ func (l *link) want(channels []string) (map[*session][]string, error) {
 			l.stale("")
 			return nil, fmt.Errorf("redispubsub: %w", errMoved)
 		default:
+			delete(x.denied, c) // it is tried again
 			parts[x] = append(parts[x], c)
 		}
 	}
@@ -130,11 +203,19 @@ func (l *link) settle(ctx context.Context, x *session, live bool) error {
 			l.release(other, part)
 		}
 		for part := range slices.Chunk(missing, settleChannels) {
-			if err := x.listener.awaitFor(ctx, settleTime, x.listener.send(ctx, true, part)); err != nil {
+			ctx, cancel := context.WithTimeoutCause(ctx, settleTime, errUnconfirmed)
+			denied, err := x.await(ctx, x.listener.send(ctx, true, part))
+			cancel()
+			if err != nil {
 				return err
 			}
-			if drop := l.confirm(x, part); len(drop) > 0 {
-				x.listener.send(ctx, false, drop)
+			if drop := l.confirm(x, l.deny(x, part, denied)); len(drop) > 0 {
+				x.listener.send(l.ctx, false, drop)
+			}
+			if denied != nil {
+				l.mu.Lock()
+				l.denials = append(l.denials, denied)
+				l.mu.Unlock()
 			}
 		}
 	}
@@ -148,7 +229,7 @@ const settleChannels = 16 * maxChannels
 // have of that. The lock is held.
 func (l *link) missing(x *session) (missing []string, held map[*session][]string) {
 	for c, has := range l.wanted {
-		if has == x || l.owner(c) != x.shard {
+		if has == x || x.denied[c] || l.owner(c) != x.shard {
 			continue
 		}
 		missing = append(missing, c)
@@ -195,7 +276,7 @@ func (l *link) rearrange(ctx context.Context) error {
 		}
 	}
 	for c, has := range l.wanted {
-		if x := l.owner(c).session; x != nil && x != has {
+		if x := l.owner(c).session; x != nil && x != has && !x.denied[c] {
 			lack[x] = true
 		}
 	}

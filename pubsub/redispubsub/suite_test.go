@@ -2,9 +2,6 @@ package redispubsub
 
 import (
 	"os"
-	"os/exec"
-	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/bennu-go/bennu/internal/redistest"
@@ -22,15 +19,9 @@ func messages() int {
 }
 
 // inject puts bytes on the channel of a topic, past the adapter.
-func inject(t testing.TB, s *redistest.Server, command, topic string, data []byte, more ...string) {
+func inject(t testing.TB, s *redistest.Server, command, topic string, data []byte) {
 	t.Helper()
-	// From standard input, for not every byte can be an argument.
-	args := append([]string{"-h", "127.0.0.1", "-p", strconv.Itoa(s.Port), "-x"}, more...)
-	cmd := exec.Command("redis-cli", append(args, command, cluster.TopicChannel(cluster.DefaultPrefix, topic))...)
-	cmd.Stdin = strings.NewReader(string(data))
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("redis-cli: %v\n%s", err, out)
-	}
+	s.Do(t, command, cluster.TopicChannel(cluster.DefaultPrefix, topic), string(data))
 }
 
 // TestSuite has three nodes at one Redis.
@@ -73,7 +64,7 @@ func TestClusterSuite(t *testing.T) {
 					}
 				}
 			},
-			Garbage:  func(t testing.TB, topic string, data []byte) { inject(t, c.Masters[0], "SPUBLISH", topic, data, "-c") },
+			Garbage:  func(t testing.TB, topic string, data []byte) { inject(t, c.Masters[0], "SPUBLISH", topic, data) },
 			Messages: messages(),
 		}
 	})

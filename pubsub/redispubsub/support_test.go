@@ -6,56 +6,16 @@ import (
 	"log/slog"
 	"os"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/bennu-go/bennu/internal/redistest"
+	"github.com/bennu-go/bennu/internal/subscribertest"
 	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-func TestMain(m *testing.M) { waittest.Heavy(m, waittest.Brokers, 4) }
-
-// box is a subscriber that keeps what it gets.
-type box struct {
-	mu     sync.Mutex
-	events []string
-	gaps   int
-}
-
-func (b *box) Deliver(d *pubsub.Dispatch) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.events = append(b.events, d.Event)
-}
-
-func (b *box) Gap(string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.gaps++
-}
-
-func (b *box) got() []string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return slices.Clone(b.events)
-}
-
-func (b *box) gapped() int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.gaps
-}
-
-// want waits for the events, and fails if others come.
-func (b *box) want(t *testing.T, events ...string) {
-	t.Helper()
-	waittest.Until(t, fmt.Sprintf("%q have come", events), func() bool { return len(b.got()) >= len(events) })
-	if got := b.got(); !slices.Equal(got, events) {
-		t.Fatalf("got %q, want %q", got, events)
-	}
-}
+func TestMain(m *testing.M) { waittest.Heavy(m, waittest.Brokers, 8) }
 
 // discard is a log nobody reads, unless the tests are to tell everything.
 var discard = func() *slog.Logger {
@@ -105,9 +65,9 @@ func tryStart(t testing.TB, name string, o Options) (*pubsub.PubSub, error) {
 	return p, nil
 }
 
-func subscribe(t testing.TB, p *pubsub.PubSub, topic string) *box {
+func subscribe(t testing.TB, p *pubsub.PubSub, topic string) *subscribertest.Box {
 	t.Helper()
-	b := &box{}
+	b := &subscribertest.Box{}
 	s := p.Subscribe(topic, b)
 	t.Cleanup(s.Cancel)
 	await(t, s)
@@ -142,18 +102,20 @@ func heals(t testing.TB, from, to *pubsub.PubSub, topics ...string) {
 		b := subscribe(t, to, topic)
 		waittest.Until(t, "a message on "+topic+" comes through", func() bool {
 			publish(t, from, topic, "healed")
-			return slices.Contains(b.got(), "healed")
+			return slices.Contains(b.Events(), "healed")
 		})
 	}
 }
 
-// forEach runs a test over one server and over a cluster.
+// forEach runs a test over one server and over a cluster, at the same time.
 func forEach(t *testing.T, test func(t *testing.T, o Options, servers []*redistest.Server)) {
 	t.Run("single", func(t *testing.T) {
+		t.Parallel()
 		s := redistest.Start(t)
 		test(t, Options{Addrs: []string{s.Addr}}, []*redistest.Server{s})
 	})
 	t.Run("cluster", func(t *testing.T) {
+		t.Parallel()
 		c := redistest.StartCluster(t, 3, false, nil)
 		test(t, Options{Addrs: c.Addrs()[:1], Cluster: true}, c.Masters)
 	})

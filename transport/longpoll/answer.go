@@ -35,17 +35,43 @@ func refuseBusy(w http.ResponseWriter) {
 
 // answerStatus answers with nothing but a status in the envelope.
 func (h *Handler) answerStatus(w http.ResponseWriter, status int) {
-	_ = h.write(w, append(strconv.AppendInt([]byte(`{"status":`), int64(status), 10), '}'))
+	_ = h.write(w, nil, append(strconv.AppendInt([]byte(`{"status":`), int64(status), 10), '}'))
 }
 
-// answer answers a GET. The error is that of writing.
-func (h *Handler) answer(w http.ResponseWriter, status int, token string, messages [][]byte) error {
+// answer answers a GET. The error is that of writing. The poll is nil where nothing may cut it.
+func (h *Handler) answer(w http.ResponseWriter, status int, token string, messages [][]byte, p *localPoll) error {
 	size := 64 + len(token)
 	for _, m := range messages {
 		size += len(m) + len(m)/8 + 4 // JSON in JSON has its quotes escaped
 	}
-	b := make([]byte, 0, size)
-	b = append(b, `{"status":`...)
+	if size <= writeChunk {
+		return encode(make([]byte, 0, size), noLimit, status, token, messages, func(body []byte) error {
+			p.lastPart()
+			return h.write(w, p, body)
+		})
+	}
+	// A client may take long to read, and ask for the same again meanwhile, so no large answer
+	// is in memory as a whole.
+	buf, length := make([]byte, 0, 2*writeChunk), 0
+	_ = encode(buf, writeChunk, status, token, messages, func(b []byte) error { length += len(b); return nil })
+	header(w, length)
+	control := http.NewResponseController(w)
+	err := encode(buf, writeChunk, status, token, messages, func(b []byte) error {
+		if length -= len(b); length == 0 {
+			p.lastPart()
+		}
+		return h.writePart(w, control, p, b)
+	})
+	if err != nil {
+		return err
+	}
+	return h.writeEnd(control, p)
+}
+
+// encode hands an answer to out, in parts of about most bytes that are valid until out returns.
+// It returns the first error of out.
+func encode(buf []byte, most, status int, token string, messages [][]byte, out func(part []byte) error) error {
+	b := append(buf[:0], `{"status":`...)
 	b = strconv.AppendInt(b, int64(status), 10)
 	b = append(b, `,"token":`...)
 	b = appendString(b, []byte(token))
@@ -54,9 +80,36 @@ func (h *Handler) answer(w http.ResponseWriter, status int, token string, messag
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = appendString(b, m)
+		b = append(b, '"')
+		for len(m) > 0 {
+			n := cut(m)
+			b = appendEscaped(b, m[:n])
+			m = m[n:]
+			if len(b) < most {
+				continue
+			}
+			if err := out(b); err != nil {
+				return err
+			}
+			b = b[:0]
+		}
+		b = append(b, '"')
 	}
-	return h.write(w, append(b, "]}"...))
+	return out(append(b, "]}"...))
+}
+
+// cut returns how much of a text to escape at once. It cuts no character.
+func cut(text []byte) int {
+	const most = 4 << 10 // which may become six times as many
+	if len(text) <= most {
+		return len(text)
+	}
+	for n := most; n > most-utf8.UTFMax; n-- {
+		if utf8.RuneStart(text[n]) {
+			return n
+		}
+	}
+	return most // no UTF-8 anyway
 }
 
 // writeChunk is how much is written under one deadline.
@@ -64,34 +117,59 @@ const writeChunk = 32 << 10
 
 // write writes a JSON answer. A client that takes nothing of it for the write
 // timeout is given up.
-func (h *Handler) write(w http.ResponseWriter, body []byte) error {
+func (h *Handler) write(w http.ResponseWriter, p *localPoll, body []byte) error {
+	header(w, len(body))
+	control := http.NewResponseController(w)
+	if err := h.writePart(w, control, p, body); err != nil {
+		return err
+	}
+	return h.writeEnd(control, p)
+}
+
+// header sets the header of a JSON answer.
+func header(w http.ResponseWriter, length int) {
 	header := w.Header()
 	header.Set("Content-Type", "application/json; charset=utf-8")
 	header.Set("Cache-Control", "no-store")
-	header.Set("Content-Length", strconv.Itoa(len(body)))
-	control := http.NewResponseController(w)
-	for len(body) > 0 {
-		h.writeDeadline(control)
-		n := min(len(body), writeChunk)
-		if _, err := w.Write(body[:n]); err != nil {
+	header.Set("Content-Length", strconv.Itoa(length))
+}
+
+func (h *Handler) writePart(w http.ResponseWriter, control *http.ResponseController, p *localPoll, b []byte) error {
+	for len(b) > 0 {
+		if err := h.writeDeadline(control, p); err != nil {
 			return err
 		}
-		body = body[n:]
+		n := min(len(b), writeChunk)
+		if _, err := w.Write(b[:n]); err != nil {
+			return err
+		}
+		b = b[n:]
 	}
-	h.writeDeadline(control)
+	return nil
+}
+
+func (h *Handler) writeEnd(control *http.ResponseController, p *localPoll) error {
+	if err := h.writeDeadline(control, p); err != nil {
+		return err
+	}
 	if err := control.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return err
 	}
+	p.finish()
 	_ = control.SetWriteDeadline(time.Time{}) // it would hold for the next request
 	return nil
 }
 
-func (h *Handler) writeDeadline(control *http.ResponseController) {
+func (h *Handler) writeDeadline(control *http.ResponseController, p *localPoll) error {
 	var deadline time.Time // none
 	if h.lim.write != forever {
 		deadline = time.Now().Add(h.lim.write)
 	}
+	if p != nil {
+		return p.allow(control, deadline)
+	}
 	_ = control.SetWriteDeadline(deadline) // not every ResponseWriter can
+	return nil
 }
 
 const hexDigits = "0123456789abcdef"
@@ -99,7 +177,11 @@ const hexDigits = "0123456789abcdef"
 // appendString appends text as a JSON string. What is no UTF-8 is replaced, so
 // that one odd message does not spoil the others.
 func appendString(b, text []byte) []byte {
-	b = append(b, '"')
+	return append(appendEscaped(append(b, '"'), text), '"')
+}
+
+// appendEscaped is appendString without quotes.
+func appendEscaped(b, text []byte) []byte {
 	from := 0
 	for i := 0; i < len(text); {
 		c := text[i]
@@ -132,5 +214,5 @@ func appendString(b, text []byte) []byte {
 		i++
 		from = i
 	}
-	return append(append(b, text[from:]...), '"')
+	return append(b, text[from:]...)
 }

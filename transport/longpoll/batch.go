@@ -18,46 +18,78 @@ type line struct {
 // errBody means a body that is no sequence of messages.
 var errBody = errors.New("longpoll: body is not UTF-8, or a line of it not base64")
 
-// splitBody makes messages of a body. As ndjson it has one message a line: JSON
-// starts with a bracket, everything else is the base64 of a binary message, and
-// empty lines are ignored. Otherwise the body is one message of text. At most
-// limit messages are looked at, and more says that something follows them. The
-// messages of ndjson share no memory with the body, so that one that is kept does
-// not keep the others.
-func splitBody(body []byte, ndjson bool, limit int) (lines []line, more bool, err error) {
-	if !ndjson {
-		if !utf8.Valid(body) {
-			return nil, false, errBody
-		}
-		return []line{{wire.Text, body}}, false, nil
-	}
-	for len(body) > 0 && len(lines) < limit {
-		var piece []byte
-		piece, body, _ = bytes.Cut(body, []byte("\n"))
-		piece = bytes.TrimSuffix(piece, []byte("\r"))
-		if len(piece) == 0 {
-			continue
-		}
-		l, err := parseLine(piece)
-		if err != nil {
-			return nil, false, err
-		}
-		lines = append(lines, l)
-	}
-	return lines, len(body) > 0, nil
+// lines are the messages of a post that are still to be handed on. As ndjson a post has one
+// message a line: JSON starts with a bracket, everything else is the base64 of a binary
+// message, and empty lines are ignored. Otherwise the post is one message of text.
+type lines struct {
+	body   []byte
+	ndjson bool
+	left   int // how many are still looked at
 }
 
-func parseLine(piece []byte) (line, error) {
-	if piece[0] == '[' {
-		if !utf8.Valid(piece) {
-			return line{}, errBody
+// check looks at all lines without taking memory for them. More says that something follows
+// those that are looked at.
+func (ls lines) check() (more bool, err error) {
+	if !ls.ndjson {
+		if !utf8.Valid(ls.body) {
+			return false, errBody
 		}
-		return line{wire.Text, bytes.Clone(piece)}, nil
+		return false, nil
+	}
+	for piece := ls.piece(); piece != nil; piece = ls.piece() {
+		if piece[0] == '[' && !utf8.Valid(piece) || piece[0] != '[' && !isBase64(piece) {
+			return false, errBody
+		}
+	}
+	return len(ls.body) > 0, nil
+}
+
+// next takes the next message of a post that was checked. A line shares no memory with the
+// body, so that a message that is kept does not keep the others.
+func (ls *lines) next() (l line, ok bool) {
+	if !ls.ndjson {
+		l, ok = line{wire.Text, ls.body}, ls.left > 0
+		ls.body, ls.left = nil, 0
+		return l, ok
+	}
+	piece := ls.piece()
+	switch {
+	case piece == nil:
+		return line{}, false
+	case piece[0] == '[':
+		return line{wire.Text, bytes.Clone(piece)}, true
 	}
 	data := make([]byte, base64.StdEncoding.DecodedLen(len(piece)))
-	n, err := base64.StdEncoding.Decode(data, piece)
-	if err != nil || bytes.IndexByte(piece, '\r') >= 0 { // which the decoder skips
-		return line{}, errBody
+	n, _ := base64.StdEncoding.Decode(data, piece) // which check has tried
+	return line{wire.Binary, data[:n:n]}, true
+}
+
+// piece cuts off the next line that is not empty. It returns nil when there is none.
+func (ls *lines) piece() []byte {
+	for len(ls.body) > 0 && ls.left > 0 {
+		var piece []byte
+		piece, ls.body, _ = bytes.Cut(ls.body, []byte("\n"))
+		if piece = bytes.TrimSuffix(piece, []byte("\r")); len(piece) > 0 {
+			ls.left--
+			return piece
+		}
 	}
-	return line{wire.Binary, data[:n:n]}, nil
+	return nil
+}
+
+// isBase64 decodes a piece at a time, so that nothing is allocated.
+func isBase64(text []byte) bool {
+	if bytes.IndexByte(text, '\r') >= 0 { // which the decoder skips
+		return false
+	}
+	var buf [768]byte
+	for len(text) > 1024 {
+		// Padding is for the end alone.
+		if n, err := base64.StdEncoding.Decode(buf[:], text[:1024]); err != nil || n != len(buf) {
+			return false
+		}
+		text = text[1024:]
+	}
+	_, err := base64.StdEncoding.Decode(buf[:], text)
+	return err == nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -137,6 +138,7 @@ func inClusters(t *testing.T, opts *Options, receive func(*phone, wire.Opcode, [
 }
 
 func TestServedByAnotherNode(t *testing.T) {
+	t.Parallel()
 	inClusters(t, &Options{Window: 2 * short}, nil, func(t *testing.T, c *cluster) {
 		token := c.a.open()
 		if r := c.b.poll(token).want(t, 204); r.Token != token {
@@ -163,6 +165,7 @@ func TestServedByAnotherNode(t *testing.T) {
 
 // TestRelayedRepeat acknowledges across nodes.
 func TestRelayedRepeat(t *testing.T) {
+	t.Parallel()
 	inClusters(t, &Options{Window: short}, nil, func(t *testing.T, c *cluster) {
 		first := c.a.open(ackHeader, "1")
 		c.b.post(first, "a").want(t, 200)
@@ -185,6 +188,7 @@ func TestRelayedRepeat(t *testing.T) {
 
 // TestRelayedWaiters has one waiter, wherever polls come in.
 func TestRelayedWaiters(t *testing.T) {
+	t.Parallel()
 	inClusters(t, &Options{Window: 2 * short}, nil, func(t *testing.T, c *cluster) {
 		token := c.a.open()
 		sites := []*site{c.a, c.b, c.a, c.b}
@@ -199,6 +203,23 @@ func TestRelayedWaiters(t *testing.T) {
 		for _, p := range polls[:3] {
 			(<-p).want(t, 204)
 		}
+	})
+}
+
+// TestManyRelayedPolls has more polls wait at another node than a session may have.
+func TestManyRelayedPolls(t *testing.T) {
+	inClusters(t, &Options{Window: time.Hour}, nil, func(t *testing.T, c *cluster) {
+		token := c.a.open()
+		var polls []<-chan *reply
+		for i := range maxPolls + 1 {
+			polls = append(polls, c.b.background(ask{token: token}))
+			eventually(t, "the poll waits", func() bool { return c.a.srv.Stats().Polls == uint64(i+1) })
+		}
+		if r := (<-polls[0]).want(t, 204); r.Token != token {
+			t.Errorf("another token: %v", r)
+		}
+		c.a.post(token, "a").want(t, 200)
+		(<-polls[maxPolls]).want(t, 200, "a")
 	})
 }
 
@@ -228,12 +249,13 @@ func TestRelayedAbort(t *testing.T) {
 
 // TestHandedOverToNobody gives a batch back that the other node had no use for.
 func TestHandedOverToNobody(t *testing.T) {
+	t.Parallel()
 	inClusters(t, &Options{Window: short}, nil, func(t *testing.T, c *cluster) {
 		token := c.a.open() // a client that cannot ask again
 		s := c.a.session(token)
 		gone := &message{kind: kindGone, request: newID()}
 		p := &remotePoll{peer: peer{c.a.srv, "nowhere", newID(), gone.request}, ses: s, until: forever}
-		if _, ok := s.poll(0, p); !ok {
+		if _, _, ok := s.poll(0, p); !ok {
 			t.Fatal("no poll")
 		}
 		c.x.last().conn.Send(seal(wire.Text, "a"))
@@ -266,6 +288,7 @@ func TestRelayedParts(t *testing.T) {
 }
 
 func TestRelayedStatus(t *testing.T) {
+	t.Parallel()
 	inClusters(t, &Options{Window: short}, func(p *phone, op wire.Opcode, data []byte) <-chan struct{} {
 		if string(data) == "block" {
 			return make(chan struct{})
@@ -294,11 +317,12 @@ func TestRelayedStatus(t *testing.T) {
 
 // TestLongRelayedPost has posts whose handling takes longer than one window.
 func TestLongRelayedPost(t *testing.T) {
+	t.Parallel()
 	var lines []string
 	// Each line takes a fifth of the window, so that a busy machine is no failure.
-	inClusters(t, &Options{Window: 5 * short, PubSubTimeout: 5 * short}, func(*phone, wire.Opcode, []byte) <-chan struct{} {
+	inClusters(t, &Options{Window: short, PubSubTimeout: short}, func(*phone, wire.Opcode, []byte) <-chan struct{} {
 		c := make(chan struct{})
-		time.AfterFunc(short, func() { close(c) })
+		time.AfterFunc(short/5, func() { close(c) })
 		return c
 	}, func(t *testing.T, c *cluster) {
 		token := c.a.open()
@@ -327,7 +351,8 @@ func TestLongRelayedPost(t *testing.T) {
 
 // TestOwnerIsGone has tokens of nodes that do not answer.
 func TestOwnerIsGone(t *testing.T) {
-	inClusters(t, &Options{PubSubTimeout: short}, nil, func(t *testing.T, c *cluster) {
+	t.Parallel()
+	inClusters(t, &Options{PubSubTimeout: short / 5}, nil, func(t *testing.T, c *cluster) {
 		token := c.a.open()
 		old, _ := c.a.srv.keys.open(token)
 		old.boot = newID() // the node was started again since
@@ -352,7 +377,7 @@ func TestOwnerIsGone(t *testing.T) {
 		if second.h.index == c.a.h.index {
 			t.Fatal("mounts have the same index")
 		}
-		if status := second.h.relayPost(t.Context(), mustOpen(t, c.a.srv, token), false, []byte("a")); status != 410 {
+		if status := second.h.relayPost(httptest.NewRequestWithContext(t.Context(), "POST", "/", nil), mustOpen(t, c.a.srv, token), false, []byte("a")); status != 410 {
 			t.Errorf("another mount: %d", status)
 		}
 	})
@@ -483,6 +508,7 @@ func TestLossyBroker(t *testing.T) {
 
 // TestGarbageBetweenNodes sends nonsense to the topic of a server.
 func TestGarbageBetweenNodes(t *testing.T) {
+	t.Parallel()
 	inClusters(t, &Options{Window: short}, nil, func(t *testing.T, c *cluster) {
 		token := c.a.open()
 		srv := c.a.srv
@@ -529,7 +555,7 @@ func TestAssemblies(t *testing.T) {
 		s := b.srv.session(tok.session)
 		body := make([]byte, partBytes)
 		begin := func() *message {
-			m := &message{kind: kindPost, request: newID(), session: s.id, body: body}
+			m := &message{kind: kindPost, request: newID(), session: s.id, size: partBytes + 1, body: body}
 			b.srv.asked(m)
 			return m
 		}
@@ -572,6 +598,7 @@ func TestAssemblies(t *testing.T) {
 
 // TestLongNodeName cannot be in a token.
 func TestLongNodeName(t *testing.T) {
+	t.Parallel()
 	e := newEther()
 	srv := newServer(t, &ServerConfig{PubSub: e.node(t, strings.Repeat("n", maxNode+1)), Logger: slog.New(slog.DiscardHandler)})
 	st := serve(t, srv, nil, &Options{Window: short})
@@ -579,4 +606,128 @@ func TestLongNodeName(t *testing.T) {
 	srv2 := newServer(t, &ServerConfig{PubSub: e.node(t, strings.Repeat("n", maxNode))})
 	st = serve(t, srv2, nil, &Options{Window: short})
 	st.poll(st.open()).want(t, 204)
+}
+
+// crowded joins nodes by a broker for which what is published waits a moment, in a buffer of a
+// size, as with a real one.
+type crowded struct {
+	*leg
+	most int
+
+	mu    sync.Mutex
+	queue []func()
+	bytes int
+	full  int // how often it was
+}
+
+func (c *crowded) Direct(node string, m *pubsub.Message) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.bytes+len(m.Payload) > c.most {
+		c.full++
+		return pubsub.ErrBufferFull
+	}
+	c.bytes += len(m.Payload)
+	c.queue = append(c.queue, func() { _ = c.leg.Direct(node, m); c.bytes -= len(m.Payload) })
+	if len(c.queue) == 1 {
+		go c.send()
+	}
+	return nil
+}
+
+func (c *crowded) send() {
+	for more := true; more; {
+		time.Sleep(time.Millisecond)
+		c.mu.Lock()
+		c.queue[0]()
+		c.queue = c.queue[1:]
+		more = len(c.queue) > 0
+		c.mu.Unlock()
+	}
+}
+
+// TestCrowdedRelay passes posts and answers on through an adapter with little room. All
+// arrive, and no more is on its way than may be.
+func TestCrowdedRelay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEther()
+		node := func(name string) (*pubsub.PubSub, *crowded) {
+			c := &crowded{leg: &leg{ether: e, name: name, inbox: make(chan *pubsub.Message, 10_000), done: make(chan struct{})}, most: 300 << 10}
+			p, err := pubsub.New(t.Context(), &pubsub.Options{Adapter: c})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return p, c
+		}
+		p, atA := node("a")
+		q, atB := node("b")
+		a := &bubble{T: t, srv: NewServer(&ServerConfig{PubSub: p, Secret: clusterSecret, Logger: slog.New(slog.DiscardHandler)})}
+		b := &bubble{T: t, srv: NewServer(&ServerConfig{PubSub: q, Secret: clusterSecret, Logger: slog.New(slog.DiscardHandler)})}
+		a.h, b.h = mustHandler(t, a.srv, &exchange{}, nil), mustHandler(t, b.srv, &exchange{}, nil)
+		var tokens []string
+		for range 8 {
+			tokens = append(tokens, a.open())
+		}
+		body := strings.Repeat("x", 1_000_000)
+		var posts, polls []<-chan *reply
+		for _, token := range tokens {
+			posts = append(posts, b.background(ask{method: "POST", token: token, body: body}))
+		}
+		for _, c := range posts {
+			(<-c).want(t, 200)
+		}
+		for _, token := range tokens {
+			polls = append(polls, b.background(ask{token: token}))
+		}
+		for _, c := range polls {
+			(<-c).want(t, 200, body)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if atA.full == 0 || atB.full == 0 {
+			t.Errorf("the buffers were never full: %d, %d", atA.full, atB.full)
+		}
+		for _, s := range []*Server{a.srv, b.srv} {
+			for _, b := range []*budget{&s.rests, &s.flights, &s.answers} {
+				if b.bytes != 0 || len(s.route.taken) != 0 {
+					t.Errorf("%d bytes are held, %d answers awaited", b.bytes, len(s.route.taken))
+				}
+			}
+		}
+		shut(t, a.srv)
+		shut(t, b.srv)
+		for _, p := range []*pubsub.PubSub{p, q} {
+			if err := p.Close(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+// TestRelayedWithdrawal drops at the owner the posts of clients that went away from another
+// node, those that wait and the one that is handled.
+func TestRelayedWithdrawal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEther()
+		p, q := e.node(t, "a"), e.node(t, "b")
+		a := &bubble{T: t, srv: NewServer(&ServerConfig{PubSub: p, Secret: clusterSecret, Logger: slog.New(slog.DiscardHandler)})}
+		b := &bubble{T: t, srv: NewServer(&ServerConfig{PubSub: q, Secret: clusterSecret, Logger: slog.New(slog.DiscardHandler)})}
+		a.h, b.h = mustHandler(t, a.srv, stuck(), nil), mustHandler(t, b.srv, &exchange{}, nil)
+		token := a.open()
+		ctx, cancel := context.WithCancel(t.Context())
+		body := strings.Repeat("[1]\n", 120_000)
+		for range 3 {
+			b.background(ask{method: "POST", token: token, body: body, ctx: ctx, header: []string{"Content-Type", "application/x-ndjson"}})
+		}
+		if a.held() < len(body) || b.held() < len(body) {
+			t.Fatalf("%d and %d bytes are held", a.held(), b.held())
+		}
+		cancel()
+		synctest.Wait()
+		if a.held() != 0 || b.held() != 0 {
+			t.Errorf("%d and %d bytes are held", a.held(), b.held())
+		}
+		shut(t, a.srv)
+		shut(t, b.srv)
+	})
 }

@@ -17,6 +17,10 @@
 // polls that failed. One that does so from the start says it with the header
 // X-Bennu-Longpoll-Ack: 1 when it makes its session.
 //
+// A poll that a client gave up may reach the server after the ones that followed it. Its token
+// is an old one then. It changes nothing if one of the others waits or comes, or its own client
+// is gone; otherwise the session ends, because its client asks for what it has acknowledged.
+//
 // The stock phoenix.js adopts tokens but does not repeat polls: when one fails it
 // makes a new session and joins its channels again, so what it misses it knows of.
 // To a client that presents its first token for ever, every poll counts as proof

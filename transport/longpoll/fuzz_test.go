@@ -100,10 +100,17 @@ func FuzzSplitMessages(f *testing.F) {
 }
 
 func FuzzAppendString(f *testing.F) {
-	for _, s := range []string{"", `["1",null,"room","x",{"a":"\"\\"}]`, "\x00\x1f\x7f\xff", "ä\u2028\ufffd\U0001F600", "\xe2\x82", "\xed\xa0\x80"} {
+	for _, s := range []string{"", `["1",null,"room","x",{"a":"\"\\"}]`, "\x00\x1f\x7f\xff", "ä\u2028\ufffd\U0001F600", "\xe2\x82", "\xed\xa0\x80", strings.Repeat("é", 5000), "x" + strings.Repeat("é", 5000), strings.Repeat("\xe2\x82", 3000), strings.Repeat("\xbf", 9000)} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
+		// In parts, as a large answer is, it is the same.
+		var parts []byte
+		_ = encode(nil, 1, 200, "", [][]byte{text, text}, func(b []byte) error { parts = append(parts, b...); return nil })
+		whole := appendString(nil, text)
+		if want := `{"status":200,"token":"","messages":[` + string(whole) + "," + string(whole) + "]}"; string(parts) != want {
+			t.Fatalf("in parts %q, want %q", parts, want)
+		}
 		var got string
 		if err := json.Unmarshal(appendString(nil, text), &got); err != nil {
 			t.Fatalf("%q: %v", text, err)

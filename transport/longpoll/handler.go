@@ -41,6 +41,9 @@ type Handler struct {
 // defaults. The error names what is out of its bounds. Nodes that shall
 // serve each other's sessions must make their handlers in the same order.
 func (s *Server) Handler(acceptor transport.Acceptor, checks *transport.Checks, opts *Options) (*Handler, error) {
+	if s.options.Err != nil {
+		return nil, s.options.Err
+	}
 	l, err := opts.limits()
 	if err != nil {
 		return nil, err
@@ -56,9 +59,15 @@ func (s *Server) Handler(acceptor transport.Acceptor, checks *transport.Checks, 
 		h.addr = opts.ClientAddr
 	}
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	if opts == nil {
+		opts = &Options{}
+	}
+	if err := s.fitPosts(opts, l); err != nil {
+		return nil, err
+	}
 	h.index = s.mounts
 	s.mounts++
-	s.mu.Unlock()
 	return h, nil
 }
 
@@ -109,9 +118,6 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, vars map[string]
 // check runs the mount's checks. It reports false when the request is answered.
 func (h *Handler) check(w http.ResponseWriter, r *http.Request, vars map[string]string) (*transport.ConnectInfo, bool) {
 	info, err := h.checks.Run(r, vars, transport.LongPoll)
-	if err == nil && !h.fetchAllowed(r) {
-		err = &transport.StatusError{Status: http.StatusForbidden, Err: transport.ErrOrigin}
-	}
 	if err == nil {
 		if lines := r.Header["Origin"]; len(lines) > 0 {
 			allowOrigin(w, lines[0])
@@ -132,16 +138,6 @@ func (h *Handler) check(w http.ResponseWriter, r *http.Request, vars map[string]
 		refuse(w, status)
 	}
 	return nil, false
-}
-
-// fetchAllowed looks at what a browser says of a POST that has no Origin
-// header, which would otherwise pass the origin check as no browser's.
-func (h *Handler) fetchAllowed(r *http.Request) bool {
-	if r.Method != http.MethodPost || h.checks.InsecureSkipOriginCheck || len(r.Header["Origin"]) > 0 {
-		return true
-	}
-	site := r.Header.Get("Sec-Fetch-Site")
-	return site != "cross-site" && site != "same-site"
 }
 
 // token is what the request presents. A header counts even if it is no token.
@@ -235,7 +231,7 @@ func (h *Handler) create(w http.ResponseWriter, r *http.Request, info *transport
 		}
 	}()
 	if s = h.open(w, r, info, addr); s != nil {
-		_ = h.answer(w, statusGone, h.srv.seal(s.id, 0), nil)
+		_ = h.answer(w, statusGone, h.srv.seal(s.id, 0), nil, nil)
 	}
 }
 

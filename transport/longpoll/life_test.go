@@ -23,8 +23,8 @@ type bubble struct {
 func inBubble(t *testing.T, a transport.Acceptor, opts *Options, test func(b *bubble)) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := NewServer(&ServerConfig{Logger: slog.New(slog.DiscardHandler)})
+		defer shut(t, srv)
 		test(&bubble{t, srv, mustHandler(t, srv, a, opts)})
-		shut(t, srv)
 	})
 }
 
@@ -362,6 +362,44 @@ func TestAddressLimit(t *testing.T) {
 		time.Sleep(DefaultWindow * 3 / 2)
 		synctest.Wait()
 		b.open()
+	})
+}
+
+// sleeper is a poll that does not wake up.
+type sleeper struct{}
+
+func (sleeper) wake()          {}
+func (sleeper) serverClosing() {}
+func (sleeper) dismiss()       {}
+func (sleeper) isOver() bool   { return false }
+
+// TestSlotIsGivenBackOnce has a poll take the last messages of a session after that is forgotten.
+func TestSlotIsGivenBackOnce(t *testing.T) {
+	x := &exchange{}
+	inBubble(t, x, nil, func(b *bubble) {
+		b.open()
+		b.open()
+		s := x.last().conn.(*session)
+		addr := s.addr
+		w := sleeper{}
+		s.mu.Lock()
+		s.waiter = w
+		s.mu.Unlock()
+		s.Send(seal(wire.Text, "a"))
+		s.Close(transport.CloseNormal)
+		synctest.Wait()
+		if n := b.srv.addresses.Of(addr); n != 1 {
+			b.Errorf("%d sessions of the address when one of two is forgotten", n)
+		}
+		last, ok := s.take(w)
+		if !ok {
+			b.Fatal("nothing is left for the poll")
+		}
+		s.written(&last)
+		s.answered()
+		if n := b.srv.addresses.Of(addr); n != 1 {
+			b.Errorf("%d sessions of the address after the last answer", n)
+		}
 	})
 }
 

@@ -6,4 +6,7 @@ import (
 	"github.com/bennu-go/bennu/internal/waittest"
 )
 
-func TestMain(m *testing.M) { waittest.Main(m) }
+func TestMain(m *testing.M) {
+	waittest.Parallel(16) // they wait most of their time
+	waittest.Main(m)
+}

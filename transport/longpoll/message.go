@@ -12,12 +12,13 @@ const (
 	kindPoll   kind = iota + 1 // request: tell me when there is data
 	kindPost                   // request: hand this on
 	kindPart                   // request: more of a post
-	kindGone                   // request: nobody waits for the answer any more, and nothing of it was written
+	kindGone                   // request: nobody waits for the answer any more, and nothing of it was written; drop the post
 	kindBroken                 // request: the answer could not be written whole
 	kindAck                    // answer: the session is here and the request in work
 	kindNack                   // answer: the session is not here
 	kindBatch                  // answer to a poll: data, or a part of it
 	kindDone                   // answer: the status of a post, or 204 or 503 to a poll
+	kindTaken                  // request: the whole answer to a poll is here
 )
 
 // message is one message between the server that a client reached and the one
@@ -34,6 +35,7 @@ type message struct {
 	mount  uint32
 	number uint64 // of the token; in a batch that of the token to answer with
 
+	size   uint32 // of the body of a post, all its parts together
 	ndjson bool   // of a post
 	last   bool   // of post, part and batch: no part follows
 	part   uint32 // of part and batch, counting from 0
@@ -58,7 +60,7 @@ const (
 var errMessage = errors.New("longpoll: message of another node does not decode")
 
 func (m *message) encode() []byte {
-	b := make([]byte, 0, 2+4*16+1+len(m.node)+4+8+4+1+len(m.body))
+	b := make([]byte, 0, 2+4*16+1+len(m.node)+4+8+4+4+1+len(m.body))
 	b = append(b, messageVersion, byte(m.kind))
 	b = append(b, m.request[:]...)
 	var flags byte
@@ -77,13 +79,14 @@ func (m *message) encode() []byte {
 		b = binary.BigEndian.AppendUint32(b, m.mount)
 		b = binary.BigEndian.AppendUint64(b, m.number)
 		if m.kind == kindPost {
+			b = binary.BigEndian.AppendUint32(b, m.size)
 			b = append(b, flags)
 		}
 	case kindPart:
 		b = append(b, m.session[:]...)
 		b = binary.BigEndian.AppendUint32(b, m.part)
 		b = append(b, flags)
-	case kindGone, kindBroken:
+	case kindGone, kindBroken, kindTaken:
 		b = append(b, m.session[:]...)
 	case kindBatch:
 		b = binary.BigEndian.AppendUint64(b, m.number)
@@ -113,13 +116,14 @@ func decodeMessage(b []byte) (m message, err error) {
 		m.mount = r.uint32()
 		m.number = r.uint64()
 		if m.kind == kindPost {
+			m.size = r.uint32()
 			known = flagLast | flagNDJSON
 		}
 	case kindPart:
 		m.session = r.id()
 		m.part = r.uint32()
 		known = flagLast
-	case kindGone, kindBroken:
+	case kindGone, kindBroken, kindTaken:
 		m.session = r.id()
 	case kindBatch:
 		m.number = r.uint64()

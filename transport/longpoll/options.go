@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/option"
 	"github.com/bennu-go/bennu/pubsub"
 )
 
@@ -22,9 +23,12 @@ const (
 	DefaultTokenAge              = 10 * time.Minute
 	DefaultMaxBody               = 1 << 20
 	DefaultMaxBatch              = 100
-	DefaultMaxBufferBytes        = 1 << 20
+	DefaultMaxBufferBytes        = 4 << 20
 	DefaultMaxBufferMessages     = 2048
 	DefaultMaxSessionsPerAddress = 64
+
+	DefaultMaxPostBytesPerAddress = 8 << 20
+	DefaultMaxPostBytes           = 64 << 20
 )
 
 // ServerConfig configures a Server. The zero value and a nil pointer mean the
@@ -41,6 +45,11 @@ type ServerConfig struct {
 	// sessions need the same one, of 32 random bytes or more. Empty means a
 	// random one. It is copied.
 	Secret []byte
+	// MaxPostBytes bounds the bytes of posts that the server holds, of all mounts and
+	// addresses together; see Options.MaxPostBytesPerAddress. Default 64 MiB, or twice
+	// the largest MaxBody of a mount, if that is more, at most 1 GiB. Unlimited means no bound, and
+	// any other negative value the default.
+	MaxPostBytes int
 }
 
 // Options configures the sessions of one mount. The zero value and a nil pointer mean the
@@ -66,14 +75,27 @@ type Options struct {
 	TokenAge time.Duration
 
 	// MaxBody bounds the body of a post, in bytes. A longer one is answered with
-	// 400 and has no effect. Default 1 MiB.
+	// 400 and has no effect. Default 1 MiB. With Unlimited a body may be as large as the
+	// bounds on the posts of an address and of the server allow.
+	//
+	// At most 32 posts of one session wait, and no more bytes of them than two such bodies
+	// have.
 	MaxBody int
+	// MaxPostBytesPerAddress bounds the bytes of posts of one address that the server
+	// holds: while they arrive, wait, are handled, or are passed to the node that has their
+	// session. A post that finds no room is not read on until there is some. When that takes
+	// longer than a window it is answered with 408, after which stock clients connect again.
+	// The first 4 KiB of each post count apart, up to an eighth of the bound, so that
+	// small posts do not wait for large ones. Default 8 MiB, or twice MaxBody, if that is more; it
+	// must be at least MaxBody.
+	MaxPostBytesPerAddress int
 	// MaxBatch is how many messages of a post are handed on; what follows them is
 	// ignored, as the protocol has it, with a line in the log. Default 100.
 	MaxBatch int
 	// MaxBufferBytes and MaxBufferMessages bound what waits for the client,
 	// including what it was given and has not acknowledged. A frame that would pass
-	// a bound ends the session as a slow consumer. Defaults 1 MiB and 2,048.
+	// a bound ends the session as a slow consumer. But while no more than an eighth of
+	// MaxBufferBytes waits, a frame of up to MaxBufferBytes is always taken. Defaults 4 MiB and 2,048.
 	MaxBufferBytes    int
 	MaxBufferMessages int
 	// MaxSessionsPerAddress bounds the sessions of one address; a request for
@@ -98,6 +120,11 @@ const (
 type limits struct {
 	window, pubsub, body, write, tokenAge                  time.Duration
 	maxBody, maxBatch, bufferBytes, bufferMsgs, perAddress int
+
+	// Of posts: for a session, for an address, and for the first bytes of an address.
+	sessionBytes, bytesPerAddress, firstsPerAddress int
+	// Of an answer from another server.
+	answerBytes int
 }
 
 func (o *Options) limits() (*limits, error) {
@@ -118,6 +145,8 @@ func (o *Options) limits() (*limits, error) {
 			return noLimit
 		case v < 0:
 			fail("%s is %d; use 0 for the default or Unlimited", name, v)
+		case v > option.MaxCount:
+			fail("%s is %d; use up to %d, or Unlimited", name, v, option.MaxCount)
 		}
 		return v
 	}
@@ -129,6 +158,8 @@ func (o *Options) limits() (*limits, error) {
 			return forever
 		case v < 0:
 			fail("%s is %v; use 0 for the default or Unlimited", name, v)
+		case v > option.MaxDuration:
+			fail("%s is %v; use up to %v, or Unlimited", name, v, option.MaxDuration)
 		}
 		return v
 	}
@@ -154,16 +185,77 @@ func (o *Options) limits() (*limits, error) {
 		bufferMsgs:  count("MaxBufferMessages", o.MaxBufferMessages, DefaultMaxBufferMessages),
 		perAddress:  count("MaxSessionsPerAddress", o.MaxSessionsPerAddress, DefaultMaxSessionsPerAddress),
 	}
+	l.bytesPerAddress = count("MaxPostBytesPerAddress", o.MaxPostBytesPerAddress, max(DefaultMaxPostBytesPerAddress, twice(l.maxBody)))
+	if l.maxBody > l.bytesPerAddress {
+		if o.MaxBody != Unlimited {
+			fail("MaxPostBytesPerAddress is %d, less than MaxBody of %d: such a post would never be read; raise the one, or lower the other", l.bytesPerAddress, l.maxBody)
+		}
+		l.maxBody = l.bytesPerAddress
+	}
+	l.sessionBytes = max(twice(l.maxBody), leastBytes)
+	l.firstsPerAddress = firstsOf(l.bytesPerAddress)
+	l.answerBytes = maxParts * partBytes
+	if b, n := l.bufferBytes, l.bufferMsgs; b < l.answerBytes && n < l.answerBytes {
+		l.answerBytes = min(l.answerBytes, b+b/8+4*n) // see outbox.fits
+	}
 	return l, first
 }
 
-// Limits are the effective limits of the mount, for a server's log.
+// leastBytes is the least that a session may have waiting of posts, beside their first bytes.
+const leastBytes = 128 << 10
+
+// twice is two times a bound, which may be noLimit.
+func twice(n int) int {
+	if n > noLimit/2 {
+		return noLimit
+	}
+	return 2 * n
+}
+
+// firstsOf is how much the first bytes of posts may be beside a bound on the rest.
+func firstsOf(bound int) int {
+	if bound == noLimit {
+		return noLimit
+	}
+	return max(bound/8, 16*earnest)
+}
+
+// boundPosts sets the bound of ServerConfig.MaxPostBytes.
+func (s *Server) boundPosts(n int) {
+	switch {
+	case n == Unlimited:
+		n = noLimit
+	case n <= 0:
+		n, s.restsDefault = DefaultMaxPostBytes, true
+	}
+	s.rests.most, s.firsts.most = n, firstsOf(n)
+}
+
+// fitPosts sees to it that the server has room for the posts of a mount.
+func (s *Server) fitPosts(o *Options, l *limits) error {
+	s.answers.most = max(s.answers.most, s.rests.most, twice(l.answerBytes))
+	switch {
+	case o.MaxBody == Unlimited:
+		l.maxBody = min(l.maxBody, s.rests.most)
+		l.sessionBytes = max(twice(l.maxBody), leastBytes)
+	case s.restsDefault:
+		s.rests.most = max(s.rests.most, twice(l.maxBody))
+	case l.maxBody > s.rests.most:
+		return fmt.Errorf("longpoll: option MaxBody is %d, more than the server's bound of %d on the bytes of all posts; raise PostBytes of the endpoint's Limits, or lower MaxBody", l.maxBody, s.rests.most)
+	}
+	return nil
+}
+
+// Limits are the effective limits of the mount, for a server's log, which masks what is called a
+// token or a session.
 func (h *Handler) Limits() []slog.Attr {
 	l := h.lim
 	return []slog.Attr{
 		slog.Duration("window", l.window), slog.Duration("body_timeout", l.body), slog.Duration("write_timeout", l.write),
+		slog.Duration("max_age", l.tokenAge), slog.Duration("pubsub_timeout", l.pubsub),
 		bound("max_body", l.maxBody), bound("max_batch", l.maxBatch), bound("max_buffer_bytes", l.bufferBytes),
-		bound("max_buffer_messages", l.bufferMsgs), bound("max_polls_per_address", l.perAddress),
+		bound("max_buffer_messages", l.bufferMsgs), bound("max_per_address", l.perAddress),
+		bound("max_post_bytes_per_address", l.bytesPerAddress), bound("max_post_bytes", h.srv.rests.most),
 	}
 }
 

@@ -3,6 +3,7 @@ package longpoll
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -17,6 +18,7 @@ func TestOutboxModel(t *testing.T) {
 		sent, seen := 0, 0
 		token := uint64(0)
 		bytes := 0
+		var writing []batch // answers on which the server has not finished, whatever the client says
 		for range 50 {
 			for range r.IntN(4) {
 				m := []byte(fmt.Sprint(sent))
@@ -35,6 +37,7 @@ func TestOutboxModel(t *testing.T) {
 				}
 				b = o.hand(w)
 				if r.IntN(5) == 0 { // nobody is there
+					o.written(&b)
 					o.restore()
 					continue
 				}
@@ -50,8 +53,22 @@ func TestOutboxModel(t *testing.T) {
 			for _, m := range append(o.pending, o.queue...) {
 				bytes += len(m)
 			}
+			counted := []uint64{b.number}
+			for _, w := range writing {
+				if !slices.Contains(counted, w.number) {
+					counted = append(counted, w.number)
+					for _, m := range w.messages {
+						bytes += len(m)
+					}
+				}
+			}
 			if bytes != o.bytes {
 				t.Fatalf("seed %d: %d bytes counted, there are %d", seed, o.bytes, bytes)
+			}
+			if writing = append(writing, b); len(writing) > 3 || r.IntN(2) == 0 {
+				i := r.IntN(len(writing))
+				o.written(&writing[i])
+				writing = slices.Delete(writing, i, i+1)
 			}
 			if r.IntN(3) == 0 {
 				continue // the answer is lost
@@ -74,7 +91,7 @@ func TestProof(t *testing.T) {
 	full := func(adopting bool, handed uint64, pending bool) *outbox {
 		o := &outbox{adopting: adopting, handed: handed}
 		if pending {
-			o.pending = [][]byte{[]byte("a")}
+			o.pending, o.load = [][]byte{[]byte("a")}, &load{bytes: 1, messages: 1}
 			o.bytes = 1
 		}
 		return o

@@ -1,11 +1,14 @@
 package longpoll
 
 import (
-	"bytes"
+	"context"
+	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/pubsub"
 )
 
 // peer is a server that asks, and its request.
@@ -18,9 +21,29 @@ type peer struct {
 
 func (s *Server) peer(m *message) peer { return peer{s, m.node, m.boot, m.request} }
 
+// answer sends an answer if there is place for it in the adapter's buffer.
 func (p *peer) answer(m message) error {
 	m.request = p.request
 	return p.srv.send(p.node, p.boot, &m)
+}
+
+// answerWithin is answer that waits for a place.
+func (p *peer) answerWithin(ctx context.Context, m message) error {
+	m.request = p.request
+	return p.srv.sendWithin(ctx, p.node, p.boot, &m)
+}
+
+// conclude sends the last answer. It does not block: if there is no place, a goroutine waits.
+func (p peer) conclude(status int) {
+	m := message{kind: kindDone, status: status}
+	if err := p.answer(m); !errors.Is(err, pubsub.ErrBufferFull) {
+		return
+	}
+	p.srv.tasks.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), DefaultPubSubTimeout)
+		defer cancel()
+		_ = p.answerWithin(ctx, m)
+	})
 }
 
 // asked takes a request of another server. What it returns is to be run in a
@@ -45,12 +68,38 @@ func (s *Server) asked(m *message) (answer func()) {
 		if ses != nil {
 			return ses.remotePart(m)
 		}
-	case kindGone, kindBroken:
-		if ses != nil {
+	case kindGone, kindBroken, kindTaken:
+		s.landed(m.request)
+		if ses != nil && m.kind != kindTaken {
 			ses.remoteGone(m)
 		}
 	}
 	return nil
+}
+
+// landing returns what is closed when another server has, or does not want, the answer to a
+// request.
+func (s *Server) landing(request id) <-chan struct{} {
+	r := &s.route
+	r.callMu.Lock()
+	defer r.callMu.Unlock()
+	if r.taken == nil {
+		r.taken = make(map[id]chan struct{})
+	}
+	if r.taken[request] == nil {
+		r.taken[request] = make(chan struct{})
+	}
+	return r.taken[request]
+}
+
+func (s *Server) landed(request id) {
+	r := &s.route
+	r.callMu.Lock()
+	defer r.callMu.Unlock()
+	if c := r.taken[request]; c != nil {
+		close(c)
+		delete(r.taken, request)
+	}
 }
 
 // remotePoll is a poll whose client is connected to another server.
@@ -65,13 +114,28 @@ type remotePoll struct {
 func (s *session) remotePoll(number uint64, from peer) (answer func()) {
 	lim := s.mount.lim
 	p := &remotePoll{peer: from, ses: s, until: s.srv.now() + lim.window + lim.pubsub}
-	again, ok := s.poll(number, p)
+	again, newer, ok := s.poll(number, p)
 	if !ok {
 		return nil
 	}
 	s.srv.stats.polls.Add(1)
+	if newer != nil {
+		return func() {
+			_ = p.answer(message{kind: kindAck})
+			// It stays one of the session's polls: its client waits for the window.
+			gone := s.srv.landing(p.request)
+			defer s.srv.landed(p.request)
+			if !s.overtaken(newer, gone) {
+				_ = p.answer(message{kind: kindNack})
+			}
+		}
+	}
 	if again != nil {
-		return func() { _ = p.sendBatch(again) }
+		return func() {
+			defer s.leave(p)
+			_ = p.answer(message{kind: kindAck})
+			_ = p.sendBatch(again)
+		}
 	}
 	return func() {
 		_ = p.answer(message{kind: kindAck})
@@ -81,6 +145,14 @@ func (s *session) remotePoll(number uint64, from peer) (answer func()) {
 
 // wake implements waiter.
 func (p *remotePoll) wake() { p.srv.tasks.Start(p) }
+
+// isOver implements waiter.
+func (p *remotePoll) isOver() bool { return p.srv.now() > p.until }
+
+// dismiss implements waiter. What is on its way to the other server is bounded there.
+func (p *remotePoll) dismiss() {
+	p.srv.tasks.Go(func() { p.conclude(statusNoData) })
+}
 
 // serverClosing implements waiter.
 func (p *remotePoll) serverClosing() {
@@ -92,7 +164,7 @@ func (p *remotePoll) serverClosing() {
 
 // Run hands over what is queued, if its client can still be there.
 func (p *remotePoll) Run() {
-	if p.srv.now() > p.until {
+	if p.isOver() {
 		p.ses.leave(p)
 		return
 	}
@@ -100,6 +172,7 @@ func (p *remotePoll) Run() {
 	if !ok {
 		return
 	}
+	defer p.ses.leave(p)
 	if p.sendBatch(&b) != nil {
 		p.ses.mu.Lock()
 		defer p.ses.mu.Unlock()
@@ -107,26 +180,62 @@ func (p *remotePoll) Run() {
 	}
 }
 
+// errFlights says that too much is on its way to other servers.
+var errFlights = errors.New("longpoll: too much is on its way to other nodes")
+
+// sendBatch sends a batch when there is room for it on the way, and waits until it has
+// arrived. An error says that it cannot arrive whole.
 func (p *remotePoll) sendBatch(b *batch) error {
+	defer p.ses.answered()
+	defer p.ses.written(b)
+	ctx, cancel := context.WithTimeout(context.Background(), p.until-p.srv.now())
+	defer cancel()
+	size := 0
+	for _, m := range b.messages {
+		size += 4 + len(m)
+	}
+	if size <= earnest { // which is not worth waiting for
+		return p.answerWithin(ctx, message{kind: kindBatch, number: b.number, last: true, body: joinMessages(b.messages)})
+	}
+	flight := p.srv.flight()
+	if flight.take(ctx, p.srv.closing, min(size, p.srv.flights.most), p.ses.mount.lim.window) != "" {
+		p.srv.book.Say(notice.RelayBusy, p.ses.about(slog.String("node", p.node))...)
+		return errFlights
+	}
+	defer flight.releaseAll()
+	landing := p.srv.landing(p.request)
+	defer p.srv.landed(p.request)
 	pieces := parts(joinMessages(b.messages))
 	for i, piece := range pieces {
 		m := message{kind: kindBatch, number: b.number, part: uint32(i), last: i == len(pieces)-1, body: piece}
-		if err := p.answer(m); err != nil {
+		if err := p.answerWithin(ctx, m); err != nil {
 			return err
 		}
+	}
+	timer := time.NewTimer(p.ses.mount.lim.pubsub)
+	defer timer.Stop()
+	select {
+	case <-landing:
+	case <-timer.C:
+	case <-p.srv.closing:
 	}
 	return nil
 }
 
-// remoteGone says of a poll that nobody waits for its answer, or that the answer
+// remoteGone says of a request that nobody waits for its answer, or that the answer
 // was lost.
 func (s *session) remoteGone(m *message) {
+	s.withdrawRemote(m.request)
 	s.mu.Lock()
 	w, _ := s.waiter.(*remotePoll)
 	to, _ := s.box.to.(*remotePoll)
 	if w != nil && w.request == m.request {
 		s.waiter = nil
 	}
+	s.polls = slices.DeleteFunc(s.polls, func(w waiter) bool {
+		p, ok := w.(*remotePoll)
+		return ok && p.request == m.request
+	})
 	handed := to != nil && to.request == m.request
 	if handed && m.kind == kindGone {
 		s.giveBackLocked(to)
@@ -142,7 +251,9 @@ type assembly struct {
 	from   peer
 	number uint64
 	ndjson bool
+	size   int
 	body   []byte
+	shares shares // for size
 	part   uint32 // the next
 	began  time.Duration
 }
@@ -153,66 +264,101 @@ const maxAssemblies = 4
 
 // remotePost takes a post of another server's client, or its first part.
 func (s *session) remotePost(m *message, from peer) (answer func()) {
-	a := &assembly{from: from, number: m.number, ndjson: m.ndjson, body: bytes.Clone(m.body), part: 1, began: s.srv.now()}
+	a := &assembly{from: from, number: m.number, ndjson: m.ndjson, size: int(m.size), part: 1, began: s.srv.now()}
+	if a.size > s.mount.lim.maxBody || len(m.body) > a.size || m.last != (len(m.body) == a.size) {
+		s.srv.book.Say(notice.RelayParts, s.about(slog.String("node", from.node))...)
+		return func() { from.conclude(statusBad) }
+	}
+	a.shares = s.mount.sharesFor(s.id, s.addr)
+	if full := a.shares.takeNow(a.size); full != nil {
+		s.srv.book.Say(notice.PostBytes, s.about(slog.String("bound", full.bound), slog.Int("limit", full.limit), slog.String("node", from.node))...)
+		return func() { from.conclude(statusUnhandled) }
+	}
+	a.body = append(make([]byte, 0, a.size), m.body...)
 	if m.last {
 		return s.assembled(a)
 	}
-	full := false
-	defer func() {
-		if full {
+	if status := s.begin(a); status != 0 {
+		a.shares.release()
+		if status == statusUnhandled {
 			s.srv.book.Say(notice.RelayParts, s.about(slog.String("node", from.node), slog.Int("limit", maxAssemblies))...)
 		}
-	}()
+		return func() { from.conclude(status) }
+	}
+	return func() { _ = from.answer(message{kind: kindAck}) }
+}
+
+// begin keeps a post of which more is to come. The status is 0, or why it does not.
+func (s *session) begin(a *assembly) (status int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended {
-		return func() { _ = from.answer(message{kind: kindNack}) }
-	}
-	kept := s.parts[:0]
-	for _, other := range s.parts {
-		if a.began-other.began < s.mount.lim.window {
-			kept = append(kept, other)
-		}
-	}
-	clear(s.parts[len(kept):])
-	s.parts = kept
-	if full = len(s.parts) >= maxAssemblies; full {
-		return func() { _ = from.answer(message{kind: kindDone, status: statusUnhandled}) }
+	s.dropPartsLocked(func(other *assembly) bool { return a.began-other.began >= s.mount.lim.window })
+	switch {
+	case s.ended:
+		return statusGone
+	case len(s.parts) >= maxAssemblies:
+		return statusUnhandled
 	}
 	s.parts = append(s.parts, a)
-	return func() { _ = from.answer(message{kind: kindAck}) }
+	return 0
+}
+
+// dropPartsLocked drops posts of which the rest will not come.
+func (s *session) dropPartsLocked(which func(*assembly) bool) {
+	s.parts = slices.DeleteFunc(s.parts, func(a *assembly) bool {
+		drop := which(a)
+		if drop {
+			a.shares.release()
+		}
+		return drop
+	})
+}
+
+// withdrawRemote takes a post back of which another server says that nobody waits for it.
+func (s *session) withdrawRemote(request id) {
+	s.mu.Lock()
+	s.dropPartsLocked(func(a *assembly) bool { return a.from.request == request })
+	var found *post
+	for _, p := range append(s.posts[:len(s.posts):len(s.posts)], s.current) {
+		if p == nil {
+			continue
+		}
+		if r, ok := p.result.(*remotePost); ok && r.from.request == request && !r.isGone {
+			r.isGone = true
+			close(r.gone)
+			found = p
+		}
+	}
+	s.mu.Unlock()
+	if found != nil && s.withdraw(found) {
+		s.unhandled(found.gone)
+	}
 }
 
 // remotePart takes the next part of a post.
 func (s *session) remotePart(m *message) (answer func()) {
 	s.mu.Lock()
-	var a *assembly
-	at := 0
-	for i, other := range s.parts {
-		if other.from.request == m.request {
-			a, at = other, i
-		}
-	}
-	if a == nil {
+	at := slices.IndexFunc(s.parts, func(a *assembly) bool { return a.from.request == m.request })
+	if at < 0 {
 		s.mu.Unlock()
 		return nil
 	}
-	good := m.part == a.part && len(m.body) <= s.mount.lim.maxBody-len(a.body)
+	a := s.parts[at]
+	have := len(a.body) + len(m.body)
+	good := m.part == a.part && have <= a.size && m.last == (have == a.size)
 	if good {
 		a.body = append(a.body, m.body...)
 		a.part++
 	}
 	if !good || m.last {
-		last := len(s.parts) - 1
-		s.parts[at] = s.parts[last]
-		s.parts[last] = nil
-		s.parts = s.parts[:last]
+		s.parts = slices.Delete(s.parts, at, at+1)
 	}
 	s.mu.Unlock()
 	switch {
 	case !good:
+		a.shares.release()
 		s.srv.book.Say(notice.RelayParts, s.about(slog.String("node", a.from.node))...)
-		return func() { _ = a.from.answer(message{kind: kindDone, status: statusBad}) }
+		return func() { a.from.conclude(statusBad) }
 	case m.last:
 		return s.assembled(a)
 	}
@@ -222,10 +368,11 @@ func (s *session) remotePart(m *message) (answer func()) {
 // assembled queues a post that is whole.
 func (s *session) assembled(a *assembly) (answer func()) {
 	s.srv.stats.posts.Add(1)
-	r := &remotePost{from: a.from, every: s.mount.lim.window / 4, signed: s.srv.now()}
-	if status := s.add(a.number, &post{body: a.body, ndjson: a.ndjson, result: r}); status != 0 {
+	r := &remotePost{from: a.from, every: s.mount.lim.window / 4, signed: s.srv.now(), gone: make(chan struct{})}
+	p := &post{body: a.body, ndjson: a.ndjson, shares: a.shares, gone: r.gone, result: r}
+	if status := s.add(a.number, p); status != 0 {
 		s.refused(status)
-		return func() { _ = a.from.answer(message{kind: kindDone, status: status}) }
+		return func() { a.from.conclude(status) }
 	}
 	return func() { _ = a.from.answer(message{kind: kindAck}) }
 }
@@ -235,6 +382,9 @@ type remotePost struct {
 	from   peer
 	every  time.Duration // between signs of life
 	signed time.Duration
+
+	gone   chan struct{} // closed when nobody waits for it any more
+	isGone bool          // guarded by the session
 }
 
 // handled implements reporter.
@@ -246,6 +396,4 @@ func (r *remotePost) handled() {
 }
 
 // finished implements reporter.
-func (r *remotePost) finished(status int) {
-	_ = r.from.answer(message{kind: kindDone, status: status})
-}
+func (r *remotePost) finished(status int) { r.from.conclude(status) }

@@ -15,6 +15,7 @@ import (
 
 // TestRepeat misses an answer and asks again with the token that it had.
 func TestRepeat(t *testing.T) {
+	t.Parallel()
 	st := newSite(t, nil, &Options{Window: short})
 	first := st.open(ackHeader, "1")
 	st.post(first, "a").want(t, 200)
@@ -40,6 +41,7 @@ func TestRepeat(t *testing.T) {
 // TestAdoptingLater has a client that does not say whether it
 // adopts tokens, which shows with the first that it does.
 func TestAdoptingLater(t *testing.T) {
+	t.Parallel()
 	st := newSite(t, nil, &Options{Window: short})
 	first := st.open()
 	for i := range 3 { // the token is never adopted: each poll counts as receipt
@@ -56,6 +58,7 @@ func TestAdoptingLater(t *testing.T) {
 
 // TestGap asks for a batch that is gone: going on would hide that one is missing.
 func TestGap(t *testing.T) {
+	t.Parallel()
 	x := &exchange{}
 	st := newSite(t, x, &Options{Window: short})
 	first := st.open(ackHeader, "1")
@@ -87,6 +90,7 @@ func TestUnknownNumber(t *testing.T) {
 // TestTwoPolls has the later of two polls replace the first, which runs to its
 // window and gets nothing.
 func TestTwoPolls(t *testing.T) {
+	t.Parallel()
 	st := newSite(t, nil, &Options{Window: 2 * short})
 	token := st.open()
 	first := st.background(ask{token: token})

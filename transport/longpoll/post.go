@@ -35,40 +35,83 @@ func (h *Handler) post(w http.ResponseWriter, r *http.Request, info *transport.C
 		h.answerStatus(w, statusGone)
 		return
 	}
-	body, err := h.readBody(w, r)
+	var addr string
+	done := (<-chan struct{})(h.srv.closing)
+	if s != nil {
+		addr, done = s.addr, s.done
+	} else {
+		addr = h.clientAddr(r)
+	}
+	shares := h.sharesFor(t.session, addr)
+	body, err := h.readBody(w, r, &shares, done)
 	if err != nil {
-		h.srv.stats.badBodies.Add(1)
-		if errors.Is(err, errTooLarge) {
-			h.mount.Book.Say(notice.BodyTooLarge, h.mount.About(r, slog.Int("limit", h.lim.maxBody))...)
-			discard(w, r)
-		} else {
-			h.mount.Book.Say(notice.BodyCut, h.mount.About(r, slog.String("error", err.Error()))...)
-			w.Header().Set("Connection", "close")
-		}
-		refuse(w, http.StatusBadRequest)
+		h.unread(w, r, addr, done, err)
 		return
 	}
 	status := 0
 	if elsewhere {
-		status = h.relayPost(r.Context(), &t, isNDJSON(r), body)
+		status = h.relayPost(r, &t, isNDJSON(r), body)
+		shares.release()
 	} else {
-		status = h.deliver(r, s, &t, body)
+		status = h.deliver(r, s, &t, &post{body: body, ndjson: isNDJSON(r), shares: shares, gone: r.Context().Done()})
 	}
-	switch status {
-	case statusGone:
+	switch {
+	case status == statusGone && h.srv.refusing():
+		h.mount.Book.Say(notice.Draining, h.mount.About(r)...)
+		refuseBusy(w)
+		return
+	case status == statusGone:
 		h.mount.Book.Say(notice.SessionGone, h.mount.About(r)...)
-	case statusBad:
+	case status == statusBad:
 		refuse(w, http.StatusBadRequest)
 		return
 	}
 	h.answerStatus(w, status)
 }
 
+// unread answers a post whose body could not be read. If that had to wait for room, done may
+// have ended it.
+func (h *Handler) unread(w http.ResponseWriter, r *http.Request, addr string, done <-chan struct{}, err error) {
+	full, isFull := errors.AsType[*noRoomError](err)
+	ended := false
+	select {
+	case <-done:
+		ended = true
+	default:
+	}
+	switch {
+	case isFull && h.srv.refusing():
+		h.mount.Book.Say(notice.Draining, h.mount.About(r)...)
+		discard(w, r)
+		refuseBusy(w)
+		return
+	case isFull && ended:
+		h.mount.Book.Say(notice.SessionGone, h.mount.About(r)...)
+		discard(w, r)
+		h.answerStatus(w, statusGone)
+		return
+	case isFull:
+		h.mount.Book.Say(notice.PostBytes, h.mount.About(r, slog.String("bound", full.bound), slog.Int("limit", full.limit), notice.Foreign("counted_as", addr))...)
+		h.srv.stats.unhandled.Add(1)
+		discard(w, r)
+		h.answerStatus(w, statusUnhandled)
+		return
+	case errors.Is(err, errTooLarge):
+		h.mount.Book.Say(notice.BodyTooLarge, h.mount.About(r, slog.Int("limit", h.lim.maxBody))...)
+		discard(w, r)
+	default:
+		h.mount.Book.Say(notice.BodyCut, h.mount.About(r, slog.String("error", err.Error()))...)
+		w.Header().Set("Connection", "close")
+	}
+	h.srv.stats.badBodies.Add(1)
+	refuse(w, http.StatusBadRequest)
+}
+
 // deliver hands a post to a session of this server and waits for the result.
-func (h *Handler) deliver(r *http.Request, s *session, t *token, body []byte) (status int) {
+func (h *Handler) deliver(r *http.Request, s *session, t *token, p *post) (status int) {
 	h.srv.stats.posts.Add(1)
 	result := &localPost{make(chan int, 1)}
-	p := &post{body: body, ndjson: isNDJSON(r), result: result}
+	p.result = result
 	if status := s.add(t.number, p); status != 0 {
 		s.refused(status)
 		return status
@@ -78,19 +121,17 @@ func (h *Handler) deliver(r *http.Request, s *session, t *token, body []byte) (s
 	select {
 	case status = <-result.result:
 		return status
-	case <-r.Context().Done(): // it was received, so it is carried out
-		return statusUnhandled
+	case <-r.Context().Done():
 	case <-timer.C:
 	}
-	if s.withdraw(p) { // those before it take too long
-		h.mount.Book.Say(notice.PostUnhandled, s.about()...)
-		h.srv.stats.unhandled.Add(1)
+	if s.withdraw(p) { // those before it take too long, or nobody waits for it
+		s.unhandled(p.gone)
 		return statusUnhandled
 	}
 	select {
 	case status = <-result.result:
 		return status
-	case <-r.Context().Done():
+	case <-r.Context().Done(): // the worker sees it too
 		return statusUnhandled
 	}
 }

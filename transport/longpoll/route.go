@@ -1,8 +1,11 @@
 package longpoll
 
 import (
+	"context"
+	"errors"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/pubsub"
@@ -17,7 +20,8 @@ type route struct {
 	sub   *pubsub.Subscription
 
 	callMu sync.Mutex
-	calls  map[id]*call // requests to other servers
+	calls  map[id]*call         // requests to other servers
+	taken  map[id]chan struct{} // closed when another server has the whole answer
 }
 
 // attach counts one more user of the route.
@@ -53,9 +57,38 @@ const routeEvent = "longpoll"
 // send sends a message to a server. An error says that it cannot have arrived;
 // without one it may still be lost.
 func (s *Server) send(node string, boot id, m *message) error {
-	return s.pubsub.DirectBroadcast(node, &pubsub.Message{
-		Topic: s.keys.topic(boot), Event: routeEvent, Payload: m.encode(), Binary: true,
-	})
+	return s.pubsub.DirectBroadcast(node, s.letter(boot, m))
+}
+
+func (s *Server) letter(boot id, m *message) *pubsub.Message {
+	return &pubsub.Message{Topic: s.keys.topic(boot), Event: routeEvent, Payload: m.encode(), Binary: true}
+}
+
+// sendWithin is send that waits for a place in the adapter's buffer, until ctx ends.
+func (s *Server) sendWithin(ctx context.Context, node string, boot id, m *message) error {
+	letter := s.letter(boot, m)
+	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
+		err := s.pubsub.DirectBroadcast(node, letter)
+		if !errors.Is(err, pubsub.ErrBufferFull) {
+			return err
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return err
+		}
+	}
+}
+
+// flightBytes bounds the bodies that are on their way to other servers: they share brokers
+// and connections with everything else.
+const flightBytes = 2 << 20
+
+// flight is the share of a body that goes to another server.
+func (s *Server) flight() share {
+	return share{budget: &s.flights, sessionMost: noLimit, addrMost: noLimit}
 }
 
 // listener is a Server as the subscriber of its route.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/option"
 	"github.com/bennu-go/bennu/internal/rate"
 	"github.com/bennu-go/bennu/internal/task"
 	"github.com/bennu-go/bennu/pubsub"
@@ -18,18 +19,25 @@ import (
 // is dropped forgets its sessions after three windows. Its methods may be called
 // from any goroutine.
 type Server struct {
-	book   *notice.Book
-	start  time.Time
-	pubsub *pubsub.PubSub // nil for none
-	keys   keys
-	boot   id     // of this server, so that no other takes its tokens for its own
-	node   string // where it runs
-	stats  counters
+	options option.Checker // of ServerConfig; Handler has its error
+	book    *notice.Book
+	start   time.Time
+	pubsub  *pubsub.PubSub // nil for none
+	keys    keys
+	boot    id     // of this server, so that no other takes its tokens for its own
+	node    string // where it runs
+	stats   counters
 
 	work      gate       // requests and sessions
 	tasks     task.Group // what works for them
 	closing   chan struct{}
 	addresses rate.Counts
+
+	// The bodies of posts: of each the first bytes, and the rest.
+	firsts, rests budget
+	// What is on its way to other servers, and what has come from them for clients here.
+	flights, answers budget
+	restsDefault     bool // no bound was given
 
 	mu       sync.Mutex // not held while calling a session
 	sessions map[id]*session
@@ -51,6 +59,11 @@ func NewServer(cfg *ServerConfig) *Server {
 		book: notice.Of(log), start: time.Now(), pubsub: cfg.PubSub, keys: newKeys(cfg.Secret), boot: newID(),
 		closing: make(chan struct{}), sessions: make(map[id]*session),
 	}
+	s.options.Of = "longpoll: ServerConfig."
+	s.options.Secret("Secret", cfg.Secret)
+	s.options.Count("MaxPostBytes", max(cfg.MaxPostBytes, 0), DefaultMaxPostBytes, option.MaxCount)
+	s.boundPosts(cfg.MaxPostBytes)
+	s.flights.most = flightBytes
 	if s.pubsub != nil {
 		s.node = s.pubsub.Node()
 		if len(s.node) > maxNode {
@@ -92,7 +105,7 @@ func (s *Server) forget(ses *session) {
 	delete(s.sessions, ses.id)
 	s.mu.Unlock()
 	s.detach()
-	s.addresses.Remove(ses.addr)
+	ses.letGo()
 	s.stats.open.Add(-1)
 	s.work.leave()
 }
@@ -183,6 +196,12 @@ func (g *gate) close() bool {
 	return !was
 }
 
+func (g *gate) isClosed() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.closed
+}
+
 func (g *gate) wait(ctx context.Context) error {
 	for {
 		g.mu.Lock()
@@ -203,12 +222,6 @@ func (g *gate) wait(ctx context.Context) error {
 	}
 }
 
-// refusing reports whether Close was called.
-func (s *Server) refusing() bool {
-	select {
-	case <-s.closing:
-		return true
-	default:
-		return false
-	}
-}
+// refusing reports whether Close was called. It is so before the first session ends, so that
+// no request takes the end of its session for one that concerns it alone.
+func (s *Server) refusing() bool { return s.work.isClosed() }

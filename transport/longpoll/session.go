@@ -3,6 +3,7 @@ package longpoll
 import (
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -29,7 +30,16 @@ type waiter interface {
 	wake()
 	// serverClosing is wake for the end of the server.
 	serverClosing()
+	// dismiss answers at once a poll that newer ones have overtaken, and cuts an answer that
+	// is being written. It must not block.
+	dismiss()
+	// isOver says that its client has been answered in any case.
+	isOver() bool
 }
+
+// maxPolls is how many polls of one session are waiting or being answered. Clients have one at
+// a time, and more only when those before were cut off on their way.
+const maxPolls = 4
 
 // settler is what a Receiver may also be. Settled returns nil when all that was
 // received is handled, or a channel that is closed then.
@@ -54,19 +64,28 @@ type session struct {
 	opened chan struct{}   // closed when Opened has returned; then nil
 	closed bool            // Closed was called
 
-	mu      sync.Mutex // no other lock is taken under it but those of task.Group
+	// The address keeps its slot while answers are being written.
+	writing   int
+	forgotten bool
+	slotGiven bool // it has been given back
+
+	mu      sync.Mutex // no other lock is taken under it but those of task.Group and budget
 	box     outbox
 	waiter  waiter
+	polls   []waiter      // all that are to be answered, the oldest first; at most maxPolls
+	newer   chan struct{} // closed by the next poll; nil while no old one waits for that
 	polled  time.Duration // start of the latest poll, on the server's clock
 	used    time.Duration // when a token was last presented
 	expiry  *time.Timer
 	posts   []*post
+	current *post       // the one that is handled
 	parts   []*assembly // posts of which other nodes have sent a part
 	working bool        // the worker runs
 	ended   bool
 	code    transport.CloseCode // 0 when the server did not close it
 	reason  error
-	dropped [4]bool // kinds of binary frame that were logged
+	low     chan struct{} // closed when the outbox is low; nil while nobody waits for that
+	dropped [4]bool       // kinds of binary frame that were logged
 }
 
 // newSession makes a session and starts it. The channel is closed when Opened has
@@ -104,6 +123,8 @@ func (s *session) expire() {
 	case s.srv.now()-s.polled >= s.lifetime():
 		s.endLocked(0, ErrInactive)
 	default:
+		now := s.srv.now()
+		s.dropPartsLocked(func(a *assembly) bool { return now-a.began >= s.mount.lim.window })
 		s.expiry.Reset(s.lifetime())
 	}
 }
@@ -128,11 +149,16 @@ func (s *session) Send(f transport.Frame) bool {
 		s.endLocked(transport.CloseTryAgainLater, transport.ErrSlowConsumer)
 		return false
 	}
+	s.queueLocked(m)
+	return true
+}
+
+// queueLocked queues a message, and wakes the poll that waits for one.
+func (s *session) queueLocked(m []byte) {
 	s.box.push(m)
 	if len(s.box.queue) == 1 && s.waiter != nil {
 		s.waiter.wake()
 	}
-	return true
 }
 
 // dropBinary logs each of the kinds of binary frame, which its first byte tells,
@@ -190,43 +216,154 @@ func (s *session) endLocked(code transport.CloseCode, reason error) {
 	if s.expiry != nil {
 		s.expiry.Stop()
 	}
-	s.parts = nil
+	s.dropPartsLocked(func(*assembly) bool { return true })
 	// Only who waits already may still have what was queued; the next poll finds
 	// no session.
 	s.box.received()
 	if s.waiter == nil {
 		s.box.drop()
 	}
+	s.lowLocked()
 	s.srv.stats.ended(code, reason)
 	s.workLocked()
 }
 
 // poll begins a poll with the number of its token. The session has at most one
 // waiter, the latest. The result says whether there is a session to wait for;
-// a batch that is not nil is to be given again at once.
-func (s *session) poll(number uint64, w waiter) (again *batch, ok bool) {
+// a batch that is not nil is to be given again at once. A newer that is not nil says that the
+// token is an old one, and is to be given to overtaken.
+func (s *session) poll(number uint64, w waiter) (again *batch, newer <-chan struct{}, ok bool) {
 	now := s.srv.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.useLocked(now) {
-		return nil, false
+		return nil, nil, false
 	}
-	switch s.box.prove(number) {
-	case proofUnknown:
-		return nil, false
-	case proofGap:
-		s.endLocked(0, ErrGap)
-		return nil, false
-	case proofRepeat:
-		s.polled = now
-		s.waiter = nil
-		s.srv.stats.redelivered.Add(1)
-		b := s.box.repeat()
-		return &b, true
+	proof := s.box.prove(number)
+	s.lowLocked()
+	switch {
+	case proof == proofUnknown:
+		return nil, nil, false
+	case proof == proofGap && s.waiter != nil: // whoever waits has all tokens since
+		s.countLocked(w)
+		return nil, passed, true
+	case proof == proofGap:
+		s.countLocked(w)
+		if s.newer == nil {
+			s.newer = make(chan struct{})
+		}
+		return nil, s.newer, true
 	}
 	s.polled = now
+	if s.newer != nil {
+		close(s.newer)
+		s.newer = nil
+	}
+	if proof == proofRepeat {
+		s.waiter = nil
+		s.countLocked(w)
+		s.srv.stats.redelivered.Add(1)
+		b := s.box.repeat()
+		s.writing++
+		return &b, nil, true
+	}
 	s.waiter = w
-	return nil, true
+	s.countLocked(w)
+	return nil, nil, true
+}
+
+// countLocked counts a poll until it leaves. Beyond maxPolls the oldest is dismissed, but not
+// the one that waits for messages.
+func (s *session) countLocked(w waiter) {
+	s.polls = slices.DeleteFunc(s.polls, waiter.isOver)
+	if len(s.polls) >= maxPolls {
+		oldest := 0
+		if s.polls[oldest] == s.waiter {
+			oldest++
+		}
+		s.polls[oldest].dismiss()
+		s.polls = slices.Delete(s.polls, oldest, oldest+1)
+	}
+	s.polls = append(s.polls, w)
+}
+
+// written says that an answer with a batch, which take or poll has returned, is written but for
+// its last part, or given up. It is in memory no longer.
+func (s *session) written(b *batch) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b.messages = nil
+	if !s.ended {
+		s.box.written(b)
+		s.lowLocked()
+	}
+}
+
+// answered says that such an answer is written, or given up. It follows written.
+func (s *session) answered() {
+	s.mu.Lock()
+	s.writing--
+	last := s.slotLocked()
+	s.mu.Unlock()
+	if last {
+		s.srv.addresses.Remove(s.addr)
+	}
+}
+
+// slotLocked reports, once, that the slot of the address is to be given back. A poll that waits
+// may take the last answer after that.
+func (s *session) slotLocked() bool {
+	if s.slotGiven || !s.forgotten || s.writing > 0 {
+		return false
+	}
+	s.slotGiven = true
+	return true
+}
+
+// letGo gives back the slot of the address, or leaves that to answered.
+func (s *session) letGo() {
+	s.mu.Lock()
+	s.forgotten = true
+	last := s.slotLocked()
+	s.mu.Unlock()
+	if last {
+		s.srv.addresses.Remove(s.addr)
+	}
+}
+
+// passed is for a poll that others have overtaken already.
+var passed = func() <-chan struct{} { c := make(chan struct{}); close(c); return c }()
+
+// gapGrace bounds how long a poll with an old token is doubted.
+const gapGrace = time.Second
+
+// overtaken decides about a poll with an old token. A poll that its client gave up may be read
+// after the ones that followed it: so it was if one of those comes, or if its own client
+// proves to be gone. Otherwise the client asks for a batch that is gone, and the session ends.
+// It reports whether the session goes on.
+func (s *session) overtaken(newer, gone <-chan struct{}) bool {
+	timer := time.NewTimer(min(gapGrace, s.mount.lim.window/10))
+	defer timer.Stop()
+	select {
+	case <-newer:
+		return true
+	case <-gone:
+		return true
+	case <-s.done:
+		return false
+	case <-timer.C:
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case <-newer: // at the last moment
+		return true
+	default:
+	}
+	if !s.ended {
+		s.endLocked(0, ErrGap)
+	}
+	return false
 }
 
 // useLocked reports whether a token of the session is still good, and extends
@@ -244,7 +381,8 @@ func (s *session) useLocked(now time.Duration) bool {
 }
 
 // take hands the queue over to w, if w is still the waiter. Whoever calls it
-// has made sure that the client of w is still there.
+// has made sure that the client of w is still there, and calls written and
+// answered.
 func (s *session) take(w waiter) (batch, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -252,11 +390,12 @@ func (s *session) take(w waiter) (batch, bool) {
 		return batch{}, false
 	}
 	s.waiter = nil
+	s.writing++
 	s.srv.stats.batches.Add(1)
 	return s.box.hand(w), true
 }
 
-// leave says that w waits no more.
+// leave says that w is answered.
 func (s *session) leave(w waiter) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -266,6 +405,9 @@ func (s *session) leave(w waiter) {
 func (s *session) leaveLocked(w waiter) {
 	if s.waiter == w {
 		s.waiter = nil
+	}
+	if i := slices.Index(s.polls, w); i >= 0 {
+		s.polls = slices.Delete(s.polls, i, i+1)
 	}
 }
 

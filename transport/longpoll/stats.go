@@ -25,7 +25,7 @@ type Stats struct {
 	BadBodies     uint64 // bodies too large, cut, slow, or not to be read as messages
 	IgnoredLines  uint64 // messages of a post beyond MaxBatch, each post counting as one
 	Unhandled     uint64 // posts answered with 408
-	BinaryDropped uint64 // binary frames, which no long-poll client can receive
+	BinaryDropped uint64 // binary frames of broadcasts, which no long-poll client can receive
 
 	// Requests that other nodes served for a client here, and what arrived from
 	// other nodes and made no sense.

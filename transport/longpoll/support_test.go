@@ -23,8 +23,9 @@ import (
 
 const patience = waittest.Patience
 
-// short is a window for tests that wait it out over real connections.
-const short = 200 * time.Millisecond
+// short is a window for tests that wait it out over real connections, and call t.Parallel. On a
+// busy machine a session must outlive what a test does between two polls.
+const short = time.Second
 
 func seal(op wire.Opcode, data string) transport.Frame {
 	return transport.Seal(op, append(make([]byte, transport.Headroom, transport.Headroom+len(data)), data...))
@@ -175,6 +176,12 @@ func shut(t testing.TB, s *Server) {
 	}
 	if n := s.addresses.Len(); n != 0 || len(s.sessions) != 0 || s.route.users != 0 || len(s.route.calls) != 0 {
 		t.Errorf("at the end: %d addresses, %d sessions, %d users of the route, %d calls", n, len(s.sessions), s.route.users, len(s.route.calls))
+	}
+	for _, b := range []*budget{&s.firsts, &s.rests} {
+		if b.mu.Lock(); b.bytes != 0 || len(b.addresses)+len(b.sessions)+b.waiting.Len() != 0 {
+			t.Errorf("at the end: %d bytes, %d addresses, %d sessions, %d waiting", b.bytes, len(b.addresses), len(b.sessions), b.waiting.Len())
+		}
+		b.mu.Unlock()
 	}
 }
 
@@ -391,6 +398,21 @@ func (st *site) session(text string) *session {
 }
 
 var eventually = waittest.Until
+
+// splitBody is all messages of a post.
+func splitBody(body []byte, ndjson bool, limit int) (list []line, more bool, err error) {
+	ls := lines{body, ndjson, max(0, limit)}
+	if !ndjson {
+		ls.left = 1
+	}
+	if more, err = ls.check(); err != nil {
+		return nil, false, err
+	}
+	for l, ok := ls.next(); ok; l, ok = ls.next() {
+		list = append(list, l)
+	}
+	return list, more, nil
+}
 
 // isClosed reports whether err is a ClosedError with the code.
 func isClosed(err error, code transport.CloseCode) bool {

@@ -7,6 +7,8 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+
+	"github.com/bennu-go/bennu/internal/reserved"
 )
 
 // id is 128 random bits: the name of a session, a server or a request.
@@ -102,8 +104,5 @@ func (k *keys) open(text string) (t token, ok bool) {
 // topic is where a server listens for the others. Clients know the boot from
 // their tokens, and still cannot know the topic.
 func (k *keys) topic(boot id) string {
-	return topicPrefix + tokenEncoding.EncodeToString(mac(k.route, boot[:])[:16])
+	return reserved.LongPoll + tokenEncoding.EncodeToString(mac(k.route, boot[:])[:16])
 }
-
-// topicPrefix is in the part of the topics that no client can join.
-const topicPrefix = "phx:lp:"

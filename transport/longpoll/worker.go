@@ -2,6 +2,7 @@ package longpoll
 
 import (
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/bennu-go/bennu/internal/notice"
@@ -24,10 +25,17 @@ const (
 type post struct {
 	body   []byte
 	ndjson bool
-	queued time.Duration // on the server's clock
+	shares shares          // of the body
+	gone   <-chan struct{} // closed when nobody waits for the result any more
+	queued time.Duration   // on the server's clock
 	result reporter
+}
 
-	begun, withdrawn bool // guarded by the session
+// finish reports the result. Room comes first: whoever gets the answer may post again.
+func (p *post) finish(status int) {
+	p.body = nil
+	p.shares.release()
+	p.result.finished(status)
 }
 
 // reporter takes the result of a post. Its methods must not block.
@@ -43,6 +51,11 @@ const maxPosts = 32
 // add queues a post, whose result the worker reports unless the status is not 0.
 func (s *session) add(number uint64, p *post) (status int) {
 	now := s.srv.now()
+	defer func() {
+		if status != 0 {
+			p.shares.release()
+		}
+	}()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -68,12 +81,20 @@ func (s *session) refused(status int) {
 	}
 }
 
-// withdraw takes a post back. It reports false when it has begun.
+// withdraw takes a post back, with its room, unless it has begun.
 func (s *session) withdraw(p *post) bool {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	p.withdrawn = !p.begun
-	return p.withdrawn
+	i := slices.Index(s.posts, p)
+	if i >= 0 {
+		s.posts = slices.Delete(s.posts, i, i+1)
+	}
+	s.mu.Unlock()
+	if i < 0 {
+		return false
+	}
+	p.body = nil
+	p.shares.release()
+	return true
 }
 
 // workLocked starts the worker if it does not run.
@@ -108,7 +129,7 @@ func (s *session) work() {
 		p, ended := s.next()
 		switch {
 		case p != nil && ended:
-			p.result.finished(statusGone)
+			p.finish(statusGone)
 		case p != nil:
 			s.handle(p)
 		case ended && !s.closed:
@@ -130,16 +151,14 @@ func (s *session) markOpened() {
 func (s *session) next() (p *post, ended bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for len(s.posts) > 0 {
+	if len(s.posts) > 0 {
 		p = s.posts[0]
 		s.posts[0] = nil
 		s.posts = s.posts[1:]
-		if !p.withdrawn {
-			p.begun = true
-			return p, s.ended
-		}
+		s.current = p
+		return p, s.ended
 	}
-	s.posts = nil
+	s.posts, s.current = nil, nil
 	s.working = s.ended && !s.closed
 	return nil, s.ended
 }
@@ -152,19 +171,20 @@ func (s *session) close() {
 }
 
 // handle hands the messages of a post to the receiver, one after another, each
-// when the one before is handled.
+// when the one before is handled. When nobody waits for the result any more, what would have
+// to wait is dropped.
 func (s *session) handle(p *post) {
 	status := statusUnhandled // of a receiver that calls runtime.Goexit
 	defer func() {
 		if status == statusUnhandled {
-			s.srv.book.Say(notice.PostUnhandled, s.about()...)
-			s.srv.stats.unhandled.Add(1)
+			s.unhandled(p.gone)
 		}
-		p.result.finished(status)
+		p.finish(status)
 	}()
 	lim := s.mount.lim
-	lines, more, err := splitBody(p.body, p.ndjson, lim.maxBatch)
+	list := lines{p.body, p.ndjson, lim.maxBatch}
 	p.body = nil
+	more, err := list.check()
 	if err != nil {
 		s.srv.book.Say(notice.BodyMalformed, s.about(slog.String("error", err.Error()))...)
 		s.srv.stats.badBodies.Add(1)
@@ -177,26 +197,47 @@ func (s *session) handle(p *post) {
 	}
 	// For the first message, time in the queue counts.
 	within := lim.window - (s.srv.now() - p.queued)
-	for i, l := range lines {
-		if i > 0 {
+	for first := true; ; first = false {
+		l, ok := list.next()
+		if !ok {
+			break
+		}
+		if !first {
 			p.result.handled()
 			within = lim.window
 		}
-		if within <= 0 || !s.receive(l, within) {
+		if within <= 0 || !s.receive(l, within, p.gone) {
 			return
 		}
 	}
 	status = statusOK
 }
 
+// unhandled says that a post was not handled, or not to its end: its client went away when
+// gone is closed. When the session has ended, that was said, with its reason.
+func (s *session) unhandled(gone <-chan struct{}) {
+	s.srv.stats.unhandled.Add(1)
+	select {
+	case <-s.done:
+		return
+	default:
+	}
+	select {
+	case <-gone:
+		s.srv.book.Say(notice.PostWithdrawn, s.about()...)
+	default:
+		s.srv.book.Say(notice.PostUnhandled, s.about(slog.Duration("limit", s.mount.lim.window))...)
+	}
+}
+
 // receive hands one message to the receiver and waits until it is handled, at
-// most for so long. It reports whether the message was handled and was not the
-// end of the session.
-func (s *session) receive(l line, within time.Duration) bool {
+// most for so long and until gone is closed. It reports whether the message was handled and
+// was not the end of the session.
+func (s *session) receive(l line, within time.Duration, gone <-chan struct{}) bool {
 	timer := time.NewTimer(within)
 	defer timer.Stop()
 	// A message before may have run out of its window and still be held.
-	if !s.await(s.hold, timer) {
+	if !s.await(s.hold, timer, gone) {
 		return false
 	}
 	select {
@@ -207,10 +248,11 @@ func (s *session) receive(l line, within time.Duration) bool {
 	ok := s.guard(func() {
 		s.hold = s.receiver.Receive(l.op, l.data)
 	})
-	ok = ok && s.await(s.hold, timer)
+	l.data = nil // what the receiver keeps it counts itself
+	ok = ok && s.await(s.hold, timer, gone)
 	if ok && s.settler != nil {
 		var settled <-chan struct{}
-		ok = s.guard(func() { settled = s.settler.Settled() }) && s.await(settled, timer)
+		ok = s.guard(func() { settled = s.settler.Settled() }) && s.await(settled, timer, gone)
 	}
 	if !ok {
 		return false
@@ -221,8 +263,8 @@ func (s *session) receive(l line, within time.Duration) bool {
 }
 
 // await waits until c, which may be nil, is closed. It reports false when the
-// session ends first or the time is over.
-func (s *session) await(c <-chan struct{}, timer *time.Timer) bool {
+// session ends first, the time is over or gone is closed.
+func (s *session) await(c <-chan struct{}, timer *time.Timer, gone <-chan struct{}) bool {
 	if c == nil {
 		return true
 	}
@@ -236,6 +278,7 @@ func (s *session) await(c <-chan struct{}, timer *time.Timer) bool {
 		return true
 	case <-s.done:
 	case <-timer.C:
+	case <-gone:
 	}
 	return false
 }

@@ -368,19 +368,28 @@ func upgrade(t testing.TB, addr string) *client {
 	return c
 }
 
+// pairs is where tcpPair connects: one listener for all, since each takes a port.
+var pairs struct {
+	sync.Mutex
+	ln net.Listener
+}
+
 // tcpPair connects two ends over TCP.
 func tcpPair(t testing.TB) (server, peer *net.TCPConn) {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	pairs.Lock()
+	defer pairs.Unlock()
+	var err error
+	if pairs.ln == nil {
+		if pairs.ln, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p, err := net.Dial("tcp", pairs.ln.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ln.Close()
-	p, err := net.Dial("tcp", ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := ln.Accept()
+	s, err := pairs.ln.Accept()
 	if err != nil {
 		t.Fatal(err)
 	}

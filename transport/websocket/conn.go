@@ -36,7 +36,10 @@ type conn struct {
 	heard    time.Duration // when bytes last came, on the server's clock
 	ctlFrom  time.Duration // start of the second that controls counts
 	controls int
-	corked   bool // the reader has the role of the writer
+	burst    uint32 // bytes that have come since the client was quiet
+	corked   bool   // the reader has the role of the writer
+	asked    bool   // the client was sent a ping, and not heard since
+	owed     bool   // it has not answered that yet
 
 	// The connection takes no more. It is set under mu and read without.
 	ended atomic.Bool
@@ -48,14 +51,50 @@ type conn struct {
 	dead    bool // the socket is of no more use
 	abrupt  bool // what the kernel still has for the client shall be thrown away
 	trim    bool // the batch being written shall end with its current frame
+	pinging bool // a ping is among what the queue counts
 	q       queue
 	blocked *batch        // what the poller's word is awaited for
 	closeBy time.Duration // when a closing connection is given up, on the server's clock
 	reason  error         // why it ended
+	low     chan struct{} // closed when the queue is low; nil while nobody waits for that
 	wake    chan struct{} // closed to wake the reader where it does not wait for the socket
 
 	nextFlush  *conn // guarded by Server.flushMu
 	prev, next *conn // guarded by Server.mu
+
+	gone func() // of AfterGone
+}
+
+// AfterGone has f called when the socket is closed, which may be some time after the receiver is
+// told of the end: its client may not have gone. It may be called by Receiver.Closed alone. f is
+// called under locks, and must not block.
+func (c *conn) AfterGone(f func()) { c.gone = f }
+
+// connList is a list of connections.
+type connList struct{ first, last *conn }
+
+func (l *connList) push(c *conn) {
+	c.prev, c.next = l.last, nil
+	if l.last != nil {
+		l.last.next = c
+	} else {
+		l.first = c
+	}
+	l.last = c
+}
+
+func (l *connList) remove(c *conn) {
+	if c.prev != nil {
+		c.prev.next = c.next
+	} else {
+		l.first = c.next
+	}
+	if c.next != nil {
+		c.next.prev = c.prev
+	} else {
+		l.last = c.prev
+	}
+	c.prev, c.next = nil, nil
 }
 
 func (s *Server) newConn(nc net.Conn, r transport.Receiver, l *limits) *conn {
@@ -79,7 +118,7 @@ func (c *conn) send(b []byte) bool {
 	case len(b) == 0: // the zero Frame
 		c.mu.Unlock()
 		return true
-	case c.q.fits(len(b), c.lim):
+	case c.fitsLocked(len(b)):
 		c.q.push(b)
 	default:
 		// What is queued will not be read in time, so it makes room for the
@@ -150,6 +189,7 @@ func (c *conn) endLocked(reason error) {
 // wakeLocked tells the reader that the connection ended, that its socket is dead, or
 // that the close frame is written.
 func (c *conn) wakeLocked() {
+	c.lowLocked()
 	if c.wake != nil {
 		close(c.wake)
 		c.wake = nil

@@ -20,12 +20,12 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// cycles is how often TestCycles connects and closes.
-func cycles() int {
+// sized is the size of a test that has a small one for every day.
+func sized(small, large int) int {
 	if os.Getenv("BENNU_FULL") == "1" {
-		return 1_000_000
+		return large
 	}
-	return 4000
+	return small
 }
 
 // files counts this process's descriptors.
@@ -126,6 +126,7 @@ func testCycles(t *testing.T, newServer serverMaker) {
 			time.Sleep(time.Millisecond)
 		}
 	})
+	cycles := uint64(sized(2000, 1_000_000))
 	var id atomic.Uint64
 	var clients sync.WaitGroup
 	for w := range 16 {
@@ -133,7 +134,7 @@ func testCycles(t *testing.T, newServer serverMaker) {
 			rnd := rand.New(rand.NewPCG(uint64(w), 1))
 			for {
 				me := id.Add(1)
-				if me > uint64(cycles()) || t.Failed() {
+				if me > cycles || t.Failed() {
 					return
 				}
 				if err := cycle(ln.Addr().String(), me, rnd); err != nil {
@@ -212,8 +213,12 @@ func cycle(addr string, id uint64, rnd *rand.Rand) error {
 func TestStopWhileOpening(t *testing.T) { engines(t, testStopWhileOpening) }
 
 func testStopWhileOpening(t *testing.T, newServer serverMaker) {
+	// The first pair opens what stays open, in the runtime too.
+	sc, pc := tcpPair(t)
+	sc.Close()
+	pc.Close()
 	before := files(t)
-	for round := range 20 {
+	for round := range sized(6, 100) {
 		s := newServer(t)
 		var wg sync.WaitGroup
 		for w := range 8 {

@@ -15,12 +15,19 @@
 // differs, except that engine B notices a deadline up to 50 ms late, that of the idle
 // timeout up to a sixteenth of it, but never more than a second.
 //
+// A client that sends more than a read's worth without a pause waits for its turn, as does one
+// whose receiver has held it back: few of them are read from at one time, and what they cause
+// is done before the next. So a message of another client does not wait for a flood. With
+// engine B such connections are in the backlog of their poller, which a goroutine serves while
+// there are some.
+//
 // Engine B closes the net.Conn it is given and goes on with a duplicate of its socket,
 // because a net.Conn takes a kilobyte.
 //
 // Writing: Send appends a ready frame to the connection's bounded queue and marks
 // the connection. A few flush workers, which exist only while there is something
-// to write, write all that is queued on a connection with one system call. A
+// to write, write all that is queued on a connection with one system call. Pings, and the
+// ends of idle connections, come after answers. A
 // socket that takes no more is left to the poller, or with engine A to a goroutine of
 // its own, with a deadline, so a slow client holds up nobody else.
 package websocket

@@ -17,6 +17,9 @@ type engine interface {
 	wait(b *batch)
 	// closeWrite ends the server's side of the socket and reports whether it could.
 	closeWrite() bool
+	// hungUp reports whether the client has closed its side or is lost, whatever it has sent
+	// before, where the system can tell. The caller has the role of the reader.
+	hungUp() bool
 	// abort closes the socket after conn.lost, if that needs to be done at once.
 	abort()
 

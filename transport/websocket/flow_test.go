@@ -3,6 +3,7 @@ package websocket_test
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -301,7 +302,7 @@ func TestIdleTimeout(t *testing.T) {
 		start := time.Now()
 		// Anything the client sends counts: a ping, a pong, a piece of a frame.
 		for i, b := range [][]byte{join(ping("")), join(pong("x")), {0x81}, {0x83}, join(text("abc"))[2:]} {
-			time.Sleep(59 * time.Second)
+			time.Sleep(websocket.DefaultIdleTimeout - time.Second)
 			if err := func() error { _, err := c.nc.Write(b); return err }(); err != nil {
 				t.Fatalf("%d: %v", i, err)
 			}
@@ -309,14 +310,14 @@ func TestIdleTimeout(t *testing.T) {
 		// What the server sends does not.
 		time.Sleep(30 * time.Second)
 		conn.Send(seal(wire.Text, []byte("x")))
-		time.Sleep(29 * time.Second)
 		if err := r.reason(t); err != transport.ErrIdle {
 			t.Errorf("reason %v", err)
 		}
-		if d := time.Since(start); d != (5*59+60)*time.Second {
+		if d := time.Since(start); d != 6*websocket.DefaultIdleTimeout-5*time.Second {
 			t.Errorf("closed after %v", d)
 		}
-		if b := <-drained; !bytes.Equal(b, []byte("\x8a\x00\x81\x01x\x88\x02\x03\xea")) {
+		const ping = "\x89\x00"
+		if b := <-drained; string(b) != ping+"\x8a\x00"+ping+ping+ping+ping+"\x81\x01x"+ping+"\x88\x02\x03\xea" {
 			t.Errorf("client got % x", b)
 		}
 		if st := s.Stats(); st.IdleTimeouts != 1 {
@@ -448,6 +449,61 @@ func testCloseWhilePaused(t *testing.T, newServer serverMaker) {
 	}
 }
 
+// TestGoneWhilePaused has clients go whose receivers never resume, with something unread before
+// the end.
+func TestGoneWhilePaused(t *testing.T) { engines(t, testGoneWhilePaused) }
+
+func testGoneWhilePaused(t *testing.T, newServer serverMaker) {
+	if runtime.GOOS != "linux" {
+		t.Skipf("NOT RUN: %s does not tell the server that a client has gone before it reads", runtime.GOOS)
+	}
+	never := make(chan struct{})
+	for name, goes := range map[string]func(*net.TCPConn) error{
+		"closes its side": (*net.TCPConn).CloseWrite,
+		"is lost":         func(nc *net.TCPConn) error { return errors.Join(nc.SetLinger(0), nc.Close()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newServer(t)
+			r := newReceiver(func(c transport.Conn, op wire.Opcode, data []byte) <-chan struct{} {
+				echo(c, op, data)
+				return never
+			})
+			_, c := serve(t, s, r, nil)
+			c.send(text("a"), text("not received"))
+			c.expect(wantText("a"))
+			c.send(text("nor read"), closing(1000))
+			if err := goes(c.nc.(*net.TCPConn)); err != nil {
+				t.Fatal(err)
+			}
+			if err := r.reason(t); err != transport.ErrLost {
+				t.Errorf("reason %v", err)
+			}
+			eventually(t, "it is gone", func() bool { return s.Stats().Open == 0 })
+		})
+	}
+}
+
+// TestPausedForEver has a receiver that never resumes, and a client that stays.
+func TestPausedForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t)
+		never := make(chan struct{})
+		r := newReceiver(func(transport.Conn, wire.Opcode, []byte) <-chan struct{} { return never })
+		_, c := pipe(t, s, r, nil)
+		c.send(text("a"))
+		time.Sleep(15*time.Minute - time.Second)
+		if s.Stats().ServerClosed != 0 {
+			t.Error("it was closed too early")
+		}
+		c.expect(wantClose(1013))
+		if err := r.reason(t); !isClosed(err, 1013) {
+			t.Errorf("reason %v", err)
+		}
+		c.nc.Close()
+		s.Wait(t.Context())
+	})
+}
+
 // TestPausedTimeIsNotIdle pauses longer than the idle timeout.
 func TestPausedTimeIsNotIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -462,7 +518,7 @@ func TestPausedTimeIsNotIdle(t *testing.T) {
 		c.expect(wantText("a"))
 		time.Sleep(10 * time.Minute)
 		close(resume)
-		time.Sleep(59 * time.Second)
+		time.Sleep(44 * time.Second) // a second more, and it would be asked
 		c.send(text("b"))
 		c.expect(wantText("b"))
 		c.send(closing(1000))
@@ -476,7 +532,7 @@ func TestCloseFrameSurvivesUnreadBytes(t *testing.T) { engines(t, testCloseFrame
 
 func testCloseFrameSurvivesUnreadBytes(t *testing.T, newServer serverMaker) {
 	for _, code := range []transport.CloseCode{1001, 1012} {
-		conn, c := serve(t, newServer(t), newReceiver(nil), nil)
+		conn, c := serve(t, newServer(t), newReceiver(nil), &websocket.Options{CloseLinger: patience})
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
@@ -565,4 +621,31 @@ func (p *panicking) Closed(err error) {
 		p.boom()
 	}
 	p.receiver.Closed(err)
+}
+
+// TestHoldingOftenCostsInProportion has a receiver that holds the connection back after each
+// of many short messages that came together: what is left must not be copied each time.
+func TestHoldingOftenCostsInProportion(t *testing.T) { engines(t, testHoldingOften) }
+
+func testHoldingOften(t *testing.T, newServer serverMaker) {
+	const messages = 5000
+	got, all := 0, make(chan struct{})
+	r := newReceiver(func(transport.Conn, wire.Opcode, []byte) <-chan struct{} {
+		if got++; got == messages {
+			close(all)
+		}
+		resume := make(chan struct{})
+		go close(resume)
+		return resume
+	})
+	_, c := serve(t, newServer(t), r, nil)
+	in := bytes.Repeat(text("").bytes(), messages)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	c.write(in)
+	<-all
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > messages*1500 {
+		t.Errorf("%d bytes for each message", n/messages)
+	}
 }

@@ -41,16 +41,46 @@ func (f *flusher) free() {
 	flushers.Put(f)
 }
 
+// flushList is a list of connections that are marked for flushing.
+type flushList struct{ first, last *conn }
+
+func (l *flushList) push(c *conn) {
+	if l.last == nil {
+		l.first = c
+	} else {
+		l.last.nextFlush = c
+	}
+	l.last = c
+}
+
+// pop takes the first, or nil.
+func (l *flushList) pop() *conn {
+	c := l.first
+	if c == nil {
+		return nil
+	}
+	l.first, c.nextFlush = c.nextFlush, nil
+	if l.first == nil {
+		l.last = nil
+	}
+	return c
+}
+
+// laterEvery is how many connections are flushed for each one of those that can wait, while
+// there are both.
+const laterEvery = 8
+
 // schedule marks a connection for flushing. The caller has made it
 // writerScheduled.
-func (s *Server) schedule(c *conn) {
+func (s *Server) schedule(c *conn) { s.mark(c, &s.toFlush) }
+
+// scheduleLater is schedule for pings and the ends of connections that are idle. Thousands may
+// be due in one moment, and no answer must wait for all of them.
+func (s *Server) scheduleLater(c *conn) { s.mark(c, &s.toFlushLater) }
+
+func (s *Server) mark(c *conn, l *flushList) {
 	s.flushMu.Lock()
-	if s.flushTail == nil {
-		s.flushHead = c
-	} else {
-		s.flushTail.nextFlush = c
-	}
-	s.flushTail = c
+	l.push(c)
 	start := s.flushing < s.maxFlushing
 	if start {
 		s.flushing++
@@ -68,16 +98,12 @@ func (s *Server) flushScheduled() {
 	f := flushers.Get().(*flusher)
 	for {
 		s.flushMu.Lock()
-		c := s.flushHead
+		c := s.nextFlushLocked()
 		if c == nil {
 			s.flushing--
 			s.flushMu.Unlock()
 			f.free()
 			return
-		}
-		s.flushHead, c.nextFlush = c.nextFlush, nil
-		if s.flushHead == nil {
-			s.flushTail = nil
 		}
 		s.flushMu.Unlock()
 		c.mu.Lock()
@@ -85,6 +111,20 @@ func (s *Server) flushScheduled() {
 		c.mu.Unlock()
 		f.flush(c)
 	}
+}
+
+// nextFlushLocked is the next connection to flush, or nil.
+func (s *Server) nextFlushLocked() *conn {
+	s.flushes++
+	if s.flushes%laterEvery == 0 {
+		if c := s.toFlushLater.pop(); c != nil {
+			return c
+		}
+	}
+	if c := s.toFlush.pop(); c != nil {
+		return c
+	}
+	return s.toFlushLater.pop()
 }
 
 // flush writes what is queued on c as far as the socket takes it. The caller has
@@ -141,6 +181,7 @@ func (c *conn) takeLocked(b *batch) bool {
 // settleLocked counts what was written of b.
 func (c *conn) settleLocked(b *batch, done progress) {
 	c.q.wrote(done)
+	c.pinging = c.pinging && c.q.msgs > 0
 	if done.bytes > 0 {
 		b.since = 0
 	}
@@ -148,6 +189,7 @@ func (c *conn) settleLocked(b *batch, done progress) {
 		c.trim = false
 		c.q.wrote(b.trim())
 	}
+	c.lowLocked()
 }
 
 // releaseLocked gives up the role of the writer when everything is written, and

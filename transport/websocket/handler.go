@@ -32,7 +32,7 @@ type Handler struct {
 // the acceptor is asked. It copies checks and opts, of which nil means the
 // defaults. The error names what is out of its bounds.
 func (s *Server) Handler(acceptor transport.Acceptor, checks *transport.Checks, opts *Options) (*Handler, error) {
-	l, err := opts.limits()
+	l, err := s.limits(opts)
 	if err != nil {
 		return nil, err
 	}
@@ -137,6 +137,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, vars map[string]
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return false
 	}
+	h.srv.makeRoom()
 	return h.upgrade(w, r, key, subprotocol, receiver)
 }
 

@@ -1,11 +1,11 @@
 package websocket
 
 import (
-	"fmt"
 	"log/slog"
-	"math"
 	"net/http"
 	"time"
+
+	"github.com/bennu-go/bennu/internal/option"
 )
 
 // Unlimited switches a limit off. It must be written out, because 0 always
@@ -17,10 +17,10 @@ const (
 	DefaultMaxMessage       = 1 << 20
 	DefaultMaxFragments     = 128
 	DefaultMaxControlRate   = 20
-	DefaultIdleTimeout      = 60 * time.Second
+	DefaultIdleTimeout      = 75 * time.Second
 	DefaultWriteTimeout     = 10 * time.Second
 	DefaultCloseLinger      = time.Second
-	DefaultMaxQueueBytes    = 1 << 20
+	DefaultMaxQueueBytes    = 4 << 20
 	DefaultMaxQueueMessages = 2048
 )
 
@@ -30,10 +30,14 @@ type ServerConfig struct {
 	// Logger takes what was refused, dropped or closed and why, and panics of acceptors
 	// and receivers. Nil means slog.Default.
 	Logger *slog.Logger
-	// FlushWorkers is how many goroutines may write at once. 0 means
-	// GOMAXPROCS at the time the server is made. They run only while there is
+	// FlushWorkers is how many goroutines may write at once, 2^30 at most. 0 and less
+	// mean GOMAXPROCS at the time the server is made. They run only while there is
 	// something to write.
 	FlushWorkers int
+	// MaxClosing is how many closed connections may wait for their clients to close their
+	// side. While there are more, each request that becomes a connection cuts the one that has
+	// waited longest. Default: no limit.
+	MaxClosing int
 	// NoEpoll gives every connection a goroutine that waits for its socket. By default,
 	// on Linux, connections over plain TCP have none while nothing comes; they take a
 	// fifth of the memory and behave the same. TLS and other systems always have one.
@@ -41,8 +45,8 @@ type ServerConfig struct {
 }
 
 // Options configures the connections of one mount. The zero value and a nil pointer mean the
-// defaults. For each limit 0 means its default and Unlimited none; any other
-// negative value is an error.
+// defaults. For each limit 0 means its default and Unlimited none. Any other negative value
+// is an error, and so is a time of more than a year (8,760 h) or a number of more than 2^30.
 type Options struct {
 	// MaxMessage bounds one message from the client in bytes, all fragments
 	// together. A longer one closes the connection with 1009, before its
@@ -54,9 +58,13 @@ type Options struct {
 	// MaxControlRate bounds pings and pongs from the client in any one second.
 	// More close the connection with 1008. Default 20.
 	MaxControlRate int
-	// IdleTimeout closes the connection with 1002 when nothing at all arrived
-	// for so long. What the server sends does not count, nor does time during
-	// which the receiver held reading back. Default 60 s.
+	// IdleTimeout is how long nothing at all may arrive before the connection is
+	// closed with 1002. Time during which the receiver held reading back does not
+	// count; after 15 minutes of that the connection is closed with 1013. After three fifths of it, or 45 s if that is less, the client is sent
+	// a ping, and its pong counts as something that arrived; with less than a second no
+	// ping is sent. Default 75 s: browsers run the timers of a hidden page once a
+	// minute, so the heartbeats that stock clients send every 30 s then come every
+	// 60 s.
 	IdleTimeout time.Duration
 	// WriteTimeout ends the connection when the client takes nothing for so
 	// long while something is to be written. It also bounds how long a closing
@@ -68,7 +76,8 @@ type Options struct {
 	CloseLinger time.Duration
 	// MaxQueueBytes and MaxQueueMessages bound what waits to be written to the
 	// client, what is being written included. A frame that would pass a bound
-	// closes the connection with 1013. Defaults 1 MiB and 2,048.
+	// closes the connection with 1013. But while no more than an eighth of MaxQueueBytes
+	// waits, a frame of up to MaxQueueBytes is always taken. Defaults 4 MiB and 2,048.
 	MaxQueueBytes    int
 	MaxQueueMessages int
 
@@ -79,9 +88,6 @@ type Options struct {
 	ErrorHandler func(w http.ResponseWriter, r *http.Request, err error)
 }
 
-// noLimit stands for Unlimited in resolved limits.
-const noLimit = int(^uint(0) >> 1)
-
 // limits are the resolved limits of a mount, shared by its connections.
 type limits struct {
 	maxMessage   int
@@ -90,6 +96,7 @@ type limits struct {
 	queueBytes   int
 	queueMsgs    int
 	idle         time.Duration // 0 is none
+	ask          time.Duration // when a silent client is sent a ping; 0 is never
 	write        time.Duration // 0 is none
 	linger       time.Duration
 }
@@ -98,26 +105,11 @@ func (o *Options) limits() (*limits, error) {
 	if o == nil {
 		o = &Options{}
 	}
-	var first error
-	count := func(name string, v, def int) int {
-		switch {
-		case v == 0:
-			return def
-		case v == Unlimited:
-			return noLimit
-		case v < 0 && first == nil:
-			first = fmt.Errorf("websocket: option %s is %d; use 0 for the default or Unlimited", name, v)
-		}
-		return v
-	}
+	c := &option.Checker{Of: "websocket: option "}
+	count := func(name string, v, def int) int { return c.Count(name, v, def, option.MaxCount) }
 	span := func(name string, v, def time.Duration) time.Duration {
-		switch {
-		case v == 0:
-			return def
-		case v == Unlimited:
+		if v = c.Duration(name, v, def, option.MaxDuration); v == option.Forever {
 			return 0
-		case v < 0 && first == nil:
-			first = fmt.Errorf("websocket: option %s is %v; use 0 for the default or Unlimited", name, v)
 		}
 		return v
 	}
@@ -129,12 +121,10 @@ func (o *Options) limits() (*limits, error) {
 		queueMsgs:    count("MaxQueueMessages", o.MaxQueueMessages, DefaultMaxQueueMessages),
 		idle:         span("IdleTimeout", o.IdleTimeout, DefaultIdleTimeout),
 		write:        span("WriteTimeout", o.WriteTimeout, DefaultWriteTimeout),
-		linger:       span("CloseLinger", o.CloseLinger, DefaultCloseLinger),
+		linger:       c.Finite("CloseLinger", o.CloseLinger, DefaultCloseLinger, option.MaxDuration),
 	}
-	if l.linger == 0 && first == nil {
-		first = fmt.Errorf("websocket: option CloseLinger cannot be Unlimited")
-	}
-	return l, first
+	l.ask = askAfter(l.idle)
+	return l, c.Err
 }
 
 // Limits are the effective limits of the mount, for a server's log.
@@ -144,12 +134,13 @@ func (h *Handler) Limits() []slog.Attr {
 		bound("max_message", l.maxMessage), bound("max_fragments", l.maxFragments), bound("max_control_rate", l.controlRate),
 		bound("max_queue_bytes", l.queueBytes), bound("max_queue_messages", l.queueMsgs),
 		slog.Duration("idle_timeout", l.idle), slog.Duration("write_timeout", l.write),
+		slog.Duration("close_linger", l.linger),
 	}
 }
 
-// bound is a limit, of which the largest number is none.
+// bound is a limit, which may be none.
 func bound(name string, n int) slog.Attr {
-	if n == math.MaxInt {
+	if n == option.None {
 		return slog.String(name, "unlimited")
 	}
 	return slog.Int(name, n)

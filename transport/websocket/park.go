@@ -12,6 +12,9 @@ import (
 	"github.com/bennu-go/bennu/transport"
 )
 
+// lateGrace is how long reading what has come may take when its deadline is over.
+const lateGrace = 50 * time.Millisecond
+
 // longAgo wakes whoever waits for a socket, as a deadline.
 var longAgo = time.Unix(1, 0)
 
@@ -96,9 +99,9 @@ func (a *parked) serve(early []byte) (renew bool) {
 	if !a.opened {
 		a.opened = true
 		a.receiver.Opened(a.conn)
-		a.heard = a.srv.now()
+		a.hear()
 		a.watchIdle()
-		a.consumeAll(early)
+		a.consumeAll(early, false)
 		early = nil
 	}
 	for !a.ended.Load() {
@@ -108,8 +111,8 @@ func (a *parked) serve(early []byte) (renew bool) {
 			return true
 		}
 		if len(p) > 0 {
-			a.heard = a.srv.now()
-			a.consumeAll(p)
+			a.hearBytes(len(p))
+			a.consumeAll(p, a.burst > uint32(burstBytes))
 			a.grown = a.raw != nil && a.heard-a.renewed >= renewEvery
 		}
 		a.freeInput()
@@ -124,35 +127,82 @@ func (a *parked) serve(early []byte) (renew bool) {
 	return false
 }
 
-// consumeAll consumes p and holds as often as the receiver asks.
-func (a *parked) consumeAll(p []byte) {
-	for {
-		rest, resume := a.consume(p)
-		if resume == nil {
-			return
+// consumeAll consumes p, in turn or at once, and holds as often as the receiver asks.
+func (a *parked) consumeAll(p []byte, inTurn bool) {
+	consume := a.consume
+	if inTurn {
+		consume = a.consumeInTurn
+		if a.srv.floodgate.full() {
+			p = a.cloneInput(p)
 		}
-		p = bytes.Clone(rest)
-		a.freeInput()
+	}
+	rest, resume := consume(p)
+	if resume != nil {
+		rest = a.cloneInput(rest)
+	}
+	for resume != nil {
 		a.hold(resume)
+		rest, resume = a.consumeInTurn(rest)
 	}
 }
 
-// watchIdle sets the deadline for reading from when the client was last heard,
-// or closes the connection when that is over. It is not called for each read.
+// cloneInput copies what is left of the input, so that no buffer is held by who waits.
+func (a *parked) cloneInput(p []byte) []byte {
+	p = bytes.Clone(p)
+	a.freeInput()
+	return p
+}
+
+// watchIdle sets the deadline for reading from when the client was last heard. When that is
+// over it asks the client, or closes the connection. It is not called for each read.
 func (a *parked) watchIdle() {
 	if a.lim.idle == 0 {
 		return
 	}
-	until := a.heard + a.lim.idle
-	if a.srv.now() >= until {
+	now := a.srv.now()
+	until := a.silentUntil()
+	flush := false
+	switch {
+	case now < until:
+	case a.unread():
+		// It must not count as late, for instance when the process was stopped for a
+		// while, and is read only before a deadline.
+		until = now + lateGrace
+	case now >= a.heard+a.lim.idle:
 		a.shut(transport.CloseProtocolError, transport.ErrIdle)
 		return
+	default:
+		a.mu.Lock()
+		flush = !a.ended.Load() && a.pingLocked()
+		a.mu.Unlock()
+		until = a.heard + a.lim.idle
 	}
 	a.mu.Lock()
 	if !a.ended.Load() { // otherwise it would undo the deadline that wakes the reader
 		_ = a.nc.SetReadDeadline(a.srv.at(until))
 	}
 	a.mu.Unlock()
+	if flush {
+		a.srv.scheduleLater(a.conn)
+	}
+}
+
+// unread reports whether something has come that is not read yet, where the kernel can tell.
+func (a *parked) unread() bool { return a.ask(isReadable) }
+
+// hungUp implements engine.
+func (a *parked) hungUp() bool { return a.ask(isHungUp) }
+
+// ask asks the kernel about the socket, below TLS too. The answer is false where it cannot tell.
+func (a *parked) ask(what func(fd int) bool) (is bool) {
+	nc := a.nc
+	if t, ok := nc.(interface{ NetConn() net.Conn }); ok {
+		nc = t.NetConn()
+	}
+	if raw := rawConn(nc); raw != nil {
+		_ = raw.Control(func(fd uintptr) { is = what(int(fd)) })
+	}
+	return is
 }
 
 // read waits for bytes. They are valid until freeInput.

@@ -232,19 +232,29 @@ func (ps *parser) payload(p []byte) int {
 	return len(p)
 }
 
-// grow makes room for n more bytes of the message. A payload that is here as a
-// whole gets exactly its size. One that is not gets room as it arrives, so a
-// declared length costs nothing, and never more than is still to come.
+// grow makes room for n more bytes of the message. A message of one frame that is here as a
+// whole gets exactly its size. Any other gets room as it arrives, so a declared length costs
+// nothing, and never more than may still come. The room doubles each time, so the cost
+// is in proportion to the message, into however many fragments it is cut.
 func (ps *parser) grow(n int) {
 	need := len(ps.msg) + n
 	if need <= cap(ps.msg) {
 		return
 	}
-	whole := len(ps.msg) - ps.at + int(ps.h.Length)
-	size := min(max(need, 2*cap(ps.msg), firstAlloc), whole)
-	msg := make([]byte, len(ps.msg), size)
-	copy(msg, ps.msg)
-	ps.msg = msg
+	frame := len(ps.msg) - ps.at + int(ps.h.Length) // up to its end
+	most := ps.maxMessage
+	if ps.h.Fin {
+		most = frame
+	}
+	size := max(need, 2*cap(ps.msg), min(firstAlloc, frame))
+	ps.msg = resized(ps.msg, min(size, most))
+}
+
+// resized is a copy of b with some capacity.
+func resized(b []byte, capacity int) []byte {
+	c := make([]byte, len(b), capacity)
+	copy(c, b)
+	return c
 }
 
 // end handles a frame whose payload is whole.
@@ -271,6 +281,9 @@ func (ps *parser) end() (event, error) {
 	}
 	if !ps.h.Fin {
 		return event{}, nil
+	}
+	if n := len(ps.msg); cap(ps.msg)-n > n/4 {
+		ps.msg = resized(ps.msg, n) // whoever keeps it shall not keep the room as well
 	}
 	ev := event{kind: evMessage, op: wire.Binary, data: ps.msg}
 	if ps.text {

@@ -389,6 +389,60 @@ func TestWholePayloadIsExact(t *testing.T) {
 	}
 }
 
+// fragmented is a message of so many bytes in so many fragments, of about one size, or, with
+// first, all but one byte each of the others in the first.
+func fragmented(size, fragments int, first bool) []byte {
+	var b []byte
+	op, left := ws.OpBinary, size
+	for i := range fragments {
+		n := left / (fragments - i)
+		if first && i == 0 {
+			n = size - (fragments - 1)
+		}
+		b = append(b, clientFrame(op, i == fragments-1, strings.Repeat("x", n))...)
+		op, left = ws.OpContinuation, left-n
+	}
+	return b
+}
+
+// TestFragmentsCostInProportion counts the bytes that a message takes in fragments, and how
+// many of them are kept with it.
+func TestFragmentsCostInProportion(t *testing.T) {
+	for _, size := range []int{1 << 10, 100_000, 1<<19 + 1, DefaultMaxMessage} {
+		for _, fragments := range []int{1, 2, 3, 33, 64, 65, 66, 90, 127, DefaultMaxFragments} {
+			for _, first := range []bool{false, true} {
+				whole := fragmented(size, fragments, first)
+				for _, piece := range []int{1 << 30, 16 << 10, 1000} {
+					stream := bytes.Clone(whole)
+					var data []byte
+					n := allocated(func() {
+						ps := newParser()
+						for in := stream; len(in) > 0; in = in[min(piece, len(in)):] {
+							for p := in[:min(piece, len(in))]; len(p) > 0; {
+								k, ev, err := ps.feed(p)
+								if err != nil {
+									t.Fatal(err)
+								}
+								if ev.kind == evMessage {
+									data = ev.data
+								}
+								p = p[k:]
+							}
+						}
+					})
+					name := fmt.Sprintf("%d bytes in %d fragments, the first large: %v, read by %d", size, fragments, first, piece)
+					if len(data) != size || cap(data)-size > size/4 {
+						t.Errorf("%s: %d bytes in a slice of %d", name, len(data), cap(data))
+					}
+					if most := uint64(6*size + 16<<10); n > most {
+						t.Errorf("%s: allocated %d bytes, %.1f for each", name, n, float64(n)/float64(size))
+					}
+				}
+			}
+		}
+	}
+}
+
 // TestMillionFragments sends fragments without end.
 func TestMillionFragments(t *testing.T) {
 	stream := clientFrame(ws.OpText, false, "a")
@@ -420,6 +474,41 @@ func parseInPlace(ps *parser, p []byte) (f found) {
 		}
 	}
 	return f
+}
+
+// BenchmarkFragments parses messages of 1 MiB and less in the shapes that cost most for each
+// byte.
+func BenchmarkFragments(b *testing.B) {
+	for _, shape := range []struct {
+		name   string
+		stream []byte
+	}{
+		{"whole", fragmented(DefaultMaxMessage, 1, false)},
+		{"fragments2", fragmented(DefaultMaxMessage, 2, false)},
+		{"fragments66", fragmented(DefaultMaxMessage, 66, false)},
+		{"fragments128", fragmented(DefaultMaxMessage, DefaultMaxFragments, false)},
+		{"large-first", fragmented(DefaultMaxMessage, DefaultMaxFragments, true)},
+		{"just-over-half", fragmented(1<<19+1, DefaultMaxFragments, true)},
+		{"16KiB-in-128", fragmented(16<<10, DefaultMaxFragments, false)},
+		{"one-byte-each", fragmented(DefaultMaxFragments, DefaultMaxFragments, false)},
+	} {
+		b.Run(shape.name, func(b *testing.B) {
+			ps := newParser()
+			b.SetBytes(int64(len(shape.stream)))
+			b.ReportAllocs()
+			for range b.N {
+				for in := shape.stream; len(in) > 0; in = in[min(len(readBuffer{}), len(in)):] {
+					for p := in[:min(len(readBuffer{}), len(in))]; len(p) > 0; {
+						k, _, err := ps.feed(p)
+						if err != nil {
+							b.Fatal(err)
+						}
+						p = p[k:]
+					}
+				}
+			}
+		})
+	}
 }
 
 func BenchmarkParser(b *testing.B) {

@@ -31,7 +31,7 @@ func (b *polled) hangUp() {
 	}
 	c.poll.poller.lookAt(c, c.closeBy)
 	c.mu.Unlock()
-	b.readAll()
+	b.readSome()
 }
 
 // goneLocked closes the socket, or leaves that to the writer. The caller has the role
@@ -83,6 +83,9 @@ func (b *polled) wakeLocked() {
 		b.goneLocked()
 	}
 }
+
+// hungUp implements engine.
+func (b *polled) hungUp() bool { return isHungUp(b.poll.fd) }
 
 // abort implements engine. In conn.lost the reader was told already.
 func (b *polled) abort() {}

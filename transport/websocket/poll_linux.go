@@ -21,8 +21,8 @@ const (
 	readerGone                      // nobody any more
 )
 
-// readsInARow is how often the poller reads from one connection before others have
-// their turn.
+// readsInARow is how often one connection is read from before others have their turn, if
+// none of them wants it.
 const readsInARow = 4
 
 // pollState is what engine B keeps in a connection. The descriptor is closed by
@@ -94,19 +94,22 @@ func (b *polled) run(p []byte, resume <-chan struct{}) {
 	defer b.crashed(&returned)
 	if resume == nil {
 		c.receiver.Opened(c)
-		c.heard = c.srv.now()
+		c.hear()
 		p, resume = c.consume(p)
 	}
+	held := resume != nil
 	for resume != nil {
 		c.hold(resume)
-		p, resume = c.consume(p)
+		p, resume = c.consumeInTurn(p)
 	}
-	b.readAll()
+	if !held || !b.leave() { // the poller knows whose turn it is
+		b.readSome()
+	}
 	returned = true
 }
 
-// ready takes note of what the kernel says of the socket, and reads. It reports whether
-// turn must be called.
+// ready takes note of what the kernel says of the socket, and reads if the client was quiet.
+// It reports whether turn must be called.
 func (b *polled) ready(events uint32, buf []byte) (again bool) {
 	c := (*conn)(b)
 	flush, read := false, false
@@ -128,14 +131,23 @@ func (b *polled) ready(events uint32, buf []byte) (again bool) {
 	if flush {
 		c.srv.schedule(c)
 	}
-	return read && b.turn(buf)
+	p := c.poll.poller
+	if read && !c.hanging && !c.quiet(p.looked) {
+		return true
+	}
+	return read && b.turn(buf, len(p.events)+p.again.len() > 0)
 }
 
-// turn is read for the poller, whose buffer it may use.
-func (b *polled) turn(buf []byte) (again bool) {
+// turn is read for who has got the role of the reader, and waits for its turn again if it must.
+// It reads less if others wait.
+func (b *polled) turn(buf []byte, others bool) (again bool) {
+	reads := readsInARow
+	if others {
+		reads = 1
+	}
 	returned := false
 	defer b.crashed(&returned)
-	again = b.read(buf)
+	again = b.read(buf, reads)
 	returned = true
 	return again
 }
@@ -148,21 +160,37 @@ func (b *polled) crashed(returned *bool) {
 	}
 }
 
-// readAll reads until there is nothing. The caller has the role of the reader, which is
-// given up.
-func (b *polled) readAll() {
+// readSome reads some, and leaves the rest to the poller. The caller has the role of the
+// reader, which is given up.
+func (b *polled) readSome() {
 	buf := readBuffers.Get().(*readBuffer)
 	defer readBuffers.Put(buf)
-	for b.read(buf[:]) {
+	for b.read(buf[:], readsInARow) && !b.leave() {
 	}
 }
 
-// read reads some and gives it to the receiver. It reports whether it must be called
+// leave gives up the role of the reader to the poller, which is told again of what there is to
+// read. It reports false when the system cannot do that, and the caller keeps the role.
+func (b *polled) leave() bool {
+	c := (*conn)(b)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if b.overLocked() {
+		return true
+	}
+	if c.poll.readable && !c.poll.poller.tellAgain(c) {
+		return false
+	}
+	c.poll.reader = readerParked
+	return true
+}
+
+// read reads so often and gives it to the receiver. It reports whether it must be called
 // again; otherwise the role of the reader is given up.
-func (b *polled) read(buf []byte) (again bool) {
+func (b *polled) read(buf []byte, reads int) (again bool) {
 	c := (*conn)(b)
 	more := false
-	for range readsInARow {
+	for range reads {
 		ok, readOn := b.mayRead(more)
 		if !ok {
 			return false
@@ -176,7 +204,7 @@ func (b *polled) read(buf []byte) (again bool) {
 		case c.hanging:
 			c.poll.lingered += n
 		default:
-			c.heard = c.srv.now()
+			c.hearBytes(n)
 			if rest, resume := c.consume(buf[:n]); resume != nil {
 				b.keep(more)
 				b.goRun(bytes.Clone(rest), resume)
@@ -185,6 +213,22 @@ func (b *polled) read(buf []byte) (again bool) {
 		}
 	}
 	b.keep(more)
+	return more || !b.park()
+}
+
+// park gives up the role of the reader if there is nothing to read, or the connection has ended,
+// and reports whether it did.
+func (b *polled) park() bool {
+	c := (*conn)(b)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if b.overLocked() {
+		return true
+	}
+	if c.poll.readable {
+		return false
+	}
+	c.poll.reader = readerParked
 	return true
 }
 
@@ -204,14 +248,7 @@ func (b *polled) mayRead(more bool) (ok, readOn bool) {
 	c := (*conn)(b)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch {
-	case !c.hanging:
-		if c.ended.Load() {
-			b.goEnd()
-			return false, false
-		}
-	case c.dead || c.flushed && c.poll.eof || c.poll.lingered >= lingerBytes:
-		b.goneLocked()
+	if b.overLocked() {
 		return false, false
 	}
 	if !more && !c.poll.readable {
@@ -220,6 +257,21 @@ func (b *polled) mayRead(more bool) (ok, readOn bool) {
 	}
 	c.poll.readable = false
 	return true, c.poll.readOn
+}
+
+// overLocked gives up the role of the reader if the connection has ended, or its closing is
+// over.
+func (b *polled) overLocked() bool {
+	c := (*conn)(b)
+	switch {
+	case !c.hanging && c.ended.Load():
+		b.goEnd()
+	case c.hanging && (c.dead || c.flushed && c.poll.eof || c.poll.lingered >= lingerBytes || c.srv.now() >= c.closeBy):
+		b.goneLocked()
+	default:
+		return false
+	}
+	return true
 }
 
 // readFailed takes note of the end of what the client sends.

@@ -35,7 +35,7 @@ func onePoller(t *testing.T) (*Server, *poller) {
 	s.makePollers(1)
 	t.Cleanup(func() {
 		s.Abort()
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), waittest.Patience)
 		defer cancel()
 		if err := s.Wait(ctx); err != nil {
 			t.Error(err)
@@ -46,6 +46,12 @@ func onePoller(t *testing.T) (*Server, *poller) {
 
 // connect makes a connection that has settled: it is parked, with nothing to write.
 func connect(t *testing.T, s *Server) (*conn, net.Conn) {
+	t.Helper()
+	return connectTo(t, s, deaf{}, nil)
+}
+
+// connectTo is connect with a receiver and options.
+func connectTo(t *testing.T, s *Server, r transport.Receiver, opts *Options) (*conn, net.Conn) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -61,7 +67,7 @@ func connect(t *testing.T, s *Server) (*conn, net.Conn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tc, err := s.NewConn(nc, deaf{}, nil)
+	tc, err := s.NewConn(nc, r, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +182,7 @@ func TestRoomThatCameEarly(t *testing.T) {
 	c.mu.Unlock()
 	(*polled)(c).ready(unix.EPOLLOUT, nil)
 	(*polled)(c).wait(&rest)
-	_ = peer.SetReadDeadline(time.Now().Add(20 * time.Second))
+	_ = peer.SetReadDeadline(time.Now().Add(waittest.Patience))
 	var got [3]byte
 	if _, err := io.ReadFull(peer, got[:]); err != nil || got != [3]byte{0x81, 1, 'a'} {
 		t.Errorf("got % x, %v", got, err)
@@ -288,5 +294,50 @@ func TestStuckIsReset(t *testing.T) {
 				t.Errorf("%d slow consumers", n)
 			}
 		})
+	}
+}
+
+// TestSilentIsAskedOnce looks at a silent connection at given times.
+func TestSilentIsAskedOnce(t *testing.T) {
+	s, _ := onePoller(t)
+	c, peer := connect(t, s)
+	heard := func() time.Duration { c.mu.Lock(); defer c.mu.Unlock(); return c.heard }()
+	(*polled)(c).overdue(heard + pingAfter - 1)
+	(*polled)(c).overdue(heard + pingAfter)
+	(*polled)(c).overdue(heard + pingAfter + 1)
+	(*polled)(c).overdue(heard + DefaultIdleTimeout - 1)
+	c.Close(transport.CloseGoingAway)
+	got, err := io.ReadAll(peer)
+	if want := "\x89\x00\x88\x02\x03\xe9"; err != nil || string(got) != want {
+		t.Errorf("got % x, %v; want % x", got, err, want)
+	}
+}
+
+// TestWhatHasComeIsNotLate has a connection whose poller was held up, so that what the client
+// has sent is still in its socket when it is looked at: too late to be asked, or for its
+// connection to go on.
+func TestWhatHasComeIsNotLate(t *testing.T) {
+	for _, late := range []time.Duration{pingAfter, DefaultIdleTimeout} {
+		s, p := onePoller(t)
+		c, peer := connect(t, s)
+		heard := func() time.Duration { c.mu.Lock(); defer c.mu.Unlock(); return c.heard }()
+		p.mu.Lock() // the poller finds nobody for its events meanwhile
+		p.slots[c.poll.slot].conn = nil
+		p.mu.Unlock()
+		if _, err := peer.Write([]byte{0x81, 0x80, 1, 2, 3, 4}); err != nil {
+			t.Fatal(err)
+		}
+		waittest.Until(t, "it is in the socket", func() bool { return isReadable(c.poll.fd) })
+		p.mu.Lock()
+		p.slots[c.poll.slot].conn = c
+		p.mu.Unlock()
+		if read := (*polled)(c).overdue(heard + late); !read || c.ended.Load() {
+			t.Fatalf("after %v: read %v, ended %v", late, read, c.ended.Load())
+		}
+		(*polled)(c).readSome()
+		c.Close(transport.CloseGoingAway)
+		if got, err := io.ReadAll(peer); err != nil || string(got) != "\x88\x02\x03\xe9" {
+			t.Errorf("after %v: got % x, %v", late, got, err)
+		}
 	}
 }

@@ -50,8 +50,13 @@ func (b *polled) wait(rest *batch) {
 // closeWrite implements engine.
 func (b *polled) closeWrite() bool { return unix.Shutdown(b.poll.fd, unix.SHUT_WR) == nil }
 
-// overdue sees to what is due at now, and tells the poller when to look again.
-func (b *polled) overdue(now time.Duration) {
+// overdue sees to what is due at now, and tells the poller when to look again. The poller
+// must call turn if read is true.
+//
+// What the kernel knows of and the poller does not yet is asked for here, for one connection
+// at a time: it must not count as late, for instance when the process was stopped for a
+// while, and the deadlines of some must not wait until the poller has served all others.
+func (b *polled) overdue(now time.Duration) (read bool) {
 	c := (*conn)(b)
 	c.mu.Lock()
 	parked := c.poll.reader == readerParked
@@ -59,26 +64,39 @@ func (b *polled) overdue(now time.Duration) {
 	switch late := c.blocked; {
 	case c.poll.reader == readerGone:
 		c.mu.Unlock()
-		return
+		return false
 	case c.hanging && parked && now >= c.closeBy:
 		b.goneLocked()
 		c.mu.Unlock()
-		return
+		return false
 	case c.writer == writerWaiting && c.lim.write > 0 && now >= late.since+c.lim.write:
+		if isReady(c.poll.fd, unix.POLLOUT) {
+			c.writer = writerScheduled
+			flush = true
+			break
+		}
 		c.blocked = nil
 		c.writer = writerBusy
 		c.mu.Unlock()
 		c.writeFailed(late, transport.ErrSlowConsumer)
-		return // whoever is the reader ends it
-	case parked && c.lim.idle > 0 && now >= c.heard+c.lim.idle && !c.ended.Load():
+		return false // whoever is the reader ends it
+	case !parked || c.ended.Load() || c.lim.idle == 0 || now < c.silentUntil():
+	case isReadable(c.poll.fd):
+		c.poll.reader = readerBusy
+		c.poll.readable = true
+		read = true
+	case now >= c.heard+c.lim.idle:
 		c.closeLocked(transport.CloseProtocolError, transport.ErrIdle)
 		flush = c.claimLocked(writerScheduled)
+	default:
+		flush = c.pingLocked()
 	}
 	c.poll.poller.lookAt(c, b.dueLocked(now))
 	c.mu.Unlock()
 	if flush {
-		c.srv.schedule(c)
+		c.srv.scheduleLater(c)
 	}
+	return read
 }
 
 // dueLocked is when there may next be something for overdue to do.
@@ -91,9 +109,9 @@ func (b *polled) dueLocked(now time.Duration) time.Duration {
 	case c.ended.Load(): // hangUp will look
 	case c.lim.idle == 0:
 	case c.poll.reader == readerParked:
-		due = idleDue(c.heard, c.lim)
+		due = silentDue(c.silentUntil(), c.lim)
 	default: // heard is not ours to read, and will not be before now
-		due = idleDue(now, c.lim)
+		due = firstDue(now, c.lim)
 	}
 	if c.writer == writerWaiting && c.lim.write > 0 {
 		due = min(due, c.blocked.since+c.lim.write)
@@ -101,8 +119,16 @@ func (b *polled) dueLocked(now time.Duration) time.Duration {
 	return due
 }
 
-// idleDue is when a client that was heard last at some time is idle for too long. It
-// is rounded up, so that many connections are looked at together.
-func idleDue(heard time.Duration, l *limits) time.Duration {
-	return roundUp(heard+l.idle, min(l.idle/16, time.Second))
+// silentDue is when to look at a client that may be silent until then. It is rounded up, so
+// that many connections are looked at together.
+func silentDue(until time.Duration, l *limits) time.Duration {
+	return roundUp(until, min(l.idle/16, time.Second))
+}
+
+// firstDue is when to look at a client that is heard at some time, or later.
+func firstDue(heard time.Duration, l *limits) time.Duration {
+	if l.ask > 0 {
+		return silentDue(heard+l.ask, l)
+	}
+	return silentDue(heard+l.idle, l)
 }

@@ -18,21 +18,26 @@ const (
 	sweepEvery = 50 * time.Millisecond
 	// never is far enough away.
 	never = 24 * time.Hour
+	// fetchesInARow is how often events are fetched before those have their turn.
+	fetchesInARow = 16
 )
 
 // pollers are those of engine B. A connection belongs to one of them.
 type pollers struct {
-	list []poller
-	last atomic.Uint32
+	list      []poller
+	last      atomic.Uint32
+	floodgate *floodgate // of their backlogs
 }
 
 // makePollers makes n pollers; with none, engine B is not used.
 func (s *Server) makePollers(n int) {
 	s.pollers.list = make([]poller, n)
+	s.pollers.floodgate = newFloodgate()
 	for i := range s.pollers.list {
 		p := &s.pollers.list[i]
 		p.srv = s
 		p.doWork = p.work
+		p.backlog.srv = s
 	}
 }
 
@@ -71,8 +76,11 @@ type poller struct {
 	buf     *readBuffer
 	events  []unix.EpollEvent // fetched, and not served yet
 	fetched [128]unix.EpollEvent
-	again   []*conn // those with more to read, whose reader the poller is
+	again   turns         // those with more to read, whose reader the poller is
+	looked  time.Duration // when the events were fetched, on the server's clock
 	due     []*conn
+
+	backlog backlog // of those that send more than the poller can read at once
 }
 
 // slot is a connection's place in its poller.
@@ -101,20 +109,27 @@ func (p *poller) add(c *conn) bool {
 	now := p.srv.now()
 	due := now + never
 	if c.lim.idle > 0 {
-		due = idleDue(now, c.lim)
+		due = firstDue(now, c.lim)
 	}
 	p.slots[i] = slot{c, due}
 	p.wakeLocked(due)
-	e := unix.EpollEvent{
-		Events: unix.EPOLLIN | unix.EPOLLPRI | unix.EPOLLRDHUP | unix.EPOLLOUT | unix.EPOLLET,
-		Fd:     int32(i), Pad: int32(p.gen),
-	}
-	if err := unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, c.poll.fd, &e); err != nil {
+	if !p.control(unix.EPOLL_CTL_ADD, c) {
 		p.removeLocked(i)
 		return false
 	}
 	return true
 }
+
+// control registers a connection, or changes nothing of that.
+func (p *poller) control(op int, c *conn) bool {
+	return unix.EpollCtl(p.fd, op, c.poll.fd, &unix.EpollEvent{
+		Events: unix.EPOLLIN | unix.EPOLLPRI | unix.EPOLLRDHUP | unix.EPOLLOUT | unix.EPOLLET,
+		Fd:     int32(c.poll.slot), Pad: int32(c.poll.gen),
+	}) == nil
+}
+
+// tellAgain has the kernel tell again of what a connection is ready for.
+func (p *poller) tellAgain(c *conn) bool { return p.control(unix.EPOLL_CTL_MOD, c) }
 
 // remove forgets a connection whose socket is about to be closed. Closing alone would
 // not do, if something else still had a duplicate of it.
@@ -178,7 +193,7 @@ func (p *poller) openLocked() bool {
 func (p *poller) closeLocked() {
 	_ = p.epoll.Close()
 	p.epoll, p.raw, p.buf = nil, nil, nil
-	p.slots, p.free, p.again, p.due = nil, nil, nil, nil
+	p.slots, p.free, p.again, p.due = nil, nil, turns{}, nil
 }
 
 // run is the goroutine.
@@ -192,7 +207,7 @@ func (p *poller) run() {
 		}
 	}()
 	for {
-		p.serve()
+		p.serveEvents()
 		// The only error is that of the deadline.
 		if err := p.raw.Read(p.doWork); err != nil && !p.sweep() {
 			break
@@ -202,11 +217,18 @@ func (p *poller) run() {
 }
 
 // work serves what the kernel has to tell. It reports false when there is no more: only
-// then may the goroutine wait, and the kernel tells it of all that came since.
+// then may the goroutine wait, and the kernel tells it of all that came since. Each call does
+// a bounded part of it, and the deadlines come before the next.
 func (p *poller) work(uintptr) (more bool) {
-	more = p.fetch()
-	p.serve()
-	return more || len(p.again) > 0
+	for range fetchesInARow {
+		more = p.fetch()
+		p.serveEvents()
+		if !more {
+			break
+		}
+	}
+	p.serveTurns()
+	return more
 }
 
 // fetch gets events without waiting, and reports whether there may be more.
@@ -217,29 +239,35 @@ func (p *poller) fetch() (more bool) {
 			continue
 		}
 		p.events = p.fetched[:max(n, 0)]
+		p.looked = p.srv.now()
 		return n == len(p.fetched)
 	}
 }
 
-// serve does what there is to do. When the receiver ends the goroutine, the next one
-// goes on with the rest.
-func (p *poller) serve() {
+// serveEvents reads from the connections that there are events for, if their clients were
+// quiet before; the others wait for their turn. When the receiver ends the goroutine, the next
+// one goes on with the rest.
+func (p *poller) serveEvents() {
 	for len(p.events) > 0 {
 		e := p.events[0]
 		p.events = p.events[1:]
 		if c := p.find(&e); c != nil && (*polled)(c).ready(e.Events, p.buf[:]) {
-			p.again = append(p.again, c)
+			p.again.push(c)
 		}
 	}
-	for range len(p.again) {
-		c := p.again[0]
-		p.again = p.again[1:]
-		if (*polled)(c).turn(p.buf[:]) {
-			p.again = append(p.again, c)
-		}
+}
+
+// serveTurns reads from those that wait for their turn, if they are few. What has come for
+// others meanwhile must not wait for all of them, so the rest goes to the backlog.
+func (p *poller) serveTurns() {
+	if p.again.len() == 0 {
+		return
 	}
-	if len(p.again) == 0 {
-		p.again = nil
+	if !p.backlog.served() {
+		p.again.serve(p.srv, p.buf[:])
+	}
+	if p.again.len() > 0 {
+		p.backlog.take(&p.again)
 	}
 }
 
@@ -253,48 +281,4 @@ func (p *poller) find(e *unix.EpollEvent) *conn {
 		}
 	}
 	return nil
-}
-
-// sweep calls overdue for the connections that are due. It reports whether the
-// goroutine has still something to do; otherwise the poller is closed.
-func (p *poller) sweep() bool {
-	// What has come already must not count as late, for instance when the process was
-	// stopped for a while.
-	for p.fetch() {
-		p.serve()
-	}
-	p.serve()
-	now := p.srv.now()
-	p.mu.Lock()
-	if p.count == 0 {
-		p.closeLocked()
-		p.mu.Unlock()
-		return false
-	}
-	p.wake = now + never
-	for i := range p.slots {
-		s := &p.slots[i]
-		if s.conn == nil {
-			continue
-		}
-		if s.due <= now {
-			s.due = now + never
-			p.due = append(p.due, s.conn)
-		}
-		p.wake = min(p.wake, s.due)
-	}
-	_ = p.epoll.SetReadDeadline(p.srv.at(p.wake))
-	p.mu.Unlock()
-	for i, c := range p.due {
-		(*polled)(c).overdue(now)
-		p.due[i] = nil
-	}
-	p.due = p.due[:0]
-	return true
-}
-
-// roundUp rounds d up to a multiple of unit, which is sweepEvery at least.
-func roundUp(d, unit time.Duration) time.Duration {
-	unit = max(unit, sweepEvery)
-	return (d + unit - 1) / unit * unit
 }

@@ -32,9 +32,10 @@ func (l *frameList) free() {
 	frameLists.Put(l)
 }
 
-// fits reports whether another n bytes keep to the bounds.
+// fits reports whether another n bytes keep to the bounds. A client that has little waiting
+// is not slow, however large the next frame is.
 func (q *queue) fits(n int, l *limits) bool {
-	return q.msgs < l.queueMsgs && n <= l.queueBytes-q.bytes
+	return q.msgs < l.queueMsgs && (n <= l.queueBytes-q.bytes || n <= l.queueBytes && q.bytes <= l.queueBytes/8)
 }
 
 // empty reports whether nothing waits to be taken.

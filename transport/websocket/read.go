@@ -46,7 +46,11 @@ func (c *conn) consume(p []byte) (rest []byte, resume <-chan struct{}) {
 				c.send(ev.data)
 			}
 		case evPong:
-			c.countControl()
+			if c.owed {
+				c.owed = false
+			} else {
+				c.countControl()
+			}
 		case evClose:
 			c.shut(transport.CloseNormal, transport.ErrClientClosed)
 		}
@@ -59,6 +63,13 @@ func (c *conn) consume(p []byte) (rest []byte, resume <-chan struct{}) {
 	return p, resume
 }
 
+// consumeInTurn is consume behind the floodgate.
+func (c *conn) consumeInTurn(p []byte) (rest []byte, resume <-chan struct{}) {
+	c.srv.floodgate.enter()
+	defer c.srv.floodgate.leave()
+	return c.consume(p)
+}
+
 // notYet returns ch, or nil if it is closed already.
 func notYet(ch <-chan struct{}) <-chan struct{} {
 	select {
@@ -68,6 +79,14 @@ func notYet(ch <-chan struct{}) <-chan struct{} {
 		return ch
 	}
 }
+
+// While a connection is held, and so not read from, it is looked at whether its client has gone:
+// after firstLook, and more and more seldom up to lookEvery. It is held for holdMost at most.
+const (
+	firstLook = 100 * time.Millisecond
+	lookEvery = time.Second
+	holdMost  = 15 * time.Minute
+)
 
 // hold waits until the receiver takes messages again, or for the end of the
 // connection. Nothing is read meanwhile, and no buffer is held.
@@ -80,14 +99,37 @@ func (c *conn) hold(resume <-chan struct{}) {
 	wake := make(chan struct{})
 	c.wake = wake
 	c.mu.Unlock()
-	select {
-	case <-resume:
-	case <-wake:
-	}
+	c.holdUntil(resume, wake)
 	c.mu.Lock()
 	c.wake = nil
 	c.mu.Unlock()
-	c.heard = c.srv.now() // the client was not listened to
+	c.hear() // it was not listened to
+}
+
+// holdUntil waits for resume, or for wake, which the end of the connection closes. A client that
+// has closed its side has ended the connection, as when it is read: nothing else may tell of it.
+func (c *conn) holdUntil(resume, wake <-chan struct{}) {
+	began, wait := c.srv.now(), firstLook
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	for {
+		select {
+		case <-resume:
+			return
+		case <-wake:
+			return
+		case <-timer.C:
+		}
+		switch {
+		case c.engine.hungUp():
+			c.lost(transport.ErrLost, false)
+		case c.srv.now()-began >= holdMost:
+			c.srv.book.Say(notice.NotRead, c.about(slog.Duration("limit", holdMost), slog.Int("code", int(transport.CloseTryAgainLater)))...)
+			c.shut(transport.CloseTryAgainLater, &transport.ClosedError{Code: transport.CloseTryAgainLater})
+		}
+		wait = min(2*wait, lookEvery)
+		timer.Reset(wait)
+	}
 }
 
 // violated closes the connection for what the client sent.
@@ -99,9 +141,9 @@ func (c *conn) violated(err error) {
 	attrs := c.about(slog.String("error", err.Error()), slog.Int("code", int(code)))
 	switch {
 	case err == errTooBig:
-		c.srv.book.Say(notice.TooBig, attrs...)
+		c.srv.book.Say(notice.TooBig, append(attrs, slog.Int("limit", c.lim.maxMessage))...)
 	case code == transport.ClosePolicy:
-		c.srv.book.Say(notice.Fragments, attrs...)
+		c.srv.book.Say(notice.Fragments, append(attrs, slog.Int("limit", c.lim.maxFragments))...)
 	default:
 		c.srv.book.Say(notice.Protocol, attrs...)
 	}
@@ -126,7 +168,7 @@ func (c *conn) countControl() bool {
 	if c.controls++; c.controls <= c.lim.controlRate {
 		return true
 	}
-	c.srv.book.Say(notice.ControlFrames, c.about(slog.Int("code", int(transport.ClosePolicy)))...)
+	c.srv.book.Say(notice.ControlFrames, c.about(slog.Int("limit", c.lim.controlRate), slog.Int("code", int(transport.ClosePolicy)))...)
 	c.shut(transport.ClosePolicy, &transport.ClosedError{Code: transport.ClosePolicy})
 	return false
 }
@@ -170,6 +212,7 @@ func (c *conn) tellEnd() {
 	reason := c.reason
 	c.mu.Unlock()
 	defer func() {
+		c.srv.linger(c)
 		if v := recover(); v != nil {
 			c.panicked(v)
 		}

@@ -20,14 +20,14 @@ type rfcCase struct {
 	out  []want
 }
 
-// TestRFC6455 drives an echo server over TCP.
-func TestRFC6455(t *testing.T) { engines(t, testRFC6455) }
+type rfcGroup struct {
+	name  string
+	cases []rfcCase
+}
 
-func testRFC6455(t *testing.T, newServer serverMaker) {
-	groups := []struct {
-		name  string
-		cases []rfcCase
-	}{
+// TestRFC6455 drives an echo server over TCP.
+func TestRFC6455(t *testing.T) {
+	groups := []rfcGroup{
 		{"framing", framingCases()},
 		{"control", controlCases()},
 		{"reserved", reservedCases()},
@@ -38,24 +38,28 @@ func testRFC6455(t *testing.T, newServer serverMaker) {
 	}
 	// The default queue has no room for the echo of the longest message.
 	opts := &websocket.Options{MaxQueueBytes: 4 << 20}
+	engines(t, func(t *testing.T, newServer serverMaker) {
+		addr := listen(t, newServer(t), acceptFunc(acceptEcho), opts)
+		testRFC6455(t, groups, func(t *testing.T) *client { return upgrade(t, addr) })
+	})
+	t.Run("waiting", func(t *testing.T) { // the way of TLS and other systems
+		s := newServer(t)
+		testRFC6455(t, groups, func(t *testing.T) *client {
+			sc, pc := tcpPair(t)
+			if _, err := s.NewConn(halfCloser{sc}, newReceiver(echo), opts); err != nil {
+				t.Fatal(err)
+			}
+			return newClient(t, pc)
+		})
+	})
+}
+
+func testRFC6455(t *testing.T, groups []rfcGroup, dial func(*testing.T) *client) {
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {
-			s := newServer(t)
-			addr := listen(t, s, acceptFunc(acceptEcho), opts)
 			for _, tc := range g.cases {
-				t.Run(tc.name, func(t *testing.T) { runRFC(t, upgrade(t, addr), tc) })
+				t.Run(tc.name, func(t *testing.T) { runRFC(t, dial(t), tc) })
 			}
-			t.Run("waiting", func(t *testing.T) { // the way of TLS and other systems
-				for _, tc := range g.cases {
-					t.Run(tc.name, func(t *testing.T) {
-						sc, pc := tcpPair(t)
-						if _, err := s.NewConn(halfCloser{sc}, newReceiver(echo), opts); err != nil {
-							t.Fatal(err)
-						}
-						runRFC(t, newClient(t, pc), tc)
-					})
-				}
-			})
 		})
 	}
 }
@@ -77,7 +81,7 @@ func runRFC(t *testing.T, c *client, tc rfcCase) {
 }
 
 func framingCases() (cases []rfcCase) {
-	for _, n := range []int{0, 1, 2, 3, 16, 125, 126, 127, 128, 1000, 16383, 65535, 65536, 65537, 1<<20 - 1, 1 << 20} {
+	for _, n := range []int{0, 1, 2, 3, 16, 125, 126, 127, 128, 1000, 16383, 65535, 65536, 65537, 1 << 20} {
 		for _, chop := range []int{0, 1, 7, 4099} {
 			if chop > 0 && n/chop > 2000 {
 				continue

@@ -3,6 +3,7 @@ package websocket
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"runtime"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/option"
 	"github.com/bennu-go/bennu/internal/task"
 	"github.com/bennu-go/bennu/transport"
 )
@@ -25,19 +27,25 @@ type Server struct {
 	book        *notice.Book
 	start       time.Time
 	maxFlushing int
+	err         error // of the configuration; every mount gets it
+	maxClosing  int   // 0 is none
 	stats       counters
 	goroutines  task.Group // and connections
 	pollers     pollers
+	floodgate   *floodgate // of connections with a goroutine of their own
 
-	flushMu              sync.Mutex // held alone, never with another lock
-	flushHead, flushTail *conn
-	flushing             int
-	flushWorker          func() // s.flushScheduled, made once
+	flushMu      sync.Mutex // held alone, never with another lock
+	toFlush      flushList
+	toFlushLater flushList
+	flushes      uint // how many connections were taken out of both
+	flushing     int
+	flushWorker  func() // s.flushScheduled, made once
 
-	mu     sync.Mutex // not held while calling a connection
-	closed bool
-	code   transport.CloseCode // what closed said; 0 is Abort
-	conns  *conn
+	mu      sync.Mutex // not held while calling a connection
+	closed  bool
+	code    transport.CloseCode // what closed said; 0 is Abort
+	conns   connList
+	closing connList // those whose receivers are told of the end, the oldest first
 }
 
 // NewServer makes a server. A nil cfg means the defaults.
@@ -49,15 +57,27 @@ func NewServer(cfg *ServerConfig) *Server {
 	if log == nil {
 		log = slog.Default()
 	}
-	s := &Server{book: notice.Of(log), maxFlushing: cfg.FlushWorkers, start: time.Now()}
-	if s.maxFlushing <= 0 {
+	s := &Server{book: notice.Of(log), maxFlushing: cfg.FlushWorkers, maxClosing: cfg.MaxClosing, start: time.Now()}
+	switch {
+	case s.maxFlushing <= 0:
 		s.maxFlushing = runtime.GOMAXPROCS(0)
+	case s.maxFlushing > option.MaxCount:
+		s.err = fmt.Errorf("websocket: ServerConfig.FlushWorkers is %d; use up to %d, or 0 for the default", s.maxFlushing, option.MaxCount)
 	}
 	s.flushWorker = s.flushScheduled
+	s.floodgate = newFloodgate()
 	if !cfg.NoEpoll {
 		s.makePollers(runtime.GOMAXPROCS(0))
 	}
 	return s
+}
+
+// limits are the limits of a mount or a connection.
+func (s *Server) limits(opts *Options) (*limits, error) {
+	if s.err != nil {
+		return nil, s.err
+	}
+	return opts.limits()
 }
 
 // now is the time on the server's clock, which starts with the server, takes 8
@@ -71,7 +91,7 @@ func (s *Server) at(d time.Duration) time.Time { return s.start.Add(d) }
 // owns nc from then on, also when it returns ErrServerClosed or an error of opts,
 // and then closes it. Of opts only the limits count.
 func (s *Server) NewConn(nc net.Conn, r transport.Receiver, opts *Options) (transport.Conn, error) {
-	l, err := opts.limits()
+	l, err := s.limits(opts)
 	if err != nil {
 		_ = nc.Close()
 		return nil, err
@@ -100,10 +120,7 @@ func (s *Server) enter() bool {
 func (s *Server) open(nc net.Conn, r transport.Receiver, l *limits, early []byte) *conn {
 	c := s.newConn(nc, r, l)
 	s.mu.Lock()
-	if c.next = s.conns; c.next != nil {
-		c.next.prev = c
-	}
-	s.conns = c
+	s.conns.push(c)
 	s.goroutines.Add()
 	closed, code := s.closed, s.code
 	s.mu.Unlock()
@@ -119,17 +136,41 @@ func (s *Server) open(nc net.Conn, r transport.Receiver, l *limits, early []byte
 // remove forgets a connection whose socket is closed.
 func (s *Server) remove(c *conn) {
 	s.mu.Lock()
-	if c.prev != nil {
-		c.prev.next = c.next
-	} else {
-		s.conns = c.next
-	}
-	if c.next != nil {
-		c.next.prev = c.prev
-	}
-	c.prev, c.next = nil, nil
+	s.closing.remove(c)
 	s.mu.Unlock()
+	s.stats.lingering.Add(-1)
 	s.stats.open.Add(-1)
+	if c.gone != nil {
+		c.gone()
+	}
+}
+
+// linger counts a connection whose receiver is told of the end, until remove.
+func (s *Server) linger(c *conn) {
+	s.mu.Lock()
+	s.conns.remove(c)
+	s.closing.push(c)
+	s.mu.Unlock()
+	s.stats.lingering.Add(1)
+}
+
+// makeRoom cuts a closed connection if there are more than there may be: the one that has waited
+// longest for its client.
+func (s *Server) makeRoom() {
+	if s.maxClosing <= 0 || s.stats.lingering.Load() <= int64(s.maxClosing) {
+		return
+	}
+	s.mu.Lock()
+	c := s.closing.first
+	if c != nil { // the next time another, should this one still be there
+		s.closing.remove(c)
+		s.closing.push(c)
+	}
+	s.mu.Unlock()
+	if c != nil {
+		s.book.Say(notice.LingerCut, c.about(slog.Int("limit", s.maxClosing))...)
+		c.lost(transport.ErrLost, true)
+	}
 }
 
 // Close makes the server refuse new connections, with 503, and closes all that
@@ -148,8 +189,10 @@ func (s *Server) stop(code transport.CloseCode) {
 		s.code = code
 	}
 	s.closed = true
-	for c := s.conns; c != nil; c = c.next {
-		list = append(list, c)
+	for _, l := range []*connList{&s.conns, &s.closing} {
+		for c := l.first; c != nil; c = c.next {
+			list = append(list, c)
+		}
 	}
 	s.mu.Unlock()
 	for _, c := range list {

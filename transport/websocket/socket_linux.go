@@ -31,6 +31,22 @@ func writeNow(fd int, parts [][]byte) (n int, err error) {
 	}
 }
 
+// isReady reports whether a socket has one of the events at present, such as unix.POLLIN.
+func isReady(fd int, events int16) bool {
+	for {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: events}}, 0)
+		if err != unix.EINTR {
+			return err == nil && n > 0
+		}
+	}
+}
+
+// isReadable reports whether a read would give something at once.
+func isReadable(fd int) bool { return isReady(fd, unix.POLLIN) }
+
+// isHungUp reports whether the other end has closed its side of a socket, or is lost.
+func isHungUp(fd int) bool { return isReady(fd, unix.POLLRDHUP) } // and POLLERR and POLLHUP
+
 // readNow reads what the socket has.
 func readNow(fd int, p []byte) (n int, err error) {
 	for {

@@ -12,4 +12,8 @@ var errFull = errors.New("websocket: socket not ready")
 
 func writeNow(int, [][]byte) (int, error) { return 0, errors.ErrUnsupported }
 
+func isReadable(int) bool { return false }
+
+func isHungUp(int) bool { return false }
+
 func readNow(int, []byte) (int, error) { return 0, errors.ErrUnsupported }

@@ -8,8 +8,9 @@ import (
 
 // Stats are the counters of a Server since it was made.
 type Stats struct {
-	Open   int64  // connections at present, closing ones included
-	Opened uint64 // connections that were upgraded
+	Open    int64  // connections at present, closing ones included
+	Closing int64  // of them, those that are closed and whose clients have not gone
+	Opened  uint64 // connections that were upgraded
 
 	// Requests that were not upgraded: by the checks, by the acceptor, for the
 	// headers of the upgrade, and because the server takes none.
@@ -28,7 +29,7 @@ type Stats struct {
 }
 
 type counters struct {
-	open                                      atomic.Int64
+	open, lingering                           atomic.Int64
 	opened, refused                           atomic.Uint64
 	clientClosed, lost, idle, slow            atomic.Uint64
 	protocol, invalid, policy, tooBig, server atomic.Uint64
@@ -39,7 +40,7 @@ type counters struct {
 func (s *Server) Stats() Stats {
 	c := &s.stats
 	return Stats{
-		Open: c.open.Load(), Opened: c.opened.Load(), Refused: c.refused.Load(),
+		Open: c.open.Load(), Closing: c.lingering.Load(), Opened: c.opened.Load(), Refused: c.refused.Load(),
 		ClientClosed: c.clientClosed.Load(), Lost: c.lost.Load(),
 		IdleTimeouts: c.idle.Load(), SlowConsumers: c.slow.Load(),
 		ProtocolErrors: c.protocol.Load(), InvalidData: c.invalid.Load(),

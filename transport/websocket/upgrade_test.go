@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -408,10 +409,21 @@ func TestOptionsAreChecked(t *testing.T) {
 	for _, o := range []*websocket.Options{
 		{MaxMessage: -2}, {MaxFragments: -5}, {MaxControlRate: -2}, {IdleTimeout: -2}, {WriteTimeout: -time.Second},
 		{CloseLinger: websocket.Unlimited}, {MaxQueueBytes: -2}, {MaxQueueMessages: -2},
+		{MaxMessage: math.MaxInt}, {MaxFragments: math.MaxInt}, {MaxControlRate: math.MaxInt}, {MaxQueueBytes: math.MaxInt},
+		{MaxQueueMessages: math.MaxInt}, {MaxMessage: 1<<30 + 1}, {IdleTimeout: math.MaxInt64}, {WriteTimeout: math.MaxInt64},
+		{CloseLinger: math.MaxInt64}, {IdleTimeout: 366 * 24 * time.Hour}, {WriteTimeout: 290 * 365 * 24 * time.Hour},
 	} {
 		if _, err := s.Handler(acceptFunc(acceptEcho), nil, o); err == nil {
 			t.Errorf("%+v accepted", o)
 		}
+		sc, _ := tcpPair(t)
+		if _, err := s.NewConn(sc, newReceiver(echo), o); err == nil {
+			t.Errorf("%+v accepted for a connection", o)
+		}
+	}
+	beyond := websocket.NewServer(&websocket.ServerConfig{FlushWorkers: math.MaxInt})
+	if _, err := beyond.Handler(acceptFunc(acceptEcho), nil, nil); err == nil || !strings.Contains(err.Error(), "FlushWorkers") {
+		t.Errorf("FlushWorkers beyond the largest: %v", err)
 	}
 	for _, c := range []*transport.Checks{
 		{Subprotocols: []string{"a b"}}, {Subprotocols: []string{""}}, {Session: &transport.SessionCheck{}},
@@ -425,6 +437,25 @@ func TestOptionsAreChecked(t *testing.T) {
 		WriteTimeout: websocket.Unlimited, MaxQueueBytes: websocket.Unlimited, MaxQueueMessages: websocket.Unlimited,
 	}); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestLargestOptions has connections whose options are as large as they may be: they live,
+// and their close codes arrive.
+func TestLargestOptions(t *testing.T) { engines(t, testLargestOptions) }
+
+func testLargestOptions(t *testing.T, newServer serverMaker) {
+	const year = 365 * 24 * time.Hour
+	for _, o := range []*websocket.Options{
+		{IdleTimeout: year}, {WriteTimeout: year}, {CloseLinger: year}, {MaxMessage: 1 << 30, MaxQueueBytes: 1 << 30},
+	} {
+		s := newServer(t)
+		_, c := serve(t, s, newReceiver(echo), o)
+		c.send(text("a"))
+		c.expect(wantText("a"))
+		s.Close(transport.CloseRestart)
+		c.expect(wantClose(1012))
+		c.nc.Close()
 	}
 }
 

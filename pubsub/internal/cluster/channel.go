@@ -16,10 +16,21 @@ const maxEscaped = 512
 func TopicChannel(prefix, topic string) string { return escape(prefix+".t.", topic) }
 
 // inboxChannel is where a node takes what is meant for it alone.
-func inboxChannel(prefix, node string) string { return escape(prefix+".n.", node) }
+func inboxChannel(prefix, node string) string { return escape(inboxPrefix(prefix), node) }
+
+func inboxPrefix(prefix string) string { return prefix + ".n." }
+
+// checkChannel is where a node tries at its start whether it may use the channels of topics.
+// No topic has it.
+func checkChannel(prefix, node string) string { return escape(prefix+".t.=n", node) }
 
 // controlChannel is shared by all nodes.
 func controlChannel(prefix string) string { return prefix + ".c" }
+
+// nodesChannel has every node that holds its name as a listener, and holderChannel the one
+// that holds a name. Nothing is read there: the broker knows whether somebody listens.
+func nodesChannel(prefix string) string        { return prefix + ".e" }
+func holderChannel(prefix, node string) string { return escape(prefix+".h.", node) }
 
 func escape(prefix, name string) string {
 	if name == "" {

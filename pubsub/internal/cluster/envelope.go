@@ -17,21 +17,23 @@ type kind byte
 const (
 	kindText   kind = iota + 1 // a message of a topic
 	kindBinary                 // the same, its payload binary
-	kindHello                  // control: a node has started
-	kindBeat                   // control: a node is there; to an inbox: the answer to hello
+	kindHello                  // control: a node has started, or is back; answer
+	kindBeat                   // control: a node is there; to an inbox: the answer to hello and ask
 	kindBye                    // control: a node stops
-	kindTaken                  // to an inbox: its name belongs to another node
+	kindAsk                    // control, or to an inbox: one boot of a node is to answer
 	kindSync                   // control: answer when this has come
 	kindSynced                 // to an inbox: it has
 )
 
 const (
 	magic   = "bn"
-	version = 1
+	version = 2
 	// headerBytes are magic, version, kind and boot; macBytes the code that follows
 	// everything when there is a secret.
 	headerBytes = 2 + 1 + 1 + 8
 	macBytes    = 16
+	// controlBytes follow the names in an envelope of control.
+	controlBytes = 1 + 8*8
 	// MaxName bounds the name of a node.
 	MaxName = 128
 	// maxTopic bounds topic and event of a message.
@@ -43,15 +45,25 @@ const (
 type envelope struct {
 	kind kind
 	boot uint64 // of the sender
+	// serial counts the messages that the sender has published, to any channel. That of a
+	// message includes it.
+	serial uint64
 
-	// Of a message.
+	// Of a message: its numbers on its channel.
 	epoch, seq uint64
 	message    pubsub.Message
 
 	// Of control.
-	node   string // of the sender
-	server string // where it is; of hello and beat
-	about  uint64 // a boot, of taken; which, of sync and synced
+	node    string // of the sender
+	server  string // where it is
+	holds   bool   // it has its name for certain
+	number  uint64 // counts the envelopes of control of the sender
+	started uint64 // when it started, in nanoseconds since 1970
+	nodes   uint64 // how many others it knows
+	before  uint64 // serial as it was some time ago,
+	age     uint64 // so many milliseconds
+	about   uint64 // of beat: what is answered; of ask: the boot that is asked; of sync and synced: which
+	ask     uint64 // to be answered; 0: nothing
 }
 
 // errGarbage means bytes that are no envelope.
@@ -94,9 +106,11 @@ func (e *envelope) isMessage() bool { return e.kind == kindText || e.kind == kin
 
 // size is how many bytes encode makes at most.
 func (c codec) size(e *envelope) int {
+	if !e.isMessage() {
+		return headerBytes + 2 + len(e.node) + 2 + len(e.server) + controlBytes + c.overhead()
+	}
 	m := &e.message
-	return headerBytes + 2*binary.MaxVarintLen64 + 2*binary.MaxVarintLen32 + len(m.Topic) + len(m.Event) + len(m.Payload) +
-		2 + len(e.node) + 2 + len(e.server) + 8 + c.overhead()
+	return headerBytes + 3*binary.MaxVarintLen64 + 2*binary.MaxVarintLen32 + len(m.Topic) + len(m.Event) + len(m.Payload) + c.overhead()
 }
 
 func (c codec) encode(channel string, e *envelope) []byte {
@@ -105,6 +119,7 @@ func (c codec) encode(channel string, e *envelope) []byte {
 	b = append(b, version, byte(e.kind))
 	b = binary.BigEndian.AppendUint64(b, e.boot)
 	if e.isMessage() {
+		b = binary.AppendUvarint(b, e.serial)
 		b = binary.AppendUvarint(b, e.epoch)
 		b = binary.AppendUvarint(b, e.seq)
 		b = appendString(b, e.message.Topic)
@@ -113,7 +128,14 @@ func (c codec) encode(channel string, e *envelope) []byte {
 	} else {
 		b = appendString(b, e.node)
 		b = appendString(b, e.server)
-		b = binary.BigEndian.AppendUint64(b, e.about)
+		var flags byte
+		if e.holds {
+			flags = 1
+		}
+		b = append(b, flags)
+		for _, v := range [...]uint64{e.serial, e.number, e.started, e.nodes, e.before, e.age, e.about, e.ask} {
+			b = binary.BigEndian.AppendUint64(b, v)
+		}
 	}
 	if c.macs != nil {
 		b = c.mac(b, channel, b)
@@ -144,7 +166,7 @@ func (c codec) decode(channel string, data []byte) (e envelope, err error) {
 	r := reader{b: data[headerBytes:]}
 	switch {
 	case e.isMessage():
-		e.epoch, e.seq = r.uvarint(), r.uvarint()
+		e.serial, e.epoch, e.seq = r.uvarint(), r.uvarint(), r.uvarint()
 		e.message.Topic = r.string(maxTopic)
 		e.message.Event = r.string(maxEvent)
 		e.message.Payload = r.b
@@ -152,10 +174,13 @@ func (c codec) decode(channel string, data []byte) (e envelope, err error) {
 	case kindHello <= e.kind && e.kind <= kindSynced:
 		e.node = r.string(MaxName)
 		e.server = r.string(maxEvent)
-		if r.bad || len(r.b) != 8 || !validName(e.node, nodeExtra, MaxName) {
+		if r.bad || len(r.b) != controlBytes || r.b[0] > 1 || !validName(e.node, nodeExtra, MaxName) {
 			return e, errGarbage
 		}
-		e.about = binary.BigEndian.Uint64(r.b)
+		e.holds = r.b[0] == 1
+		for i, v := range [...]*uint64{&e.serial, &e.number, &e.started, &e.nodes, &e.before, &e.age, &e.about, &e.ask} {
+			*v = binary.BigEndian.Uint64(r.b[1+8*i:])
+		}
 	default:
 		return e, errGarbage
 	}
@@ -172,6 +197,14 @@ func bootOf(data []byte) uint64 {
 		return 0
 	}
 	return binary.BigEndian.Uint64(data[4:])
+}
+
+// otherVersion is the version of an envelope of another version than this one's, or 0.
+func otherVersion(data []byte) int {
+	if len(data) < headerBytes || string(data[:2]) != magic || data[2] == version {
+		return 0
+	}
+	return int(data[2])
 }
 
 // reader takes an envelope apart.

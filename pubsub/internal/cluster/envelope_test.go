@@ -13,13 +13,13 @@ var testCodecs = map[string]codec{"open": newCodec(nil), "signed": newCodec([]by
 
 func testEnvelopes() []envelope {
 	return []envelope{
-		{kind: kindText, boot: 1, epoch: 1, seq: 1, message: pubsub.Message{Topic: "t", Event: "e", Payload: []byte("{}")}},
-		{kind: kindBinary, boot: 1<<64 - 1, epoch: 1<<64 - 1, seq: 1<<64 - 1, message: pubsub.Message{Payload: []byte{}, Binary: true}},
+		{kind: kindText, boot: 1, serial: 5, epoch: 1, seq: 1, message: pubsub.Message{Topic: "t", Event: "e", Payload: []byte("{}")}},
+		{kind: kindBinary, boot: 1<<64 - 1, serial: 1<<64 - 1, epoch: 1<<64 - 1, seq: 1<<64 - 1, message: pubsub.Message{Payload: []byte{}, Binary: true}},
 		{kind: kindText, boot: 7, message: pubsub.Message{Topic: strings.Repeat("t", maxTopic), Event: strings.Repeat("e", maxEvent), Payload: make([]byte, 100_000)}},
-		{kind: kindHello, boot: 2, node: "a", server: "s"},
-		{kind: kindBeat, boot: 2, node: strings.Repeat("n", MaxName), server: ""},
+		{kind: kindHello, boot: 2, serial: 1, number: 2, started: 3, nodes: 4, before: 5, age: 6, about: 7, ask: 8, node: "a", server: "s"},
+		{kind: kindBeat, boot: 2, node: strings.Repeat("n", MaxName), holds: true, server: ""},
 		{kind: kindBye, boot: 2, node: "a"},
-		{kind: kindTaken, boot: 2, node: "a", about: 3},
+		{kind: kindAsk, boot: 2, node: "a", about: 3},
 		{kind: kindSync, boot: 2, node: "a", about: 1<<64 - 1},
 		{kind: kindSynced, boot: 2, node: "a@host:1.x_-", about: 4},
 	}
@@ -34,8 +34,9 @@ func TestEnvelopeRoundTrip(t *testing.T) {
 			}
 			got, err := c.decode("ch", b)
 			if err != nil || got.kind != e.kind || got.boot != e.boot || got.epoch != e.epoch || got.seq != e.seq ||
-				got.node != e.node || got.server != e.server || got.about != e.about ||
-				got.message.Topic != e.message.Topic || got.message.Event != e.message.Event ||
+				got.node != e.node || got.server != e.server || got.about != e.about || got.ask != e.ask || got.holds != e.holds ||
+				got.serial != e.serial || got.number != e.number || got.started != e.started || got.nodes != e.nodes ||
+				got.before != e.before || got.age != e.age || got.message.Topic != e.message.Topic || got.message.Event != e.message.Event ||
 				!bytes.Equal(got.message.Payload, e.message.Payload) || got.message.Binary != e.message.Binary {
 				t.Errorf("%s: kind %d came back as %+v, %v", name, e.kind, got, err)
 			}
@@ -86,7 +87,7 @@ func TestEnvelopeCut(t *testing.T) {
 // TestHostileLengths takes no memory for what a length only claims.
 func TestHostileLengths(t *testing.T) {
 	c := testCodecs["open"]
-	huge := []byte("bn\x01\x01\x00\x00\x00\x00\x00\x00\x00\x01\x01\x01\xff\xff\xff\xff\xff\xff\xff\xff\x7f")
+	huge := []byte("bn\x02\x01\x00\x00\x00\x00\x00\x00\x00\x01\x01\x01\x01\xff\xff\xff\xff\xff\xff\xff\xff\x7f")
 	if n := testing.AllocsPerRun(100, func() {
 		if _, err := c.decode("ch", huge); err == nil {
 			t.Error("a topic of 2^63 bytes is taken")

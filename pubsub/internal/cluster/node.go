@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/option"
 	"github.com/bennu-go/bennu/internal/redact"
 	"github.com/bennu-go/bennu/pubsub"
 )
@@ -43,8 +43,13 @@ type Node struct {
 	link     Link
 	codec    codec
 	boot     uint64
+	started  uint64 // in nanoseconds since 1970
 	control  string // channels
 	inbox    string
+	nodes    string
+	holder   string
+	check    string
+	echoes   echoes
 	book     *notice.Book // of what is refused, dropped or lost
 	log      *slog.Logger
 	receiver pubsub.Receiver
@@ -54,7 +59,14 @@ type Node struct {
 	inboxFrom sources
 	lanes     []*lane
 	peers     peers
+	muted     muted
+	pulse     *Pulse
 	state     state
+	holding   atomic.Int64  // boots that messages are held of, in all lanes
+	holds     atomic.Bool   // this node has its name for certain
+	yield     chan struct{} // closed when an older node has it
+	yieldOnce sync.Once
+	yielded   atomic.Bool
 	stats     struct{ received, missed, discarded, garbage, gaps, conflicts atomic.Int64 }
 
 	ctx    context.Context // ends with Stop
@@ -80,8 +92,8 @@ func New(o Options, link Link) (*Node, error) {
 	switch {
 	case o.Buffer == 0:
 		o.Buffer = DefaultBuffer
-	case o.Buffer < 0:
-		return nil, fmt.Errorf("option Buffer is %d; use 0 for the default of 8 MiB, or a number of bytes", o.Buffer)
+	case o.Buffer < 0, o.Buffer > option.MaxCount:
+		return nil, fmt.Errorf("option Buffer is %d; use 0 for the default of 8 MiB, or up to %d bytes", o.Buffer, option.MaxCount)
 	}
 	switch {
 	case o.Beat == 0:
@@ -89,24 +101,30 @@ func New(o Options, link Link) (*Node, error) {
 	case o.Beat < 10*time.Millisecond:
 		return nil, fmt.Errorf("option Probe is %v; use 0 for the default of 5s, or at least 10ms", o.Beat)
 	}
-	if n := len(o.Secret); n > 0 && n < 16 {
-		return nil, fmt.Errorf("option Secret has %d bytes; use 32 random ones, the same on every node", n)
+	check := option.Checker{Of: "option "}
+	check.Finite("Probe", o.Beat, 0, option.MaxDuration)
+	check.Secret("Secret", o.Secret)
+	if check.Err != nil {
+		return nil, check.Err
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
 	book := notice.NewBook(slog.New(redact.NewHandler(o.Logger.Handler())).With("node", o.Node))
 	n := &Node{
-		options: o, link: link, codec: newCodec(o.Secret), boot: rand.Uint64() | 1,
+		options: o, link: link, codec: newCodec(o.Secret), boot: randomNumber(), started: uint64(time.Now().UnixNano()),
 		control: controlChannel(o.Prefix), inbox: inboxChannel(o.Prefix, o.Node),
+		nodes: nodesChannel(o.Prefix), holder: holderChannel(o.Prefix, o.Node), yield: make(chan struct{}),
+		check: checkChannel(o.Prefix, o.Node), pulse: NewPulse(o.Beat),
 		book: book, log: slog.New(book.Handler()),
 		sender: make(chan struct{}),
 	}
 	n.outbox.most = o.Buffer
+	n.outbox.inboxes = inboxPrefix(o.Prefix)
 	n.outbox.news = make(chan struct{}, 1)
-	n.outbox.closed = true // until Start
+	n.outbox.closed, n.outbox.stopped = true, pubsub.ErrStopped // until Start
 	n.interests.init()
-	n.peers.init()
+	n.peers.init(o.Node)
 	n.state.init()
 	for range max(1, min(16, runtime.GOMAXPROCS(0))) {
 		n.lanes = append(n.lanes, newLane())
@@ -127,6 +145,7 @@ func (n *Node) Start(ctx context.Context, r pubsub.Receiver) error {
 	n.state.set(true, nil)
 	n.outbox.mu.Lock()
 	n.outbox.closed = false
+	n.outbox.marks = [2]mark{{0, time.Now()}, {0, time.Now()}}
 	n.outbox.mu.Unlock()
 	for _, l := range n.lanes {
 		n.tasks.Go(func() { l.run(n.deliver) })
@@ -156,7 +175,7 @@ func (n *Node) stop(ctx context.Context) (err error) {
 
 func (n *Node) end(ctx context.Context) error {
 	_ = n.tell(n.control, &envelope{kind: kindBye})
-	n.outbox.close()
+	n.outbox.close(pubsub.ErrStopped)
 	var err error
 	for sending := true; sending && n.state.up(); {
 		select {
@@ -179,53 +198,28 @@ func (n *Node) end(ctx context.Context) error {
 	return err
 }
 
-// Broadcast implements pubsub.Adapter.
-func (n *Node) Broadcast(m *pubsub.Message) error {
-	return n.publish(TopicChannel(n.options.Prefix, m.Topic), m)
-}
-
-// Direct implements pubsub.Adapter.
-func (n *Node) Direct(node string, m *pubsub.Message) error {
-	if !validName(node, nodeExtra, MaxName) {
-		return fmt.Errorf("pubsub: no node has the name %q", node)
-	}
-	return n.publish(inboxChannel(n.options.Prefix, node), m)
-}
-
-func (n *Node) publish(channel string, m *pubsub.Message) error {
-	e := envelope{kind: kindText, boot: n.boot, message: *m}
-	if m.Binary {
-		e.kind = kindBinary
-	}
-	err := pubsub.ErrTooLarge
-	if len(m.Topic) <= maxTopic && len(m.Event) <= maxEvent && n.codec.size(&e) <= n.link.MaxPayload() {
-		err = n.outbox.push(n.codec, channel, &e)
-	}
-	switch err {
-	case pubsub.ErrTooLarge:
-		n.book.Say(notice.BrokerTooLarge, n.about(m, slog.Int("limit", n.link.MaxPayload()))...)
-	case pubsub.ErrBufferFull:
-		n.book.Say(notice.BrokerFull, n.about(m, slog.Int("limit", n.options.Buffer))...)
-	}
-	return err
-}
-
-// about makes the attributes of a line about a message. Its payload is not among them.
-func (n *Node) about(m *pubsub.Message, attrs ...slog.Attr) []slog.Attr {
-	return append([]slog.Attr{
-		notice.Foreign("topic", m.Topic), notice.Foreign("event", m.Event), slog.Int("bytes", len(m.Payload)),
-	}, attrs...)
-}
-
 // tell sends what nodes have to say to each other.
 func (n *Node) tell(channel string, e *envelope) error {
-	e.boot, e.node = n.boot, n.options.Node
+	e.boot, e.node, e.server = n.boot, n.options.Node, n.link.Server()
+	e.holds, e.started, e.nodes = n.holds.Load(), n.started, n.peers.there()
 	return n.outbox.push(n.codec, channel, e)
 }
 
 // Message implements Events.
 func (n *Node) Message(channel string, data []byte) {
-	if bootOf(data) == n.boot && (len(data) < headerBytes || kind(data[3]) <= kindBinary) {
+	if n.yielded.Load() {
+		return
+	}
+	n.pulse.Enter()
+	defer n.pulse.Leave()
+	own := bootOf(data) == n.boot
+	if own {
+		n.echoes.heard(channel)
+	}
+	if channel == n.check || string(data) == question {
+		return // somebody has tried whether this may be published to
+	}
+	if own && (len(data) < headerBytes || kind(data[3]) <= kindBinary) {
 		return // our own
 	}
 	if len(data) >= headerBytes && kind(data[3]) > kindBinary {
@@ -233,43 +227,66 @@ func (n *Node) Message(channel string, data []byte) {
 		n.controlled(channel, data)
 		return
 	}
-	n.lanes[laneOf(channel, len(n.lanes))].push(incoming{channel, data})
+	n.lanes[laneOf(channel, len(n.lanes))].push(incoming{channel: channel, data: data, stamp: n.peers.era.Load()})
 }
 
 // deliver takes a message out of its lane.
-func (n *Node) deliver(in incoming) {
+func (n *Node) deliver(l *lane, in incoming) {
+	if in.channel == "" {
+		n.release(l, in.stamp)
+		n.expire(l, time.Now())
+		return
+	}
 	defer func() {
 		// Subscribers must not panic; foreign bytes shall not end the process in
 		// any case.
 		if r := recover(); r != nil {
-			n.book.Say(notice.DeliveryCrash, notice.Foreign("channel", in.channel), slog.String("error", fmt.Sprint(r)), redact.StackAttr())
+			n.book.Say(notice.DeliveryCrash, notice.Foreign("channel", in.channel), slog.String("error", redact.Print(r)), redact.StackAttr())
 		}
 	}()
 	e, err := n.codec.decode(in.channel, in.data)
 	if err != nil || !e.isMessage() {
-		n.garbage(in.channel)
+		n.garbage(in.channel, in.data)
 		return
 	}
-	from := &n.inboxFrom
+	from, moment := &n.inboxFrom, uint64(0)
+	var it *interest // nil: it is for this node alone
 	if in.channel != n.inbox {
-		it := n.interests.get(in.channel)
+		it = n.interests.get(in.channel)
 		if it == nil {
 			if in.channel == n.control {
-				n.garbage(in.channel) // no message belongs there
+				n.garbage(in.channel, in.data) // no message belongs there
 			}
 			return // given up a moment ago
 		}
 		if it.topic != e.message.Topic {
-			n.garbage(in.channel)
+			n.garbage(in.channel, in.data)
 			return
 		}
-		from = &it.sources
+		from, moment = &it.sources, it.moment
 	}
-	v := from.take(e.boot, e.epoch, e.seq)
-	if v.stale {
-		n.stats.discarded.Add(1)
-		n.book.Say(notice.MessagesStale, n.about(&e.message)...)
+	if len(l.held.boots) > 0 && l.held.boots[e.boot] != nil {
+		n.hold(l, &e, in) // behind those that came before it
 		return
+	}
+	v := from.take(&e, in.stamp)
+	if v.unknown {
+		k := n.peers.get(e.boot, in.stamp)
+		if k == nil {
+			n.hold(l, &e, in)
+			return
+		}
+		v = from.begin(k, &e, n.peers.floor(k, moment))
+	}
+	if it != nil && it.gone.Load() {
+		return // its number was noted where nobody looks any more
+	}
+	if v.stale {
+		n.stale(&e)
+		return
+	}
+	if v.missed > 0 && it != nil {
+		v.missed = n.peers.promised(v.missed, &e, it.sync.Load())
 	}
 	if v.missed > 0 {
 		n.stats.missed.Add(int64(v.missed))
@@ -282,25 +299,47 @@ func (n *Node) deliver(in incoming) {
 	n.receiver.Receive(&e.message)
 }
 
+// stale counts a message that came already, or too late.
+func (n *Node) stale(e *envelope) {
+	n.stats.discarded.Add(1)
+	n.book.Say(notice.MessagesStale, n.about(&e.message)...)
+}
+
 var errMissed = errors.New("the numbers of the messages have a gap")
 
-func (n *Node) garbage(channel string) {
+func (n *Node) garbage(channel string, data []byte) {
+	if channel == n.nodes || channel == n.holder {
+		return // a node that starts asks the broker whether somebody listens
+	}
 	n.stats.garbage.Add(1)
+	if v := otherVersion(data); v != 0 {
+		n.book.Say(notice.NodeVersion, slog.Int("version", v), slog.Int("own", version))
+		return
+	}
 	n.book.Say(notice.BrokerGarbage, notice.Foreign("channel", channel))
 }
 
 // Down implements Events.
 func (n *Node) Down(cause error) {
+	if n.yielded.Load() {
+		return
+	}
 	n.state.set(false, cause)
+	if refusal := (*Refusal)(nil); errors.As(cause, &refusal) {
+		n.Refused(refusal)
+	}
 	n.book.Say(notice.BrokerAway, slog.Any("error", cause))
 }
 
 // Up implements Events.
 func (n *Node) Up() {
-	n.peers.heardSelf()
+	if n.yielded.Load() {
+		return
+	}
+	n.pulse.Heard()
 	n.state.set(true, nil)
 	n.log.Info("the broker is back")
-	_ = n.tell(n.control, &envelope{kind: kindBeat, server: n.link.Server()})
+	n.hello()
 	n.interests.gap(errAway)
 }
 
@@ -315,7 +354,7 @@ func (n *Node) Dropped(cause error) {
 // Health implements pubsub.Adapter.
 func (n *Node) Health() pubsub.Health {
 	h := pubsub.Health{
-		Peers:     n.peers.names(),
+		Peers:     n.peers.list(),
 		Received:  n.stats.received.Load(),
 		Missed:    n.stats.missed.Load(),
 		Discarded: n.stats.discarded.Load(),
@@ -324,16 +363,15 @@ func (n *Node) Health() pubsub.Health {
 		Conflicts: n.stats.conflicts.Load(),
 	}
 	h.Connected, h.Since, h.Err = n.state.get()
+	if whole, refusal := n.refusal(); h.Err == nil || whole && h.Err != pubsub.ErrStopped {
+		h.Err = refusal
+	}
 	if h.Err == nil && n.peers.conflict(3*n.options.Beat) {
 		h.Err = n.errTaken()
 	}
 	h.Topics, h.Pending = n.interests.count()
 	n.outbox.mu.Lock()
 	defer n.outbox.mu.Unlock()
-	h.Buffered, h.Sent, h.Lost = n.outbox.bytes, n.outbox.sent, n.outbox.lost
+	h.Buffered, h.Sent, h.Lost = n.outbox.bytes+n.outbox.direct, n.outbox.sent, n.outbox.lost
 	return h
-}
-
-func (n *Node) errTaken() error {
-	return fmt.Errorf("pubsub: %w: %q; give each node a name of its own", pubsub.ErrNameTaken, n.options.Node)
 }

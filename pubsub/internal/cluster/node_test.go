@@ -1,10 +1,13 @@
 package cluster
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -61,22 +64,30 @@ func (w *wire) Unsubscribe(channels []string) error {
 func (w *wire) Publish(_ context.Context, messages []Outgoing) (int, error) {
 	w.mu.Lock()
 	away, reject, silent := w.away, w.reject, w.silent
-	if !away && reject == nil {
+	if reject != nil {
+		first := slices.IndexFunc(messages, func(m Outgoing) bool { return m.Question() || kind(m.Data[3]) <= kindBinary })
+		if first >= 0 {
+			messages = messages[:first]
+		} else {
+			reject = nil
+		}
+	}
+	if !away {
 		w.published = append(w.published, messages...)
 	}
 	w.mu.Unlock()
-	switch {
-	case away:
+	if away {
 		return 0, ErrAway
-	case reject != nil && kind(messages[0].Data[3]) <= kindBinary:
-		return 0, reject
 	}
 	if !silent {
 		for _, m := range messages {
+			if strings.Contains(m.Channel, ".n.") && m.Channel != inboxChannel(DefaultPrefix, "me") {
+				continue
+			}
 			w.events.Message(m.Channel, append([]byte(nil), m.Data...))
 		}
 	}
-	return len(messages), nil
+	return len(messages), reject
 }
 
 func (w *wire) MaxPayload() int { return 1 << 20 }
@@ -121,6 +132,7 @@ func (e *ear) Gap(g pubsub.Gap) {
 }
 
 func (e *ear) take() (messages []string, gaps []pubsub.Gap) {
+	synctest.Wait() // for what is told from goroutines of the node
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	messages, gaps = e.messages, e.gaps
@@ -128,11 +140,51 @@ func (e *ear) take() (messages []string, gaps []pubsub.Gap) {
 	return messages, gaps
 }
 
+// mate is another node, as this one hears it.
+type mate struct {
+	n            *Node
+	w            *wire
+	boot         uint64
+	name, server string
+	number       uint64
+}
+
+// say delivers an envelope of control.
+func (m *mate) say(channel string, e envelope) {
+	m.number++
+	e.boot, e.node, e.server, e.number = m.boot, m.name, m.server, m.number
+	m.n.Message(channel, m.n.codec.encode(channel, &e))
+	synctest.Wait()
+}
+
+// asked is what the node asks this one, or 0.
+func (m *mate) asked() (ask uint64) {
+	inbox := inboxChannel(m.n.options.Prefix, m.name)
+	m.w.do(func() {
+		for _, o := range m.w.published {
+			e, err := m.n.codec.decode(o.Channel, o.Data)
+			if err == nil && (o.Channel == inbox || o.Channel == m.n.control && e.kind == kindAsk && e.about == m.boot) && e.ask != 0 {
+				ask = e.ask
+			}
+		}
+	})
+	return ask
+}
+
+// join says hello and proves that it is alive.
+func (m *mate) join() *mate {
+	m.say(m.n.control, envelope{kind: kindHello, ask: 1})
+	m.say(m.n.inbox, envelope{kind: kindBeat, about: m.asked()})
+	return m
+}
+
 // inBubble runs a test with a started node, in fake time.
 func inBubble(t *testing.T, o Options, w *wire, test func(t *testing.T, n *Node, e *ear)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		o.Logger = slog.New(slog.DiscardHandler)
+		if o.Logger == nil {
+			o.Logger = slog.New(slog.DiscardHandler)
+		}
 		if o.Node == "" {
 			o.Node = "me"
 		}
@@ -204,9 +256,10 @@ func TestSharedConfirmation(t *testing.T) {
 			if len(w.subscribed) != 2 || len(w.subscribed[0]) != 1 || len(w.subscribed[1]) != 99 {
 				t.Errorf("%d calls: %v", len(w.subscribed), w.subscribed)
 			}
-			if len(w.dropped) != 0 {
-				t.Errorf("dropped %v, which was never subscribed", w.dropped)
+			if len(w.dropped) != 1 || w.dropped[0] != n.check {
+				t.Errorf("dropped %v, of which only the channel of the start was subscribed", w.dropped)
 			}
+			w.dropped = nil
 		})
 		n.Forget("3")
 		n.Forget("4")
@@ -350,8 +403,9 @@ func TestDelivery(t *testing.T) {
 	inBubble(t, Options{}, w, func(t *testing.T, n *Node, e *ear) {
 		<-n.Interest("t")
 		channel := TopicChannel("bennu", "t")
+		(&mate{n: n, w: w, boot: 5, name: "other"}).join()
 		come := func(seq uint64, topic, event string) {
-			env := envelope{kind: kindText, boot: 5, epoch: 1, seq: seq, message: pubsub.Message{Topic: topic, Event: event}}
+			env := envelope{kind: kindText, boot: 5, serial: seq, epoch: 1, seq: seq, message: pubsub.Message{Topic: topic, Event: event}}
 			n.Message(channel, n.codec.encode(channel, &env))
 			synctest.Wait()
 		}
@@ -379,16 +433,73 @@ func TestDelivery(t *testing.T) {
 	})
 }
 
+// TestInterestRetaken gives interest up and takes it again at once. What was delivered
+// before is not delivered again when somebody publishes a copy of it.
+func TestInterestRetaken(t *testing.T) {
+	w := &wire{}
+	inBubble(t, Options{}, w, func(t *testing.T, n *Node, e *ear) {
+		(&mate{n: n, w: w, boot: 5, name: "other"}).join()
+		channel := TopicChannel("bennu", "t")
+		come := func(serial uint64) {
+			env := envelope{kind: kindText, boot: 5, serial: serial, epoch: 1, seq: serial, message: pubsub.Message{Topic: "t", Event: fmt.Sprint(serial)}}
+			n.Message(channel, n.codec.encode(channel, &env))
+			synctest.Wait()
+		}
+		for round := range uint64(3) {
+			<-n.Interest("t")
+			for serial := range round {
+				come(serial + 1)
+			}
+			if messages, _ := e.take(); len(messages) != 0 {
+				t.Errorf("round %d: %v came a second time", round, messages)
+			}
+			come(round + 1)
+			if messages, _ := e.take(); len(messages) != 1 {
+				t.Errorf("round %d: %v came, want a new message", round, messages)
+			}
+			n.Forget("t")
+			synctest.Wait()
+		}
+	})
+}
+
+// TestInterestGone gives interest up while a message is being taken. Its number is noted with
+// that interest, so it is not delivered: what is taken next would not know it.
+func TestInterestGone(t *testing.T) {
+	w := &wire{}
+	inBubble(t, Options{}, w, func(t *testing.T, n *Node, e *ear) {
+		(&mate{n: n, w: w, boot: 5, name: "other"}).join()
+		channel := TopicChannel("bennu", "t")
+		<-n.Interest("t")
+		it := n.interests.get(channel)
+		it.sources.mu.Lock() // the message waits for it
+		env := envelope{kind: kindText, boot: 5, serial: 1, epoch: 1, seq: 1, message: pubsub.Message{Topic: "t"}}
+		data := n.codec.encode(channel, &env)
+		n.Message(channel, bytes.Clone(data))
+		for range 1000 { // no fake time passes while somebody waits for a lock
+			runtime.Gosched()
+		}
+		n.Forget("t")
+		for n.interests.get(channel) != nil {
+			runtime.Gosched()
+		}
+		ready := n.Interest("t")
+		it.sources.mu.Unlock()
+		<-ready
+		n.Message(channel, bytes.Clone(data))
+		if messages, _ := e.take(); len(messages) > 1 {
+			t.Errorf("%d times the same message", len(messages))
+		}
+	})
+}
+
 // TestSync waits for the nodes at other servers, and for none that is gone.
 func TestSync(t *testing.T) {
 	w := &wire{server: "here"}
 	inBubble(t, Options{Beat: time.Hour}, w, func(t *testing.T, n *Node, _ *ear) {
-		say := func(channel string, e envelope) {
-			n.Message(channel, n.codec.encode(channel, &e))
-		}
-		say(n.control, envelope{kind: kindHello, boot: 7, node: "near", server: "here"})
-		say(n.control, envelope{kind: kindHello, boot: 8, node: "far", server: "there"})
-		say(n.control, envelope{kind: kindHello, boot: 9, node: "dead", server: "nowhere"})
+		near := (&mate{n: n, w: w, boot: 7, name: "near", server: "here"}).join()
+		far := (&mate{n: n, w: w, boot: 8, name: "far", server: "there"}).join()
+		(&mate{n: n, w: w, boot: 9, name: "dead", server: "nowhere"}).join()
 		if got := fmt.Sprint(n.Health().Peers); got != "[dead far near]" {
 			t.Errorf("peers %s", got)
 		}
@@ -403,15 +514,14 @@ func TestSync(t *testing.T) {
 				}
 			}
 		})
-		say(n.inbox, envelope{kind: kindSynced, boot: 8, node: "far", about: which + 1}) // of an earlier one
-		say(n.inbox, envelope{kind: kindSynced, boot: 7, node: "near", about: which})
-		synctest.Wait()
+		far.say(n.inbox, envelope{kind: kindSynced, about: which - 1}) // of an earlier one
+		near.say(n.inbox, envelope{kind: kindSynced, about: which})
 		select {
 		case <-ready:
 			t.Fatal("confirmed before the node at the other server has answered")
 		default:
 		}
-		say(n.inbox, envelope{kind: kindSynced, boot: 8, node: "far", about: which})
+		far.say(n.inbox, envelope{kind: kindSynced, about: which})
 		<-ready
 		if d := time.Since(began); d != syncTime {
 			t.Errorf("the dead node was waited for %v, want %v", d, syncTime)
@@ -419,49 +529,359 @@ func TestSync(t *testing.T) {
 		// It is not waited for again, and one that says goodbye is not at all.
 		again := n.Interest("u")
 		synctest.Wait()
-		say(n.control, envelope{kind: kindBye, boot: 8, node: "far"})
+		far.say(n.control, envelope{kind: kindBye})
 		began = time.Now()
 		<-again
 		if d := time.Since(began); d != 0 {
 			t.Errorf("waited %v", d)
 		}
-		if got := fmt.Sprint(n.Health().Peers); got != "[near]" {
+		if got := fmt.Sprint(n.Health().Peers); got != "[dead near]" {
 			t.Errorf("peers %s", got)
 		}
 	})
 }
 
+// TestMissedBeforeSync tells of messages that did not come when they were published after the
+// other node had answered that it knows of the interest. What came before that was published
+// again by a stranger.
+func TestMissedBeforeSync(t *testing.T) {
+	for _, test := range []struct {
+		name                  string
+		first, answer, second uint64 // serials
+		elsewhere             uint64 // messages to other topics between them
+		late                  bool   // the answer comes after syncTime
+		want                  int64
+	}{
+		{"one before", 1, 2, 3, 0, false, 0},
+		{"all before", 1, 5, 5, 0, false, 0},
+		{"one before and one after", 1, 2, 4, 0, false, 1},
+		{"all after", 1, 1, 4, 0, false, 2},
+		{"perhaps after", 1, 3, 5, 2, false, 1},
+		{"late", 1, 2, 3, 0, true, 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := &wire{server: "here"}
+			inBubble(t, Options{Beat: time.Hour}, w, func(t *testing.T, n *Node, e *ear) {
+				far := (&mate{n: n, w: w, boot: 8, name: "far", server: "there"}).join()
+				come := func(serial, seq uint64) {
+					channel := TopicChannel("bennu", "t")
+					env := envelope{kind: kindText, boot: 8, serial: serial, epoch: 1, seq: seq, message: pubsub.Message{Topic: "t"}}
+					n.Message(channel, n.codec.encode(channel, &env))
+					synctest.Wait()
+				}
+				ready := n.Interest("t")
+				synctest.Wait()
+				come(test.first, test.first)
+				if test.late {
+					<-ready
+				}
+				far.say(n.inbox, envelope{kind: kindSynced, about: w.lastSync(n), serial: test.answer})
+				<-ready
+				e.take()
+				come(test.second, test.second-test.elsewhere)
+				var told int64
+				_, gaps := e.take()
+				for _, g := range gaps {
+					told += int64(g.Missed)
+				}
+				if missed := n.Health().Missed; missed != test.want || told != test.want {
+					t.Errorf("%d messages missed, %d told of; want %d", missed, told, test.want)
+				}
+			})
+		})
+	}
+}
+
 // TestNamesake hears another node of its own name.
 func TestNamesake(t *testing.T) {
 	w := &wire{}
-	inBubble(t, Options{Beat: time.Second}, w, func(t *testing.T, n *Node, _ *ear) {
-		n.Message(n.control, n.codec.encode(n.control, &envelope{kind: kindHello, boot: 7, node: "me"}))
-		synctest.Wait()
+	inBubble(t, Options{Beat: time.Second}, w, func(t *testing.T, n *Node, e *ear) {
+		late := &mate{n: n, w: w, boot: 7, name: "me"}
+		late.say(n.control, envelope{kind: kindHello, ask: 77})
+		if h := n.Health(); h.Err != nil || h.Conflicts != 0 {
+			t.Errorf("health %+v, after a hello that may be an old one", h)
+		}
 		answered := false
 		w.do(func() {
 			for _, o := range w.published {
 				e, err := n.codec.decode(o.Channel, o.Data)
-				answered = answered || err == nil && o.Channel == n.inbox && e.kind == kindTaken && e.about == 7
+				answered = answered || err == nil && o.Channel == n.inbox && e.kind == kindBeat && e.about == 77 && e.holds
 			}
 		})
 		if !answered {
 			t.Error("a newcomer with this name is not told")
 		}
-		if h := n.Health(); h.Err == nil || h.Conflicts != 1 {
-			t.Errorf("health %+v", h)
+		late.say(n.inbox, envelope{kind: kindBeat, about: late.asked(), started: n.started + 1})
+		if h := n.Health(); h.Err != nil || h.Conflicts != 1 {
+			t.Errorf("health %+v, after a newcomer was refused", h)
+		}
+		// One that holds the name as well, and is younger, goes.
+		late.say(n.control, envelope{kind: kindBeat, holds: true, started: n.started + 1})
+		late.say(n.inbox, envelope{kind: kindBeat, holds: true, about: late.asked(), started: n.started + 1})
+		if h := n.Health(); !errors.Is(h.Err, pubsub.ErrNameTaken) || !h.Connected || h.Conflicts != 2 {
+			t.Errorf("the older node: health %+v", h)
 		}
 		time.Sleep(5 * time.Second)
-		if h := n.Health(); h.Err != nil {
-			t.Errorf("health some time after: %+v", h)
+		if h := n.Health(); h.Err != nil || h.Conflicts != 2 {
+			t.Errorf("the older node, some time after: health %+v", h)
+		}
+		// An older one stays.
+		<-n.Interest("t")
+		late.say(n.control, envelope{kind: kindBeat, holds: true, started: n.started - 1})
+		late.say(n.inbox, envelope{kind: kindBeat, holds: true, about: late.asked(), started: n.started - 1})
+		time.Sleep(5 * time.Second)
+		if h := n.Health(); !errors.Is(h.Err, pubsub.ErrNameTaken) || h.Connected {
+			t.Errorf("the younger node: health %+v", h)
+		}
+		if err := n.Broadcast(&pubsub.Message{Topic: "t"}); !errors.Is(err, pubsub.ErrNameTaken) {
+			t.Errorf("the younger node: Broadcast: %v", err)
+		}
+		if _, gaps := e.take(); len(gaps) != 1 || !errors.Is(gaps[0].Cause, pubsub.ErrNameTaken) {
+			t.Errorf("the younger node: gaps %+v", gaps)
 		}
 	})
+}
+
+// TestOthersNamesakes has two other nodes with one name, of which the younger leaves. The older
+// one is there all the time, and nothing of it is missed. One that was started again is gone.
+func TestOthersNamesakes(t *testing.T) {
+	w := &wire{}
+	inBubble(t, Options{Beat: time.Second}, w, func(t *testing.T, n *Node, e *ear) {
+		older := (&mate{n: n, w: w, boot: 7, name: "x"}).join()
+		younger := (&mate{n: n, w: w, boot: 8, name: "x"}).join()
+		if there := n.peers.there(); there != 1 {
+			t.Errorf("%d nodes, of which one has taken the place of the other", there)
+		}
+		older.say(n.control, envelope{kind: kindBeat})
+		if there := n.peers.there(); there != 2 {
+			t.Errorf("%d nodes, and two of one name have spoken", there)
+		}
+		younger.say(n.control, envelope{kind: kindBye})
+		for range 2 * lateTime / time.Second {
+			older.say(n.control, envelope{kind: kindBeat})
+			time.Sleep(time.Second)
+		}
+		if h := n.Health(); len(h.Peers) != 1 || h.Gaps != 0 {
+			t.Errorf("the older one is left: health %+v", h)
+		}
+		// What was on its way when it said goodbye does not bring it back.
+		(&mate{n: n, w: w, boot: 9, name: "x"}).join()
+		older.say(n.control, envelope{kind: kindBye})
+		older.say(n.inbox, envelope{kind: kindBeat})
+		if there := n.peers.there(); there != 1 {
+			t.Errorf("%d nodes, of which one has said goodbye", there)
+		}
+	})
+}
+
+// lastSync is the number of the last sync that a node has published.
+func (w *wire) lastSync(n *Node) (last uint64) {
+	w.do(func() {
+		for _, o := range w.published {
+			if e, err := n.codec.decode(o.Channel, o.Data); err == nil && e.kind == kindSync {
+				last = e.about
+			}
+		}
+	})
+	return last
+}
+
+// TestGapAsksFirst tells of a gap when the other nodes have answered: they may have forgotten
+// this one's interest.
+func TestGapAsksFirst(t *testing.T) {
+	w := &wire{server: "here"}
+	inBubble(t, Options{Beat: time.Hour}, w, func(t *testing.T, n *Node, e *ear) {
+		far := (&mate{n: n, w: w, boot: 8, name: "far", server: "there"}).join()
+		which := func() uint64 { return w.lastSync(n) }
+		ready := n.Interest("t")
+		synctest.Wait()
+		far.say(n.inbox, envelope{kind: kindSynced, about: which()})
+		<-ready
+		before := which()
+		n.interests.gap(errors.New("cut"))
+		synctest.Wait()
+		if _, gaps := e.take(); len(gaps) != 0 || which() == before {
+			t.Errorf("gaps %+v before another node has answered", gaps)
+		}
+		far.say(n.inbox, envelope{kind: kindSynced, about: which()})
+		if _, gaps := e.take(); len(gaps) != 1 {
+			t.Errorf("gaps %+v", gaps)
+		}
+	})
+}
+
+// TestLateSync has a node that does not answer a sync in time, and lives.
+func TestLateSync(t *testing.T) {
+	w := &wire{server: "here"}
+	inBubble(t, Options{Beat: time.Hour}, w, func(t *testing.T, n *Node, e *ear) {
+		far := (&mate{n: n, w: w, boot: 8, name: "far", server: "there"}).join()
+		dead := (&mate{n: n, w: w, boot: 9, name: "dead", server: "there too"}).join()
+		which := func() uint64 { return w.lastSync(n) }
+		began := time.Now()
+		<-n.Interest("t")
+		if d := time.Since(began); d != syncTime {
+			t.Errorf("waited %v", d)
+		}
+		// Those that owe an answer are not waited for.
+		<-n.Interest("u")
+		if d := time.Since(began); d != syncTime {
+			t.Errorf("waited %v", d)
+		}
+		if _, gaps := e.take(); len(gaps) != 0 {
+			t.Errorf("gaps %+v, before anybody has answered", gaps)
+		}
+		// The first answer is for the first topic. It has published meanwhile.
+		far.say(n.inbox, envelope{kind: kindSynced, about: which() - 1, serial: 1})
+		if _, gaps := e.take(); len(gaps) != 1 || gaps[0].Topic != "t" || gaps[0].Cause != errLate {
+			t.Errorf("gaps %+v", gaps)
+		}
+		far.say(n.inbox, envelope{kind: kindSynced, about: which(), serial: 1})
+		if _, gaps := e.take(); len(gaps) != 1 || gaps[0].Topic != "u" {
+			t.Errorf("gaps %+v", gaps)
+		}
+		// It is waited for again, and if it publishes nothing, nothing is missed.
+		time.Sleep(floorTime + 1)
+		began = time.Now()
+		<-n.Interest("v")
+		if d := time.Since(began); d != syncTime {
+			t.Errorf("waited %v", d)
+		}
+		far.say(n.inbox, envelope{kind: kindSynced, about: which(), serial: 1})
+		if _, gaps := e.take(); len(gaps) != 0 {
+			t.Errorf("gaps %+v, though nothing was published", gaps)
+		}
+		// Who ends owes nothing.
+		dead.say(n.control, envelope{kind: kindBye, serial: 5})
+		if _, gaps := e.take(); len(gaps) != 0 {
+			t.Errorf("gaps %+v, of a node that has ended", gaps)
+		}
+	})
+}
+
+// knocker is a wire whose broker says who listens.
+type knocker struct {
+	*wire
+	listeners func() (int, error)
+	others    int // listeners to where all nodes listen, if listeners is nil
+}
+
+func (k knocker) Knock(_ context.Context, channel string) (int, error) {
+	switch {
+	case k.listeners != nil:
+		return k.listeners()
+	case strings.HasSuffix(channel, ".e"):
+		return k.others, nil
+	}
+	return 0, nil
+}
+
+// TestOthersAnswerLate starts a node while the broker says that there are others. It waits
+// for them, since it would miss what they publish before they know of it.
+func TestOthersAnswerLate(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		after time.Duration // 0: never
+		took  time.Duration
+	}{
+		{"after a while", 3 * time.Second, 3 * time.Second},
+		{"never", 0, claimTime},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := &wire{}
+				n, err := New(Options{Node: "me", Logger: slog.New(slog.DiscardHandler)}, knocker{wire: w, others: 1})
+				if err != nil {
+					t.Fatal(err)
+				}
+				began := time.Now()
+				result := make(chan error)
+				go func() { result <- n.Start(t.Context(), &ear{}) }()
+				synctest.Wait()
+				if c.after != 0 {
+					time.Sleep(c.after)
+					(&mate{n: n, w: w, boot: 7, name: "x", server: "s"}).join()
+				}
+				if err := <-result; err != nil {
+					t.Fatal(err)
+				}
+				if took := time.Since(began); took < c.took || took > c.took+time.Second {
+					t.Errorf("started after %v, want %v", took, c.took)
+				}
+				_ = n.Stop(context.Background())
+			})
+		})
+	}
+}
+
+// TestClaim starts a node while the broker says that somebody has its name.
+func TestClaim(t *testing.T) {
+	started := func(t *testing.T, listeners func() (int, error), meanwhile func(n *Node, w *wire)) (took time.Duration, err error) {
+		w := &wire{}
+		n, err := New(Options{Node: "me", Logger: slog.New(slog.DiscardHandler)}, knocker{wire: w, listeners: listeners})
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		result := make(chan error)
+		go func() { result <- n.Start(t.Context(), &ear{}) }()
+		synctest.Wait()
+		if meanwhile != nil {
+			meanwhile(n, w)
+		}
+		err = <-result
+		took = time.Since(began)
+		if err == nil {
+			_ = n.Stop(context.Background())
+		}
+		return took, err
+	}
+	answer := func(after time.Duration) func(*Node, *wire) {
+		return func(n *Node, w *wire) {
+			time.Sleep(after)
+			holder := &mate{n: n, w: w, boot: 7, name: "me"}
+			var ask uint64
+			w.do(func() {
+				for _, o := range w.published {
+					if e, err := n.codec.decode(o.Channel, o.Data); err == nil && e.kind == kindHello {
+						ask = e.ask
+					}
+				}
+			})
+			holder.say(n.inbox, envelope{kind: kindBeat, holds: true, about: ask})
+		}
+	}
+	calls := 0
+	for _, c := range []struct {
+		name      string
+		listeners func() (int, error)
+		meanwhile func(*Node, *wire)
+		taken     bool
+		least     time.Duration
+		most      time.Duration
+	}{
+		{"nobody", func() (int, error) { return 0, nil }, nil, false, 0, 0},
+		{"a holder that takes long", func() (int, error) { return 1, nil }, answer(4 * time.Second), true, 4 * time.Second, 5 * time.Second},
+		{"one that has died, and the broker notices", func() (int, error) { calls++; return max(0, 2-calls), nil }, nil, false, 0, 100 * time.Millisecond},
+		{"one that has died, and the broker does not notice", func() (int, error) { return 1, nil }, nil, false, claimTime, claimTime + time.Second},
+		{"nobody knows", func() (int, error) { return 0, ErrUncounted }, nil, false, uncountedTime, uncountedTime + time.Second},
+		{"nobody knows, and there is one", func() (int, error) { return 0, ErrUncounted }, answer(500 * time.Millisecond), true, 500 * time.Millisecond, uncountedTime},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				took, err := started(t, c.listeners, c.meanwhile)
+				if errors.Is(err, pubsub.ErrNameTaken) != c.taken || took < c.least || took > c.most {
+					t.Errorf("%v, after %v; want taken %t, after %v to %v", err, took, c.taken, c.least, c.most)
+				}
+			})
+		})
+	}
 }
 
 // TestPeersExpire forgets who is not heard of any more.
 func TestPeersExpire(t *testing.T) {
 	w := &wire{}
 	inBubble(t, Options{Beat: time.Second}, w, func(t *testing.T, n *Node, _ *ear) {
-		n.Message(n.control, n.codec.encode(n.control, &envelope{kind: kindBeat, boot: 7, node: "x"}))
+		x := (&mate{n: n, w: w, boot: 7, name: "x"}).join()
 		time.Sleep(2 * time.Second)
 		if len(n.Health().Peers) != 1 {
 			t.Error("forgotten too early")
@@ -473,16 +893,30 @@ func TestPeersExpire(t *testing.T) {
 		if h := n.Health(); h.Gaps != 0 {
 			t.Errorf("a node that is gone is a gap: %+v", h)
 		}
-		// It was only cut off, and published meanwhile.
-		n.Message(n.control, n.codec.encode(n.control, &envelope{kind: kindBeat, boot: 7, node: "x"}))
-		synctest.Wait()
+		// It was only cut off, and published meanwhile. That it is back must be proved.
+		x.say(n.control, envelope{kind: kindBeat})
+		if h := n.Health(); len(h.Peers) != 0 || h.Gaps != 0 {
+			t.Errorf("a beat without a proof: %+v", h)
+		}
+		proof := envelope{kind: kindBeat, about: x.asked()}
+		x.say(n.inbox, proof)
 		if h := n.Health(); len(h.Peers) != 1 || h.Gaps != 1 {
 			t.Errorf("a node that comes back is no gap: %+v", h)
 		}
-		n.Message(n.control, n.codec.encode(n.control, &envelope{kind: kindBeat, boot: 7, node: "x"}))
-		synctest.Wait()
+		x.say(n.control, envelope{kind: kindBeat})
 		if h := n.Health(); h.Gaps != 1 {
 			t.Errorf("it is told more than once: %+v", h)
+		}
+		// Its proof proves nothing a second time.
+		time.Sleep(6 * time.Second)
+		for number := range x.number + 2 {
+			x.number = number
+			x.say(n.inbox, proof)
+			x.number = number
+			x.say(n.control, envelope{kind: kindBeat})
+		}
+		if h := n.Health(); len(h.Peers) != 0 || h.Gaps != 1 {
+			t.Errorf("what was said before brings it back: %+v", h)
 		}
 	})
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/pubsub"
@@ -15,13 +17,32 @@ import (
 type outbox struct {
 	mu      sync.Mutex
 	queue   []Outgoing
-	bytes   int // of the queue, and of what the sender has taken out of it
-	most    int
+	bytes   int    // of the queue, and of what the sender has taken out of it
+	direct  int    // the same of messages to one node
+	most    int    // for each of them
+	inboxes string // the channels of nodes begin with it
 	streams streams
 	closed  bool
 	lost    int64
 	sent    int64
+	serial  uint64        // counts messages
+	number  uint64        // counts what nodes say to each other
+	marks   [2]mark       // the last two beats
+	stopped error         // what push returns when closed
 	news    chan struct{} // the queue is not empty
+}
+
+// mark is how far serial was at a time.
+type mark struct {
+	serial uint64
+	at     time.Time
+}
+
+// beat notes how far serial is.
+func (o *outbox) beat() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.marks[0], o.marks[1] = o.marks[1], mark{o.serial, time.Now()}
 }
 
 // maxSpare bounds the list that is kept for the next batch.
@@ -31,22 +52,37 @@ const maxSpare = 4096
 const overheadBytes = 128
 
 // push numbers and encodes a message and puts it in. One that has no place has its
-// number all the same: those who miss it shall know.
+// number all the same: those who miss it shall know. But messages to one node are bounded
+// apart, so that they keep nobody else's out, and get no number then: their sender, which is
+// long polling, waits and tries again.
 func (o *outbox) push(c codec, channel string, e *envelope) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed {
-		return pubsub.ErrStopped
-	}
-	if e.isMessage() {
-		e.epoch, e.seq = o.streams.next(channel)
+		return o.stopped
 	}
 	size := c.size(e) + overheadBytes
-	if o.bytes+size > o.most && e.isMessage() { // control is little, and bounded
+	bytes := o.count(channel, e.isMessage())
+	full := *bytes+size > o.most && e.isMessage() // control is little, and bounded
+	if full && bytes == &o.direct {
+		return pubsub.ErrBufferFull
+	}
+	if e.isMessage() {
+		o.serial++
+		s := o.streams.next(channel)
+		e.epoch, e.seq = s.epoch, s.seq
+		channel = s.channel // its messages share one string
+	} else {
+		o.number++
+		e.number = o.number
+		e.before, e.age = o.marks[0].serial, uint64(time.Since(o.marks[0].at).Milliseconds())
+	}
+	e.serial = o.serial
+	if full {
 		o.lost++
 		return pubsub.ErrBufferFull
 	}
-	o.bytes += size
+	*bytes += size
 	o.queue = append(o.queue, Outgoing{channel, c.encode(channel, e)})
 	select {
 	case o.news <- struct{}{}:
@@ -55,11 +91,38 @@ func (o *outbox) push(c codec, channel string, e *envelope) error {
 	return nil
 }
 
-// close takes no more. What is in it is still sent.
-func (o *outbox) close() {
+// refused numbers a message that is not sent, so that those who miss it know.
+func (o *outbox) refused(channel string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.closed = true
+	o.serial++
+	o.streams.next(channel)
+	o.lost++
+}
+
+// ask puts in a question, whether the broker lets this node publish to a channel.
+func (o *outbox) ask(channel string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed {
+		return
+	}
+	m := Outgoing{channel, []byte(question)}
+	o.bytes += cap(m.Data) + overheadBytes
+	o.queue = append(o.queue, m)
+	select {
+	case o.news <- struct{}{}:
+	default:
+	}
+}
+
+// close takes no more. What is in it is still sent. The first reason counts.
+func (o *outbox) close(reason error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.closed {
+		o.closed, o.stopped = true, reason
+	}
 	select {
 	case o.news <- struct{}{}:
 	default:
@@ -89,12 +152,21 @@ func (o *outbox) done(sent []Outgoing, lost []Outgoing) {
 // messages in it: what nodes say to each other is none.
 func (o *outbox) forget(list []Outgoing) (messages int64) {
 	for _, m := range list {
-		o.bytes -= cap(m.Data) + overheadBytes
-		if kind(m.Data[3]) <= kindBinary {
+		isMessage := !m.Question() && kind(m.Data[3]) <= kindBinary
+		*o.count(m.Channel, isMessage) -= cap(m.Data) + overheadBytes
+		if isMessage {
 			messages++
 		}
 	}
 	return messages
+}
+
+// count is what counts the bytes of something on a channel.
+func (o *outbox) count(channel string, isMessage bool) *int {
+	if isMessage && strings.HasPrefix(channel, o.inboxes) {
+		return &o.direct
+	}
+	return &o.bytes
 }
 
 // send sends until the outbox is closed and empty, or ctx ends.
@@ -123,10 +195,11 @@ func (n *Node) send(ctx context.Context) {
 			taken, err := n.link.Publish(ctx, rest)
 			sent := rest[:taken]
 			rest = rest[taken:]
+			n.taken(sent)
 			var lost []Outgoing
 			if err != nil && !errors.Is(err, ErrAway) && len(rest) > 0 {
 				lost, rest = rest[:1], rest[1:]
-				n.book.Say(notice.BrokerRefused, slog.Any("error", err), notice.Foreign("channel", lost[0].Channel), slog.Int("bytes", len(lost[0].Data)))
+				n.condemned(lost[0], err)
 			}
 			o.done(sent, lost)
 			if errors.Is(err, ErrAway) {
@@ -135,5 +208,36 @@ func (n *Node) send(ctx context.Context) {
 		}
 		clear(batch)
 		spare = batch
+	}
+}
+
+// taken notes what the broker took.
+func (n *Node) taken(list []Outgoing) {
+	if len(list) == 0 {
+		return
+	}
+	n.pulse.Sent()
+	for _, m := range list {
+		switch {
+		case m.Question():
+			if n.muted.answered(m.Channel) {
+				n.book.Say(notice.BrokerTakes, notice.Foreign("channel", m.Channel))
+			}
+		case m.Channel == n.control:
+			n.pulse.Written()
+		}
+	}
+}
+
+// condemned notes that the broker did not take a message, and will not.
+func (n *Node) condemned(m Outgoing, err error) {
+	refusal := (*Refusal)(nil)
+	switch {
+	case !errors.As(err, &refusal):
+		n.book.Say(notice.BrokerRefused, slog.Any("error", err), notice.Foreign("channel", m.Channel), slog.Int("bytes", len(m.Data)))
+	case m.Question():
+		n.muted.add(m.Channel, err)
+	default:
+		n.unsent(m.Channel, err)
 	}
 }

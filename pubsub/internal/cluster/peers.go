@@ -2,12 +2,12 @@ package cluster
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/bennu-go/bennu/internal/notice"
@@ -15,21 +15,43 @@ import (
 
 // peers is who else is there, and whether this node hears itself.
 type peers struct {
-	mu       sync.Mutex
-	known    map[uint64]*peer     // by boot
-	lost     map[uint64]time.Time // boots that fell silent, and when
-	self     time.Time            // when this node heard itself last
-	taken    time.Time            // when another node of this name was heard last
-	heard    chan struct{}        // closed when this node has heard its hello
-	waiting  map[uint64]bool      // boots that have not answered a sync yet
-	sync     uint64               // which
-	answered chan struct{}        // one of them has
+	name string // of this node
+
+	// era counts how often a node was given up.
+	era atomic.Uint64
+
+	mu     sync.Mutex
+	known  map[uint64]*peer  // by boot; they have proved that they are alive, or had
+	asked  map[uint64]*asked // by boot; they have not
+	hello  nonce             // of the last hello
+	own    uint64            // the number of the newest envelope of control that this node has heard of itself
+	self   time.Time         // when that was
+	echo   chan struct{}     // own has risen
+	floors floors
+	names  names
+	syncs  syncs
 }
 
-// peer is another node.
+// peer is another node, from one start to its end.
 type peer struct {
-	name, server string
-	seen         time.Time
+	boot uint64
+	name string
+	// high is the serial of the newest message that this node knows to exist, and floor
+	// counts those that were old when this node came to know the other.
+	high  atomic.Uint64
+	floor uint64
+	gone  atomic.Uint64 // the era in which it was given up, or 0
+
+	// Under the lock of peers.
+	server  string
+	seen    time.Time
+	left    time.Time // when it said goodbye, or another node came with its name
+	taken   bool      // another node came with its name, and it has said nothing since
+	numbers [2]uint64 // of control that came over the control channel, and over the inbox
+	nodes   uint64    // how many others it knows
+	debts   []debt    // syncs that it has not answered in time
+	answers [8]answer // to the last syncs, each at its number
+	marks   []floorMark
 }
 
 const (
@@ -38,71 +60,141 @@ const (
 	// lostTime is how long a node that fell silent is remembered: when it comes back, it
 	// was cut off, and what it published did not get here.
 	lostTime = time.Hour
-	// syncTime is how long a node may take to answer before it is believed to be gone.
-	syncTime = time.Second
-	// introduceTime is how long others have to say that a name is taken, at least.
-	introduceTime = 100 * time.Millisecond
-	startTime     = 10 * time.Second
-	// meetTime is how long a node that is connected may take to answer a hello, which is
-	// said again every helloTurns pauses.
-	meetTime   = 5 * time.Second
-	helloTurns = 5
+	// lateTime is how long messages of a node may come after its goodbye.
+	lateTime = time.Minute
 )
 
-func (p *peers) init() {
+func (p *peers) init(name string) {
+	p.name = name
 	p.known = make(map[uint64]*peer)
-	p.lost = make(map[uint64]time.Time)
-	p.heard = make(chan struct{})
-	p.answered = make(chan struct{}, 1)
+	p.asked = make(map[uint64]*asked)
+	p.echo = make(chan struct{}, 1)
+	p.syncs.init()
 }
 
-// names lists the other nodes.
-func (p *peers) names() []string {
+// list lists the names of the other nodes.
+func (p *peers) list() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	set := make(map[string]bool)
-	for _, peer := range p.known {
-		set[peer.name] = true
+	for _, k := range p.known {
+		if k.there() {
+			set[k.name] = true
+		}
 	}
 	return slices.Sorted(maps.Keys(set))
 }
 
-func (p *peers) heardSelf() {
+// there counts the other nodes that are there.
+func (p *peers) there() (nodes uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.self = time.Now()
+	for _, k := range p.known {
+		if k.there() {
+			nodes++
+		}
+	}
+	return nodes
 }
 
-// conflict reports whether another node of this name was heard lately.
-func (p *peers) conflict(span time.Duration) bool {
+// there reports whether a node is there. The lock of peers is held.
+func (k *peer) there() bool { return k.left.IsZero() && k.gone.Load() == 0 }
+
+// saw notes what an envelope of control says. The lock of peers is held.
+func (k *peer) saw(e *envelope, now time.Time) {
+	k.server, k.nodes, k.seen = e.server, e.nodes, now
+	k.heardOf(e.serial)
+}
+
+// heardOf notes that there is a message with a serial.
+func (k *peer) heardOf(serial uint64) {
+	for {
+		high := k.high.Load()
+		if serial <= high || k.high.CompareAndSwap(high, serial) {
+			return
+		}
+	}
+}
+
+// away reports whether a message that came in an era came after its node was given up.
+func (k *peer) away(era uint64) bool {
+	gone := k.gone.Load()
+	return gone != 0 && era >= gone
+}
+
+// get is the node with a boot, or nil when it is unknown or, in an era, away.
+func (p *peers) get(boot, era uint64) *peer {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return !p.taken.IsZero() && time.Since(p.taken) < span
+	k := p.known[boot]
+	if k == nil || k.away(era) {
+		return nil
+	}
+	return k
+}
+
+// excuse gives every node more time: this one was late, and has not read what they said.
+func (p *peers) excuse(late time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, k := range p.known {
+		k.seen = k.seen.Add(late)
+	}
+	p.floors.nextAt = p.floors.nextAt.Add(late)
+}
+
+// returned takes an envelope that this node itself has sent to all, and reports whether it
+// is the newest.
+func (p *peers) returned(e *envelope) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if e.number <= p.own {
+		return false // it came before
+	}
+	p.own, p.self = e.number, time.Now()
+	select {
+	case p.echo <- struct{}{}:
+	default:
+	}
+	return true
+}
+
+// awaitEcho returns when this node has heard what it has sent to all under a number, or
+// false when ctx has ended.
+func (p *peers) awaitEcho(ctx context.Context, number uint64) bool {
+	for {
+		p.mu.Lock()
+		own := p.own
+		p.mu.Unlock()
+		if own >= number {
+			return true
+		}
+		select {
+		case <-p.echo:
+		case <-ctx.Done():
+			return false
+		}
+	}
 }
 
 // controlled takes a message of control. It must not block.
 func (n *Node) controlled(channel string, data []byte) {
 	if channel != n.control && channel != n.inbox {
-		n.garbage(channel)
+		n.garbage(channel, data)
 		return
 	}
 	e, err := n.codec.decode(channel, data)
 	if err != nil {
-		n.garbage(channel)
+		n.garbage(channel, data)
 		return
 	}
-	p := &n.peers
 	if e.boot == n.boot {
-		p.mu.Lock()
-		p.self = time.Now()
-		if e.kind == kindHello {
-			select {
-			case <-p.heard:
-			default:
-				close(p.heard)
-			}
+		if channel == n.control && n.peers.returned(&e) {
+			n.pulse.Heard()
 		}
-		p.mu.Unlock()
+		return
+	}
+	if !n.prove(channel, &e) {
 		return
 	}
 	if e.node == n.options.Node {
@@ -110,266 +202,112 @@ func (n *Node) controlled(channel string, data []byte) {
 		return
 	}
 	switch e.kind {
-	case kindHello:
-		n.see(&e)
-		_ = n.tell(inboxChannel(n.options.Prefix, e.node), &envelope{kind: kindBeat, server: n.link.Server()})
-	case kindBeat:
-		if n.see(&e) {
-			n.book.Say(notice.NodeBack, notice.Foreign("peer", e.node))
-			n.interests.gap(errCutOff)
-		}
 	case kindBye:
-		p.mu.Lock()
-		delete(p.known, e.boot)
-		delete(p.lost, e.boot)
-		p.mu.Unlock()
-		p.answer(e.boot, 0)
+		n.peers.leave(e.boot)
 	case kindSync:
 		_ = n.tell(inboxChannel(n.options.Prefix, e.node), &envelope{kind: kindSynced, about: e.about})
 	case kindSynced:
-		p.answer(e.boot, e.about)
+		n.synced(&e)
 	}
 }
 
-var errCutOff = errors.New("another node was cut off from this one")
-
-// see notes that a node is there, and reports whether it had been given up.
-func (n *Node) see(e *envelope) (back bool) {
-	back, known := n.peers.see(e)
-	if !known {
-		n.book.Say(notice.TooManyNodes, notice.Foreign("peer", e.node), slog.Int("limit", maxPeers))
-	}
-	return back
-}
-
-// see notes that a node is there, and reports whether it had been given up, and false for known
-// when there are too many. One that says hello takes the place of who had its name before.
-func (p *peers) see(e *envelope) (back, known bool) {
+// leave notes that a node has said goodbye. What it published before may come after.
+func (p *peers) leave(boot uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if e.kind == kindHello {
-		maps.DeleteFunc(p.known, func(boot uint64, other *peer) bool { return other.name == e.node && boot != e.boot })
+	if k := p.known[boot]; k != nil {
+		k.left, k.taken, k.debts = time.Now(), false, nil
 	}
-	if p.known[e.boot] == nil && len(p.known) >= maxPeers {
-		return false, false
-	}
-	_, back = p.lost[e.boot]
-	delete(p.lost, e.boot)
-	p.known[e.boot] = &peer{e.node, e.server, time.Now()}
-	return back, true
+	p.syncs.done(boot)
 }
 
 // giveUp forgets the nodes that have been silent for too long, and returns their names.
 func (p *peers) giveUp(now time.Time, silence time.Duration) (names []string) {
-	for boot, other := range p.known {
-		if now.Sub(other.seen) > silence {
-			names = append(names, other.name)
-			delete(p.known, boot)
-			if len(p.lost) < maxPeers {
-				p.lost[boot] = now
+	for boot, k := range p.known {
+		switch {
+		case k.gone.Load() != 0:
+			if now.Sub(k.seen) > lostTime {
+				delete(p.known, boot)
 			}
+			continue
+		case !k.left.IsZero():
+			if now.Sub(k.left) <= lateTime {
+				continue
+			}
+		case now.Sub(k.seen) > silence:
+			names = append(names, k.name)
+		default:
+			continue
 		}
+		k.debts = nil // when it comes back, all topics have a gap
+		k.gone.Store(p.era.Add(1))
 	}
-	for boot, when := range p.lost {
-		if now.Sub(when) > lostTime {
-			delete(p.lost, boot)
+	for boot, a := range p.asked {
+		if now.Sub(a.when(a.last)) > lostTime {
+			delete(p.asked, boot)
 		}
 	}
 	return names
-}
-
-// namesake takes what a node of the same name says.
-func (n *Node) namesake(e *envelope) {
-	if e.kind == kindTaken && e.about != n.boot || e.kind == kindBye {
-		return
-	}
-	n.stats.conflicts.Add(1)
-	n.peers.mu.Lock()
-	n.peers.taken = time.Now()
-	n.peers.mu.Unlock()
-	n.book.Say(notice.NameTaken)
-	if e.kind == kindHello {
-		_ = n.tell(n.inbox, &envelope{kind: kindTaken, about: e.boot})
-	}
-}
-
-// introduce says hello, and returns when that has come back and nobody has
-// objected to the name.
-func (n *Node) introduce(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, startTime)
-	defer cancel()
-	if err := n.link.Subscribe(ctx, []string{n.control, n.inbox}); err != nil {
-		return err
-	}
-	began := time.Now()
-	_ = n.tell(n.control, &envelope{kind: kindHello, server: n.link.Server()})
-	select {
-	case <-n.peers.heard:
-	case <-ctx.Done():
-		return errors.New("the broker takes messages and delivers none: may this user publish and subscribe to everything below the prefix?")
-	}
-	if router, ok := n.link.(Router); ok {
-		return n.meet(ctx, router)
-	}
-	pause := time.NewTimer(max(introduceTime, 3*time.Since(began)))
-	defer pause.Stop()
-	select {
-	case <-pause.C:
-	case <-ctx.Done():
-	}
-	if n.peers.conflict(startTime) {
-		return n.errTaken()
-	}
-	return nil
-}
-
-// meet says hello until the node at each server that is reached has answered: then they
-// know each other, and none has this node's name.
-func (n *Node) meet(ctx context.Context, router Router) error {
-	ctx, cancel := context.WithTimeout(ctx, meetTime)
-	defer cancel()
-	for turn := 1; ; turn++ {
-		switch namesake := router.Namesake(); {
-		case n.peers.conflict(startTime), namesake && ctx.Err() != nil:
-			return n.errTaken()
-		case !namesake && n.peers.knows(router.Servers()):
-			return nil
-		case ctx.Err() != nil:
-			n.log.Warn("a node that is connected does not answer; has it another prefix?")
-			return nil
-		}
-		n.pause(ctx)
-		if turn%helloTurns == 0 { // the first may have been too early to be passed on
-			_ = n.tell(n.control, &envelope{kind: kindHello, server: n.link.Server()})
-		}
-	}
-}
-
-// knows reports whether a node has been heard from each of these servers.
-func (p *peers) knows(servers []string) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	heard := make(map[string]bool, len(p.known))
-	for _, other := range p.known {
-		heard[other.server] = true
-	}
-	return !slices.ContainsFunc(servers, func(s string) bool { return !heard[s] })
 }
 
 // beat says from time to time that this node is there, and looks whether it hears
 // itself and the others.
 func (n *Node) beat(ctx context.Context) {
 	every := n.options.Beat
-	n.peers.heardSelf()
+	step := time.NewTicker(n.pulse.Step())
+	defer step.Stop()
+	n.pulse.Heard()
+	next := time.Now().Add(beatPause(every))
 	for {
-		timer := time.NewTimer(every - every/20 + rand.N(every/10+1))
 		select {
-		case <-timer.C:
+		case <-step.C:
+		case <-n.yield:
+			n.stepDown(ctx)
+			return
 		case <-ctx.Done():
-			timer.Stop()
 			return
 		}
 		now := time.Now()
+		late, silent := n.pulse.Tick(now)
 		p := &n.peers
+		if late > 0 {
+			p.excuse(late)
+		}
 		p.mu.Lock()
-		gone := p.giveUp(now, 3*every+syncTime)
-		silent := now.Sub(p.self)
+		gone := p.giveUp(now, silentBeats*every+syncTime)
+		p.settle(now, max(settleTime, silentBeats*every))
 		p.mu.Unlock()
 		for _, name := range gone {
 			n.book.Say(notice.NodeSilent, notice.Foreign("peer", name))
 		}
-		if !n.state.up() {
-			continue
-		}
-		if silent > 2*every {
-			p.heardSelf()
+		switch {
+		case !n.state.up(), n.interests.isDeaf(): // which is known, and says more
+			n.pulse.Heard()
+		case silent > 0:
 			n.book.Say(notice.BrokerSilent, slog.Duration("silent", silent))
 			n.link.Reset()
 			continue
 		}
-		_ = n.tell(n.control, &envelope{kind: kindBeat, server: n.link.Server()})
-	}
-}
-
-// answer notes that a node has answered a sync, or with 0 that it never will.
-func (p *peers) answer(boot, which uint64) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if which != 0 && which != p.sync {
-		return
-	}
-	delete(p.waiting, boot)
-	select {
-	case p.answered <- struct{}{}:
-	default:
-	}
-}
-
-// sync returns when every node at another server of the broker has answered a
-// message sent now: what this node has told its own server before has got to
-// theirs then.
-func (n *Node) sync(ctx context.Context) {
-	p := &n.peers
-	here := n.link.Server()
-	if here == "" {
-		return
-	}
-	router, _ := n.link.(Router)
-	p.mu.Lock()
-	p.waiting = make(map[uint64]bool)
-	for boot, other := range p.known {
-		if other.server != here {
-			p.waiting[boot] = true
+		if now.Before(next) {
+			continue
 		}
-	}
-	if len(p.waiting) == 0 {
-		p.mu.Unlock()
-		return
-	}
-	p.sync = rand.Uint64() | 1
-	which := p.sync
-	p.mu.Unlock()
-	_ = n.tell(n.control, &envelope{kind: kindSync, about: which})
-
-	end := time.NewTimer(syncTime)
-	defer end.Stop()
-	look := time.NewTicker(syncTime / 20)
-	defer look.Stop()
-	for {
-		p.mu.Lock()
-		left := len(p.waiting)
-		p.mu.Unlock()
-		if left == 0 {
-			return
+		next = now.Add(beatPause(every))
+		if n.holding.Load() > 0 {
+			for _, l := range n.lanes {
+				l.nudge(0)
+			}
 		}
-		select {
-		case <-p.answered:
-		case <-look.C:
-			if router != nil {
-				p.mu.Lock()
-				maps.DeleteFunc(p.waiting, func(boot uint64, _ bool) bool {
-					other := p.known[boot]
-					return other == nil || !router.Reaches(other.server)
-				})
-				p.mu.Unlock()
-			}
-		case <-end.C:
-			p.mu.Lock()
-			var names []string
-			for boot := range p.waiting { // it comes back with its next beat
-				if other := p.known[boot]; other != nil {
-					names = append(names, other.name)
-				}
-				delete(p.known, boot)
-			}
-			p.waiting = nil
-			p.mu.Unlock()
-			for _, name := range names {
-				n.book.Say(notice.NodeSilent, notice.Foreign("peer", name), slog.Duration("silent", syncTime))
-			}
-			return
-		case <-ctx.Done():
-			return
+		if n.state.up() {
+			n.pulse.Asked(now)
+			n.outbox.beat()
+			_ = n.tell(n.control, &envelope{kind: kindBeat})
 		}
 	}
 }
+
+// silentBeats is for how many beats a node may be silent: it may have been stopped for two.
+const silentBeats = 4
+
+// beatPause is the time to the next beat: nodes that were started together shall not all
+// speak at once.
+func beatPause(every time.Duration) time.Duration { return every - rand.N(every/10+1) }

@@ -40,6 +40,13 @@ func (s *state) get() (up bool, since time.Time, cause error) {
 	return s.isUp, s.since, s.cause
 }
 
+// watch is whether the broker is there, and what is closed when that changes.
+func (s *state) watch() (up bool, changed <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.isUp, s.changed
+}
+
 // change is closed at the next change.
 func (s *state) change() <-chan struct{} {
 	s.mu.Lock()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/bennu-go/bennu/internal/notice"
@@ -59,7 +60,7 @@ func (m *Mount) Checked(r *http.Request, known []string, err error) {
 	}
 	switch {
 	case errors.Is(err, transport.ErrOrigin):
-		m.Book.Say(notice.Origin, m.About(r, origin(r), notice.Foreign("host", r.Host))...)
+		m.Book.Say(notice.Origin, m.About(r, append(origin(r), notice.Foreign("host", r.Host))...)...)
 	case errors.Is(err, transport.ErrURLTooLong), errors.Is(err, transport.ErrQueryTooLong):
 		m.Book.Say(notice.URL, m.About(r)...)
 	case errors.Is(err, transport.ErrHeaderTooLarge):
@@ -75,11 +76,24 @@ func (m *Mount) Checked(r *http.Request, known []string, err error) {
 }
 
 // origin is where a request says that it comes from.
-func origin(r *http.Request) slog.Attr {
+func origin(r *http.Request) []slog.Attr {
 	if lines := r.Header["Origin"]; len(lines) > 0 {
-		return notice.Foreign("origin", lines[0])
+		return []slog.Attr{notice.Foreign("origin", lines[0])}
 	}
-	return notice.Foreign("fetch_site", r.Header.Get("Sec-Fetch-Site"))
+	var list []slog.Attr
+	for _, of := range []struct{ key, header string }{
+		{"fetch_site", "Sec-Fetch-Site"}, {"fetch_mode", "Sec-Fetch-Mode"}, {"fetch_dest", "Sec-Fetch-Dest"},
+	} {
+		if text := r.Header.Get(of.header); text != "" {
+			list = append(list, notice.Foreign(of.key, text))
+		}
+	}
+	if len(list) == 0 { // of the page nothing but its host: addresses of pages may hold secrets
+		if page, err := url.Parse(r.Header.Get("Referer")); err == nil {
+			list = append(list, notice.Foreign("referer_host", page.Host))
+		}
+	}
+	return list
 }
 
 // Session says that a page's web session is not shown, though its request has a cookie.

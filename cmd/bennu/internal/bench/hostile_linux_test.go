@@ -14,6 +14,8 @@ import (
 
 	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsutil"
+
+	"github.com/bennu-go/bennu/internal/testport"
 )
 
 // A server that is none of the protocol is told at the first connection, with what is
@@ -80,12 +82,7 @@ func TestFirstConnectionFails(t *testing.T) {
 		}
 	})
 	t.Run("nobody listens", func(t *testing.T) {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		ln.Close()
-		r, code := tryJSON(t, "ws://"+ln.Addr().String())
+		r, code := tryJSON(t, "ws://"+testport.Addr(t))
 		if code != 1 || r.Complete || !strings.Contains(r.Error, "connection refused") || r.Connect != nil {
 			t.Errorf("exit code %d, %+v", code, r)
 		}

@@ -15,6 +15,7 @@ import (
 	wire "github.com/bennu-go/bennu/conformance"
 	"github.com/bennu-go/bennu/conformance/fixture/app"
 	"github.com/bennu-go/bennu/internal/servetest"
+	"github.com/bennu-go/bennu/internal/testport"
 	"github.com/bennu-go/bennu/internal/waittest"
 )
 
@@ -120,12 +121,6 @@ func TestList(t *testing.T) {
 }
 
 func TestMistakes(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	nobody := ln.Addr().String()
-	ln.Close()
 	for _, tt := range []struct {
 		args []string
 		code int
@@ -141,7 +136,7 @@ func TestMistakes(t *testing.T) {
 		{[]string{"http://[::1"}, cli.Misuse, "the URL cannot be read"},
 		{[]string{"--run", "(", "http://here"}, cli.Misuse, "--run: error parsing regexp"},
 		{[]string{"--run", "dance", "http://here"}, cli.Misuse, `--run "dance" fits no case`},
-		{[]string{nobody}, cli.Failed, "no server answers: dial tcp"},
+		{[]string{testport.Addr(t)}, cli.Failed, "no server answers: dial tcp"},
 	} {
 		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {
 			out, err, code := try(t.Context(), tt.args...)

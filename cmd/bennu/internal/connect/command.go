@@ -32,6 +32,7 @@ func Command() *cobra.Command {
 On a terminal it reads commands, which "help" lists, with history and completion.
 Without a terminal, or with --json, --push, --count or --for, it has no prompt: it joins
 the topics of --topic, pushes the events of --push, waits for the replies, and ends.
+An event to which the server sends no reply is pushed with --no-wait.
 Without --push it does the commands that are lines of standard input, or if there are
 none it watches until a signal comes.
 
@@ -65,6 +66,7 @@ arguments. Files are read again for each connection and join. No secret of a fil
 	o.StringVar(&f.join, "join", "", "`JSON` that the joins of --topic send")
 	o.StringArrayVar(&f.joinFiles, "join-file", nil, "`name=file`: every join sends the content of the file under the name")
 	o.StringArrayVar(&f.pushes, "push", nil, "event to push to the first --topic, `'EVENT JSON'`; may be given several times")
+	o.BoolVar(&f.noWait, "no-wait", false, "wait for no reply to a push, only until the server has read it")
 	o.BoolVar(&f.json, "json", false, "print one JSON object a line, for scripts")
 	o.BoolVar(&f.raw, "raw", false, "print frames as they are on the wire")
 	o.BoolVar(&f.full, "full", false, "print payloads whole, however long")
@@ -96,7 +98,7 @@ type flags struct {
 
 	join, tokenFile, origin, transport, vsn string
 
-	json, raw, full, all bool
+	json, raw, full, all, noWait bool
 
 	count           int
 	length, timeout time.Duration
@@ -141,7 +143,7 @@ func (f *flags) run(cmd *cobra.Command, address string) error {
 	if p.form != formLine {
 		p.say = cmd.ErrOrStderr()
 	}
-	sc := &script{session: s, joins: joins, pushes: pushes, count: f.count, length: f.length}
+	sc := &script{session: s, joins: joins, pushes: pushes, count: f.count, length: f.length, noWait: f.noWait}
 	if len(pushes) == 0 && !inTerminal {
 		sc.in = cmd.InOrStdin()
 	}

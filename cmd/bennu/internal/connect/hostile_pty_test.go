@@ -22,7 +22,7 @@ const evil = "\x1b[2J\x1b]0;owned\x07\x9b2J\u009b2J\u202e"
 // TestHostileServer has a server send that in every place that is shown. No byte of it
 // may reach the terminal.
 func TestHostileServer(t *testing.T) {
-	bennu := proctest.Build(t, "github.com/bennu-go/bennu/cmd/bennu")
+	bennu := proctest.Build(t, "github.com/bennu-go/bennu/cmd/bennu", "-tags=nobrokers")
 	text := strings.ToValidUTF8(evil, "") // what JSON can hold, with the escapes that it wants
 	quoted := strings.NewReplacer("\x1b", `\u001b`, "\x07", `\u0007`).Replace(text)
 	script := func(send func(string)) {

@@ -10,11 +10,12 @@ import (
 	"github.com/creack/pty"
 
 	"github.com/bennu-go/bennu/internal/proctest"
+	"github.com/bennu-go/bennu/internal/testport"
 )
 
 // Keys are those of a line editor: history, completion, and the ends.
 func TestKeys(t *testing.T) {
-	bennu := proctest.Build(t, "github.com/bennu-go/bennu/cmd/bennu")
+	bennu := proctest.Build(t, "github.com/bennu-go/bennu/cmd/bennu", "-tags=nobrokers")
 	url := "ws" + strings.TrimPrefix(newFixture(t), "http") + "/socket"
 	const up, down, left = "\x1b[A", "\x1b[B", "\x1b[D"
 
@@ -53,9 +54,9 @@ func TestKeys(t *testing.T) {
 	})
 
 	t.Run("no reply", func(t *testing.T) {
-		y := startTypist(t, bennu, nil, "connect", url, "--topic", "room:lobby", "--timeout", "300ms")
+		y := startTypist(t, bennu, nil, "connect", url, "--topic", "room:lobby", "--timeout", "3s")
 		y.shows("ok to join")
-		y.enter("noreply", "no reply to noreply on room:lobby for 300 ms")
+		y.enter("noreply", "no reply to noreply on room:lobby for 3.0 s")
 		y.enter(`echo {"still":"here"}`, "ok to echo")
 		y.keys("quit\r")
 		y.ends()
@@ -83,7 +84,7 @@ func TestKeys(t *testing.T) {
 	})
 
 	t.Run("no reply where a crash was the answer", func(t *testing.T) {
-		y := startTypist(t, bennu, nil, "connect", url, "--topic", "room:lobby", "--timeout", "300ms")
+		y := startTypist(t, bennu, nil, "connect", url, "--topic", "room:lobby", "--timeout", "3s")
 		y.shows("ok to join")
 		y.enter("boom", "room:lobby  crashed")
 		y.until("the next join", func(text string) bool { return strings.Count(text, "ok to join") == 2 })
@@ -96,7 +97,7 @@ func TestKeys(t *testing.T) {
 	})
 
 	t.Run("nobody there", func(t *testing.T) {
-		y := startTypist(t, bennu, nil, "connect", "ws://"+proctest.FreeAddr(t)+"/socket")
+		y := startTypist(t, bennu, nil, "connect", "ws://"+testport.Addr(t)+"/socket")
 		y.shows("cannot connect, trying again: dial tcp")
 		y.enter("join room:lobby", "the join waits until there is a connection")
 		y.enter("ok", "ok waits until there is a connection")

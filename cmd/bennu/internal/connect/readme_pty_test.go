@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/bennu-go/bennu/internal/proctest"
+	"github.com/bennu-go/bennu/internal/testport"
 )
 
 // What README.md types into a terminal does what it shows there: the command is run as
@@ -21,8 +22,8 @@ func TestReadme(t *testing.T) {
 	if block == nil {
 		t.Fatal("README.md shows no session of connect")
 	}
-	bennu := proctest.Build(t, "github.com/bennu-go/bennu/cmd/bennu")
-	addr := proctest.FreeAddr(t)
+	bennu := proctest.Build(t, "github.com/bennu-go/bennu/cmd/bennu", "-tags=nobrokers")
+	addr := testport.Addr(t)
 	demo := proctest.Start(t, "demo", []string{"BENNU_PUBSUB=", "BENNU_SECRET="}, bennu, "demo", "--addr", addr)
 	demo.Await(t, `Ctrl\+C stops the demo`)
 

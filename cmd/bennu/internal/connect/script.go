@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
@@ -19,7 +20,8 @@ type script struct {
 	in            io.Reader // lines to do, or nil
 	count         int       // events to wait for, or 0
 	length        time.Duration
-	code          int // of the first thing that went wrong
+	noWait        bool // for the replies to pushes
+	code          int  // of the first thing that went wrong
 }
 
 const (
@@ -85,6 +87,12 @@ func (s *script) work(ctx context.Context) {
 		s.failed(l, s.await(ctx, l))
 	}
 	read := s.in != nil && s.readLines(ctx)
+	if s.noWait && s.alive() && ctx.Err() == nil {
+		// The server reads messages in order, so the reply to a heartbeat means that it has read
+		// the pushes before it.
+		_, err := s.socket.Ping(ctx)
+		s.failed(line{verb: "heartbeat"}, err)
+	}
 	switch {
 	case ctx.Err() != nil:
 	case len(s.joins) == 0 && !read && s.in != nil:
@@ -177,6 +185,9 @@ func (s *script) await(ctx context.Context, l line) error {
 		if err != nil {
 			return err
 		}
+		if s.noWait {
+			return ch.Send(l.event, payloadValue(l.payload))
+		}
 		_, err = ch.Push(ctx, l.event, payloadValue(l.payload))
 		return err
 	case "heartbeat":
@@ -212,6 +223,9 @@ func (s *script) failed(l line, err error) {
 	why := s.target.explain(err)
 	if errors.Is(err, context.DeadlineExceeded) && l.verb != "connect" {
 		why = "not answered before --for was over"
+	}
+	if errors.Is(err, client.ErrTimeout) && l.verb == "push" {
+		why += fmt.Sprintf(" (%s); if the server replies nothing to this event, push it with --no-wait", span(s.target.timeout))
 	}
 	s.print.complain("%s: %s", what, why)
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,7 +13,7 @@ import (
 
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
-	"github.com/bennu-go/bennu/internal/proctest"
+	"github.com/bennu-go/bennu/internal/testport"
 )
 
 // Exit codes, with what is printed beside them, over both transports.
@@ -39,7 +38,9 @@ func TestScript(t *testing.T) {
 		{"a join that crashes", []string{"--topic", "room:crash"}, "", cli.Failed, "join crashed"},
 		{"a crash", []string{"--topic", "room:lobby", "--push", "boom"}, "", cli.Failed, "crashed"},
 		{"a channel that closes", []string{"--topic", "room:lobby", "--push", "stop_normal"}, "", cli.Failed, "closed"},
-		{"no reply", []string{"--topic", "room:lobby", "--push", "noreply", "--timeout", "200ms"}, "", exitTimeout, "no reply in time"},
+		{"no reply", []string{"--topic", "room:lobby", "--push", "noreply", "--timeout", "3s"}, "", exitTimeout, "push room:lobby noreply: no reply in time (3.0 s); if the server replies nothing to this event, push it with --no-wait"},
+		{"no reply is waited for", []string{"--topic", "room:lobby", "--push", "noreply", "--push", "noreply", "--no-wait"}, "", cli.OK, "noreply  {}"},
+		{"no reply to a line is waited for", []string{"--topic", "room:lobby", "--no-wait"}, "noreply", cli.OK, "noreply  {}"},
 		{"a refused connection", []string{"--topic", "room:lobby", "--param", "reject=error"}, "", cli.Failed, "the server answers 403 Forbidden"},
 		{"events that are counted", []string{"--topic", "room:after", "--count", "2"}, "", cli.OK, "hello  "},
 		{"events that do not come", []string{"--topic", "room:lobby", "--count", "1", "--for", "100ms"}, "", exitTimeout, "ok to join"},
@@ -143,12 +144,7 @@ func TestScriptJSON(t *testing.T) {
 
 // A server that is not there is waited for, as it may be about to start.
 func TestScriptNobodyThere(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ln.Close()
-	got := runConnect(t, nil, "ws://"+ln.Addr().String()+"/socket", "--topic", "a", "--timeout", "300ms")
+	got := runConnect(t, nil, "ws://"+testport.Addr(t)+"/socket", "--topic", "a", "--timeout", "2s")
 	if all := got.out + got.err; got.code != exitTimeout || !strings.Contains(all, "connection refused") {
 		t.Errorf("exit code %d\n%s", got.code, all)
 	}
@@ -232,12 +228,12 @@ func TestMisuse(t *testing.T) {
 func TestRemedies(t *testing.T) {
 	base := newFixture(t)
 	for url, want := range map[string]string{
-		"ws://" + proctest.FreeAddr(t) + "/socket":           "; is the server running there?",
+		"ws://" + testport.Addr(t) + "/socket":               "; is the server running there?",
 		"wss" + strings.TrimPrefix(base, "http") + "/socket": "; the server speaks no TLS there, so the URL begins with ws://",
 		base + "/nowhere": "; there may be no socket at this path, as a rule it is /socket",
 		"ws" + strings.TrimPrefix(base, "http") + "/socket?reject=error": "it refuses the token, the parameters or the origin",
 	} {
-		got := runConnect(t, nil, url, "--topic", "room:lobby", "--timeout", "1s")
+		got := runConnect(t, nil, url, "--topic", "room:lobby", "--timeout", "3s")
 		if got.code == cli.OK || !strings.Contains(got.err, want) {
 			t.Errorf("%s: exit code %d, and no %q in\n%s%s", url, got.code, want, got.out, got.err)
 		}

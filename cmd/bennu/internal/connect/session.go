@@ -309,7 +309,7 @@ func (s *session) sweep() {
 	s.mu.Unlock()
 	slices.SortFunc(late, func(a, b question) int { return a.at.Compare(b.at) })
 	for _, q := range late {
-		s.print.news(yellow, "unanswered", fmt.Sprintf("no reply to %s on %s for %s", protocolName(q.event), q.topic, span(s.target.timeout)), record{Topic: q.topic, Event: q.event})
+		s.print.news(yellow, "unanswered", fmt.Sprintf("no reply to %s on %s for %s; some events have none", protocolName(q.event), q.topic, span(s.target.timeout)), record{Topic: q.topic, Event: q.event})
 	}
 }
 

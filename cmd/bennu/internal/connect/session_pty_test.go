@@ -19,8 +19,8 @@ import (
 // a terminal, and the command talks to the demo, which is restarted meanwhile.
 // BENNU_UPDATE=1 writes it anew, and the picture of it.
 func TestSession(t *testing.T) {
-	bennu := proctest.Build(t, "github.com/bennu-go/bennu/cmd/bennu")
-	addr := fmt.Sprintf("127.0.0.1:%d", testport.Free(t))
+	bennu := proctest.Build(t, "github.com/bennu-go/bennu/cmd/bennu", "-tags=nobrokers")
+	addr := testport.Addr(t)
 	serve := func() *proctest.Process {
 		p := proctest.Start(t, "demo", []string{"BENNU_PUBSUB=", "BENNU_SECRET="}, bennu, "demo", "--addr", addr, "--node", "nest")
 		p.Await(t, `Ctrl\+C stops the demo`)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
 	"github.com/bennu-go/bennu/internal/redistest"
+	"github.com/bennu-go/bennu/internal/testport"
 	"github.com/bennu-go/bennu/internal/wstest"
 )
 
@@ -42,7 +43,7 @@ func TestCannotConnect(t *testing.T) {
 	}
 	defer ln.Close()
 	taken := ln.Addr().String()
-	nobody := closedAddr(t)
+	nobody := testport.Addr(t)
 
 	tests := []struct {
 		name, where string
@@ -126,16 +127,6 @@ func secondOf(t *testing.T, printed string) string {
 		t.Fatalf("there is no command for a second node in %q", printed)
 	}
 	return found[1]
-}
-
-func closedAddr(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
 }
 
 // The page is told who its node is, and of others that come and go.

@@ -82,6 +82,9 @@ func (f *genFlags) run(w io.Writer, name string) error {
 		}
 	}
 	if f.kind == "socket" {
+		if err := n.checkSocketName(); err != nil {
+			return err
+		}
 		if err := n.setTokenParam(f.tokenParam); err != nil {
 			return err
 		}
@@ -140,20 +143,31 @@ Add %s:
   users.Channel(%q, %sChannel())
 `, place("routes.go", "where the socket handler gets its channels"), n.Topic, n.Lower)
 	case "socket":
+		channels := "// " + n.Lower + "Socket.Channel(...) for each channel"
+		if _, err := os.Stat(filepath.Join(dir, "routes.go")); err == nil {
+			channels = "routes(" + n.Lower + "Socket) // the same channels as those of /socket"
+		}
 		fmt.Fprintf(w, `
-Add %s, with the keys of your tokens:
+Add %[1]s, with the keys of your tokens:
 
   keys, err := token.New([]string{os.Getenv("SECRET_KEY_BASE")}, nil)
   if err != nil {
   	return nil, err
   }
-  endpoint.Socket("/%s", new%sSocket(keys), %sSocketOptions())
+  %[2]sSocket := new%[3]sSocket(keys)
+  %[4]s
+  endpoint.Socket("/%[5]s", %[2]sSocket, %[2]sSocketOptions())
 
-and its channels to new%sSocket. These lines need the imports os and
-github.com/bennu-go/bennu/token. A token to try it with:
+In a program of "bennu new" they go into newEndpoint. These lines need the imports os and
+github.com/bennu-go/bennu/token. The secret signs tokens and checks those of clients; all
+your servers have the same, and the tests need one, too. To make one, and a token of user 42
+to try it with:
 
-  bennu token sign --salt "%s socket" 42
-`, place("main.go", "where the endpoint is made"), n.Name, n.Upper, n.Lower, n.Upper, n.Name)
+  export SECRET_KEY_BASE=$(openssl rand -base64 48)
+  bennu token sign --salt "%[5]s socket" 42
+
+A socket without a token, such as "/socket" of "bennu new", lets in everyone as before.
+`, place("main.go", "where the endpoint is made"), n.Lower, n.Upper, channels, n.Name)
 	case "presence":
 		fmt.Fprintf(w, `
 Add %s, before the sockets are mounted, and hand it on to the channels:
@@ -163,12 +177,21 @@ Add %s, before the sockets are mounted, and hand it on to the channels:
   	return nil, err
   }
 
-In the channel, the join sends a message to itself with ch.Send, and bennu.OnInfo calls:
+In a program of "bennu new" these go into newEndpoint, which has ctx and endpoint. Give here to
+the function that makes the channel, let the join send a message to its channel, and let the
+client arrive when that comes:
 
-  arrive%s(c.Channel, here, userID)
+  type arrived struct{}
 
-The test of %s_presence.go shows the whole.
-`, place("main.go", "where the endpoint is made"), n.Upper, n.Upper, n.Name)
+  return &%s{ch}, bennu.Empty{}, ch.Send(arrived{}) // the end of the join
+
+  bennu.OnInfo(d, func(c *%s, _ context.Context, _ arrived) error { // beside bennu.On
+  	return arrive%s(c.Channel, here, userID)
+  })
+
+userID is a string of yours that says who the client is. After "bennu gen socket user" it is
+userSocketID(c.Socket()). Tests of the channel make here, too: %s_presence_test.go shows how.
+`, place("main.go", "where the endpoint is made"), n.Upper, n.Lower, n.Lower, n.Upper, n.Name)
 	}
 }
 

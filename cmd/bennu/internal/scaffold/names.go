@@ -13,6 +13,7 @@ import (
 
 	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
 	"github.com/bennu-go/bennu/internal/redact"
+	"github.com/bennu-go/bennu/internal/topic"
 	"github.com/bennu-go/bennu/transport"
 )
 
@@ -50,6 +51,15 @@ func parseName(text string) (names, error) {
 		return names{}, cli.Usagef("%s is a word of Go; take another name, such as %[1]s_room", n.Lower)
 	}
 	return n, nil
+}
+
+// checkSocketName finds names that would be paths of a transport, which clients add to that of
+// a socket.
+func (n *names) checkSocketName() error {
+	if n.Name == "websocket" || n.Name == "longpoll" {
+		return cli.Usagef("clients add /%s to the path of a socket by themselves; take another name, such as user", n.Name)
+	}
+	return nil
 }
 
 // nameMistake says what is wrong with a name, and what to write.
@@ -135,7 +145,10 @@ func (n *names) setTokenParam(name string) error {
 // checkTopic has the rules of SocketHandler.Channel, which would panic at start.
 func checkTopic(pattern string) error {
 	const longest = 255 - len("lobby") // bytes of a topic, and room for what the tests put behind
+	before, part, foreign := topic.CutForeign(pattern)
 	switch {
+	case foreign:
+		return fmt.Errorf("has the part %q, which matches only itself; write %q", part, before+"*")
 	case strings.Contains(strings.TrimSuffix(pattern, "*"), "*"):
 		return errors.New("has a * that is not its last character")
 	case len(pattern) > longest:

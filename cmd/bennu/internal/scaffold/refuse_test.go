@@ -113,6 +113,8 @@ func TestRefused(t *testing.T) {
 		{"gen with a path", program, []string{"gen", "socket", "../x"}, cli.Misuse, "cannot be a name"},
 		{"gen with a long name", program, []string{"gen", "presence", strings.Repeat("x", 65)}, cli.Misuse, "cannot be a name"},
 		{"gen with a bad topic", program, []string{"gen", "channel", "--topic", "a*b", "x"}, cli.Misuse, `--topic "a*b" has a * that is not its last character`},
+		{"gen with a variable", program, []string{"gen", "channel", "--topic", "orders:{user}", "x"}, cli.Misuse, `--topic "orders:{user}" has the part "{user}", which matches only itself; write "orders:*"`},
+		{"gen with the name of a transport", program, []string{"gen", "socket", "longpoll"}, cli.Misuse, "take another name"},
 		{"gen with two stars", program, []string{"gen", "channel", "--topic", "a**", "x"}, cli.Misuse, "has a * that is not its last character"},
 		{"gen with the heartbeat's topic", program, []string{"gen", "channel", "--topic", "phoenix", "x"}, cli.Misuse, "is the protocol's own"},
 		{"gen with a long topic", program, []string{"gen", "channel", "--topic", strings.Repeat("x", 251), "x"}, cli.Misuse, "has 251 bytes"},

@@ -104,7 +104,7 @@ export function describe({ direction, text }) {
   const code = element("code");
   code.append("[");
   split(text).forEach((part, i) => {
-    if (i > 0) code.append(",");
+    if (i > 0) code.append(",", element("wbr")); // a line breaks here, and not within a word
     code.append(element("span", PARTS[i] ?? "payload", shorten(part)));
   });
   code.append("]");

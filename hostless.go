@@ -1,0 +1,32 @@
+package bennu
+
+import (
+	"log/slog"
+	"net"
+	"strings"
+
+	"github.com/bennu-go/bennu/internal/notice"
+)
+
+// warnOfHost says that mounts compare the origin of a page with the Host of the request, when
+// others than this machine can reach the listener: an attacker can give a name of theirs the
+// address of this server (DNS rebinding).
+func (e *Endpoint) warnOfHost(address net.Addr) {
+	if len(e.trustsHost) == 0 || address == nil || onLoopback(address) {
+		return
+	}
+	e.book.Say(notice.NoHost, slog.String("mounts", strings.Join(e.trustsHost, ", ")), slog.String("address", address.String()))
+}
+
+// onLoopback reports whether only this machine can reach an address.
+func onLoopback(address net.Addr) bool {
+	switch a := address.(type) {
+	case *net.TCPAddr:
+		return a.IP.IsLoopback()
+	case *net.UnixAddr:
+		return true
+	}
+	host, _, err := net.SplitHostPort(address.String())
+	ip := net.ParseIP(host)
+	return err != nil || ip == nil || ip.IsLoopback()
+}

@@ -1,0 +1,58 @@
+package bennu
+
+import (
+	"errors"
+
+	"github.com/bennu-go/bennu/internal/pace"
+	"github.com/bennu-go/bennu/transport"
+	"github.com/bennu-go/bennu/wire"
+)
+
+// offerer is what a transport.Conn may also be: one that takes a frame only if it leaves
+// room for others. The transports of this module are; see pace.Offer.
+type offerer interface {
+	Offer(f transport.Frame) (again <-chan struct{}, err error)
+	Low() <-chan struct{} // see pace.Low
+}
+
+func init() {
+	pace.Offer = func(channel any, event string, payload []byte) (<-chan struct{}, error) {
+		c, _ := channel.(*Channel)
+		if c.isNil() {
+			return nil, errNilChannel
+		}
+		return c.offer(event, payload)
+	}
+	pace.Low = func(channel any) <-chan struct{} {
+		if c, _ := channel.(*Channel); !c.isNil() {
+			if conn, ok := c.socket.conn.(offerer); ok {
+				return conn.Low()
+			}
+		}
+		return nil
+	}
+}
+
+// offer is pace.Offer.
+func (c *Channel) offer(event string, payload []byte) (again <-chan struct{}, err error) {
+	f, err := pushFrame(c.socket.serializer, &wire.Push{JoinRef: c.joinRef, Topic: c.topic, Event: event, Payload: Payload{Data: payload}})
+	if err != nil {
+		return nil, err
+	}
+	conn, ok := c.socket.conn.(offerer)
+	if !ok {
+		return nil, c.emit(f)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch c.state {
+	case joined, leaving:
+		if again, err = conn.Offer(f); errors.Is(err, pace.ErrClosed) {
+			err = ErrClosed
+		}
+		return again, err
+	case joining:
+		return nil, ErrNotJoined
+	}
+	return nil, ErrClosed
+}

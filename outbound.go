@@ -1,0 +1,145 @@
+package bennu
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+
+	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/pubsub"
+	"github.com/bennu-go/bennu/transport"
+	"github.com/bennu-go/bennu/wire"
+)
+
+// outbound is what may wait for one client, by the options of its transport. A frame that
+// is larger than that could never be sent, so it is refused to whoever makes it.
+type outbound struct{ bytes, messages int }
+
+// unbounded is that of a connection which is none of this module's transports.
+var unbounded = outbound{math.MaxInt, math.MaxInt}
+
+// outboundOf resolves two options of a transport, of which Unlimited is none.
+func outboundOf(bytes, messages, defaultMessages int) outbound {
+	return outbound{limit(bytes, 0), limit(messages, defaultMessages)}
+}
+
+// outbound is what may wait for the client of s.
+func (s *Socket) outbound() outbound {
+	switch s.transport {
+	case transport.WebSocket:
+		return s.handler.overWebSocket
+	case transport.LongPoll:
+		return s.handler.overLongPoll
+	}
+	return unbounded
+}
+
+// takes reports whether a frame can be sent to the client of s at all.
+func (s *Socket) takes(f transport.Frame) bool {
+	if s.cannotRead(f) {
+		return false
+	}
+	n := f.Len()
+	return n <= s.endpoint.leastOutbound || n <= s.outbound().bytes
+}
+
+// cannotRead reports whether a frame is one that no client reads over its transport.
+func (s *Socket) cannotRead(f transport.Frame) bool {
+	return s.transport == transport.LongPoll && f.Len() > 0 && f.Opcode() != wire.Text
+}
+
+// noBinary is the wire.ErrNoBinary of a transport.
+type noBinary struct{}
+
+func (noBinary) Error() string { return "bennu: a client of long polling cannot get bytes; send JSON" }
+
+// Is is for errors.Is.
+func (noBinary) Is(target error) bool { return target == wire.ErrNoBinary }
+
+// refusalOf is what a client is told in place of a reply that it cannot get.
+func refusalOf(err error) Payload {
+	if errors.Is(err, noBinary{}) {
+		return bytesToSend
+	}
+	return tooLargeToSend
+}
+
+// tooLarge is an ErrTooLarge with its numbers, and who gets the message all the same.
+type tooLarge struct {
+	size, most int
+	recipients string
+}
+
+func (e *tooLarge) Error() string {
+	return fmt.Sprintf("%v for a client: it takes %d bytes, and %d may wait; %s", ErrTooLarge, e.size, e.most, e.recipients)
+}
+
+// Is is for errors.Is.
+func (e *tooLarge) Is(target error) bool { return target == ErrTooLarge }
+
+func (e *tooLarge) attrs() []slog.Attr {
+	return []slog.Attr{slog.Int("bytes", e.size), slog.Int("limit", e.most)}
+}
+
+// refuse says why the client of this place cannot get a frame.
+func (p place) refuse(f transport.Frame) error {
+	if p.s.cannotRead(f) {
+		p.say(notice.BinaryFrame, slog.Int("bytes", f.Len()))
+		return noBinary{}
+	}
+	err := &tooLarge{f.Len(), p.s.outbound().bytes, "the client does not get it"}
+	p.say(notice.FrameTooLarge, err.attrs()...)
+	return err
+}
+
+// publish sends a broadcast to all nodes, or to nobody: what a client that may be on its topic
+// cannot get is refused.
+func (e *Endpoint) publish(from pubsub.Subscriber, m *pubsub.Message) error {
+	if err := e.fits(m); err != nil {
+		return err
+	}
+	if m.Event == EventDisconnect && e.pubsub.Node() != "" {
+		e.disconnects.listen(e) // for nodes that ask for what they have missed
+		e.disconnects.own.add(m.Topic)
+	}
+	return e.pubsub.BroadcastFrom(from, m)
+}
+
+func (e *Endpoint) fits(m *pubsub.Message) error {
+	// At most that, in the serializers of this module: names may have escapes.
+	size := len(m.Payload) + 2*(len(m.Topic)+len(m.Event)) + envelope + transport.Headroom
+	if size <= e.leastOutbound {
+		return nil
+	}
+	most := math.MaxInt
+	for _, h := range e.handlers {
+		if h.match(m.Topic) != nil {
+			most = min(most, h.overWebSocket.bytes, h.overLongPoll.bytes)
+		}
+	}
+	if size <= most {
+		return nil
+	}
+	return e.refuse(m, &tooLarge{size, most, "nobody gets it"})
+}
+
+// refuse says that a broadcast is larger than a client can get.
+func (e *Endpoint) refuse(m *pubsub.Message, err *tooLarge) error {
+	e.book.Say(notice.FrameTooLarge, append(err.attrs(), notice.Foreign("topic", m.Topic), notice.Foreign("event", m.Event))...)
+	return err
+}
+
+// refuse says, once for a dispatch, that a broadcast which no endpoint of this node has made is
+// larger than a client can get. When its publisher is not told, as on another node, the channel
+// has missed something, and its client joins again.
+func (l *fastlane) refuse(d *pubsub.Dispatch, f transport.Frame) {
+	c := (*Channel)(l)
+	known := memoOf(d)
+	if known.refused == nil {
+		known.refused = c.socket.endpoint.refuse(d.Message, &tooLarge{f.Len(), c.socket.outbound().bytes, "those with more room get it"})
+	}
+	if !d.Refuse(known.refused) {
+		c.gap()
+	}
+}

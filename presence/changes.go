@@ -1,0 +1,94 @@
+package presence
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/bennu-go/bennu/tracker"
+)
+
+// changes are entries that somebody has not been told of: 1 for one that joined, -1 for one
+// that left. Who joined and left is in it no more.
+type changes map[*tracker.Entry]int8
+
+func (c *changes) add(d tracker.Diff) {
+	for _, e := range d.Joins {
+		c.sum(e, 1)
+	}
+	for _, e := range d.Leaves {
+		c.sum(e, -1)
+	}
+}
+
+func (c *changes) sum(e *tracker.Entry, n int8) {
+	if *c == nil {
+		*c = make(changes)
+	}
+	if n += (*c)[e]; n == 0 {
+		delete(*c, e)
+	} else {
+		(*c)[e] = n
+	}
+}
+
+// diff is the changes as a Diff.
+func (c changes) diff() (d tracker.Diff) {
+	for e, n := range c {
+		if n > 0 {
+			d.Joins = append(d.Joins, e)
+		} else {
+			d.Leaves = append(d.Leaves, e)
+		}
+	}
+	return d
+}
+
+// change is an entry that joins or leaves.
+type change struct {
+	e      *tracker.Entry
+	leaves bool
+}
+
+// list is the changes in the order in which they are told: by key, the joins of a key before
+// its leaves, so that a user whose meta is replaced never seems to be away.
+func (c changes) list() []change {
+	list := make([]change, 0, len(c))
+	for e, n := range c {
+		list = append(list, change{e, n < 0})
+	}
+	slices.SortFunc(list, func(a, b change) int {
+		switch d := cmp.Compare(a.e.Key(), b.e.Key()); {
+		case d != 0:
+			return d
+		case a.leaves != b.leaves:
+			if a.leaves {
+				return 1
+			}
+			return -1
+		}
+		return cmp.Compare(a.e.Ref(), b.e.Ref())
+	})
+	return list
+}
+
+// told is entries as those know them who have not been told of the changes.
+func (c changes) told(list []*tracker.Entry) []*tracker.Entry {
+	if len(c) == 0 {
+		return list
+	}
+	list = slices.DeleteFunc(list, func(e *tracker.Entry) bool { return c[e] > 0 })
+	for e, n := range c {
+		if n < 0 {
+			list = append(list, e)
+		}
+	}
+	return list
+}
+
+// byKey sorts entries by key, and those of a key by their refs.
+func byKey(a, b *tracker.Entry) int {
+	if d := cmp.Compare(a.Key(), b.Key()); d != 0 {
+		return d
+	}
+	return cmp.Compare(a.Ref(), b.Ref())
+}

@@ -1,0 +1,97 @@
+package natspubsub
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/bennu-go/bennu/pubsub"
+	"github.com/bennu-go/bennu/pubsub/pubsubtest"
+)
+
+// TestNameOfTheDead uses the name of a node that has ended without a word.
+func TestNameOfTheDead(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	dead, err := nats.Connect(b.url())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, subject := range []string{"bennu.h.a", "bennu.e", "bennu.n.a"} {
+		if _, err := dead.ChanSubscribe(subject, make(chan *nats.Msg, 100)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := dead.FlushTimeout(pubsubtest.Patience); err != nil {
+		t.Fatal(err)
+	}
+	dead.Close() // as the system does when the process is killed
+	again := pubsubtest.Start(t, b.node(t, "a", nil), nil)
+	if h := again.Health(); h.Err != nil || h.Conflicts != 0 {
+		t.Errorf("health %+v", h)
+	}
+}
+
+// TestNameUnderEavesdropping refuses a taken name though somebody listens to everything, so
+// that NATS cannot say whether the name is taken.
+func TestNameUnderEavesdropping(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	c, err := nats.Connect(b.url())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Subscribe(">", func(*nats.Msg) {}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.FlushTimeout(pubsubtest.Patience); err != nil {
+		t.Fatal(err)
+	}
+	first := pubsubtest.Start(t, b.node(t, "a", nil), nil)
+	if err := startError(t, b.node(t, "a", nil)); !errors.Is(err, pubsub.ErrNameTaken) {
+		t.Errorf("a second node of one name: %v", err)
+	}
+	// Who is refused at its start is no trouble for who holds the name.
+	if h := first.Health(); h.Err != nil || !h.Connected {
+		t.Errorf("the first one: %+v", h)
+	}
+}
+
+// TestNamesakesMeet has two nodes of one name that cannot know of each other until a third
+// one connects them: the younger leaves the cluster, and says why.
+func TestNamesakesMeet(t *testing.T) {
+	t.Parallel()
+	older := embedded(t, EmbeddedOptions{Node: "a", Probe: 100 * time.Millisecond})
+	p := pubsubtest.Start(t, older, nil)
+	younger := embedded(t, EmbeddedOptions{Node: "a", Probe: 100 * time.Millisecond})
+	q := pubsubtest.Start(t, younger, nil)
+	box, far := newInbox(), newInbox()
+	await(t, p.Subscribe("t", box))
+	await(t, q.Subscribe("t", far))
+	r := pubsubtest.Start(t, embedded(t, EmbeddedOptions{
+		Node: "c", Probe: 100 * time.Millisecond, Peers: []string{older.Addr().String(), younger.Addr().String()},
+	}), nil)
+
+	eventually(t, "the younger one leaves", func() bool {
+		h := q.Health()
+		return errors.Is(h.Err, pubsub.ErrNameTaken) && !h.Connected
+	})
+	if err := q.Broadcast(&pubsub.Message{Topic: "t"}); !errors.Is(err, pubsub.ErrNameTaken) {
+		t.Errorf("Broadcast of the younger one: %v", err)
+	}
+	select {
+	case <-far.gaps:
+	case <-time.After(pubsubtest.Patience):
+		t.Error("its subscribers are not told")
+	}
+	eventually(t, "the older one is well", func() bool { h := p.Health(); return h.Connected && h.Err == nil })
+	if err := r.Broadcast(&pubsub.Message{Topic: "t", Event: "x"}); err != nil {
+		t.Error(err)
+	}
+	if m := box.next(t); m.Event != "x" {
+		t.Errorf("the older one got %q", m.Event)
+	}
+}

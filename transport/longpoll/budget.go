@@ -1,0 +1,145 @@
+package longpoll
+
+import (
+	"container/list"
+	"context"
+	"sync"
+	"time"
+)
+
+// budget bounds the bytes that a server holds for its requests: all together, for each
+// address and for each session. A request that finds no room waits. Whoever waits and fits
+// gets room, so a small request does not wait behind a large one.
+type budget struct {
+	most int // for all together
+
+	mu        sync.Mutex
+	bytes     int
+	addresses map[string]int
+	sessions  map[id]int
+	waiting   list.List // of *share
+}
+
+// share is the part of a budget that one request has. One goroutine at a time uses it.
+type share struct {
+	budget  *budget
+	session id
+	addr    string
+	// The bounds of the session and the address; noLimit for none.
+	sessionMost, addrMost int
+
+	bytes int
+	asks  int           // what it waits for
+	given chan struct{} // closed when it has that
+}
+
+// take adds n bytes. It waits for them until the span is over, ctx ends or done is closed,
+// and returns the name of the bound that was reached, or "" when it has the bytes. What is
+// more than a bound allows at all is not waited for.
+func (s *share) take(ctx context.Context, done <-chan struct{}, n int, span time.Duration) (bound string) {
+	if n == 0 {
+		return ""
+	}
+	b := s.budget
+	b.mu.Lock()
+	if bound = s.over(n); bound == "" {
+		s.add(n)
+	}
+	if bound == "" || span <= 0 || n > min(b.most, s.addrMost, s.sessionMost) {
+		b.mu.Unlock()
+		return bound
+	}
+	s.asks, s.given = n, make(chan struct{})
+	place := b.waiting.PushBack(s)
+	b.mu.Unlock()
+
+	timer := time.NewTimer(span)
+	defer timer.Stop()
+	select {
+	case <-s.given:
+		return ""
+	case <-timer.C:
+	case <-ctx.Done():
+	case <-done:
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	select {
+	case <-s.given: // at the last moment
+		return ""
+	default:
+	}
+	b.waiting.Remove(place)
+	return bound
+}
+
+// release gives n bytes back.
+func (s *share) release(n int) {
+	if n == 0 {
+		return
+	}
+	b := s.budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s.add(-n)
+	for e := b.waiting.Front(); e != nil; {
+		next := e.Next()
+		if w := e.Value.(*share); w.over(w.asks) == "" {
+			b.waiting.Remove(e)
+			w.add(w.asks)
+			close(w.given)
+		}
+		e = next
+	}
+}
+
+// releaseAll gives everything back.
+func (s *share) releaseAll() { s.release(s.bytes) }
+
+// over returns the name of the bound that n more bytes would pass. The budget is locked.
+func (s *share) over(n int) string {
+	b := s.budget
+	switch {
+	case s.sessionMost != noLimit && n > s.sessionMost-b.sessions[s.session]:
+		return "session"
+	case s.addrMost != noLimit && n > s.addrMost-b.addresses[s.addr]:
+		return "address"
+	case b.most != noLimit && n > b.most-b.bytes:
+		return "node"
+	}
+	return ""
+}
+
+// noRoom is the error for a bound that over has named.
+func (s *share) noRoom(bound string) *noRoomError {
+	limit := s.budget.most
+	switch bound {
+	case "session":
+		limit = s.sessionMost
+	case "address":
+		limit = s.addrMost
+	}
+	return &noRoomError{bound, limit}
+}
+
+// add counts n bytes, which may be negative. The budget is locked.
+func (s *share) add(n int) {
+	b := s.budget
+	s.bytes += n
+	b.bytes += n
+	if s.sessionMost != noLimit {
+		count(&b.sessions, s.session, n)
+	}
+	if s.addrMost != noLimit {
+		count(&b.addresses, s.addr, n)
+	}
+}
+
+func count[K comparable](m *map[K]int, key K, n int) {
+	if *m == nil {
+		*m = make(map[K]int)
+	}
+	if (*m)[key] += n; (*m)[key] == 0 {
+		delete(*m, key)
+	}
+}

@@ -1,0 +1,66 @@
+package longpoll
+
+import (
+	"github.com/bennu-go/bennu/internal/pace"
+	"github.com/bennu-go/bennu/transport"
+	"github.com/bennu-go/bennu/wire"
+)
+
+// low reports whether at most a quarter of the outbox is in use.
+func (o *outbox) low(l *limits) bool {
+	return o.bytes <= l.bufferBytes/4 && o.messages() <= l.bufferMsgs/4
+}
+
+// spares reports whether the outbox is half empty with another n bytes. A low one takes any
+// message that pace.ErrTooLarge does not refuse.
+func (o *outbox) spares(n int, l *limits) bool {
+	return o.low(l) || n <= l.bufferBytes/2-o.bytes && o.messages() < l.bufferMsgs/2
+}
+
+// Offer is Send for a frame that can wait; see pace.Offer.
+func (s *session) Offer(f transport.Frame) (again <-chan struct{}, err error) {
+	if f.Len() == 0 || f.Opcode() != wire.Text {
+		if !s.Send(f) {
+			err = pace.ErrClosed
+		}
+		return nil, err
+	}
+	m := f.Payload()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.ended:
+		return nil, pace.ErrClosed
+	case len(m) > s.mount.lim.bufferBytes/4*3:
+		return nil, pace.ErrTooLarge
+	case !s.box.spares(len(m), s.mount.lim):
+		return s.awaitLowLocked(), nil
+	}
+	s.queueLocked(m)
+	return nil, nil
+}
+
+// Low is nil when the outbox is low or the session has ended; see pace.Low.
+func (s *session) Low() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended || s.box.low(s.mount.lim) {
+		return nil
+	}
+	return s.awaitLowLocked()
+}
+
+func (s *session) awaitLowLocked() <-chan struct{} {
+	if s.low == nil {
+		s.low = make(chan struct{})
+	}
+	return s.low
+}
+
+// lowLocked tells those who wait for it that the outbox is low, or that the session has ended.
+func (s *session) lowLocked() {
+	if s.low != nil && (s.ended || s.box.low(s.mount.lim)) {
+		close(s.low)
+		s.low = nil
+	}
+}

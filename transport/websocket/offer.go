@@ -1,0 +1,67 @@
+package websocket
+
+import (
+	"github.com/bennu-go/bennu/internal/pace"
+	"github.com/bennu-go/bennu/transport"
+)
+
+// low reports whether at most a quarter of the queue is in use.
+func (q *queue) low(l *limits) bool {
+	return q.bytes <= l.queueBytes/4 && q.msgs <= l.queueMsgs/4
+}
+
+// spares reports whether the queue is half empty with another n bytes. A low queue takes
+// any frame that pace.ErrTooLarge does not refuse.
+func (q *queue) spares(n int, l *limits) bool {
+	return q.low(l) || n <= l.queueBytes/2-q.bytes && q.msgs < l.queueMsgs/2
+}
+
+// Offer is Send for a frame that can wait; see pace.Offer.
+func (c *conn) Offer(f transport.Frame) (again <-chan struct{}, err error) {
+	b := f.Bytes()
+	c.mu.Lock()
+	switch {
+	case c.ended.Load():
+		c.mu.Unlock()
+		return nil, pace.ErrClosed
+	case len(b) > c.lim.queueBytes/4*3:
+		c.mu.Unlock()
+		return nil, pace.ErrTooLarge
+	case !c.q.spares(len(b), c.lim):
+		defer c.mu.Unlock()
+		return c.awaitLowLocked(), nil
+	}
+	c.q.push(b)
+	flush := c.claimLocked(writerScheduled)
+	c.mu.Unlock()
+	if flush {
+		c.srv.schedule(c)
+	}
+	return nil, nil
+}
+
+// Low is nil when the queue is low or the connection has ended; see pace.Low.
+func (c *conn) Low() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended.Load() || c.q.low(c.lim) {
+		return nil
+	}
+	return c.awaitLowLocked()
+}
+
+func (c *conn) awaitLowLocked() <-chan struct{} {
+	if c.low == nil {
+		c.low = make(chan struct{})
+	}
+	return c.low
+}
+
+// lowLocked tells those who wait for it that the queue is low, or that the connection has
+// ended.
+func (c *conn) lowLocked() {
+	if c.low != nil && (c.ended.Load() || c.q.low(c.lim)) {
+		close(c.low)
+		c.low = nil
+	}
+}

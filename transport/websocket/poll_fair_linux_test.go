@@ -1,0 +1,113 @@
+//go:build !noepoll
+
+package websocket
+
+import (
+	"bytes"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"github.com/bennu-go/bennu/internal/waittest"
+	"github.com/bennu-go/bennu/transport"
+	"github.com/bennu-go/bennu/wire"
+)
+
+// listening is a receiver with a function that is told of each message.
+type listening struct {
+	deaf
+	received func()
+}
+
+func (l listening) Receive(wire.Opcode, []byte) <-chan struct{} { l.received(); return nil }
+
+// TestFloodHoldsUpNobody has 400 clients that have sent much, all on one poller with an idle
+// connection and a closed one whose deadlines are over, and one whose client sends a message
+// when all of the flood is there. It counts what the poller reads of the flood before it sees
+// to them.
+func TestFloodHoldsUpNobody(t *testing.T) {
+	const clients = 400
+	s, p := onePoller(t)
+	open := func(received func(), opts *Options) (*conn, net.Conn) {
+		t.Helper()
+		return connectTo(t, s, listening{received: received}, opts)
+	}
+	begun, proceed := make(chan struct{}), make(chan struct{})
+	_, blocker := open(func() { close(begun); <-proceed }, nil)
+
+	var mu sync.Mutex // guards the numbers
+	var idle, closed *conn
+	flood, untilIdle, untilClosed, untilMessage := 0, 0, 0, 0
+	all, answered := make(chan struct{}), make(chan struct{})
+	one := bytes.Repeat(clientFrame(ws.OpBinary, true, string(make([]byte, 1000))), 64)
+	const total = clients * 64
+	_, beside := open(func() {
+		mu.Lock()
+		defer mu.Unlock()
+		untilMessage = flood
+		close(answered)
+	}, nil)
+	conns, peers := make([]*conn, clients), make([]net.Conn, clients)
+	for i := range conns {
+		conns[i], peers[i] = open(func() {
+			mu.Lock()
+			defer mu.Unlock()
+			if !idle.ended.Load() {
+				untilIdle = flood + 1
+			}
+			if !closed.isGone() {
+				untilClosed = flood + 1
+			}
+			if flood++; flood == total {
+				close(all)
+			}
+		}, nil)
+	}
+	idle, _ = open(nil, &Options{IdleTimeout: time.Minute})
+	closed, _ = open(nil, &Options{CloseLinger: time.Minute})
+	closed.Close(transport.CloseGoingAway)
+	waittest.Until(t, "it is closed, and waits for its client", func() bool {
+		closed.mu.Lock()
+		defer closed.mu.Unlock()
+		return closed.flushed && closed.hanging && closed.poll.reader == readerParked
+	})
+
+	send := func(peer net.Conn, b []byte) {
+		t.Helper()
+		if _, err := peer.Write(b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send(blocker, clientFrame(ws.OpText, true, "wait"))
+	<-begun
+	for i, peer := range peers {
+		send(peer, one)
+		waittest.Until(t, "it is in the socket", func() bool { return isReadable(conns[i].poll.fd) })
+	}
+	send(beside, clientFrame(ws.OpText, true, "here"))
+	// Their deadlines are over, in a moment.
+	idle.heard -= 2 * time.Minute
+	closed.mu.Lock()
+	closed.closeBy = s.now()
+	closed.mu.Unlock()
+	p.lookAt(idle, s.now())
+	p.lookAt(closed, s.now())
+	waittest.Until(t, "the deadlines are over", func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return s.now() > p.slots[idle.poll.slot].due && s.now() > p.slots[closed.poll.slot].due
+	})
+	close(proceed)
+	<-all
+	<-answered
+	t.Logf("of %d messages of the flood, %d were received before the idle connection was closed, %d before the closed one was gone, %d before a message of another client",
+		total, untilIdle, untilClosed, untilMessage)
+	for what, n := range map[string]int{"an idle connection": untilIdle, "a closed connection": untilClosed, "a message": untilMessage} {
+		if n > total/2 {
+			t.Errorf("%s waited for %d of %d messages of a flood", what, n, total)
+		}
+	}
+}
