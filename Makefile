@@ -43,15 +43,16 @@ test-busy: ## make test RUNS times (10) beside eight busy loops: every run must 
 unit: ## Go tests only, no race detector: the fast loop; the stock clients run if they are installed
 	go test -shuffle=on -timeout $(TIMEOUT) $(PKG)
 
+# With -race, what vet and staticcheck compile is what the tests need.
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck
 	@echo "==> gofmt"
 	@unformatted=$$(find . -name '*.go' -not -path '*/node_modules/*' -print0 | xargs -0 -r gofmt -l); \
 		if [[ -n $$unformatted ]]; then echo "gofmt would change these files (make fmt does it):"; echo "$$unformatted"; exit 1; fi
 	@echo "==> go vet"
-	@go vet ./...
+	@go vet -race ./...
 	@echo "==> staticcheck"
-	@go run $(STATICCHECK) ./...
+	@go run -exec 'env GOFLAGS=-race' $(STATICCHECK) ./...
 
 .PHONY: fmt
 fmt: ## format every Go file
@@ -101,6 +102,7 @@ presence-faults: ## the same for who is present, with a node killed 200 times: 3
 .PHONY: cluster-order
 cluster-order: ## a million messages between three nodes over each broker, none lost, doubled or out of order
 	BENNU_FULL=1 BENNU_REQUIRE_REDIS=1 go test -count=1 -timeout 30m -run '^Test(URL|Servers|Embedded|Suite|ClusterSuite)$$/^Order$$' -v ./pubsub/natspubsub ./pubsub/redispubsub
+	BENNU_FULL=1 go test -count=1 -timeout 30m -run '^TestEmbedded$$' -skip '/^Order$$' -v ./pubsub/natspubsub
 
 .PHONY: partitions
 partitions: ## networks between nodes that are cut, embedded NATS and Redis: needs root, ip and iptables; 4 min
@@ -120,7 +122,9 @@ fuzz: ## run every fuzz target FUZZ times (1000000)
 
 .PHONY: full
 full: ## the tests that have a small size for every day, at their full size
-	BENNU_FULL=1 go test -race -count=1 -timeout 30m -run 'Isolation|Churn' -v .
+	BENNU_FULL=1 go test -race -count=1 -timeout 30m -run 'Isolation|Churn|Ends$$|MemoryIsBounded' -v .
+	BENNU_FULL=1 go test -count=1 -timeout 60m -run 'DisconnectWhileConnecting' -v .
+	BENNU_FULL=1 go test -count=1 -timeout 60m -run 'LargestMessage' -v .
 
 .PHONY: parked
 parked: deps ## all tests with the other read engine alone, as on systems without epoll: 6 min
@@ -128,7 +132,7 @@ parked: deps ## all tests with the other read engine alone, as on systems withou
 
 .PHONY: cycles
 cycles: ## a million connections made and closed at random moments with each engine: nothing left, nothing misdelivered; 6 min
-	BENNU_FULL=1 go test -count=1 -timeout 60m -run '^TestCycles$$' -v ./transport/websocket
+	BENNU_FULL=1 go test -count=1 -timeout 60m -run '^Test(Cycles|StopWhileOpening)$$' -v ./transport/websocket
 
 .PHONY: simulate
 simulate: ## 100,000 histories of the tracker, with crashes and partitions: a minute or two on two cores; BENNU_SEED=n tells one of them

@@ -1,37 +1,41 @@
-// The scenarios in a page of headless Chromium, and chats between tabs.
-// usage: node browser.mjs phoenix|phoenix-1-7 websocket|longpoll
-import { mkdtemp, rm } from "node:fs/promises"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
-import { chromium } from "playwright-core"
+// The scenarios in pages of headless Chromium, and chats between tabs, with each client
+// over each transport at one time.
+import { launch, launchToKill } from "./chromium.mjs"
 import { drive } from "./driver.mjs"
 import { assert, equal, patience } from "./lib.mjs"
 import { plan } from "./scenarios.mjs"
 
-const [packageName, transportName] = process.argv.slice(2)
-const settings = JSON.parse(process.env.BENNU_ENV)
-const profile = await mkdtemp(join(tmpdir(), "bennu-chromium-"))
+// The addresses of scenarios.mjs for each client and transport, such as "phoenix/websocket".
+const sites = JSON.parse(process.env.BENNU_ENV)
+const browser = await launch()
 
-// A browser of its own with an empty profile, which asks nothing of the network
-// but what the page does.
-const launch = {
-  executablePath: process.env.BENNU_CHROMIUM || "/usr/bin/chromium",
-  headless: true,
-  args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+// To open a tab takes longer than most scenarios. So those that are done with one leave it
+// here to the next, which loads its own page there.
+const spare = []
+
+async function newTab(of = browser) {
+  const tab = await of.newPage()
+  tab.setDefaultTimeout(patience)
+  tab.faults = []
+  tab.on("pageerror", error => tab.faults.push(error.stack ?? String(error)))
+  return tab
 }
-const browser = await chromium.launchPersistentContext(profile, launch)
-browser.setDefaultTimeout(patience)
 
-// openPage loads the page and notes every exception that nobody caught there.
-async function openPage(context = browser) {
-  const page = await context.newPage()
-  page.faults = []
-  page.on("pageerror", error => page.faults.push(error.stack ?? String(error)))
-  const query = new URLSearchParams({ client: packageName, transport: transportName, env: JSON.stringify(settings) })
-  await page.goto(`${settings.pageURL}/page.html?${query}`)
+// openPage loads the page of a site. Every exception that nobody caught there is noted.
+async function openPage(name, page) {
+  page ??= spare.pop() ?? await newTab()
+  page.faults.length = 0
+  const [client, transport] = name.split("/")
+  const query = new URLSearchParams({ client, transport, env: JSON.stringify(sites[name]) })
+  await page.goto(`${sites[name].pageURL}/page.html?${query}`)
   await page.waitForSelector("body[data-ready]")
   return page
+}
+
+// leave is for a page that is not needed any more.
+function leave(page) {
+  equal(page.faults, [], "exceptions in the page")
+  spare.push(page)
 }
 
 async function closePage(page) {
@@ -39,24 +43,25 @@ async function closePage(page) {
   equal(page.faults, [], "exceptions in the page")
 }
 
-// The scenarios share a page as those in Node share a process: to open one takes
-// longer than most of them. After a failure comes a new one.
-let shared
-
-async function inPage(name) {
-  const page = shared ?? await openPage()
-  shared = undefined
-  // The text of the error, since a page's stack would lose its lines here.
-  const failure = await page.evaluate(n => window.runScenario(n).then(() => "", e => e.stack ?? String(e)), name)
-  if (failure === "" && page.faults.length === 0) shared = page
-  else await page.close()
-  assert(failure === "", failure)
-  equal(page.faults, [], "exceptions in the page")
+// inPage runs the scenarios of a site as Node does, all in one page. After a failure comes
+// a new one.
+function inPage(site) {
+  let shared
+  return async name => {
+    const page = shared ?? await openPage(site)
+    shared = undefined
+    // The text of the error, since a page's stack would lose its lines here.
+    const failure = await page.evaluate(n => window.runScenario(n).then(() => "", e => e.stack ?? String(e)), name)
+    if (failure === "" && page.faults.length === 0) shared = page
+    else await page.close()
+    assert(failure === "", failure)
+    equal(page.faults, [], "exceptions in the page")
+  }
 }
 
-// A tab is a page with the chat open.
-async function openTab(topic, name, context = browser) {
-  const page = await openPage(context)
+// openTab opens a page with the chat in it.
+async function openTab(site, topic, name, page) {
+  page = await openPage(site, page)
   await page.evaluate(([t, n]) => window.chat(t, n), [topic, name])
   await joins(page, 1)
   return page
@@ -95,9 +100,10 @@ async function killPage(page) {
   await page.close()
 }
 
-const tabs = {
+// tabs are the scenarios with several tabs of one site.
+const tabs = site => ({
   async "two tabs chat"() {
-    const [ann, bob] = [await openTab("room:tabs", "ann"), await openTab("room:tabs", "bob")]
+    const [ann, bob] = await Promise.all([openTab(site, "room:tabs", "ann"), openTab(site, "room:tabs", "bob")])
     await say(ann, "hello")
     await lines(bob, "ann: hello")
     await say(bob, "<b>hi</b> ü 😀")
@@ -105,79 +111,89 @@ const tabs = {
     await closePage(ann)
     await say(bob, "gone?")
     await lines(bob, "ann: hello", "bob: <b>hi</b> ü 😀", "bob: gone?")
-    await closePage(bob)
+    leave(bob)
   },
 
   async "a crash in one tab leaves the other alone"() {
-    const [ann, bob] = [await openTab("room:crashing-tabs", "ann"), await openTab("room:crashing-tabs", "bob")]
+    const [ann, bob] = await Promise.all([openTab(site, "room:crashing-tabs", "ann"), openTab(site, "room:crashing-tabs", "bob")])
     await ann.click("#crash")
     await joins(ann, 2)
     await say(ann, "back")
     for (const tab of [ann, bob]) await lines(tab, "ann: back")
     await joins(bob, 1)
-    await closePage(ann)
-    await closePage(bob)
+    leave(ann)
+    leave(bob)
   },
 
   async "two tabs come back after a restart of the server"() {
-    const [ann, bob] = [await openTab("room:lasting-tabs", "ann"), await openTab("room:lasting-tabs", "bob")]
-    const answer = await fetch(`${settings.controlURL}/restart`, { method: "POST" })
+    const [ann, bob] = await Promise.all([openTab(site, "room:lasting-tabs", "ann"), openTab(site, "room:lasting-tabs", "bob")])
+    const answer = await fetch(`${sites[site].controlURL}/restart`, { method: "POST" })
     assert(answer.ok, `restart: ${answer.status}`)
     for (const tab of [ann, bob]) await joins(tab, 2)
     await say(ann, "still here")
     for (const tab of [ann, bob]) await lines(tab, "ann: still here")
-    await closePage(ann)
-    await closePage(bob)
+    leave(ann)
+    leave(bob)
   },
 
   async "a reload joins again"() {
-    const [ann, bob] = [await openTab("room:reloaded-tabs", "ann"), await openTab("room:reloaded-tabs", "bob")]
+    const [ann, bob] = await Promise.all([openTab(site, "room:reloaded-tabs", "ann"), openTab(site, "room:reloaded-tabs", "bob")])
     await ann.reload()
     await ann.waitForSelector("body[data-ready]")
     await ann.evaluate(([t, n]) => window.chat(t, n), ["room:reloaded-tabs", "ann"])
     await joins(ann, 1)
     await say(bob, "welcome")
     for (const tab of [ann, bob]) await lines(tab, "bob: welcome")
-    await closePage(ann)
-    await closePage(bob)
+    leave(ann)
+    leave(bob)
   },
 
   async "presence: three tabs see each other, until one is closed, and one is killed"() {
     const topic = "room:presence-tabs"
-    const [ann, bob, cy] = [await openTab(topic, "ann"), await openTab(topic, "bob"), await openTab(topic, "cy")]
+    const [ann, bob, cy] = await Promise.all(["ann", "bob", "cy"].map(name => openTab(site, topic, name)))
     for (const tab of [ann, bob, cy]) await here(tab, "ann", "bob", "cy")
-    const second = await openTab(topic, "ann")
+    const second = await openTab(site, topic, "ann")
     for (const tab of [ann, bob, cy, second]) await here(tab, "ann (2)", "bob", "cy")
     await killPage(cy)
     for (const tab of [ann, bob, second]) await here(tab, "ann (2)", "bob")
-    await killPage(second)
+    await closePage(second)
     for (const tab of [ann, bob]) await here(tab, "ann", "bob")
     await closePage(ann)
     await here(bob, "bob")
-    await closePage(bob)
+    leave(bob)
   },
+})
 
+// With all sites at one time.
+const all = {
   async "presence: a browser is killed, and its tabs leave"() {
     const topic = "room:presence-killed-browser"
-    const ann = await openTab(topic, "ann")
-    const server = await chromium.launchServer(launch)
+    const names = Object.keys(sites)
+    const anns = await Promise.all(names.map(site => openTab(site, topic, "ann")))
+    const doomed = await launchToKill()
     try {
-      const other = await (await chromium.connect(server.wsEndpoint())).newContext()
-      other.setDefaultTimeout(patience)
-      const [bob, cy] = [await openTab(topic, "bob", other), await openTab(topic, "cy", other)]
-      for (const tab of [ann, bob, cy]) await here(tab, "ann", "bob", "cy")
+      const bobs = await Promise.all(names.map(async site => openTab(site, topic, "bob", await newTab(doomed.browser))))
+      for (const tab of [...anns, ...bobs]) await here(tab, "ann", "bob")
     } finally {
-      await server.kill()
+      await doomed.kill()
     }
-    await here(ann, "ann")
-    await closePage(ann)
+    for (const ann of anns) await here(ann, "ann")
+    anns.forEach(leave)
   },
 }
 
 try {
-  const { run, left } = plan(packageName, transportName)
-  await drive({ ...Object.fromEntries(run.map(name => [name, () => inPage(name)])), ...tabs }, left)
+  const scenarios = {}
+  const without = {}
+  for (const site of Object.keys(sites)) {
+    const { run, left } = plan(...site.split("/"))
+    const one = inPage(site)
+    for (const name of run) scenarios[`${site}/${name}`] = () => one(name)
+    for (const [name, scenario] of Object.entries(tabs(site))) scenarios[`${site}/${name}`] = scenario
+    for (const [name, why] of Object.entries(left)) without[`${site}/${name}`] = why
+  }
+  for (const [name, scenario] of Object.entries(all)) scenarios[`all/${name}`] = scenario
+  await drive(scenarios, without)
 } finally {
   await browser.close()
-  await rm(profile, { recursive: true, force: true })
 }

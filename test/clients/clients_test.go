@@ -4,7 +4,6 @@
 package clients
 
 import (
-	"encoding/json"
 	"net/http"
 	"os"
 	"os/exec"
@@ -22,34 +21,56 @@ const require = "BENNU_REQUIRE_CLIENTS"
 // in lib.mjs, and tells more when it is passed.
 const scenarioTime = 3 * waittest.Patience
 
+var clients = []string{"phoenix", "phoenix-1-7"}
+
+var transports = []string{"websocket", "longpoll"}
+
 func TestNode(t *testing.T) {
 	t.Parallel()
 	needNode(t)
-	eachWay(t, "node.mjs")
-}
-
-func TestBrowser(t *testing.T) {
-	t.Parallel()
-	needNode(t)
-	needBrowser(t)
-	eachWay(t, "browser.mjs")
-}
-
-// eachWay runs the scenarios with each client over each transport.
-func eachWay(t *testing.T, script string) {
-	for _, client := range []string{"phoenix", "phoenix-1-7"} {
-		for _, transport := range []string{"websocket", "longpoll"} {
+	for _, client := range clients {
+		for _, transport := range transports {
 			t.Run(client+"/"+transport, func(t *testing.T) {
 				t.Parallel()
-				runScenarios(t, script, client, transport)
+				startDriver(t, startSite(t, "127.0.0.1"), "node.mjs", client, transport).runAll(t, "")
 			})
 		}
 	}
 }
 
-// runScenarios starts a server and a script, and has the script run one scenario
-// after the other.
-func runScenarios(t *testing.T, script, client, transport string) {
+// TestBrowser has one browser for all. Each client has a server of its own over each
+// transport.
+func TestBrowser(t *testing.T) {
+	t.Parallel()
+	needNode(t)
+	needBrowser(t)
+	sites := map[string]site{}
+	for _, client := range clients {
+		for _, transport := range transports {
+			// The page comes from the origin that the fixture application lets in, and
+			// may itself ask only there.
+			sites[client+"/"+transport] = startSite(t, "localhost")
+		}
+	}
+	d := startDriver(t, sites, "browser.mjs")
+	t.Run("scenarios", func(t *testing.T) {
+		for name := range sites {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				d.runAll(t, name+"/")
+			})
+		}
+	})
+	d.runAll(t, "all/")
+}
+
+// A site is the addresses of the servers that scenarios run against; scenarios.mjs lists
+// them.
+type site map[string]string
+
+// startSite starts servers. The page comes from the host.
+func startSite(t *testing.T, host string) site {
+	t.Helper()
 	s := startServer(t, app.New)
 	p := startProxy(t, s.addr, nil)
 	hanging := startProxy(t, s.addr, isHandshake)
@@ -64,28 +85,18 @@ func runScenarios(t *testing.T, script, client, transport string) {
 	// The page and its scripts come from here and not from the server under test,
 	// which is away for a while when it restarts.
 	control.Handle("GET /", http.FileServerFS(os.DirFS(".")))
-	port := serveHTTP(t, control)
-
-	// The page comes from the origin that the fixture application lets in, and
-	// may itself ask only there.
-	host := "http://localhost:" + port
-	if script == "node.mjs" {
-		host = "http://127.0.0.1:" + port
-	}
-	env, err := json.Marshal(map[string]string{
+	page := "http://" + host + ":" + serveHTTP(t, control)
+	return site{
 		"url":        "ws://" + s.addr + "/socket",
 		"authURL":    "ws://" + s.addr + "/auth",
 		"paramURL":   "ws://" + s.addr + "/param",
+		"lastingURL": "ws://" + s.addr + "/lasting",
 		"cutURL":     "ws://" + p.addr + "/socket",
 		"hangingURL": "ws://" + hanging.addr + "/socket",
 		"blockedURL": "ws://" + blocked.addr + "/socket",
-		"controlURL": host,
-		"pageURL":    host,
-	})
-	if err != nil {
-		t.Fatal(err)
+		"controlURL": page,
+		"pageURL":    page,
 	}
-	startDriver(t, script, client, transport, string(env)).runAll(t)
 }
 
 // needNode skips or fails the test when Node or its packages are not there.
@@ -110,6 +121,11 @@ func needBrowser(t *testing.T) {
 func chromium() string {
 	if path := os.Getenv("BENNU_CHROMIUM"); path != "" {
 		return path
+	}
+	// It has no user interface to draw, which takes half of the other one's time.
+	const shell = "/usr/bin/chromium-headless-shell"
+	if _, err := os.Stat(shell); err == nil {
+		return shell
 	}
 	return "/usr/bin/chromium"
 }

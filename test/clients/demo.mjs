@@ -1,107 +1,105 @@
-// The page of "bennu demo", as somebody meets it who has just started it.
-// usage: node demo.mjs WIDTH light|dark
-import { mkdtemp, rm } from "node:fs/promises"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
-import { chromium } from "playwright-core"
+// The page of "bennu demo", as somebody meets it who has just started it, on each of some
+// screens.
+import { launch } from "./chromium.mjs"
 import { drive } from "./driver.mjs"
-import { assert, equal } from "./lib.mjs"
+import { assert, equal, patience } from "./lib.mjs"
 
-const [width, colorScheme] = process.argv.slice(2)
-const settings = JSON.parse(process.env.BENNU_ENV)
-const profile = await mkdtemp(join(tmpdir(), "bennu-chromium-"))
-const browser = await chromium.launchPersistentContext(profile, {
-  executablePath: process.env.BENNU_CHROMIUM || "/usr/bin/chromium",
-  headless: true,
-  viewport: { width: Number(width), height: 900 },
-  colorScheme,
-  args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-})
-browser.setDefaultTimeout(60_000)
+// The addresses of a demo for each screen, such as "390/dark".
+const screens = JSON.parse(process.env.BENNU_ENV)
 
-const page = await browser.newPage()
-const faults = []
-page.on("pageerror", error => faults.push(error.stack ?? String(error)))
-page.on("response", answer => { if (answer.status() >= 400) faults.push(`${answer.status()} ${answer.url()}`) })
-await page.goto(settings.url)
+// meet opens the page of a demo, and gives the scenarios with it.
+async function meet(browser, screen, settings) {
+  const [width, colorScheme] = screen.split("/")
+  const page = await browser.newPage({ viewport: { width: Number(width), height: 900 }, colorScheme })
+  page.setDefaultTimeout(patience)
+  const faults = []
+  page.on("pageerror", error => faults.push(error.stack ?? String(error)))
+  page.on("response", answer => { if (answer.status() >= 400) faults.push(`${answer.status()} ${answer.url()}`) })
+  await page.goto(settings.url)
 
-const joined = () => page.waitForFunction(() => document.querySelectorAll(".nest[data-channel=joined]").length === 3 &&
-  document.getElementById("ping").dataset.channel === "joined" && document.getElementById("room").dataset.channel === "joined")
-const text = selector => page.locator(selector).first().innerText()
+  const joined = () => page.waitForFunction(() => document.querySelectorAll(".nest[data-channel=joined]").length === 3 &&
+    document.getElementById("ping").dataset.channel === "joined" && document.getElementById("room").dataset.channel === "joined")
+  const text = selector => page.locator(selector).first().innerText()
 
-// shows waits until a section shows a line of Go, and a text among the frames beside it.
-async function shows(section, code, frame) {
-  await page.waitForFunction(([id, code, frame]) =>
-    document.querySelector(`#${id} .code`).textContent.includes(code) && document.querySelector(`#${id} .wire`).textContent.includes(frame),
-  [section, code, frame])
+  // shows waits until a section shows a line of Go, and a text among the frames beside it.
+  async function shows(section, code, frame) {
+    await page.waitForFunction(([id, code, frame]) =>
+      document.querySelector(`#${id} .code`).textContent.includes(code) && document.querySelector(`#${id} .wire`).textContent.includes(frame),
+    [section, code, frame])
+  }
+
+  return checked({
+    async "it comes with something to look at"() {
+      await joined()
+      await shows("ping", "func (p *pingChannel) ping(", `"phx_reply",{"response":{"ping":"pong"},"status":"ok"}`)
+      await shows("room", "func joinRoom(", `"presence_state"`)
+      await shows("inventory", "func (inv inventory) join(", `"inventory:lapis","stock",`)
+      await shows("fragile", "func fragiles(", `"fragile:dusk","phx_join"`)
+    },
+
+    async "a press shows the handler and its frames"() {
+      await page.fill("#greet", "Ani")
+      await page.click("[data-do=hello] button")
+      await shows("ping", "func (p *pingChannel) hello(", `Hello, Ani. The heron has heard you.`)
+      equal(/^examples\/hello\/ping\.go:\d+$/.test((await text("#ping .code p")).trim()), true, "the name of the file")
+      await page.click("[data-do=ding]")
+      await shows("ping", "func (p *pingChannel) dingMe(", `"ding",{"n":1}`)
+      await page.fill("#body", "<b>hello</b>")
+      await page.click("#say button")
+      await shows("room", "func (r *roomChannel) shout(", `"body":"<b>hello</b>"`)
+      await page.click("[aria-label='Take one papyrus']")
+      await shows("inventory", "func (i *itemChannel) take(", `"take"`)
+    },
+
+    async "a crash is seen whole"() {
+      await page.click("[aria-label='Crash fragile:noon']")
+      await shows("fragile", `panic("somebody pressed the button")`, `"phx_error"`)
+      await shows("fragile", `panic("somebody pressed the button")`, `"fragile:noon","phx_reply",{"response":{},"status":"ok"}`)
+      await joined()
+    },
+
+    // What is blank, or does not fit, is a mistake of the layout.
+    async "the cards are full, and nothing sticks out"() {
+      const found = await page.evaluate(() => [...document.querySelectorAll("main > section")].map(section => {
+        const box = section.getBoundingClientRect()
+        let blank = 0 // the highest gap between one part of the card and the next
+        let bottom = box.top
+        for (const part of section.children) {
+          const { top, bottom: end, height } = part.getBoundingClientRect()
+          if (height === 0) continue
+          blank = Math.max(blank, top - bottom)
+          bottom = Math.max(bottom, end)
+        }
+        return { id: section.id, blank: Math.round(Math.max(blank, box.bottom - bottom)), wide: section.scrollWidth > section.clientWidth }
+      }))
+      for (const { id, blank, wide } of found) assert(blank <= 40 && !wide, `${id}: ${blank} px are blank, too wide: ${wide}`)
+      equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true, "the page fits")
+    },
+
+    async "it counts down while the server is away, and comes back"() {
+      await fetch(`${settings.controlURL}/stop`, { method: "POST" })
+      await page.waitForFunction(() => /^connection lost, trying again in \d s$/.test(document.getElementById("status").parentElement.textContent.trim()))
+      const answer = await fetch(`${settings.controlURL}/start`, { method: "POST" })
+      assert(answer.ok, `start: ${answer.status}`)
+      await page.waitForFunction(() => document.body.dataset.socket === "open" && document.getElementById("seconds").textContent === "")
+      await joined()
+      faults.length = 0 // those of a server that was away
+    },
+  })
+
+  // checked has each scenario fail with what nobody caught in the page.
+  function checked(scenarios) {
+    return Object.fromEntries(Object.entries(scenarios).map(([name, run]) => [`${screen}/${name}`, async () => {
+      await run()
+      equal(faults, [], "exceptions in the page")
+    }]))
+  }
 }
 
-const scenarios = {
-  async "it comes with something to look at"() {
-    await joined()
-    await shows("ping", "func (p *pingChannel) ping(", `"phx_reply",{"response":{"ping":"pong"},"status":"ok"}`)
-    await shows("room", "func joinRoom(", `"presence_state"`)
-    await shows("inventory", "func (inv inventory) join(", `"inventory:lapis","stock",`)
-    await shows("fragile", "func fragiles(", `"fragile:dusk","phx_join"`)
-  },
-
-  async "a press shows the handler and its frames"() {
-    await page.fill("#greet", "Ani")
-    await page.click("[data-do=hello] button")
-    await shows("ping", "func (p *pingChannel) hello(", `Hello, Ani. The heron has heard you.`)
-    equal(/^examples\/hello\/ping\.go:\d+$/.test((await text("#ping .code p")).trim()), true, "the name of the file")
-    await page.click("[data-do=ding]")
-    await shows("ping", "func (p *pingChannel) dingMe(", `"ding",{"n":1}`)
-    await page.fill("#body", "<b>hello</b>")
-    await page.click("#say button")
-    await shows("room", "func (r *roomChannel) shout(", `"body":"<b>hello</b>"`)
-    await page.click("[aria-label='Take one papyrus']")
-    await shows("inventory", "func (i *itemChannel) take(", `"take"`)
-  },
-
-  async "a crash is seen whole"() {
-    await page.click("[aria-label='Crash fragile:noon']")
-    await shows("fragile", `panic("somebody pressed the button")`, `"phx_error"`)
-    await shows("fragile", `panic("somebody pressed the button")`, `"fragile:noon","phx_reply",{"response":{},"status":"ok"}`)
-    await joined()
-  },
-
-  // What is blank, or does not fit, is a mistake of the layout.
-  async "the cards are full, and nothing sticks out"() {
-    const found = await page.evaluate(() => [...document.querySelectorAll("main > section")].map(section => {
-      const box = section.getBoundingClientRect()
-      let blank = 0 // the highest gap between one part of the card and the next
-      let bottom = box.top
-      for (const part of section.children) {
-        const { top, bottom: end, height } = part.getBoundingClientRect()
-        if (height === 0) continue
-        blank = Math.max(blank, top - bottom)
-        bottom = Math.max(bottom, end)
-      }
-      return { id: section.id, blank: Math.round(Math.max(blank, box.bottom - bottom)), wide: section.scrollWidth > section.clientWidth }
-    }))
-    for (const { id, blank, wide } of found) assert(blank <= 40 && !wide, `${id}: ${blank} px are blank, too wide: ${wide}`)
-    equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true, "the page fits")
-  },
-
-  async "it counts down while the server is away, and comes back"() {
-    await fetch(`${settings.controlURL}/stop`, { method: "POST" })
-    await page.waitForFunction(() => /^connection lost, trying again in \d s$/.test(document.getElementById("status").parentElement.textContent.trim()))
-    const answer = await fetch(`${settings.controlURL}/start`, { method: "POST" })
-    assert(answer.ok, `start: ${answer.status}`)
-    await page.waitForFunction(() => document.body.dataset.socket === "open" && document.getElementById("seconds").textContent === "")
-    await joined()
-    faults.length = 0 // those of a server that was away
-  },
-}
-
+const browser = await launch()
 try {
-  await drive(Object.fromEntries(Object.entries(scenarios).map(([name, run]) => [name, async () => {
-    await run()
-    equal(faults, [], "exceptions in the page")
-  }])), {})
+  const all = await Promise.all(Object.entries(screens).map(([screen, settings]) => meet(browser, screen, settings)))
+  await drive(Object.assign({}, ...all), {})
 } finally {
   await browser.close()
-  await rm(profile, { recursive: true, force: true })
 }

@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,21 +23,37 @@ type driver struct {
 	left      map[string]string // scenarios that it leaves out, and why
 
 	in     io.Writer
-	lines  <-chan []byte // closed when the script ends
 	stderr *tail
+	over   chan struct{} // closed when the script says nothing any more
+
+	mu      sync.Mutex
+	running map[string]chan string // by the name of a scenario: what fails in it
 }
 
-// startDriver starts a script. more are the arguments that not every script takes.
-func startDriver(t *testing.T, script, client, transport, env string, more ...string) *driver {
+// A line is what the script says: at first what it can do, then how a scenario ended.
+type line struct {
+	Scenarios []string
+	Left      map[string]string
+
+	Scenario string
+	Error    string
+}
+
+// startDriver starts a script with its settings and arguments.
+func startDriver(t *testing.T, settings any, script string, args ...string) *driver {
 	t.Helper()
+	env, err := json.Marshal(settings)
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, "node", append([]string{script, client, transport}, more...)...)
-	cmd.Env = append(os.Environ(), "BENNU_ENV="+env, "BENNU_CHROMIUM="+chromium())
+	cmd := exec.CommandContext(ctx, "node", append([]string{script}, args...)...)
+	cmd.Env = append(os.Environ(), "BENNU_ENV="+string(env), "BENNU_CHROMIUM="+chromium())
 	// The script ends by itself when its input ends. If it does not, it is first
 	// asked, so that it can close the browser.
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = waittest.Patience
-	d := &driver{stderr: &tail{}}
+	d := &driver{stderr: &tail{}, over: make(chan struct{}), running: map[string]chan string{}}
 	cmd.Stderr = d.stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -48,23 +66,13 @@ func startDriver(t *testing.T, script, client, transport, env string, more ...st
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	lines := make(chan []byte)
-	go func() {
-		defer close(lines)
-		for r := bufio.NewReader(out); ; {
-			line, err := r.ReadBytes('\n')
-			if err != nil {
-				return
-			}
-			lines <- line
-		}
-	}()
-	d.in, d.lines = in, lines
+	d.in = in
+	first := make(chan line, 1)
+	go d.listen(out, first)
 	t.Cleanup(func() {
 		in.Close()
 		overdue := time.AfterFunc(waittest.Patience, cancel)
-		for range lines { // what the script says at its end, and until it ends
-		}
+		<-d.over
 		err := cmd.Wait()
 		overdue.Stop()
 		cancel()
@@ -75,59 +83,73 @@ func startDriver(t *testing.T, script, client, transport, env string, more ...st
 			t.Logf("%s wrote:\n%s", script, s)
 		}
 	})
-
-	var first struct {
-		Scenarios []string
-		Left      map[string]string
+	can := waittest.Next(t, script+" lists its scenarios", first)
+	if can.Scenarios == nil {
+		t.Fatalf("%s ended: %s", script, d.stderr)
 	}
-	if err := d.read(&first); err != nil {
-		t.Fatalf("%s: %v", script, err)
-	}
-	d.scenarios, d.left = first.Scenarios, first.Left
+	d.scenarios, d.left = can.Scenarios, can.Left
 	return d
 }
 
-// runAll has the script run its scenarios, one after the other.
-func (d *driver) runAll(t *testing.T) {
+// listen takes what the script says.
+func (d *driver) listen(out io.Reader, first chan<- line) {
+	defer close(d.over)
+	defer close(first)
+	for r := bufio.NewReader(out); ; {
+		said, err := r.ReadBytes('\n')
+		if err != nil {
+			return
+		}
+		var l line
+		if err := json.Unmarshal(said, &l); err != nil {
+			fmt.Fprintf(d.stderr, "%s, which is no line for the test: %v\n", said, err)
+			continue
+		}
+		if l.Scenarios != nil {
+			first <- l
+			continue
+		}
+		d.mu.Lock()
+		d.running[l.Scenario] <- l.Error
+		d.mu.Unlock()
+	}
+}
+
+// runAll has the script run the scenarios of a group, one after the other.
+func (d *driver) runAll(t *testing.T, group string) {
 	t.Helper()
 	for name, reason := range d.left {
-		t.Run(name, func(t *testing.T) { t.Skip(reason) })
+		if name, ok := strings.CutPrefix(name, group); ok {
+			t.Run(name, func(t *testing.T) { t.Skip(reason) })
+		}
 	}
-	for _, name := range d.scenarios {
-		t.Run(name, func(t *testing.T) {
-			if failure := d.run(t, name); failure != "" {
-				t.Error(failure)
-			}
-		})
+	for _, scenario := range d.scenarios {
+		if name, ok := strings.CutPrefix(scenario, group); ok {
+			t.Run(name, func(t *testing.T) { d.run(t, scenario) })
+		}
 	}
 }
 
-// run has the script run one scenario, and gives what failed.
-func (d *driver) run(t *testing.T, name string) (failure string) {
+// run has the script run one scenario.
+func (d *driver) run(t *testing.T, scenario string) {
 	t.Helper()
-	if _, err := fmt.Fprintln(d.in, name); err != nil {
+	ended := make(chan string, 1)
+	d.mu.Lock()
+	d.running[scenario] = ended
+	d.mu.Unlock()
+	if _, err := fmt.Fprintln(d.in, scenario); err != nil {
 		t.Fatalf("the script is gone: %v", err)
 	}
-	var result struct{ Error string }
-	if err := d.read(&result); err != nil {
-		t.Fatal(err)
-	}
-	return result.Error
-}
-
-func (d *driver) read(v any) error {
 	late := time.NewTimer(scenarioTime)
 	defer late.Stop()
 	select {
-	case line, ok := <-d.lines:
-		if !ok {
-			return fmt.Errorf("the script ended: %s", d.stderr)
+	case failure := <-ended:
+		if failure != "" {
+			t.Error(failure)
 		}
-		if err := json.Unmarshal(line, v); err != nil {
-			return fmt.Errorf("the script wrote %q: %w", line, err)
-		}
-		return nil
+	case <-d.over:
+		t.Fatalf("the script ended: %s", d.stderr)
 	case <-late.C:
-		return fmt.Errorf("nothing after %v: %s", scenarioTime, d.stderr)
+		t.Fatalf("nothing after %v: %s", scenarioTime, d.stderr)
 	}
 }

@@ -9,7 +9,7 @@ export function makeEnv({ controlURL, ...urls }, transportName, phoenix, WebSock
     transport: polling ? phoenix.LongPoll : WebSocket,
     otherTransport: polling ? WebSocket : phoenix.LongPoll,
     async control(action) {
-      const answer = await within(fetch(`${controlURL}/${action}`, { method: "POST" }), `control ${action}`, 60_000)
+      const answer = await within(fetch(`${controlURL}/${action}`, { method: "POST" }), `control ${action}`)
       assert(answer.ok, `control ${action}: ${answer.status} ${await answer.text()}`)
     },
   }

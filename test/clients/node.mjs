@@ -3,7 +3,7 @@
 import { WebSocket } from "ws"
 import { drive } from "./driver.mjs"
 import { makeEnv } from "./env.mjs"
-import { disconnectAll } from "./lib.mjs"
+import { play } from "./lib.mjs"
 import { XMLHttpRequest } from "./xhr.mjs"
 
 const [packageName, transportName, file = "scenarios.mjs"] = process.argv.slice(2)
@@ -17,13 +17,7 @@ const env = makeEnv(JSON.parse(process.env.BENNU_ENV), transportName, phoenix, W
 
 const { plan, scenarios } = await import(`./${file}`)
 const { run, left } = plan(packageName, transportName)
-await drive(Object.fromEntries(run.map(name => [name, async () => {
-  try {
-    await scenarios[name](env)
-  } finally {
-    await disconnectAll()
-  }
-}])), left)
+await drive(Object.fromEntries(run.map(name => [name, () => play(scenarios[name], env)])), left)
 
 // Pushes that nobody answered still have their timers.
 process.exit()

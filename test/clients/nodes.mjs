@@ -84,9 +84,24 @@ async function room(env, topic) {
     const client = connect(env, { url })
     const ch = await joined(client, topic, { name }, events)
     guests.push({ name, client, ch })
-    for (const one of guests) equal(await one.ch.got.arrived.next("the arrival"), { name }, "arrived")
   }
+  const [ani, tui] = guests
+  for (const name of ["Ani", "Tui"]) equal(await ani.ch.got.arrived.next("the arrival"), { name }, "arrived")
+  await settled(ani, tui)
   return guests
+}
+
+// settled returns when the newcomer has heard of itself, once, and of nothing that was said
+// before it came: what the first one's join said may still have been on its way between the
+// nodes. It comes before what the first one says now.
+async function settled(first, newcomer) {
+  const { arrived, shout } = newcomer.ch.got
+  const heard = []
+  while (heard.at(-1) !== newcomer.name) heard.push((await arrived.next("the arrival")).name)
+  await expectReply(first.ch, "shout", { body: "is anybody there?" }, "ok", {})
+  for (const queue of [first.ch.got.shout, shout]) await queue.next("the question")
+  heard.push(...arrived.items.splice(0).map(({ name }) => name))
+  equal(heard.filter(name => name !== first.name), [newcomer.name], "arrived")
 }
 
 let said = 0

@@ -1,9 +1,9 @@
 package clients
 
 import (
-	"encoding/json"
 	"net"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -12,7 +12,7 @@ import (
 
 	"github.com/bennu-go/bennu/internal/proctest"
 	"github.com/bennu-go/bennu/internal/redistest"
-	"github.com/bennu-go/bennu/internal/waittest"
+	"github.com/bennu-go/bennu/internal/testport"
 )
 
 // TestNodes has the stock client on two nodes of "bennu demo", connected in each way
@@ -39,9 +39,9 @@ func TestNodes(t *testing.T) {
 	for _, broker := range brokers {
 		t.Run(strings.ReplaceAll(broker.name, " ", "-"), func(t *testing.T) {
 			where, password := broker.start(t)
-			one := &demo{t: t, binary: binary, addr: "127.0.0.1:0", where: where}
+			one := &demo{t: t, binary: binary, addr: testport.Addr(t), where: where}
 			one.start()
-			other := &demo{t: t, binary: binary, addr: "127.0.0.1:0", where: where}
+			other := &demo{t: t, binary: binary, addr: testport.Addr(t), where: where}
 			if strings.Contains(where, "+embed") {
 				// As the first one says it.
 				other.where = one.Await(t, `bennu demo --addr \S+ --pubsub '(\S+)'`)[1]
@@ -70,15 +70,12 @@ func runOnNodes(t *testing.T, transport string, one, other *demo) {
 		}
 		other.start()
 	})
-	env, err := json.Marshal(map[string]string{
+	env := map[string]string{
 		"url":        "ws://" + one.addr + "/socket",
 		"otherURL":   "ws://" + other.addr + "/socket",
 		"controlURL": "http://127.0.0.1:" + serveHTTP(t, control),
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
-	startDriver(t, "node.mjs", "phoenix", transport, string(env), "nodes.mjs").runAll(t)
+	startDriver(t, env, "node.mjs", "phoenix", transport, "nodes.mjs").runAll(t, "")
 }
 
 // startNATS runs a server that wants a password.
@@ -102,7 +99,7 @@ func startNATS(t *testing.T) (where, password string) {
 	return "nats://bennu:" + password + "@127.0.0.1:" + strconv.Itoa(s.Addr().(*net.TCPAddr).Port), password
 }
 
-// A demo is a node. Its address stays the same when it restarts.
+// A demo is a node, with the same address after a restart.
 type demo struct {
 	*proctest.Process
 	t      *testing.T
@@ -113,18 +110,6 @@ type demo struct {
 
 // start may be called again when the process has ended.
 func (d *demo) start() {
-	// Between two runs some outgoing connection may hold the port for a moment.
-	waittest.Until(d.t, "bennu demo has its port", func() bool {
-		d.Process = proctest.Start(d.t, "bennu demo", []string{"BENNU_PUBSUB=" + d.where}, d.binary, "demo", "--addr", d.addr)
-		d.addr = d.addrOf(d.Await(d.t, `bennu demo is at +http://(\S+)|port \d+ is taken`))
-		return !d.Ended()
-	})
-}
-
-func (d *demo) addrOf(found []string) string {
-	if found[1] == "" { // the port is taken
-		d.Wait(d.t)
-		return d.addr
-	}
-	return found[1]
+	d.Process = proctest.Start(d.t, "bennu demo", []string{"BENNU_PUBSUB=" + d.where}, d.binary, "demo", "--addr", d.addr)
+	d.Await(d.t, `bennu demo is at +http://`+regexp.QuoteMeta(d.addr))
 }

@@ -178,10 +178,10 @@ export const scenarios = {
     const client = connect(env)
     const ch = await joined(client, topic, {}, ["binpush", "binbc"])
     const reader = await joined(connect(env, { transport: env.otherTransport }), topic, {}, ["binbc"])
-    const reply = ask(ch, "bin", bytes(1), 100)
+    const reply = ask(ch, "bin", bytes(1))
     equalBytes(await reader.got.binbc.next("the broadcast"), [5, 6], "broadcast")
-    equal((await reply).status, "timeout", "reply")
-    // What cannot be delivered is left out, and takes nothing else with it.
+    equal(await reply, { status: "error", response: { reason: "no binary" } }, "reply")
+    // What cannot be delivered takes nothing else with it.
     await alive(ch)
     ch.got.binpush.empty("a binary push")
     ch.got.binbc.empty("a binary broadcast")
@@ -383,7 +383,9 @@ export const scenarios = {
     const [client, other] = [connect(env), connect(env)]
     const [ch, sibling] = await Promise.all([joined(client, topicOf("bad")), joined(other, topicOf("good"))])
     client.socket.conn.send("[oops")
-    equal(await client.closes.next("the close"), 1011, "close code")
+    const code = await client.closes.next("the close")
+    // The poll that waits may be answered before the post is, or after.
+    assert((env.polling ? [1011, 3410] : [1011]).includes(code), `close code ${code}`)
     await rejoined(ch)
     await Promise.all([alive(ch), alive(sibling)])
     other.closes.empty("the other connection closed")

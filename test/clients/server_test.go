@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu"
-	"github.com/bennu-go/bennu/internal/waittest"
+	"github.com/bennu-go/bennu/internal/testport"
 )
 
 // A server serves an application. Its address stays the same when it restarts.
@@ -28,7 +28,7 @@ type server struct {
 
 func startServer(t *testing.T, app func(*slog.Logger) *bennu.Endpoint) *server {
 	t.Helper()
-	s := &server{app: app, addr: "127.0.0.1:0", log: &tail{}}
+	s := &server{app: app, addr: testport.Addr(t), log: &tail{}}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.start(); err != nil {
@@ -56,11 +56,10 @@ func (s *server) restart() error {
 }
 
 func (s *server) start() error {
-	ln, err := listen(s.addr)
+	ln, err := net.Listen("tcp", s.addr)
 	if err != nil {
 		return err
 	}
-	s.addr = ln.Addr().String()
 	endpoint := s.app(slog.New(slog.NewTextHandler(s.log, nil)))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -79,19 +78,6 @@ func (s *server) end() error {
 		return err
 	}
 	return nil
-}
-
-// listen opens a listener. Between two runs of a server some outgoing connection may
-// hold its port for a moment.
-func listen(addr string) (net.Listener, error) {
-	deadline := time.Now().Add(waittest.Patience)
-	for {
-		ln, err := net.Listen("tcp", addr)
-		if err == nil || time.Now().After(deadline) {
-			return ln, err
-		}
-		<-time.After(20 * time.Millisecond)
-	}
 }
 
 // serveHTTP serves until the test ends, on a port of its own.

@@ -21,7 +21,7 @@ type account struct {
 // openAccount begins with one message of each node, so that all know all numberings.
 func openAccount(t testing.TB, topic string, every time.Duration, watchers int, list ...*node) *account {
 	t.Helper()
-	a := &account{topic: topic, every: sized(4*every, every), nodes: list, refused: make(map[string]int), lastOf: make(map[string]int)}
+	a := &account{topic: topic, every: sized(8*every, every), nodes: list, refused: make(map[string]int), lastOf: make(map[string]int)}
 	for _, n := range list {
 		n.listen(t, topic)
 	}
@@ -107,9 +107,11 @@ func (a *account) behind(t testing.TB) string {
 	return ""
 }
 
-// progress waits until each node has heard so many more messages of each other one.
+// progress waits until each node has heard so many more messages of each other one, at
+// the small size a quarter of that.
 func (a *account) progress(t testing.TB, what string, more int) {
 	t.Helper()
+	more = sized((more+3)/4, more)
 	goals := make(map[*node]map[string]int)
 	for _, n := range a.nodes {
 		goals[n] = make(map[string]int)
@@ -131,8 +133,8 @@ func (a *account) progress(t testing.TB, what string, more int) {
 	})
 }
 
-// settle is the end: everything that was published was received or is counted as missed,
-// exactly; each node served itself; nothing came twice or too late; no client has a
+// settle is the end: everything that was published was received or is counted as missed;
+// each node served itself; nothing came twice or too late; no client has a
 // silent gap. It returns how many were missed.
 func (a *account) settle(t testing.TB) (missed int) {
 	t.Helper()
@@ -156,8 +158,10 @@ func (a *account) settle(t testing.TB) (missed int) {
 				t.Errorf("%s: the last message of %s is %d, and it has %d", n.name, from, last, c.Last)
 			}
 		}
-		if int64(gone) != s.Missed {
-			t.Errorf("%s: %d messages did not come, and it counts %d as missed", n.name, gone, s.Missed)
+		// When anything is missed nodes ask each other for disconnects, and may miss some of
+		// that, too.
+		if more := s.Missed - int64(gone); more < 0 || more > 0 && gone == 0 && s.Gaps == 0 {
+			t.Errorf("%s: %d messages did not come, and it counts %d as missed, with %d gaps", n.name, gone, s.Missed, s.Gaps)
 		}
 		if int64(a.refused[n.options.Node]) > s.Lost {
 			t.Errorf("%s: %d messages were refused, and it counts %d as lost", n.name, a.refused[n.options.Node], s.Lost)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/bennu-go/bennu/internal/redistest"
 	"github.com/bennu-go/bennu/internal/testport"
+	"github.com/bennu-go/bennu/pubsub/natspubsub"
 )
 
 // The kinds of adapter.
@@ -67,8 +68,12 @@ func (b redisBroker) restart(t testing.TB) { t.Helper(); b.Restart(t) }
 func (b redisBroker) suspend(t testing.TB) { t.Helper(); b.Suspend(t) }
 func (b redisBroker) resume(t testing.TB)  { t.Helper(); b.Resume(t) }
 
-// tooLarge is a payload that a broker does not take.
-var tooLarge = map[string]int{kindNATS: 2 << 20, kindEmbedded: 2 << 20, kindRedis: 9 << 20}
+// large is a payload that a broker takes, and clients too, whose queues hold 4 MiB; and
+// tooLarge one that is too large for the broker.
+var (
+	large    = map[string]int{kindNATS: 1<<20 - 1<<10, kindEmbedded: 4<<20 - 64<<10, kindRedis: 4<<20 - 64<<10}
+	tooLarge = map[string]int{kindNATS: 1 << 20, kindEmbedded: natspubsub.DefaultMaxPayload, kindRedis: 8 << 20}
+)
 
 // natsBroker is a NATS server.
 type natsBroker struct {

@@ -15,7 +15,7 @@ func TestInterest(t *testing.T) {
 			// beat: much less than this.
 			beat = 2 << 10
 		)
-		messages := sized(2000, 10_000)
+		messages := sized(1000, 10_000)
 		c, list, p := startBehind(t, kind, 0)
 		list[1].listen(t, "room:quiet")
 		list[1].watch(t, "room:other")

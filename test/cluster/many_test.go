@@ -16,7 +16,7 @@ func TestMany(t *testing.T) {
 			publishers = 10
 			batch      = 100 // of each publisher; all together must fit a client's queue
 		)
-		rounds := sized(5, 1000)
+		rounds := sized(2, 1000)
 		_, list := startNodes(t, kind, nil, "a", "b", "c")
 		var watchers []*watcher
 		for _, n := range list {

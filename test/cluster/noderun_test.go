@@ -48,16 +48,15 @@ var endpointSecret = []byte("what the endpoints of one cluster share")
 // would in production, since this machine is busy.
 const pollPatience = 5 * time.Second
 
+// pollWindow is that of sessions: they live on while the test is busy with others.
+const pollWindow = 30 * time.Second
+
 // runNode is a program as users write it, and its control.
 func runNode(o nodeOptions) (ready nodeReady, stop func() error, err error) {
 	logger := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	adapter, err := newAdapter(&o, logger)
-	if err != nil {
-		return ready, nil, err
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	p, err := pubsub.New(ctx, &pubsub.Options{Adapter: adapter})
+	p, adapter, err := startPubSub(ctx, &o, logger)
 	if err != nil {
 		return ready, nil, err
 	}
@@ -77,7 +76,7 @@ func runNode(o nodeOptions) (ready nodeReady, stop func() error, err error) {
 		a.control(verbs)
 		e.OnShutdown(func(context.Context) error { return a.close() })
 	}
-	e.Socket("/socket", channels, &bennu.SocketOptions{LongPoll: &longpoll.Options{PubSubTimeout: pollPatience}})
+	e.Socket("/socket", channels, &bennu.SocketOptions{LongPoll: &longpoll.Options{Window: pollWindow, PubSubTimeout: pollPatience}})
 
 	clients, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -123,6 +122,22 @@ func runNode(o nodeOptions) (ready nodeReady, stop func() error, err error) {
 		serving.Wait()
 		return errors.Join(errs...)
 	}, nil
+}
+
+// startPubSub connects the node. Where the machine is late by a short probe while it starts,
+// it begins again, as what runs a program would have it do.
+func startPubSub(ctx context.Context, o *nodeOptions, logger *slog.Logger) (*pubsub.PubSub, pubsub.Adapter, error) {
+	for {
+		adapter, err := newAdapter(o, logger)
+		if err != nil {
+			return nil, nil, err
+		}
+		p, err := pubsub.New(ctx, &pubsub.Options{Adapter: adapter})
+		if err == nil || o.Probe == 0 || ctx.Err() != nil {
+			return p, adapter, err
+		}
+		logger.Warn("the node starts again", "error", err)
+	}
 }
 
 // newAdapter makes the adapter of a kind.

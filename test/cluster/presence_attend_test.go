@@ -181,16 +181,20 @@ func (a *attendance) quiet(context.Context, struct{}) (struct{}, error) {
 }
 
 // view takes the list and what the diffs come to, at a moment when everything before
-// has been told and nothing after.
+// has been told and nothing after. Clients are told a moment after the list has changed.
 func (a *attendance) view(_ context.Context, in viewing) (v view, err error) {
 	t := a.here.Tracker()
-	list := make(map[string][]string)
-	t.Snapshot(hall, func(entries []*tracker.Entry) {
-		for _, e := range entries {
-			list[e.Key()] = append(list[e.Key()], e.Ref())
-		}
-		v = a.fold.view()
-		v.Entries = len(entries)
+	var list map[string][]string
+	within(patience, func() bool {
+		list = make(map[string][]string)
+		t.Snapshot(hall, func(entries []*tracker.Entry) {
+			for _, e := range entries {
+				list[e.Key()] = append(list[e.Key()], e.Ref())
+			}
+			v = a.fold.view()
+			v.Entries = len(entries)
+		})
+		return len(v.Faults) > 0 || digest(v.List) == digest(list)
 	})
 	v.compare(list)
 	v.Digest, v.Stats = digest(list), t.Stats()

@@ -108,7 +108,7 @@ func (c crowd) digest() string {
 	return digest(list)
 }
 
-// see asks for what a node sees. Whatever the moment, its diffs come to its list.
+// see asks for what a node sees. Its diffs come to its list.
 func (n *node) see(t testing.TB) view {
 	t.Helper()
 	v := do[view](t, n, "view", viewing{})

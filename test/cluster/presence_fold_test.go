@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -115,7 +116,7 @@ func digest(list map[string][]string) string {
 	h := sha256.New()
 	for _, key := range slices.Sorted(maps.Keys(list)) {
 		for _, ref := range slices.Sorted(slices.Values(list[key])) {
-			fmt.Fprintf(h, "%q %q\n", key, ref)
+			_, _ = io.WriteString(h, key+" "+ref+"\n") // neither has a space in it
 		}
 	}
 	return hex.EncodeToString(h.Sum(nil))

@@ -18,7 +18,7 @@ func TestPresenceKilled(t *testing.T) {
 		}
 		for _, row := range sized([]row{{"brisk", brisk()}}, []row{{"fast", tracker.Fast()}, {"default", tracker.Config{}}}) {
 			t.Run(row.name, func(t *testing.T) {
-				users := sized(200, 500)
+				users := sized(60, 500)
 				_, list := startNodes(t, kind, withPresence(row.times), "a", "b", "c")
 				c := gather(t, users, list...)
 				a, b, victim := list[0], list[1], list[2]
@@ -53,13 +53,13 @@ func TestPresenceRestarted(t *testing.T) {
 	forKinds(t, presenceKinds, func(t *testing.T, kind string) {
 		times := sized(patient(), tracker.Config{})
 		period := resolved(t, times).BroadcastPeriod
-		users := sized(100, 300)
+		users := sized(40, 300)
 		cluster, list := startNodes(t, kind, withPresence(times), "a", "b", "c")
 		c := gather(t, users, list...)
 		a, b, victim := list[0], list[1], list[2]
 		before := record(t, a, b)
 		var away, ghosts, whole []time.Duration
-		for round := range sized(5, 200) {
+		for round := range sized(3, 200) {
 			killed := time.Now()
 			victim.kill()
 			victim = cluster.start("c", withPresence(times))

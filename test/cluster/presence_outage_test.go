@@ -32,7 +32,7 @@ func TestPresenceStopped(t *testing.T) {
 		times := sized(brisk(), tracker.Config{})
 		down := resolved(t, times).DownPeriod
 		_, list := startNodes(t, kind, withPresence(times), "a", "b", "c")
-		c := gather(t, sized(100, 300), list...)
+		c := gather(t, sized(40, 300), list...)
 		a, b, victim := list[0], list[1], list[2]
 		before := record(t, list...)
 		var took []time.Duration
@@ -66,7 +66,7 @@ func TestPresenceBroker(t *testing.T) {
 		times := sized(brisk(), tracker.Config{})
 		resolved := resolved(t, times)
 		cluster, list := startNodes(t, kind, withPresence(times), "a", "b", "c")
-		c := gather(t, sized(100, 300), list...)
+		c := gather(t, sized(40, 300), list...)
 		var took []time.Duration
 		for round, span := range sized([]time.Duration{500 * time.Millisecond, 6 * time.Second},
 			[]time.Duration{time.Second, 5 * time.Second, 20 * time.Second, 40 * time.Second, time.Second}) {

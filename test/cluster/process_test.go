@@ -2,16 +2,16 @@ package cluster
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"strings"
-	"sync"
 	"testing"
 	"time"
+
+	"github.com/bennu-go/bennu/internal/waittest"
 )
 
 // What this program is when it is not the test, and how it is told.
@@ -52,7 +52,7 @@ type process struct {
 	name  string
 	cmd   *exec.Cmd
 	stdin io.Closer
-	log   *book
+	log   *waittest.Buffer
 	ended chan struct{}
 	err   error // how it ended
 	over  bool  // it was killed, or its end was waited for
@@ -77,9 +77,10 @@ func trySpawn(t testing.TB, role, name string, options, ready any, prefix ...str
 		return nil, err
 	}
 	args := append(prefix[:len(prefix):len(prefix)], os.Args[0])
-	p := &process{t: t, name: name, log: &book{}, ended: make(chan struct{})}
+	p := &process{t: t, name: name, log: &waittest.Buffer{Most: 1 << 20}, ended: make(chan struct{})}
 	p.cmd = exec.Command(args[0], args[1:]...)
-	p.cmd.Env = append(os.Environ(), roleEnv+"="+role, optionsEnv+"="+string(text))
+	// The race detector lets a program that ends sleep for a second.
+	p.cmd.Env = append(os.Environ(), roleEnv+"="+role, optionsEnv+"="+string(text), "GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE"))
 	p.cmd.Stderr = p.log
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		return nil, err
@@ -157,34 +158,11 @@ func (p *process) end(t testing.TB) {
 		}
 	}
 	for _, crash := range []string{"panic", "fatal error", "DATA RACE", "crashed"} {
-		if p.log.has(crash) {
+		if strings.Contains(p.log.String(), crash) {
 			t.Errorf("%q in the log of %s", crash, p.name)
 		}
 	}
 	if t.Failed() {
 		t.Logf("the log of %s:\n%s", p.name, p.log)
 	}
-}
-
-// book keeps what is logged, up to a bound.
-type book struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *book) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.buf.Len() < 1<<20 {
-		b.buf.Write(p)
-	}
-	return len(p), nil
-}
-
-func (b *book) has(text string) bool { return strings.Contains(b.String(), text) }
-
-func (b *book) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }

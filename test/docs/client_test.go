@@ -9,6 +9,7 @@ import (
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/client"
 	"github.com/bennu-go/bennu/client/presence"
+	"github.com/bennu-go/bennu/internal/waittest"
 )
 
 // docs/client.md, from its first block to its last.
@@ -16,7 +17,7 @@ func TestClient(t *testing.T) {
 	url := server(t, new(bennu.SocketHandler))
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	if err := dial(ctx, url); err != nil {
+	if err := dial(ctx, t, url); err != nil {
 		t.Error(err)
 	}
 	if err := open(ctx, url); err != nil {
@@ -33,7 +34,7 @@ func TestClient(t *testing.T) {
 	}
 }
 
-func dial(ctx context.Context, url string) error {
+func dial(ctx context.Context, t *testing.T, url string) error {
 	socket, err := client.Dial(ctx, url, &client.Options{
 		Params: map[string]any{"locale": "de"},
 	})
@@ -41,7 +42,7 @@ func dial(ctx context.Context, url string) error {
 		return err
 	}
 	defer socket.Close()
-	return talk(ctx, socket)
+	return talk(ctx, t, socket)
 }
 
 func open(ctx context.Context, url string) error {
@@ -54,7 +55,7 @@ func open(ctx context.Context, url string) error {
 	return socket.Open(ctx)
 }
 
-func talk(ctx context.Context, socket *client.Socket) error {
+func talk(ctx context.Context, t *testing.T, socket *client.Socket) error {
 	room := socket.Channel("room:lobby", map[string]any{"name": "ada"})
 	heard, frames, people := make(chan Shout, 10), make(chan client.Binary, 1), make(chan int, 10)
 	log := func(string, error) {}
@@ -87,10 +88,10 @@ func talk(ctx context.Context, socket *client.Socket) error {
 	}
 	jpeg := []byte("jpeg")
 	thumb, err := client.Push[client.Binary](ctx, room, "resize", client.Binary(jpeg))
-	if err != nil || string(thumb) != "j" || string(<-frames) != "jpeg" {
+	if err != nil || string(thumb) != "j" || string(waittest.Next(t, "a frame comes", frames)) != "jpeg" {
 		return errors.Join(err, errors.New("the image is "+string(thumb)))
 	}
-	for <-people != 1 {
+	for waittest.Next(t, "one user is present", people) != 1 {
 	}
 	iterated := make(chan error, 1)
 	go func() { iterated <- listen(ctx, room) }()

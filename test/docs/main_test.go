@@ -9,15 +9,14 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/presence"
 	"github.com/bennu-go/bennu/transport/longpoll"
 )
 
 // No test may leave a goroutine behind.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { waittest.Main(m) }
 
 // A Welcome, a Question, an Answer, a Shout and a Meta are what the room of these tests
 // talks of.

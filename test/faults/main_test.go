@@ -27,10 +27,19 @@ func sized[T any](small, large T) T {
 }
 
 // No test may leave a goroutine behind. The same program is also the server that
-// TestSecrets runs in a process of its own.
+// TestSecrets runs in a process of its own, and the clients of TestFlood.
 func TestMain(m *testing.M) {
 	if form := os.Getenv(secretServerEnv); form != "" {
 		os.Exit(runSecretServer(form))
+	}
+	if of := os.Getenv(idleEnv); of != "" {
+		os.Exit(runIdleClients(of))
+	}
+	if of := os.Getenv(bystandersEnv); of != "" {
+		os.Exit(runBystanders(of))
+	}
+	if of := os.Getenv(floodEnv); of != "" {
+		os.Exit(runFlood(of))
 	}
 	waittest.Heavy(m, waittest.Nodes, 4)
 }

@@ -209,7 +209,7 @@ func (r *originRow) check(s *server, kind, id string) error {
 	return nil
 }
 
-// TestFetchMetadata: a POST of long polling that has no Origin header, though a browser
+// TestFetchMetadata: a request of long polling that has no Origin header, though a browser
 // says that it comes from elsewhere.
 func TestFetchMetadata(t *testing.T) {
 	s := start(t, nil, func(e *bennu.Endpoint) {
@@ -225,9 +225,11 @@ func TestFetchMetadata(t *testing.T) {
 		{"/default", "cross-site", 403}, {"/default", "same-site", 403}, {"/default", "same-origin", 410}, {"/default", "none", 410},
 		{"/open", "cross-site", 410},
 	} {
-		a, err := once(s.addr, head("POST", row.mount+"/longpoll", "Sec-Fetch-Site: "+row.site, "Content-Length: 0"))
-		if err := want(a, err, 200, row.status); err != nil {
-			t.Errorf("%s at %s: %v", row.site, row.mount, err)
+		for _, method := range []string{"GET", "POST"} {
+			a, err := once(s.addr, head(method, row.mount+"/longpoll?vsn=2.0.0", "Sec-Fetch-Site: "+row.site, "Content-Length: 0"))
+			if err := want(a, err, 200, row.status); err != nil {
+				t.Errorf("%s, %s at %s: %v", method, row.site, row.mount, err)
+			}
 		}
 	}
 }

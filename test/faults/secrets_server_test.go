@@ -143,7 +143,7 @@ func mountSecrets(e *bennu.Endpoint) {
 			CSRF: func(_ map[string]any, token string) bool { return token != "" },
 		},
 	}
-	polls := &longpoll.Options{Window: 500 * time.Millisecond, BodyTimeout: 500 * time.Millisecond}
+	polls := &longpoll.Options{} // the defaults, which a busy machine keeps
 	e.Socket("/socket", h, &bennu.SocketOptions{Checks: checks, LongPoll: polls})
 
 	guarded := &bennu.SocketHandler{Connect: bennu.Authenticate(func(_ context.Context, token string) (string, time.Time, error) {

@@ -1,21 +1,20 @@
 package faults
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
 	"net"
 	"net/http"
-	"runtime"
 	"runtime/metrics"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/internal/heaptest"
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/internal/wstest"
 )
 
@@ -23,7 +22,7 @@ import (
 type server struct {
 	*bennu.Endpoint
 	addr string
-	log  *book
+	log  *waittest.Buffer
 	http atomic.Int64 // HTTP connections that are open, WebSockets not counted
 
 	shares bool // its PubSub has topics of others
@@ -37,7 +36,7 @@ func start(t testing.TB, options *bennu.EndpointOptions, mount func(e *bennu.End
 	if options != nil {
 		o = *options
 	}
-	s := &server{log: &book{}, shares: o.PubSub != nil}
+	s := &server{log: &waittest.Buffer{Most: 4 << 20}, shares: o.PubSub != nil}
 	o.Logger = slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	o.DrainTime = bennu.Unlimited
 	s.Endpoint = bennu.NewEndpoint(&o)
@@ -67,7 +66,7 @@ func start(t testing.TB, options *bennu.EndpointOptions, mount func(e *bennu.End
 		<-done
 		eventually(t, "nothing of the server is left", func() bool { return s.left() == "" })
 		for _, crash := range []string{"panic", "fatal error", "DATA RACE", "crashed"} {
-			if s.log.has(crash) {
+			if strings.Contains(s.log.String(), crash) {
 				t.Errorf("%q in the server's log", crash)
 			}
 		}
@@ -100,33 +99,6 @@ func (s *server) left() string {
 	return b.String()
 }
 
-func (s *server) ws(path string) string {
-	return "ws://" + s.addr + path + "/websocket?vsn=2.0.0"
-}
-
-// book keeps what is logged, up to a bound.
-type book struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *book) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.buf.Len() < 4<<20 {
-		b.buf.Write(p)
-	}
-	return len(p), nil
-}
-
-func (b *book) has(text string) bool { return strings.Contains(b.String(), text) }
-
-func (b *book) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
-
 // room is a channel that echoes.
 type room struct{ *bennu.Channel }
 
@@ -151,18 +123,10 @@ func echoes() *bennu.SocketHandler {
 	return h
 }
 
-// heap is what lives on the heap now, in bytes.
-func heap() uint64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
-}
-
 // watchHeap looks at what lived on the heap at each garbage collection until stop, which
 // returns the most.
-func watchHeap() (stop func() uint64) {
-	peak := heap()
+func watchHeap() (stop func() int) {
+	peak := heaptest.Live()
 	end, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
@@ -171,7 +135,7 @@ func watchHeap() (stop func() uint64) {
 		live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 		for {
 			metrics.Read(live)
-			peak = max(peak, live[0].Value.Uint64())
+			peak = max(peak, int(live[0].Value.Uint64()))
 			select {
 			case <-tick.C:
 			case <-end:
@@ -179,7 +143,7 @@ func watchHeap() (stop func() uint64) {
 			}
 		}
 	}()
-	return func() uint64 {
+	return func() int {
 		close(end)
 		<-done
 		return peak

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/internal/heaptest"
 	"github.com/bennu-go/bennu/transport/longpoll"
 )
 
@@ -31,7 +32,7 @@ func TestAbandonedSessions(t *testing.T) {
 					Window: window, MaxSessionsPerAddress: longpoll.Unlimited,
 				}})
 			})
-			heapBefore, goroutines := heap(), runtime.NumGoroutine()
+			heapBefore, goroutines := heaptest.Live(), runtime.NumGoroutine()
 			n := sized(500, 10_000)
 			began, last := abandon(t, s, n, kind.polled)
 			most := s.Stats().LongPoll.Open
@@ -47,7 +48,7 @@ func TestAbandonedSessions(t *testing.T) {
 			if stats.Opened < uint64(n) || stats.Inactive != stats.Opened {
 				t.Errorf("%d sessions counted as made and %d as inactive, want %d of each, or more", stats.Opened, stats.Inactive, n)
 			}
-			if now := heap(); now > heapBefore+16<<20 {
+			if now := heaptest.Live(); now > heapBefore+16<<20 {
 				t.Errorf("heap of %d MiB after, %d before", now>>20, heapBefore>>20)
 			}
 			eventually(t, "goroutines are as before", func() bool { return runtime.NumGoroutine() <= goroutines })

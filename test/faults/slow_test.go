@@ -28,7 +28,7 @@ func TestSlowHandshakes(t *testing.T) {
 			Window: time.Second, MaxSessionsPerAddress: longpoll.Unlimited,
 		}})
 	})
-	stop := bystanders(t, s, "/socket")
+	stop := bystanders(t, s)
 	base := s.http.Load()
 	slow := slowly(t, s, sized(300, 5000), sized(250*time.Millisecond, time.Second))
 	eventually(t, "the slow connections are there", func() bool { return s.http.Load() >= base+int64(slow.n)*9/10 || slow.over() })

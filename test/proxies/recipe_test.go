@@ -74,7 +74,7 @@ type values struct {
 
 // documented are the values that docs/proxies.md shows, but for the names of files.
 var documented = values{
-	Name: "example.com", Idle: "75s", Request: "5s", Wait: "30s", StreamDelay: "5m",
+	Name: "example.com", Idle: "90s", Request: "5s", Wait: "30s", StreamDelay: "5m",
 }.behind(backend{"10.0.0.11:4000", "10.0.0.11:4100"}, backend{"10.0.0.12:4000", "10.0.0.12:4100"})
 
 // behind gives the values for other servers.
