@@ -38,8 +38,9 @@ type listening struct{ Topic string }
 
 // heard is a tally as it stands.
 type heard struct {
-	From map[string]count
-	Gaps int // how often the subscriber was told of one
+	From   map[string]count
+	Gaps   int // how often the subscriber was told of one
+	Missed int // how many messages of the topic the adapter counts as missed
 }
 
 // casting asks for Endpoint.Broadcast.

@@ -88,7 +88,7 @@ func TestPermissionsCut(t *testing.T) {
 			var clients []*wstest.Client
 			for _, name := range []string{"a", "b"} {
 				o := b.options
-				o.Node = name
+				o.Node, o.Probe = name, rarely
 				adapter, err := newAdapter(&o, logger)
 				if err != nil {
 					t.Fatal(err)

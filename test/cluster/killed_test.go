@@ -14,6 +14,7 @@ func TestKilledNode(t *testing.T) {
 		c, list := startNodes(t, kind, nil, "a", "b", "c")
 		survivors := openAccount(t, topic, 2*time.Millisecond, sized(5, 20), list[0], list[1])
 		victim := list[2]
+		before := troubles(t, list[:2])
 		for round := range sized(1, 20) {
 			own := fmt.Sprint("victim", round) // a process numbers from 1
 			victim.listen(t, topic)
@@ -33,10 +34,12 @@ func TestKilledNode(t *testing.T) {
 			}
 			survivors.progress(t, "the survivors go on", 200)
 			survivors.end(t)
+			before.same(t)
 
 			victim = c.start("c", nil)
 			c.meet()
 			all := openAccount(t, fmt.Sprint("room:again", round), time.Millisecond, 1, list[0], list[1], victim)
+			before = troubles(t, list[:2]) // who is late to take note of that interest tells of a gap
 			all.begin(t)
 			all.progress(t, "all three hear each other", 100)
 			all.end(t)
@@ -50,12 +53,31 @@ func TestKilledNode(t *testing.T) {
 		for _, w := range survivors.watchers {
 			w.checkWhole(t)
 		}
-		for _, n := range list[:2] {
-			if s := n.stats(t); s.PubSub.Gaps != 0 || s.Gaps != 0 || s.Crashes != 0 {
-				t.Errorf("%s told of gaps: %+v", n.name, s)
-			}
-		}
+		before.same(t)
 	})
+}
+
+// trouble is how often nodes were in trouble.
+type trouble map[*node][3]int64
+
+func troubles(t testing.TB, list []*node) trouble {
+	t.Helper()
+	all := make(trouble)
+	for _, n := range list {
+		s := n.stats(t)
+		all[n] = [3]int64{s.PubSub.Gaps, int64(s.Gaps), int64(s.Crashes)}
+	}
+	return all
+}
+
+// same wants that they were in none since.
+func (before trouble) same(t testing.TB) {
+	t.Helper()
+	for n, b := range before {
+		if now := troubles(t, []*node{n})[n]; now != b {
+			t.Errorf("%s told of gaps: %+v", n.name, n.stats(t))
+		}
+	}
 }
 
 // TestStoppedNode (F26): the process of one of three nodes stops for a while and goes

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/bennu-go/bennu/internal/wstest"
 )
@@ -56,10 +57,14 @@ func startNodes(t testing.TB, kind string, change func(*nodeOptions), names ...s
 	return c, c.list
 }
 
+// rarely is how often a node looks whether its broker delivers, unless a test needs that
+// sooner: so seldom that a broker which stands still on a busy machine is not given up.
+var rarely = sized(time.Minute, 0)
+
 // start starts a node.
 func (c *nodes) start(name string, change func(*nodeOptions)) *node {
 	c.t.Helper()
-	o := nodeOptions{Node: name, Kind: c.kind, Control: filepath.Join(c.dir, name+".control")}
+	o := nodeOptions{Node: name, Kind: c.kind, Probe: rarely, Control: filepath.Join(c.dir, name+".control")}
 	if c.broker == nil {
 		o.Listen = "127.0.0.1:0"
 		for _, other := range c.list {

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/pubsub/natspubsub"
 	"github.com/bennu-go/bennu/pubsub/redispubsub"
+	"github.com/bennu-go/bennu/test/replay"
 	"github.com/bennu-go/bennu/tracker"
 	"github.com/bennu-go/bennu/transport/longpoll"
 )
@@ -31,6 +33,8 @@ type nodeOptions struct {
 	Buffer  int
 	Control string // where the control listens, a Unix socket
 	Clients string // where clients can reach the node beside its port, the same; "" for nowhere
+	// Polls is how long a poll waits for the node that has its session; 0 for patience.
+	Polls time.Duration
 	// Presence is the times of a presence, nil for none.
 	Presence *tracker.Config
 }
@@ -44,12 +48,8 @@ type nodeReady struct {
 // endpointSecret is shared by all nodes, as long polling needs it.
 var endpointSecret = []byte("what the endpoints of one cluster share")
 
-// pollPatience is how long a poll waits for the node that has its session: longer than it
-// would in production, since this machine is busy.
-const pollPatience = 5 * time.Second
-
 // pollWindow is that of sessions: they live on while the test is busy with others.
-const pollWindow = 30 * time.Second
+const pollWindow = patience
 
 // runNode is a program as users write it, and its control.
 func runNode(o nodeOptions) (ready nodeReady, stop func() error, err error) {
@@ -60,12 +60,12 @@ func runNode(o nodeOptions) (ready nodeReady, stop func() error, err error) {
 	if err != nil {
 		return ready, nil, err
 	}
-	if e, ok := adapter.(*natspubsub.Embedded); ok {
+	if e, ok := adapter.Adapter.(*natspubsub.Embedded); ok {
 		ready.Cluster = e.Addr().String()
 	}
 	e := bennu.NewEndpoint(&bennu.EndpointOptions{PubSub: p, Logger: logger, Secret: endpointSecret, DrainTime: bennu.Unlimited})
 	channels := rooms()
-	s := &site{endpoint: e, pubsub: p, topics: make(map[string]*topic)}
+	s := &site{endpoint: e, pubsub: p, witness: adapter, topics: make(map[string]*topic)}
 	verbs := s.control()
 	if o.Presence != nil {
 		a, err := attend(ctx, p, *o.Presence, logger)
@@ -76,7 +76,7 @@ func runNode(o nodeOptions) (ready nodeReady, stop func() error, err error) {
 		a.control(verbs)
 		e.OnShutdown(func(context.Context) error { return a.close() })
 	}
-	e.Socket("/socket", channels, &bennu.SocketOptions{LongPoll: &longpoll.Options{Window: pollWindow, PubSubTimeout: pollPatience}})
+	e.Socket("/socket", channels, &bennu.SocketOptions{LongPoll: &longpoll.Options{Window: pollWindow, PubSubTimeout: cmp.Or(o.Polls, patience)}})
 
 	clients, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -84,6 +84,7 @@ func runNode(o nodeOptions) (ready nodeReady, stop func() error, err error) {
 	}
 	ready.Addr = clients.Addr().String()
 	srv := e.Server()
+	srv.ReadHeaderTimeout = patience // a client that stands still is no attacker here
 	control := &http.Server{Handler: verbs}
 	var serving sync.WaitGroup
 	serve := func(srv *http.Server, ln net.Listener) {
@@ -124,17 +125,17 @@ func runNode(o nodeOptions) (ready nodeReady, stop func() error, err error) {
 	}, nil
 }
 
-// startPubSub connects the node. Where the machine is late by a short probe while it starts,
-// it begins again, as what runs a program would have it do.
-func startPubSub(ctx context.Context, o *nodeOptions, logger *slog.Logger) (*pubsub.PubSub, pubsub.Adapter, error) {
+// startPubSub connects the node. Where the machine is late while it starts, it begins again, as what runs a program would have it do.
+func startPubSub(ctx context.Context, o *nodeOptions, logger *slog.Logger) (*pubsub.PubSub, *replay.Witness, error) {
 	for {
 		adapter, err := newAdapter(o, logger)
 		if err != nil {
 			return nil, nil, err
 		}
-		p, err := pubsub.New(ctx, &pubsub.Options{Adapter: adapter})
+		w := &replay.Witness{Adapter: adapter}
+		p, err := pubsub.New(ctx, &pubsub.Options{Adapter: w})
 		if err == nil || o.Probe == 0 || ctx.Err() != nil {
-			return p, adapter, err
+			return p, w, err
 		}
 		logger.Warn("the node starts again", "error", err)
 	}

@@ -1,15 +1,16 @@
 package cluster
 
 import (
+	"cmp"
 	"testing"
 	"time"
 )
 
 // outage takes a broker away for a time, while nodes publish to each other, and
-// accounts for every message.
-func outage(t *testing.T, kind string, o *nodeOptions, away, bring func(b broker), span time.Duration) (missed int) {
+// accounts for every message. It may last until more was published than a node keeps.
+func outage(t *testing.T, kind string, o *nodeOptions, away, bring func(b broker), span time.Duration, refuses bool) (missed int) {
 	t.Helper()
-	c, list := startNodes(t, kind, func(n *nodeOptions) { n.Probe, n.Buffer = o.Probe, o.Buffer }, "a", "b")
+	c, list := startNodes(t, kind, func(n *nodeOptions) { n.Probe, n.Buffer = cmp.Or(o.Probe, n.Probe), o.Buffer }, "a", "b")
 	a := openAccount(t, "room:all", 5*time.Millisecond, sized(3, 50), list...)
 	a.begin(t)
 	a.progress(t, "messages go both ways", 20)
@@ -17,6 +18,9 @@ func outage(t *testing.T, kind string, o *nodeOptions, away, bring func(b broker
 	away(c.broker)
 	lasts(span)
 	for _, n := range list {
+		if refuses {
+			eventually(t, "a message is refused", func() bool { return n.stats(t).PubSub.Lost > 0 })
+		}
 		n.join(t, a.topic).Abort() // answered without the broker
 	}
 	bring(c.broker)
@@ -53,7 +57,7 @@ func TestBrokerKilled(t *testing.T) {
 			t.Run(row.name, func(t *testing.T) {
 				t.Parallel()
 				missed := outage(t, kind, &nodeOptions{Buffer: row.buffer},
-					func(b broker) { b.kill(t) }, func(b broker) { b.restart(t) }, row.span)
+					func(b broker) { b.kill(t) }, func(b broker) { b.restart(t) }, row.span, row.loses)
 				if row.loses && missed == 0 {
 					t.Error("nothing was missed: the buffer was not full")
 				}
@@ -76,7 +80,7 @@ func TestBrokerStopped(t *testing.T) {
 			t.Run(row.name, func(t *testing.T) {
 				t.Parallel()
 				outage(t, kind, &nodeOptions{Probe: row.probe},
-					func(b broker) { b.suspend(t) }, func(b broker) { b.resume(t) }, sized(2*time.Second, 20*time.Second))
+					func(b broker) { b.suspend(t) }, func(b broker) { b.resume(t) }, sized(2*time.Second, 20*time.Second), false)
 			})
 		}
 	})

@@ -14,10 +14,10 @@ import (
 // broker that remembers nothing.
 var presenceKinds = []string{kindEmbedded, kindRedis}
 
-// brisk finds out in five seconds who is gone: soon enough for every day, and late enough
-// for nodes that wait for a core.
+// brisk finds out in fifteen seconds who is gone: soon enough for every day, and late enough
+// for nodes that wait for a core, or stand still for a while.
 func brisk() tracker.Config {
-	return tracker.Config{BroadcastPeriod: 200 * time.Millisecond, MaxSilentPeriods: 2, DownPeriod: 5 * time.Second}
+	return tracker.Config{BroadcastPeriod: 200 * time.Millisecond, MaxSilentPeriods: 2, DownPeriod: 15 * time.Second}
 }
 
 // patient is brisk, but nobody is down for being silent.

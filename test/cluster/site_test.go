@@ -12,12 +12,14 @@ import (
 
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/pubsub"
+	"github.com/bennu-go/bennu/test/replay"
 )
 
 // site is a node as its control sees it.
 type site struct {
 	endpoint *bennu.Endpoint
 	pubsub   *pubsub.PubSub
+	witness  *replay.Witness
 
 	mu     sync.Mutex
 	topics map[string]*topic
@@ -89,7 +91,7 @@ func (s *site) control() *http.ServeMux {
 		if y == nil {
 			return heard{}, errors.New("nobody listens there")
 		}
-		h := heard{From: y.counts()}
+		h := heard{From: y.counts(), Missed: int(s.witness.Missed()[in.Topic])}
 		y.mu.Lock()
 		defer y.mu.Unlock()
 		h.Gaps = y.gaps

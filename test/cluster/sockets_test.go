@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/bennu-go/bennu/internal/wstest"
 )
@@ -14,13 +15,19 @@ import (
 // TestAcross: what endpoints do for each other in a cluster.
 func TestAcross(t *testing.T) {
 	forKinds(t, kinds, func(t *testing.T, kind string) {
-		_, list := startNodes(t, kind, nil, "a", "b", "c")
+		c, list := startNodes(t, kind, nil, "a", "b", "c")
 		t.Run("Broadcast", func(t *testing.T) { acrossBroadcast(t, list) })
 		t.Run("Disconnect", func(t *testing.T) { acrossDisconnect(t, list) })
 		t.Run("Subscribe", func(t *testing.T) { acrossSubscribe(t, list) })
 		t.Run("LongPoll", func(t *testing.T) { acrossLongPoll(t, list) })
 		t.Run("LongPollFromNode", func(t *testing.T) { acrossNode(t, list) })
-		t.Run("LongPollOwnerKilled", func(t *testing.T) { acrossKilled(t, list) }) // is the last: a node is gone
+		t.Run("LongPollOwnerKilled", func(t *testing.T) {
+			// Is the last: a node is gone. Another one, which does not wait for it for long, takes
+			// its clients.
+			d := c.start("d", func(o *nodeOptions) { o.Polls = time.Second })
+			c.meet()
+			acrossKilled(t, list[0], d)
+		})
 	})
 }
 
@@ -169,14 +176,14 @@ func acrossNode(t *testing.T, list []*node) {
 
 // acrossKilled: the node that has a session is killed. Another one answers its next poll
 // with 410 and a new token, with which it goes on.
-func acrossKilled(t *testing.T, list []*node) {
-	owner, other := list[0].poll("orphan"), list[1].poll("orphan")
+func acrossKilled(t *testing.T, victim, heir *node) {
+	owner, other := victim.poll("orphan"), heir.poll("orphan")
 	status, token := pollOnce(t, owner, "")
 	if status != http.StatusGone || token == "" {
 		t.Fatalf("a poll without a token: status %d, token %q", status, token)
 	}
-	opened := list[1].stats(t).LongPoll.Opened
-	list[0].kill()
+	opened := heir.stats(t).LongPoll.Opened
+	victim.kill()
 	status, next := pollOnce(t, other, token)
 	if status != http.StatusGone || next == "" || next == token {
 		t.Fatalf("a poll for a session of a node that is gone: status %d, token %q; want 410 and a new one", status, next)
@@ -185,7 +192,7 @@ func acrossKilled(t *testing.T, list []*node) {
 	c.Join("room:orphan")
 	c.Want("room:orphan", "say", "{}", "ok", "{}")
 	c.Abort()
-	if now := list[1].stats(t).LongPoll.Opened; now != opened+2 {
+	if now := heir.stats(t).LongPoll.Opened; now != opened+2 {
 		t.Errorf("the other node made %d sessions, want 2", now-opened)
 	}
 }

@@ -5,6 +5,7 @@ package replay
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -56,34 +57,44 @@ func (t *Tape) copy() []sent {
 	return slices.Clone(t.list)
 }
 
-// witness counts by topic the messages that an adapter says were missed.
-type witness struct {
+// A Witness is an Adapter, and counts by topic the messages that it says were missed.
+type Witness struct {
 	pubsub.Adapter
 	pubsub.Receiver
 	mu     sync.Mutex
 	missed map[string]int64
 }
 
-func (w *witness) Start(ctx context.Context, r pubsub.Receiver) error {
+// Start implements pubsub.Adapter.
+func (w *Witness) Start(ctx context.Context, r pubsub.Receiver) error {
 	w.Receiver = r
 	return w.Adapter.Start(ctx, w)
 }
 
-func (w *witness) Gap(g pubsub.Gap) {
+// Gap implements pubsub.Receiver.
+func (w *Witness) Gap(g pubsub.Gap) {
 	w.mu.Lock()
+	if w.missed == nil {
+		w.missed = make(map[string]int64)
+	}
 	w.missed[g.Topic] += int64(g.Missed)
 	w.mu.Unlock()
 	w.Receiver.Gap(g)
+}
+
+// Missed is how many messages were missed, by topic.
+func (w *Witness) Missed() map[string]int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return maps.Clone(w.missed)
 }
 
 // elsewhere counts what was missed on topics that have no box: those of trackers, which talk
 // while other nodes start. A node whose interest has not got to another one yet may get a
 // message of that one from the stranger, then not get the next, and then get those that follow.
 // It counts that as missed when the other one is late to answer, or has a server in common.
-func (w *witness) elsewhere(boxes map[string]*subscribertest.Box) (missed int64) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for topic, n := range w.missed {
+func (w *Witness) elsewhere(boxes map[string]*subscribertest.Box) (missed int64) {
+	for topic, n := range w.Missed() {
 		if boxes[topic] == nil {
 			missed += n
 		}
@@ -91,17 +102,10 @@ func (w *witness) elsewhere(boxes map[string]*subscribertest.Box) (missed int64)
 	return missed
 }
 
-// byTopic lists what was missed.
-func (w *witness) byTopic() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return fmt.Sprint(w.missed)
-}
-
 // node is one boot of one node.
 type node struct {
 	*pubsub.PubSub
-	witness  *witness
+	witness  *Witness
 	presence *presence.Presence[struct{}]
 	boxes    map[string]*subscribertest.Box // by topic
 	late     bool                           // its start or a subscription took longer than lateTime
@@ -129,7 +133,7 @@ func boot(t *testing.T, adapter func(t testing.TB, name string) pubsub.Adapter, 
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(context.Background(), waittest.Patience)
 	defer cancel()
-	w := &witness{Adapter: adapter(t, name), missed: make(map[string]int64)}
+	w := &Witness{Adapter: adapter(t, name)}
 	ps, err := pubsub.New(ctx, &pubsub.Options{Adapter: w, Linger: time.Millisecond})
 	if err != nil {
 		t.Fatalf("node %s does not start: %v", name, err)
@@ -310,9 +314,9 @@ func Run(t *testing.T, adapter func(t testing.TB, name string) pubsub.Adapter, t
 			return h.Missed == elsewhere
 		})
 		if h.Err != nil || h.Gaps+h.Missed != 0 && !doubtful || h.Missed != elsewhere || h.Conflicts != 0 || len(h.Peers) != len(names)-1+len(others) {
-			t.Errorf("node %s, missed by topic: %q; %+v", names[i], n.witness.byTopic(), h)
+			t.Errorf("node %s, missed by topic: %v; %+v", names[i], n.witness.Missed(), h)
 		} else if elsewhere != 0 {
-			t.Logf("node %s, missed by topic: %q; %+v", names[i], n.witness.byTopic(), h)
+			t.Logf("node %s, missed by topic: %v; %+v", names[i], n.witness.Missed(), h)
 		}
 		if list := n.presence.List("room:1"); len(list) != 0 {
 			t.Errorf("node %s: somebody who left long ago is present: %v", names[i], list)
