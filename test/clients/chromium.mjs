@@ -1,10 +1,12 @@
 // The browser of the scenarios in pages.
 import { chromium } from "playwright-core"
+import { patience } from "./lib.mjs"
 
 // Everything is new in its profile, and it asks nothing of the network but what the pages do.
 export const options = {
   executablePath: process.env.BENNU_CHROMIUM,
   headless: true,
+  timeout: patience,
   args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync"],
 }

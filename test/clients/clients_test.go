@@ -91,6 +91,7 @@ func startSite(t *testing.T, host string) site {
 		"authURL":    "ws://" + s.addr + "/auth",
 		"paramURL":   "ws://" + s.addr + "/param",
 		"lastingURL": "ws://" + s.addr + "/lasting",
+		"stayingURL": "ws://" + s.addr + "/staying",
 		"cutURL":     "ws://" + p.addr + "/socket",
 		"hangingURL": "ws://" + hanging.addr + "/socket",
 		"blockedURL": "ws://" + blocked.addr + "/socket",

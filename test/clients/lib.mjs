@@ -20,13 +20,20 @@ function canonical(value) {
     v && typeof v === "object" && !Array.isArray(v) ? Object.fromEntries(Object.entries(v).sort(([a], [b]) => (a < b ? -1 : 1))) : v)
 }
 
-// within fails when the promise is not settled in time.
+// within fails when the promise is not settled in time. What waits for long when a session
+// was gone may wait for what was lost with it: if the scenario can be played again, it is.
 export function within(promise, what, ms = patience) {
-  let timer
+  let timer, look
   const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what}: nothing after ${ms} ms`)), ms)
+    const began = Date.now()
+    const fail = () => reject(new Error(`${what}: nothing after ${Date.now() - began} ms`))
+    timer = setTimeout(fail, ms)
+    look = setInterval(() => { if (again && gone > 0 && Date.now() - began > 30_000) fail() }, 1000)
   })
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer))
+  return Promise.race([promise, late]).finally(() => {
+    clearTimeout(timer)
+    clearInterval(look)
+  })
 }
 
 // A Queue keeps what happened until the scenario asks for it.
@@ -64,16 +71,21 @@ const open = new Set()
 // wait 800 ms for a poll, and a busy machine may be late; what is lost then is lost.
 let gone = 0
 
+// Whether the scenario is played again if that is why it fails.
+let again = false
+
 // play runs a scenario. One that fails over long polling is played again when a session
 // was gone, since that may be why.
 export async function play(scenario, env) {
   for (let tries = 1; ; tries++) {
     gone = 0
+    again = tries < 5
     try {
       return await scenario(env)
     } catch (error) {
-      if (gone === 0 || tries === 5) throw error
+      if (gone === 0 || !again) throw error
     } finally {
+      again = false
       await disconnectAll()
     }
   }

@@ -80,7 +80,7 @@ var abuses = []abuse{
 		}
 		return nil
 	}},
-	{name: "20 polls at once", do: pollsAtOnce},
+	{name: "20 polls at once", waits: true, do: pollsAtOnce},
 	{name: "50 requests in one write", do: func(_ *server, c *poller) error {
 		var b strings.Builder
 		for range 50 {
@@ -100,7 +100,7 @@ var abuses = []abuse{
 		}
 		return err
 	}},
-	{name: "polls that are left", do: func(s *server, c *poller) error {
+	{name: "polls that are left", waits: true, do: func(s *server, c *poller) error {
 		for range 10 {
 			p, err := dial(s.addr)
 			if err != nil {

@@ -25,8 +25,8 @@ const (
 	abuseBodyTimeout = 3 * time.Second
 )
 
-// abuseWindow is long enough for a session to outlive its stalled body, and all that the
-// others do meanwhile.
+// abuseWindow is that of /waits, where a poll waits for nothing. Elsewhere a session outlives
+// its stalled body, and all that the others do meanwhile.
 const abuseWindow = 20 * time.Second
 
 // TestLongPollAbuse (F16): whatever is sent in place of polls and posts, each request
@@ -34,14 +34,15 @@ const abuseWindow = 20 * time.Second
 // for each request, and no connection of HTTP is left.
 func TestLongPollAbuse(t *testing.T) {
 	s := start(t, nil, func(e *bennu.Endpoint) {
-		options := func(body int, timeout time.Duration) *bennu.SocketOptions {
+		options := func(body int, timeout, window time.Duration) *bennu.SocketOptions {
 			return &bennu.SocketOptions{LongPoll: &longpoll.Options{
-				Window: abuseWindow, BodyTimeout: timeout, MaxBody: body, MaxSessionsPerAddress: longpoll.Unlimited,
+				Window: window, BodyTimeout: timeout, MaxBody: body, MaxSessionsPerAddress: longpoll.Unlimited,
 			}}
 		}
-		e.Socket("/socket", echoes(), options(abuseBody, wstest.Patience))
-		e.Socket("/big", echoes(), options(abuseBig, wstest.Patience))
-		e.Socket("/stalls", echoes(), options(abuseBody, abuseBodyTimeout))
+		e.Socket("/socket", echoes(), options(abuseBody, wstest.Patience, wstest.Patience))
+		e.Socket("/waits", echoes(), options(abuseBody, wstest.Patience, abuseWindow))
+		e.Socket("/big", echoes(), options(abuseBig, wstest.Patience, wstest.Patience))
+		e.Socket("/stalls", echoes(), options(abuseBody, abuseBodyTimeout, wstest.Patience))
 	})
 	stop := bystanders(t, s)
 	base := heaptest.Live()
@@ -99,6 +100,7 @@ type abuse struct {
 	body   int  // bytes of it
 	big    bool // on the mount with the larger bound
 	stalls bool // on the mount with the short time for bodies
+	waits  bool // on the mount with the short window
 	bad    int  // bodies that the server must count as bad
 	do     func(s *server, c *poller) error
 }
@@ -110,6 +112,8 @@ func (a *abuse) path(name string) string {
 		path = "/big"
 	case a.stalls:
 		path = "/stalls"
+	case a.waits:
+		path = "/waits"
 	}
 	return path + "/longpoll?vsn=2.0.0&id=" + strings.Map(func(r rune) rune {
 		if r == ' ' || r == ',' || r > 126 {

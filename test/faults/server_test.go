@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -18,7 +19,8 @@ import (
 	"github.com/bennu-go/bennu/internal/wstest"
 )
 
-// server is an endpoint that listens, with the limits of Endpoint.Serve.
+// server is an endpoint that listens, with the limits of Endpoint.Serve but for the time of
+// a header.
 type server struct {
 	*bennu.Endpoint
 	addr string
@@ -28,9 +30,15 @@ type server struct {
 	shares bool // its PubSub has topics of others
 }
 
-// start serves an endpoint until the end of the test, when nothing of it may be left
-// and its log must tell of no crash.
+// start is startLimited with time for a header on a machine that stands still for a while.
 func start(t testing.TB, options *bennu.EndpointOptions, mount func(e *bennu.Endpoint)) *server {
+	t.Helper()
+	return startLimited(t, options, wstest.Patience, mount)
+}
+
+// startLimited serves an endpoint until the end of the test, when nothing of it may be left
+// and its log must tell of no crash. A header may take so long, 0 for what it may by default.
+func startLimited(t testing.TB, options *bennu.EndpointOptions, header time.Duration, mount func(e *bennu.Endpoint)) *server {
 	t.Helper()
 	o := bennu.EndpointOptions{}
 	if options != nil {
@@ -47,6 +55,7 @@ func start(t testing.TB, options *bennu.EndpointOptions, mount func(e *bennu.End
 	}
 	s.addr = ln.Addr().String()
 	srv := s.Server()
+	srv.ReadHeaderTimeout = cmp.Or(header, srv.ReadHeaderTimeout)
 	srv.ConnState = func(_ net.Conn, state http.ConnState) {
 		switch state {
 		case http.StateNew:

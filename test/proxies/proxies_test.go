@@ -227,12 +227,20 @@ func TestReload(t *testing.T) {
 		old := wstest.Dial(t, p.ws(fixture))
 		old.Join("room:reload")
 		p.move(t, green.backend)
-		tries := 0
+		tries, client := 0, newClient(t, p)
 		eventually(t, "a connection to the new server", func() bool {
 			tries++
 			id := fmt.Sprintf("try%d", tries)
-			c := wstest.Dial(t, p.ws("/socket/behind/websocket?vsn=2.0.0&id="+id))
-			defer c.Abort()
+			r, err := http.NewRequest("GET", "http://"+p.addr+"/socket/behind/websocket?vsn=2.0.0&id="+id, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header = upgrade("http://" + p.addr)
+			answer, err := client.Do(r)
+			if err != nil {
+				return false // the old process was about to take it when it stopped listening
+			}
+			answer.Body.Close()
 			_, arrived := green.visitor(id)
 			return arrived
 		})
