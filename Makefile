@@ -49,9 +49,11 @@ lint: ## gofmt, go vet, staticcheck
 	@echo "==> gofmt"
 	@unformatted=$$(find . -name '*.go' -not -path '*/node_modules/*' -print0 | xargs -0 -r gofmt -l); \
 		if [[ -n $$unformatted ]]; then echo "gofmt would change these files (make fmt does it):"; echo "$$unformatted"; exit 1; fi
+	@scripts/again go list -deps -test ./... >/dev/null # gets the modules
 	@echo "==> go vet"
 	@go vet -race ./...
 	@echo "==> staticcheck"
+	@scripts/again go run $(STATICCHECK) -version >/dev/null # gets it
 	@go run -exec 'env GOFLAGS=-race' $(STATICCHECK) ./...
 
 .PHONY: fmt
