@@ -159,11 +159,14 @@ func order(s *suite) {
 	total := int64(each * publishers)
 
 	var received [3]atomic.Int64
+	var gaps atomic.Int64
 	for i, p := range nodes {
 		for _, topic := range topics {
-			t := &tracker{count: &received[i], where: fmt.Sprintf("node %s, topic %s", p.Node(), topic)}
+			t := &tracker{count: &received[i], gaps: &gaps, where: fmt.Sprintf("node %s, topic %s", p.Node(), topic)}
 			s.Cleanup(func() { t.report(s) })
+			began := time.Now()
 			s.await(p.Subscribe(topic, t))
+			s.since(began)
 		}
 	}
 	slowest := func() int64 { return min(received[0].Load(), received[1].Load(), received[2].Load()) }
@@ -179,8 +182,11 @@ func order(s *suite) {
 				m := &pubsub.Message{Topic: topics[topic], Event: "n", Payload: numbered{from, next[topic]}.payload()}
 				next[topic]++
 				// A broker carries what nodes can take, and no more for long.
-				for sent.Load()-slowest() > 20_000 && failed.Load() == 0 {
+				for sent.Load()-slowest() > 20_000 && failed.Load()+gaps.Load() == 0 {
 					time.Sleep(100 * time.Microsecond)
+				}
+				if gaps.Load() > 0 && s.late.Load() {
+					return // not all will come
 				}
 				sent.Add(1)
 				if err := p.Broadcast(m); err != nil {
@@ -193,11 +199,17 @@ func order(s *suite) {
 	}
 	all.Wait()
 	progress, since := slowest(), time.Now()
-	for slowest() < total && time.Since(since) < Patience {
+	// What a node has missed on a slow machine does not come.
+	missed := func() bool { return s.late.Load() && gaps.Load() > 0 && time.Since(since) > lateTime }
+	for slowest() < total && time.Since(since) < Patience && !missed() {
 		time.Sleep(time.Millisecond)
 		if now := slowest(); now != progress {
 			progress, since = now, time.Now()
 		}
+	}
+	if s.late.Load() && gaps.Load() > 0 && slowest() < total {
+		s.doubtful.Store(true)
+		s.Skipf("this machine was slow, and a node has told of a gap: it got %d of %d messages", slowest(), total)
 	}
 	for i, p := range nodes {
 		if n := received[i].Load(); n != total {
@@ -209,6 +221,7 @@ func order(s *suite) {
 // tracker checks the numbers of what it gets.
 type tracker struct {
 	count *atomic.Int64
+	gaps  *atomic.Int64
 	where string
 
 	mu    sync.Mutex
@@ -235,10 +248,13 @@ func (t *tracker) Deliver(d *pubsub.Dispatch) {
 	}
 }
 
+// Gap implements pubsub.GapSubscriber.
+func (t *tracker) Gap(string) { t.gaps.Add(1) }
+
 func (t *tracker) report(s *suite) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.fault != "" {
+	if t.fault != "" && !s.doubtful.Load() {
 		s.Errorf("%s: %s; each once, and in the order of its publisher", t.where, t.fault)
 	}
 }
@@ -261,7 +277,7 @@ func payloads(s *suite) {
 			}
 		}
 	}
-	s.eventually("all payloads arrive", func() bool { return box.Count() == len(sent) })
+	s.arrive("all payloads arrive", box, func() bool { return box.Count() == len(sent) })
 	for i, m := range box.Messages() {
 		want := sent[i]
 		if m.Event != want.Event || m.Binary != want.Binary || !bytes.Equal(m.Payload, want.Payload) {

@@ -47,7 +47,7 @@ func interest(s *suite) {
 	for range 100 {
 		s.broadcast(a, "wanted", "x")
 	}
-	s.eventually("messages arrive", func() bool { return box.Count() == 100 })
+	s.arrive("messages arrive", box, func() bool { return box.Count() == 100 })
 	s.fence(a, c, "other")
 	if n := c.Health().Received - before; n != 1 {
 		s.Errorf("a node without interest received %d messages, want only the one it subscribed to", n)
@@ -68,6 +68,8 @@ func churn(s *suite) {
 	stays, _ := s.subscribe(b, "stays")
 	stop := make(chan struct{})
 	var all sync.WaitGroup
+	rest := sync.OnceFunc(func() { close(stop); all.Wait() })
+	defer rest()
 	for i := range 4 {
 		r := rand.New(rand.NewPCG(uint64(i), 1))
 		all.Go(func() {
@@ -90,12 +92,11 @@ func churn(s *suite) {
 		s.broadcast(a, "stays", fmt.Sprint(i))
 		if i%10 == 0 {
 			s.broadcast(a, fmt.Sprint("churn ", i%20), "x")
-			s.eventually("messages arrive", func() bool { return stays.Count() > i-500 })
+			s.arrive("messages arrive", stays, func() bool { return stays.Count() > i-500 })
 		}
 	}
-	close(stop)
-	all.Wait()
-	s.eventually("who stays gets everything", func() bool { return stays.Count() == messages })
+	rest()
+	s.arrive("who stays gets everything", stays, func() bool { return stays.Count() == messages })
 	for i, e := range stays.Events() {
 		if e != fmt.Sprint(i) {
 			s.Fatalf("message %d is %s", i, e)
@@ -104,7 +105,7 @@ func churn(s *suite) {
 	for i := range 20 {
 		box, sub := s.subscribe(b, fmt.Sprint("churn ", i))
 		s.broadcast(a, sub.Topic(), "after")
-		s.eventually("a topic works after churn", func() bool { return box.Count() > 0 })
+		s.arrive("a topic works after churn", box, func() bool { return box.Count() > 0 })
 		sub.Cancel()
 	}
 	s.eventually("all but one are given up", func() bool { return b.Health().Topics == 1 })
@@ -161,7 +162,7 @@ func topics(s *suite) {
 	}
 	s.fence(a, b, "fence")
 	for i, t := range list {
-		s.eventually(fmt.Sprintf("a message to topic %.40q arrives", t), func() bool { return boxes[i].Count() > 0 })
+		s.arrive(fmt.Sprintf("a message to topic %.40q arrives", t), boxes[i], func() bool { return boxes[i].Count() > 0 })
 	}
 	for i, t := range list {
 		if got := boxes[i].Events(); len(got) != 1 || got[0] != fmt.Sprint(i) {

@@ -78,10 +78,11 @@ func runGapping(t *testing.T, late time.Duration, clusters int) (made int) {
 	return made
 }
 
-// TestLateGap has an adapter that tells of a gap since it had to wait: the test runs again.
+// TestLateGap has an adapter that tells of a gap since it had to wait: the test runs again, and
+// once more if the machine is so slow that another node has told of a gap.
 func TestLateGap(t *testing.T) {
-	if made := runGapping(t, lateTime+time.Millisecond, 1); made != 2 {
-		t.Errorf("the test has run %d times, want 2", made)
+	if made := runGapping(t, lateTime+time.Millisecond, 1); made < 2 {
+		t.Errorf("the test has run %d times, want twice", made)
 	}
 }
 
@@ -90,7 +91,9 @@ func TestLateGap(t *testing.T) {
 func TestGapWithoutReason(t *testing.T) {
 	const within = "BENNU_TEST_GAPS"
 	if os.Getenv(within) != "" {
-		runGapping(t, 0, attempts)
+		for !t.Failed() { // on a slow machine there may be a reason
+			runGapping(t, 0, attempts)
+		}
 		return
 	}
 	own := exec.Command(os.Args[0], "-test.run=^TestGapWithoutReason$")

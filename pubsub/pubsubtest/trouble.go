@@ -29,7 +29,7 @@ func outage(s *suite) {
 		}
 	}
 	publish()
-	s.eventually("messages arrive", func() bool { return far.Count() == 1 })
+	s.arrive("messages arrive", far, func() bool { return far.Count() == 1 })
 
 	mend := s.Break(s.T)
 	s.eventually("nodes know that the broker is away", func() bool {
@@ -66,7 +66,7 @@ func outage(s *suite) {
 		return far.Count() > seen
 	})
 	s.broadcast(a, "late", "x")
-	s.want("interest taken during the outage works", late, "x")
+	late.Want(s.T, "interest taken during the outage works", "x") // of the outage it was told
 
 	// What was published and did not come is counted.
 	publish()
@@ -113,6 +113,8 @@ func (b *sleeper) Deliver(d *pubsub.Dispatch) {
 func slowNode(s *suite) {
 	a, b, c := s.nodes()
 	slow := &sleeper{wake: make(chan struct{}), at: make(chan struct{})}
+	wake := sync.OnceFunc(func() { close(slow.wake) })
+	defer wake() // or the node could not be closed
 	s.await(b.Subscribe("t", slow))
 	quick, _ := s.subscribe(c, "t")
 	payload := make([]byte, min(100<<10, s.MaxPayload))
@@ -121,11 +123,11 @@ func slowNode(s *suite) {
 		if err := a.Broadcast(&pubsub.Message{Topic: "t", Event: fmt.Sprint(i), Payload: payload, Binary: true}); err != nil {
 			s.Fatalf("Broadcast while another node is slow: %v", err)
 		}
-		s.eventually("messages arrive at a node that takes them while another does not", func() bool { return quick.Count() > i-10 })
+		s.arrive("messages arrive at a node that takes them while another does not", quick, func() bool { return quick.Count() > i-10 })
 	}
 	<-slow.at
-	s.eventually("a node that takes its messages gets them all", func() bool { return quick.Count() == messages })
-	close(slow.wake)
+	s.arrive("a node that takes its messages gets them all", quick, func() bool { return quick.Count() == messages })
+	wake()
 	s.eventually("a slow node gets its messages late, or is told that it missed some", func() bool {
 		list := slow.Events()
 		return len(list) > 0 && list[len(list)-1] == fmt.Sprint(messages-1) || slow.Gaps() > 0
@@ -198,7 +200,7 @@ func closing(s *suite) {
 	if err := a.Close(ctx); err != nil {
 		s.Errorf("Close: %v", err)
 	}
-	s.eventually("what was published before Close arrives", func() bool { return far.Count() == 100 })
+	s.arrive("what was published before Close arrives", far, func() bool { return far.Count() == 100 })
 	s.eventually("other nodes know that one has gone", func() bool { return len(b.Health().Peers) == 1 })
 	if err := a.Broadcast(&pubsub.Message{Topic: "t", Event: "late"}); !errors.Is(err, pubsub.ErrStopped) {
 		s.Errorf("Broadcast after Close: %v, want ErrStopped", err)
