@@ -181,7 +181,11 @@ func (x *session) look(ctx context.Context, turns <-chan struct{}, failed chan<-
 		case <-ctx.Done():
 			return
 		}
-		switch err := x.say(ctx); {
+		err := x.say(ctx)
+		if err != nil && judge(err) == broken && ctx.Err() == nil {
+			err = x.say(ctx) // over another connection: the loss of this one says nothing of the server
+		}
+		switch {
 		case err == nil:
 			x.pulse.Written()
 		case noPermission(err), barring(err):
@@ -193,7 +197,7 @@ func (x *session) look(ctx context.Context, turns <-chan struct{}, failed chan<-
 		if t.mode == modeCluster {
 			continue // a node that is no longer a master says so itself
 		}
-		err := x.outlet.check(ctx)
+		err = x.outlet.check(ctx)
 		if known := (*problem)(nil); !errors.As(err, &known) {
 			err = nil
 		}
