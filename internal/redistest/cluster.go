@@ -42,7 +42,9 @@ func StartCluster(t testing.TB, masters int, replicas bool, more func(i int) []s
 	}
 	c.Join(t, append(c.Masters[1:masters:masters], c.Replicas...)...)
 	for i, s := range c.Replicas {
-		s.Do(t, "CLUSTER", "REPLICATE", c.Masters[i].Do(t, "CLUSTER", "MYID"))
+		waittest.Until(t, "the replica knows its master", func() bool {
+			return s.Do(t, "CLUSTER", "REPLICATE", c.Masters[i].Do(t, "CLUSTER", "MYID")) == "OK"
+		})
 	}
 	for _, s := range c.all() {
 		waittest.Until(t, "the cluster is whole", func() bool {
@@ -52,7 +54,19 @@ func StartCluster(t testing.TB, masters int, replicas bool, more func(i int) []s
 	for _, s := range c.Replicas {
 		waittest.Until(t, "the replica follows", func() bool { return strings.Contains(s.Do(t, "INFO", "replication"), "master_link_status:up") })
 	}
+	if !replicas { // a server that only stands still for a while is not dead
+		c.nodeTimeout(t, "60000")
+	}
 	return c
+}
+
+// nodeTimeout sets how long a server may be silent. The shorter it is, the sooner all learn of
+// changes.
+func (c *Cluster) nodeTimeout(t testing.TB, ms string) {
+	t.Helper()
+	for _, s := range c.Masters {
+		s.Do(t, "CONFIG", "SET", "cluster-node-timeout", ms)
+	}
 }
 
 func (c *Cluster) all() []*Server {
@@ -73,18 +87,22 @@ func (c *Cluster) slots(t testing.TB, s *Server) (n int) {
 func (c *Cluster) Join(t testing.TB, servers ...*Server) {
 	t.Helper()
 	first := c.Masters[0]
-	for _, s := range servers {
-		first.Do(t, "CLUSTER", "MEET", "127.0.0.1", strconv.Itoa(s.Port), strconv.Itoa(s.bus))
-	}
 	waittest.Until(t, "all have met", func() bool {
-		for _, s := range append(servers, first) {
-			for _, other := range append(servers, first) {
-				if !strings.Contains(s.Do(t, "CLUSTER", "NODES"), fmt.Sprintf("@%d", other.bus)) {
-					return false
+		met := true
+		for _, s := range append([]*Server{first}, servers...) {
+			nodes := s.Do(t, "CLUSTER", "NODES")
+			met = met && !strings.Contains(nodes, "handshake")
+			for _, other := range append([]*Server{first}, servers...) {
+				if strings.Contains(nodes, fmt.Sprintf("@%d", other.bus)) {
+					continue
+				}
+				met = false
+				if s == first { // not yet, or the one it met was late to answer
+					first.Do(t, "CLUSTER", "MEET", "127.0.0.1", strconv.Itoa(other.Port), strconv.Itoa(other.bus))
 				}
 			}
 		}
-		return true
+		return met
 	})
 }
 
@@ -99,6 +117,7 @@ func (c *Cluster) Addrs() (addrs []string) {
 // AddMaster runs one more master, which has no slots yet.
 func (c *Cluster) AddMaster(t testing.TB) *Server {
 	t.Helper()
+	c.nodeTimeout(t, "1500") // for slots that move
 	s := Start(t, ClusterArgs...)
 	c.Join(t, s)
 	c.Masters = append(c.Masters, s)

@@ -44,8 +44,9 @@ func startSentinel(t testing.TB, master int) *Server {
 	t.Helper()
 	w := &Server{Dir: t.TempDir(), args: []string{"--sentinel"}}
 	t.Cleanup(func() { w.Kill(t) })
+	// A master that only stands still is not to lose its place.
 	config := fmt.Sprintf("bind 127.0.0.1\ndir %s\nsentinel monitor %s 127.0.0.1 %d 2\n"+
-		"sentinel down-after-milliseconds %[2]s 1000\nsentinel failover-timeout %[2]s 5000\n", w.Dir, MasterName, master)
+		"sentinel down-after-milliseconds %[2]s 60000\nsentinel failover-timeout %[2]s 5000\n", w.Dir, MasterName, master)
 	if err := os.WriteFile(filepath.Join(w.Dir, "sentinel.conf"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -62,6 +63,14 @@ func startSentinel(t testing.TB, master int) *Server {
 		if try == 3 {
 			t.Fatal(err)
 		}
+	}
+}
+
+// Hasten has the Sentinels find out soon that the master is dead.
+func (s *Sentinels) Hasten(t testing.TB) {
+	t.Helper()
+	for _, w := range s.Watchers {
+		w.Do(t, "SENTINEL", "SET", MasterName, "down-after-milliseconds", "1000")
 	}
 }
 

@@ -12,8 +12,8 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// callTimeout bounds the answer to one command, or to one pipeline.
-const callTimeout = 3 * time.Second
+// callTimeout bounds the answer to one command, or to one pipeline. Tests have more patience.
+var callTimeout = 3 * time.Second
 
 // connection is one connection to a server, with the client library on it. The
 // library would make another when this one breaks, and subscribe again on its own, so

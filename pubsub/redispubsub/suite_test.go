@@ -72,7 +72,7 @@ func TestClusterSuite(t *testing.T) {
 
 func adapter(t testing.TB, o Options) pubsub.Adapter {
 	t.Helper()
-	o.Logger = discard
+	o = withPatience(o)
 	a, err := New(&o)
 	if err != nil {
 		t.Fatal(err)

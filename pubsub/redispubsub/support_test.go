@@ -15,7 +15,14 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-func TestMain(m *testing.M) { waittest.Heavy(m, waittest.Brokers, 8) }
+func TestMain(m *testing.M) {
+	callTimeout = patient
+	waittest.Heavy(m, waittest.Brokers, 8)
+}
+
+// patient is for what would take a machine that stands still for some seconds for a fault. It
+// is no more, as what was lost is only asked for again after it.
+const patient = 30 * time.Second
 
 // discard is a log nobody reads, unless the tests are to tell everything.
 var discard = func() *slog.Logger {
@@ -25,8 +32,7 @@ var discard = func() *slog.Logger {
 	return slog.New(slog.DiscardHandler)
 }()
 
-// probe is for tests of what is found by it. The others have the default, so that a
-// machine that stands still for a second does not look like a fault.
+// probe is for tests of what is found by it.
 const probe = 500 * time.Millisecond
 
 // start makes a node that the end of the test closes.
@@ -42,9 +48,7 @@ func start(t testing.TB, name string, o Options) *pubsub.PubSub {
 func tryStart(t testing.TB, name string, o Options) (*pubsub.PubSub, error) {
 	t.Helper()
 	o.Node = name
-	if o.Logger == nil {
-		o.Logger = discard
-	}
+	o = withPatience(o)
 	a, err := New(&o)
 	if err != nil {
 		return nil, err
@@ -63,6 +67,19 @@ func tryStart(t testing.TB, name string, o Options) (*pubsub.PubSub, error) {
 		}
 	})
 	return p, nil
+}
+
+func withPatience(o Options) Options {
+	if o.Probe == 0 {
+		o.Probe = patient
+	}
+	if o.DialTimeout == 0 {
+		o.DialTimeout = patient
+	}
+	if o.Logger == nil {
+		o.Logger = discard
+	}
+	return o
 }
 
 func subscribe(t testing.TB, p *pubsub.PubSub, topic string) *subscribertest.Box {
