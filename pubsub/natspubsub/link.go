@@ -156,18 +156,27 @@ func (l *link) returned(c *nats.Conn, loss int) {
 		return
 	}
 	defer l.give()
+	// When the answer to a ping is here, NATS has the subscriptions. It may be late. If the
+	// connection is lost before it comes, we are called again.
+	for !l.confirmed(c) {
+		if !c.IsConnected() || l.loss() != loss || l.tasks.ended() {
+			return
+		}
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), confirmTime)
 	defer cancel()
-	// When the answer to a ping is here, NATS has the subscriptions. If it does not
-	// come, we are called again.
-	if c.FlushWithContext(ctx) != nil {
-		return
-	}
 	l.settle(ctx, c)
 	if l.faults.overLimit() {
 		l.subscribeAnew(ctx)
 	}
 	l.up(loss)
+}
+
+// confirmed waits for the answer to a ping.
+func (l *link) confirmed(c *nats.Conn) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), confirmTime)
+	defer cancel()
+	return c.FlushWithContext(ctx) == nil
 }
 
 // reopen follows a connection that NATS has ended for good, over a message that is too
