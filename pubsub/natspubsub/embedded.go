@@ -111,7 +111,7 @@ func newEmbedded(o *EmbeddedOptions) (*Embedded, error) {
 		// The server does not route unless it listens for clients too. There is only one,
 		// in this process; nobody else knows the password.
 		Host: "127.0.0.1", Port: server.RANDOM_PORT,
-		Username: "bennu", Password: rand.Text(),
+		Username: "bennu", Password: rand.Text(), AuthTimeout: serverTime.Seconds(),
 		NoSigs:     true,
 		MaxPayload: int32(o.MaxPayload),
 		Cluster: server.ClusterOpts{
@@ -151,7 +151,7 @@ func newEmbedded(o *EmbeddedOptions) (*Embedded, error) {
 	}
 	l := &embeddedLink{link: newLink(o.Prefix, o.Probe), server: s, peers: o.Peers, listen: o.Listen, log: newServerLog(slog.New(redact.NewHandler(log.Handler())).With("node", o.Node))}
 	l.where = "this process"
-	l.options = []nats.Option{nats.InProcessServer(l), nats.UserInfo(s.Username, s.Password)}
+	l.options = []nats.Option{nats.InProcessServer(l), nats.UserInfo(s.Username, s.Password), nats.Timeout(serverTime)}
 	n, err := cluster.New(cluster.Options{Node: o.Node, Prefix: o.Prefix, Secret: o.Secret, Buffer: o.Buffer, Beat: o.Probe, Logger: o.Logger}, l)
 	if err != nil {
 		return nil, err

@@ -33,7 +33,7 @@ type embeddedLink struct {
 }
 
 const (
-	// serverTime is how long the server may take to start.
+	// serverTime is how long the server may take to start, and to let its only client in.
 	serverTime = 10 * time.Second
 	// peerDial is how long a peer may take to accept, to count as being there.
 	peerDial = time.Second
