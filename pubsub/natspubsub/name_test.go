@@ -64,15 +64,15 @@ func TestNameUnderEavesdropping(t *testing.T) {
 // one connects them: the younger leaves the cluster, and says why.
 func TestNamesakesMeet(t *testing.T) {
 	t.Parallel()
-	older := embedded(t, EmbeddedOptions{Node: "a", Probe: 100 * time.Millisecond})
+	older := embedded(t, EmbeddedOptions{Node: "a", Probe: time.Second})
 	p := pubsubtest.Start(t, older, nil)
-	younger := embedded(t, EmbeddedOptions{Node: "a", Probe: 100 * time.Millisecond})
+	younger := embedded(t, EmbeddedOptions{Node: "a", Probe: time.Second})
 	q := pubsubtest.Start(t, younger, nil)
 	box, far := newInbox(), newInbox()
 	await(t, p.Subscribe("t", box))
 	await(t, q.Subscribe("t", far))
 	r := pubsubtest.Start(t, embedded(t, EmbeddedOptions{
-		Node: "c", Probe: 100 * time.Millisecond, Peers: []string{older.Addr().String(), younger.Addr().String()},
+		Node: "c", Probe: time.Second, Peers: []string{older.Addr().String(), younger.Addr().String()},
 	}), nil)
 
 	eventually(t, "the younger one leaves", func() bool {
@@ -88,9 +88,12 @@ func TestNamesakesMeet(t *testing.T) {
 		t.Error("its subscribers are not told")
 	}
 	eventually(t, "the older one is well", func() bool { h := p.Health(); return h.Connected && h.Err == nil })
-	if err := r.Broadcast(&pubsub.Message{Topic: "t", Event: "x"}); err != nil {
-		t.Error(err)
-	}
+	eventually(t, "the older one gets messages", func() bool {
+		if err := r.Broadcast(&pubsub.Message{Topic: "t", Event: "x"}); err != nil {
+			t.Error(err)
+		}
+		return len(box.messages) > 0
+	})
 	if m := box.next(t); m.Event != "x" {
 		t.Errorf("the older one got %q", m.Event)
 	}

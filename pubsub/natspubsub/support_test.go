@@ -21,6 +21,9 @@ func TestMain(m *testing.M) { waittest.Heavy(m, waittest.Brokers, 4) }
 
 var quiet = slog.New(slog.DiscardHandler)
 
+// patient is for what would take a machine that stands still for some seconds for a fault.
+const patient = 30 * time.Second
+
 // broker is a NATS server that can be stopped and started again.
 type broker struct {
 	t       testing.TB
@@ -30,7 +33,9 @@ type broker struct {
 
 func startBroker(t testing.TB, change func(*server.Options)) *broker {
 	t.Helper()
-	b := &broker{t: t, options: server.Options{Host: "127.0.0.1", Port: testport.Free(t), NoSigs: true, NoLog: true}}
+	b := &broker{t: t, options: server.Options{
+		Host: "127.0.0.1", Port: testport.Free(t), NoSigs: true, NoLog: true, AuthTimeout: pubsubtest.Patience.Seconds(),
+	}}
 	if change != nil {
 		change(&b.options)
 	}
@@ -64,7 +69,7 @@ func (b *broker) url() string { return fmt.Sprintf("nats://127.0.0.1:%d", b.opti
 // node makes an adapter for a server.
 func (b *broker) node(t testing.TB, name string, change func(*Options)) pubsub.Adapter {
 	t.Helper()
-	o := &Options{Node: name, URL: b.url(), Logger: quiet}
+	o := &Options{Node: name, URL: b.url(), ConnectTimeout: patient, Logger: quiet}
 	if change != nil {
 		change(o)
 	}
