@@ -49,8 +49,8 @@ func (s *server) wantBusy(t *testing.T, answer *http.Response) {
 	}
 }
 
-// overBoth mounts both transports.
-var overBoth = &bennu.SocketOptions{LongPoll: &longpoll.Options{}}
+// overBoth mounts both transports. Clients that do not poll for a while are not gone.
+var overBoth = &bennu.SocketOptions{LongPoll: &longpoll.Options{Window: wstest.Patience}}
 
 // TestConnectionsLimit opens as many connections as there may be. Those that were refused
 // do not count, and the place of one that ended is free.

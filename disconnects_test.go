@@ -132,6 +132,7 @@ func TestDisconnectInConnect(t *testing.T) {
 			heard := make(chan struct{}, 1)
 			users := one("room:*", rooms())
 			users.ID = func(*bennu.Socket) string { return "user:" + name }
+			users.Limits.ConnectTimeout = wstest.Patience
 			users.Connect = func(ctx context.Context, _ *bennu.Socket, _ *bennu.ConnectInfo) error {
 				if banned.Swap(true) {
 					return nil

@@ -37,6 +37,16 @@ func slowRooms(g *gates) *bennu.Definition[*gatedRoom] {
 // TestJoinDeadline lets a join take too long: it is answered, and what waited behind it
 // is handled in order. What the join then returns is ended at once.
 func TestJoinDeadline(t *testing.T) {
+	for range 10 {
+		if testJoinDeadline(t) {
+			return
+		}
+	}
+	t.Error("the join behind the slow one is never in time")
+}
+
+// testJoinDeadline reports false if the machine was so slow that another join took too long.
+func testJoinDeadline(t *testing.T) bool {
 	g := newGates()
 	users := one("*", slowRooms(g))
 	users.Limits.JoinTimeout = time.Second / 2 // which the join of "a" must not take, too
@@ -51,8 +61,12 @@ func TestJoinDeadline(t *testing.T) {
 	c.Expect(
 		wstest.Refused(slowRef, slowRef, "slow", "join crashed"),
 		wstest.Refused("null", lateRef, "slow", "unmatched topic"),
-		wstest.OK(joinRef, joinRef, "a"),
 	)
+	if m := c.Message(); m.String() == wstest.Refused(joinRef, joinRef, "a", "join crashed") {
+		return false
+	} else if m.String() != wstest.OK(joinRef, joinRef, "a") {
+		t.Fatalf("the join behind it: %v", m)
+	}
 	// The reply of a channel and that of the socket may come either way round.
 	if m := c.ReplyTo(echoRef); m.Response != `{"n":1}` {
 		t.Errorf("echo: %v", m)
@@ -74,6 +88,7 @@ func TestJoinDeadline(t *testing.T) {
 		t.Errorf("the join's context ended with %v", err)
 	}
 	c.Fence()
+	return true
 }
 
 // TestJoinDeadlineAtOnce has a deadline that passes before the join begins.

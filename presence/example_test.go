@@ -250,7 +250,7 @@ func ExampleOptions_first() {
 func ExampleOptions_leaveDelay() {
 	told := make(chan string, 10)
 	here, end := start(&presence.Options[user]{
-		LeaveDelay: 10 * time.Second,
+		LeaveDelay: time.Minute,
 		Changed: func(c presence.Change[user]) {
 			told <- fmt.Sprintf("%d joined and %d left", len(c.Joins), len(c.Leaves))
 		},
@@ -276,7 +276,7 @@ func ExampleOptions_leaveDelay() {
 func ExampleLarge() {
 	told := make(chan string, 10)
 	here, end := start(&presence.Options[user]{
-		Large: &presence.Large{Entries: 3, Sample: 1, Every: time.Second},
+		Large: &presence.Large{Entries: 3, Sample: 1, Every: time.Minute},
 		First: func(_, key string) { told <- key },
 	})
 	defer end()

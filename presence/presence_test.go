@@ -356,7 +356,7 @@ func TestFetch(t *testing.T) {
 	ps := pubsub.NewLocal()
 	var mu sync.Mutex
 	var calls [][]string
-	p := startPresence(t, ps, presence.Options[person]{Fetch: func(_ context.Context, topic string, keys []string) (map[string]any, error) {
+	p := startPresence(t, ps, presence.Options[person]{FetchTimeout: patience, Fetch: func(_ context.Context, topic string, keys []string) (map[string]any, error) {
 		mu.Lock()
 		defer mu.Unlock()
 		calls = append(calls, keys)
