@@ -3,6 +3,7 @@ package natspubsub
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"github.com/nats-io/nats.go"
 )
@@ -15,8 +16,8 @@ type barrier struct {
 	room    chan *nats.Msg // for one message
 	passed  chan struct{}  // gets the complaint about a second one
 
-	mu  sync.Mutex // held while one waits
-	sub *nats.Subscription
+	mu  sync.Mutex // held while one waits; sub is changed under it
+	sub atomic.Pointer[nats.Subscription]
 }
 
 func newBarrier(subject string) *barrier {
@@ -29,21 +30,25 @@ func (b *barrier) renew(conn *nats.Conn) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.dropLocked()
-	b.sub, _ = conn.ChanSubscribe(b.subject, b.room) // fails on a connection that is gone
+	if sub, err := conn.ChanSubscribe(b.subject, b.room); err == nil { // otherwise the connection is gone
+		b.sub.Store(sub)
+	}
 }
 
 func (b *barrier) dropLocked() {
-	if b.sub != nil {
-		_ = b.sub.Unsubscribe() // fails on a connection that is gone
+	if sub := b.sub.Swap(nil); sub != nil {
+		_ = sub.Unsubscribe() // fails on a connection that is gone
 	}
-	b.sub = nil
 }
+
+// dropped reports whether renew is due, because a wait was cut short.
+func (b *barrier) dropped() bool { return b.sub.Load() == nil }
 
 // wait reports false if there is no telling.
 func (b *barrier) wait(ctx context.Context, conn *nats.Conn) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.sub == nil {
+	if b.dropped() {
 		return false
 	}
 	empty(b.room)
@@ -67,8 +72,12 @@ func (b *barrier) wait(ctx context.Context, conn *nats.Conn) bool {
 	return false
 }
 
-// pass takes the complaint about a message without room.
-func (b *barrier) pass() {
+// pass takes the complaint about a message without room. One of an earlier subscription may
+// come late.
+func (b *barrier) pass(sub *nats.Subscription) {
+	if sub != b.sub.Load() {
+		return
+	}
 	select {
 	case b.passed <- struct{}{}:
 	default:

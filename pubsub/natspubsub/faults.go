@@ -34,26 +34,25 @@ func (f *faults) init() { f.news = make(chan struct{}) }
 
 // settle waits until everything that NATS complained of so far was handed on.
 func (l *link) settle(ctx context.Context, conn *nats.Conn) {
-	f, last := &l.faults, conn.LastError()
-	if errors.Is(last, nats.ErrMaxSubscriptionsExceeded) || errors.Is(last, nats.ErrSlowConsumer) {
-		// Complaints of these kinds are all the same: whether the last one was handed on
-		// cannot be seen.
-		if l.barrier.wait(ctx, conn) {
-			return
-		}
-		pause := time.NewTimer(stragglers)
-		defer pause.Stop()
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-		}
-		return
-	}
-	for errors.Is(last, nats.ErrPermissionViolation) {
+	f := &l.faults
+	for {
 		f.mu.Lock()
 		seen, news := f.seen, f.news
 		f.mu.Unlock()
-		if seen == last {
+		// It is asked for after that: it may be handed on from now on, and news tells.
+		last := conn.LastError()
+		switch {
+		case errors.Is(last, nats.ErrMaxSubscriptionsExceeded), errors.Is(last, nats.ErrSlowConsumer):
+			// Complaints of these kinds are all the same: whether the last one was handed on
+			// cannot be seen.
+			if !l.barrier.wait(ctx, conn) {
+				straggle(ctx)
+				if l.barrier.dropped() {
+					l.tasks.start(l.sortOut)
+				}
+			}
+			return
+		case seen == last, !errors.Is(last, nats.ErrPermissionViolation):
 			return
 		}
 		select {
@@ -61,7 +60,15 @@ func (l *link) settle(ctx context.Context, conn *nats.Conn) {
 		case <-ctx.Done():
 			return
 		}
-		last = conn.LastError()
+	}
+}
+
+func straggle(ctx context.Context) {
+	pause := time.NewTimer(stragglers)
+	defer pause.Stop()
+	select {
+	case <-pause.C:
+	case <-ctx.Done():
 	}
 }
 
@@ -104,7 +111,7 @@ var subject = regexp.MustCompile(`(?i)(Subscription|Publish) to "(\S+?)"`)
 func (l *link) fault(_ *nats.Conn, sub *nats.Subscription, err error) {
 	switch {
 	case sub != nil && sub.Subject == l.barrier.subject:
-		l.barrier.pass()
+		l.barrier.pass(sub)
 	case errors.Is(err, nats.ErrSlowConsumer): // messages are gone
 		l.events.Dropped(cause(err))
 	case errors.Is(err, nats.ErrMaxSubscriptionsExceeded):
@@ -173,22 +180,35 @@ func (l *link) tooMany() {
 	l.subs.mu.Lock()
 	asking := l.subs.asking != nil
 	l.subs.mu.Unlock()
-	if asking {
+	if !asking {
+		l.tasks.start(l.sortOut)
+	}
+}
+
+// sortOut asks for everything again when it is not known which subscriptions were too many, or
+// could not be known the next time.
+func (l *link) sortOut() {
+	if !l.take(context.Background()) {
 		return
 	}
-	l.tasks.start(func() {
-		if !l.take(context.Background()) {
-			return
-		}
-		defer l.give()
-		if !l.faults.overLimit() || !l.conn.Load().IsConnected() {
-			return // it is known by now, or will be when the connection is back
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), confirmTime)
-		defer cancel()
-		l.subscribeAnew(ctx)
-		l.events.Dropped(cause(nats.ErrMaxSubscriptionsExceeded))
-	})
+	defer l.give()
+	conn := l.conn.Load()
+	if !l.unsure() || !conn.IsConnected() {
+		return // it is known by now, or will be when the connection is back
+	}
+	why := nats.ErrMaxSubscriptionsExceeded
+	if !l.faults.overLimit() {
+		why = nats.ErrTimeout
+	}
+	if !l.subscribeAnew() {
+		renew(conn, l.reconnects)
+	}
+	l.events.Dropped(cause(why))
+}
+
+// unsure reports whether everything is to be asked for again.
+func (l *link) unsure() bool {
+	return l.faults.overLimit() || l.subs.lacks() || l.barrier.dropped()
 }
 
 // mayPublish asks whether NATS lets this user publish to a channel.

@@ -33,10 +33,13 @@ type link struct {
 	payload atomic.Int64
 	at      atomic.Pointer[string]
 
-	turn    chan struct{} // holds who changes subscriptions
-	subs    subscriptions
-	faults  faults
-	barrier *barrier
+	turn chan struct{} // holds who changes subscriptions
+	subs subscriptions
+	// reconnects is how often the client had connected again when its subscriptions were looked
+	// at. It is used by who has the turn.
+	reconnects uint64
+	faults     faults
+	barrier    *barrier
 
 	telling sync.Mutex // makes the order of Down and Up that of what happens
 	losses  int
@@ -156,6 +159,7 @@ func (l *link) returned(c *nats.Conn, loss int) {
 		return
 	}
 	defer l.give()
+	reconnects := c.Stats().Reconnects
 	// When the answer to a ping is here, NATS has the subscriptions. It may be late. If the
 	// connection is lost before it comes, we are called again.
 	for !l.confirmed(c) {
@@ -166,10 +170,20 @@ func (l *link) returned(c *nats.Conn, loss int) {
 	ctx, cancel := context.WithTimeout(context.Background(), confirmTime)
 	defer cancel()
 	l.settle(ctx, c)
-	if l.faults.overLimit() {
-		l.subscribeAnew(ctx)
+	l.reconnects = reconnects
+	if l.unsure() && !l.subscribeAnew() {
+		renew(c, reconnects)
+		return
 	}
 	l.up(loss)
+}
+
+// renew has a connection made again on which NATS takes too long to answer. When it is lost
+// already, and so it was not the one after so many others, returned or reopen follows anyway.
+func renew(c *nats.Conn, reconnects uint64) {
+	if c.IsConnected() && c.Stats().Reconnects == reconnects {
+		_ = c.ForceReconnect() // fails only when it is closed
+	}
 }
 
 // confirmed waits for the answer to a ping.
@@ -199,10 +213,12 @@ func (l *link) reopen() {
 		case err == nil && l.tasks.ended():
 			conn.Close()
 		case err == nil:
-			ctx, cancel := context.WithTimeout(context.Background(), confirmTime)
-			l.subscribeAnew(ctx)
-			cancel()
-			l.up(loss)
+			l.reconnects = 0
+			if l.subscribeAnew() {
+				l.up(loss)
+			} else {
+				renew(conn, 0)
+			}
 		case barred(err):
 			l.down(&cluster.Refusal{Cause: l.explain(err)})
 		}

@@ -17,9 +17,9 @@ import (
 // asked for; then it goes from here.
 type subscriptions struct {
 	mu     sync.Mutex
-	have   map[string]*nats.Subscription
-	asking map[string]bool  // by Subscribe, which waits for NATS's word
-	no     map[string]error // what NATS has refused of these
+	have   map[string]*nats.Subscription // nil where the client could not ask
+	asking map[string]bool               // by Subscribe, which waits for NATS's word
+	no     map[string]error              // what NATS has refused of these
 }
 
 // take gets the turn to change subscriptions, unless the link or ctx ends before.
@@ -50,8 +50,12 @@ func (l *link) Subscribe(ctx context.Context, channels []string) error {
 // it refuses before it answers a ping that came after them.
 func (l *link) subscribe(ctx context.Context, channels []string) error {
 	conn, s := l.conn.Load(), &l.subs
-	hits := l.faults.limitHits()
-	defer s.asked()
+	hits, answered := l.faults.limitHits(), false
+	defer func() {
+		if s.asked(answered); !answered && l.faults.overLimit() {
+			l.tasks.start(l.sortOut) // nobody else knows what NATS has complained of
+		}
+	}()
 	fresh, err := s.ask(conn, channels, l.inbox)
 	if err != nil {
 		return fmt.Errorf("NATS: subscribe: %w", err)
@@ -60,6 +64,15 @@ func (l *link) subscribe(ctx context.Context, channels []string) error {
 		return fmt.Errorf("NATS did not confirm subscriptions: %w", err)
 	}
 	l.settle(ctx, conn)
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("NATS did not confirm subscriptions: %w", err)
+	}
+	if conn.Stats().Reconnects != l.reconnects {
+		// The client has asked for everything again, in any order. What NATS complained of
+		// may be about any of it, and returned sees to that.
+		return errors.New("NATS: the connection was lost while it was asked for subscriptions")
+	}
+	answered = true
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	// NATS does not say which are too many. It takes them in order.
@@ -103,10 +116,29 @@ func (s *subscriptions) ask(conn *nats.Conn, channels []string, inbox chan *nats
 	return fresh, nil
 }
 
-func (s *subscriptions) asked() {
+// asked ends what ask began. Where nobody is told what NATS has refused, it is to be asked for
+// again.
+func (s *subscriptions) asked(told bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !told {
+		for c := range s.no {
+			s.have[c] = nil
+		}
+	}
 	s.asking, s.no = nil, nil
+}
+
+// lacks reports whether something is to be asked for again.
+func (s *subscriptions) lacks() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, sub := range s.have {
+		if sub == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // refused notes that NATS does not let the client have a channel, and reports whether
@@ -132,26 +164,31 @@ func (s *subscriptions) refuseLocked(channel string, cause error) (tell bool) {
 }
 
 // subscribeAnew asks for everything again, in an order that is known, what every node needs
-// first. The caller has the turn.
-func (l *link) subscribeAnew(ctx context.Context) {
+// first. It reports whether NATS has answered. The caller has the turn.
+func (l *link) subscribeAnew() (answered bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), confirmTime)
+	defer cancel()
 	s := &l.subs
 	s.mu.Lock()
 	channels := slices.Sorted(maps.Keys(s.have)) // ".c", ".n.", ".t."
-	for _, sub := range s.have {
+	for c, sub := range s.have {
 		_ = sub.Unsubscribe() // fails on a connection that is gone
+		s.have[c] = nil       // and then nothing can be asked for
 	}
-	clear(s.have)
 	s.mu.Unlock()
 	conn := l.conn.Load()
 	l.barrier.renew(conn)
 	l.settle(ctx, conn) // what is complained of until then is not about what is asked for now
 	l.faults.limitKnown(0, true)
 	if len(channels) == 0 {
-		return
+		return true
 	}
-	if refusal := (*cluster.Refusal)(nil); errors.As(l.subscribe(ctx, channels), &refusal) {
+	err := l.subscribe(ctx, channels)
+	if refusal := (*cluster.Refusal)(nil); errors.As(err, &refusal) {
 		l.events.Refused(refusal)
+		return true
 	}
+	return err == nil
 }
 
 // Unsubscribe implements cluster.Link.
