@@ -2,6 +2,16 @@
 
 package websocket
 
+import "github.com/bennu-go/bennu/transport"
+
+// Parked reports whether a connection has opened, and nothing but its poller has to do with it.
+func Parked(tc transport.Conn) bool {
+	c := tc.(*conn)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.poll.reader == readerParked && c.poll.writable
+}
+
 // Polled counts the connections that the server's pollers know, and the pollers that
 // are open.
 func (s *Server) Polled() (conns, open int) {

@@ -58,14 +58,17 @@ func TestFloodStarvesNobody(t *testing.T) {
 	}
 	sc, pc := tcpPair(t)
 	sc.SetReadBuffer(1 << 20)
-	if _, err := s.NewConn(sc, newReceiver(note), nil); err != nil {
+	conn, err := s.NewConn(sc, newReceiver(note), nil)
+	if err != nil {
 		t.Fatal(err)
 	}
 	flood := newClient(t, pc)
 	for range runtime.GOMAXPROCS(0) - 1 {
 		serve(t, s, newReceiver(nil), nil)
 	}
-	_, beside := serve(t, s, newReceiver(note), nil)
+	other, beside := serve(t, s, newReceiver(note), nil)
+	// A connection that opens is read by a goroutine of its own, which may be late.
+	eventually(t, "the poller has both", func() bool { return websocket.Parked(conn) && websocket.Parked(other) })
 
 	flood.send(text("first"))
 	<-begun
