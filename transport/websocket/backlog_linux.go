@@ -65,8 +65,8 @@ func (b *backlog) run() {
 // serve reads from some, and reports whether there are more. Then the next call is due.
 func (b *backlog) serve(buf []byte) (more bool) {
 	g := b.srv.pollers.floodgate
-	g.enter()
-	defer g.leave()
+	v := g.enter()
+	defer g.leave(v)
 	for range backlogInARow {
 		c, others := b.pop()
 		if c == nil {

@@ -2,7 +2,8 @@ package websocket
 
 import (
 	"runtime"
-	"sync/atomic"
+	"slices"
+	"sync"
 	"time"
 )
 
@@ -10,8 +11,18 @@ import (
 // without a pause. Otherwise each of them would have its share of the processors, and so would
 // the channels that they keep busy: a client that seldom sends would wait for all of them.
 type floodgate struct {
-	places chan struct{}
-	left   atomic.Uint64 // how often one was given back
+	places int
+
+	mu      sync.Mutex
+	inside  []*visit // those who have a place, the first first
+	waiting []*visit // for one, too
+	late    *time.Timer
+}
+
+// visit is one stay behind a floodgate.
+type visit struct {
+	since time.Time
+	begun chan struct{} // closed when it has a place; nil if it did not wait
 }
 
 const (
@@ -39,48 +50,81 @@ const gateTime = time.Second
 
 // newFloodgate lets half as many through as there are processors.
 func newFloodgate() *floodgate {
-	return &floodgate{places: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
+	return &floodgate{places: max(1, runtime.GOMAXPROCS(0)/2)}
 }
 
 // enter waits for a place, first come, first served. Each call needs one of leave.
-func (g *floodgate) enter() {
-	select {
-	case g.places <- struct{}{}:
-		return
-	default:
+func (g *floodgate) enter() *visit {
+	v := &visit{}
+	g.mu.Lock()
+	if len(g.inside) < g.places {
+		g.admitLocked(v)
+		g.mu.Unlock()
+		return v
 	}
-	late := time.NewTimer(gateTime)
-	defer late.Stop()
-	for {
-		left := g.left.Load()
-		select {
-		case g.places <- struct{}{}:
-			// What the ones before have made is done before there is more.
-			runtime.Gosched()
-			return
-		case <-late.C:
-			if g.left.Load() == left {
-				g.free()
-			}
-			late.Reset(gateTime)
-		}
+	v.begun = make(chan struct{})
+	g.waiting = append(g.waiting, v)
+	if len(g.waiting) == 1 {
+		g.awaitLocked()
 	}
+	g.mu.Unlock()
+	<-v.begun
+	runtime.Gosched() // what the ones before have made is done before there is more
+	return v
+}
+
+func (g *floodgate) admitLocked(v *visit) {
+	v.since = time.Now()
+	g.inside = append(g.inside, v)
 }
 
 // full reports whether the next one must wait.
-func (g *floodgate) full() bool { return len(g.places) == cap(g.places) }
-
-// leave gives a place back.
-func (g *floodgate) leave() {
-	g.left.Add(1)
-	g.free()
+func (g *floodgate) full() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.inside) == g.places
 }
 
-// free makes room for one. There may be room already: somebody has taken the place of who
-// calls leave.
-func (g *floodgate) free() {
-	select {
-	case <-g.places:
-	default:
+// leave gives a place back, if it has not gone to another one.
+func (g *floodgate) leave(v *visit) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if i := slices.Index(g.inside, v); i >= 0 {
+		g.nextLocked(i)
+	}
+}
+
+// nextLocked gives the place of somebody inside to who has waited longest.
+func (g *floodgate) nextLocked(i int) {
+	g.inside = slices.Delete(g.inside, i, i+1)
+	if len(g.waiting) == 0 {
+		return
+	}
+	v := g.waiting[0]
+	g.waiting[0] = nil
+	g.waiting = g.waiting[1:]
+	g.admitLocked(v)
+	close(v.begun)
+}
+
+// awaitLocked has overdue called when the first one inside has had its place for too long.
+func (g *floodgate) awaitLocked() {
+	left := gateTime - time.Since(g.inside[0].since)
+	if g.late == nil {
+		g.late = time.AfterFunc(left, g.overdue)
+		return
+	}
+	g.late.Reset(left)
+}
+
+// overdue takes the places that are held for too long, while somebody waits.
+func (g *floodgate) overdue() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for n := len(g.inside); n > 0 && len(g.waiting) > 0 && time.Since(g.inside[0].since) >= gateTime; n-- {
+		g.nextLocked(0)
+	}
+	if len(g.waiting) > 0 {
+		g.awaitLocked()
 	}
 }

@@ -65,9 +65,11 @@ func (c *conn) consume(p []byte) (rest []byte, resume <-chan struct{}) {
 
 // consumeInTurn is consume behind the floodgate.
 func (c *conn) consumeInTurn(p []byte) (rest []byte, resume <-chan struct{}) {
-	c.srv.floodgate.enter()
-	defer c.srv.floodgate.leave()
-	return c.consume(p)
+	v := c.srv.floodgate.enter()
+	defer c.srv.floodgate.leave(v)
+	rest, resume = c.consume(p)
+	c.hear() // it was not listened to
+	return rest, resume
 }
 
 // notYet returns ch, or nil if it is closed already.
