@@ -15,8 +15,10 @@ type backlog struct {
 	srv *Server
 
 	mu      sync.Mutex
-	waiting turns
-	serving bool // the goroutine exists
+	come    turns // since the goroutine looked last
+	serving bool  // the goroutine exists
+
+	waiting turns // used by the goroutine alone
 }
 
 // backlogInARow is from how many connections is read before everybody else may run.
@@ -33,67 +35,42 @@ func (b *backlog) served() bool {
 func (b *backlog) take(from *turns) {
 	b.mu.Lock()
 	for from.len() > 0 {
-		b.waiting.push(from.pop())
+		b.come.push(from.pop())
 	}
 	start := !b.serving
 	b.serving = true
 	b.mu.Unlock()
 	if start {
 		b.srv.goroutines.Add()
-		go b.run()
+		go b.srv.readToTheEnd(b.run)
 	}
 }
 
 // run is the goroutine.
 func (b *backlog) run() {
-	over := false
-	defer func() {
-		if over {
-			b.srv.goroutines.Done()
-		} else {
-			go b.run() // a receiver has called runtime.Goexit
-		}
-	}()
 	buf := readBuffers.Get().(*readBuffer)
 	defer readBuffers.Put(buf)
-	for b.serve(buf[:]) {
+	for b.more() {
+		b.serve(buf[:])
 		runtime.Gosched() // what has been made of them is done before there is more
 	}
-	over = true
 }
 
-// serve reads from some, and reports whether there are more. Then the next call is due.
-func (b *backlog) serve(buf []byte) (more bool) {
+// serve reads from some.
+func (b *backlog) serve(buf []byte) {
 	g := b.srv.pollers.floodgate
 	v := g.enter()
 	defer g.leave(v)
-	for range backlogInARow {
-		c, others := b.pop()
-		if c == nil {
-			return false
-		}
-		if (*polled)(c).turn(buf, others) {
-			b.push(c)
-		}
-	}
-	return true
+	b.waiting.serve(b.srv, buf, backlogInARow)
 }
 
-// pop takes the first connection, and reports whether there are others. With none the goroutine
-// ends.
-func (b *backlog) pop() (c *conn, others bool) {
+// more reports whether there are any. With none the goroutine ends.
+func (b *backlog) more() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.waiting.len() == 0 {
-		b.serving = false
-		return nil, false
+	for b.come.len() > 0 {
+		b.waiting.push(b.come.pop())
 	}
-	c = b.waiting.pop()
-	return c, b.waiting.len() > 0
-}
-
-func (b *backlog) push(c *conn) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.waiting.push(c)
+	b.serving = b.waiting.len() > 0
+	return b.serving
 }

@@ -175,10 +175,10 @@ func (b *polled) leave() bool {
 	c := (*conn)(b)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if b.overLocked() {
+	if !b.goesOnLocked(false) {
 		return true
 	}
-	if c.poll.readable && !c.poll.poller.tellAgain(c) {
+	if !c.poll.poller.tellAgain(c) {
 		return false
 	}
 	c.poll.reader = readerParked
@@ -212,24 +212,9 @@ func (b *polled) read(buf []byte, reads int) (again bool) {
 			}
 		}
 	}
-	b.keep(more)
-	return more || !b.park()
-}
-
-// park gives up the role of the reader if there is nothing to read, or the connection has ended,
-// and reports whether it did.
-func (b *polled) park() bool {
-	c := (*conn)(b)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if b.overLocked() {
-		return true
-	}
-	if c.poll.readable {
-		return false
-	}
-	c.poll.reader = readerParked
-	return true
+	return b.goesOnLocked(more)
 }
 
 // keep notes that there is more to read, for who has the role next.
@@ -241,22 +226,30 @@ func (b *polled) keep(more bool) {
 	}
 }
 
-// mayRead reports whether there is something to read; the caller knows that there is
-// more, or not. When there is nothing, or the connection has ended, the role of the
-// reader is given up.
+// mayRead reports whether a read is due; see goesOnLocked.
 func (b *polled) mayRead(more bool) (ok, readOn bool) {
 	c := (*conn)(b)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if b.overLocked() {
-		return false, false
-	}
-	if !more && !c.poll.readable {
-		c.poll.reader = readerParked
+	if !b.goesOnLocked(more) {
 		return false, false
 	}
 	c.poll.readable = false
 	return true, c.poll.readOn
+}
+
+// goesOnLocked reports whether there is something to read; the caller knows that there is more,
+// or not. When there is nothing, or the connection has ended, the role of the reader is given up.
+func (b *polled) goesOnLocked(more bool) bool {
+	c := (*conn)(b)
+	c.poll.readable = c.poll.readable || more
+	if b.overLocked() {
+		return false
+	}
+	if !c.poll.readable {
+		c.poll.reader = readerParked
+	}
+	return c.poll.readable
 }
 
 // overLocked gives up the role of the reader if the connection has ended, or its closing is

@@ -185,7 +185,7 @@ func (p *poller) openLocked() bool {
 	p.epoll, p.fd, p.raw = file, fd, raw
 	p.buf = new(readBuffer)
 	p.srv.goroutines.Add()
-	go p.run()
+	go p.srv.readToTheEnd(p.run)
 	return true
 }
 
@@ -198,21 +198,27 @@ func (p *poller) closeLocked() {
 
 // run is the goroutine.
 func (p *poller) run() {
-	over := false
-	defer func() {
-		if over {
-			p.srv.goroutines.Done()
-		} else {
-			go p.run() // a receiver has called runtime.Goexit
-		}
-	}()
 	for {
 		p.serveEvents()
 		// The only error is that of the deadline.
 		if err := p.raw.Read(p.doWork); err != nil && !p.sweep() {
-			break
+			return
 		}
 	}
+}
+
+// readToTheEnd runs a function that calls receivers until it returns: one that calls
+// runtime.Goexit ends the goroutine, and the next one goes on. The caller has counted it.
+func (s *Server) readToTheEnd(run func()) {
+	over := false
+	defer func() {
+		if over {
+			s.goroutines.Done()
+		} else {
+			go s.readToTheEnd(run)
+		}
+	}()
+	run()
 	over = true
 }
 
@@ -264,7 +270,7 @@ func (p *poller) serveTurns() {
 		return
 	}
 	if !p.backlog.served() {
-		p.again.serve(p.srv, p.buf[:])
+		p.again.serve(p.srv, p.buf[:], turnsInARow)
 	}
 	if p.again.len() > 0 {
 		p.backlog.take(&p.again)

@@ -5,7 +5,7 @@ package websocket
 import "time"
 
 const (
-	// turnsInARow is from how many connections is read before others have their turn, and
+	// turnsInARow is from how many connections a poller reads before others have their turn, and
 	// turnsFor for how long.
 	turnsInARow = 32
 	turnsFor    = 2 * time.Millisecond
@@ -44,10 +44,11 @@ func (q *turns) pop() *conn {
 	return c
 }
 
-// serve reads from the first ones, each once, and puts those with more to read behind the others.
-func (q *turns) serve(s *Server, buf []byte) {
+// serve reads from so many of the first ones, each once, and puts those with more to read behind
+// the others.
+func (q *turns) serve(s *Server, buf []byte, most int) {
 	began := s.now()
-	for range min(q.len(), turnsInARow) {
+	for range min(q.len(), most) {
 		c := q.pop()
 		if (*polled)(c).turn(buf, q.len() > 0) {
 			q.push(c)
