@@ -112,34 +112,45 @@ type cluster struct {
 	ether *ether    // nil on one PubSub
 }
 
-// inClusters runs a test with two nodes, and with two servers on one node.
+// inClusters runs a test with two nodes, and with two servers on one node, over TCP.
 func inClusters(t *testing.T, opts *Options, receive func(*phone, wire.Opcode, []byte) <-chan struct{}, test func(t *testing.T, c *cluster)) {
-	if receive == nil {
-		receive = echo
+	for _, nodes := range []int{2, 1} {
+		t.Run(fmt.Sprint(nodes, " nodes"), func(t *testing.T) { playCluster(t, nodes, serve, opts, receive, test) })
 	}
+}
+
+// inClusterBubbles is inClusters in bubbles of testing/synctest, for tests in which time runs out.
+func inClusterBubbles(t *testing.T, opts *Options, receive func(*phone, wire.Opcode, []byte) <-chan struct{}, test func(t *testing.T, c *cluster)) {
 	for _, nodes := range []int{2, 1} {
 		t.Run(fmt.Sprint(nodes, " nodes"), func(t *testing.T) {
-			c := &cluster{x: answering(receive), ether: newEther()}
-			p := c.ether.node(t, "a@example")
-			q := p
-			if nodes == 2 {
-				q = c.ether.node(t, "b@example")
-			}
-			c.a = serve(t, newServer(t, &ServerConfig{PubSub: p, Secret: clusterSecret}), c.x, opts)
-			c.b = serve(t, newServer(t, &ServerConfig{PubSub: q, Secret: clusterSecret}), nil, opts)
-			test(t, c)
-			for _, ps := range []*pubsub.PubSub{p, q} {
-				c.a.srv.Close(transport.CloseRestart)
-				c.b.srv.Close(transport.CloseRestart)
-				eventually(t, "no topic is left", func() bool { return ps.Topics() == 0 })
-			}
+			synctest.Test(t, func(t *testing.T) { playCluster(t, nodes, direct, opts, receive, test) })
 		})
 	}
 }
 
+func playCluster(t *testing.T, nodes int, serve func(testing.TB, *Server, transport.Acceptor, *Options) *site,
+	opts *Options, receive func(*phone, wire.Opcode, []byte) <-chan struct{}, test func(t *testing.T, c *cluster)) {
+	if receive == nil {
+		receive = echo
+	}
+	c := &cluster{x: answering(receive), ether: newEther()}
+	p := c.ether.node(t, "a@example")
+	q := p
+	if nodes == 2 {
+		q = c.ether.node(t, "b@example")
+	}
+	c.a = serve(t, newServer(t, &ServerConfig{PubSub: p, Secret: clusterSecret}), c.x, opts)
+	c.b = serve(t, newServer(t, &ServerConfig{PubSub: q, Secret: clusterSecret}), nil, opts)
+	test(t, c)
+	for _, ps := range []*pubsub.PubSub{p, q} {
+		c.a.srv.Close(transport.CloseRestart)
+		c.b.srv.Close(transport.CloseRestart)
+		eventually(t, "no topic is left", func() bool { return ps.Topics() == 0 })
+	}
+}
+
 func TestServedByAnotherNode(t *testing.T) {
-	t.Parallel()
-	inClusters(t, &Options{Window: 2 * short}, nil, func(t *testing.T, c *cluster) {
+	inClusterBubbles(t, nil, nil, func(t *testing.T, c *cluster) {
 		token := c.a.open()
 		if r := c.b.poll(token).want(t, 204); r.Token != token {
 			t.Fatal("204 with another token")
@@ -165,8 +176,7 @@ func TestServedByAnotherNode(t *testing.T) {
 
 // TestRelayedRepeat acknowledges across nodes.
 func TestRelayedRepeat(t *testing.T) {
-	t.Parallel()
-	inClusters(t, &Options{Window: short}, nil, func(t *testing.T, c *cluster) {
+	inClusterBubbles(t, nil, nil, func(t *testing.T, c *cluster) {
 		first := c.a.open(ackHeader, "1")
 		c.b.post(first, "a").want(t, 200)
 		second := c.b.poll(first).want(t, 200, "a").Token
@@ -188,8 +198,7 @@ func TestRelayedRepeat(t *testing.T) {
 
 // TestRelayedWaiters has one waiter, wherever polls come in.
 func TestRelayedWaiters(t *testing.T) {
-	t.Parallel()
-	inClusters(t, &Options{Window: 2 * short}, nil, func(t *testing.T, c *cluster) {
+	inClusterBubbles(t, nil, nil, func(t *testing.T, c *cluster) {
 		token := c.a.open()
 		sites := []*site{c.a, c.b, c.a, c.b}
 		var polls []<-chan *reply
@@ -249,8 +258,7 @@ func TestRelayedAbort(t *testing.T) {
 
 // TestHandedOverToNobody gives a batch back that the other node had no use for.
 func TestHandedOverToNobody(t *testing.T) {
-	t.Parallel()
-	inClusters(t, &Options{Window: short}, nil, func(t *testing.T, c *cluster) {
+	inClusters(t, nil, nil, func(t *testing.T, c *cluster) {
 		token := c.a.open() // a client that cannot ask again
 		s := c.a.session(token)
 		gone := &message{kind: kindGone, request: newID()}
@@ -288,8 +296,7 @@ func TestRelayedParts(t *testing.T) {
 }
 
 func TestRelayedStatus(t *testing.T) {
-	t.Parallel()
-	inClusters(t, &Options{Window: short}, func(p *phone, op wire.Opcode, data []byte) <-chan struct{} {
+	inClusterBubbles(t, nil, func(p *phone, op wire.Opcode, data []byte) <-chan struct{} {
 		if string(data) == "block" {
 			return make(chan struct{})
 		}
@@ -317,12 +324,10 @@ func TestRelayedStatus(t *testing.T) {
 
 // TestLongRelayedPost has posts whose handling takes longer than one window.
 func TestLongRelayedPost(t *testing.T) {
-	t.Parallel()
 	var lines []string
-	// Each line takes a fifth of the window, so that a busy machine is no failure.
-	inClusters(t, &Options{Window: short, PubSubTimeout: short}, func(*phone, wire.Opcode, []byte) <-chan struct{} {
+	inClusterBubbles(t, nil, func(*phone, wire.Opcode, []byte) <-chan struct{} {
 		c := make(chan struct{})
-		time.AfterFunc(short/5, func() { close(c) })
+		time.AfterFunc(DefaultWindow-time.Second, func() { close(c) })
 		return c
 	}, func(t *testing.T, c *cluster) {
 		token := c.a.open()
@@ -351,8 +356,7 @@ func TestLongRelayedPost(t *testing.T) {
 
 // TestOwnerIsGone has tokens of nodes that do not answer.
 func TestOwnerIsGone(t *testing.T) {
-	t.Parallel()
-	inClusters(t, &Options{PubSubTimeout: short / 5}, nil, func(t *testing.T, c *cluster) {
+	inClusterBubbles(t, &Options{PubSubTimeout: time.Second / 5}, nil, func(t *testing.T, c *cluster) {
 		token := c.a.open()
 		old, _ := c.a.srv.keys.open(token)
 		old.boot = newID() // the node was started again since
@@ -508,8 +512,7 @@ func TestLossyBroker(t *testing.T) {
 
 // TestGarbageBetweenNodes sends nonsense to the topic of a server.
 func TestGarbageBetweenNodes(t *testing.T) {
-	t.Parallel()
-	inClusters(t, &Options{Window: short}, nil, func(t *testing.T, c *cluster) {
+	inClusterBubbles(t, nil, nil, func(t *testing.T, c *cluster) {
 		token := c.a.open()
 		srv := c.a.srv
 		ses := c.a.session(token)
@@ -598,14 +601,14 @@ func TestAssemblies(t *testing.T) {
 
 // TestLongNodeName cannot be in a token.
 func TestLongNodeName(t *testing.T) {
-	t.Parallel()
-	e := newEther()
-	srv := newServer(t, &ServerConfig{PubSub: e.node(t, strings.Repeat("n", maxNode+1)), Logger: slog.New(slog.DiscardHandler)})
-	st := serve(t, srv, nil, &Options{Window: short})
-	st.poll(st.open()).want(t, 204)
-	srv2 := newServer(t, &ServerConfig{PubSub: e.node(t, strings.Repeat("n", maxNode))})
-	st = serve(t, srv2, nil, &Options{Window: short})
-	st.poll(st.open()).want(t, 204)
+	synctest.Test(t, func(t *testing.T) {
+		e := newEther()
+		for _, n := range []int{maxNode + 1, maxNode} {
+			srv := newServer(t, &ServerConfig{PubSub: e.node(t, strings.Repeat("n", n))})
+			st := direct(t, srv, nil, nil)
+			st.poll(st.open()).want(t, 204)
+		}
+	})
 }
 
 // crowded joins nodes by a broker for which what is published waits a moment, in a buffer of a

@@ -29,7 +29,7 @@ func TestAbortedPolls(t *testing.T) {
 				p.opened = func(p *phone) { go sendSlowly(p.conn, messages) }
 				return p
 			}}
-			h := mustHandler(t, srv, x, &Options{MaxSessionsPerAddress: Unlimited})
+			h := mustHandler(t, srv, x, &Options{MaxSessionsPerAddress: Unlimited, Window: 2 * DefaultWindow})
 			hs := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.Serve(w, r, nil) }))
 			hs.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 			hs.EnableHTTP2 = version == 2

@@ -15,34 +15,33 @@ import (
 
 // TestRepeat misses an answer and asks again with the token that it had.
 func TestRepeat(t *testing.T) {
-	t.Parallel()
-	st := newSite(t, nil, &Options{Window: short})
-	first := st.open(ackHeader, "1")
-	st.post(first, "a").want(t, 200)
-	missed := st.poll(first).want(t, 200, "a")
-	st.post(first, "b").want(t, 200)
-	again := st.poll(first).want(t, 200, "a") // the same, and not more
-	if again.Token != missed.Token {
-		t.Fatal("the token does not tell that it is the same batch")
-	}
-	second := st.poll(again.Token).want(t, 200, "b")
-	// A post does not prove receipt.
-	st.post(second.Token, "c").want(t, 200)
-	st.poll(again.Token).want(t, 200, "b")
-	third := st.poll(second.Token).want(t, 200, "c")
-	if r := st.poll(third.Token).want(t, 204); r.Token != third.Token {
-		t.Fatal("204 with another token")
-	}
-	if r := st.srv.Stats(); r.Redelivered != 2 || r.Batches != 3 {
-		t.Errorf("%+v", r)
-	}
+	inSite(t, nil, nil, func(t *testing.T, st *site) {
+		first := st.open(ackHeader, "1")
+		st.post(first, "a").want(t, 200)
+		missed := st.poll(first).want(t, 200, "a")
+		st.post(first, "b").want(t, 200)
+		again := st.poll(first).want(t, 200, "a") // the same, and not more
+		if again.Token != missed.Token {
+			t.Fatal("the token does not tell that it is the same batch")
+		}
+		second := st.poll(again.Token).want(t, 200, "b")
+		// A post does not prove receipt.
+		st.post(second.Token, "c").want(t, 200)
+		st.poll(again.Token).want(t, 200, "b")
+		third := st.poll(second.Token).want(t, 200, "c")
+		if r := st.poll(third.Token).want(t, 204); r.Token != third.Token {
+			t.Fatal("204 with another token")
+		}
+		if r := st.srv.Stats(); r.Redelivered != 2 || r.Batches != 3 {
+			t.Errorf("%+v", r)
+		}
+	})
 }
 
 // TestAdoptingLater has a client that does not say whether it
 // adopts tokens, which shows with the first that it does.
 func TestAdoptingLater(t *testing.T) {
-	t.Parallel()
-	st := newSite(t, nil, &Options{Window: short})
+	st := newSite(t, nil, nil)
 	first := st.open()
 	for i := range 3 { // the token is never adopted: each poll counts as receipt
 		m := fmt.Sprint(i)
@@ -58,23 +57,23 @@ func TestAdoptingLater(t *testing.T) {
 
 // TestGap asks for a batch that is gone: going on would hide that one is missing.
 func TestGap(t *testing.T) {
-	t.Parallel()
 	x := &exchange{}
-	st := newSite(t, x, &Options{Window: short})
-	first := st.open(ackHeader, "1")
-	st.post(first, "a").want(t, 200)
-	second := st.poll(first).want(t, 200, "a").Token
-	st.poll(second).want(t, 204)
-	if r := st.poll(first).want(t, 410); r.Token == first || r.Token == second {
-		t.Error("no new token")
-	}
-	if err := x.phones[0].reason(t); err != ErrGap {
-		t.Errorf("reason %v", err)
-	}
-	st.poll(second).want(t, 410)
-	if n := st.srv.Stats().Gaps; n != 1 {
-		t.Errorf("%d gaps", n)
-	}
+	inSite(t, x, nil, func(t *testing.T, st *site) {
+		first := st.open(ackHeader, "1")
+		st.post(first, "a").want(t, 200)
+		second := st.poll(first).want(t, 200, "a").Token
+		st.poll(second).want(t, 204)
+		if r := st.poll(first).want(t, 410); r.Token == first || r.Token == second {
+			t.Error("no new token")
+		}
+		if err := x.phones[0].reason(t); err != ErrGap {
+			t.Errorf("reason %v", err)
+		}
+		st.poll(second).want(t, 410)
+		if n := st.srv.Stats().Gaps; n != 1 {
+			t.Errorf("%d gaps", n)
+		}
+	})
 }
 
 // TestUnknownNumber has a signed token of a batch that never was.
@@ -90,18 +89,18 @@ func TestUnknownNumber(t *testing.T) {
 // TestTwoPolls has the later of two polls replace the first, which runs to its
 // window and gets nothing.
 func TestTwoPolls(t *testing.T) {
-	t.Parallel()
-	st := newSite(t, nil, &Options{Window: 2 * short})
-	token := st.open()
-	first := st.background(ask{token: token})
-	w := st.polling(token)
-	second := st.background(ask{token: token})
-	eventually(t, "the second poll waits", func() bool { return st.polling(token) != w })
-	st.post(token, "a").want(t, 200)
-	(<-second).want(t, 200, "a")
-	if r := (<-first).want(t, 204); r.Token != token {
-		t.Error("204 with another token")
-	}
+	inSite(t, nil, nil, func(t *testing.T, st *site) {
+		token := st.open()
+		first := st.background(ask{token: token})
+		w := st.polling(token)
+		second := st.background(ask{token: token})
+		eventually(t, "the second poll waits", func() bool { return st.polling(token) != w })
+		st.post(token, "a").want(t, 200)
+		(<-second).want(t, 200, "a")
+		if r := (<-first).want(t, 204); r.Token != token {
+			t.Error("204 with another token")
+		}
+	})
 }
 
 // TestAbortedPoll says that a poll whose client has gone takes nothing with it.
@@ -135,7 +134,7 @@ func TestPollAndSendRace(t *testing.T) {
 		t.Run(fmt.Sprint("adopting ", adopt), func(t *testing.T) {
 			const n, senders = 300, 4
 			x := &exchange{}
-			st := newSite(t, x, nil)
+			st := newSite(t, x, &Options{MaxBufferMessages: Unlimited}) // who polls may be late
 			token := st.open()
 			conn := x.last().conn
 			var wg sync.WaitGroup

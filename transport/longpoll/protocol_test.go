@@ -71,43 +71,43 @@ func TestFirstGetIsGone(t *testing.T) {
 }
 
 func TestPollWithoutDataReturnsItsToken(t *testing.T) {
-	t.Parallel()
-	st := newSite(t, nil, &Options{Window: short})
-	token := st.open()
-	for range 3 {
-		r := st.poll(token).want(t, 204)
-		if r.Token != token || !strings.Contains(r.body, `"messages":[]`) {
-			t.Fatalf("got %v, want the token that was presented", r)
+	inSite(t, nil, nil, func(t *testing.T, st *site) {
+		token := st.open()
+		for range 3 {
+			r := st.poll(token).want(t, 204)
+			if r.Token != token || !strings.Contains(r.body, `"messages":[]`) {
+				t.Fatalf("got %v, want the token that was presented", r)
+			}
 		}
-	}
+	})
 }
 
 // TestTokenForms has the token in either place; a header wins even when it is none.
 func TestTokenForms(t *testing.T) {
-	t.Parallel()
-	st := newSite(t, nil, &Options{Window: short})
-	token := st.open()
-	st.do(ask{query: "&token=" + token}).want(t, 204)
-	st.do(ask{query: "&token=junk", token: token}).want(t, 204)
-	for _, a := range []ask{
-		{token: "junk"},
-		{query: "&token=junk"},
-		{query: "&token[]=" + token},
-		{query: "&token=" + token, header: []string{tokenHeader, "junk"}},
-		{query: "&token=" + token, header: []string{tokenHeader, ""}},
-	} {
-		r := st.do(a).want(t, 410)
-		if r.Token == "" || r.Token == token {
-			t.Errorf("%+v: no new token: %v", a, r)
+	inSite(t, nil, nil, func(t *testing.T, st *site) {
+		token := st.open()
+		st.do(ask{query: "&token=" + token}).want(t, 204)
+		st.do(ask{query: "&token=junk", token: token}).want(t, 204)
+		for _, a := range []ask{
+			{token: "junk"},
+			{query: "&token=junk"},
+			{query: "&token[]=" + token},
+			{query: "&token=" + token, header: []string{tokenHeader, "junk"}},
+			{query: "&token=" + token, header: []string{tokenHeader, ""}},
+		} {
+			r := st.do(a).want(t, 410)
+			if r.Token == "" || r.Token == token {
+				t.Errorf("%+v: no new token: %v", a, r)
+			}
+			a.method = "POST"
+			if r = st.do(a); r.body != `{"status":410}` {
+				t.Errorf("%+v: %v", a, r)
+			}
 		}
-		a.method = "POST"
-		if r = st.do(a); r.body != `{"status":410}` {
-			t.Errorf("%+v: %v", a, r)
+		if r := st.post("", "x"); r.body != `{"status":410}` {
+			t.Errorf("post without a token: %v", r)
 		}
-	}
-	if r := st.post("", "x"); r.body != `{"status":410}` {
-		t.Errorf("post without a token: %v", r)
-	}
+	})
 }
 
 func TestPostThenPoll(t *testing.T) {
@@ -135,7 +135,6 @@ func TestWaitingPollIsReleased(t *testing.T) {
 }
 
 func TestBatches(t *testing.T) {
-	t.Parallel()
 	many := strings.Repeat(heartbeat+"\n", 103)
 	hundred := make([]string, 100)
 	for i := range hundred {
@@ -154,18 +153,19 @@ func TestBatches(t *testing.T) {
 		{"escapes", "[\"\\u00e4 \\\\ \\\" \x7f \t ä \u2028 \U0001F600\"]", []string{"[\"\\u00e4 \\\\ \\\" \x7f \t ä \u2028 \U0001F600\"]"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			st := newSite(t, nil, &Options{Window: short})
-			token := st.open()
-			st.ndjson(token, tt.body).want(t, 200)
-			status := 200
-			if tt.want == nil {
-				status = 204
-			}
-			r := st.poll(token)
-			if status == 204 && len(r.Messages) == 0 {
-				r.Messages = nil
-			}
-			r.want(t, status, tt.want...)
+			inSite(t, nil, nil, func(t *testing.T, st *site) {
+				token := st.open()
+				st.ndjson(token, tt.body).want(t, 200)
+				status := 200
+				if tt.want == nil {
+					status = 204
+				}
+				r := st.poll(token)
+				if status == 204 && len(r.Messages) == 0 {
+					r.Messages = nil
+				}
+				r.want(t, status, tt.want...)
+			})
 		})
 	}
 }
@@ -228,20 +228,20 @@ func TestMalformedLine(t *testing.T) {
 
 // TestDisconnect ends a session with a poll that waits: it runs to its window.
 func TestDisconnect(t *testing.T) {
-	t.Parallel()
-	st := newSite(t, answering(room), &Options{Window: short})
-	token := st.open()
-	st.post(token, `["1","1","room:1","phx_join",{}]`).want(t, 200)
-	st.poll(token).want(t, 200, `["1","1","room:1","phx_reply",{"status":"ok","response":{}}]`)
-	waiting := st.background(ask{token: token}) // with its first token, for ever
-	st.polling(token)
-	began := time.Now()
-	st.post(token, `["1","2","room:1","cast",{}]`).want(t, 200)
-	(<-waiting).want(t, 204)
-	if d := time.Since(began); d > patience {
-		t.Errorf("after %v", d)
-	}
-	st.poll(token).want(t, 410)
+	inSite(t, answering(room), nil, func(t *testing.T, st *site) {
+		token := st.open()
+		st.post(token, `["1","1","room:1","phx_join",{}]`).want(t, 200)
+		st.poll(token).want(t, 200, `["1","1","room:1","phx_reply",{"status":"ok","response":{}}]`)
+		waiting := st.background(ask{token: token}) // with its first token, for ever
+		st.polling(token)
+		began := time.Now()
+		st.post(token, `["1","2","room:1","cast",{}]`).want(t, 200)
+		(<-waiting).want(t, 204)
+		if d := time.Since(began); d > DefaultWindow {
+			t.Errorf("after %v", d)
+		}
+		st.poll(token).want(t, 410)
+	})
 }
 
 func TestAuthToken(t *testing.T) {

@@ -358,6 +358,8 @@ func (s *session) overtaken(newer, gone <-chan struct{}) bool {
 	select {
 	case <-newer: // at the last moment
 		return true
+	case <-gone:
+		return true
 	default:
 	}
 	if !s.ended {

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/bennu-go/bennu/internal/waittest"
@@ -22,10 +23,6 @@ import (
 )
 
 const patience = waittest.Patience
-
-// short is a window for tests that wait it out over real connections, and call t.Parallel. On a
-// busy machine a session must outlive what a test does between two polls.
-const short = time.Second
 
 func seal(op wire.Opcode, data string) transport.Frame {
 	return transport.Seal(op, append(make([]byte, transport.Headroom, transport.Headroom+len(data)), data...))
@@ -194,12 +191,13 @@ func mustHandler(t testing.TB, s *Server, a transport.Acceptor, opts *Options) *
 	return h
 }
 
-// site is a mount that is served over TCP.
+// site is a mount that is served over TCP, or without a network.
 type site struct {
 	t   testing.TB
 	srv *Server
 	h   *Handler
 	url string
+	via http.RoundTripper
 }
 
 // newSite serves a mount on a server of its own. A nil acceptor echoes.
@@ -216,12 +214,60 @@ func newCheckedSite(t testing.TB, a transport.Acceptor, checks transport.Checks)
 	return st
 }
 
+// patient completes options for a mount that is served over TCP: no time runs out that the test
+// has not set, however slow the machine is.
+func patient(opts *Options) *Options {
+	o := Options{}
+	if opts != nil {
+		o = *opts
+	}
+	for _, d := range []*time.Duration{&o.Window, &o.PubSubTimeout, &o.BodyTimeout, &o.WriteTimeout, &o.TokenAge} {
+		if *d == 0 {
+			*d = time.Hour
+		}
+	}
+	return &o
+}
+
+// inSite runs a test with a mount in a bubble of testing/synctest, without a network: windows
+// pass at once, and none passes while the test stands still.
+func inSite(t *testing.T, a transport.Acceptor, opts *Options, test func(t *testing.T, st *site)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) { test(t, direct(t, newServer(t, nil), a, opts)) })
+}
+
+// direct is serve without a network.
+func direct(t testing.TB, srv *Server, a transport.Acceptor, opts *Options) *site {
+	t.Helper()
+	if a == nil {
+		a = &exchange{}
+	}
+	h := mustHandler(t, srv, a, opts)
+	return &site{t: t, srv: srv, h: h, url: "http://example.com", via: noNetwork{h}}
+}
+
+// noNetwork hands requests to a handler.
+type noNetwork struct{ h *Handler }
+
+func (n noNetwork) RoundTrip(r *http.Request) (*http.Response, error) {
+	r.RemoteAddr = "192.0.2.1:4000"
+	if r.Body == nil {
+		r.Body = http.NoBody
+	}
+	w := httptest.NewRecorder()
+	n.h.Serve(w, r, nil)
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	return w.Result(), nil
+}
+
 func serve(t testing.TB, srv *Server, a transport.Acceptor, opts *Options) *site {
 	t.Helper()
 	if a == nil {
 		a = &exchange{}
 	}
-	st := &site{t: t, srv: srv, h: mustHandler(t, srv, a, opts)}
+	st := &site{t: t, srv: srv, h: mustHandler(t, srv, a, patient(opts)), via: http.DefaultTransport}
 	hs := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { st.h.Serve(w, r, nil) }))
 	hs.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	hs.Start()
@@ -295,7 +341,7 @@ func (a ask) request(base string) *http.Request {
 }
 
 func (st *site) try(a ask) (*reply, error) {
-	res, err := http.DefaultTransport.RoundTrip(a.request(st.url))
+	res, err := st.via.RoundTrip(a.request(st.url))
 	if err != nil {
 		return nil, err
 	}
