@@ -85,7 +85,7 @@ func TestEverythingAtOnce(t *testing.T) {
 
 // TLS and cookies come with the HTTP client, also where it speaks HTTP/2 otherwise.
 func TestTLSAndCookies(t *testing.T) {
-	endpoint := app.New(slog.New(slog.DiscardHandler))
+	endpoint := app.NewPatient(slog.New(slog.DiscardHandler))
 	var mu sync.Mutex
 	cookies := map[string]bool{}
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -161,7 +161,7 @@ func serveAt(t *testing.T, addr string) (stop func()) {
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	endpoint := app.New(slog.New(slog.DiscardHandler))
+	endpoint := app.NewPatient(slog.New(slog.DiscardHandler))
 	go func() { done <- endpoint.Serve(ctx, ln) }()
 	return sync.OnceFunc(func() {
 		cancel()

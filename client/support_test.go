@@ -44,7 +44,7 @@ func run(t *testing.T, modes []mode, f func(t *testing.T, m mode, url string)) {
 // the URL of its mount /socket.
 func startFixture(t *testing.T) string {
 	t.Helper()
-	return "http://" + servetest.Serve(t, app.New(slog.New(slog.DiscardHandler)).Serve) + "/socket"
+	return "http://" + servetest.Serve(t, app.NewPatient(slog.New(slog.DiscardHandler)).Serve) + "/socket"
 }
 
 // httpClient is one of the test's own, without connections left at its end.

@@ -162,7 +162,7 @@ func TestWhatDoesNotFit(t *testing.T) {
 
 // Against a real server, on all transports.
 func TestWithTheFixture(t *testing.T) {
-	addr := servetest.Serve(t, app.New(slog.New(slog.DiscardHandler)).Serve)
+	addr := servetest.Serve(t, app.NewPatient(slog.New(slog.DiscardHandler)).Serve)
 	for _, transport := range []client.Transport{client.WebSocket, client.LongPoll} {
 		t.Run(transport.String(), func(t *testing.T) {
 			topic := "room:presence" + transport.String()
@@ -198,7 +198,7 @@ func enter(t *testing.T, addr string, transport client.Transport, topic, key str
 	ht := &http.Transport{}
 	t.Cleanup(ht.CloseIdleConnections)
 	s, err := client.Dial(t.Context(), "ws://"+addr+"/socket", &client.Options{
-		Transport: transport, HTTPClient: &http.Client{Transport: ht}, Timeout: 30 * time.Second,
+		Transport: transport, HTTPClient: &http.Client{Transport: ht}, Timeout: waittest.Patience,
 		RejoinAfter: func(int) time.Duration { return time.Millisecond },
 	})
 	if err != nil {

@@ -22,7 +22,7 @@ func TestMain(m *testing.M) { waittest.Main(m) }
 // newFixture serves the application of the wire cases, and returns its URL.
 func newFixture(t *testing.T) string {
 	t.Helper()
-	return serve(t, app.New(slog.New(slog.DiscardHandler)))
+	return serve(t, app.NewPatient(slog.New(slog.DiscardHandler)))
 }
 
 // serve serves an endpoint until the end of the test.
