@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -27,6 +28,21 @@ func (r *run) prepare(args []json.RawMessage) (func() (*answer, error), error) {
 	return func() (*answer, error) { return request(r.ctx, r.target, method, path, headers, body) }, nil
 }
 
+// isLongPoll reports whether the path of a request is that of long polling.
+func isLongPoll(path json.RawMessage) bool { return bytes.Contains(path, []byte("/longpoll")) }
+
+// asks notes that a request is made: a session may have ended when it comes long after the last.
+func (r *run) asks(path json.RawMessage) {
+	if !isLongPoll(path) {
+		return
+	}
+	now := time.Now()
+	if !r.asked.IsZero() && now.Sub(r.asked)-(r.waited-r.askedWaited) > pollTime {
+		r.late = true
+	}
+	r.asked, r.askedWaited = now, r.waited
+}
+
 func (r *run) http(args []json.RawMessage) error {
 	var want expected
 	if len(args) != 5 {
@@ -39,13 +55,17 @@ func (r *run) http(args []json.RawMessage) error {
 	if err != nil {
 		return err
 	}
+	r.asks(args[1])
 	sent := time.Now()
 	a, err := do()
 	if err != nil {
 		return err
 	}
-	if string(args[0]) == `"POST"` && time.Since(sent) > postTime {
-		r.late = true
+	switch took := time.Since(sent); {
+	case string(args[0]) == `"POST"`:
+		r.late = r.late || took > postTime
+	case isLongPoll(args[1]):
+		r.late = r.late || took > pollTime
 	}
 	return r.expectAnswer(a, &want)
 }
@@ -65,6 +85,7 @@ func (r *run) httpLater(args []json.RawMessage) error {
 	if r.parked[name] != nil {
 		return fmt.Errorf("request %q is still open", name)
 	}
+	r.asks(args[2])
 	done := make(chan parked, 1)
 	go func() {
 		a, err := do()

@@ -15,13 +15,15 @@ const (
 	httpPatience = time.Minute
 )
 
-// A case that waits says something of the server only if the runner was on time, and one that
-// posts only if its session was not over before the server had the body. One whose waits were
-// over late by more than lateness, or with a post that took longer than postTime, is played
-// again when it fails, at most this often in all.
+// A case that waits says something of the server only if runner and server were on time, and one
+// with a session of long polling only if that was not over before the next request. One whose
+// waits were over late by more than lateness, when or before it fails, or with requests that took
+// longer than postTime or pollTime, or came later than that after each other, is played again when
+// it fails, at most this often in all.
 const (
 	lateness = 20 * time.Millisecond
 	postTime = 200 * time.Millisecond
+	pollTime = time.Second // more than the window of the fixture, and less than its sessions live
 	attempts = 10
 )
 
@@ -61,7 +63,9 @@ func play(ctx context.Context, target, port string, c Case) (late bool, err erro
 			err = stopped
 		}
 		if err != nil {
-			return r.late, fail(&c, i+1, err)
+			// What did not come in all of patience would not have come in time.
+			late := r.late || r.waited > 0 && !r.silent && r.isLate()
+			return late, fail(&c, i+1, err)
 		}
 	}
 	return false, nil
@@ -78,8 +82,15 @@ type run struct {
 
 	began  time.Time
 	waited time.Duration // the sum of the waits so far
-	late   bool          // they were over later than that, or a post took long
+	late   bool          // they were over later than that, or a request took long, or came late
+	silent bool          // nothing came in all of patience
+
+	asked       time.Time     // when the last request of long polling was made
+	askedWaited time.Duration // and the sum of the waits then
 }
+
+// isLate reports whether more time has passed than the case has waited.
+func (r *run) isLate() bool { return time.Since(r.began) > r.waited+lateness }
 
 // parked is the answer to a request that was left open.
 type parked struct {

@@ -173,6 +173,7 @@ func (r *run) receive(name string, opcode byte) ([]byte, error) {
 	}
 	f, err := s.receive(patience)
 	if errors.Is(err, errQuiet) {
+		r.silent = true
 		return nil, differ("nothing", opName(opcode), "nothing came in %v, want %s", patience, opName(opcode))
 	}
 	if err != nil {
@@ -278,7 +279,7 @@ func (r *run) wait(args []json.RawMessage) error {
 	select {
 	case <-time.After(time.Duration(ms) * time.Millisecond):
 		r.waited += time.Duration(ms) * time.Millisecond
-		r.late = r.late || time.Since(r.began) > r.waited+lateness
+		r.late = r.late || r.isLate()
 		return nil
 	case <-r.ctx.Done():
 		return r.ctx.Err()
