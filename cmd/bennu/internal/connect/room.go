@@ -184,19 +184,24 @@ func (s *session) forget(topic string) {
 }
 
 // settle waits until the list of who is present has what was shown of it before, as a
-// rule for less than a millisecond. Events of an earlier join never get into it.
+// rule for less than a millisecond. Events of an earlier join never get into it, so it waits for
+// some ticks at most; however long the process stands still, that is one of them.
 func (s *session) settle(topic string) {
-	const patience = time.Second
-	until := time.Now().Add(patience)
-	wake := time.AfterFunc(patience, func() {
-		s.mu.Lock() // not between the look at the clock and the wait
-		defer s.mu.Unlock()
-		s.read.Broadcast()
-	})
-	defer wake.Stop()
+	const tick, patience = 100 * time.Millisecond, 30
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for s.unread[topic] > 0 && time.Now().Before(until) {
+	ticks := 0
+	var clock *time.Timer
+	clock = time.AfterFunc(tick, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if ticks++; ticks < patience {
+			clock.Reset(tick)
+		}
+		s.read.Broadcast()
+	})
+	defer func() { ticks = patience; clock.Stop() }()
+	for s.unread[topic] > 0 && ticks < patience {
 		s.read.Wait()
 	}
 	s.unread[topic] = 0
