@@ -11,8 +11,9 @@ import (
 
 // What Print writes of one value.
 const (
-	maxPrint  = 8 << 10 // bytes
-	printTime = time.Second
+	maxPrint   = 8 << 10 // bytes
+	printTime  = time.Second
+	printSteps = 10
 )
 
 // Print is a value of the program, such as that of a panic, as text: much as %+v of package fmt
@@ -174,14 +175,17 @@ func method(v any, f func() string) string {
 		text = f()
 		returned = true
 	}()
-	timer := time.NewTimer(printTime)
-	defer timer.Stop()
-	select {
-	case text := <-done:
-		return text
-	case <-timer.C:
-		return fmt.Sprintf("(the text of a %T takes too long)", v)
+	// In steps, so that the time in which the whole process stood still does not count.
+	step := time.NewTicker(printTime / printSteps)
+	defer step.Stop()
+	for range printSteps {
+		select {
+		case text := <-done:
+			return text
+		case <-step.C:
+		}
 	}
+	return fmt.Sprintf("(the text of a %T takes too long)", v)
 }
 
 // simple reports whether the text of an error of Go's own is at hand.

@@ -182,12 +182,12 @@ var errDeaf = errors.New("the broker takes messages and delivers none: may this 
 // meet says hello until all that are there have answered. there reports, after a time,
 // whether a node of this name, and whether others may be there that have not answered.
 func (n *Node) meet(ctx context.Context, there func(context.Context, time.Duration) (namesake, others bool)) error {
-	began := time.Now()
+	var past time.Duration
 	for turn := 1; ; turn++ {
 		if n.peers.refused() {
 			return n.errTaken()
 		}
-		past := time.Since(began)
+		began := time.Now()
 		namesake, others := there(ctx, past)
 		switch {
 		case n.peers.refused():
@@ -202,7 +202,11 @@ func (n *Node) meet(ctx context.Context, there func(context.Context, time.Durati
 			}
 			return nil
 		}
+		past += time.Since(began)
+		began = time.Now()
 		n.pause(ctx)
+		// Time in which this node itself stood still is no time that others had to answer.
+		past += min(time.Since(began), 5*retryPause)
 		if turn%helloTurns == 0 { // the first may have been too early to be passed on
 			n.hello()
 		}

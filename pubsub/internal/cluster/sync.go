@@ -29,7 +29,8 @@ type debt struct {
 
 const (
 	// syncTime is how long a node may take to answer before it is no longer waited for.
-	syncTime = time.Second
+	syncTime  = time.Second
+	syncLooks = 20 // in that time
 	// maxDebt bounds the topics that a node owes an answer for. Beyond it all have a gap.
 	maxDebt = 4096
 )
@@ -132,11 +133,9 @@ func (n *Node) sync(ctx context.Context, add []*interest, confirms bool) {
 	}
 	_ = n.tell(n.control, &envelope{kind: kindSync, about: which})
 
-	end := time.NewTimer(syncTime)
-	defer end.Stop()
-	look := time.NewTicker(syncTime / 20)
+	look := time.NewTicker(syncTime / syncLooks)
 	defer look.Stop()
-	for {
+	for looks := 0; ; {
 		p.mu.Lock()
 		left := len(p.syncs.waiting)
 		p.mu.Unlock()
@@ -146,6 +145,13 @@ func (n *Node) sync(ctx context.Context, add []*interest, confirms bool) {
 		select {
 		case <-p.syncs.answered:
 		case <-look.C:
+			// Time in which this node itself stood still does not count, so looks are counted.
+			if looks++; looks >= syncLooks {
+				for _, name := range p.late(which, add, moment) {
+					n.book.Say(notice.NodeSilent, notice.Foreign("peer", name), slog.Duration("silent", syncTime))
+				}
+				return
+			}
 			if router != nil {
 				p.mu.Lock()
 				maps.DeleteFunc(p.syncs.waiting, func(boot uint64, _ bool) bool {
@@ -154,11 +160,6 @@ func (n *Node) sync(ctx context.Context, add []*interest, confirms bool) {
 				})
 				p.mu.Unlock()
 			}
-		case <-end.C:
-			for _, name := range p.late(which, add, moment) {
-				n.book.Say(notice.NodeSilent, notice.Foreign("peer", name), slog.Duration("silent", syncTime))
-			}
-			return
 		case <-ctx.Done():
 			return
 		}
