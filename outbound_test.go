@@ -162,6 +162,7 @@ func TestTooLargeFromElsewhere(t *testing.T) {
 	ref = far.JoinRef("a")
 	narrow.PubSub().LocalBroadcast(&pubsub.Message{Topic: "a", Event: "b", Payload: sizedPayload(100 << 10)})
 	far.Expect(wstest.Crashed(ref, "a"))
+	eventually(t, "both gaps are counted", func() bool { return narrow.Stats().Reasons["gap"] >= 2 })
 	if r := narrow.Stats().Reasons; r["frame_too_large"] != 2 || r["gap"] != 2 {
 		t.Errorf("%v", r)
 	}

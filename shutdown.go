@@ -113,10 +113,13 @@ func (e *Endpoint) end(ctx context.Context) (err error) {
 	if drained != nil {
 		e.websocket.Abort()
 		// Connections that are cut end in a moment. Before that their channels have
-		// not ended, and could not be named.
-		moment, done := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-		_ = e.awaitTransports(moment)
-		done()
+		// not ended, and could not be named. It is a second in steps, so that the time in
+		// which the whole process stood still does not count.
+		for over, step := false, 0; !over && step < 10; step++ {
+			moment, done := context.WithTimeout(context.WithoutCancel(ctx), time.Second/10)
+			over = e.awaitTransports(moment) == nil
+			done()
+		}
 	}
 	// A callback that ignores its context cannot be stopped, only named.
 	err = errors.Join(drained, e.awaitTransports(ctx), e.awaitTasks(ctx))
