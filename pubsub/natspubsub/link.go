@@ -307,8 +307,9 @@ func (l *link) Close() {
 	if conn == nil {
 		return
 	}
-	if conn.IsConnected() {
-		_ = conn.FlushTimeout(time.Second) // what the node has handed over
+	// What the node has handed over is to get there. It is a second in steps, so that the time
+	// in which the whole process stood still does not count.
+	for step := 0; step < 10 && conn.IsConnected() && conn.FlushTimeout(time.Second/10) != nil; step++ {
 	}
 	l.tasks.end()
 	conn.Close()
