@@ -121,3 +121,34 @@ func TestFloodHoldsUpNobody(t *testing.T) {
 		}
 	}
 }
+
+// TestWaitForTurnIsNoPause has a connection wait for its turn for longer than its client would
+// have to be quiet.
+func TestWaitForTurnIsNoPause(t *testing.T) {
+	s, _ := onePoller(t)
+	c, peer := connect(t, s)
+	c.mu.Lock()
+	c.poll.reader = readerBusy
+	c.mu.Unlock()
+	c.burst = uint32(burstBytes) + 1
+	c.heard = s.now() - 2*calmFor
+	if _, err := peer.Write(clientFrame(ws.OpBinary, true, "x")); err != nil {
+		t.Fatal(err)
+	}
+	waittest.Until(t, "the poller is told", func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.poll.readable
+	})
+	was := c.burst
+	var q turns
+	q.push(c)
+	for buf := new(readBuffer); q.len() > 0; {
+		q.serve(s, buf[:], 1)
+	}
+	c.mu.Lock() // the poller has it
+	defer c.mu.Unlock()
+	if c.burst <= was {
+		t.Errorf("%d bytes have come since its client was quiet, want more than %d", c.burst, was)
+	}
+}

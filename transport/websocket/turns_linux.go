@@ -48,12 +48,14 @@ func (q *turns) pop() *conn {
 // the others.
 func (q *turns) serve(s *Server, buf []byte, most int) {
 	began := s.now()
+	now := began
 	for range min(q.len(), most) {
 		c := q.pop()
+		c.heard = now // that it has waited was no pause of its client's
 		if (*polled)(c).turn(buf, q.len() > 0) {
 			q.push(c)
 		}
-		if s.now()-began >= turnsFor {
+		if now = s.now(); now-began >= turnsFor {
 			break
 		}
 	}
