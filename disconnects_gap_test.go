@@ -234,6 +234,26 @@ func TestTellPace(t *testing.T) {
 	})
 }
 
+// TestTellAtTheEnd has a node that is being told ask again. What was disconnected meanwhile is told
+// when the endpoint ends.
+func TestTellAtTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, f := tellingEndpoint(t)
+		f.asks("b")
+		synctest.Wait()
+		e.disconnects.own.add("4")
+		f.asks("b")
+		synctest.Wait()
+		f.take(1 << 10)
+		if err := e.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if sent, _ := f.take(0); !slices.Contains(sent, "b "+eventRemembered+" 4") {
+			t.Errorf("sent %q", sent)
+		}
+	})
+}
+
 // TestTellGivesUp says so after a minute, at once for another error, and with the endpoint's end.
 func TestTellGivesUp(t *testing.T) {
 	for name, end := range map[string]func(*Endpoint, *fullAdapter){

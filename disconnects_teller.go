@@ -86,10 +86,15 @@ func (t *disconnectTeller) take(e *Endpoint, list []*telling) (_ []*telling, nex
 	t.round = now
 	own := e.disconnects.own.all()
 	t.wanted = slices.DeleteFunc(t.wanted, func(r recipient) bool {
-		if len(list) > maxAskers || slices.ContainsFunc(list, func(x *telling) bool { return x.recipient == r }) {
+		i := slices.IndexFunc(list, func(x *telling) bool { return x.recipient == r })
+		switch {
+		case i >= 0 && t.over:
+			list[i].left = own // some of it may be newer
+		case i >= 0, len(list) > maxAskers && !t.over:
 			return false
+		default:
+			list = append(list, &telling{r, own, now.Add(tellingLimit)})
 		}
-		list = append(list, &telling{r, own, now.Add(tellingLimit)})
 		return true
 	})
 	return list, tellingRound, t.over
