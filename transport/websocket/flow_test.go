@@ -42,7 +42,7 @@ func testCloseFlushesFirst(t *testing.T, newServer serverMaker) {
 	for name, connect := range map[string]func(testing.TB, *websocket.Server, transport.Receiver, *websocket.Options) (transport.Conn, *client){"tcp": serve, "pipe": pipe} {
 		t.Run(name, func(t *testing.T) {
 			r := newReceiver(nil)
-			conn, c := connect(t, newServer(t), r, nil)
+			conn, c := connect(t, newServer(t), r, &websocket.Options{WriteTimeout: time.Hour})
 			const n = 500
 			for i := range n {
 				if !conn.Send(numbered(i, 10+i)) {
@@ -93,6 +93,7 @@ func TestQueueBounds(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			s := newServer(t)
 			r := newReceiver(nil)
+			tc.opts.WriteTimeout = time.Hour
 			conn, c := pipe(t, s, r, &tc.opts)
 			sent := 0
 			for conn.Send(numbered(sent, 100)) {
@@ -135,7 +136,7 @@ func TestSlowConsumerAlone(t *testing.T) { engines(t, testSlowConsumerAlone) }
 
 func testSlowConsumerAlone(t *testing.T, newServer serverMaker) {
 	s := newServer(t)
-	opts := &websocket.Options{MaxQueueMessages: 200}
+	opts := &websocket.Options{MaxQueueMessages: 200, WriteTimeout: time.Hour, IdleTimeout: websocket.Unlimited}
 	connect := func(buffer int) (transport.Conn, *client, *receiver) {
 		sc, pc := tcpPair(t)
 		if buffer > 0 {

@@ -12,7 +12,7 @@ func TestProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(20 * time.Second); ; {
+	for deadline := time.Now().Add(patience); ; {
 		now, err := self.cpu()
 		if err != nil {
 			t.Fatal(err)
