@@ -84,7 +84,7 @@ func TestKeys(t *testing.T) {
 	})
 
 	t.Run("no reply where a crash was the answer", func(t *testing.T) {
-		y := startTypist(t, bennu, nil, "connect", url, "--topic", "room:lobby", "--timeout", "3s")
+		y := startTypist(t, bennu, nil, "connect", url, "--topic", "room:lobby", "--timeout", "8s") // longer than this machine may stand still
 		y.shows("ok to join")
 		y.enter("boom", "room:lobby  crashed")
 		y.until("the next join", func(text string) bool { return strings.Count(text, "ok to join") == 2 })

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -68,9 +69,17 @@ func TestScript(t *testing.T) {
 				t.Run(tt.name, func(t *testing.T) {
 					t.Parallel()
 					args := append([]string{base + "/socket", "--transport", transport}, tt.args...)
-					got := runConnect(t, strings.NewReader(tt.in), args...)
-					if all := got.out + got.err; got.code != tt.code || !strings.Contains(all, tt.out) {
-						t.Errorf("exit code %d, want %d, and %q in\n%s", got.code, tt.code, tt.out, all)
+					play := func() string {
+						got := runConnect(t, strings.NewReader(tt.in), args...)
+						if all := got.out + got.err; got.code != tt.code || !strings.Contains(all, tt.out) {
+							return fmt.Sprintf("exit code %d, want %d, and %q in\n%s", got.code, tt.code, tt.out, all)
+						}
+						return ""
+					}
+					if slices.Contains(tt.args, "--timeout") {
+						inTime(t, play)
+					} else if wrong := play(); wrong != "" {
+						t.Error(wrong)
 					}
 				})
 			}
@@ -144,10 +153,14 @@ func TestScriptJSON(t *testing.T) {
 
 // A server that is not there is waited for, as it may be about to start.
 func TestScriptNobodyThere(t *testing.T) {
-	got := runConnect(t, nil, "ws://"+testport.Addr(t)+"/socket", "--topic", "a", "--timeout", "2s")
-	if all := got.out + got.err; got.code != exitTimeout || !strings.Contains(all, "connection refused") {
-		t.Errorf("exit code %d\n%s", got.code, all)
-	}
+	url := "ws://" + testport.Addr(t) + "/socket"
+	inTime(t, func() string {
+		got := runConnect(t, nil, url, "--topic", "a", "--timeout", "2s")
+		if all := got.out + got.err; got.code != exitTimeout || !strings.Contains(all, "connection refused") {
+			return fmt.Sprintf("exit code %d\n%s", got.code, all)
+		}
+		return ""
+	})
 }
 
 // An input that stays open does not keep the command from ending.
@@ -233,10 +246,13 @@ func TestRemedies(t *testing.T) {
 		base + "/nowhere": "; there may be no socket at this path, as a rule it is /socket",
 		"ws" + strings.TrimPrefix(base, "http") + "/socket?reject=error": "it refuses the token, the parameters or the origin",
 	} {
-		got := runConnect(t, nil, url, "--topic", "room:lobby", "--timeout", "3s")
-		if got.code == cli.OK || !strings.Contains(got.err, want) {
-			t.Errorf("%s: exit code %d, and no %q in\n%s%s", url, got.code, want, got.out, got.err)
-		}
+		inTime(t, func() string {
+			got := runConnect(t, nil, url, "--topic", "room:lobby", "--timeout", "3s")
+			if got.code == cli.OK || !strings.Contains(got.err, want) {
+				return fmt.Sprintf("%s: exit code %d, and no %q in\n%s%s", url, got.code, want, got.out, got.err)
+			}
+			return ""
+		})
 	}
 }
 

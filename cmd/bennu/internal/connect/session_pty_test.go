@@ -56,7 +56,7 @@ func TestSession(t *testing.T) {
 	y.enter("join ping:lobby", "ping:lobby  ok to join")
 	y.enter("ping", `ok to ping in`)
 	y.enter("leave", "ping:lobby  closed")
-	y.enter("leave", "ok to leave")
+	y.enter("leave", "room:lobby  closed")
 	y.keys("quit\r")
 	if code := y.ends(); code != 0 {
 		t.Errorf("exit code %d", code)
@@ -89,9 +89,11 @@ func recorded(written, addr string) *screen {
 	s.rows = slices.DeleteFunc(s.rows, func(row []cell) bool { return strings.Contains(text(row), "cannot connect, trying again") })
 	n := 0
 	for i, row := range s.rows {
-		// Who arrives is told by the channel and by presence, each in its own time.
-		if i+1 < len(s.rows) && strings.Contains(text(row), "presence_diff  +") && strings.Contains(text(s.rows[i+1]), "  arrived  ") {
-			s.rows[i], s.rows[i+1] = s.rows[i+1], row
+		// Who arrives or leaves is told by the channel and by presence, each in its own time.
+		for diff, event := range map[string]string{"presence_diff  +": "  arrived  ", "presence_diff  -": "  left  "} {
+			if i+1 < len(s.rows) && strings.Contains(text(row), diff) && strings.Contains(text(s.rows[i+1]), event) {
+				s.rows[i], s.rows[i+1] = s.rows[i+1], row
+			}
 		}
 	}
 	for _, row := range s.rows {

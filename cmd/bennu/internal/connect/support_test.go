@@ -71,6 +71,21 @@ func runInto(t *testing.T, out *buffer, in io.Reader, args ...string) ran {
 	return ran{code, out.String(), errOut.String()}
 }
 
+// inTime plays what has a time limit of its own until it is good, at most five times: a machine
+// that stands still for so long spoils a try. The result of play is what is wrong.
+func inTime(t *testing.T, play func() (wrong string)) {
+	t.Helper()
+	var wrong string
+	for range 5 {
+		if wrong = play(); wrong == "" || t.Failed() {
+			break
+		}
+	}
+	if wrong != "" {
+		t.Error(wrong)
+	}
+}
+
 // A later is an input that can be read when something has been printed.
 type later struct {
 	t     *testing.T
