@@ -168,8 +168,12 @@ func (l *loop) run(ctx context.Context, p phase) error {
 		l.heartbeats()
 		l.show.update(l.now, l.opened, p)
 		// ctx is looked at, and the line drawn, a few times a second.
-		if err := l.wait(min(next, l.now+50*time.Millisecond)); err != nil {
+		until := min(next, l.now+50*time.Millisecond)
+		if err := l.wait(until); err != nil {
 			return err
+		}
+		if stood := l.now - until; stood > time.Second {
+			l.alive = min(l.now, l.alive+stood) // this process stood still, and it is not the server's fault
 		}
 	}
 }
