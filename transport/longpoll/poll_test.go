@@ -134,7 +134,7 @@ func TestPollAndSendRace(t *testing.T) {
 		t.Run(fmt.Sprint("adopting ", adopt), func(t *testing.T) {
 			const n, senders = 300, 4
 			x := &exchange{}
-			st := newSite(t, x, &Options{MaxBufferMessages: Unlimited}) // who polls may be late
+			st := newSite(t, x, nil)
 			token := st.open()
 			conn := x.last().conn
 			var wg sync.WaitGroup
