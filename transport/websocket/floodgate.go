@@ -25,6 +25,8 @@ type visit struct {
 	begun chan struct{} // closed when it has a place; nil if it did not wait
 }
 
+var visits = sync.Pool{New: func() any { return new(visit) }}
+
 const (
 	// quietFor is how long nothing has come from a client that need not wait for its turn.
 	quietFor = 10 * time.Millisecond
@@ -55,7 +57,7 @@ func newFloodgate() *floodgate {
 
 // enter waits for a place, first come, first served. Each call needs one of leave.
 func (g *floodgate) enter() *visit {
-	v := &visit{}
+	v := visits.Get().(*visit)
 	g.mu.Lock()
 	if len(g.inside) < g.places {
 		g.admitLocked(v)
@@ -88,10 +90,12 @@ func (g *floodgate) full() bool {
 // leave gives a place back, if it has not gone to another one.
 func (g *floodgate) leave(v *visit) {
 	g.mu.Lock()
-	defer g.mu.Unlock()
 	if i := slices.Index(g.inside, v); i >= 0 {
 		g.nextLocked(i)
 	}
+	g.mu.Unlock()
+	*v = visit{}
+	visits.Put(v)
 }
 
 // nextLocked gives the place of somebody inside to who has waited longest.
