@@ -74,8 +74,13 @@ let gone = 0
 // Whether the scenario is played again if that is why it fails.
 let again = false
 
-// play runs a scenario. One that fails over long polling is played again when a session
-// was gone, since that may be why.
+// excuse says that something was lost that a busy machine may lose, as with a session.
+export function excuse() {
+  gone++
+}
+
+// play runs a scenario. One that fails is played again when a session of long polling was
+// gone, since that may be why.
 export async function play(scenario, env) {
   for (let tries = 1; ; tries++) {
     gone = 0
