@@ -199,11 +199,11 @@ func testPingOverTCP(t *testing.T, newServer serverMaker) {
 	s := newServer(t)
 	for try := 1; ; try++ {
 		r := newReceiver(nil)
-		_, c := serve(t, s, r, &websocket.Options{IdleTimeout: time.Second})
+		_, c := serve(t, s, r, &websocket.Options{IdleTimeout: time.Duration(try) * time.Second})
 		c.write(text("abc").bytes()[:4]) // within a frame, too
 		op, payload, err := c.next()
 		if err == nil && op == 8 && try < 10 {
-			continue // this machine stood still when the client should have been asked
+			continue // this machine stood still when the client should have been asked: leave it more time
 		}
 		if got := (want{op, payload}); err != nil || op != 9 {
 			t.Fatalf("got %v, %v; want a ping", got, err)
