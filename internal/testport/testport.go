@@ -10,17 +10,20 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
 )
 
-// The ports are below those that systems pick from. The tests of several packages run at
-// one time, so each process has a block of its own: it listens at the first port of it.
+// The ports are below those that systems pick from, which begin at 32768 on most and at 16000
+// on some. The tests of several packages run at one time, so each process has a block of its
+// own: it listens at the first port of it.
 const (
-	first  = 12_000
+	lowest = 3_000
+	usual  = 12_000
 	blocks = 40
-	block  = 500
+	most   = 500 // in a block
 )
 
 var (
@@ -30,22 +33,40 @@ var (
 
 // ports are those of a block.
 type ports struct {
-	first int
-	held  net.Listener // never closed
+	first, number int
+	held          net.Listener // never closed
 }
 
-func init() { next.Store(rand.Int64N(block)) }
+func init() { next.Store(rand.Int64N(most)) }
 
 // takeBlock takes a block that no other process has.
 func takeBlock() ports {
+	first, number := spread(picked())
 	begin := rand.IntN(blocks)
 	for i := range blocks {
-		port := first + (begin+i)%blocks*block
+		port := first + (begin+i)%blocks*number
 		if ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
-			return ports{port, ln}
+			return ports{port, number, ln}
 		}
 	}
-	return ports{first: first + begin*block} // shared with another one
+	return ports{first: first + begin*number, number: number} // shared with another one
+}
+
+// spread returns where the blocks begin and how large they are.
+func spread(picked int) (first, number int) {
+	if picked >= usual+blocks*most || picked <= lowest+blocks {
+		return usual, most
+	}
+	return lowest, min(most, (picked-lowest)/blocks)
+}
+
+// picked is the first port that this system picks by itself, as far as it says so.
+func picked() (port int) {
+	text, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
+	if _, scanErr := fmt.Sscan(string(text), &port); err != nil || scanErr != nil {
+		return usual + blocks*most
+	}
+	return port
 }
 
 // Addr is 127.0.0.1 with a port that is free.
@@ -58,8 +79,8 @@ func Addr(t testing.TB) string {
 // given lately.
 func Free(t testing.TB) int {
 	t.Helper()
-	for range block {
-		port := own().first + int(next.Add(1)%block)
+	for range own().number {
+		port := own().first + int(next.Add(1))%own().number
 		ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
 			continue
