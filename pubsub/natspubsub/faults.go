@@ -32,8 +32,9 @@ const stragglers = 20 * time.Millisecond
 
 func (f *faults) init() { f.news = make(chan struct{}) }
 
-// settle waits until everything that NATS complained of so far was handed on.
-func (l *link) settle(ctx context.Context, conn *nats.Conn) {
+// settle waits until everything that NATS complained of so far was handed on. It reports false
+// if that cannot be seen.
+func (l *link) settle(ctx context.Context, conn *nats.Conn) (sure bool) {
 	f := &l.faults
 	for {
 		f.mu.Lock()
@@ -45,20 +46,21 @@ func (l *link) settle(ctx context.Context, conn *nats.Conn) {
 		case errors.Is(last, nats.ErrMaxSubscriptionsExceeded), errors.Is(last, nats.ErrSlowConsumer):
 			// Complaints of these kinds are all the same: whether the last one was handed on
 			// cannot be seen.
-			if !l.barrier.wait(ctx, conn) {
-				straggle(ctx)
-				if l.barrier.dropped() {
-					l.tasks.start(l.sortOut)
-				}
+			if l.barrier.wait(ctx, conn) {
+				return true
 			}
-			return
+			straggle(ctx)
+			if l.barrier.dropped() {
+				l.tasks.start(l.sortOut)
+			}
+			return false
 		case seen == last, !errors.Is(last, nats.ErrPermissionViolation):
-			return
+			return true
 		}
 		select {
 		case <-news:
 		case <-ctx.Done():
-			return
+			return false
 		}
 	}
 }

@@ -169,9 +169,9 @@ func (l *link) returned(c *nats.Conn, loss int) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), confirmTime)
 	defer cancel()
-	l.settle(ctx, c)
+	sure := l.settle(ctx, c) // not when the barrier is among those for which there is no place
 	l.reconnects = reconnects
-	if l.unsure() && !l.subscribeAnew() {
+	if (!sure || l.unsure()) && !l.subscribeAnew() {
 		renew(c, reconnects)
 		return
 	}

@@ -107,14 +107,7 @@ type suite struct {
 // lateTime is less than what an adapter may wait for other nodes before it tells of a gap.
 const lateTime = 500 * time.Millisecond
 
-// timed notes when f takes so long that an adapter may tell of a gap.
-func (s *suite) timed(f func()) {
-	s.Helper()
-	defer s.since(time.Now())
-	f()
-}
-
-// since is timed for what began earlier.
+// since notes when what began then has taken so long that an adapter may tell of a gap.
 func (s *suite) since(began time.Time) {
 	if time.Since(began) > lateTime {
 		s.late.Store(true)
