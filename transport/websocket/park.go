@@ -168,7 +168,7 @@ func (a *parked) watchIdle() {
 		// It must not count as late, for instance when the process was stopped for a
 		// while, and is read only before a deadline.
 		until = now + lateGrace
-	case now >= a.heard+a.lim.idle:
+	case a.tooSilent(now):
 		a.shut(transport.CloseProtocolError, transport.ErrIdle)
 		return
 	default:

@@ -45,10 +45,17 @@ func (c *conn) silentUntil() time.Duration {
 	return c.heard + c.lim.idle
 }
 
+// tooSilent reports whether a client that is silent at now has been so for too long. One that
+// should have been asked, and was not because this process stood still, is asked first.
+func (c *conn) tooSilent(now time.Duration) bool {
+	return now >= c.heard+c.lim.idle && (c.asked || c.lim.ask == 0)
+}
+
 // pingLocked queues a ping, past the bounds of the queue, which are for what the program
 // sends. It reports whether the connection must be scheduled. The caller is the reader.
 func (c *conn) pingLocked() (flush bool) {
 	c.asked = true
+	c.heard = max(c.heard, c.srv.now()-c.lim.ask) // who is asked late may answer as late
 	if c.pinging {
 		return false // the client has not taken the last one yet
 	}

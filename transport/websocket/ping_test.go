@@ -10,6 +10,7 @@ import (
 
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/websocket"
+	"github.com/bennu-go/bennu/wire"
 )
 
 func wantPing() want { return want{9, nil} }
@@ -197,21 +198,33 @@ func TestPingOverTCP(t *testing.T) { engines(t, testPingOverTCP) }
 func testPingOverTCP(t *testing.T, newServer serverMaker) {
 	t.Parallel()
 	s := newServer(t)
-	for try := 1; ; try++ {
-		r := newReceiver(nil)
-		_, c := serve(t, s, r, &websocket.Options{IdleTimeout: time.Duration(try) * time.Second})
-		c.write(text("abc").bytes()[:4]) // within a frame, too
-		op, payload, err := c.next()
-		if err == nil && op == 8 && try < 10 {
-			continue // this machine stood still when the client should have been asked: leave it more time
-		}
-		if got := (want{op, payload}); err != nil || op != 9 {
-			t.Fatalf("got %v, %v; want a ping", got, err)
-		}
-		c.expect(wantClose(1002))
-		if err := r.reason(t); err != transport.ErrIdle {
-			t.Errorf("reason %v", err)
-		}
-		return
+	r := newReceiver(nil)
+	_, c := serve(t, s, r, &websocket.Options{IdleTimeout: time.Second})
+	c.write(text("abc").bytes()[:4]) // within a frame, too
+	c.expect(wantPing(), wantClose(1002))
+	if err := r.reason(t); err != transport.ErrIdle {
+		t.Errorf("reason %v", err)
 	}
+}
+
+// TestAskedLate has a connection that nobody looks at for longer than its client may be idle.
+// The client is asked all the same, and has its time to answer.
+func TestAskedLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t)
+		_, c := pipe(t, s, newReceiver(func(transport.Conn, wire.Opcode, []byte) <-chan struct{} {
+			time.Sleep(2 * time.Minute)
+			return nil
+		}), nil)
+		c.send(text("hello"))
+		c.expect(wantPing())
+		time.Sleep(29 * time.Second)
+		c.send(pong(""))
+		asked := time.Now()
+		c.expect(wantPing(), wantClose(1002))
+		if d := time.Since(asked); d != 75*time.Second {
+			t.Errorf("closed after %v, want 75 s", d)
+		}
+		s.Wait(t.Context())
+	})
 }

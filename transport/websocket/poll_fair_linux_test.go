@@ -104,6 +104,7 @@ func flood(t *testing.T) (waited []string) {
 	send(beside, clientFrame(ws.OpText, true, "here"))
 	// Their deadlines are over, in a moment.
 	idle.heard -= 2 * time.Minute
+	idle.asked = true
 	closed.mu.Lock()
 	closed.closeBy = s.now()
 	closed.mu.Unlock()

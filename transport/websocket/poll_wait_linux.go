@@ -85,7 +85,7 @@ func (b *polled) overdue(now time.Duration) (read bool) {
 		c.poll.reader = readerBusy
 		c.poll.readable = true
 		read = true
-	case now >= c.heard+c.lim.idle:
+	case c.tooSilent(now):
 		c.closeLocked(transport.CloseProtocolError, transport.ErrIdle)
 		flush = c.claimLocked(writerScheduled)
 	default:
