@@ -159,7 +159,7 @@ func (c *call) take(m *message) bool {
 func (c *call) await(ctx context.Context, span time.Duration, enough int) (status int, alive bool) {
 	timer := time.NewTimer(span)
 	defer timer.Stop()
-	for seen := 0; ; {
+	for seen, over := 0, false; ; {
 		c.mu.Lock()
 		status, acks := c.status, c.acks
 		c.mu.Unlock()
@@ -167,13 +167,16 @@ func (c *call) await(ctx context.Context, span time.Duration, enough int) (statu
 			return status, true
 		}
 		if acks != seen {
-			seen = acks
+			seen, over = acks, false
 			timer.Reset(span)
+		}
+		if over {
+			return 0, false
 		}
 		select {
 		case <-c.news:
 		case <-timer.C:
-			return 0, false
+			over = true // unless something came at the last moment
 		case <-ctx.Done():
 			return 0, false
 		case <-c.srv.closing:
