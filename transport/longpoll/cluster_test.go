@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
@@ -217,7 +218,7 @@ func TestRelayedWaiters(t *testing.T) {
 
 // TestManyRelayedPolls has more polls wait at another node than a session may have.
 func TestManyRelayedPolls(t *testing.T) {
-	inClusters(t, &Options{Window: time.Hour}, nil, func(t *testing.T, c *cluster) {
+	inClusters(t, &Options{Window: waittest.Patience}, nil, func(t *testing.T, c *cluster) {
 		token := c.a.open()
 		var polls []<-chan *reply
 		for i := range maxPolls + 1 {
@@ -398,19 +399,20 @@ func mustOpen(t *testing.T, s *Server, text string) *token {
 
 // TestOwnerCloses answers polls on other nodes too.
 func TestOwnerCloses(t *testing.T) {
-	inClusters(t, &Options{Window: time.Hour}, nil, func(t *testing.T, c *cluster) {
+	inClusters(t, &Options{Window: waittest.Patience}, nil, func(t *testing.T, c *cluster) {
 		token := c.a.open()
 		waiting := c.b.background(ask{token: token})
 		c.a.polling(token)
 		c.a.srv.Close(transport.CloseRestart)
 		(<-waiting).wantHTTP(t, 503)
 	})
-	inClusters(t, &Options{Window: time.Hour}, nil, func(t *testing.T, c *cluster) {
+	inClusters(t, &Options{Window: waittest.Patience}, nil, func(t *testing.T, c *cluster) {
 		token := c.a.open()
 		waiting := c.b.background(ask{token: token})
 		c.a.polling(token)
 		c.b.srv.Close(transport.CloseRestart)
 		(<-waiting).wantHTTP(t, 503)
+		c.a.unpolled(token)
 		c.a.post(token, "a").want(t, 200)
 		c.a.poll(token).want(t, 200, "a")
 	})

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
 )
@@ -196,7 +197,7 @@ func TestBinaryUp(t *testing.T) {
 
 func TestMalformedEndsSession(t *testing.T) {
 	x := answering(room)
-	st := newSite(t, x, &Options{Window: time.Hour})
+	st := newSite(t, x, &Options{Window: waittest.Patience})
 	token := st.open()
 	if r := st.post(token, "{oops"); r.body != `{"status":408}` { // at once, not after an hour
 		t.Fatal(r)

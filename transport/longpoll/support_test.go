@@ -223,7 +223,7 @@ func patient(opts *Options) *Options {
 	}
 	for _, d := range []*time.Duration{&o.Window, &o.PubSubTimeout, &o.BodyTimeout, &o.WriteTimeout, &o.TokenAge} {
 		if *d == 0 {
-			*d = time.Hour
+			*d = waittest.Patience
 		}
 	}
 	return &o
@@ -428,6 +428,17 @@ func (st *site) polling(token string) waiter {
 		return w != nil
 	})
 	return w
+}
+
+// unpolled waits until the session knows that its poll has ended.
+func (st *site) unpolled(token string) {
+	st.t.Helper()
+	s := st.session(token)
+	eventually(st.t, "no poll waits", func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.waiter == nil
+	})
 }
 
 func (st *site) session(text string) *session {
