@@ -166,7 +166,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	for _, c := range sessions {
 		send = append(send, c.post)
 	}
-	// The test keeps no message that it has sent: what is on the heap belongs to the server.
+	// The test keeps no reference to a message that it has sent, so the heap holds the server's memory alone.
 	padded := func(topic, payload string, size int) string {
 		m := wstest.V2(`"1"`, `"2"`, topic, "x", payload)
 		return m[:len(m)-1] + strings.Repeat(" ", size-len(m)) + "]"

@@ -12,9 +12,10 @@ import (
 	"github.com/bennu-go/bennu/transport"
 )
 
-// connecting is one call of Connect and ID. What they do may be dear, and many connections come
-// at once after a restart, so it has one of the slots of NodeLimits.Connects: until it returns, or
-// its context ends. After that it is late, and is not in the way of other mounts any more.
+// connecting is one call of Connect and ID. The call holds one of the slots of
+// NodeLimits.Connects until it returns or its context ends. The slots bound the work after a
+// restart, when many clients connect at once. A call that goes on after its context has ended
+// counts as late and takes no slot from other mounts.
 type connecting struct {
 	s    *Socket
 	said bool // a refusal has said why
@@ -117,8 +118,8 @@ func (c *connecting) end(stop func() bool) {
 
 func (c *connecting) at() place { return c.s.at("", "") }
 
-// refused says why Connect refused a connection, and returns what the transport is to know
-// of it. The function text makes an attribute of an error, which may quote the token.
+// refused logs and counts why Connect refused a connection, and returns the error for the
+// transport. The function text makes a log attribute of an error and masks the token in it.
 func (s *Socket) refused(ctx context.Context, err error, text func(error) slog.Attr) error {
 	place := s.at("", "")
 	switch {

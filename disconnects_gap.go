@@ -97,8 +97,9 @@ func readDisconnect(from []byte) (id string, milliseconds uint64, rest []byte, o
 }
 
 // recall takes the disconnects that another node remembers, and reports whether they could be
-// read. What was on the way for a while looks later than it was: a connection that began
-// meanwhile is closed too, and its client connects again.
+// read. The ages in the list do not include the time that the message was on its way, so a
+// disconnect seems to be later than it was. A connection that was opened in that time is closed
+// too, and its client connects again.
 func (d *disconnects) recall(list []byte) (sound bool) {
 	for len(list) > 0 {
 		id, milliseconds, rest, ok := readDisconnect(list)

@@ -13,7 +13,7 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-// TestOwnDisconnects tells what was disconnected, with its age, in messages of a bounded size.
+// TestOwnDisconnects checks that the list of disconnects has the age of each, and that its messages have a bounded size.
 func TestOwnDisconnects(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var own ownDisconnects

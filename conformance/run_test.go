@@ -283,7 +283,7 @@ func TestRunLate(t *testing.T) {
 	asked := 0
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if asked++; asked == 1 {
-			time.Sleep(2 * lateness) // the machine is busy
+			time.Sleep(2 * lateness) // the fault under test: an answer that comes late
 		}
 		fmt.Fprintf(w, `{"asked":%d}`, asked)
 	}))

@@ -71,8 +71,8 @@ func runInto(t *testing.T, out *buffer, in io.Reader, args ...string) ran {
 	return ran{code, out.String(), errOut.String()}
 }
 
-// inTime plays what has a time limit of its own until it is good, at most five times: a machine
-// that stands still for so long spoils a try. The result of play is what is wrong.
+// inTime calls play until it returns "", at most five times, and fails with the last text. It is for
+// tests of a time limit, which a slow machine can exceed.
 func inTime(t *testing.T, play func() (wrong string)) {
 	t.Helper()
 	var wrong string
