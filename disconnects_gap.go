@@ -112,8 +112,12 @@ func (d *disconnects) recall(list []byte) (sound bool) {
 		// An older one than this endpoint is meant for nobody here.
 		if now := d.clockLocked(); milliseconds < now/uint64(time.Millisecond) {
 			number := now - milliseconds*uint64(time.Millisecond)
-			d.now = max(d.now, number)
-			closing = d.noteLocked(id, number)
+			// One that is known, or older than one that is, closes nothing more. It would only
+			// take the place of others: nodes tell all that they remember each time.
+			if d.latest[id] < number {
+				d.now = max(d.now, number)
+				closing = d.noteLocked(id, number)
+			}
 		}
 		d.mu.Unlock()
 		throwOut(closing)

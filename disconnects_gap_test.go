@@ -82,6 +82,37 @@ func TestRecall(t *testing.T) {
 	})
 }
 
+// TestRecallKnown is told of the same disconnects again and again, as after each gap. They take
+// their place once, and close what began before them all the same.
+func TestRecallKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		users := usersOf("*", handlerFunc(joinQuiet), Limits{})
+		users.ID = func(*Socket) string { return "7" }
+		e, m := memEndpoint(t, users, nil)
+		d := &e.disconnects
+		time.Sleep(time.Minute)
+		d.disconnect("6") // heard when it happened
+		for ago := range 100 * time.Millisecond / time.Millisecond {
+			time.Sleep(time.Millisecond)
+			told := appendDisconnect(nil, "6", (ago+1)*time.Millisecond)
+			told = appendDisconnect(told, "7", (ago+1001)*time.Millisecond)
+			told = appendDisconnect(told, "7", (ago+2001)*time.Millisecond) // an older one
+			if !d.recall(told) {
+				t.Fatalf("%q is not taken", told)
+			}
+		}
+		if len(d.queue) != 2 || d.bytes != 2 || len(d.latest) != 2 {
+			t.Errorf("%d are remembered, of %d bytes and %d ids; want 2", len(d.queue), d.bytes, len(d.latest))
+		}
+		// A later one of a known id is news.
+		before := memDial(t, m)
+		time.Sleep(2 * time.Millisecond)
+		if !d.recall(appendDisconnect(nil, "7", time.Millisecond)) || before.closed() == 0 || len(d.queue) != 3 {
+			t.Errorf("closed with %d, %d are remembered", before.closed(), len(d.queue))
+		}
+	})
+}
+
 // fullAdapter is the adapter of a node "a" that has no other nodes. It records what is sent. When
 // room is 0 it takes no message and returns err.
 type fullAdapter struct {
