@@ -2,6 +2,8 @@ package pubsubtest
 
 import (
 	"context"
+	"errors"
+	"math"
 	"os"
 	"os/exec"
 	"strings"
@@ -61,45 +63,70 @@ func (g *gapping) Health() pubsub.Health {
 	return h
 }
 
-// runGapping tests an adapter that tells of a gap in the first clusters.
-func runGapping(t *testing.T, late time.Duration, clusters int) (made int) {
-	topics := test{"Topics", topics}
-	topics.run(t, func(*testing.T) *Cluster {
-		made++
-		m := &Memory{}
-		return &Cluster{Node: func(t testing.TB, name string) pubsub.Adapter {
-			g := &gapping{Adapter: m.Node(t, name), late: late}
-			if made > clusters {
-				g.late = -1
-			}
-			return g
-		}}
-	})
-	return made
+// gaps makes clusters of an adapter that tells of a gap, but in the first ones alone.
+type gaps struct {
+	late  time.Duration
+	first int
+	made  int
 }
+
+func (g *gaps) cluster(*testing.T) *Cluster {
+	g.made++
+	late := g.late
+	if g.made > g.first {
+		late = -1
+	}
+	m := &Memory{}
+	return &Cluster{Node: func(t testing.TB, name string) pubsub.Adapter {
+		return &gapping{Adapter: m.Node(t, name), late: late}
+	}}
+}
+
+var topicsTest = test{"Topics", topics}
 
 // TestLateGap has an adapter that tells of a gap since it had to wait: the test runs again, and
 // once more if the machine is so slow that another node has told of a gap.
 func TestLateGap(t *testing.T) {
-	if made := runGapping(t, lateTime+time.Millisecond, 1); made < 2 {
-		t.Errorf("the test has run %d times, want twice", made)
+	g := gaps{late: lateTime + time.Millisecond, first: 1}
+	if topicsTest.run(t, g.cluster); g.made < 2 {
+		t.Errorf("the test has run %d times, want twice", g.made)
 	}
 }
 
-// TestGapWithoutReason has an adapter that tells of gaps and has not waited: it fails, in a
-// process of its own.
+// TestGapWithoutReason has an adapter that tells of gaps and has not waited: it fails.
 func TestGapWithoutReason(t *testing.T) {
-	const within = "BENNU_TEST_GAPS"
-	if os.Getenv(within) != "" {
+	fails(t, "no reason for a gap", func() {
+		g := gaps{first: math.MaxInt}
 		for !t.Failed() { // on a slow machine there may be a reason
-			runGapping(t, 0, attempts)
+			topicsTest.try(t, g.cluster)
 		}
+	})
+}
+
+// TestAlwaysDoubtful has an adapter that tells of a gap in each try, since it had to wait: nothing
+// is known of it, and it does not pass.
+func TestAlwaysDoubtful(t *testing.T) {
+	fails(t, "tries a node has told of a gap", func() {
+		g := gaps{late: lateTime + time.Millisecond, first: math.MaxInt}
+		topicsTest.run(t, g.cluster)
+	})
+}
+
+// fails wants a part of the calling test to fail and to say something. It plays it in a process of
+// its own.
+func fails(t *testing.T, says string, play func()) {
+	t.Helper()
+	const within = "BENNU_TEST_FAILS"
+	if os.Getenv(within) != "" {
+		play()
 		return
 	}
-	own := exec.Command(os.Args[0], "-test.run=^TestGapWithoutReason$")
+	ctx, cancel := context.WithTimeout(t.Context(), Patience)
+	defer cancel()
+	own := exec.CommandContext(ctx, os.Args[0], "-test.run=^"+t.Name()+"$")
 	own.Env = append(os.Environ(), within+"=1")
 	out, err := own.CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "no reason for a gap") {
-		t.Errorf("an adapter that tells of a gap without a reason passes: %v\n%s", err, out)
+	if _, exited := errors.AsType[*exec.ExitError](err); !exited || !strings.Contains(string(out), says) {
+		t.Errorf("%v, and it does not say %q:\n%s", err, says, out)
 	}
 }
