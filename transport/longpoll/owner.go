@@ -232,14 +232,15 @@ func (s *session) remoteGone(m *message) {
 	if w != nil && w.request == m.request {
 		s.waiter = nil
 	}
-	s.polls = slices.DeleteFunc(s.polls, func(w waiter) bool {
-		p, ok := w.(*remotePoll)
+	s.polls = slices.DeleteFunc(s.polls, func(o openPoll) bool {
+		p, ok := o.waiter.(*remotePoll)
 		return ok && p.request == m.request
 	})
 	handed := to != nil && to.request == m.request
 	if handed && m.kind == kindGone {
 		s.giveBackLocked(to)
 	}
+	s.inheritLocked()
 	s.mu.Unlock()
 	if handed && m.kind == kindBroken {
 		s.broken(to)

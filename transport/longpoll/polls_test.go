@@ -2,6 +2,7 @@ package longpoll
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -72,6 +73,90 @@ func TestManyOldPolls(t *testing.T) {
 		x.last().conn.Send(seal(wire.Text, "b"))
 		(<-waits).want(b, 200, "b")
 	})
+}
+
+// TestGivenUpPollIsReadLate has a poll that its client gave up come after the one that followed
+// it. When it is over, the live one gets what comes, and what has come meanwhile.
+func TestGivenUpPollIsReadLate(t *testing.T) {
+	inClusterBubbles(t, nil, nil, func(t *testing.T, c *cluster) {
+		token := c.a.open(ackHeader, "1")
+		s := c.a.session(token)
+		next := func(w waiter) waiter {
+			eventually(t, "another poll waits", func() bool { return c.a.polling(token) != w })
+			return c.a.polling(token)
+		}
+		nowhere := &remotePoll{peer: peer{c.a.srv, "nowhere", newID(), newID()}, ses: s, until: forever}
+		for name, late := range map[string]func(w waiter){
+			"to this node": func(w waiter) { giveUp(t, c.a, token, func() { next(w) }) },
+			"to another":   func(w waiter) { giveUp(t, c.b, token, func() { next(w) }) },
+			"two": func(w waiter) {
+				giveUp(t, c.a, token, func() {
+					w = next(w)
+					giveUp(t, c.b, token, func() { next(w) })
+				})
+			},
+			"with a message": func(waiter) {
+				opened, _ := c.a.srv.keys.open(token)
+				s.poll(opened.number, nowhere)
+				s.Send(seal(wire.Text, "a")) // which cannot be sent on
+				synctest.Wait()
+			},
+		} {
+			live := c.a.background(ask{token: token})
+			began, w := time.Now(), c.a.polling(token)
+			late(w)
+			if name != "with a message" {
+				if now := c.a.polling(token); now != w {
+					t.Fatalf("%s: the live poll does not wait again", name)
+				}
+				s.Send(seal(wire.Text, "a"))
+			}
+			token = (<-live).want(t, 200, "a").Token
+			if d := time.Since(began); d > DefaultWindow/2 {
+				t.Errorf("%s: after %v", name, d)
+			}
+		}
+	})
+}
+
+// giveUp begins a poll, and gives it up when it waits. It returns when nothing is left of it.
+func giveUp(t *testing.T, st *site, token string, whenItWaits func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	poll := st.background(ask{token: token, ctx: ctx})
+	whenItWaits()
+	cancel()
+	<-poll
+	synctest.Wait()
+}
+
+// TestNobodyWaitsAgain gives up the latest poll when an earlier one must not take its place: a
+// client that does not ask again would lose what is given to a poll without a client, and who
+// waited for a batch that another poll has got may not be given the next.
+func TestNobodyWaitsAgain(t *testing.T) {
+	for name, header := range map[string][]string{"does not ask again": nil, "another got it": {ackHeader, "1"}} {
+		t.Run(name, func(t *testing.T) {
+			x := &exchange{}
+			inBubble(t, x, nil, func(b *bubble) {
+				token := b.do(ask{header: header}).want(b, 410).Token
+				early := b.background(ask{token: token})
+				if header != nil {
+					other := b.background(ask{token: token})
+					x.last().conn.Send(seal(wire.Text, "a"))
+					token = (<-other).want(b, 200, "a").Token
+				}
+				ctx, cancel := context.WithCancel(b.Context())
+				late := b.background(ask{token: token, ctx: ctx})
+				cancel()
+				<-late
+				x.last().conn.Send(seal(wire.Text, "b"))
+				(<-early).want(b, 204)
+				b.do(ask{token: token}).want(b, 200, "b")
+				if n := b.srv.Stats().Redelivered; n != 0 {
+					b.Errorf("%d batches were given again", n)
+				}
+			})
+		})
+	}
 }
 
 // A lazySite serves a mount over connections without buffers.

@@ -3,7 +3,6 @@ package longpoll
 import (
 	"errors"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -21,25 +20,6 @@ var (
 	// acknowledged, so that it would have missed one without knowing.
 	ErrGap = errors.New("longpoll: client asked for a batch that is gone")
 )
-
-// waiter is a poll that waits. Woken, it asks with take, in a goroutine of its
-// own.
-type waiter interface {
-	// wake must not block. It is called under the session's lock, and perhaps
-	// when the waiter waits no more.
-	wake()
-	// serverClosing is wake for the end of the server.
-	serverClosing()
-	// dismiss answers at once a poll that newer ones have overtaken, and cuts an answer that
-	// is being written. It must not block.
-	dismiss()
-	// isOver says that its client has been answered in any case.
-	isOver() bool
-}
-
-// maxPolls is how many polls of one session are waiting or being answered. Clients have one at
-// a time, and more only when those before were cut off on their way.
-const maxPolls = 4
 
 // settler is what a Receiver may also be. Settled returns nil when all that was
 // received is handled, or a channel that is closed then.
@@ -72,7 +52,7 @@ type session struct {
 	mu      sync.Mutex // no other lock is taken under it but those of task.Group and budget
 	box     outbox
 	waiter  waiter
-	polls   []waiter      // all that are to be answered, the oldest first; at most maxPolls
+	polls   []openPoll    // all that are to be answered, the oldest first; at most maxPolls
 	newer   chan struct{} // closed by the next poll; nil while no old one waits for that
 	polled  time.Duration // start of the latest poll, on the server's clock
 	used    time.Duration // when a token was last presented
@@ -229,7 +209,7 @@ func (s *session) endLocked(code transport.CloseCode, reason error) {
 }
 
 // poll begins a poll with the number of its token. The session has at most one
-// waiter, the latest. The result says whether there is a session to wait for;
+// waiter, the latest that has not left. The result says whether there is a session to wait for;
 // a batch that is not nil is to be given again at once. A newer that is not nil says that the
 // token is an old one, and is to be given to overtaken.
 func (s *session) poll(number uint64, w waiter) (again *batch, newer <-chan struct{}, ok bool) {
@@ -245,10 +225,10 @@ func (s *session) poll(number uint64, w waiter) (again *batch, newer <-chan stru
 	case proof == proofUnknown:
 		return nil, nil, false
 	case proof == proofGap && s.waiter != nil: // whoever waits has all tokens since
-		s.countLocked(w)
+		s.countLocked(openPoll{w, 0})
 		return nil, passed, true
 	case proof == proofGap:
-		s.countLocked(w)
+		s.countLocked(openPoll{w, 0})
 		if s.newer == nil {
 			s.newer = make(chan struct{})
 		}
@@ -261,30 +241,15 @@ func (s *session) poll(number uint64, w waiter) (again *batch, newer <-chan stru
 	}
 	if proof == proofRepeat {
 		s.waiter = nil
-		s.countLocked(w)
+		s.countLocked(openPoll{w, 0})
 		s.srv.stats.redelivered.Add(1)
 		b := s.box.repeat()
 		s.writing++
 		return &b, nil, true
 	}
 	s.waiter = w
-	s.countLocked(w)
+	s.countLocked(openPoll{w, s.box.handed + 1})
 	return nil, nil, true
-}
-
-// countLocked counts a poll until it leaves. Beyond maxPolls the oldest is dismissed, but not
-// the one that waits for messages.
-func (s *session) countLocked(w waiter) {
-	s.polls = slices.DeleteFunc(s.polls, waiter.isOver)
-	if len(s.polls) >= maxPolls {
-		oldest := 0
-		if s.polls[oldest] == s.waiter {
-			oldest++
-		}
-		s.polls[oldest].dismiss()
-		s.polls = slices.Delete(s.polls, oldest, oldest+1)
-	}
-	s.polls = append(s.polls, w)
 }
 
 // written says that an answer with a batch, which take or poll has returned, is written but for
@@ -397,22 +362,6 @@ func (s *session) take(w waiter) (batch, bool) {
 	return s.box.hand(w), true
 }
 
-// leave says that w is answered.
-func (s *session) leave(w waiter) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.leaveLocked(w)
-}
-
-func (s *session) leaveLocked(w waiter) {
-	if s.waiter == w {
-		s.waiter = nil
-	}
-	if i := slices.Index(s.polls, w); i >= 0 {
-		s.polls = slices.Delete(s.polls, i, i+1)
-	}
-}
-
 // giveBackLocked undoes a hand-over to w of which nothing was written, and
 // serves who waits now.
 func (s *session) giveBackLocked(w waiter) {
@@ -423,6 +372,7 @@ func (s *session) giveBackLocked(w waiter) {
 	if s.waiter != nil {
 		s.waiter.wake()
 	}
+	s.leaveLocked(w) // so that it does not wait for the same again
 }
 
 // broken says that writing the batch that w was given failed. A client that
