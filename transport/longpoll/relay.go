@@ -178,9 +178,9 @@ func (c *call) await(ctx context.Context, span time.Duration, enough int) (statu
 		case <-timer.C:
 			over = true // unless something came at the last moment
 		case <-ctx.Done():
-			return 0, false
+			over = true
 		case <-c.srv.closing:
-			return 0, false
+			over = true
 		}
 	}
 }
