@@ -199,8 +199,12 @@ func testPingOverTCP(t *testing.T, newServer serverMaker) {
 	t.Parallel()
 	s := newServer(t)
 	r := newReceiver(nil)
-	_, c := serve(t, s, r, &websocket.Options{IdleTimeout: time.Second})
-	c.write(text("abc").bytes()[:4]) // within a frame, too
+	server, peer := tcpPair(t)
+	c := newClient(t, peer)
+	c.write(text("abc").bytes()[:4]) // within a frame, too; it is there before the client can be silent
+	if _, err := s.NewConn(server, r, &websocket.Options{IdleTimeout: time.Second}); err != nil {
+		t.Fatal(err)
+	}
 	c.expect(wantPing(), wantClose(1002))
 	if err := r.reason(t); err != transport.ErrIdle {
 		t.Errorf("reason %v", err)

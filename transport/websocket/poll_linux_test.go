@@ -313,6 +313,29 @@ func TestSilentIsAskedOnce(t *testing.T) {
 	}
 }
 
+// TestAskedLateByPoller looks at a silent connection for the first time when it should be closed.
+func TestAskedLateByPoller(t *testing.T) {
+	s, _ := onePoller(t)
+	c, peer := connect(t, s)
+	c.mu.Lock()
+	c.heard = s.now() - 2*DefaultIdleTimeout
+	c.mu.Unlock()
+	now := s.now()
+	(*polled)(c).overdue(now)
+	(*polled)(c).overdue(now + DefaultIdleTimeout - pingAfter - 1) // its client has time to answer
+	if c.ended.Load() {
+		t.Fatal("ended before its client could answer")
+	}
+	c.mu.Lock()
+	end := c.heard + DefaultIdleTimeout
+	c.mu.Unlock()
+	(*polled)(c).overdue(end)
+	got, err := io.ReadAll(peer)
+	if want := "\x89\x00\x88\x02\x03\xea"; err != nil || string(got) != want {
+		t.Errorf("got % x, %v; want % x", got, err, want)
+	}
+}
+
 // TestWhatHasComeIsNotLate has a connection whose poller was held up, so that what the client
 // has sent is still in its socket when it is looked at: too late to be asked, or for its
 // connection to go on.
