@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu/internal/notice"
-	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
 )
@@ -197,26 +196,28 @@ func TestBinaryUp(t *testing.T) {
 
 func TestMalformedEndsSession(t *testing.T) {
 	x := answering(room)
-	st := newSite(t, x, &Options{Window: waittest.Patience})
-	token := st.open()
-	if r := st.post(token, "{oops"); r.body != `{"status":408}` { // at once, not after an hour
-		t.Fatal(r)
-	}
-	if err := x.last().reason(t); !isClosed(err, 1011) {
-		t.Errorf("reason %v", err)
-	}
-	if r := st.poll(token).want(t, 410); r.Token == token || r.Token == "" {
-		t.Errorf("no new token: %v", r)
-	}
-	if r := st.post(token, heartbeat); r.body != `{"status":410}` {
-		t.Error(r)
-	}
-	if n := st.srv.Stats().Malformed; n != 1 {
-		t.Errorf("%d malformed", n)
-	}
-	if n := st.srv.book.Count(notice.PostUnhandled); n != 0 { // it was said why the session ended
-		t.Errorf("%d times post_unhandled", n)
-	}
+	inSite(t, x, nil, func(t *testing.T, st *site) {
+		token := st.open()
+		began := time.Now()
+		if r := st.post(token, "{oops"); r.body != `{"status":408}` || time.Since(began) != 0 { // which may also mean that the window is over
+			t.Fatalf("%v after %v", r, time.Since(began))
+		}
+		if err := x.last().reason(t); !isClosed(err, 1011) {
+			t.Errorf("reason %v", err)
+		}
+		if r := st.poll(token).want(t, 410); r.Token == token || r.Token == "" {
+			t.Errorf("no new token: %v", r)
+		}
+		if r := st.post(token, heartbeat); r.body != `{"status":410}` {
+			t.Error(r)
+		}
+		if n := st.srv.Stats().Malformed; n != 1 {
+			t.Errorf("%d malformed", n)
+		}
+		if n := st.srv.book.Count(notice.PostUnhandled); n != 0 { // it was said why the session ended
+			t.Errorf("%d times post_unhandled", n)
+		}
+	})
 }
 
 // TestMalformedLine says that what follows a fatal line is not handed on.
