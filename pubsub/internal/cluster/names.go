@@ -26,6 +26,9 @@ const (
 	// uncountedTime is how long others may take to answer where the broker cannot say
 	// whether there are any, and those that a node knows and the broker does not.
 	uncountedTime = time.Second
+	// repeatTime is how long a node waits for what it says to itself before it says that
+	// again. It is lost when the broker goes away before it has come back.
+	repeatTime = time.Second
 	// helloTurns is how many pauses there are between two hellos.
 	helloTurns = 5
 	// maxClaims bounds the boots that are waited for.
@@ -134,10 +137,10 @@ func (n *Node) introduce(ctx context.Context) error {
 	if !routed {
 		// From now on the broker says that somebody has this name. Of two that come here at
 		// one time each hears the other, as both have listened before.
-		if err := n.link.Subscribe(ctx, []string{n.nodes, n.holder}); err != nil {
+		if err := n.subscribeAtStart(ctx, n.nodes, n.holder); err != nil {
 			return err
 		}
-		if !n.peers.awaitEcho(ctx, n.hello()) {
+		if !n.hearHello(ctx, n.hello()) {
 			return errDeaf
 		}
 		if err := n.meet(ctx, func(context.Context, time.Duration) (bool, bool) { return false, false }); err != nil {
@@ -154,27 +157,59 @@ func (n *Node) introduce(ctx context.Context) error {
 // tryChannels subscribes what every node needs, and looks whether it may publish there and
 // to topics: then what it says comes back.
 func (n *Node) tryChannels(ctx context.Context) error {
-	if err := n.link.Subscribe(ctx, []string{n.control, n.inbox, n.check}); err != nil {
+	if err := n.subscribeAtStart(ctx, n.control, n.inbox, n.check); err != nil {
 		return err
 	}
 	n.echoes.await(n.inbox, n.check)
 	number := n.hello()
-	_ = n.tell(n.inbox, &envelope{kind: kindBeat})
-	_ = n.tell(n.check, &envelope{kind: kindBeat})
-	select {
-	case <-n.echoes.all:
-	case err := <-n.echoes.refused:
-		return err
-	case <-ctx.Done():
-		return errDeaf
+	again := time.NewTicker(repeatTime)
+	defer again.Stop()
+	for heard := false; !heard; {
+		_ = n.tell(n.inbox, &envelope{kind: kindBeat})
+		_ = n.tell(n.check, &envelope{kind: kindBeat})
+		select {
+		case <-n.echoes.all:
+			heard = true
+		case <-again.C:
+		case err := <-n.echoes.refused:
+			return err
+		case <-ctx.Done():
+			return errDeaf
+		}
 	}
-	if !n.peers.awaitEcho(ctx, number) {
+	if !n.hearHello(ctx, number) {
 		if err := n.echoes.done(); err != nil {
 			return err
 		}
 		return errDeaf
 	}
 	return n.link.Unsubscribe([]string{n.check})
+}
+
+// subscribeAtStart subscribes to what every node needs, again and again until ctx ends: the
+// connection may be lost here as at any other time. What the broker refuses is not asked for again.
+func (n *Node) subscribeAtStart(ctx context.Context, channels ...string) error {
+	for {
+		err := n.link.Subscribe(ctx, channels)
+		if refusal := (*Refusal)(nil); err == nil || ctx.Err() != nil || errors.As(err, &refusal) {
+			return err
+		}
+		n.pause(ctx)
+	}
+}
+
+// hearHello returns when the hello with this number has come back, or a later one, which it sends
+// when that takes long. It reports false when ctx has ended.
+func (n *Node) hearHello(ctx context.Context, number uint64) bool {
+	for {
+		turn, cancel := context.WithTimeout(ctx, repeatTime)
+		heard := n.peers.awaitEcho(turn, number)
+		cancel()
+		if heard || ctx.Err() != nil {
+			return heard
+		}
+		n.hello()
+	}
 }
 
 var errDeaf = errors.New("the broker takes messages and delivers none: may this user publish and subscribe to everything below the prefix?")

@@ -295,6 +295,26 @@ func TestSubscribeRetried(t *testing.T) {
 	})
 }
 
+// TestBrokerGoesWhileStarting loses what a node that starts asks for and says, which is asked for
+// and said again.
+func TestBrokerGoesWhileStarting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &wire{refuse: errors.New("connection lost"), silent: true}
+		time.AfterFunc(time.Second, func() { w.do(func() { w.refuse = nil }) })
+		time.AfterFunc(2500*time.Millisecond, func() { w.do(func() { w.silent = false }) })
+		n, err := New(Options{Node: "me", Logger: slog.New(slog.DiscardHandler)}, w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := n.Start(t.Context(), &ear{}); err != nil {
+			t.Error(err)
+		}
+		if err := n.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestStarvation has a broker that stops delivering without a word: after two beats the
 // link is made anew, and everybody is told of the gap.
 func TestStarvation(t *testing.T) {
