@@ -135,15 +135,22 @@ func (c *Client) TrySend(frames ...Frame) bool {
 // Next is the next frame. It must come within Patience.
 func (c *Client) Next() Frame {
 	c.tb.Helper()
-	f, err := c.next()
+	return c.nextBy(time.Now().Add(Patience))
+}
+
+func (c *Client) nextBy(deadline time.Time) Frame {
+	c.tb.Helper()
+	f, err := c.next(deadline)
 	if err != nil {
 		c.tb.Fatalf("read: %v%s", err, c.history())
 	}
 	return f
 }
 
-func (c *Client) next() (Frame, error) {
-	_ = c.nc.SetReadDeadline(time.Now().Add(Patience))
+// next takes a deadline and not a time from now on: pings come for as long as one waits, and
+// must not make a wait for something else endless.
+func (c *Client) next(deadline time.Time) (Frame, error) {
+	_ = c.nc.SetReadDeadline(deadline)
 	f, err := ReadFrame(c.br)
 	if err == nil {
 		c.remember(f)
@@ -193,7 +200,7 @@ func (c *Client) ExpectClose(code int) {
 	if f := c.Next(); f.Code() != code || f.Op != OpClose {
 		c.tb.Fatalf("got %v, want close %d%s", f, code, c.history())
 	}
-	if f, err := c.next(); !errors.Is(err, io.EOF) {
+	if f, err := c.next(time.Now().Add(Patience)); !errors.Is(err, io.EOF) {
 		c.tb.Fatalf("after close %d: %v, %v; want EOF", code, f, err)
 	}
 }
@@ -225,8 +232,8 @@ func (c *Client) TryMessage() (m Message, ok bool) {
 // readOrEnd is the next message, or the code that the connection ended with.
 func (c *Client) readOrEnd() (m Message, code int, ok bool) {
 	c.tb.Helper()
-	for {
-		f, err := c.next()
+	for deadline := time.Now().Add(Patience); ; {
+		f, err := c.next(deadline)
 		var timeout net.Error
 		switch {
 		case errors.As(err, &timeout) && timeout.Timeout():

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Message is one message of version 2. The refs are JSON: `"1"`, or `null`.
@@ -64,10 +65,11 @@ func (c *Client) Message() Message {
 
 func (c *Client) read() Message {
 	c.tb.Helper()
-	f := c.Next()
+	deadline := time.Now().Add(Patience)
+	f := c.nextBy(deadline)
 	for f.Op == OpPing {
 		c.answer(f)
-		f = c.Next()
+		f = c.nextBy(deadline)
 	}
 	if f.Op != OpText {
 		c.tb.Fatalf("got %v, want a message%s", f, c.history())
@@ -85,8 +87,8 @@ func (c *Client) Await(what string, fits func(Message) bool) Message {
 			return m
 		}
 	}
-	for {
-		f, err := c.next()
+	for deadline := time.Now().Add(Patience); ; {
+		f, err := c.next(deadline)
 		if err != nil {
 			c.tb.Fatalf("waiting for %s: %v%s", what, err, c.history())
 		}
