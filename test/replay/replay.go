@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -209,9 +210,11 @@ func talk(t *testing.T, nodes []*node, what string) {
 // all that was recorded is published again. Others are the names of nodes that are there
 // all the time.
 func Run(t *testing.T, adapter func(t testing.TB, name string) pubsub.Adapter, tape *Tape, publish func(channel string, data []byte), others ...string) {
+	var first atomic.Pointer[node] // of those that have started last
 	start := func() (nodes []*node) {
 		for _, name := range names {
 			nodes = append(nodes, boot(t, adapter, name))
+			first.Store(nodes[0])
 		}
 		return nodes
 	}
@@ -241,25 +244,34 @@ func Run(t *testing.T, adapter func(t testing.TB, name string) pubsub.Adapter, t
 		}
 	}
 	// Nodes start though all that they said before is said again the whole time, and the
-	// first of what they say now.
+	// first of what they say now. It is said at the pace of the first node, once that has started:
+	// what waits for a node for half a minute it may take for old.
 	most := 2 * len(tape.copy())
-	stop, stopped := make(chan struct{}), make(chan struct{})
+	first.Store(nil)
+	var over atomic.Bool
+	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-				list := tape.copy()
-				replay(list[:min(len(list), most)])
+		for !over.Load() {
+			n, before := first.Load(), int64(0)
+			if n != nil {
+				before = n.Health().Discarded
+			}
+			list := tape.copy()
+			replay(list[:min(len(list), most)])
+			if n != nil {
+				waittest.Within(waittest.Patience, func() bool { return over.Load() || n.Health().Discarded > before })
 			}
 		}
 	}()
+	stop := func() {
+		over.Store(true)
+		<-stopped
+	}
+	defer stop() // when a test ends early
 	nodes := start()
 	talk(t, nodes, "boot 2")
-	close(stop)
-	<-stopped
+	stop()
 
 	again()
 	// Interest is given up, and taken again.
