@@ -138,7 +138,7 @@ cycles: ## a million connections made and closed at random moments with each eng
 
 .PHONY: simulate
 simulate: ## 100,000 histories of the tracker, with crashes and partitions: a minute or two on two cores; BENNU_SEED=n tells one of them
-	BENNU_FULL=1 go test -count=1 -timeout 60m -run 'Simulation|Defects' -v ./tracker
+	BENNU_FULL=1 go test -count=1 -timeout 60m -run 'Simulation|Defects' -v ./internal/tracker
 
 .PHONY: memory
 memory: ## resident memory of a server with 10,000 joined connections, read with epoll and by goroutines

@@ -2,25 +2,26 @@ package presence
 
 import "time"
 
-// budget bounds the bytes of diffs that the clients of a room are sent without a look at
-// their queues, so that healthy ones have read them before those are full. Changes that wait
-// are told as one.
+// budget bounds the bytes of diffs that are sent to the clients of a room regardless of their
+// queues. Clients that read at the usual speed keep up with it. Changes that do not fit wait, and
+// are merged.
 type budget struct {
-	left int
-	at   time.Duration
+	left int           // may be negative after a message
+	at   time.Duration // of the last refill
 }
 
 const (
 	budgetBurst = 256 << 10
-	budgetRate  = 512 << 10 // a second
+	budgetRate  = 512 << 10 // per second
 )
 
+// refill adds the bytes for the time since the last refill.
 func (b *budget) refill(now time.Duration) {
 	b.left = int(min(budgetBurst, float64(b.left)+(now-b.at).Seconds()*budgetRate))
 	b.at = now
 }
 
-// wait is how long it is until something may be sent.
+// wait returns the time until the next message may be sent, 0 if it may be now.
 func (b *budget) wait(now time.Duration) time.Duration {
 	b.refill(now)
 	if b.left > 0 {
@@ -31,6 +32,7 @@ func (b *budget) wait(now time.Duration) time.Duration {
 
 func (b *budget) spend(n int) { b.left -= n }
 
+// full reports whether the budget does not differ from a new one.
 func (b *budget) full(now time.Duration) bool {
 	b.refill(now)
 	return b.left >= budgetBurst

@@ -4,11 +4,11 @@ import (
 	"cmp"
 	"slices"
 
-	"github.com/bennu-go/bennu/tracker"
+	"github.com/bennu-go/bennu/internal/tracker"
 )
 
-// changes are entries that somebody has not been told of: 1 for one that joined, -1 for one
-// that left. Who joined and left is in it no more.
+// changes are the changes that somebody has not been told of: 1 for an entry that joined, -1 for
+// one that left. An entry that joined and then left is not in the map.
 type changes map[*tracker.Entry]int8
 
 func (c *changes) add(d tracker.Diff) {
@@ -31,7 +31,7 @@ func (c *changes) sum(e *tracker.Entry, n int8) {
 	}
 }
 
-// diff is the changes as a Diff.
+// diff returns the changes as a Diff.
 func (c changes) diff() (d tracker.Diff) {
 	for e, n := range c {
 		if n > 0 {
@@ -49,8 +49,8 @@ type change struct {
 	leaves bool
 }
 
-// list is the changes in the order in which they are told: by key, the joins of a key before
-// its leaves, so that a user whose meta is replaced never seems to be away.
+// list returns the changes in the order in which they are sent: by key, and the joins of a key
+// before its leaves, so that a user whose meta is replaced does not seem to be away.
 func (c changes) list() []change {
 	list := make([]change, 0, len(c))
 	for e, n := range c {
@@ -71,8 +71,8 @@ func (c changes) list() []change {
 	return list
 }
 
-// told is entries as those know them who have not been told of the changes.
-func (c changes) told(list []*tracker.Entry) []*tracker.Entry {
+// undo returns the list as it was before the changes. It may reuse the memory of list.
+func (c changes) undo(list []*tracker.Entry) []*tracker.Entry {
 	if len(c) == 0 {
 		return list
 	}
@@ -85,7 +85,7 @@ func (c changes) told(list []*tracker.Entry) []*tracker.Entry {
 	return list
 }
 
-// byKey sorts entries by key, and those of a key by their refs.
+// byKey compares entries by key and then by ref.
 func byKey(a, b *tracker.Entry) int {
 	if d := cmp.Compare(a.Key(), b.Key()); d != 0 {
 		return d

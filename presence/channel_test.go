@@ -190,9 +190,9 @@ func TestRate(t *testing.T) {
 func TestNodes(t *testing.T) {
 	var broker pubsubtest.Memory
 	fast := presence.Options[person]{}
-	fast.Tracker.BroadcastPeriod = 50 * time.Millisecond
-	fast.Tracker.MaxSilentPeriods = 2
-	fast.Tracker.DownPeriod = 10 * time.Second // nobody is to go down on a busy machine
+	fast.Timing.BroadcastPeriod = 50 * time.Millisecond
+	fast.Timing.MaxSilentPeriods = 2
+	fast.Timing.DownPeriod = 10 * time.Second // nobody is to go down on a busy machine
 	var sites []*site
 	for _, name := range []string{"a", "b", "c"} {
 		sites = append(sites, serve(t, pubsubtest.Start(t, broker.Node(t, name), nil), fast))
@@ -228,10 +228,10 @@ func TestNodes(t *testing.T) {
 func TestStrangersMeta(t *testing.T) {
 	var broker pubsubtest.Memory
 	o := presence.Options[person]{}
-	o.Tracker.BroadcastPeriod = 50 * time.Millisecond
+	o.Timing.BroadcastPeriod = 50 * time.Millisecond
 	ps := pubsubtest.Start(t, broker.Node(t, "a"), nil)
 	p := startPresence(t, ps, o)
-	stranger := startTracker(t, pubsubtest.Start(t, broker.Node(t, "stranger"), nil), o.Tracker)
+	stranger := startTracker(t, pubsubtest.Start(t, broker.Node(t, "stranger"), nil), o.Timing.BroadcastPeriod)
 	metas := map[string]string{
 		"list": "[1]", "half": `{"name":`, "more": `{},"admin":{}`, "empty": "", "good": `{"name":"x"}`, "null": "null",
 		"blank": `{ }`, "behind": "{}\n ", "before": ` {"name":""}`, "loose": "{ \"name\" : \"x\" , \"a\":[ 1 ] }",

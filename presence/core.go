@@ -11,11 +11,19 @@ import (
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/internal/redact"
+	"github.com/bennu-go/bennu/internal/tracker"
 	"github.com/bennu-go/bennu/pubsub"
-	"github.com/bennu-go/bennu/tracker"
 )
 
-// core is a Presence without its type.
+// core is a Presence without the type of its metas.
+//
+// The way of a change: the tracker calls tell, in order for each topic. tell adds the change to
+// the room of the topic, whose goroutine sends it to the clients of this node and then adds
+// it to hooks, whose goroutine calls the hooks of the program.
+//
+// Lock order: owner.mu, tracking, mu, then the locks of held, big, keys and hooks, which are
+// held for a moment each. The locks of the tracker's shards may be taken under all of these,
+// except by Snapshot, which waits for tell. No lock is held while a function of the program runs.
 type core struct {
 	settings
 	ps      *pubsub.PubSub
@@ -23,21 +31,21 @@ type core struct {
 	owners  *owners
 	fetch   fetcher
 	hooks   hooks
-	book    *notice.Book // of what is refused
+	book    *notice.Book // logs refusals
 	began   time.Time
 
-	mu         sync.Mutex // no function of the program's is called under it
+	mu         sync.Mutex // guards the fields below, and rooms themselves
 	rooms      map[string]*room
-	sweptRooms int // how many the last sweep left
+	sweptRooms int // length of rooms after the last sweep
 	ended      bool
 
-	tracking sync.Mutex // from counting the entries of a topic until there is one more
+	tracking sync.Mutex // held from counting the entries of a topic to adding one
 
 	held holder
 	keys keyCounts // for large topics
 	big  bigTopics
 
-	tasks  sync.WaitGroup
+	tasks  sync.WaitGroup // all goroutines but those of the tracker and of fetch
 	closed chan struct{}
 	once   sync.Once
 }
@@ -56,25 +64,25 @@ func newCore(ps *pubsub.PubSub, set settings, log *slog.Logger) *core {
 	return c
 }
 
-func (c *core) start(ctx context.Context, o *tracker.Options) (err error) {
-	if o.Name == "" {
-		o.Name = "presence"
-	}
+// start starts the tracker.
+func (c *core) start(ctx context.Context, o tracker.Options) (err error) {
 	t, err := tracker.Start(ctx, c.ps, o, c.tell)
 	if err != nil {
 		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.tracker == nil { // tell may have been first, and what reads it since has no lock
+	if c.tracker == nil { // tell may have set it, and it is read without the lock since
 		c.tracker = t
 	}
 	return nil
 }
 
+// close ends the presence. The order matters: no new work, then each goroutine's end.
 func (c *core) close() error {
 	var err error
 	c.once.Do(func() {
+		// Under the lock, so that no goroutine is added to tasks after Wait.
 		c.mu.Lock()
 		c.ended = true
 		c.mu.Unlock()
@@ -92,12 +100,15 @@ func (c *core) close() error {
 
 func (c *core) now() time.Duration { return time.Since(c.began) }
 
+// track adds an entry if the topic has room for it.
 func (c *core) track(o *owner, topic, key string, meta []byte) (*tracker.Entry, error) {
-	full := c.full(topic, key) // then it costs the connection nothing
+	full := c.full(topic, key) // before the allowance is used
 	var e *tracker.Entry
 	var err error
 	if !full {
 		e, err = c.change(o, topic, meta, func() (*tracker.Entry, error) {
+			// Counted again under the lock: of two callers that find room for one more,
+			// one gets it.
 			c.tracking.Lock()
 			defer c.tracking.Unlock()
 			if full = c.full(topic, key); full {
@@ -118,10 +129,13 @@ func (c *core) full(topic, key string) bool {
 	return c.tracker.Count(topic)+c.held.others(topic, key) >= c.entries
 }
 
+// update replaces an entry.
 func (c *core) update(o *owner, topic, key string, meta []byte) (*tracker.Entry, error) {
 	return c.change(o, topic, meta, func() (*tracker.Entry, error) { return c.tracker.Update(topic, o.id, key, meta) })
 }
 
+// change checks the size of the meta and the allowance of the owner, and calls do, unless the
+// owner has ended.
 func (c *core) change(o *owner, topic string, meta []byte, do func() (*tracker.Entry, error)) (*tracker.Entry, error) {
 	if len(meta) > c.metaBytes {
 		c.book.Say(notice.PresenceMeta, o.about(topic, slog.Int("bytes", len(meta)), slog.Int("limit", c.metaBytes))...)
@@ -139,14 +153,14 @@ func (c *core) change(o *owner, topic string, meta []byte, do func() (*tracker.E
 	return do()
 }
 
-// list is the entries of a topic as clients see them: those whose leave is held back
-// included.
+// list returns the entries of a topic as clients see them, with those whose leave is held
+// back.
 func (c *core) list(topic string) []*tracker.Entry {
 	return together(c.tracker.List(topic), c.held.of(topic))
 }
 
-// together adds the entries that are held back. One of them is in both lists when it
-// left or came back between the two looks.
+// together returns list with the entries that are held back. An entry is in both if it left or
+// came back between the calls that returned them.
 func together(list, held []*tracker.Entry) []*tracker.Entry {
 	if len(held) == 0 {
 		return list
@@ -159,6 +173,7 @@ func together(list, held []*tracker.Entry) []*tracker.Entry {
 	return append(list, held...)
 }
 
+// get returns the entries of a key as clients see them.
 func (c *core) get(topic, key string) []*tracker.Entry {
 	list := c.tracker.Get(topic, key)
 	if c.leaveDelay > 0 {
@@ -167,9 +182,10 @@ func (c *core) get(topic, key string) []*tracker.Entry {
 	return list
 }
 
+// count returns the length of list.
 func (c *core) count(topic string) int { return c.tracker.Count(topic) + c.held.count(topic) }
 
-// state is the payload of presence_state.
+// state returns the payload of presence_state.
 func (c *core) state(topic string) bennu.Raw {
 	entries := c.list(topic)
 	keys := make([]string, 0, len(entries))
@@ -180,7 +196,7 @@ func (c *core) state(topic string) bennu.Raw {
 	return c.encode(entries, c.fetch.fields(topic, slices.Compact(keys)))
 }
 
-// tell is called by the tracker with each change.
+// tell is called by the tracker with each change, in order for each topic.
 func (c *core) tell(t *tracker.Tracker, d tracker.Diff) {
 	c.mu.Lock()
 	if c.tracker == nil { // start has not returned yet
@@ -189,10 +205,11 @@ func (c *core) tell(t *tracker.Tracker, d tracker.Diff) {
 	c.mu.Unlock()
 	for _, e := range d.Joins {
 		if !t.Local(e) {
-			c.look(e)
+			c.checkForeign(e)
 		}
 	}
 	for topic, part := range d.ByTopic() {
+		// Each node has the entries of all topics, most of them without a client here.
 		alone := c.ps.Subscribers(topic) == 0
 		c.mu.Lock()
 		if c.leaveDelay > 0 {
@@ -203,16 +220,16 @@ func (c *core) tell(t *tracker.Tracker, d tracker.Diff) {
 	}
 }
 
-// look says when the meta of another node's entry is none.
-func (c *core) look(e *tracker.Entry) {
+// checkForeign logs that the meta of an entry of another node is invalid. See metaOf.
+func (c *core) checkForeign(e *tracker.Entry) {
 	if _, err := soundMeta([]byte(e.Meta())); err != nil {
-		c.book.Say(notice.PresenceForeign, notice.Foreign("topic", e.Topic()), notice.Foreign("peer", e.Replica().Name),
+		c.book.Say(notice.PresenceForeign, notice.Foreign("topic", e.Topic()), notice.Foreign("peer", e.Node()),
 			slog.Int("bytes", len(e.Meta())), slog.String("error", err.Error()))
 	}
 }
 
-// noteLocked keeps a change of a topic until the clients of this node and the hooks are told.
-// Alone says that there are no clients.
+// noteLocked adds a change to the room of its topic, or, if alone says that the topic has no
+// clients here, straight to the hooks.
 func (c *core) noteLocked(topic string, d tracker.Diff, alone bool) {
 	if d.Empty() {
 		return
@@ -224,6 +241,7 @@ func (c *core) noteLocked(topic string, d tracker.Diff, alone bool) {
 	}
 	r = c.roomLocked(topic)
 	r.untold.add(d)
+	// Kept apart from untold: hooks are told even if the clients have to wait.
 	if c.large != nil || c.hooks.on() {
 		r.news.add(d)
 	}

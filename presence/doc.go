@@ -1,9 +1,11 @@
-// Package presence tells who is here: a channel tracks its user with one call, every
-// client of the topic sees joins and leaves, and the list is right on all nodes, after
-// crashes, partitions and restarts too, with no service but the PubSub underneath.
+// Package presence tracks who is present in a topic, on all nodes of a cluster. A channel
+// tracks its user with one call, and every client of the topic is told of joins and leaves.
+// The lists of all nodes become equal again after crashes, network partitions and restarts. No
+// service is needed but the PubSub underneath.
 //
-// New makes one for a program. A channel calls it for a message that its join sends to
-// itself, with bennu.Channel.Send, since nothing can be pushed before the join has returned:
+// A program makes one Presence with [New]. A channel uses it when its join has returned,
+// since nothing can be pushed before: the join sends a message to its own channel, with
+// bennu.Channel.Send, and this method handles it:
 //
 //	func (r *room) arrive(context.Context, arrived) error {
 //		if err := r.here.PushState(r.Channel); err != nil {
@@ -13,41 +15,44 @@
 //		return err
 //	}
 //
-// Two clients that come at the same moment may each get a list without the other; the
-// diff that follows has it. The directory examples/presence has the whole program.
+// The program is in the directory examples/presence.
 //
-// On the wire it is Phoenix's: the event presence_state with everybody who is here,
-// then presence_diff for each change. The stock client's Presence object keeps a list
-// from them.
+// Clients get the events of Phoenix.Presence: presence_state with everybody who is present,
+// and then presence_diff for each change. The Presence object of phoenix.js keeps a list from
+// them. Two clients that join at the same moment may each get a state without the other; the
+// diff that follows has the other.
 //
 // # Keys and metas
 //
-// An entry is a meta under a key of a topic. A key is what an application asks for,
-// usually a user; its metas are where that user is: tabs, phones, each with a meta of its own.
-// A meta is any type that encodes to a JSON object. Clients find the fields phx_ref,
-// which names the entry, and after an update phx_ref_prev in it.
+// An entry is a meta under a key of a topic. The key says who is present, usually a user's id.
+// A user with several tabs or phones has several metas under one key. A meta is a value of
+// any type that encodes to a JSON object. In the object that clients get, phx_ref names the
+// entry, and after an update phx_ref_prev names the entry that it replaced.
+//
+// Every entry has an owner and is removed with it. A channel owns what is tracked for it, and
+// [Presence.NewOwner] makes owners that are no channel.
 //
 // # Laws
 //
-//   - A change is in the list of its own node when the call returns, and with the clients
-//     of that node a moment later; with other nodes' within a broadcast period, 1.5 s unless
-//     configured.
-//   - The entries of a channel leave when it ends, however it ends.
-//   - The entries of a node that crashed leave within the down period, 30 s unless
-//     configured; those of one that was closed in good order at once.
-//   - Every client that got a state and the diffs after it has the list of its node.
-//   - Diffs of one topic come in their order. Changes that come up while one is being
-//     told are told as one diff; who came and went meanwhile is not seen.
-//   - A list or a diff of more than 64 KiB is sent in several messages: a list as presence_state
-//     with its beginning, then presence_diff with more joins, each when half of the client's
-//     queue is free. Diffs of a topic take 256 KiB at once and 512 KiB a second; what is more
-//     waits until the clients have read what they were sent, and is told as one.
-//   - There is no order among the metas of a key.
+//   - A change is in the list of its own node when the call returns, and sent to the clients
+//     of that node a moment later. Other nodes have it within a BroadcastPeriod, 1.5 s by
+//     default.
+//   - The entries of a channel leave when the channel ends, for whatever reason.
+//   - The entries of a crashed node leave within a DownPeriod, 30 s by default. Those of a node
+//     that calls Close leave at once.
+//   - A client that applies its state and the diffs after it has the list of its node.
+//   - The diffs of a topic are sent in order. Changes that come while a diff is sent are
+//     merged into the next one; an entry that joins and leaves meanwhile is not in it.
+//   - A list or diff larger than 64 KiB is sent in several messages. A list is presence_state
+//     with its beginning, followed by presence_diff with joins, each sent when half of the
+//     client's queue is free. Diffs of a topic may take 256 KiB at once and 512 KiB a second;
+//     further changes wait until the clients have read the ones before, and are merged.
+//   - The metas of a key have no order.
 //
-// # Who calls
+// # Concurrency
 //
-// All methods may be called from any goroutine, from callbacks of a channel and from
-// the hooks of Options, except Close, which waits for hooks. Changed, First and Last run one
-// at a time; Fetch runs for several topics at once. No lock is held while a hook runs. A hook
-// that panics, or calls runtime.Goexit, is logged.
+// All methods may be called from any goroutine, from callbacks of a channel, and from the
+// hooks in [Options]. Close is the exception: it waits for hooks, so none may call it.
+// Changed, First and Last run one at a time; Fetch runs for several topics at once. No lock is
+// held while a hook runs. A hook that panics or calls runtime.Goexit is logged.
 package presence

@@ -3,31 +3,30 @@ package presence
 import (
 	"slices"
 
-	"github.com/bennu-go/bennu/tracker"
+	"github.com/bennu-go/bennu/internal/tracker"
 	"github.com/bennu-go/bennu/wire"
 )
 
-// maxMessageBytes is how large a message with a list or a diff gets, unless a single entry is
-// larger. What does not fit goes into further ones, so that it fits the queue of a
-// connection.
+// maxMessageBytes bounds a message with a list or a diff, unless a single entry is larger, so
+// that it fits into the queue of a connection. The rest goes into further messages.
 const maxMessageBytes = 64 << 10
 
-// object is a JSON object of entries by key, while it is written. Entries are added in the
-// order of their keys.
+// object writes a JSON object of entries by key. Entries are added in the order of their keys.
 type object struct {
 	c      *core
-	fields map[string][]byte // what Fetch returned for keys
+	fields map[string][]byte // by key, from Fetch
 	b      []byte
-	keys   int    // how many have begun
-	key    string // the last
-	open   bool   // its object is not closed yet
+	keys   int    // number of keys written
+	key    string // the last one
+	open   bool   // the object of the last key is not closed yet
 }
 
-// object begins an object, after a text that may be "".
+// object begins an object behind the text before.
 func (c *core) object(before string, fields map[string][]byte) object {
 	return object{c: c, fields: fields, b: []byte(before + "{")}
 }
 
+// add adds an entry.
 func (o *object) add(e *tracker.Entry) {
 	if o.open && o.key == e.Key() {
 		o.b = append(o.b, ',')
@@ -54,6 +53,7 @@ func (o *object) add(e *tracker.Entry) {
 	}
 }
 
+// close closes the object of the last key.
 func (o *object) close() {
 	if !o.open {
 		return
@@ -68,12 +68,13 @@ func (o *object) close() {
 	}
 }
 
+// end closes the object and returns its text.
 func (o *object) end() []byte {
 	o.close()
 	return append(o.b, '}')
 }
 
-// size is how large the object is if it ends now.
+// size returns the length of the text if the object ended now.
 func (o *object) size() int {
 	if !o.open {
 		return len(o.b) + 1
@@ -81,7 +82,7 @@ func (o *object) size() int {
 	return len(o.b) + 2 + max(1, len(o.fields[o.key]))
 }
 
-// encode writes all entries, which it sorts.
+// encode returns the JSON object of entries. It sorts them.
 func (c *core) encode(entries []*tracker.Entry, fields map[string][]byte) []byte {
 	slices.SortFunc(entries, byKey)
 	o := c.object("", fields)
@@ -91,16 +92,18 @@ func (c *core) encode(entries []*tracker.Entry, fields map[string][]byte) []byte
 	return o.end()
 }
 
-// message writes as many changes as fit into limit bytes, one at least, and returns how many.
-// Changes of one key are in one message if they can be. With state there are only joins, and
-// it is a presence_state; otherwise it is a presence_diff.
+// message returns a payload with the first n changes of list: as many as fit into limit bytes,
+// and at least one. It does not split the changes of a key, unless they do not fit into one
+// message. If state is true, list has only joins, and the payload is that of presence_state;
+// otherwise it is that of presence_diff.
 func (c *core) message(list []change, fields map[string][]byte, limit int, state bool) (payload []byte, n int) {
 	joins, leaves := c.object(`{"joins":`, fields), c.object(`,"leaves":`, fields)
 	if state {
 		joins = c.object("", fields)
 	}
+	// Copies of both objects are a way back: appending to b does not change what they hold.
 	beforeKey := [2]object{joins, leaves}
-	first := 0 // of the key
+	first := 0 // index of the first change of the present key
 	for i, ch := range list {
 		if i > first && ch.e.Key() != list[first].e.Key() {
 			first, beforeKey = i, [2]object{joins, leaves}
@@ -113,7 +116,7 @@ func (c *core) message(list []change, fields map[string][]byte, limit int, state
 		to.add(ch.e)
 		if n = i + 1; i > 0 && joins.size()+leaves.size()+1 > limit {
 			n = i
-			if first > 0 {
+			if first > 0 { // leave out all changes of this key
 				n, before = first, beforeKey
 			}
 			joins, leaves = before[0], before[1]

@@ -16,26 +16,26 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// fetcher asks the application for what it has to add to keys.
+// fetcher calls Options.Fetch.
 type fetcher struct {
 	hook    func(ctx context.Context, topic string, keys []string) (map[string]any, error)
 	timeout time.Duration
 	book    *notice.Book
 	ctx     context.Context // ends with the presence
 	cancel  context.CancelFunc
-	slots   chan struct{} // one for each call, those that nobody waits for any more included
+	slots   chan struct{} // has a value for each running call
 
 	mu    sync.Mutex
-	until time.Time // it is not asked before
-	calls sync.WaitGroup
+	until time.Time      // the hook is not called before
+	calls sync.WaitGroup // running calls, and those that wait for a slot
 }
 
 const (
-	// fetchRest is how long a hook that failed is left alone.
-	fetchRest = 5 * time.Second
-	// maxFetches is how many calls of the hook run at once.
+	// fetchPause is the time without calls after a failed one.
+	fetchPause = 5 * time.Second
+	// maxFetches bounds the concurrent calls, those that have timed out included.
 	maxFetches = 256
-	// maxFields bounds what the hook returns for one key, as JSON.
+	// maxFields bounds the JSON of one key in bytes.
 	maxFields = 32 << 10
 )
 
@@ -45,7 +45,7 @@ func (f *fetcher) init(timeout time.Duration, book *notice.Book) {
 	f.slots = make(chan struct{}, maxFetches)
 }
 
-// stop has no other call begun.
+// stop prevents further calls and cancels the context of running ones.
 func (f *fetcher) stop() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -59,17 +59,17 @@ var (
 	errFetchLarge   = errors.New("what it returned for a key is larger than 32 KiB")
 )
 
-// fetched is what came of one call.
+// fetched is the result of one call.
 type fetched struct {
 	fields map[string][]byte
-	err    any    // what went wrong, or what it panicked with
+	err    any    // an error, or the value of a panic
 	stack  []byte // of a panic
-	large  string // a key that too much was returned for
+	large  string // a key whose fields are too large
 }
 
-// fields asks for keys, and returns the JSON object of each that something was returned
-// for. It waits no longer than the timeout; a hook that ignores its context runs on,
-// and is waited for at the end.
+// fields calls the hook for keys, and returns the JSON objects of those with a value. It waits no
+// longer than the timeout. A hook that ignores its context goes on running, and close waits for
+// it.
 func (f *fetcher) fields(topic string, keys []string) map[string][]byte {
 	if f.hook == nil || len(keys) == 0 {
 		return nil
@@ -89,7 +89,7 @@ func (f *fetcher) fields(topic string, keys []string) map[string][]byte {
 	switch {
 	case got.err != nil:
 		f.mu.Lock()
-		f.until = time.Now().Add(fetchRest)
+		f.until = time.Now().Add(fetchPause)
 		f.mu.Unlock()
 		attrs = append(attrs, slog.Any("error", got.err))
 		if got.stack != nil {
@@ -102,17 +102,18 @@ func (f *fetcher) fields(topic string, keys []string) map[string][]byte {
 	return got.fields
 }
 
-// ask has the hook called, and waits for it.
+// ask calls the hook in a goroutine, and waits for its result or the timeout.
 func (f *fetcher) ask(topic string, keys []string) fetched {
 	ctx, cancel := context.WithTimeout(f.ctx, f.timeout)
 	defer cancel()
+	// A hook that ignores its context keeps its slot, so that such calls do not pile up.
 	select {
 	case f.slots <- struct{}{}:
 	case <-ctx.Done():
 		f.calls.Done()
 		return fetched{err: errFetchSlots}
 	}
-	answer := make(chan fetched, 1)
+	answer := make(chan fetched, 1) // with room, as nobody may read it any more
 	go func() {
 		defer f.calls.Done()
 		defer func() { <-f.slots }()
@@ -128,7 +129,7 @@ func (f *fetcher) ask(topic string, keys []string) fetched {
 	}
 }
 
-// call calls the hook and encodes what it returns. Both are the application's code.
+// call calls the hook and encodes its values, which both may run code of the program.
 func (f *fetcher) call(ctx context.Context, topic string, keys []string) (got fetched) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -136,7 +137,7 @@ func (f *fetcher) call(ctx context.Context, topic string, keys []string) (got fe
 		}
 	}()
 	values, err := f.hook(ctx, topic, keys)
-	if e, ok := err.(*bennu.Error); ok && e == nil {
+	if e, ok := err.(*bennu.Error); ok && e == nil { // a nil pointer that was returned as an error
 		err = nil
 	}
 	if err != nil {

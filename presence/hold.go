@@ -6,28 +6,28 @@ import (
 	"sync"
 	"time"
 
-	"github.com/bennu-go/bennu/tracker"
+	"github.com/bennu-go/bennu/internal/tracker"
 )
 
-// holder keeps leaves back for a while.
+// holder holds leaves back for Options.LeaveDelay.
 type holder struct {
 	c *core
 
 	mu     sync.Mutex
 	topics map[string]*heldTopic
-	queue  []*heldLeave // by time, those told with a join too
-	timer  *time.Timer  // runs while the queue is not empty
+	queue  []*heldLeave // in order of time; has forgotten ones too
+	timer  *time.Timer  // runs while queue is not empty
 	runs   sync.WaitGroup
 	closed bool
 }
 
-// heldTopic is what is kept back of a topic.
+// heldTopic has the held leaves of a topic by key.
 type heldTopic struct {
 	keys map[string][]*heldLeave
-	n    int
+	n    int // of all keys
 }
 
-// of is what is kept back of a key.
+// of returns the held leaves of a key.
 func (t *heldTopic) of(key string) []*heldLeave {
 	if t == nil {
 		return nil
@@ -35,10 +35,10 @@ func (t *heldTopic) of(key string) []*heldLeave {
 	return t.keys[key]
 }
 
-// heldLeave is an entry that has left, and when that is told at the latest.
+// heldLeave is the leave of an entry, which is told at the time until.
 type heldLeave struct {
 	topic string
-	e     *tracker.Entry // nil when it was told with a join
+	e     *tracker.Entry // nil: forgotten, since it was told with a join
 	until time.Time
 }
 
@@ -47,20 +47,21 @@ func (h *holder) init(c *core) {
 	h.topics = make(map[string]*heldTopic)
 }
 
-// filter keeps back the leaves of a diff whose keys do not join in it, and adds those that
-// were kept back of keys that do. An entry that was kept back and joins again, as when
-// its node is down for a moment, was never away for clients.
+// filter holds back the leaves of keys that do not join in the same diff, and returns the diff
+// without them and with the held leaves of keys that join. An entry whose leave is held and that
+// joins again, as after its node was down for a moment, is in neither: clients never saw it leave.
 func (h *holder) filter(topic string, d tracker.Diff, now time.Time) tracker.Diff {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
 		return d
 	}
+	// First the keys that join: their held leaves are due, unless the same entry is back.
 	joins := make(map[string]bool, len(d.Joins))
 	for _, e := range d.Joins {
 		joins[e.Key()] = true
 	}
-	// By ref, since the entry of a node that was forgotten is another value afterwards.
+	// By ref, since a node that was forgotten and is back has new *Entry values.
 	kept := make(map[string]*tracker.Entry)
 	for key := range joins {
 		for _, held := range h.topics[topic].of(key) {
@@ -90,6 +91,7 @@ func (h *holder) filter(topic string, d tracker.Diff, now time.Time) tracker.Dif
 	return out
 }
 
+// keep holds a leave back.
 func (h *holder) keep(held *heldLeave) {
 	t := h.topics[held.topic]
 	if t == nil {
@@ -104,14 +106,14 @@ func (h *holder) keep(held *heldLeave) {
 	}
 }
 
-// forget keeps nothing back of a key any more.
+// forget drops the held leaves of a key.
 func (h *holder) forget(topic, key string) {
 	t := h.topics[topic]
 	if t == nil {
 		return
 	}
 	for _, held := range t.keys[key] {
-		held.e = nil // the queue must not keep it in memory
+		held.e = nil // queue must not keep the entry in memory
 		t.n--
 	}
 	delete(t.keys, key)
@@ -120,12 +122,13 @@ func (h *holder) forget(topic, key string) {
 	}
 }
 
+// arm starts the timer.
 func (h *holder) arm(d time.Duration) {
 	h.runs.Add(1)
 	h.timer = time.AfterFunc(d, h.release)
 }
 
-// release tells the leaves whose time has come.
+// release passes on the leaves that are due.
 func (h *holder) release() {
 	defer h.runs.Done()
 	h.c.mu.Lock()
@@ -152,17 +155,19 @@ func (h *holder) release() {
 		due[held.topic] = d
 	}
 	h.queue = slices.Delete(h.queue, 0, n)
-	h.timer = nil
+	h.timer = nil // it has fired; it runs again for the next leave
 	if len(h.queue) > 0 && !h.closed {
 		h.arm(h.queue[0].until.Sub(now))
 	}
 	h.mu.Unlock()
+	// c.mu is held since before the leaves were taken out, so that no list is made in between,
+	// in which they would be neither held nor told.
 	for topic, d := range due {
 		h.c.noteLocked(topic, d, false)
 	}
 }
 
-// of is what is kept back of a topic.
+// of returns the entries of a topic whose leave is held.
 func (h *holder) of(topic string) (list []*tracker.Entry) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -174,7 +179,7 @@ func (h *holder) of(topic string) (list []*tracker.Entry) {
 	return list
 }
 
-// count is the length of of.
+// count returns the length of of.
 func (h *holder) count(topic string) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -184,8 +189,8 @@ func (h *holder) count(topic string) int {
 	return 0
 }
 
-// others is how many entries of other keys of a topic are kept back: those of the key itself
-// make room for one that joins.
+// others returns the number of held leaves of the other keys of a topic. Those of the key itself
+// are told when it joins.
 func (h *holder) others(topic, key string) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -195,6 +200,7 @@ func (h *holder) others(topic, key string) int {
 	return 0
 }
 
+// ofKey returns the entries of a key whose leave is held.
 func (h *holder) ofKey(topic, key string) []*tracker.Entry {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -209,7 +215,7 @@ func entriesOf(held []*heldLeave) []*tracker.Entry {
 	return list
 }
 
-// close keeps nothing back any more.
+// close stops the timer. Later leaves are not held back.
 func (h *holder) close() {
 	h.mu.Lock()
 	h.closed = true

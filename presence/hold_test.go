@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/tracker"
 	"github.com/bennu-go/bennu/pubsub"
-	"github.com/bennu-go/bennu/tracker"
 )
 
 const lobby = "room:lobby"
@@ -17,17 +17,18 @@ const lobby = "room:lobby"
 // the last letter.
 func entriesNamed(t *testing.T, names ...string) map[string]*tracker.Entry {
 	t.Helper()
-	s, err := tracker.NewState(tracker.Replica{Name: "other", Incarnation: 1}, tracker.Config{})
+	tr, err := tracker.Start(t.Context(), pubsub.NewLocal(), tracker.Options{}, func(*tracker.Tracker, tracker.Diff) {})
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer tr.Close()
 	entries := make(map[string]*tracker.Entry)
 	for i, name := range names {
-		d, err := s.Track(lobby, tracker.Owner(i), name[:len(name)-1], []byte(`{}`))
+		e, err := tr.Track(lobby, tracker.Owner(i), name[:len(name)-1], []byte(`{}`))
 		if err != nil {
 			t.Fatal(err)
 		}
-		entries[name] = d.Joins[0]
+		entries[name] = e
 	}
 	return entries
 }

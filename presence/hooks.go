@@ -5,33 +5,33 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/bennu-go/bennu/tracker"
+	"github.com/bennu-go/bennu/internal/tracker"
 )
 
-// hooks calls the application's hooks, one at a time, in a goroutine that exists while there
-// is something to tell them. What comes up meanwhile is told as one, for each topic.
+// hooks calls Changed, First and Last, one at a time, in a goroutine that runs while there are
+// changes. Changes of a topic that come meanwhile are merged.
 type hooks struct {
 	c           *core
 	changed     func(topic string, d tracker.Diff)
 	first, last func(topic, key string)
 
 	mu      sync.Mutex
-	waiting list.List                // what is to be told: a *topicNews for each topic
+	waiting list.List                // of *topicNews, in the order in which topics changed
 	topics  map[string]*list.Element // the same by topic
-	todo    []call                   // of the topic that is told
-	running bool
+	todo    []call                   // remaining calls for the present topic
+	running bool                     // the goroutine runs
 	closed  bool
 
 	keys keyCounts // used by the goroutine alone
 }
 
-// topicNews is what the hooks have not been told of a topic.
+// topicNews are the changes of a topic of which the hooks have not been told.
 type topicNews struct {
 	topic string
 	news  changes
 }
 
-// call is a call of one hook.
+// call is one call of a hook.
 type call struct {
 	name string
 	f    func()
@@ -42,10 +42,10 @@ func (h *hooks) init(c *core) {
 	h.topics = make(map[string]*list.Element)
 }
 
-// on reports whether there is a hook.
+// on reports whether there are hooks.
 func (h *hooks) on() bool { return h.changed != nil || h.first != nil || h.last != nil }
 
-// add keeps a change until the hooks are told. It does not wait for them.
+// add adds a change. It does not wait for hooks.
 func (h *hooks) add(topic string, d tracker.Diff) {
 	if d.Empty() || !h.on() {
 		return
@@ -61,7 +61,7 @@ func (h *hooks) add(topic string, d tracker.Diff) {
 		h.topics[topic] = waits
 	}
 	t := waits.Value.(*topicNews)
-	if t.news.add(d); len(t.news) == 0 { // who came has gone: nothing is left to tell
+	if t.news.add(d); len(t.news) == 0 { // the changes cancel each other
 		h.remove(waits)
 		return
 	}
@@ -71,17 +71,18 @@ func (h *hooks) add(topic string, d tracker.Diff) {
 	}
 }
 
-// remove takes a topic out of those that wait.
+// remove removes a topic from those that wait.
 func (h *hooks) remove(waits *list.Element) *topicNews {
 	t := h.waiting.Remove(waits).(*topicNews)
 	delete(h.topics, t.topic)
 	return t
 }
 
+// run is the goroutine.
 func (h *hooks) run() {
 	returned := false
 	defer func() {
-		if !returned { // a hook has called runtime.Goexit
+		if !returned { // a hook has called runtime.Goexit: a new goroutine takes over
 			h.c.tasks.Go(h.run)
 		}
 	}()
@@ -91,7 +92,7 @@ func (h *hooks) run() {
 	returned = true
 }
 
-// call calls a hook. Its panic is its own.
+// call calls a hook, and logs its panic.
 func (h *hooks) call(hook call) {
 	returned := false
 	defer func() {
@@ -103,7 +104,7 @@ func (h *hooks) call(hook call) {
 	returned = true
 }
 
-// next is the next hook to call.
+// next returns the next call.
 func (h *hooks) next() (next call, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -123,7 +124,7 @@ func (h *hooks) next() (next call, ok bool) {
 	return next, true
 }
 
-// calls lists the calls that tell of a change.
+// calls returns the calls for a change.
 func (h *hooks) calls(topic string, d tracker.Diff) (calls []call) {
 	if d.Empty() {
 		return nil
@@ -134,6 +135,8 @@ func (h *hooks) calls(topic string, d tracker.Diff) (calls []call) {
 	if h.first == nil && h.last == nil {
 		return calls
 	}
+	// Counted here and not when the change was made, so that First and Last match the changes
+	// that the hooks are told, with those merged that came meanwhile.
 	firsts, lasts := h.keys.apply(topic, d)
 	for _, key := range firsts {
 		if h.first != nil {
@@ -148,7 +151,7 @@ func (h *hooks) calls(topic string, d tracker.Diff) (calls []call) {
 	return calls
 }
 
-// stop has no other hook called.
+// stop prevents further calls.
 func (h *hooks) stop() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -5,16 +5,17 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/bennu-go/bennu/tracker"
+	"github.com/bennu-go/bennu/internal/tracker"
 )
 
-// keyCounts counts the metas of each key.
+// keyCounts counts the metas of each key of each topic.
 type keyCounts struct {
 	mu     sync.Mutex
 	topics map[string]map[string]int
 }
 
-// apply takes a diff and returns the keys that came and those that went, in order.
+// apply applies a diff, and returns the keys that have their first meta and those that lost their
+// last one, in order.
 func (k *keyCounts) apply(topic string, d tracker.Diff) (firsts, lasts []string) {
 	if d.Empty() {
 		return nil, nil
@@ -35,7 +36,7 @@ func (k *keyCounts) apply(topic string, d tracker.Diff) (firsts, lasts []string)
 			before[key] = counts[key]
 		}
 		if counts[key] == 0 {
-			key = strings.Clone(key) // it is a piece of an entry, which may be gone long before the key
+			key = strings.Clone(key) // the key may be kept longer than this entry, of which it is a part
 		}
 		if counts[key] += change; counts[key] == 0 {
 			delete(counts, key)
@@ -63,6 +64,7 @@ func (k *keyCounts) apply(topic string, d tracker.Diff) (firsts, lasts []string)
 	return firsts, lasts
 }
 
+// of returns the number of keys of a topic.
 func (k *keyCounts) of(topic string) int {
 	k.mu.Lock()
 	defer k.mu.Unlock()

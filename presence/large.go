@@ -6,20 +6,21 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu/internal/pace"
-	"github.com/bennu-go/bennu/tracker"
+	"github.com/bennu-go/bennu/internal/tracker"
 )
 
-// bigTopics is the topics that are too large for lists.
+// bigTopics are the topics above Large.Entries.
 type bigTopics struct {
 	c *core
 
 	mu     sync.Mutex
 	topics map[string]*bigTopic
-	timer  *time.Timer // runs while one of them has changed
+	timer  *time.Timer // runs while one of topics has changed
 	runs   sync.WaitGroup
 	closed bool
 }
 
+// bigTopic is one of them: changed since its last presence_count.
 type bigTopic struct{ changed bool }
 
 func (b *bigTopics) init(c *core) {
@@ -27,18 +28,18 @@ func (b *bigTopics) init(c *core) {
 	b.topics = make(map[string]*bigTopic)
 }
 
-// size is what becomes of a topic after a change.
+// size is the size of a topic after a change.
 type size int
 
 const (
 	small size = iota
-	grown      // it was small
+	grown      // big, and was small before
 	big
-	shrunk // it was big
+	shrunk // small, and was big before
 )
 
-// take notes a change of a topic.
-func (b *bigTopics) take(topic string) size {
+// note notes a change of a topic and returns its size.
+func (b *bigTopics) note(topic string) size {
 	large := b.c.large
 	if large == nil {
 		return small
@@ -57,6 +58,7 @@ func (b *bigTopics) take(topic string) size {
 		delete(b.topics, topic)
 		return shrunk
 	}
+	// One timer for all big topics: each sends at most one count in a period.
 	t.changed = true
 	if b.timer == nil && !b.closed {
 		b.runs.Add(1)
@@ -65,13 +67,14 @@ func (b *bigTopics) take(topic string) size {
 	return big
 }
 
+// is reports whether a topic is big.
 func (b *bigTopics) is(topic string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.topics[topic] != nil
 }
 
-// tell has the numbers of the topics sent that have changed.
+// tell makes the rooms of the changed topics send presence_count.
 func (b *bigTopics) tell() {
 	defer b.runs.Done()
 	var changed []string
@@ -93,6 +96,7 @@ func (b *bigTopics) tell() {
 	}
 }
 
+// close stops the timer.
 func (b *bigTopics) close() {
 	b.mu.Lock()
 	b.closed = true
@@ -103,34 +107,34 @@ func (b *bigTopics) close() {
 	b.runs.Wait()
 }
 
-// tellBig tells the clients of a room what has changed if its topic is large, or has been. It
-// reports whether it has.
+// tellBig handles changes of a topic that is big, or was big before them. It returns false for
+// other topics.
 func (c *core) tellBig(r *room, list []change) bool {
-	switch c.big.take(r.topic) {
+	switch c.big.note(r.topic) {
 	case grown:
-		// Clients have a list that is not kept any more; they get one to begin with.
-		c.told(r, list)
+		// The list that clients have is replaced by the sample.
+		c.markTold(r, list)
 		c.mu.Lock()
 		for _, rd := range r.readers {
-			rd.list = nil // they begin anew
+			rd.list = nil // they start over
 		}
 		c.mu.Unlock()
 		sample := c.sample(r.topic)
 		c.send(r.topic, eventState, sample)
 		c.send(r.topic, eventCount, c.countOf(r.topic, sample))
 	case big:
-		c.told(r, list)
+		c.markTold(r, list)
 	case shrunk:
-		c.sendList(r)
+		c.sendWhole(r)
 	default:
 		return false
 	}
 	return true
 }
 
-// sendList sends all clients the whole list: presence_state with its beginning, and the rest
-// as joins that they have not been told.
-func (c *core) sendList(r *room) {
+// sendWhole sends all clients presence_state with the beginning of the list, and makes the rest
+// of the list changes that they have not been told of.
+func (c *core) sendWhole(r *room) {
 	var list []change
 	c.tracker.Snapshot(r.topic, func(entries []*tracker.Entry) {
 		c.mu.Lock()
@@ -141,23 +145,24 @@ func (c *core) sendList(r *room) {
 	})
 	n := portion(list)
 	payload, n := c.message(list[:n], c.fetch.fields(r.topic, keysOf(list[:n])), maxMessageBytes, true)
-	c.told(r, list[:n])
+	c.markTold(r, list[:n])
 	r.budget.spend(len(payload))
 	c.send(r.topic, eventState, payload)
 }
 
-// sample is a list of some entries of a topic, any that fit one message.
+// sample returns the payload of presence_state with some entries of a topic, in one message.
 func (c *core) sample(topic string) []byte {
 	entries := c.tracker.List(topic)
 	var some changes
 	some.add(tracker.Diff{Joins: entries[:min(len(entries), c.large.Sample)]})
 	list := some.list()
 	list = list[:portion(list)]
+	// What does not fit into the message is left out: it is a sample.
 	payload, _ := c.message(list, c.fetch.fields(topic, keysOf(list)), maxMessageBytes, true)
 	return payload
 }
 
-// countOf is the payload of presence_count.
+// countOf returns the payload of presence_count.
 func (c *core) countOf(topic string, sample []byte) []byte {
 	out := append([]byte(nil), `{"metas":`...)
 	out = strconv.AppendInt(out, int64(c.count(topic)), 10)
@@ -168,8 +173,8 @@ func (c *core) countOf(topic string, sample []byte) []byte {
 	return append(out, '}')
 }
 
-// welcomeBig sends readers what clients of a large topic get.
-func (c *core) welcomeBig(r *room, arrivals []*reader) {
+// beginBig sends new readers of a big topic the sample and the count.
+func (c *core) beginBig(r *room, arrivals []*reader) {
 	sample := c.sample(r.topic)
 	count := c.countOf(r.topic, sample)
 	c.mu.Lock()
@@ -184,9 +189,9 @@ func (c *core) welcomeBig(r *room, arrivals []*reader) {
 			again, err = pace.Offer(rd.ch, eventCount, count)
 		}
 		if again != nil {
-			c.wait(r, rd, again)
+			c.waitForRoom(r, rd, again)
 			continue
 		}
-		c.leave(r, rd, err)
+		c.finish(r, rd, err)
 	}
 }

@@ -4,11 +4,11 @@ import (
 	"strings"
 
 	"github.com/bennu-go/bennu/internal/nils"
-	"github.com/bennu-go/bennu/tracker"
+	"github.com/bennu-go/bennu/internal/tracker"
 	"github.com/bennu-go/bennu/wire"
 )
 
-// encodeMeta makes the JSON of a meta: an object, to which the refs can be added.
+// encodeMeta returns the JSON of a meta.
 func encodeMeta(meta any) ([]byte, error) {
 	data, err := wire.AppendJSON(nil, meta)
 	if err != nil {
@@ -20,8 +20,8 @@ func encodeMeta(meta any) ([]byte, error) {
 	return soundMeta(data)
 }
 
-// soundMeta makes JSON text a meta: compact, so that the refs can be put in front of its
-// fields, and without refs of its own.
+// soundMeta checks that JSON text is an object without refs, and returns it in compact form, so
+// that refs can be put in front of its fields.
 func soundMeta(text []byte) ([]byte, error) {
 	text, err := wire.Compact(text)
 	if err != nil {
@@ -33,8 +33,8 @@ func soundMeta(text []byte) ([]byte, error) {
 	return text, nil
 }
 
-// metaOf is the meta of an entry as it goes to clients. What comes from another node came
-// through a broker that others may write to; what this package would not have tracked is {}.
+// metaOf returns the meta of an entry as clients get it. Metas of other nodes came through a
+// broker to which others may write; one that could not have been tracked becomes {}.
 func (c *core) metaOf(e *tracker.Entry) string {
 	if c.tracker.Local(e) {
 		return e.Meta()
@@ -46,8 +46,8 @@ func (c *core) metaOf(e *tracker.Entry) string {
 	return string(text)
 }
 
-// hasField reports whether a JSON object in compact form has one of some fields. Names that
-// differ in case only count as equal, as encoding/json has it.
+// hasField reports whether a compact JSON object has a field of one of the names. Like
+// encoding/json, it ignores case.
 func hasField(object []byte, names ...string) bool {
 	depth := 0
 	for i := 0; i < len(object); i++ {

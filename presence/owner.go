@@ -1,105 +1,86 @@
 package presence
 
 import (
-	"log/slog"
-	"sync"
-
 	"github.com/bennu-go/bennu"
-	"github.com/bennu-go/bennu/internal/notice"
-	"github.com/bennu-go/bennu/tracker"
+	"github.com/bennu-go/bennu/internal/tracker"
 )
 
-// owners is who tracks something on this node.
-type owners struct {
-	tracker func() *tracker.Tracker
-
-	mu       sync.Mutex
-	next     tracker.Owner
-	channels map[*bennu.Channel]*owner
-	allowed  allowances
+// Owner owns entries, in any number of topics. They are removed with it. Owners of channels
+// end with their channel, others when Close is called; afterwards Track and Update return
+// bennu.ErrClosed.
+type Owner[Meta any] struct {
+	p     *Presence[Meta]
+	owner *owner
+	ended error // the error of all methods, if there is no owner
 }
 
-// owner is a channel, or something else.
-type owner struct {
-	id tracker.Owner
-	ch *bennu.Channel // nil for anything else
-
-	mu    sync.Mutex // held while a change is made: none comes after the end
-	ended bool
+// Of returns a channel as an owner, to track it in topics other than its own.
+func (p *Presence[Meta]) Of(ch *bennu.Channel) *Owner[Meta] {
+	if ch == nil {
+		return &Owner[Meta]{p: p, ended: errNilChannel}
+	}
+	o := p.core.owners.of(ch)
+	if o == nil {
+		return &Owner[Meta]{p: p, ended: bennu.ErrClosed}
+	}
+	return &Owner[Meta]{p: p, owner: o}
 }
 
-// about makes the attributes of a line about a change: its topic, the client where there is
-// one, then attrs.
-func (o *owner) about(topic string, attrs ...slog.Attr) []slog.Attr {
-	list := []slog.Attr{notice.Foreign("topic", topic)}
-	if o.ch != nil && o.ch.Socket().ID() != "" {
-		list = append(list, notice.Foreign("socket_id", o.ch.Socket().ID()))
-	}
-	return append(list, attrs...)
+// NewOwner returns an owner that is no channel, such as a worker or a game. Limits.Burst and
+// Rate do not apply to it.
+func (p *Presence[Meta]) NewOwner() *Owner[Meta] {
+	return &Owner[Meta]{p: p, owner: p.core.owners.add(nil)}
 }
 
-func newOwners(t func() *tracker.Tracker, allowed allowances) *owners {
-	return &owners{tracker: t, channels: make(map[*bennu.Channel]*owner), allowed: allowed}
+// Track adds an entry to a topic and returns its ref.
+func (o *Owner[Meta]) Track(topic, key string, meta Meta) (ref string, err error) {
+	return o.change(meta, func(data []byte) (*tracker.Entry, error) { return o.p.core.track(o.owner, topic, key, data) })
 }
 
-// of is a channel as an owner, or nil when it has ended.
-func (s *owners) of(ch *bennu.Channel) *owner {
-	s.mu.Lock()
-	o := s.channels[ch]
-	s.mu.Unlock()
-	if o != nil {
-		return o
-	}
-	o = s.add(ch)
-	ch.AfterEnd(func() { s.end(o) })
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.ended {
-		return nil
-	}
-	return o
+// Update replaces the meta of an entry and returns the new ref.
+func (o *Owner[Meta]) Update(topic, key string, meta Meta) (ref string, err error) {
+	return o.change(meta, func(data []byte) (*tracker.Entry, error) { return o.p.core.update(o.owner, topic, key, data) })
 }
 
-func (s *owners) add(ch *bennu.Channel) *owner {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if ch != nil && s.channels[ch] != nil {
-		return s.channels[ch]
+// UpdateFunc replaces the meta of an entry by the result of f. Two concurrent calls for one
+// entry may pass the same meta to f.
+func (o *Owner[Meta]) UpdateFunc(topic, key string, f func(Meta) Meta) (ref string, err error) {
+	if o.ended != nil {
+		return "", o.ended
 	}
-	s.next++
-	o := &owner{id: s.next, ch: ch}
-	if ch != nil {
-		s.channels[ch] = o
-		s.allowed.open(ch.Socket())
+	e := o.p.core.tracker.Find(topic, o.owner.id, key)
+	if e == nil {
+		return "", ErrNotTracked
 	}
-	return o
+	return o.Update(topic, key, f(typedOne[Meta](e).Meta))
 }
 
-// end lets everything of an owner leave. Calls after the first have no effect.
-func (s *owners) end(o *owner) {
-	o.mu.Lock()
-	over := o.ended
-	o.ended = true
-	o.mu.Unlock()
-	if over {
-		return
+// Untrack removes an entry, if there is one.
+func (o *Owner[Meta]) Untrack(topic, key string) {
+	if o.ended == nil {
+		o.p.core.tracker.Untrack(topic, o.owner.id, key)
 	}
-	s.tracker().UntrackOwner(o.id)
-	if o.ch == nil {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.channels, o.ch)
-	s.allowed.close(o.ch.Socket())
 }
 
-// allow takes one change from what the owner's connection may make.
-func (s *owners) allow(o *owner) bool {
-	if o.ch == nil {
-		return true
+// Close removes all entries of the owner. An owner of a channel is closed when the channel
+// ends.
+func (o *Owner[Meta]) Close() {
+	if o.ended == nil {
+		o.p.core.owners.end(o.owner)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.allowed.take(o.ch.Socket())
+}
+
+func (o *Owner[Meta]) change(meta Meta, do func([]byte) (*tracker.Entry, error)) (ref string, err error) {
+	if o.ended != nil {
+		return "", o.ended
+	}
+	data, err := encodeMeta(meta)
+	if err != nil {
+		return "", err
+	}
+	e, err := do(data)
+	if err != nil {
+		return "", err
+	}
+	return e.Ref(), nil
 }

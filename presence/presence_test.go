@@ -16,11 +16,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/tracker"
 	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/presence"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/pubsub/pubsubtest"
-	"github.com/bennu-go/bennu/tracker"
 )
 
 func TestMain(m *testing.M) { waittest.Main(m) }
@@ -316,7 +316,9 @@ func TestErrors(t *testing.T) {
 		"no delay":  {LeaveDelay: -1},
 		"sample":    {Large: &presence.Large{Entries: 10, Sample: 20}},
 		"every":     {Large: &presence.Large{Every: time.Nanosecond}},
-		"tracker":   {Tracker: tracker.Config{DownPeriod: time.Millisecond}},
+		"timing":    {Timing: presence.Timing{DownPeriod: time.Millisecond}},
+		"history":   {Limits: presence.Limits{History: presence.Unlimited}},
+		"messages":  {Limits: presence.Limits{MessageBytes: 1000}},
 		"shards":    {Shards: -1},
 		"long name": {Name: strings.Repeat("n", 1000)},
 	} {
@@ -672,9 +674,9 @@ func TestLargeDiff(t *testing.T) {
 
 func jsonInto(text string, v any) error { return json.Unmarshal([]byte(text), v) }
 
-func startTracker(t *testing.T, ps *pubsub.PubSub, cfg tracker.Config) *tracker.Tracker {
+func startTracker(t *testing.T, ps *pubsub.PubSub, period time.Duration) *tracker.Tracker {
 	t.Helper()
-	tr, err := tracker.Start(t.Context(), ps, &tracker.Options{Config: cfg, Logger: quiet}, func(*tracker.Tracker, tracker.Diff) {})
+	tr, err := tracker.Start(t.Context(), ps, tracker.Options{BroadcastPeriod: period, Logger: quiet}, func(*tracker.Tracker, tracker.Diff) {})
 	if err != nil {
 		t.Fatal(err)
 	}

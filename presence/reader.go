@@ -8,51 +8,47 @@ import (
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/internal/pace"
-	"github.com/bennu-go/bennu/tracker"
+	"github.com/bennu-go/bennu/internal/tracker"
 )
 
-// reader is a client that is sent a list: the first message is presence_state, the others
-// are presence_diff with joins. Each goes out when the client's queue has room for it, while
-// the client is told of changes as all others are.
+// reader is a client to which a list is being sent: presence_state, then presence_diff with
+// joins, each when the client's queue has room. Meanwhile the client gets the diffs like all
+// others.
 type reader struct {
 	ch   *bennu.Channel
-	list *listing      // nil: it begins, or begins anew
-	next int           // in list
+	list *listing      // nil: the reader has to start, or to start over
+	next int           // index into list
 	most int           // bytes of a message
 	gone chan struct{} // closed when the channel has ended; made on demand
-	done chan error    // what PushState returns; nil when it has returned
+	done chan error    // gets the result of PushState; nil after that
 }
 
-// listing is a list that readers are sent, as it was when they began. Who has left since is
-// nil: clients ignore that somebody leaves whom they do not know, and must not be told of
-// the join later.
+// listing is a list as it was when its readers started. Entries that left since are nil: clients
+// ignore the leave of an unknown entry, and must not get its join afterwards.
 type listing struct {
 	entries []*tracker.Entry // by key
 	last    piece
 }
 
-// piece is a message of a listing. Readers that began together share it.
+// piece is one message of a listing, kept for readers that start together.
 type piece struct {
-	from, next, most int
+	from, next, most int // entries from:next in at most so many bytes
 	entries          int
 	payload          []byte
 }
 
-var (
-	errPresenceClosed = errors.New("presence: it is closed")
-	errReader         = errors.New("presence: the list was not sent, since a function of the program's panicked")
-)
-
-// pushState sends a client who is here, just as the others have been told.
+// pushState makes a client a reader of its topic, and waits for the first message unless there
+// is a Fetch.
 func (c *core) pushState(ch *bennu.Channel) error {
 	c.mu.Lock()
 	if c.ended {
 		c.mu.Unlock()
-		return errPresenceClosed
+		return errClosed
 	}
 	r := c.roomLocked(ch.Topic())
+	// A reader that waits for room does not become two: it starts over.
 	if rd := r.readers[ch]; rd != nil && rd.done == nil {
-		rd.list = nil // when there is room for more
+		rd.list = nil // it starts over when there is room
 		c.mu.Unlock()
 		return nil
 	}
@@ -69,21 +65,24 @@ func (c *core) pushState(ch *bennu.Channel) error {
 	case err := <-done:
 		return err
 	case <-c.closed:
-		return errPresenceClosed
+		return errClosed
 	}
 }
 
-// welcome begins to send readers the list.
-func (c *core) welcome(r *room, arrivals []*reader) {
+// begin starts readers with the list as the other clients have been told it.
+func (c *core) begin(r *room, arrivals []*reader) {
 	if c.big.is(r.topic) {
-		c.welcomeBig(r, arrivals)
+		c.beginBig(r, arrivals)
 		return
 	}
+	// The snapshot may be ahead of the clients by the untold changes, which are undone in it:
+	// the readers get these as diffs, with all others. From here on markTold keeps the list
+	// right.
 	list := &listing{}
 	c.tracker.Snapshot(r.topic, func(entries []*tracker.Entry) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		list.entries = r.untold.told(together(entries, c.held.of(r.topic)))
+		list.entries = r.untold.undo(together(entries, c.held.of(r.topic)))
 		for _, rd := range arrivals {
 			rd.list, rd.next = list, 0
 			r.readers[rd.ch] = rd
@@ -91,12 +90,12 @@ func (c *core) welcome(r *room, arrivals []*reader) {
 	})
 	slices.SortFunc(list.entries, byKey)
 	for _, rd := range arrivals {
-		c.goOn(r, rd, list)
+		c.sendMore(r, rd, list)
 	}
 }
 
-// goOn sends a reader as much of its list as its connection has room for.
-func (c *core) goOn(r *room, rd *reader, list *listing) {
+// sendMore sends a reader as much of its list as its queue has room for.
+func (c *core) sendMore(r *room, rd *reader, list *listing) {
 	for {
 		p := c.piece(r, list, rd.next, rd.most)
 		event := eventState
@@ -106,6 +105,7 @@ func (c *core) goOn(r *room, rd *reader, list *listing) {
 		again, err := pace.Offer(rd.ch, event, p.payload)
 		switch {
 		case errors.Is(err, pace.ErrTooLarge) && p.entries > 1:
+			// The queue of this client is smaller than usual.
 			rd.most /= 2
 			continue
 		case err != nil:
@@ -113,24 +113,24 @@ func (c *core) goOn(r *room, rd *reader, list *listing) {
 				c.book.Say(notice.PresenceSize, notice.Foreign("topic", r.topic), slog.Int("bytes", len(p.payload)))
 				err = ErrTooLarge
 			}
-			c.leave(r, rd, err)
+			c.finish(r, rd, err)
 			return
 		case again != nil:
-			c.wait(r, rd, again)
+			c.waitForRoom(r, rd, again)
 			return
 		}
 		if rd.next = p.next; rd.next >= len(list.entries) {
-			c.leave(r, rd, nil)
+			c.finish(r, rd, nil)
 			return
 		}
 	}
 }
 
-// leave forgets a reader that has all it gets.
-func (c *core) leave(r *room, rd *reader, err error) {
+// finish forgets a reader that has its list or failed.
+func (c *core) finish(r *room, rd *reader, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if rd.done == nil && rd.list == nil && err == nil { // PushState was called again
+	if rd.done == nil && rd.list == nil && err == nil { // PushState was called again meanwhile
 		r.continues = append(r.continues, rd)
 		return
 	}
@@ -140,7 +140,7 @@ func (c *core) leave(r *room, rd *reader, err error) {
 	rd.returnsLocked(err)
 }
 
-// returnsLocked lets PushState return.
+// returnsLocked makes PushState return.
 func (rd *reader) returnsLocked(err error) {
 	if rd.done != nil {
 		rd.done <- err
@@ -148,9 +148,9 @@ func (rd *reader) returnsLocked(err error) {
 	}
 }
 
-// wait has a reader go on when its connection has room. One that has got nothing begins anew
-// then, for what it will be told meanwhile is in no list.
-func (c *core) wait(r *room, rd *reader, again <-chan struct{}) {
+// waitForRoom puts a reader aside until again is closed. A reader that has got nothing yet starts
+// over then, since the changes of which it is told meanwhile would come before its state.
+func (c *core) waitForRoom(r *room, rd *reader, again <-chan struct{}) {
 	if rd.gone == nil {
 		gone := make(chan struct{})
 		rd.gone = gone
@@ -178,8 +178,7 @@ func (c *core) wait(r *room, rd *reader, again <-chan struct{}) {
 	})
 }
 
-// piece makes the message of a listing that begins at an entry, with the fields that Fetch
-// has for its keys.
+// piece returns the message of a listing that starts at index from, with the fields of Fetch.
 func (c *core) piece(r *room, list *listing, from, most int) piece {
 	if list.last.payload != nil && list.last.from == from && list.last.most == most {
 		return list.last
@@ -201,7 +200,7 @@ func (c *core) piece(r *room, list *listing, from, most int) piece {
 	return list.last
 }
 
-// leave takes an entry out of a listing, which is told of as having left.
+// leave removes an entry from a listing by binary search, past the nils of removed ones.
 func (l *listing) leave(e *tracker.Entry) {
 	if l == nil {
 		return

@@ -11,49 +11,49 @@ import (
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/internal/pace"
 	"github.com/bennu-go/bennu/internal/redact"
-	"github.com/bennu-go/bennu/tracker"
+	"github.com/bennu-go/bennu/internal/tracker"
 )
 
-// room is a topic with clients on this node. What they are sent, diffs and lists, is sent by
-// one goroutine, which exists while there is something to send. So it can ask Fetch in
-// between, without a lock and without other topics that wait. The lock of the core guards
-// all fields but those of the goroutine.
+// room is a topic with clients on this node. One goroutine, which runs while there is something
+// to send, sends them diffs and lists. So it may call Fetch in between without a lock, and
+// without delaying other topics. core.mu guards all fields, except budget while the goroutine
+// runs.
 type room struct {
 	topic   string
-	running bool          // the goroutine exists
-	wake    chan struct{} // tells it of more while it rests
+	running bool          // the goroutine runs
+	wake    chan struct{} // has a value if there is more to do; read while the goroutine waits
 
-	untold    changes // what the clients have not been told
-	news      changes // what the hooks have not been told, and the clients have, or will be
-	countDue  bool    // presence_count is to be sent
-	arrivals  []*reader
-	continues []*reader // whose connections have room again
-	serving   []*reader // of these, whom the goroutine is at
+	untold    changes   // of which the clients have not been told
+	news      changes   // of which hooks has not been told
+	countDue  bool      // presence_count is to be sent
+	arrivals  []*reader // new readers
+	continues []*reader // readers whose queues have room again
+	serving   []*reader // readers that the goroutine took from the two above
 	readers   map[*bennu.Channel]*reader
-	members   map[*bennu.Channel]struct{} // who has been pushed a list, until their ends
-	budget    budget                      // changed by the goroutine, while it runs
+	members   map[*bennu.Channel]struct{} // channels that called PushState, until they end
+	budget    budget                      // used by the goroutine
 }
 
-// Events, as Phoenix has them; eventCount is ours.
+// Events. eventCount is bennu's own, the others are those of Phoenix.
 const (
 	eventState = "presence_state"
 	eventDiff  = "presence_diff"
 	eventCount = "presence_count"
 )
 
-// roomLocked is the room of a topic, made if need be.
+// roomLocked returns the room of a topic, and makes it if there is none.
 func (c *core) roomLocked(topic string) *room {
 	r := c.rooms[topic]
 	if r == nil {
 		c.sweepRoomsLocked()
-		topic = strings.Clone(topic) // it may be a piece of a client's message
+		topic = strings.Clone(topic) // it may share the memory of a client's message
 		r = &room{topic: topic, wake: make(chan struct{}, 1), readers: make(map[*bennu.Channel]*reader), members: make(map[*bennu.Channel]struct{}), budget: budget{left: budgetBurst}}
 		c.rooms[topic] = r
 	}
 	return r
 }
 
-// sweepRoomsLocked forgets rooms that would not be different if they were made anew.
+// sweepRoomsLocked forgets rooms that do not differ from new ones.
 func (c *core) sweepRoomsLocked() {
 	if len(c.rooms) <= 2*c.sweptRooms+64 {
 		return
@@ -67,7 +67,7 @@ func (c *core) sweepRoomsLocked() {
 	c.sweptRooms = len(c.rooms)
 }
 
-// startLocked has the goroutine of a room look for what there is to do.
+// startLocked starts the goroutine of a room, or wakes it.
 func (c *core) startLocked(r *room) {
 	switch {
 	case c.ended:
@@ -82,8 +82,8 @@ func (c *core) startLocked(r *room) {
 	}
 }
 
-// runRoom is the goroutine of a room. Subscribers of the program's run in it, which may end
-// it: then another goes on.
+// runRoom is the goroutine of a room. Subscribers of the program run in it; if one panics or calls
+// runtime.Goexit, a new goroutine takes over.
 func (c *core) runRoom(r *room) {
 	returned := false
 	defer func() {
@@ -95,7 +95,7 @@ func (c *core) runRoom(r *room) {
 		defer c.mu.Unlock()
 		for _, rd := range r.serving {
 			delete(r.readers, rd.ch)
-			rd.returnsLocked(errReader)
+			rd.returnsLocked(errNotSent)
 		}
 		r.serving = nil
 		c.tasks.Go(func() { c.runRoom(r) })
@@ -105,7 +105,7 @@ func (c *core) runRoom(r *room) {
 	returned = true
 }
 
-// roomStep does what there is to do, and reports whether there may be more.
+// roomStep sends what there is to send, and reports whether there may be more.
 func (c *core) roomStep(r *room) bool {
 	c.mu.Lock()
 	if c.ended || len(r.untold)+len(r.arrivals)+len(r.continues) == 0 && !r.countDue {
@@ -117,24 +117,25 @@ func (c *core) roomStep(r *room) bool {
 	r.countDue = false
 	c.mu.Unlock()
 
-	if arrived { // they see all that was tracked before
+	if arrived { // wait for tell, so that their lists have all entries tracked before PushState
 		c.tracker.Snapshot(r.topic, func([]*tracker.Entry) {})
 	}
+	// Diffs go before lists, so that a new reader's list has as few changes to undo as possible.
 	rest := c.tellRoom(r)
 	if countDue && c.big.is(r.topic) {
 		c.send(r.topic, eventCount, c.countOf(r.topic, c.sample(r.topic)))
 	}
 	c.serve(r)
 	if rest > 0 {
-		c.rest(r, rest)
+		c.waitForClients(r, rest)
 	}
 	return true
 }
 
-// serve sends readers lists, or more of them.
+// serve starts new readers and continues others.
 func (c *core) serve(r *room) {
 	c.mu.Lock()
-	begin := slices.Clip(r.arrivals)
+	begin := slices.Clip(r.arrivals) // clipped, since it is appended to
 	type further struct {
 		rd   *reader
 		list *listing
@@ -151,27 +152,29 @@ func (c *core) serve(r *room) {
 	r.arrivals, r.continues = nil, nil
 	c.mu.Unlock()
 	if len(begin) > 0 {
-		c.welcome(r, begin)
+		c.begin(r, begin)
 	}
 	for _, m := range more {
-		c.goOn(r, m.rd, m.list)
+		c.sendMore(r, m.rd, m.list)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	r.serving = nil
 }
 
-// rest waits until more may be told, or there is something else to do. More may be told after
-// a time, and before that when all members have read what they were told.
-func (c *core) rest(r *room, d time.Duration) {
+// waitForClients waits until the room may send diffs again, or has something else to do. It may
+// send after the time d, or as soon as the queues of all members are low.
+func (c *core) waitForClients(r *room, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	c.mu.Lock()
 	members := slices.Collect(maps.Keys(r.members))
 	c.mu.Unlock()
+	// One after the other is enough: a queue that was low may fill up again meanwhile, but only
+	// with messages that are not this room's.
 	for _, ch := range members {
 		for low := pace.Low(ch); low != nil; low = pace.Low(ch) {
-			if !c.pause(r, t, low) {
+			if !c.waitFor(r, t, low) {
 				return
 			}
 		}
@@ -180,11 +183,11 @@ func (c *core) rest(r *room, d time.Duration) {
 		r.budget.left = maxMessageBytes
 		return
 	}
-	c.pause(r, t, nil) // nobody to ask: subscribers of the program's, perhaps
+	c.waitFor(r, t, nil) // subscribers of the program's have no queue that can be asked
 }
 
-// pause waits until low is closed, and reports that, or until the rest is over.
-func (c *core) pause(r *room, t *time.Timer, low <-chan struct{}) bool {
+// waitFor waits until low is closed, and then returns true, or until the wait is over.
+func (c *core) waitFor(r *room, t *time.Timer, low <-chan struct{}) bool {
 	select {
 	case <-low:
 		return true
@@ -195,7 +198,7 @@ func (c *core) pause(r *room, t *time.Timer, low <-chan struct{}) bool {
 	return false
 }
 
-// join notes a member of a room until its channel ends.
+// join adds a member to a room until its channel ends.
 func (c *core) join(r *room, ch *bennu.Channel) {
 	c.mu.Lock()
 	_, known := r.members[ch]
@@ -211,7 +214,8 @@ func (c *core) join(r *room, ch *bennu.Channel) {
 	})
 }
 
-// failed says that a function of the program's panicked, or has ended its goroutine.
+// failed logs that a function of the program panicked with v, or, if v is nil, ended its
+// goroutine.
 func (c *core) failed(name string, v any) {
 	if v == nil {
 		v = "runtime.Goexit was called"

@@ -6,14 +6,15 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-// tellRoom tells the clients of this node what has changed, as far as the budget of the room
-// goes, then lets the hooks be told. What is left can be told after rest.
+// tellRoom sends the clients of this node the changes of a room, as far as its budget allows,
+// and adds them to hooks. If changes are left, rest is the time to wait for the budget.
 func (c *core) tellRoom(r *room) (rest time.Duration) {
 	c.mu.Lock()
+	// Changes stay in untold until they are sent, and news is taken at once.
 	list, news := r.untold.list(), r.news.diff()
 	r.news = nil
 	c.mu.Unlock()
-	defer c.hooks.add(r.topic, news) // after a panic, too
+	defer c.hooks.add(r.topic, news) // deferred, so that it is done after a panic too
 	if c.large != nil {
 		c.keys.apply(r.topic, news)
 	}
@@ -21,24 +22,26 @@ func (c *core) tellRoom(r *room) (rest time.Duration) {
 	case len(list) == 0:
 	case c.tellBig(r, list):
 	case c.ps.Subscribers(r.topic) == 0:
-		c.told(r, list) // each node has the entries of all topics, and clients in some of them
+		c.markTold(r, list) // every node has the entries of all topics, and clients in some
 	default:
 		rest = c.sendChanges(r, list)
 	}
 	return rest
 }
 
-// sendChanges sends presence_diff, in as many messages as it takes.
+// sendChanges sends presence_diff, in as many messages as needed.
 func (c *core) sendChanges(r *room, list []change) (rest time.Duration) {
 	for len(list) > 0 {
 		if rest = r.budget.wait(c.now()); rest > 0 {
 			return rest
 		}
+		// Fetch is called for about one message, whose size is known only with its fields; if
+		// they are large, these changes take several.
 		n := portion(list)
 		fields := c.fetch.fields(r.topic, keysOf(list[:n]))
 		for n > 0 {
 			payload, m := c.message(list[:n], fields, maxMessageBytes, false)
-			c.told(r, list[:m]) // first, since a subscriber may panic
+			c.markTold(r, list[:m]) // before send, since a subscriber may panic
 			c.send(r.topic, eventDiff, payload)
 			r.budget.spend(len(payload))
 			list, n = list[m:], n-m
@@ -47,8 +50,8 @@ func (c *core) sendChanges(r *room, list []change) (rest time.Duration) {
 	return 0
 }
 
-// told takes changes out of what is to be told.
-func (c *core) told(r *room, list []change) {
+// markTold removes changes from untold, and entries that left from the lists of readers.
+func (c *core) markTold(r *room, list []change) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, ch := range list {
@@ -57,7 +60,7 @@ func (c *core) told(r *room, list []change) {
 			n = 1
 			var last *listing
 			for _, rd := range r.readers {
-				if rd.list != last { // they share few
+				if rd.list != last { // readers share a few lists
 					last = rd.list
 					last.leave(ch.e)
 				}
@@ -67,7 +70,7 @@ func (c *core) told(r *room, list []change) {
 	}
 }
 
-// portion is how many changes are about one message, those of a key together.
+// portion estimates how many changes fit into one message, without splitting a key.
 func portion(list []change) int {
 	const around = 80
 	size := 0
@@ -80,7 +83,7 @@ func portion(list []change) int {
 	return len(list)
 }
 
-// keysOf lists the keys of changes.
+// keysOf returns the keys of changes, which are sorted by key.
 func keysOf(list []change) (keys []string) {
 	for _, ch := range list {
 		if n := len(keys); n == 0 || keys[n-1] != ch.e.Key() {

@@ -17,6 +17,7 @@ var layers = []struct {
 	may     []string
 }{
 	{"internal/subscribertest", []string{"internal/waittest", "pubsub"}}, // for tests of pubsub and its adapters
+	{"internal/tracker", []string{"internal/...", "pubsub"}},             // the store of package presence
 	{"internal/...", []string{"internal/..."}},
 	{"wire", []string{"internal/..."}},
 	{"transport", []string{"internal/...", "wire"}},
@@ -26,8 +27,7 @@ var layers = []struct {
 	{"pubsub", []string{"internal/..."}},
 	{"pubsub/...", []string{"internal/...", "pubsub", "pubsub/internal/..."}},
 	{".", []string{"internal/...", "wire", "transport/...", "pubsub"}},
-	{"tracker", []string{"internal/...", "pubsub"}},
-	{"presence", []string{"internal/...", "wire", "pubsub", "tracker", "."}},
+	{"presence", []string{"internal/...", "wire", "pubsub", "."}},
 	{"client", []string{"internal/...", "wire"}},
 	{"client/presence", []string{"internal/...", "wire", "client"}},
 	{"token", nil},
@@ -35,7 +35,7 @@ var layers = []struct {
 	// The runner of the cases tests any server, so it knows nothing of this one.
 	{"conformance", nil},
 	{"conformance/fixture/...", []string{"..."}},
-	{"examples/...", []string{"internal/...", "wire", "transport/...", "pubsub/...", ".", "tracker", "presence", "client", "client/presence", "token", "channeltest", "examples/..."}},
+	{"examples/...", []string{"internal/...", "wire", "transport/...", "pubsub/...", ".", "presence", "client", "client/presence", "token", "channeltest", "examples/..."}},
 	{"cmd/...", []string{"..."}},
 	{"test/...", []string{"..."}},
 }

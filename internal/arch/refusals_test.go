@@ -23,7 +23,7 @@ type refusal struct {
 
 // quiet are the packages that the list is for, and loud those below them that it is not for.
 var (
-	quiet = []string{".", "transport/...", "pubsub/...", "presence", "tracker", "client/..."}
+	quiet = []string{".", "transport/...", "pubsub/...", "presence", "internal/tracker", "client/..."}
 	loud  = []string{"pubsub/pubsubtest"}
 )
 

@@ -13,11 +13,11 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/presence"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/pubsub/natspubsub"
 	"github.com/bennu-go/bennu/pubsub/redispubsub"
 	"github.com/bennu-go/bennu/test/replay"
-	"github.com/bennu-go/bennu/tracker"
 	"github.com/bennu-go/bennu/transport/longpoll"
 )
 
@@ -36,7 +36,7 @@ type nodeOptions struct {
 	// Polls is how long a poll waits for the node that has its session; 0 for patience.
 	Polls time.Duration
 	// Presence is the times of a presence, nil for none.
-	Presence *tracker.Config
+	Presence *presence.Timing
 }
 
 // nodeReady is what a node says of itself when it serves.

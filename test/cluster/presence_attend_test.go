@@ -13,7 +13,6 @@ import (
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/presence"
 	"github.com/bennu-go/bennu/pubsub"
-	"github.com/bennu-go/bennu/tracker"
 )
 
 // hall is the topic in which all users are.
@@ -38,10 +37,10 @@ type attendance struct {
 }
 
 // attend starts it. The fold listens before anybody can join: nothing escapes it.
-func attend(ctx context.Context, p *pubsub.PubSub, cfg tracker.Config, logger *slog.Logger) (a *attendance, err error) {
+func attend(ctx context.Context, p *pubsub.PubSub, times presence.Timing, logger *slog.Logger) (a *attendance, err error) {
 	a = &attendance{fold: newFold(), users: make(map[string]*presence.Owner[seat])}
 	a.sub = p.Subscribe(hall, a.fold)
-	a.here, err = presence.New(ctx, p, &presence.Options[seat]{Tracker: cfg, Logger: logger})
+	a.here, err = presence.New(ctx, p, &presence.Options[seat]{Timing: times, Logger: logger})
 	return a, err
 }
 
@@ -78,7 +77,7 @@ type view struct {
 	Latest     []string // of the leaves
 	Faults     []string // how the diffs do not come to the list
 	Down       []string // nodes
-	Stats      tracker.Stats
+	Stats      presence.Stats
 }
 
 // control serves what the test asks.
@@ -180,27 +179,26 @@ func (a *attendance) quiet(context.Context, struct{}) (struct{}, error) {
 	return struct{}{}, nil
 }
 
-// view takes the list and what the diffs come to, at a moment when everything before
-// has been told and nothing after. Clients are told a moment after the list has changed.
+// view takes the list and what the diffs come to, until they are equal: clients are told of a
+// change a moment after it is in the list.
 func (a *attendance) view(_ context.Context, in viewing) (v view, err error) {
-	t := a.here.Tracker()
 	var list map[string][]string
 	within(patience, func() bool {
 		list = make(map[string][]string)
-		t.Snapshot(hall, func(entries []*tracker.Entry) {
-			for _, e := range entries {
-				list[e.Key()] = append(list[e.Key()], e.Ref())
+		v = a.fold.view()
+		for key, metas := range a.here.List(hall) {
+			for _, m := range metas {
+				list[key] = append(list[key], m.Ref)
 			}
-			v = a.fold.view()
-			v.Entries = len(entries)
-		})
+			v.Entries += len(metas)
+		}
 		return len(v.Faults) > 0 || digest(v.List) == digest(list)
 	})
 	v.compare(list)
-	v.Digest, v.Stats = digest(list), t.Stats()
-	for _, r := range t.Replicas() {
-		if !r.Up {
-			v.Down = append(v.Down, r.Name)
+	v.Digest, v.Stats = digest(list), a.here.Stats()
+	for _, n := range v.Stats.Nodes {
+		if !n.Up {
+			v.Down = append(v.Down, n.Name)
 		}
 	}
 	if v.List = list; !in.Whole {

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu/internal/wstest"
-	"github.com/bennu-go/bennu/tracker"
+	"github.com/bennu-go/bennu/presence"
 )
 
 // viewer is a client in the hall. It keeps a list of those who are there as the stock
@@ -104,7 +104,7 @@ func settled(t testing.TB, entries int, list ...*node) (v view, ok bool) {
 func TestPresenceClients(t *testing.T) {
 	forKinds(t, presenceKinds, func(t *testing.T, kind string) {
 		perNode := sized(8, 60)
-		_, list := startNodes(t, kind, withPresence(sized(brisk(), tracker.Fast())), "a", "b", "c")
+		_, list := startNodes(t, kind, withPresence(sized(brisk(), presence.Fast())), "a", "b", "c")
 		stir := func(n *node) {
 			do[struct{}](t, n, "stir", stirring{From: n.options.Node, Users: sized(20, 100), Turns: sized(300, 1000), Every: 5 * time.Millisecond})
 		}

@@ -1,13 +1,14 @@
 package cluster
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
 	"testing"
 	"time"
 
-	"github.com/bennu-go/bennu/tracker"
+	"github.com/bennu-go/bennu/presence"
 )
 
 // The kinds of adapter with presence on it: one whose nodes are the broker, and one with a
@@ -16,29 +17,26 @@ var presenceKinds = []string{kindEmbedded, kindRedis}
 
 // brisk finds out in fifteen seconds who is gone: soon enough for every day, and late enough
 // for nodes that wait for a core, or stand still for a while.
-func brisk() tracker.Config {
-	return tracker.Config{BroadcastPeriod: 200 * time.Millisecond, MaxSilentPeriods: 2, DownPeriod: 15 * time.Second}
+func brisk() presence.Timing {
+	return presence.Timing{BroadcastPeriod: 200 * time.Millisecond, MaxSilentPeriods: 2, DownPeriod: 15 * time.Second}
 }
 
 // patient is brisk, but nobody is down for being silent.
-func patient() tracker.Config {
+func patient() presence.Timing {
 	c := brisk()
 	c.DownPeriod = 5 * time.Minute
 	return c
 }
 
-// resolved is c with its defaults.
-func resolved(t testing.TB, c tracker.Config) tracker.Config {
-	t.Helper()
-	c, err := c.Resolved()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
+// resolved is a Timing with the defaults of the two that tests look at.
+func resolved(t presence.Timing) presence.Timing {
+	t.BroadcastPeriod = cmp.Or(t.BroadcastPeriod, 1500*time.Millisecond)
+	t.DownPeriod = cmp.Or(t.DownPeriod, 30*time.Second)
+	return t
 }
 
 // withPresence gives nodes a presence.
-func withPresence(c tracker.Config) func(*nodeOptions) {
+func withPresence(c presence.Timing) func(*nodeOptions) {
 	return func(o *nodeOptions) { o.Presence = &c }
 }
 

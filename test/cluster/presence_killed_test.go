@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bennu-go/bennu/tracker"
+	"github.com/bennu-go/bennu/presence"
 )
 
 // TestPresenceKilled (F24): a node is killed. Its users are gone from the others within
@@ -14,9 +14,9 @@ func TestPresenceKilled(t *testing.T) {
 	forKinds(t, presenceKinds, func(t *testing.T, kind string) {
 		type row struct {
 			name  string
-			times tracker.Config
+			times presence.Timing
 		}
-		for _, row := range sized([]row{{"brisk", brisk()}}, []row{{"fast", tracker.Fast()}, {"default", tracker.Config{}}}) {
+		for _, row := range sized([]row{{"brisk", brisk()}}, []row{{"fast", presence.Fast()}, {"default", presence.Timing{}}}) {
 			t.Run(row.name, func(t *testing.T) {
 				users := sized(60, 500)
 				_, list := startNodes(t, kind, withPresence(row.times), "a", "b", "c")
@@ -32,7 +32,7 @@ func TestPresenceKilled(t *testing.T) {
 				}
 				c = c.of(a, b)
 				took := c.agree(t, "the users of the killed node are gone", since, a, b)
-				down := resolved(t, row.times).DownPeriod
+				down := resolved(row.times).DownPeriod
 				t.Logf("%s: %d users of a killed node, down period %v", row.name, users, down)
 				atMost(t, "they are gone after", took, down+2*time.Second)
 				before.stayed(t, a, b)
@@ -51,8 +51,8 @@ func TestPresenceKilled(t *testing.T) {
 // here; the new ones come, nobody else leaves, and it gets everybody's.
 func TestPresenceRestarted(t *testing.T) {
 	forKinds(t, presenceKinds, func(t *testing.T, kind string) {
-		times := sized(patient(), tracker.Config{})
-		period := resolved(t, times).BroadcastPeriod
+		times := sized(patient(), presence.Timing{})
+		period := resolved(times).BroadcastPeriod
 		users := sized(40, 300)
 		cluster, list := startNodes(t, kind, withPresence(times), "a", "b", "c")
 		c := gather(t, users, list...)

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bennu-go/bennu/tracker"
+	"github.com/bennu-go/bennu/presence"
 )
 
 // busy changes the users of nodes: some have a new entry, some come, some come and go.
@@ -29,8 +29,8 @@ func (c crowd) busy(t testing.TB, round int, list ...*node) {
 // changed meanwhile; and nobody was told that somebody left while he was there.
 func TestPresenceStopped(t *testing.T) {
 	forKinds(t, presenceKinds, func(t *testing.T, kind string) {
-		times := sized(brisk(), tracker.Config{})
-		down := resolved(t, times).DownPeriod
+		times := sized(brisk(), presence.Timing{})
+		down := resolved(times).DownPeriod
 		_, list := startNodes(t, kind, withPresence(times), "a", "b", "c")
 		c := gather(t, sized(40, 300), list...)
 		a, b, victim := list[0], list[1], list[2]
@@ -63,8 +63,8 @@ func TestPresenceStopped(t *testing.T) {
 // periods of its return.
 func TestPresenceBroker(t *testing.T) {
 	forKinds(t, brokerKinds, func(t *testing.T, kind string) {
-		times := sized(brisk(), tracker.Config{})
-		resolved := resolved(t, times)
+		times := sized(brisk(), presence.Timing{})
+		resolved := resolved(times)
 		cluster, list := startNodes(t, kind, withPresence(times), "a", "b", "c")
 		c := gather(t, sized(40, 300), list...)
 		var took []time.Duration

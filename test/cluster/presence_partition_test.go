@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bennu-go/bennu/tracker"
+	"github.com/bennu-go/bennu/presence"
 )
 
 // TestPresencePartition (F27): networks that are cut in two, that lose one direction, and
@@ -13,8 +13,8 @@ import (
 // heal all lists are equal within three periods.
 func TestPresencePartition(t *testing.T) {
 	needNamespaces(t)
-	times := sized(tracker.Config{BroadcastPeriod: time.Second, MaxSilentPeriods: 1, DownPeriod: 5 * time.Second}, tracker.Config{})
-	resolved := resolved(t, times)
+	times := sized(presence.Timing{BroadcastPeriod: time.Second, MaxSilentPeriods: 1, DownPeriod: 5 * time.Second}, presence.Timing{})
+	resolved := resolved(times)
 	both := func(s *namespaces, one, other string) {
 		s.drop(one, other)
 		s.drop(other, one)

@@ -17,7 +17,6 @@ import (
 	"github.com/bennu-go/bennu/presence"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/pubsub/pubsubtest"
-	"github.com/bennu-go/bennu/tracker"
 )
 
 // Secret is what the nodes share.
@@ -139,7 +138,7 @@ func boot(t *testing.T, adapter func(t testing.TB, name string) pubsub.Adapter, 
 	if err != nil {
 		t.Fatalf("node %s does not start: %v", name, err)
 	}
-	p, err := presence.New(ctx, ps, &presence.Options[struct{}]{Tracker: tracker.Fast()})
+	p, err := presence.New(ctx, ps, &presence.Options[struct{}]{Timing: presence.Fast()})
 	if err != nil {
 		t.Fatal(err)
 	}

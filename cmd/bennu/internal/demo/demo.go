@@ -21,7 +21,6 @@ import (
 	"github.com/bennu-go/bennu/examples/hello"
 	"github.com/bennu-go/bennu/presence"
 	"github.com/bennu-go/bennu/pubsub"
-	"github.com/bennu-go/bennu/tracker"
 	"github.com/bennu-go/bennu/transport/longpoll"
 )
 
@@ -124,7 +123,7 @@ func (d *demo) connect(ctx context.Context) (err error) {
 		return err
 	}
 	d.here, err = presence.New[hello.Here](ctx, d.pubsub, &presence.Options[hello.Here]{
-		Logger: d.log, Tracker: tracker.Fast(), // whoever kills a node wants to see it
+		Logger: d.log, Timing: presence.Fast(), // so that a killed node is noticed soon
 		LeaveDelay: time.Second, // a page that is loaded again has not left
 	})
 	if err != nil {
