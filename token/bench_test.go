@@ -48,20 +48,6 @@ func BenchmarkVerifyParallel(b *testing.B) {
 	})
 }
 
-func BenchmarkAsStruct(b *testing.B) {
-	k := newKeys(b, nil)
-	tok, err := k.Sign(testSalt, user{ID: 1, Name: "Nut", Roles: []Atom{"admin"}})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := As[user](k.Verify(testSalt, tok)); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
 func BenchmarkEncrypt(b *testing.B) {
 	k := newKeys(b, nil)
 	b.ReportAllocs()

@@ -7,21 +7,20 @@ import (
 	"time"
 )
 
-// Claims is what a genuine token says.
+// Claims is the content of a verified token.
 type Claims struct {
-	// Data is the value that was signed, in the types listed in the package
-	// comment. It belongs to the caller. [As] brings it into a Go type.
+	// Data is the value that was signed, of a type listed in the package comment. It belongs
+	// to the caller. See [As].
 	Data any
-	// SignedAt is when the token was made, to the millisecond.
+	// SignedAt is the time of signing, to the millisecond.
 	SignedAt time.Time
-	// ExpiresAt is the last millisecond in which the token is good, by the
-	// maximum age that was in force for the call. Zero means never.
+	// ExpiresAt is the last millisecond in which the token is valid, by the maximum age that
+	// applied to the call. Zero means that it never expires.
 	ExpiresAt time.Time
 }
 
-// Expired reports whether the token is too old at the time now. Verify never
-// returns claims that are; those who keep claims for longer, such as a
-// connection, ask again.
+// Expired reports whether the token has expired at the time now. It is for programs that keep
+// claims for longer, such as the time of a connection; Verify returns no expired ones.
 func (c *Claims) Expired(now time.Time) bool {
 	return !c.ExpiresAt.IsZero() && now.UnixMilli() > c.ExpiresAt.UnixMilli()
 }
@@ -31,14 +30,13 @@ type Option func(*call)
 
 type call struct {
 	age      *age
-	duration time.Duration // as it was given, for Sign
+	duration time.Duration // of MaxAge, for Sign
 	signedAt *time.Time
 }
 
-// MaxAge is for this call alone. Sign and Encrypt write d into the token; it
-// must be in whole seconds or Infinite. Verify and Decrypt take d in place of
-// what the token says, so that an older token is refused; nothing is good for
-// zero or less.
+// MaxAge sets the maximum age for one call. Sign and Encrypt write d into the token; it must be in
+// whole seconds or Infinite. Verify and Decrypt use d instead of the age in the token; with zero
+// or less every token has expired.
 func MaxAge(d time.Duration) Option {
 	return func(c *call) {
 		c.duration = d
@@ -46,8 +44,8 @@ func MaxAge(d time.Duration) Option {
 	}
 }
 
-// SignedAt has Sign and Encrypt write t, to the millisecond, as the time of
-// signing. Without it that is now. Verify and Decrypt ignore it.
+// SignedAt makes Sign and Encrypt write t as the time of signing, to the millisecond, instead of
+// now. Verify and Decrypt ignore it.
 func SignedAt(t time.Time) Option {
 	return func(c *call) { c.signedAt = &t }
 }
@@ -60,8 +58,8 @@ func newCall(opts []Option) *call {
 	return c
 }
 
-// plaintext is what goes into a token: data, when it was signed in milliseconds,
-// and how long it is good in seconds.
+// plaintext returns the content of a token: a tuple of the data, the time of signing in
+// milliseconds and the maximum age in seconds.
 func (k *Keys) plaintext(data any, opts []Option) ([]byte, error) {
 	c := newCall(opts)
 	signed, maxAge := k.now(), k.maxAge
@@ -80,12 +78,12 @@ func (k *Keys) plaintext(data any, opts []Option) ([]byte, error) {
 	}
 	plain, err := encodeTerm(Tuple{data, signed.UnixMilli(), seconds}, k.oldAtoms)
 	if err != nil {
-		return nil, fmt.Errorf("bennu: no token for this data: %w", err)
+		return nil, fmt.Errorf("token: this data cannot be written: %w", err)
 	}
 	return plain, nil
 }
 
-// claims reads the plaintext of a genuine token and judges its age.
+// claims reads the plaintext of a token whose signature was checked, and checks its age.
 func (k *Keys) claims(plain []byte, opts []Option) (*Claims, error) {
 	term, err := decodeTerm(plain)
 	if err != nil {
@@ -93,7 +91,7 @@ func (k *Keys) claims(plain []byte, opts []Option) (*Claims, error) {
 	}
 	data, signed, limit, ok := payload(term)
 	if !ok {
-		return nil, invalid("not data with a time of signing")
+		return nil, invalid("it does not contain data with a time of signing")
 	}
 	if c := newCall(opts); c.age != nil {
 		limit = *c.age
@@ -105,10 +103,10 @@ func (k *Keys) claims(plain []byte, opts []Option) (*Claims, error) {
 	return &Claims{Data: data, SignedAt: time.UnixMilli(signed), ExpiresAt: expires}, nil
 }
 
-// infinity is the atom that stands for no maximum age.
+// infinity is the atom for no maximum age.
 const infinity Atom = "infinity"
 
-// payload takes the three forms apart in which Phoenix has written tokens.
+// payload reads the three forms in which versions of Phoenix have written tokens.
 func payload(term any) (data any, signed int64, limit age, ok bool) {
 	day := age{positive: true, ms: defaultMaxAge.Milliseconds()}
 	switch t := term.(type) {
@@ -130,7 +128,7 @@ func payload(term any) (data any, signed int64, limit age, ok bool) {
 	return nil, 0, age{}, false
 }
 
-// millis reads a time. What does not fit is as far away as can be.
+// millis reads a time. One that does not fit becomes the nearest that does.
 func millis(term any) (int64, bool) {
 	switch t := term.(type) {
 	case int64:
@@ -141,6 +139,7 @@ func millis(term any) (int64, bool) {
 	return 0, false
 }
 
+// farAway returns the int64 that is nearest to a larger integer.
 func farAway(n *big.Int) int64 {
 	if n.Sign() < 0 {
 		return math.MinInt64
@@ -148,16 +147,16 @@ func farAway(n *big.Int) int64 {
 	return math.MaxInt64
 }
 
-// age is a maximum age. positive is apart from ms because a fraction of a
-// millisecond is more than nothing.
+// age is a maximum age. positive is a field of its own because an age of less than a
+// millisecond is not zero.
 type age struct {
 	infinite bool
 	positive bool
 	ms       int64
 }
 
-// ageOf reads the maximum age in a token: seconds, which Elixir allows to be a
-// float, or the atom infinity.
+// ageOf reads the maximum age in a token: seconds, for which Elixir also allows a float, or the
+// atom infinity.
 func ageOf(term any) (age, bool) {
 	switch t := term.(type) {
 	case int64:
@@ -184,9 +183,9 @@ func ageOf(term any) (age, bool) {
 	return age{}, false
 }
 
-// judge gives the time until which a token is good, in the order of Phoenix: an
-// infinite age is good whenever it was signed, and no age at all is expired even
-// if it was signed in the future.
+// judge returns the time at which a token expires. It checks in the order of Phoenix: with an
+// infinite age the time of signing does not matter, and with an age of zero a token has expired
+// even if it was signed in the future.
 func (a age) judge(signed, now int64) (time.Time, error) {
 	switch {
 	case a.infinite:
@@ -196,7 +195,7 @@ func (a age) judge(signed, now int64) (time.Time, error) {
 	case signed > now:
 		return time.Time{}, invalid("signed in the future")
 	case signed > math.MaxInt64-a.ms:
-		return time.Time{}, nil // later than can be told
+		return time.Time{}, nil // later than an int64 can say
 	case signed+a.ms < now:
 		return time.Time{}, ErrExpired
 	}

@@ -4,58 +4,54 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
-	"log/slog"
 )
 
-// shortestCookieSecret is the length Plug asks of secret_key_base for cookies.
+// shortestCookieSecret is the length that Plug demands of secret_key_base for cookies.
 const shortestCookieSecret = 64
 
-// CookieOptions says how Plug writes the session cookie. The values are those
-// given to Plug.Session in the Phoenix endpoint.
+// CookieOptions are the options of Plug.Session in the Phoenix endpoint.
 type CookieOptions struct {
 	// SigningSalt is signing_salt. It is required.
 	SigningSalt string
-	// EncryptionSalt is encryption_salt. Empty means that cookies are signed
-	// and not encrypted.
+	// EncryptionSalt is encryption_salt. Empty means that cookies are signed but not
+	// encrypted.
 	EncryptionSalt string
-	// KeyDigest, KeyIterations and KeyLength are as in [Options]. An encrypted
-	// cookie needs a KeyLength of 32, which zero means.
+	// KeyDigest, KeyIterations and KeyLength are those of [Options]. Encrypted cookies need
+	// a KeyLength of 32, the default.
 	KeyDigest     crypto.Hash
 	KeyIterations int
 	KeyLength     int
 }
 
-// CookieReader reads the session cookies of a Phoenix or Plug application that
-// keeps the session in the cookie. Make it with [NewCookieReader]. It is safe for
-// concurrent use and prints without its secrets.
+// CookieReader reads the session cookies of a Phoenix or Plug application that keeps the session
+// in the cookie. Make it with [NewCookieReader]. It is safe for concurrent use. Printing it does
+// not show its secrets.
 type CookieReader struct {
-	ring func() *keyring // see hide
-	sign string
-	// Empty when cookies are not encrypted.
-	encrypt string
+	ring    func() *keyring // see hide
+	sign    string          // salt
+	encrypt string          // salt, empty if cookies are not encrypted
 }
 
-// NewCookieReader makes a reader. Secrets are the values of secret_key_base
-// whose cookies are read, in any order. It is an error if there are none or more
-// than 16, if one is shorter than 64 bytes, or if an option is out of its range.
-func NewCookieReader(secrets []string, opts CookieOptions) (*CookieReader, error) {
-	if opts.SigningSalt == "" {
-		return nil, errors.New("bennu: session cookies need a signing salt")
+// NewCookieReader returns a reader for the cookies of one or several secrets, the values of
+// secret_key_base in any order. It is an error if there are none or more than 16, if one is
+// shorter than 64 bytes, if there is no SigningSalt, or if an option is out of range.
+func NewCookieReader(secrets []string, opts *CookieOptions) (*CookieReader, error) {
+	if opts == nil || opts.SigningSalt == "" {
+		return nil, errors.New("token: session cookies need CookieOptions with a SigningSalt")
 	}
 	ring, err := newKeyring(secrets, shortestCookieSecret, keyParams{opts.KeyDigest, opts.KeyIterations, opts.KeyLength})
 	if err != nil {
 		return nil, err
 	}
 	if opts.EncryptionSalt != "" && ring.length != cryptKeyLen {
-		return nil, fmt.Errorf("bennu: encrypted session cookies need keys of %d bytes, not %d", cryptKeyLen, ring.length)
+		return nil, fmt.Errorf("token: encrypted session cookies need keys of %d bytes, not %d", cryptKeyLen, ring.length)
 	}
 	return &CookieReader{ring: ring.hide(), sign: opts.SigningSalt, encrypt: opts.EncryptionSalt}, nil
 }
 
-// Read gives the session in the value of a cookie. The map belongs to the
-// caller; its values have the types listed in the package comment. A session
-// has no age of its own: it is good as long as the browser sends it. The error is
-// [ErrMissing] for an empty value and else [ErrInvalid].
+// Read returns the session in the value of a cookie. The map belongs to the caller; its values
+// have the types listed in the package comment. A session has no age: it is valid as long as the
+// browser sends it. The error is [ErrMissing] for an empty value, and otherwise [ErrInvalid].
 func (c *CookieReader) Read(value string) (map[string]any, error) {
 	var plain []byte
 	var err error
@@ -73,27 +69,21 @@ func (c *CookieReader) Read(value string) (map[string]any, error) {
 	}
 	session, ok := term.(Map)
 	if !ok {
-		return nil, invalid("not a session")
+		return nil, invalid("it is not a session")
 	}
 	out := make(map[string]any, len(session))
 	for key, v := range session {
 		name, ok := key.(string)
 		if !ok {
-			return nil, invalid("a session with a key that is not a string")
+			return nil, invalid("a key of the session is not a string")
 		}
 		out[name] = v
 	}
 	return out, nil
 }
 
-// String says how many secrets there are and nothing about them.
+// String returns the number of secrets, without the secrets.
 func (c *CookieReader) String() string { return masked("CookieReader", c.ring) }
 
-// GoString is String, for %#v.
-func (c *CookieReader) GoString() string { return c.String() }
-
-// Format is String for every verb.
+// Format writes String, whatever the verb.
 func (c *CookieReader) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(c.String())) }
-
-// LogValue is String, for log/slog.
-func (c *CookieReader) LogValue() slog.Value { return slog.StringValue(c.String()) }

@@ -23,7 +23,7 @@ func newReader(t testing.TB, encryptionSalt string, secrets ...string) *CookieRe
 	if len(secrets) == 0 {
 		secrets = []string{secretBase}
 	}
-	c, err := NewCookieReader(secrets, CookieOptions{SigningSalt: "signing salt", EncryptionSalt: encryptionSalt})
+	c, err := NewCookieReader(secrets, &CookieOptions{SigningSalt: "signing salt", EncryptionSalt: encryptionSalt})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func TestCookieReader(t *testing.T) {
 
 // TestLegacyCookieSalt needs the signing salt, which the wrapped key is bound to.
 func TestLegacyCookieSalt(t *testing.T) {
-	c, err := NewCookieReader([]string{secretBase}, CookieOptions{SigningSalt: "other", EncryptionSalt: "encryption salt"})
+	c, err := NewCookieReader([]string{secretBase}, &CookieOptions{SigningSalt: "other", EncryptionSalt: "encryption salt"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,9 +128,12 @@ func TestNewCookieReaderRefuses(t *testing.T) {
 		{good, CookieOptions{SigningSalt: "s", EncryptionSalt: "e", KeyLength: 64}},
 		{good, CookieOptions{SigningSalt: "s", KeyIterations: -1}},
 	} {
-		if _, err := NewCookieReader(tt.secrets, tt.opts); err == nil {
+		if _, err := NewCookieReader(tt.secrets, &tt.opts); err == nil {
 			t.Errorf("%+v: no error", tt.opts)
 		}
+	}
+	if _, err := NewCookieReader(good, nil); err == nil {
+		t.Error("no options: no error")
 	}
 }
 

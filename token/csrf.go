@@ -3,18 +3,17 @@ package token
 import "crypto/subtle"
 
 const (
-	// CSRFKey is the name under which Plug keeps the CSRF secret in the session.
+	// CSRFKey is the key of the CSRF secret in a session of Plug.
 	CSRFKey = "_csrf_token"
 
 	csrfSecretLen = 24
 	csrfMaskedLen = 32 // base64 of the masked secret
 )
 
-// CheckCSRF reports whether token is the CSRF token of a session that holds
-// secret under CSRFKey. Token is what get_csrf_token gives a page, decoded from
-// the _csrf_token parameter: the masked secret and the mask, 56 characters. The
-// time it takes tells nothing about the secret. An empty or odd secret matches
-// nothing.
+// CheckCSRF reports whether token is a CSRF token of a session that has secret under CSRFKey. A
+// page gets the token from get_csrf_token and sends it in the parameter _csrf_token: the masked
+// secret and the mask, 56 characters. The secret is compared in constant time. A secret of
+// another length than Plug's matches no token.
 func CheckCSRF(secret, token string) bool {
 	if len(secret) != csrfSecretLen || len(token) != csrfMaskedLen+csrfSecretLen {
 		return false

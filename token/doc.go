@@ -1,10 +1,9 @@
-// Package token makes and reads signed and encrypted tokens. They are those of
-// Phoenix.Token: a Phoenix application verifies what is made here, and the other
-// way round.
+// Package token makes and reads signed and encrypted tokens in the format of Phoenix.Token: a
+// Phoenix application verifies tokens that are made here, and the other way round.
 //
-// A token carries a value, such as a user's id, from the place that knows who
-// the user is to the place that has to. Typically a page or an HTTP API signs it,
-// the client sends it when it connects, and Connect verifies it:
+// A token carries a value, such as a user's id, through the client. Typically the page or API
+// where a user logs in signs it, the client sends it when it connects, and Connect verifies
+// it:
 //
 //	keys, err := token.New([]string{os.Getenv("SECRET_KEY_BASE")}, nil)
 //	...
@@ -12,39 +11,35 @@
 //	...
 //	userID, err := token.As[int64](keys.Verify("user auth", tok))
 //
-// A signed token can be read by everybody who has it and changed by nobody. Use
-// [Keys.Encrypt] for what the client must not see. Neither can be called back
-// before it expires: keep the age short, or keep a list of those called back.
+// Everybody who has a signed token can read it, and nobody can change it. Use [Keys.Encrypt] for
+// values that the client must not see. A token cannot be revoked before it expires: keep its
+// age short, or keep a list of revoked ones.
 //
 // # Sharing a secret with Phoenix
 //
 // Both sides need the same secret and the same salt:
 //
-//   - The secret is secret_key_base of the Phoenix endpoint, in most
-//     applications the environment variable SECRET_KEY_BASE. It is used as it
-//     stands, even if it looks like base64.
-//   - The salt is the second argument of Phoenix.Token.sign, here the first of
-//     Sign. Phoenix's key_iterations, key_length and key_digest are fields of
-//     [Options]; leave them alone unless the Phoenix side sets them.
-//   - signed_at and max_age are the options [SignedAt] and [MaxAge] of a call,
-//     and infinity is [Infinite].
+//   - The secret is secret_key_base of the Phoenix endpoint, usually from the environment
+//     variable SECRET_KEY_BASE. It is used as it is, even if it looks like base64.
+//   - The salt is the second argument of Phoenix.Token.sign, and the first of Sign. Phoenix's
+//     key_iterations, key_length and key_digest are fields of [Options]; leave them zero
+//     unless the Phoenix side sets them.
+//   - signed_at and max_age are [SignedAt] and [MaxAge], and infinity is [Infinite].
 //
 // # Ages
 //
-// A token holds the time it was signed and how long it is good. Verify goes by
-// that, or by its own [MaxAge] instead if it is given one, for longer or for
-// shorter. A token is good until the last millisecond of its age. One that is
-// signed in the future is invalid, not expired, so clocks of machines that
-// share tokens should agree; an infinite age does not ask when it was signed, and
-// an age of zero or less is always expired. [Claims] tells when the token ends,
-// for connections that live longer than it.
+// A token contains the time at which it was signed and its maximum age. Verify uses that age, or
+// its own [MaxAge] if it is given one, longer or shorter. A token is valid up to and including
+// the last millisecond of its age. A token that was signed in the future is invalid, not
+// expired, so machines that share tokens need equal clocks; with an infinite age the time
+// of signing does not matter. An age of zero or less is always expired. [Claims] has the time
+// at which the token expires, for connections that outlive it.
 //
 // # Changing the secret
 //
-// [New] takes several secrets. The first makes tokens and all of them read
-// tokens. Put the new secret behind the old one on every node, then in front,
-// and take the old one away when its last token has expired. Phoenix itself
-// knows one secret only.
+// [New] takes several secrets. The first makes tokens and all of them read tokens. Put the new
+// secret behind the old one on every node, then in front of it, and remove the old one when
+// its last token has expired. Phoenix itself knows only one secret.
 //
 // # Values
 //
@@ -54,45 +49,37 @@
 //	nil                             nil                nil
 //	bool                            true, false        bool
 //	string, []byte, [n]byte         binary             string
-//	integers, *big.Int              integer            int64, or *big.Int if it has to be
+//	integers, *big.Int              integer            int64, or *big.Int if it does not fit
 //	floats                          float              float64
 //	Atom                            atom               Atom
 //	Tuple                           tuple              Tuple
 //	other slices and arrays         list               []any
 //	maps                            map                Map
-//	structs                         map                Map
 //
-// Pointers and interfaces stand for what they hold. Nil slices and maps are
-// empty ones. Exported fields of structs are written under their names as
-// strings; a tag changes the name (`token:"id"`), makes it an atom
-// (`token:"id,atom"`) or leaves the field out (`token:"-"`). Channels,
-// functions, complex numbers, NaN, infinities and structs without exported
-// fields (such as [time.Time]) are errors. Types that implement an encoding
-// interface are not asked for it.
+// Pointers and interfaces are written as the value they hold, nil slices and maps as empty ones.
+// Structs, channels, functions, complex numbers, NaN and infinities are errors. Methods such as
+// MarshalText are not called.
 //
-// [As] goes back from what was read to a Go type.
-//
-// Elixir's strings are binaries and its map keys are often atoms: in a [Map],
-// %{id: 1} has the key Atom("id"), and [Map.Get] finds both kinds. Beware of
-// sending atoms to a Phoenix application from data that users choose.
+// Elixir's strings are binaries, and its map keys are often atoms: %{id: 1} is read as a [Map]
+// with the key Atom("id"). [Map.Get] finds strings and atoms. Do not send atoms with names that
+// users choose to a Phoenix application, which never frees an atom.
 //
 // # Bounds
 //
-// Nothing of a token is decoded before its signature was checked ([ParseUnverified],
-// which is for tools, is alone in that), and what is decoded is bounded nevertheless: 64 KiB of token, 64 levels, 10,000 values,
-// integers of 1024 bytes, and 256 KiB of term after decompression. Reading
-// such a token takes less than 4 MiB of memory. Functions, process ids and whatever else is
-// not in the table are refused, and so are bytes after the term, which Erlang
-// ignores. Tokens that would break a bound are not made either.
+// The content of a token is decoded only after its signature was checked, except by
+// [ParseUnverified], which is for tools. It is bounded nevertheless: 64 KiB of token, 64 levels,
+// 10,000 values, integers of 1024 bytes, and 256 KiB of term after decompression. Reading such a
+// token takes less than 4 MiB of memory. Functions, process ids and other types that are not in
+// the table are refused, as are bytes after the term, which Erlang ignores. Tokens that
+// exceed a bound are not made either.
 //
-// Derived keys are kept for 256 salts; when there are more, some are derived
-// again, which costs about a hundred signatures. So salts should be constants of
-// the program. Salts of more than 256 bytes are not kept.
+// Derived keys are cached for 256 salts of up to 256 bytes. Deriving a key costs about a
+// hundred times as much as a signature, so salts should be constants of the program.
 //
 // # Session cookies
 //
-// [CookieReader] reads the session that Plug keeps in a cookie, signed or
-// encrypted, for a server that runs beside a Phoenix application on the same
-// domain. A cookie comes along whichever page opened the connection, so do
-// not trust it before [CheckCSRF] agreed with the token the page was given.
+// [CookieReader] reads the session that Plug keeps in a cookie, signed or encrypted, for a server
+// that runs next to a Phoenix application on the same domain. Browsers send a cookie whichever
+// page opened the connection, so do not trust it before [CheckCSRF] has accepted the token that
+// your page was given.
 package token

@@ -13,8 +13,8 @@ import (
 const (
 	// encryptPrefix stands before XChaCha20-Poly1305.
 	encryptPrefix = "XCP."
-	// legacyPrefix stands before AES-GCM with a wrapped key: the base64 of
-	// A128GCM. Old versions of Phoenix wrote it.
+	// legacyPrefix is the base64 of A128GCM. It stands before AES-GCM with a wrapped key, which
+	// old versions of Phoenix wrote.
 	legacyPrefix = "QTEyOEdDTQ."
 
 	nonceSize   = chacha20poly1305.NonceSizeX
@@ -24,15 +24,14 @@ const (
 	cryptKeyLen = chacha20poly1305.KeySize
 )
 
-// associated is authenticated with every ciphertext. It names a cipher that is
-// no longer used; what is read must still carry it.
+// associated is the associated data of every ciphertext. It names a cipher that is no longer
+// used, but Phoenix still writes and checks it.
 var associated = []byte("A128GCM")
 
-// Encrypt makes a token that only holders of the secret can read. Salt is as for
-// Sign. Sign and Encrypt derive the same key from the same salt, so give each its
-// own.
+// Encrypt returns a token that can be read only with the secret. The salt is as for Sign. Sign and
+// Encrypt derive the same key from the same salt, so use different ones.
 //
-// Errors are those of Sign, and an [Options] KeyLength other than 32.
+// Its errors are those of Sign, and a KeyLength other than 32 in [Options].
 func (k *Keys) Encrypt(salt string, data any, opts ...Option) (string, error) {
 	plain, err := k.plaintext(data, opts)
 	if err != nil {
@@ -49,9 +48,8 @@ func (k *Keys) Encrypt(salt string, data any, opts ...Option) (string, error) {
 	return fits(token)
 }
 
-// Decrypt reads a token made with Encrypt, here or by Phoenix, in its present
-// form or the older one with AES-GCM. Errors are those of Verify, and a
-// KeyLength other than 32.
+// Decrypt reads a token made by Encrypt or by Phoenix, in the present form or the older one with
+// AES-GCM. Its errors are those of Verify, and a KeyLength other than 32.
 func (k *Keys) Decrypt(salt, token string, opts ...Option) (*Claims, error) {
 	plain, err := k.ring().decrypt(salt, nil, token)
 	if err != nil {
@@ -60,22 +58,23 @@ func (k *Keys) Decrypt(salt, token string, opts ...Option) (*Claims, error) {
 	return k.claims(plain, opts)
 }
 
+// cryptKey returns a key for encryption.
 func (r *keyring) cryptKey(i int, salt string) ([]byte, error) {
 	if r.length != cryptKeyLen {
-		return nil, fmt.Errorf("bennu: encrypted tokens need keys of %d bytes, these have %d", cryptKeyLen, r.length)
+		return nil, fmt.Errorf("token: encrypted tokens need keys of %d bytes, not %d", cryptKeyLen, r.length)
 	}
 	return r.key(i, salt)
 }
 
+// encryptMessage returns the prefix and the base64 of nonce, tag and ciphertext.
 func encryptMessage(key, message []byte) (string, error) {
 	aead, err := chacha20poly1305.NewX(key)
 	if err != nil {
-		return "", fmt.Errorf("bennu: encrypt a token: %w", err)
+		return "", fmt.Errorf("token: encrypt: %w", err)
 	}
-	// Nonce, room for the tag, ciphertext. Go puts the tag at the end, so it is
-	// moved afterwards.
+	// Seal appends the tag after the ciphertext; it is moved into the room before it.
 	b := make([]byte, nonceSize+tagSize, nonceSize+tagSize+len(message)+tagSize)
-	// It never fails: crypto/rand ends the program instead.
+	// rand.Read never fails; it ends the program instead.
 	_, _ = rand.Read(b[:nonceSize])
 	b = aead.Seal(b, b[:nonceSize], message, associated)
 	end := len(b) - tagSize
@@ -83,8 +82,8 @@ func encryptMessage(key, message []byte) (string, error) {
 	return encryptPrefix + b64.EncodeToString(b[:end]), nil
 }
 
-// decrypt gives the message of an encrypted token. signSalt is the salt of the
-// second key that legacy tokens of cookies are bound to; nil for none.
+// decrypt returns the message of an encrypted token. Legacy cookies are bound to a second key,
+// derived from signSalt; nil means none.
 func (r *keyring) decrypt(salt string, signSalt *string, token string) ([]byte, error) {
 	switch {
 	case token == "":
@@ -132,7 +131,7 @@ func (r *keyring) decrypt(salt string, signSalt *string, token string) ([]byte, 
 	return nil, errForged
 }
 
-// open opens nonce, tag and ciphertext, in this order.
+// open decrypts nonce, tag and ciphertext, in this order.
 func open(key []byte, parts [][]byte) ([]byte, bool) {
 	if len(parts) != 1 || len(parts[0]) < nonceSize+tagSize {
 		return nil, false
@@ -150,15 +149,15 @@ func open(key []byte, parts [][]byte) ([]byte, bool) {
 	return plain, err == nil
 }
 
-// openLegacy opens the wrapped key, which is ciphertext, tag and IV, and with it
-// the message, which is given as IV, ciphertext and tag.
+// openLegacy decrypts the wrapped key, which is ciphertext, tag and IV, and with it the message,
+// whose parts are IV, ciphertext and tag.
 func openLegacy(key, signKey []byte, parts [][]byte) ([]byte, bool) {
 	if len(parts) != 4 {
 		return nil, false
 	}
 	wrapped, iv, ciphertext, tag := parts[0], parts[1], parts[2], parts[3]
 	end := len(wrapped) - gcmIVSize
-	// A content key that AES has no size for fails as one when it is used.
+	// A content key of a size that AES does not have fails in openGCM.
 	if end < gcmTagSize {
 		return nil, false
 	}

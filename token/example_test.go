@@ -32,7 +32,7 @@ func Example() {
 	fmt.Println(err)
 	// Output:
 	// 42 <nil>
-	// bennu: token invalid
+	// token: invalid
 }
 
 // What Phoenix.Token.sign(MyApp.Endpoint, "user auth", %{id: 1, name: "bob"})
@@ -45,18 +45,20 @@ func ExampleAs() {
 		fmt.Println(err)
 		return
 	}
-	type user struct {
-		ID   int64  `token:"id"`
-		Name string `token:"name"`
-	}
-	_, err = token.As[user](keys.Verify("user auth", fromPhoenix))
+	_, err = token.As[token.Map](keys.Verify("user auth", fromPhoenix))
 	fmt.Println(errors.Is(err, token.ErrExpired)) // it was made in 2023
 
-	u, err := token.As[user](keys.Verify("user auth", fromPhoenix, token.MaxAge(token.Infinite)))
-	fmt.Println(u, err)
+	user, err := token.As[token.Map](keys.Verify("user auth", fromPhoenix, token.MaxAge(token.Infinite)))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	id, _ := user.Get("id")
+	name, _ := user.Get("name")
+	fmt.Println(id, name)
 	// Output:
 	// true
-	// {1 bob} <nil>
+	// 1 bob
 }
 
 func ExampleKeys_Verify() {
@@ -88,7 +90,7 @@ func ExampleKeys_Verify() {
 	// Output:
 	// nut 2024-05-01 13:00:00 +0000 UTC
 	// true
-	// bennu: token expired
+	// token: expired
 }
 
 // The first secret makes tokens; all of them read tokens.
@@ -109,7 +111,7 @@ func ExampleNew_rotation() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(token.As[int](now.Verify("user auth", tok)))
+	fmt.Println(token.As[int64](now.Verify("user auth", tok)))
 	fmt.Println(now)
 	// Output:
 	// 42 <nil>
@@ -118,7 +120,7 @@ func ExampleNew_rotation() {
 
 func ExampleCookieReader() {
 	// The options of Plug.Session in the Phoenix endpoint.
-	cookies, err := token.NewCookieReader([]string{secretKeyBase}, token.CookieOptions{SigningSalt: "signing salt"})
+	cookies, err := token.NewCookieReader([]string{secretKeyBase}, &token.CookieOptions{SigningSalt: "signing salt"})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -13,17 +13,16 @@ import (
 )
 
 const (
-	// maxSecrets bounds what one forged token costs: each secret is tried.
+	// maxSecrets bounds the cost of a forged token, for which all secrets are tried.
 	maxSecrets = 16
-	// maxCachedSalts and maxCachedSalt bound the cache should a program let
-	// its clients choose salts: 256 salts of at most 256 bytes.
+	// maxCachedSalts and maxCachedSalt, in bytes, bound the cache in case a program lets its
+	// clients choose salts.
 	maxCachedSalts = 256
 	maxCachedSalt  = 256
 )
 
-// keyring derives keys from secrets and salts and keeps what it derived, since a
-// derivation costs a hundred times what a signature costs. Safe for concurrent
-// use.
+// keyring derives keys from secrets and salts, and caches them, since a derivation costs a hundred
+// times as much as a signature. It is safe for concurrent use.
 type keyring struct {
 	secrets    []string
 	newHash    func() hash.Hash
@@ -34,8 +33,8 @@ type keyring struct {
 	cache map[string]*derived
 }
 
-// derived holds the keys of one salt, one for each secret, each made when it is
-// first asked for: the keys of retired secrets mostly never are.
+// derived has the keys of one salt, one for each secret. Each is derived when it is first needed;
+// most keys of old secrets never are.
 type derived struct {
 	once []sync.Once
 	keys [][]byte
@@ -52,17 +51,17 @@ type keyParams struct {
 func newKeyring(secrets []string, shortest int, p keyParams) (*keyring, error) {
 	switch {
 	case len(secrets) == 0:
-		return nil, errors.New("bennu: tokens need a secret")
+		return nil, errors.New("token: there is no secret")
 	case len(secrets) > maxSecrets:
-		return nil, fmt.Errorf("bennu: %d secrets for tokens, at most %d are tried", len(secrets), maxSecrets)
+		return nil, fmt.Errorf("token: there are %d secrets; use at most %d", len(secrets), maxSecrets)
 	}
 	for i, s := range secrets {
 		if len(s) < shortest {
 			hint := ""
 			if s == "" {
-				hint = "; is the variable set that it comes from?"
+				hint = "; is the environment variable set?"
 			}
-			return nil, fmt.Errorf("bennu: secret %d for tokens has %d bytes, at least %d are needed%s", i+1, len(s), shortest, hint)
+			return nil, fmt.Errorf("token: secret %d has %d bytes; use at least %d%s", i+1, len(s), shortest, hint)
 		}
 	}
 	r := &keyring{
@@ -79,29 +78,29 @@ func newKeyring(secrets []string, shortest int, p keyParams) (*keyring, error) {
 	case crypto.SHA512:
 		r.newHash = sha512.New
 	default:
-		return nil, fmt.Errorf("bennu: key digest %v for tokens, want SHA-256, SHA-384 or SHA-512", p.digest)
+		return nil, fmt.Errorf("token: the key digest is %v; use SHA-256, SHA-384 or SHA-512", p.digest)
 	}
 	if r.iterations == 0 {
 		r.iterations = 1000
 	}
 	if r.iterations < 0 {
-		return nil, fmt.Errorf("bennu: %d key iterations for tokens, want 1 or more", r.iterations)
+		return nil, fmt.Errorf("token: the number of key iterations is %d; use 1 or more", r.iterations)
 	}
 	if r.length == 0 {
 		r.length = 32
 	}
 	if r.length < 16 || r.length > 1024 {
-		return nil, fmt.Errorf("bennu: keys of %d bytes for tokens, want 16 to 1024", r.length)
+		return nil, fmt.Errorf("token: the key length is %d; use 16 to 1024", r.length)
 	}
 	return r, nil
 }
 
-// hide puts the secrets where no printing gets: package fmt follows pointers and
-// unexported fields without asking for String, with %s for one, but it shows a
-// function as an address.
+// hide returns a function that returns the keyring. Package fmt prints unexported fields of a
+// struct, and what pointers in it point to, without calling their String methods, but it prints
+// a function as an address.
 func (r *keyring) hide() func() *keyring { return func() *keyring { return r } }
 
-// key gives the key of the i-th secret for salt. The caller must not change it.
+// key returns the key of the i-th secret for salt. The caller must not change it.
 func (r *keyring) key(i int, salt string) ([]byte, error) {
 	if len(salt) > maxCachedSalt {
 		return r.derive(i, salt)
@@ -114,13 +113,13 @@ func (r *keyring) key(i int, salt string) ([]byte, error) {
 func (r *keyring) derive(i int, salt string) ([]byte, error) {
 	key, err := pbkdf2.Key(r.newHash, r.secrets[i], []byte(salt), r.iterations, r.length)
 	if err != nil {
-		return nil, fmt.Errorf("bennu: derive a key for tokens: %w", err)
+		return nil, fmt.Errorf("token: derive a key: %w", err)
 	}
 	return key, nil
 }
 
-// entry finds the cache entry of salt or makes an empty one, so that callers who
-// come together derive once and nobody derives under the lock.
+// entry returns the cache entry of salt, or a new one without keys, so that concurrent callers
+// derive a key once, and not under the lock.
 func (r *keyring) entry(salt string) *derived {
 	r.mu.RLock()
 	d := r.cache[salt]
@@ -134,8 +133,8 @@ func (r *keyring) entry(salt string) *derived {
 		return d
 	}
 	if len(r.cache) >= maxCachedSalts {
-		// Any entry will do: a program with constant salts never gets here,
-		// and under a flood of salts the victim is best not predictable.
+		// Any entry will do: a program with constant salts does not get here, and if clients
+		// choose salts, they had better not know which one is removed.
 		for victim := range r.cache {
 			delete(r.cache, victim)
 			break
@@ -146,7 +145,7 @@ func (r *keyring) entry(salt string) *derived {
 		keys: make([][]byte, len(r.secrets)),
 		errs: make([]error, len(r.secrets)),
 	}
-	// A clone, lest the salt keep a request alive that it was cut from.
+	// A clone, since the salt may share the memory of a request.
 	r.cache[strings.Clone(salt)] = d
 	return d
 }

@@ -40,7 +40,7 @@ func TestNewRefuses(t *testing.T) {
 			t.Errorf("%s: the error quotes the secret: %v", tt.name, err)
 		}
 	}
-	if _, err := New([]string{""}, nil); err == nil || !strings.Contains(err.Error(), "is the variable set") {
+	if _, err := New([]string{""}, nil); err == nil || !strings.Contains(err.Error(), "is the environment variable set") {
 		t.Errorf("of an empty secret: %v", err)
 	}
 	if _, err := New([]string{strings.Repeat("s", 20)}, nil); err != nil {
@@ -77,7 +77,7 @@ func TestMasked(t *testing.T) {
 	if _, err := k.Sign(testSalt, 1); err != nil { // so that there is a derived key
 		t.Fatal(err)
 	}
-	cookies, err := NewCookieReader([]string{canary}, CookieOptions{SigningSalt: "s"})
+	cookies, err := NewCookieReader([]string{canary}, &CookieOptions{SigningSalt: "s"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,20 +10,20 @@ import (
 	"strings"
 )
 
-// signHeader is the base64 of HS256. Phoenix signs with nothing else.
+// signHeader is the base64 of HS256, with which Phoenix signs.
 const signHeader = "SFMyNTY"
 
-// signHashes are the headers that are verified.
+// signHashes are the hashes of the headers that Verify accepts.
 var signHashes = map[string]func() hash.Hash{
 	signHeader: sha256.New,
 	"SFMzODQ":  sha512.New384, // HS384
 	"SFM1MTI":  sha512.New,    // HS512
 }
 
-// b64 refuses set bits after the end, so that a token has one spelling.
+// b64 refuses padding bits that are not zero, so that a token has only one spelling.
 var b64 = base64.RawURLEncoding.Strict()
 
-// decode64 decodes s and refuses the line breaks that encoding/base64 skips.
+// decode64 decodes s. It refuses line breaks, which encoding/base64 skips.
 func decode64(s string) ([]byte, bool) {
 	if strings.ContainsAny(s, "\r\n") {
 		return nil, false
@@ -32,12 +32,12 @@ func decode64(s string) ([]byte, bool) {
 	return b, err == nil
 }
 
-// Sign makes a token that holds data for everyone to read and nobody to change.
-// Salt names what the token is for; a token verifies under its own salt alone.
-// It need not be secret and should be a constant of the program.
+// Sign returns a token with data that everybody can read and nobody can change. The salt names the
+// purpose of the token, which is valid for the same salt alone. It need not be secret, and should
+// be a constant of the program.
 //
-// The error says what of data cannot be written, or that the token would be
-// longer than MaxLength or has a max age that is not in whole seconds.
+// It is an error if data cannot be written, if the token is longer than MaxLength, or if its
+// maximum age is not in whole seconds.
 func (k *Keys) Sign(salt string, data any, opts ...Option) (string, error) {
 	plain, err := k.plaintext(data, opts)
 	if err != nil {
@@ -50,9 +50,8 @@ func (k *Keys) Sign(salt string, data any, opts ...Option) (string, error) {
 	return fits(signMessage(key, plain))
 }
 
-// Verify reads a token made with Sign, here or by Phoenix. The error is
-// [ErrMissing] for an empty token, [ErrInvalid] or [ErrExpired] by errors.Is; a
-// signature is checked before anything else is looked at.
+// Verify reads a token made by Sign or by Phoenix. It checks the signature before it decodes the
+// content. The error is an [ErrMissing], [ErrInvalid] or [ErrExpired].
 func (k *Keys) Verify(salt, token string, opts ...Option) (*Claims, error) {
 	plain, err := k.ring().verify(salt, token)
 	if err != nil {
@@ -61,14 +60,15 @@ func (k *Keys) Verify(salt, token string, opts ...Option) (*Claims, error) {
 	return k.claims(plain, opts)
 }
 
-// fits refuses to make what would not be read.
+// fits refuses tokens that Verify would refuse.
 func fits(token string) (string, error) {
 	if len(token) > MaxLength {
-		return "", fmt.Errorf("bennu: token of %d bytes, at most %d are read", len(token), MaxLength)
+		return "", fmt.Errorf("token: the token has %d bytes; at most %d are read", len(token), MaxLength)
 	}
 	return token, nil
 }
 
+// signMessage returns header, message and signature, each in base64, with dots between.
 func signMessage(key, message []byte) string {
 	mac := hmac.New(sha256.New, key)
 	b := make([]byte, 0, len(signHeader)+2+b64.EncodedLen(len(message))+b64.EncodedLen(mac.Size()))
@@ -81,7 +81,7 @@ func signMessage(key, message []byte) string {
 	return string(b)
 }
 
-// verify gives the message of a signed token if one of the secrets signed it.
+// verify returns the message of a signed token if one of the secrets has signed it.
 func (r *keyring) verify(salt, token string) ([]byte, error) {
 	switch {
 	case token == "":
@@ -95,7 +95,7 @@ func (r *keyring) verify(salt, token string) ([]byte, error) {
 	if !ok || newHash == nil {
 		return nil, errForged
 	}
-	// A further dot is not base64 and fails here.
+	// A third dot would be in signature, where it is not base64.
 	want, ok := decode64(signature)
 	if !ok {
 		return nil, errForged

@@ -2,19 +2,18 @@ package token
 
 import "errors"
 
-// An Atom is a name in Erlang and Elixir, such as :admin. The atoms true, false
-// and nil are bool and nil in Go. At most 255 characters.
+// An Atom is an atom of Erlang and Elixir, such as :admin, of at most 255 characters. The atoms
+// true, false and nil are bool and nil in Go.
 type Atom string
 
 // A Tuple is an Erlang tuple, of at most 255 elements.
 type Tuple []any
 
-// A Map is a map as it is read from a token. Keys are string, Atom, int64,
-// float64, bool or nil; Elixir's %{id: 1} has the key Atom("id"). See [Map.Get].
+// A Map is a map that was read from a token. Keys are of type string, Atom, int64, float64 or bool,
+// or nil. Elixir's %{id: 1} has the key Atom("id"). See [Map.Get].
 type Map map[any]any
 
-// Get gives the value under the string name, or else under the atom of that
-// name: Elixir programs use one or the other.
+// Get returns the value of the string name, or of the atom with that name.
 func (m Map) Get(name string) (v any, ok bool) {
 	if v, ok = m[name]; !ok {
 		v, ok = m[Atom(name)]
@@ -22,19 +21,14 @@ func (m Map) Get(name string) (v any, ok bool) {
 	return v, ok
 }
 
-// Bounds of what is read, and so of what is written. A token is only decoded
-// after its signature was checked; these are for the day a secret leaks.
+// Bounds of terms that are read or written. A token is decoded only after its signature was
+// checked; they limit the damage if a secret is known to an attacker.
 const (
-	// maxDepth counts the containers that a value is in.
-	maxDepth = 64
-	// maxTerms counts every value, key and element of a token.
-	maxTerms = 10_000
-	// maxInflated is in bytes, of a term when it is written out.
-	maxInflated = 256 << 10
-	// maxInteger is in bytes.
-	maxInteger = 1024
-	// maxAtom is in characters, of which each may take four bytes.
-	maxAtom = 255
+	maxDepth    = 64        // nesting of containers
+	maxTerms    = 10_000    // values, keys and elements of a token
+	maxInflated = 256 << 10 // bytes of a term without compression
+	maxInteger  = 1024      // bytes
+	maxAtom     = 255       // characters, of up to four bytes
 )
 
 var (

@@ -19,10 +19,8 @@ var (
 	errFinite   = errors.New("float is not a number")
 )
 
-// decodeTerm reads one term in Erlang's external format. It keeps nothing of b.
-//
-// Memory: strings take at most maxInflated together, and each of at most
-// maxTerms values some 100 bytes.
+// decodeTerm reads one term in Erlang's external format. It keeps no part of b. The result takes
+// at most maxInflated bytes for its strings, and about 100 for each of maxTerms values.
 func decodeTerm(b []byte) (any, error) {
 	if len(b) > maxInflated {
 		return nil, errSize
@@ -49,12 +47,11 @@ func decodeTerm(b []byte) (any, error) {
 }
 
 type decoder struct {
-	rest []byte
-	// terms counts those that were announced, before they are read.
-	terms int
+	rest  []byte
+	terms int // number of terms, counted from the lengths of containers before they are read
 }
 
-// take gives the next n bytes of the input.
+// take returns the next n bytes.
 func (d *decoder) take(n int) ([]byte, error) {
 	if n > len(d.rest) {
 		return nil, errCut
@@ -74,14 +71,14 @@ func (d *decoder) size(width int) (int, error) {
 	for _, c := range b {
 		n = n<<8 | int(c)
 	}
-	// Where an int has 32 bits the top one may have been set.
+	// It is negative if an int has 32 bits and the top one is set.
 	if n < 0 {
 		return 0, errCut
 	}
 	return n, nil
 }
 
-// block reads a length of width bytes and as many bytes.
+// block reads a length of width bytes, and returns as many bytes.
 func (d *decoder) block(width int) ([]byte, error) {
 	n, err := d.size(width)
 	if err != nil {
@@ -90,9 +87,8 @@ func (d *decoder) block(width int) ([]byte, error) {
 	return d.take(n)
 }
 
-// count reads the number of entries of a container, each of per terms. Each term
-// has a byte at least, so that more entries than bytes are left are a lie; it
-// shows before anything is made for them.
+// count reads the number of entries of a container, each of per terms. A term has at least one
+// byte, so more entries than remaining bytes are refused before memory is allocated for them.
 func (d *decoder) count(width, per int) (int, error) {
 	n, err := d.size(width)
 	switch {
@@ -108,6 +104,7 @@ func (d *decoder) count(width, per int) (int, error) {
 	return n, nil
 }
 
+// term reads a term inside of depth containers.
 func (d *decoder) term(depth int) (any, error) {
 	if depth > maxDepth {
 		return nil, errDepth
@@ -164,7 +161,7 @@ func (d *decoder) term(depth int) (any, error) {
 	return nil, fmt.Errorf("terms with tag %d are not read", tag[0])
 }
 
-// big reads an integer of any size: sign, then the magnitude from its low end.
+// big reads an integer of any size: a sign, then the bytes from the lowest to the highest.
 func (d *decoder) big(width int) (any, error) {
 	n, err := d.size(width)
 	if err != nil {
@@ -195,13 +192,14 @@ func (d *decoder) float() (any, error) {
 		return nil, err
 	}
 	f := math.Float64frombits(binary.BigEndian.Uint64(b))
-	// Erlang has neither of them.
+	// Erlang has no such floats.
 	if math.IsNaN(f) || math.IsInf(f, 0) {
 		return nil, errFinite
 	}
 	return f, nil
 }
 
+// atom reads an atom, in UTF-8 or Latin-1.
 func (d *decoder) atom(width int, latin1 bool) (any, error) {
 	b, err := d.block(width)
 	if err != nil {
@@ -229,7 +227,7 @@ func (d *decoder) atom(width int, latin1 bool) (any, error) {
 	return Atom(name), nil
 }
 
-// charlist reads a list of bytes, which Erlang writes without tags.
+// charlist reads a list of small integers, which Erlang writes as bytes.
 func (d *decoder) charlist() (any, error) {
 	n, err := d.count(2, 1)
 	if err != nil {
@@ -265,7 +263,7 @@ func (d *decoder) properList(depth int) (any, error) {
 	return l, nil
 }
 
-// list reads n terms, which count has admitted.
+// list reads n terms that count has counted.
 func (d *decoder) list(n, depth int) ([]any, error) {
 	l := make([]any, n)
 	for i := range l {

@@ -12,9 +12,9 @@ import (
 	"unicode/utf8"
 )
 
-// encodeTerm writes v in Erlang's external format, byte for byte as OTP does
-// where OTP itself always writes the same: it writes maps of more than 32
-// keys, and since OTP 26 all atom keys, in an order of its own. Ours is by key.
+// encodeTerm returns v in Erlang's external format. The result is equal to that of OTP, except for
+// the order in maps: OTP has an order of its own for maps of more than 32 keys and, since OTP 26,
+// for atom keys. Here keys are always sorted.
 func encodeTerm(v any, oldAtoms bool) ([]byte, error) {
 	e := encoder{out: make([]byte, 1, 128), oldAtoms: oldAtoms}
 	e.out[0] = tagVersion
@@ -39,7 +39,7 @@ var (
 	tupleType = reflect.TypeFor[Tuple]()
 )
 
-// count takes n terms that are about to be written from what may be.
+// count counts n more terms, before they are written.
 func (e *encoder) count(n int) error {
 	if e.terms += n; e.terms > maxTerms {
 		return errTerms
@@ -58,8 +58,7 @@ func (e *encoder) value(v reflect.Value, depth int) error {
 	if err := e.count(1); err != nil {
 		return err
 	}
-	for range maxDepth { // a pointer can lead to itself
-
+	for range maxDepth { // bounded, since a pointer may point to itself
 		if v.Kind() != reflect.Interface && v.Kind() != reflect.Pointer || v.Type() == bigType {
 			break
 		}
@@ -98,12 +97,13 @@ func (e *encoder) value(v reflect.Value, depth int) error {
 		return e.binary(v.Len(), func() { e.out = append(e.out, v.String()...) })
 	case reflect.Slice, reflect.Array:
 		return e.list(v, depth)
-	case reflect.Map, reflect.Struct:
+	case reflect.Map:
 		return e.mapping(v, depth)
 	}
-	return fmt.Errorf("a %s cannot be written into a token", v.Type())
+	return fmt.Errorf("a %s cannot be written into a token; use a Map for a struct", v.Type())
 }
 
+// binary writes a binary of n bytes, which write appends.
 func (e *encoder) binary(n int, write func()) error {
 	if n > maxInflated {
 		return errSize
@@ -123,6 +123,7 @@ func (e *encoder) float(f float64) error {
 	return nil
 }
 
+// integer writes an integer in the shortest form.
 func (e *encoder) integer(i int64) {
 	switch {
 	case i >= 0 && i <= 255:
@@ -131,7 +132,7 @@ func (e *encoder) integer(i int64) {
 		e.out = append(e.out, tagInt)
 		e.out = binary.BigEndian.AppendUint32(e.out, uint32(int32(i)))
 	default:
-		// The magnitude of the least int64 is right only as a uint64.
+		// The magnitude of the least int64 fits only into a uint64.
 		sign, magnitude := byte(0), uint64(i)
 		if i < 0 {
 			sign, magnitude = 1, -magnitude
@@ -177,7 +178,7 @@ func (e *encoder) atom(name string) error {
 		return errAtom
 	}
 	if e.oldAtoms {
-		// Until OTP 25 only names outside of Latin-1 were written as UTF-8.
+		// Up to OTP 25, names in Latin-1 are not written as UTF-8.
 		if latin1, ok := toLatin1(name); ok {
 			e.out = append(e.out, tagAtomLatin1)
 			e.out = binary.BigEndian.AppendUint16(e.out, uint16(len(latin1)))
@@ -206,7 +207,7 @@ func toLatin1(s string) ([]byte, bool) {
 	return b, true
 }
 
-// list writes bytes as a binary and other slices and arrays as a list.
+// list writes slices and arrays: of bytes as a binary, and others as a list.
 func (e *encoder) list(v reflect.Value, depth int) error {
 	n := v.Len()
 	if v.Type().Elem().Kind() == reflect.Uint8 {
@@ -241,8 +242,8 @@ func (e *encoder) list(v reflect.Value, depth int) error {
 	return nil
 }
 
-// allBytes finds lists that Erlang writes in its short form: integers of 0 to
-// 255 and nothing else.
+// allBytes reports whether all elements are integers from 0 to 255, and returns them. Erlang
+// writes such lists in a short form.
 func allBytes(v reflect.Value) ([]byte, bool) {
 	b := make([]byte, 0, v.Len())
 	for i := range v.Len() {
@@ -262,6 +263,7 @@ func allBytes(v reflect.Value) ([]byte, bool) {
 	return b, true
 }
 
+// elements writes the elements of a slice or array.
 func (e *encoder) elements(v reflect.Value, depth int) error {
 	for i := range v.Len() {
 		if err := e.value(v.Index(i), depth+1); err != nil {

@@ -10,8 +10,8 @@ import (
 
 var errInflate = errors.New("compressed term does not inflate to the size it gives")
 
-// inflate undoes the compressed wrapper. The size it gives is a claim: it bounds
-// what is read and is checked before anything is set aside for it.
+// inflate decompresses a term. The size in front is checked before memory is allocated, and no
+// more than that is read.
 func inflate(b []byte) ([]byte, error) {
 	if len(b) < 4 {
 		return nil, errCut
@@ -25,8 +25,7 @@ func inflate(b []byte) ([]byte, error) {
 	if err != nil {
 		return nil, errInflate
 	}
-	// One byte more than there may be: reading it shows too long a term, and
-	// otherwise reaches the checksum.
+	// One byte more, to notice a longer term, and otherwise to reach the checksum.
 	out, err := io.ReadAll(io.LimitReader(z, int64(size)+1))
 	if err != nil || len(out) != int(size) {
 		return nil, errInflate

@@ -3,7 +3,6 @@ package token
 import (
 	"cmp"
 	"encoding/binary"
-	"fmt"
 	"math"
 	"reflect"
 	"slices"
@@ -11,7 +10,7 @@ import (
 	"strings"
 )
 
-// mapKey is a key in a form that sorts as Erlang sorts the keys of a map.
+// mapKey is the key of a map, in a form that sorts as in Erlang.
 type mapKey struct {
 	rank keyRank
 	i    int64
@@ -37,9 +36,9 @@ type pair struct {
 	value reflect.Value
 }
 
-// mapping writes a map or struct with its keys in order.
+// mapping writes a map with its keys in order.
 func (e *encoder) mapping(v reflect.Value, depth int) error {
-	if v.Kind() == reflect.Map && v.Len() > maxTerms/2 {
+	if v.Len() > maxTerms/2 {
 		return errTerms
 	}
 	pairs, err := pairsOf(v)
@@ -80,29 +79,20 @@ func (e *encoder) key(k mapKey) error {
 	return nil
 }
 
+// pairsOf returns the entries of a map.
 func pairsOf(v reflect.Value) ([]pair, error) {
-	if v.Kind() == reflect.Map {
-		pairs := make([]pair, 0, v.Len())
-		for it := v.MapRange(); it.Next(); {
-			key, err := keyOf(it.Key())
-			if err != nil {
-				return nil, err
-			}
-			pairs = append(pairs, pair{key, it.Value()})
+	pairs := make([]pair, 0, v.Len())
+	for it := v.MapRange(); it.Next(); {
+		key, err := keyOf(it.Key())
+		if err != nil {
+			return nil, err
 		}
-		return pairs, nil
-	}
-	fields, err := fieldsOf(v.Type())
-	if err != nil {
-		return nil, err
-	}
-	pairs := make([]pair, len(fields))
-	for i, f := range fields {
-		pairs[i] = pair{mapKey{rank: f.rank, s: f.name}, v.Field(f.index)}
+		pairs = append(pairs, pair{key, it.Value()})
 	}
 	return pairs, nil
 }
 
+// keyOf converts a key.
 func keyOf(v reflect.Value) (mapKey, error) {
 	if v.Kind() == reflect.Interface {
 		v = v.Elem()
@@ -124,41 +114,4 @@ func keyOf(v reflect.Value) (mapKey, error) {
 		return mapKey{rank: rankFloat, f: v.Float()}, nil
 	}
 	return mapKey{}, errKey
-}
-
-// field is an exported field of a struct as the entry of a map.
-type field struct {
-	name  string
-	rank  keyRank
-	index int
-}
-
-// fieldsOf reads the tags of a struct. A struct that has fields, none of which
-// can be seen, such as time.Time, is refused: it would be lost in silence.
-func fieldsOf(t reflect.Type) ([]field, error) {
-	fields := make([]field, 0, t.NumField())
-	for i := range t.NumField() {
-		f := t.Field(i)
-		tag := f.Tag.Get("token")
-		if !f.IsExported() || tag == "-" {
-			continue
-		}
-		name, option, _ := strings.Cut(tag, ",")
-		if name == "" {
-			name = f.Name
-		}
-		rank := rankBinary
-		switch option {
-		case "":
-		case "atom":
-			rank = rankAtom
-		default:
-			return nil, fmt.Errorf("field %s.%s has the unknown tag option %q", t, f.Name, option)
-		}
-		fields = append(fields, field{name, rank, i})
-	}
-	if len(fields) == 0 && t.NumField() > 0 {
-		return nil, fmt.Errorf("a %s has no exported fields to write into a token", t)
-	}
-	return fields, nil
 }

@@ -7,27 +7,26 @@ import (
 	"time"
 )
 
-// ErrEncrypted means a token that cannot be looked into without its secret.
-var ErrEncrypted = errors.New("bennu: token is encrypted")
+// ErrEncrypted means that a token cannot be read without its secret.
+var ErrEncrypted = errors.New("token: encrypted")
 
-// Unverified is what a signed token says of itself. Anybody can have written it:
-// it is for tools that show a token to people, and never a reason to let somebody in.
+// Unverified is the content of a signed token whose signature was not checked. Anybody may have
+// written it: use it to show a token to people, never to let somebody in.
 type Unverified struct {
-	// Data is the value in the token, in the types listed in the package comment.
+	// Data is the value in the token, of a type listed in the package comment.
 	Data any
-	// SignedAt is when the token says that it was made, to the millisecond.
+	// SignedAt is the time of signing in the token, to the millisecond.
 	SignedAt time.Time
-	// MaxAge is how long after that it says that it is good, or Infinite. It is never
-	// negative, and longer ages than a Duration can tell are the longest.
+	// MaxAge is the maximum age in the token, or Infinite. It is never negative; an age
+	// that a Duration cannot say is the longest Duration.
 	MaxAge time.Duration
 }
 
-// ParseUnverified reads a signed token without a look at its signature or its age. It
-// is the one function here that decodes what nobody vouches for, within the bounds of
-// the package comment. [Keys.Verify] is what decides about users.
+// ParseUnverified reads a signed token without checking its signature or its age. It is for tools:
+// use [Keys.Verify] to decide about users. The content is bounded as the package comment says.
 //
-// The error is [ErrMissing] for an empty token, [ErrEncrypted], or [ErrInvalid] for
-// what cannot be read.
+// The error is [ErrMissing] for an empty token, [ErrEncrypted] for an encrypted one, and otherwise
+// [ErrInvalid].
 func ParseUnverified(token string) (*Unverified, error) {
 	switch {
 	case token == "":
@@ -42,7 +41,7 @@ func ParseUnverified(token string) (*Unverified, error) {
 		return nil, invalid("a signed token has three parts with dots between")
 	}
 	if signHashes[parts[0]] == nil {
-		return nil, invalid("its first part is not one of a Phoenix token")
+		return nil, invalid("the first part is not that of a Phoenix token")
 	}
 	plain, ok := decode64(parts[1])
 	if _, signed := decode64(parts[2]); !ok || !signed {
@@ -54,7 +53,7 @@ func ParseUnverified(token string) (*Unverified, error) {
 	}
 	data, signed, limit, ok := payload(term)
 	if !ok {
-		return nil, invalid("not data with a time of signing")
+		return nil, invalid("it does not contain data with a time of signing")
 	}
 	u := &Unverified{Data: data, SignedAt: time.UnixMilli(signed)}
 	switch {

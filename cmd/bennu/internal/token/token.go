@@ -219,7 +219,7 @@ func reason(err error) string {
 }
 
 // plain is the text of an error without the package that it comes from.
-func plain(err error) string { return strings.TrimPrefix(err.Error(), "bennu: ") }
+func plain(err error) string { return strings.TrimPrefix(err.Error(), "token: ") }
 
 // parseAge reads a maximum age.
 func parseAge(text string) (time.Duration, error) {
