@@ -2,21 +2,24 @@ package wstest
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"unicode/utf8"
+
+	"github.com/bennu-go/bennu/internal/wsframe"
 )
 
 // The opcodes of RFC 6455.
 const (
-	OpContinuation = 0
-	OpText         = 1
-	OpBinary       = 2
-	OpClose        = 8
-	OpPing         = 9
-	OpPong         = 10
+	OpContinuation = wsframe.Continuation
+	OpText         = wsframe.Text
+	OpBinary       = wsframe.Binary
+	OpClose        = wsframe.Close
+	OpPing         = wsframe.Ping
+	OpPong         = wsframe.Pong
 )
 
 // maxFrame bounds what a server can make a test hold.
@@ -54,32 +57,13 @@ var mask = [4]byte{0x37, 0xfa, 0x21, 0x3d}
 
 // Append appends the frame as a client sends it.
 func (f Frame) Append(dst []byte) []byte {
-	first := f.Op | f.RSV<<4
-	if !f.Partial {
-		first |= 0x80
+	h := wsframe.Header{
+		Final: !f.Partial, RSV: f.RSV, Op: f.Op, Masked: !f.Unmasked, Key: mask, Wide: f.Wide,
+		Length: cmp.Or(f.Declare, uint64(len(f.Payload))),
 	}
-	var masked byte
-	if !f.Unmasked {
-		masked = 0x80
-	}
-	n := uint64(len(f.Payload))
-	if f.Declare != 0 {
-		n = f.Declare
-	}
-	switch {
-	case f.Wide == 8 || n > 65535:
-		dst = binary.BigEndian.AppendUint64(append(dst, first, masked|127), n)
-	case f.Wide == 2 || n > 125:
-		dst = binary.BigEndian.AppendUint16(append(dst, first, masked|126), uint16(n))
-	default:
-		dst = append(dst, first, masked|byte(n))
-	}
-	if f.Unmasked {
-		return append(dst, f.Payload...)
-	}
-	dst = append(dst, mask[:]...)
-	for i, c := range f.Payload {
-		dst = append(dst, c^mask[i%4])
+	dst = append(h.Append(dst), f.Payload...)
+	if h.Masked {
+		wsframe.Mask(dst[len(dst)-len(f.Payload):], mask)
 	}
 	return dst
 }
@@ -118,44 +102,23 @@ func (f Frame) String() string {
 // ReadFrame reads one frame of a server, whose frames are whole and unmasked and
 // whose text is UTF-8.
 func ReadFrame(r *bufio.Reader) (Frame, error) {
-	var h [8]byte
-	if _, err := io.ReadFull(r, h[:2]); err != nil {
+	h, err := wsframe.Read(r)
+	switch {
+	case err != nil:
 		return Frame{}, err
+	case !h.Final || h.RSV != 0 || h.Masked:
+		return Frame{}, fmt.Errorf("frame header % x: not final, reserved bits set, or masked", h.Append(nil))
+	case h.Length > maxFrame:
+		return Frame{}, fmt.Errorf("frame of %d bytes", h.Length)
 	}
-	if h[0]&0xf0 != 0x80 || h[1]&0x80 != 0 {
-		return Frame{}, fmt.Errorf("frame header % x: not final, reserved bits set, or masked", h[:2])
-	}
-	f := Frame{Op: h[0] & 15}
-	n := uint64(h[1])
-	var err error
-	switch n {
-	case 126:
-		_, err = io.ReadFull(r, h[:2])
-		n = uint64(binary.BigEndian.Uint16(h[:2]))
-	case 127:
-		_, err = io.ReadFull(r, h[:8])
-		n = binary.BigEndian.Uint64(h[:8])
-	}
-	if err != nil {
-		return Frame{}, unexpected(err)
-	}
-	if n > maxFrame {
-		return Frame{}, fmt.Errorf("frame of %d bytes", n)
-	}
-	f.Payload = make([]byte, n)
-	if _, err := io.ReadFull(r, f.Payload); err != nil {
-		return Frame{}, unexpected(err)
+	f := Frame{Op: h.Op, Payload: make([]byte, h.Length)}
+	if _, err := io.ReadFull(r, f.Payload); errors.Is(err, io.EOF) {
+		return Frame{}, io.ErrUnexpectedEOF // within a frame, not between two
+	} else if err != nil {
+		return Frame{}, err
 	}
 	if f.Op == OpText && !utf8.Valid(f.Payload) {
 		return Frame{}, fmt.Errorf("text that is not UTF-8: %q", f.Payload)
 	}
 	return f, nil
-}
-
-// unexpected tells an end within a frame from one between two.
-func unexpected(err error) error {
-	if errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
-	}
-	return err
 }

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/base64"
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -15,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/bennu-go/bennu/internal/wsframe"
 )
 
 // LongPoll is a connection over long polling in the shape of a net.Conn that carries
@@ -180,26 +181,13 @@ func (l *LongPoll) Write(p []byte) (int, error) {
 
 // unmask reads a data frame as Append writes it, and how long it is.
 func unmask(p []byte) (f Frame, n int, err error) {
-	const longest = 14 // header
-	var h [longest]byte
-	copy(h[:], p)
-	head, size := 2, int(h[1]&0x7f)
-	switch size {
-	case 126:
-		head, size = 4, int(binary.BigEndian.Uint16(h[2:]))
-	case 127:
-		head, size = 10, int(binary.BigEndian.Uint64(h[2:]))
-	}
-	n = head + 4 + size
-	f.Op = h[0] & 15
-	if n > len(p) || f.Op != OpText && f.Op != OpBinary {
+	h, head := wsframe.Parse(p)
+	if head == 0 || uint64(len(p)-head) < h.Length || h.Op != OpText && h.Op != OpBinary {
 		return f, 0, fmt.Errorf("no frame that can be posted: % x", p[:min(len(p), 16)])
 	}
-	key := h[head : head+4]
-	f.Payload = bytes.Clone(p[head+4 : n])
-	for i := range f.Payload {
-		f.Payload[i] ^= key[i%4]
-	}
+	n = head + int(h.Length)
+	f.Op, f.Payload = h.Op, bytes.Clone(p[head:n])
+	wsframe.Mask(f.Payload, h.Key)
 	return f, n, nil
 }
 

@@ -4,19 +4,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+
+	"github.com/bennu-go/bennu/internal/wsframe"
 )
 
-// Opcodes of WebSocket frames.
-const (
-	opContinuation = 0x0
-	opText         = 0x1
-	opBinary       = 0x2
-	opClose        = 0x8
-	opPing         = 0x9
-	opPong         = 0xa
-	// opNone says that a frame was read and a message is not whole yet.
-	opNone = 0xff
-)
+// opNone says that a frame was read and a message is not whole yet.
+const opNone = 0xff
 
 // maxMessage bounds one message from the server in bytes, all fragments together.
 const maxMessage = 4 << 20
@@ -69,55 +62,39 @@ func (r *frameReader) keep(left []byte) {
 // the frame is not whole. The payload points into buf or into the reader; it is good
 // until the next call.
 func (r *frameReader) next(buf []byte) (op byte, payload []byte, n int, err error) {
-	if len(buf) < 2 {
+	h, header := wsframe.Parse(buf)
+	if header == 0 {
 		return opNone, nil, 0, nil
 	}
-	final, op := buf[0]&0x80 != 0, buf[0]&0x0f
+	control := h.Op >= wsframe.Close
 	switch {
-	case buf[0]&0x70 != 0:
+	case h.RSV != 0:
 		return opNone, nil, 0, errReserved
-	case buf[1]&0x80 != 0:
+	case h.Masked:
 		return opNone, nil, 0, errMasked
-	case op > opBinary && op < opClose, op > opPong:
+	case h.Op > wsframe.Binary && !control, h.Op > wsframe.Pong:
 		return opNone, nil, 0, errOpcode
-	case op >= opClose && (!final || buf[1] > 125):
+	case control && (!h.Final || header > 2):
 		return opNone, nil, 0, errControl
-	case op == opContinuation && !r.fragmented:
+	case h.Op == wsframe.Continuation && !r.fragmented:
 		return opNone, nil, 0, errStray
-	case (op == opText || op == opBinary) && r.fragmented:
+	case !control && h.Op != wsframe.Continuation && r.fragmented:
 		return opNone, nil, 0, errInterleave
-	}
-	header, length := 2, uint64(buf[1])
-	switch length {
-	case 126:
-		if header = 4; len(buf) < header {
-			return opNone, nil, 0, nil
-		}
-		length = uint64(binary.BigEndian.Uint16(buf[2:]))
-	case 127:
-		if header = 10; len(buf) < header {
-			return opNone, nil, 0, nil
-		}
-		length = binary.BigEndian.Uint64(buf[2:])
-	}
-	if length > uint64(maxMessage-len(r.message)) {
+	case h.Length > uint64(maxMessage-len(r.message)):
 		return opNone, nil, 0, errTooLong
-	}
-	if uint64(len(buf)-header) < length {
+	case uint64(len(buf)-header) < h.Length:
 		return opNone, nil, 0, nil
 	}
-	n = header + int(length)
+	n = header + int(h.Length)
 	payload = buf[header:n]
 	switch {
-	case op >= opClose:
-		return op, payload, n, nil
-	case op != opContinuation && final:
-		return op, payload, n, nil
-	case op != opContinuation:
-		r.fragmented, r.op = true, op
+	case control, h.Op != wsframe.Continuation && h.Final:
+		return h.Op, payload, n, nil
+	case h.Op != wsframe.Continuation:
+		r.fragmented, r.op = true, h.Op
 	}
 	r.message = append(r.message, payload...)
-	if !final {
+	if !h.Final {
 		return opNone, nil, n, nil
 	}
 	op, payload = r.op, r.message
@@ -136,26 +113,7 @@ func closeCode(payload []byte) (int, error) {
 	return int(binary.BigEndian.Uint16(payload)), nil
 }
 
-// appendFrame adds a whole frame as a client sends it, masked.
-func appendFrame(dst []byte, op byte, mask [4]byte, payload []byte) []byte {
-	dst = append(dst, 0x80|op)
-	switch n := len(payload); {
-	case n < 126:
-		dst = append(dst, 0x80|byte(n))
-	case n < 1<<16:
-		dst = append(dst, 0x80|126, byte(n>>8), byte(n))
-	default:
-		dst = append(dst, 0x80|127)
-		dst = binary.BigEndian.AppendUint64(dst, uint64(n))
-	}
-	dst = append(dst, mask[:]...)
-	for i, b := range payload {
-		dst = append(dst, b^mask[i&3])
-	}
-	return dst
-}
-
 // appendClose adds a close frame with a code.
 func appendClose(dst []byte, mask [4]byte, code int) []byte {
-	return appendFrame(dst, opClose, mask, []byte{byte(code >> 8), byte(code)})
+	return wsframe.AppendMasked(dst, wsframe.Close, mask, binary.BigEndian.AppendUint16(nil, uint16(code)))
 }

@@ -5,6 +5,8 @@ import (
 	"io"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/bennu-go/bennu/internal/wsframe"
 )
 
 // send sends bytes now, or when the socket takes them.
@@ -68,10 +70,10 @@ func (l *loop) push(i int, joinRef, ref, topic, event, payload []byte) {
 	text = append(append(text, payload...), ']')
 	l.text = text
 	if l.corked == i {
-		l.cork = appendFrame(l.cork, opText, l.mask, text)
+		l.cork = wsframe.AppendMasked(l.cork, wsframe.Text, l.mask, text)
 		return
 	}
-	l.frame = appendFrame(l.frame[:0], opText, l.mask, text)
+	l.frame = wsframe.AppendMasked(l.frame[:0], wsframe.Text, l.mask, text)
 	l.send(i, l.frame)
 }
 
@@ -137,18 +139,18 @@ func (l *loop) read(i int) {
 // handle handles one frame. An error is a breach of the protocol.
 func (l *loop) handle(i int, op byte, payload []byte) error {
 	switch op {
-	case opPing:
-		l.cork = appendFrame(l.cork, opPong, l.mask, payload)
-	case opClose:
+	case wsframe.Ping:
+		l.cork = wsframe.AppendMasked(l.cork, wsframe.Pong, l.mask, payload)
+	case wsframe.Close:
 		code, err := closeCode(payload)
 		if err != nil {
 			return err
 		}
 		_, _ = unix.Write(int(l.conns[i].fd), appendClose(nil, l.mask, 1000))
 		l.lose(i, loss{code: code})
-	case opBinary:
+	case wsframe.Binary:
 		return errors.New("a binary message, and none was asked for")
-	case opText:
+	case wsframe.Text:
 		var m message
 		if err := parseMessage(payload, &m); err != nil {
 			return err
