@@ -15,6 +15,9 @@ FUZZ ?= 1000000
 # Which benchmarks `make bench-go` and `make bench-compare` run, and in which packages.
 BENCH ?= .
 PKG ?= ./...
+# The modules that are checked and tested: the library's with all beside it, and that of the
+# measuring programs, which keeps what they need out of the first one's go.mod.
+MODULES := . measure
 ADDR ?= 127.0.0.1:4000
 BROKER ?= nats
 FIXTURE_ADDR ?= 127.0.0.1:4011
@@ -32,7 +35,7 @@ help: ## list the targets
 
 .PHONY: test
 test: deps lint ## everything CI runs: installs what it needs, lints, then all tests, stock clients, proxies and Redis too
-	@echo "==> go test -race -shuffle=on ./..."
+	@echo "==> go test -race -shuffle=on, in $(MODULES)"
 	@BENNU_REQUIRE_CLIENTS=1 BENNU_REQUIRE_PROXIES=1 BENNU_REQUIRE_REDIS=1 scripts/test -timeout $(TIMEOUT)
 
 .PHONY: test-busy
@@ -42,19 +45,24 @@ test-busy: ## make test RUNS times (10) beside eight busy loops: every run must 
 .PHONY: unit
 unit: ## Go tests only, no race detector: the fast loop; the stock clients run if they are installed
 	go test -shuffle=on -timeout $(TIMEOUT) $(PKG)
+	@[[ '$(PKG)' != ./... ]] || go test -C measure -shuffle=on -timeout $(TIMEOUT) ./...
 
-# With -race, what vet and staticcheck compile is what the tests need.
+# With -race, what vet and staticcheck compile is what the tests need. go list gets the modules.
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck
 	@echo "==> gofmt"
 	@unformatted=$$(find . -name '*.go' -not -path '*/node_modules/*' -print0 | xargs -0 -r gofmt -l); \
 		if [[ -n $$unformatted ]]; then echo "gofmt would change these files (make fmt does it):"; echo "$$unformatted"; exit 1; fi
-	@scripts/again go list -deps -test ./... >/dev/null # gets the modules
-	@echo "==> go vet"
-	@go vet -race ./...
-	@echo "==> staticcheck"
+	@for module in $(MODULES); do \
+		echo "==> go vet, in $$module"; \
+		scripts/again go list -C $$module -deps -test ./... >/dev/null; \
+		go vet -C $$module -race ./...; \
+	done
 	@scripts/again go run $(STATICCHECK) -version >/dev/null # gets it
-	@go run -exec 'env GOFLAGS=-race' $(STATICCHECK) ./...
+	@for module in $(MODULES); do \
+		echo "==> staticcheck, in $$module"; \
+		(cd $$module && go run -exec 'env GOFLAGS=-race' $(STATICCHECK) ./...); \
+	done
 
 .PHONY: fmt
 fmt: ## format every Go file
@@ -142,24 +150,24 @@ simulate: ## 100,000 histories of the tracker, with crashes and partitions: a mi
 
 .PHONY: memory
 memory: ## resident memory of a server with 10,000 joined connections, read with epoll and by goroutines
-	go run ./test/memory -connections 10000
-	go run ./test/memory -connections 10000 -no-epoll
+	go run -C measure . memory -connections 10000
+	go run -C measure . memory -connections 10000 -no-epoll
 
 .PHONY: client-memory
 client-memory: ## resident memory of a process with 10,000 Go clients
-	go run ./test/clientmemory -clients 10000
+	go run -C measure . clientmemory -clients 10000
 
 .PHONY: nodes
 nodes: ## what it costs to have more than one node: latency, CPU, topics; for BROKER (nats, embedded, redis)
-	go run ./test/nodes -broker $(BROKER)
+	go run -C measure . nodes -broker $(BROKER)
 
 .PHONY: bench
 bench: ## measure the goals beside the floor and write docs/benchmarks.md: 25 min, on a machine that does nothing else
-	go run ./test/bench
+	go run -C measure . bench
 
 .PHONY: bench-quick
 bench-quick: ## the same, small, into a temporary folder: to see that it works
-	go run ./test/bench -quick -runs 1 -connections 1000 -out $$(mktemp -d)
+	go run -C measure . bench -quick -runs 1 -connections 1000 -out $$(mktemp -d)
 
 .PHONY: bench-go
 bench-go: ## the Go benchmarks; narrow with BENCH=regexp PKG=./dir
@@ -180,6 +188,10 @@ cover: ## test coverage over all packages: a total, and coverage.html
 .PHONY: deps
 deps: ## install what the tests need: Chromium, the npm packages, nginx, HAProxy, Caddy and Redis
 	@test/install
+
+.PHONY: tidy
+tidy: ## go mod tidy, in each module: when a requirement of one changes, the other follows
+	@for module in $(MODULES); do go mod tidy -C $$module; done
 
 .PHONY: docs
 docs: ## write what docs/cli.md shows of the command anew, the session of connect too

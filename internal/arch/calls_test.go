@@ -12,7 +12,7 @@ import (
 
 // programs are the folders whose code may print and exit: it is the user's own
 // process there, or a test's. Everywhere else the caller decides about both.
-var programs = []string{"cmd/...", "examples/...", "test/...", "conformance/fixture", "internal/waittest"}
+var programs = []string{"cmd/...", "examples/...", "measure/...", "test/...", "conformance/fixture", "internal/waittest"}
 
 // mayPanic lists the files that call panic, each with the reason.
 var mayPanic = map[string]string{
