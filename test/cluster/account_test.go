@@ -3,6 +3,8 @@ package cluster
 import (
 	"testing"
 	"time"
+
+	"github.com/bennu-go/bennu/internal/waittest"
 )
 
 // account is a topic in which nodes publish numbers to each other, with a tally on each
@@ -21,7 +23,7 @@ type account struct {
 // openAccount begins with messages of each node, so that all know all numberings.
 func openAccount(t testing.TB, topic string, every time.Duration, watchers int, list ...*node) *account {
 	t.Helper()
-	a := &account{topic: topic, every: sized(8*every, every), nodes: list, refused: make(map[string]int), lastOf: make(map[string]int)}
+	a := &account{topic: topic, every: waittest.Sized(8*every, every), nodes: list, refused: make(map[string]int), lastOf: make(map[string]int)}
 	for _, n := range list {
 		n.listen(t, topic)
 	}
@@ -124,7 +126,7 @@ func (a *account) behind(t testing.TB) string {
 // the small size a quarter of that.
 func (a *account) progress(t testing.TB, what string, more int) {
 	t.Helper()
-	more = sized((more+3)/4, more)
+	more = waittest.Sized((more+3)/4, more)
 	goals := make(map[*node]map[string]int)
 	for _, n := range a.nodes {
 		goals[n] = make(map[string]int)

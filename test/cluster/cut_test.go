@@ -107,7 +107,7 @@ func TestPermissionsCut(t *testing.T) {
 				e.Socket("/socket", rooms(), nil)
 				addr := servetest.Serve(t, e.Serve)
 				endpoints = append(endpoints, e)
-				for range sized(20, 500) {
+				for range waittest.Sized(20, 500) {
 					clients = append(clients, wstest.Dial(t, "ws://"+addr+"/socket/websocket?vsn=2.0.0&id=x"))
 				}
 			}
@@ -129,7 +129,7 @@ func TestPermissionsCut(t *testing.T) {
 			for i, c := range clients {
 				c.Event(topic(i), "phx_error")
 			}
-			atMost(t, fmt.Sprintf("%d clients are told", len(clients)), time.Since(began), 2*time.Second)
+			waittest.AtMost(t, fmt.Sprintf("%d clients are told", len(clients)), time.Since(began), 2*time.Second)
 			for _, e := range endpoints {
 				eventually(t, "health says why", func() bool {
 					err := e.Stats().PubSub.Err
@@ -154,7 +154,7 @@ func TestPermissionsCut(t *testing.T) {
 			for i, c := range clients {
 				c.Join(topic(i))
 			}
-			atMost(t, "all are back", time.Since(began), 10*time.Second)
+			waittest.AtMost(t, "all are back", time.Since(began), 10*time.Second)
 			for i, c := range clients {
 				other := endpoints[1-i/(len(clients)/2)]
 				for back := false; !back; {

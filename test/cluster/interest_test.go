@@ -3,6 +3,8 @@ package cluster
 import (
 	"testing"
 	"time"
+
+	"github.com/bennu-go/bennu/internal/waittest"
 )
 
 // TestInterest: a node on which nobody wants a topic gets no byte of it.
@@ -15,7 +17,7 @@ func TestInterest(t *testing.T) {
 			// beat: much less than this.
 			beat = 2 << 10
 		)
-		messages := sized(1000, 10_000)
+		messages := waittest.Sized(1000, 10_000)
 		c, list, p := startBehind(t, kind, 0)
 		list[1].listen(t, "room:quiet")
 		list[1].watch(t, "room:other")

@@ -4,18 +4,20 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/bennu-go/bennu/internal/waittest"
 )
 
 // TestKilledNode: one of three nodes is killed. The clients of the two others notice
 // nothing, and it takes part again once it is back under its name.
 func TestKilledNode(t *testing.T) {
-	forKinds(t, sized([]string{kindEmbedded}, kinds), func(t *testing.T, kind string) {
+	forKinds(t, waittest.Sized([]string{kindEmbedded}, kinds), func(t *testing.T, kind string) {
 		const topic = "room:all"
 		c, list := startNodes(t, kind, nil, "a", "b", "c")
-		survivors := openAccount(t, topic, 2*time.Millisecond, sized(5, 20), list[0], list[1])
+		survivors := openAccount(t, topic, 2*time.Millisecond, waittest.Sized(5, 20), list[0], list[1])
 		victim := list[2]
 		before := troubles(t, list[:2])
-		for round := range sized(1, 20) {
+		for round := range waittest.Sized(1, 20) {
 			own := fmt.Sprint("victim", round) // a process numbers from 1
 			victim.listen(t, topic)
 			victim.watch(t, topic)
@@ -85,10 +87,10 @@ func (before trouble) same(t testing.TB) {
 // what it missed is told of and counted, and the two others miss nothing of each other.
 func TestStoppedNode(t *testing.T) {
 	forKinds(t, kinds, func(t *testing.T, kind string) {
-		_, list := startNodes(t, kind, func(o *nodeOptions) { o.Probe = sized(300*time.Millisecond, 0) }, "a", "b", "c")
-		a := openAccount(t, "room:all", 5*time.Millisecond, sized(2, 20), list...)
+		_, list := startNodes(t, kind, func(o *nodeOptions) { o.Probe = waittest.Sized(300*time.Millisecond, 0) }, "a", "b", "c")
+		a := openAccount(t, "room:all", 5*time.Millisecond, waittest.Sized(2, 20), list...)
 		a.begin(t)
-		for _, span := range sized([]time.Duration{100 * time.Millisecond, 3 * time.Second},
+		for _, span := range waittest.Sized([]time.Duration{100 * time.Millisecond, 3 * time.Second},
 			[]time.Duration{time.Second, 5 * time.Second, 20 * time.Second, 45 * time.Second}) {
 			a.progress(t, "all hear each other", 20)
 			list[2].suspend(t)
@@ -98,7 +100,7 @@ func TestStoppedNode(t *testing.T) {
 		}
 		a.end(t)
 		missed := a.settle(t)
-		if full { // with its probe even a busy machine does not lose what is there
+		if waittest.Full { // with its probe even a busy machine does not lose what is there
 			a.intact(t, "a", "b")
 		}
 		t.Logf("%d messages missed", missed)

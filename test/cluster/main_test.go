@@ -13,18 +13,6 @@ import (
 	"github.com/bennu-go/bennu/internal/waittest"
 )
 
-// full says that tests run at their full size. Only then are times asserted: it is run
-// by hand, on a machine that does nothing else.
-var full = os.Getenv("BENNU_FULL") == "1"
-
-// sized is the size of a test that has a small one for every day.
-func sized[T any](small, large T) T {
-	if full {
-		return large
-	}
-	return small
-}
-
 const patience = waittest.Patience
 
 // No test may leave a goroutine behind. The same program is also each node and each
@@ -33,7 +21,7 @@ func TestMain(m *testing.M) {
 	switch role := os.Getenv(roleEnv); role {
 	case "":
 		// At full size times are asserted, and each test has the machine for itself.
-		waittest.Heavy(m, waittest.Nodes, sized(6, 1))
+		waittest.Heavy(m, waittest.Nodes, waittest.Sized(6, 1))
 	case roleNode:
 		os.Exit(play(runNode))
 	case roleNATS:
@@ -53,13 +41,4 @@ func lasts(d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	<-timer.C
-}
-
-// atMost asserts a figure at full size, and logs it at any.
-func atMost(t testing.TB, what string, got, most time.Duration) {
-	t.Helper()
-	t.Logf("%s: %v", what, got.Round(time.Millisecond/10))
-	if full && got > most {
-		t.Errorf("%s: %v, want at most %v", what, got, most)
-	}
 }

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/pubsub"
 )
 
@@ -18,7 +19,7 @@ func TestMany(t *testing.T) {
 			publishers = 10
 			batch      = 100 // of each publisher; all together must fit a client's queue
 		)
-		rounds := sized(2, 1000)
+		rounds := waittest.Sized(2, 1000)
 		_, list := startNodes(t, kind, nil, "a", "b", "c")
 		var watchers []*watcher
 		for _, n := range list {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/bennu-go/bennu/internal/waittest"
 )
 
 // startBehind makes a cluster of two: a, and b, which reaches its broker, or a where
@@ -36,9 +38,9 @@ func startBehind(t *testing.T, kind string, probe time.Duration) (*nodes, []*nod
 // tells nobody. The node finds out, and comes back.
 func TestHalfOpen(t *testing.T) {
 	forKinds(t, kinds, func(t *testing.T, kind string) {
-		_, list, p := startBehind(t, kind, sized(200*time.Millisecond, 0))
+		_, list, p := startBehind(t, kind, waittest.Sized(200*time.Millisecond, 0))
 		a := openAccount(t, "room:all", 5*time.Millisecond, 2, list...)
-		for range sized(1, 5) {
+		for range waittest.Sized(1, 5) {
 			a.begin(t)
 			a.progress(t, "messages go both ways", 20)
 			before := list[1].stats(t).PubSub
@@ -52,14 +54,14 @@ func TestHalfOpen(t *testing.T) {
 					h := list[1].stats(t).PubSub
 					return !h.Connected || h.Since != before.Since
 				})
-				atMost(t, "found after", time.Since(since), 10*time.Second)
+				waittest.AtMost(t, "found after", time.Since(since), 10*time.Second)
 			}
 			a.progress(t, "messages go both ways again", 20)
 			most := 13 * time.Second
 			if kind == kindEmbedded { // a route is kept for four pings
 				most = 24 * time.Second
 			}
-			atMost(t, "both ways again after", time.Since(since), most)
+			waittest.AtMost(t, "both ways again after", time.Since(since), most)
 			a.end(t)
 			if missed := a.settle(t); missed == 0 {
 				t.Error("nothing was missed: the network was sound")
@@ -77,14 +79,14 @@ func TestGapIsOver(t *testing.T) {
 		p.slow(150 * time.Millisecond)
 		a := openAccount(t, "room:all", 0, 2, list...)
 		cut := list[1] // what is published on the other is lost to it
-		for round := range sized(2, 6) {
+		for round := range waittest.Sized(2, 6) {
 			told := a.watchers[2].times()
 			p.darken()
 			// So long that the nodes forget each other, or not.
 			if round%2 == 0 {
 				eventually(t, "a node forgets the other", func() bool { return len(cut.stats(t).PubSub.Peers) == 0 })
 			}
-			lasts(sized(time.Second, 3*time.Second))
+			lasts(waittest.Sized(time.Second, 3*time.Second))
 			p.lighten()
 			before := told
 			eventually(t, "the client is told", func() bool {
@@ -105,11 +107,11 @@ func TestGapIsOver(t *testing.T) {
 func TestLatency(t *testing.T) {
 	forKinds(t, kinds, func(t *testing.T, kind string) {
 		_, list, p := startBehind(t, kind, 0)
-		p.slow(sized(100*time.Millisecond, 300*time.Millisecond))
+		p.slow(waittest.Sized(100*time.Millisecond, 300*time.Millisecond))
 		a := openAccount(t, "room:all", 5*time.Millisecond, 2, list...)
 		before := list[1].stats(t).PubSub
 		a.begin(t)
-		a.progress(t, "messages go both ways", sized(50, 5000))
+		a.progress(t, "messages go both ways", waittest.Sized(50, 5000))
 		a.end(t)
 		if missed := a.settle(t); missed != 0 {
 			t.Errorf("%d messages were missed", missed)
@@ -129,7 +131,7 @@ func TestCut(t *testing.T) {
 		_, list, p := startBehind(t, kind, time.Second)
 		a := openAccount(t, "room:all", 2*time.Millisecond, 2, list...)
 		a.begin(t)
-		for i := range sized(4, 100) {
+		for i := range waittest.Sized(4, 100) {
 			a.progress(t, "messages go both ways", 10)
 			p.cutAfter(1000 + rand.IntN(5000))
 			eventually(t, "the connection is cut", func() bool { return p.cutsSoFar() > i })

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/internal/wstest"
 )
 
@@ -59,7 +60,7 @@ func startNodes(t testing.TB, kind string, change func(*nodeOptions), names ...s
 
 // rarely is how often a node looks whether its broker delivers, unless a test needs that
 // sooner: so seldom that a broker which stands still on a busy machine is not given up.
-var rarely = sized(time.Minute, 0)
+var rarely = waittest.Sized(time.Minute, 0)
 
 // start starts a node.
 func (c *nodes) start(name string, change func(*nodeOptions)) *node {

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"testing"
 	"time"
+
+	"github.com/bennu-go/bennu/internal/waittest"
 )
 
 // outage takes a broker away for a time, while nodes publish to each other, and
@@ -11,7 +13,7 @@ import (
 func outage(t *testing.T, kind string, o *nodeOptions, away, bring func(b broker), span time.Duration, refuses bool) (missed int) {
 	t.Helper()
 	c, list := startNodes(t, kind, func(n *nodeOptions) { n.Probe, n.Buffer = cmp.Or(o.Probe, n.Probe), o.Buffer }, "a", "b")
-	a := openAccount(t, "room:all", 5*time.Millisecond, sized(3, 50), list...)
+	a := openAccount(t, "room:all", 5*time.Millisecond, waittest.Sized(3, 50), list...)
 	a.begin(t)
 	a.progress(t, "messages go both ways", 20)
 
@@ -26,13 +28,13 @@ func outage(t *testing.T, kind string, o *nodeOptions, away, bring func(b broker
 	bring(c.broker)
 	back := time.Now()
 	a.progress(t, "messages go both ways again", 5)
-	atMost(t, "both ways after the broker's return", time.Since(back), 3*time.Second)
+	waittest.AtMost(t, "both ways after the broker's return", time.Since(back), 3*time.Second)
 	for _, n := range list {
 		eventually(t, "the node is well", func() bool { s := n.stats(t).PubSub; return s.Connected && len(s.Peers) == 1 })
 	}
 	a.end(t)
 	missed = a.settle(t)
-	atMost(t, "the slowest call of Broadcast", a.slowest, time.Second)
+	waittest.AtMost(t, "the slowest call of Broadcast", a.slowest, time.Second)
 	return missed
 }
 
@@ -48,9 +50,9 @@ func TestBrokerKilled(t *testing.T) {
 		rows := []row{
 			{name: "short", span: time.Second},
 			// Much more is published than may wait.
-			{name: "small buffer", span: 2 * time.Second, buffer: sized(4<<10, 16<<10), loses: true},
+			{name: "small buffer", span: 2 * time.Second, buffer: waittest.Sized(4<<10, 16<<10), loses: true},
 		}
-		if full {
+		if waittest.Full {
 			rows = append(rows, row{name: "long", span: 30 * time.Second})
 		}
 		for _, row := range rows {
@@ -80,7 +82,7 @@ func TestBrokerStopped(t *testing.T) {
 			t.Run(row.name, func(t *testing.T) {
 				t.Parallel()
 				outage(t, kind, &nodeOptions{Probe: row.probe},
-					func(b broker) { b.suspend(t) }, func(b broker) { b.resume(t) }, sized(2*time.Second, 20*time.Second), false)
+					func(b broker) { b.suspend(t) }, func(b broker) { b.resume(t) }, waittest.Sized(2*time.Second, 20*time.Second), false)
 			})
 		}
 	})

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu/internal/redistest"
+	"github.com/bennu-go/bennu/internal/waittest"
 )
 
 // partitioned starts three nodes, each with a network of its own: embedded, or at a
@@ -16,7 +17,7 @@ func partitioned(t *testing.T, kind string, change func(*nodeOptions)) (*namespa
 	names := []string{"a", "b", "c"}
 	s := makeNamespaces(t, names...)
 	c := newNodes(t, kindEmbedded) // without a broker on this network
-	o := nodeOptions{Kind: kind, Secret: []byte("what the nodes of this cluster share"), Probe: sized(time.Second, 0)}
+	o := nodeOptions{Kind: kind, Secret: []byte("what the nodes of this cluster share"), Probe: waittest.Sized(time.Second, 0)}
 	if change != nil {
 		change(&o)
 	}
@@ -76,7 +77,7 @@ func TestPartition(t *testing.T) {
 				s.drop(n, "c")
 				s.drop("c", n)
 			}
-			lasts(sized(8*time.Second, time.Minute))
+			lasts(waittest.Sized(8*time.Second, time.Minute))
 		}, [][2]string{{"a", "b"}}},
 		{"all alone", func(s *namespaces) {
 			for _, from := range []string{"a", "b", "c"} {
@@ -86,14 +87,14 @@ func TestPartition(t *testing.T) {
 					}
 				}
 			}
-			lasts(sized(8*time.Second, time.Minute))
+			lasts(waittest.Sized(8*time.Second, time.Minute))
 		}, nil},
 		{"one direction", func(s *namespaces) {
 			s.drop("a", "c")
-			lasts(sized(8*time.Second, time.Minute))
+			lasts(waittest.Sized(8*time.Second, time.Minute))
 		}, [][2]string{{"a", "b"}, {"b", "c"}}},
 		{"flapping", func(s *namespaces) {
-			for range sized(6, 30) {
+			for range waittest.Sized(6, 30) {
 				for _, n := range []string{"a", "b"} {
 					s.drop(n, "c")
 					s.drop("c", n)
@@ -113,7 +114,7 @@ func TestPartition(t *testing.T) {
 			s.heal()
 			since := time.Now()
 			a.progress(t, "all hear each other again", 20)
-			atMost(t, "all hear each other after", time.Since(since), 15*time.Second)
+			waittest.AtMost(t, "all hear each other after", time.Since(since), 15*time.Second)
 			for _, n := range list {
 				eventually(t, "each node knows the two others", func() bool { return len(n.stats(t).PubSub.Peers) == 2 })
 			}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/internal/wstest"
 	"github.com/bennu-go/bennu/presence"
 )
@@ -103,10 +104,10 @@ func settled(t testing.TB, entries int, list ...*node) (v view, ok bool) {
 // every one that came again, sees just who is there.
 func TestPresenceClients(t *testing.T) {
 	forKinds(t, presenceKinds, func(t *testing.T, kind string) {
-		perNode := sized(8, 60)
-		_, list := startNodes(t, kind, withPresence(sized(brisk(), presence.Fast())), "a", "b", "c")
+		perNode := waittest.Sized(8, 60)
+		_, list := startNodes(t, kind, withPresence(waittest.Sized(brisk(), presence.Fast())), "a", "b", "c")
 		stir := func(n *node) {
-			do[struct{}](t, n, "stir", stirring{From: n.options.Node, Users: sized(20, 100), Turns: sized(300, 1000), Every: 5 * time.Millisecond})
+			do[struct{}](t, n, "stir", stirring{From: n.options.Node, Users: waittest.Sized(20, 100), Turns: waittest.Sized(300, 1000), Every: 5 * time.Millisecond})
 		}
 		for _, n := range list {
 			stir(n)

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/presence"
 )
 
@@ -16,9 +17,9 @@ func TestPresenceKilled(t *testing.T) {
 			name  string
 			times presence.Timing
 		}
-		for _, row := range sized([]row{{"brisk", brisk()}}, []row{{"fast", presence.Fast()}, {"default", presence.Timing{}}}) {
+		for _, row := range waittest.Sized([]row{{"brisk", brisk()}}, []row{{"fast", presence.Fast()}, {"default", presence.Timing{}}}) {
 			t.Run(row.name, func(t *testing.T) {
-				users := sized(60, 500)
+				users := waittest.Sized(60, 500)
 				_, list := startNodes(t, kind, withPresence(row.times), "a", "b", "c")
 				c := gather(t, users, list...)
 				a, b, victim := list[0], list[1], list[2]
@@ -34,7 +35,7 @@ func TestPresenceKilled(t *testing.T) {
 				took := c.agree(t, "the users of the killed node are gone", since, a, b)
 				down := resolved(row.times).DownPeriod
 				t.Logf("%s: %d users of a killed node, down period %v", row.name, users, down)
-				atMost(t, "they are gone after", took, down+2*time.Second)
+				waittest.AtMost(t, "they are gone after", took, down+2*time.Second)
 				before.stayed(t, a, b)
 				for n, v := range record(t, a, b) {
 					if got := v.Left["c"] - before[n].Left["c"]; got != users {
@@ -51,15 +52,15 @@ func TestPresenceKilled(t *testing.T) {
 // here; the new ones come, nobody else leaves, and it gets everybody's.
 func TestPresenceRestarted(t *testing.T) {
 	forKinds(t, presenceKinds, func(t *testing.T, kind string) {
-		times := sized(patient(), presence.Timing{})
+		times := waittest.Sized(patient(), presence.Timing{})
 		period := resolved(times).BroadcastPeriod
-		users := sized(40, 300)
+		users := waittest.Sized(40, 300)
 		cluster, list := startNodes(t, kind, withPresence(times), "a", "b", "c")
 		c := gather(t, users, list...)
 		a, b, victim := list[0], list[1], list[2]
 		before := record(t, a, b)
 		var away, ghosts, whole []time.Duration
-		for round := range sized(3, 200) {
+		for round := range waittest.Sized(3, 200) {
 			killed := time.Now()
 			victim.kill()
 			victim = cluster.start("c", withPresence(times))
@@ -84,7 +85,7 @@ func TestPresenceRestarted(t *testing.T) {
 		slices.Sort(ghosts)
 		slices.Sort(whole)
 		t.Logf("median: ghosts %v, whole list %v", ghosts[len(ghosts)/2].Round(time.Millisecond), whole[len(whole)/2].Round(time.Millisecond))
-		atMost(t, "the latest ghost, after the start", slices.Max(ghosts), 2*period)
-		atMost(t, "the latest whole list, after the start", slices.Max(whole), 3*period)
+		waittest.AtMost(t, "the latest ghost, after the start", slices.Max(ghosts), 2*period)
+		waittest.AtMost(t, "the latest whole list, after the start", slices.Max(whole), 3*period)
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/presence"
 )
 
@@ -29,14 +30,14 @@ func (c crowd) busy(t testing.TB, round int, list ...*node) {
 // changed meanwhile; and nobody was told that somebody left while he was there.
 func TestPresenceStopped(t *testing.T) {
 	forKinds(t, presenceKinds, func(t *testing.T, kind string) {
-		times := sized(brisk(), presence.Timing{})
+		times := waittest.Sized(brisk(), presence.Timing{})
 		down := resolved(times).DownPeriod
 		_, list := startNodes(t, kind, withPresence(times), "a", "b", "c")
-		c := gather(t, sized(40, 300), list...)
+		c := gather(t, waittest.Sized(40, 300), list...)
 		a, b, victim := list[0], list[1], list[2]
 		before := record(t, list...)
 		var took []time.Duration
-		for round, span := range sized([]time.Duration{time.Second, down + time.Second, time.Second},
+		for round, span := range waittest.Sized([]time.Duration{time.Second, down + time.Second, time.Second},
 			slices.Repeat([]time.Duration{5 * time.Second, 20 * time.Second, 45 * time.Second}, 4)) {
 			others := record(t, a, b)
 			began := time.Now()
@@ -54,7 +55,7 @@ func TestPresenceStopped(t *testing.T) {
 			before.stayed(t, a, b)
 		}
 		t.Logf("equal again after %v", took)
-		atMost(t, "the latest equal lists, after the process went on", slices.Max(took), 5*time.Second)
+		waittest.AtMost(t, "the latest equal lists, after the process went on", slices.Max(took), 5*time.Second)
 	})
 }
 
@@ -63,12 +64,12 @@ func TestPresenceStopped(t *testing.T) {
 // periods of its return.
 func TestPresenceBroker(t *testing.T) {
 	forKinds(t, brokerKinds, func(t *testing.T, kind string) {
-		times := sized(brisk(), presence.Timing{})
+		times := waittest.Sized(brisk(), presence.Timing{})
 		resolved := resolved(times)
 		cluster, list := startNodes(t, kind, withPresence(times), "a", "b", "c")
-		c := gather(t, sized(40, 300), list...)
+		c := gather(t, waittest.Sized(40, 300), list...)
 		var took []time.Duration
-		for round, span := range sized([]time.Duration{500 * time.Millisecond, resolved.DownPeriod + time.Second},
+		for round, span := range waittest.Sized([]time.Duration{500 * time.Millisecond, resolved.DownPeriod + time.Second},
 			[]time.Duration{time.Second, 5 * time.Second, 20 * time.Second, 40 * time.Second, time.Second}) {
 			before := record(t, list...)
 			began := time.Now()
@@ -91,6 +92,6 @@ func TestPresenceBroker(t *testing.T) {
 			}
 		}
 		t.Logf("equal again after %v", took)
-		atMost(t, "the latest equal lists, after the broker's return", slices.Max(took), 3*resolved.BroadcastPeriod)
+		waittest.AtMost(t, "the latest equal lists, after the broker's return", slices.Max(took), 3*resolved.BroadcastPeriod)
 	})
 }

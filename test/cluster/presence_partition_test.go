@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/presence"
 )
 
@@ -13,7 +14,7 @@ import (
 // heal all lists are equal within three periods.
 func TestPresencePartition(t *testing.T) {
 	needNamespaces(t)
-	times := sized(presence.Timing{BroadcastPeriod: time.Second, MaxSilentPeriods: 1, DownPeriod: 5 * time.Second}, presence.Timing{})
+	times := waittest.Sized(presence.Timing{BroadcastPeriod: time.Second, MaxSilentPeriods: 1, DownPeriod: 5 * time.Second}, presence.Timing{})
 	resolved := resolved(times)
 	both := func(s *namespaces, one, other string) {
 		s.drop(one, other)
@@ -41,7 +42,7 @@ func TestPresencePartition(t *testing.T) {
 			hear: [][2]string{{"a", "b"}, {"b", "c"}}, kinds: []string{kindEmbedded}},
 		{name: "flapping",
 			fault: func(s *namespaces) { both(s, "a", "c"); both(s, "b", "c") },
-			times: sized(6, 30),
+			times: waittest.Sized(6, 30),
 			hear:  [][2]string{{"a", "b"}}, kinds: presenceKinds},
 	} {
 		runEach(t, row.name, row.kinds, func(t *testing.T, kind string) {
@@ -50,7 +51,7 @@ func TestPresencePartition(t *testing.T) {
 			for _, n := range list {
 				byName[n.options.Node] = n
 			}
-			c := gather(t, sized(100, 500), list...)
+			c := gather(t, waittest.Sized(100, 500), list...)
 			before := record(t, list...)
 			for round := range row.times {
 				row.fault(s)

@@ -3,6 +3,8 @@ package cluster
 import (
 	"testing"
 	"time"
+
+	"github.com/bennu-go/bennu/internal/waittest"
 )
 
 // TestRedisClients (F37): an operator closes the connections that listen, and empties the
@@ -14,7 +16,7 @@ func TestRedisClients(t *testing.T) {
 	server := c.broker.(redisBroker)
 	a := openAccount(t, "room:all", 2*time.Millisecond, 2, list...)
 	a.begin(t)
-	for range sized(5, 100) {
+	for range waittest.Sized(5, 100) {
 		a.progress(t, "messages go both ways", 20)
 		before := []int64{list[0].stats(t).PubSub.Gaps, list[1].stats(t).PubSub.Gaps}
 		server.Do(t, "CLIENT", "KILL", "TYPE", "pubsub")

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/internal/wstest"
 )
 
@@ -130,7 +131,7 @@ func acrossLongPoll(t *testing.T, list []*node) {
 	c.Join(topic)
 	beside := list[1].join(t, topic)
 	defer beside.Abort()
-	for i := range sized(20, 500) {
+	for i := range waittest.Sized(20, 500) {
 		said := fmt.Sprintf(`{"n":%d}`, i)
 		c.Want(topic, "say", said, "ok", "{}")
 		for _, who := range []*wstest.Client{c, beside} {

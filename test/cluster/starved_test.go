@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/bennu-go/bennu/internal/waittest"
 )
 
 // burn keeps the machine busy until stop is called.
@@ -85,19 +87,19 @@ func watchBroker(t *testing.T, c *nodes) (stop func() (slowest time.Duration)) {
 // processor. Its own lateness is not the broker's silence: it does not connect again, nobody
 // gives anybody up, and nothing is missed.
 func TestStarvedNode(t *testing.T) {
-	forKinds(t, sized(brokerKinds, kinds), func(t *testing.T, kind string) {
-		c, list := startNodes(t, kind, func(o *nodeOptions) { o.Probe = sized(time.Second, 0) }, "a", "b")
+	forKinds(t, waittest.Sized(brokerKinds, kinds), func(t *testing.T, kind string) {
+		c, list := startNodes(t, kind, func(o *nodeOptions) { o.Probe = waittest.Sized(time.Second, 0) }, "a", "b")
 		stands := watchBroker(t, c)
 		a := openAccount(t, "room:all", 5*time.Millisecond, 2, list...)
 		a.begin(t)
-		for range sized(1, 3) {
+		for range waittest.Sized(1, 3) {
 			a.progress(t, "all hear each other", 20)
 			list[1].suspend(t)
-			lasts(sized(2500*time.Millisecond, 12*time.Second))
+			lasts(waittest.Sized(2500*time.Millisecond, 12*time.Second))
 			list[1].resume(t)
 			a.progress(t, "all hear each other again", 20)
 		}
-		if full {
+		if waittest.Full {
 			stop := burn()
 			lasts(30 * time.Second)
 			stop()
@@ -113,7 +115,7 @@ func TestStarvedNode(t *testing.T) {
 				t.Errorf("%s took its own lateness for the broker's silence", n.name)
 			}
 			// A short probe is no match for a machine that others stop for longer than that.
-			if s := n.stats(t); full && (s.PubSub.Gaps != 0 || missed != 0) {
+			if s := n.stats(t); waittest.Full && (s.PubSub.Gaps != 0 || missed != 0) {
 				t.Errorf("%s: %d messages missed, and told of gaps: %+v", n.name, missed, s.PubSub)
 			}
 		}

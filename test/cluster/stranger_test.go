@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/bennu-go/bennu/internal/waittest"
 )
 
 // The subjects of a cluster, as a stranger sees them.
@@ -39,7 +41,7 @@ func TestStranger(t *testing.T) {
 	}
 	flush()
 	a.begin(t)
-	for range sized(5, 500) {
+	for range waittest.Sized(5, 500) {
 		for _, subject := range []string{subjectAll, subjectNode, subjectNodes} {
 			for _, data := range junk() {
 				if err := stranger.Publish(subject, data); err != nil {

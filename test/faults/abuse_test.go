@@ -12,6 +12,7 @@ import (
 
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/internal/heaptest"
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/internal/wstest"
 	"github.com/bennu-go/bennu/transport/longpoll"
 )
@@ -46,7 +47,7 @@ func TestLongPollAbuse(t *testing.T) {
 	})
 	stop := bystanders(t, s)
 	base := heaptest.Live()
-	copies := sized(4, 40)
+	copies := waittest.Sized(4, 40)
 	peak := watchHeap()
 	var all sync.WaitGroup
 	// Clients and server have the same cores here, so not all come in one moment, nor
@@ -89,7 +90,7 @@ func TestLongPollAbuse(t *testing.T) {
 	if want := copies * badBodies(); stats.BadBodies != uint64(want) {
 		t.Errorf("%d bad bodies counted, want %d", stats.BadBodies, want)
 	}
-	if full {
+	if waittest.Full {
 		eventually(t, "no session is left", func() bool { return s.left() == "" })
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/internal/wstest"
 )
 
@@ -22,7 +23,7 @@ const bystandersEnv = "BENNU_FAULTS_BYSTANDERS"
 // The stop function fails the test if one was disconnected or missed one.
 func bystanders(t *testing.T, s *server) (stop func()) {
 	t.Helper()
-	p := startSelf(t, "bystanders", bystandersEnv, s.addr, sized(10, 100))
+	p := startSelf(t, "bystanders", bystandersEnv, s.addr, waittest.Sized(10, 100))
 	p.Await(t, "all have joined\n")
 	return func() {
 		t.Helper()
@@ -37,8 +38,8 @@ func bystanders(t *testing.T, s *server) (stop func()) {
 			t.Errorf("a bystander: %s", err)
 		}
 		t.Logf("bystanders: %d echoes of %d clients", e.Echoes, e.Clients)
-		atMost(t, "bystanders' p99", e.P99, 100*time.Millisecond)
-		atMost(t, "bystanders' p99.9", e.P999, 500*time.Millisecond)
+		waittest.AtMost(t, "bystanders' p99", e.P99, 100*time.Millisecond)
+		waittest.AtMost(t, "bystanders' p99.9", e.P999, 500*time.Millisecond)
 	}
 }
 

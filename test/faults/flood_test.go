@@ -17,19 +17,20 @@ import (
 
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/internal/proctest"
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/internal/wstest"
 	"github.com/bennu-go/bennu/transport/websocket"
 )
 
 // floodIdle is the idle timeout of connections beside a flood.
-var floodIdle = sized(time.Second, 10*time.Second)
+var floodIdle = waittest.Sized(time.Second, 10*time.Second)
 
 // TestFlood: clients that send as fast as they can, in several ways, beside idle ones, some
 // that are closed and do not go, and some that want nothing but their echoes. The idle and
 // the closed ones are cut in time, those that answer pings live, and no descriptor is left.
 func TestFlood(t *testing.T) {
 	t.Run("epoll", func(t *testing.T) { testFlood(t, false) })
-	if full {
+	if waittest.Full {
 		t.Run("parked", func(t *testing.T) { testFlood(t, true) })
 	}
 }
@@ -41,13 +42,13 @@ func testFlood(t *testing.T, noEpoll bool) {
 	})
 	base := descriptors(t)
 	stopBystanders := bystanders(t, s)
-	flood := startFlood(t, s.addr, sized(4, 400))
+	flood := startFlood(t, s.addr, waittest.Sized(4, 400))
 	var rest sync.WaitGroup
 	var mu sync.Mutex
 	var closed []time.Duration
 	arriving := make(chan struct{}, floodArriving)
-	idle := startIdleClients(t, s.addr, sized(100, 10_000))
-	for range sized(30, 300) {
+	idle := startIdleClients(t, s.addr, waittest.Sized(100, 10_000))
+	for range waittest.Sized(30, 300) {
 		rest.Go(func() {
 			arriving <- struct{}{}
 			p, err := openSocket(s.addr, "/socket")
@@ -79,8 +80,8 @@ func testFlood(t *testing.T, noEpoll bool) {
 	for _, err := range ends.Errors {
 		t.Errorf("an idle client: %s", err)
 	}
-	atMost(t, "the last idle connection was closed late by", ends.Late, 2*time.Second)
-	atMost(t, "the last closed connection was gone late by", percentile(closed, 100), 2*time.Second)
+	waittest.AtMost(t, "the last idle connection was closed late by", ends.Late, 2*time.Second)
+	waittest.AtMost(t, "the last closed connection was gone late by", percentile(closed, 100), 2*time.Second)
 	eventually(t, "nothing is left", func() bool { return s.left() == "" })
 	eventually(t, "descriptors are back at base", func() bool { return descriptors(t) <= base })
 }
@@ -188,7 +189,7 @@ func runIdleClients(of string) (code int) {
 			arriving <- struct{}{}
 			p, err := openSocket(addr, "/idle")
 			<-arriving
-			answers := full && i%10 == 0 // on a busy machine the answers may be late
+			answers := waittest.Full && i%10 == 0 // on a busy machine the answers may be late
 			var late time.Duration
 			switch began := time.Now(); {
 			case err != nil:

@@ -14,18 +14,6 @@ import (
 	"github.com/bennu-go/bennu/internal/waittest"
 )
 
-// full says that tests run at their full size. Only then are times asserted: it is run
-// by hand, on a machine that does nothing else.
-var full = os.Getenv("BENNU_FULL") == "1"
-
-// sized is the size of a test that has a small one for every day.
-func sized[T any](small, large T) T {
-	if full {
-		return large
-	}
-	return small
-}
-
 // No test may leave a goroutine behind. The same program is also the server that
 // TestSecrets runs in a process of its own, and the clients of TestFlood.
 func TestMain(m *testing.M) {
@@ -53,13 +41,4 @@ func percentile(list []time.Duration, p float64) time.Duration {
 	}
 	slices.Sort(list)
 	return list[min(len(list)-1, int(p/100*float64(len(list))))]
-}
-
-// atMost asserts a figure at full size, and logs it at any.
-func atMost(t testing.TB, what string, got, most time.Duration) {
-	t.Helper()
-	t.Logf("%s: %v", what, got.Round(time.Microsecond))
-	if full && got > most {
-		t.Errorf("%s: %v, want at most %v", what, got, most)
-	}
 }

@@ -32,7 +32,7 @@ func TestSecrets(t *testing.T) {
 			// a name that tells what it is.
 			silent, quoted := canary(), canary()
 			out := runWithSecrets(t, form, func(addr string) {
-				for range sized(1, 20) {
+				for range waittest.Sized(1, 20) {
 					visitWithSecrets(t, addr, silent, quoted)
 				}
 			})

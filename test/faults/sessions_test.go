@@ -10,6 +10,7 @@ import (
 
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/internal/heaptest"
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/transport/longpoll"
 )
 
@@ -17,7 +18,7 @@ import (
 // 3 windows after their last poll, as package longpoll says, and nothing of them is
 // left. One that was never polled ends after 1.5 windows.
 func TestAbandonedSessions(t *testing.T) {
-	window := sized(time.Second, 10*time.Second)
+	window := waittest.Sized(time.Second, 10*time.Second)
 	for _, kind := range []struct {
 		name   string
 		polled bool
@@ -33,13 +34,13 @@ func TestAbandonedSessions(t *testing.T) {
 				}})
 			})
 			heapBefore, goroutines := heaptest.Live(), runtime.NumGoroutine()
-			n := sized(500, 10_000)
+			n := waittest.Sized(500, 10_000)
 			began, last := abandon(t, s, n, kind.polled)
 			most := s.Stats().LongPoll.Open
 			eventually(t, "all sessions are gone", func() bool { return s.left() == "" })
 			life := time.Since(last)
 			t.Logf("%d sessions, %d of them at once, made in %v", n, most, last.Sub(began).Round(time.Millisecond))
-			atMost(t, "from the last request to the end of the last session", life, kind.most)
+			waittest.AtMost(t, "from the last request to the end of the last session", life, kind.most)
 			// No session may end earlier, however fast the machine is.
 			if life < window*3/2 {
 				t.Errorf("the last session ended %v after its last request, want 1.5 windows of %v or more", life, window)

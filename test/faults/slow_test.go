@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/internal/wstest"
 	"github.com/bennu-go/bennu/transport/longpoll"
 )
@@ -30,7 +31,7 @@ func TestSlowHandshakes(t *testing.T) {
 	})
 	stop := bystanders(t, s)
 	base := s.http.Load()
-	slow := slowly(t, s, sized(300, 5000), sized(250*time.Millisecond, time.Second))
+	slow := slowly(t, s, waittest.Sized(300, 5000), waittest.Sized(250*time.Millisecond, time.Second))
 	eventually(t, "the slow connections are there", func() bool { return s.http.Load() >= base+int64(slow.n)*9/10 || slow.over() })
 
 	legitimate := connectMeanwhile(t, s, slow.done)
@@ -47,7 +48,7 @@ func TestSlowHandshakes(t *testing.T) {
 		t.Errorf("%d of %d slow connections were cut", len(lives), slow.n)
 	}
 	t.Logf("%d slow connections", len(lives))
-	atMost(t, "the longest of them lived", percentile(lives, 100), 6*time.Second)
+	waittest.AtMost(t, "the longest of them lived", percentile(lives, 100), 6*time.Second)
 	eventually(t, "no connection and no session is left", func() bool { return s.left() == "" })
 }
 
@@ -173,7 +174,7 @@ func connectMeanwhile(t *testing.T, s *server, end <-chan struct{}) (wait func()
 				}
 				took := time.Since(began)
 				switch {
-				case err != nil && !full && took > late:
+				case err != nil && !waittest.Full && took > late:
 					continue
 				case err != nil:
 					t.Errorf("%s meanwhile: %v", kind, err)
@@ -189,7 +190,7 @@ func connectMeanwhile(t *testing.T, s *server, end <-chan struct{}) (wait func()
 		all.Wait()
 		for kind, list := range times {
 			t.Logf("%d %s handshakes meanwhile", len(list), kind)
-			atMost(t, "their p99", percentile(list, 99), 200*time.Millisecond)
+			waittest.AtMost(t, "their p99", percentile(list, 99), 200*time.Millisecond)
 		}
 	}
 }
@@ -222,7 +223,7 @@ func flood(t *testing.T, s *server) {
 		{"100 parameters", nil, strings.Repeat("&a=b", 100), 400},
 	} {
 		t.Run(f.name, func(t *testing.T) {
-			for range sized(10, 300) {
+			for range waittest.Sized(10, 300) {
 				for _, path := range []string{"/socket/websocket", "/socket/longpoll"} {
 					a, err := once(s.addr, head("GET", path+"?vsn=2.0.0"+f.target, append(upgradeLines[:4:4], f.lines...)...))
 					if err != nil || a.Status != f.status {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/internal/wstest"
 	"github.com/bennu-go/bennu/transport/longpoll"
 )
@@ -43,7 +44,7 @@ func TestGuessedTokens(t *testing.T) {
 	}
 	before := s.Stats().LongPoll
 
-	n := sized(2000, 1_000_000)
+	n := waittest.Sized(2000, 1_000_000)
 	const workers = 4
 	var all sync.WaitGroup
 	for w := range workers {
