@@ -131,7 +131,7 @@ func TestNilReplies(t *testing.T) {
 		return bennu.NoReply{}, &bennu.Error{Reason: "no", Response: values[in.What]}
 	})
 	bennu.On(d, "nil error", func(_ *room, ctx context.Context, in what) (bennu.NoReply, error) {
-		return bennu.NoReply{}, bennu.ReplyRef(ctx).Error(nil)
+		return bennu.NoReply{}, bennu.ReplyRef(ctx).Refuse(nil)
 	})
 	bennu.On(d, "map", func(*room, context.Context, bennu.Empty) (map[string]int, error) { return nil, nil })
 	bennu.On(d, "pointer", func(*room, context.Context, bennu.Empty) (*pair, error) { return nil, nil })

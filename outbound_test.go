@@ -49,7 +49,7 @@ func largeRooms(large bennu.Raw, ended chan error) *bennu.Definition[*member] {
 			if err := ref.Reply(large); !errors.Is(err, bennu.ErrTooLarge) {
 				return ref.Reply(map[string]string{"err": fmt.Sprint(err)})
 			}
-			return ref.Error(&bennu.Error{Reason: "too large"})
+			return ref.Refuse(&bennu.Error{Reason: "too large"})
 		})
 		return bennu.NoReply{}, nil
 	})

@@ -42,8 +42,8 @@ func ReplyRef(ctx context.Context) *Ref {
 // ReplyRef returned nil.
 func (r *Ref) Reply(response any) error { return r.ReplyStatus(wire.StatusOK, response) }
 
-// Error answers with status "error". A nil e has the response {}.
-func (r *Ref) Error(e *Error) error { return r.ReplyStatus(wire.StatusError, errorResponse(e)) }
+// Refuse answers with status "error". The response to a nil e is {}.
+func (r *Ref) Refuse(e *Error) error { return r.ReplyStatus(wire.StatusError, errorResponse(e)) }
 
 // ReplyStatus answers with any status.
 func (r *Ref) ReplyStatus(status string, response any) error {

@@ -37,7 +37,7 @@ func TestReplyRef(t *testing.T) {
 		{r.Reply(nil), wstest.OK(joinRef, ref, "a")},
 		{r.Reply(map[string]int{"n": 2}), wstest.Reply(joinRef, ref, "a", "ok", `{"n":2}`)},
 		{r.ReplyStatus("busy", []int{}), wstest.Reply(joinRef, ref, "a", "busy", `[]`)},
-		{r.Error(bennu.Errorf("late")), wstest.Refused(joinRef, ref, "a", "late")},
+		{r.Refuse(bennu.Errorf("late")), wstest.Refused(joinRef, ref, "a", "late")},
 	} {
 		if tc.err != nil {
 			t.Errorf("reply: %v", tc.err)

@@ -68,7 +68,7 @@ var refusals = map[string]refusal{
 	"recover.go Endpoint.fallBack":            {kinds: "FallbackCrash"},
 	"recover.go Endpoint.serve":               {kinds: "RequestCrash"},
 	"recover.go answerCrash":                  {marks: 1, why: "who calls it has said why"},
-	"reply.go Ref.Error":                      {marks: 1, why: "the program gets the error, or has asked for this"},
+	"reply.go Ref.Refuse":                     {marks: 1, why: "the program gets the error, or has asked for this"},
 	"shutdown.go Endpoint.end":                {marks: 2, why: "the program shuts down, which drain logs; each client gets 1012"},
 	"socket.go Socket.Disconnect":             {marks: 1, why: "the program asks for it, or who calls it has said why"},
 	"socket.go Socket.close":                  {marks: 1, why: "the program asks for it, or who calls it has said why"},
