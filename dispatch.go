@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 
+	"github.com/bennu-go/bennu/internal/jsontext"
 	"github.com/bennu-go/bennu/internal/kept"
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/transport"
@@ -80,9 +81,9 @@ func (s *Socket) refuse(m *wire.Message, fault error) (*joinCall, <-chan struct{
 func (s *Socket) faultOf(fault error) []slog.Attr {
 	attrs := []slog.Attr{slog.String("error", textOf(fault))}
 	switch {
-	case errors.Is(fault, wire.ErrTooDeep):
-		attrs = append(attrs, slog.Int("limit", wire.MaxDepth))
-	case errors.Is(fault, wire.ErrTooManyTokens):
+	case errors.Is(fault, jsontext.ErrTooDeep):
+		attrs = append(attrs, slog.Int("limit", jsontext.MaxDepth))
+	case errors.Is(fault, jsontext.ErrTooManyTokens):
 		tokens := 0
 		switch v := s.serializer.(type) {
 		case wire.V1:
@@ -90,7 +91,7 @@ func (s *Socket) faultOf(fault error) []slog.Attr {
 		case wire.V2:
 			tokens = v.MaxTokens
 		}
-		attrs = append(attrs, slog.Int("limit", cmp.Or(tokens, wire.MaxTokens)))
+		attrs = append(attrs, slog.Int("limit", cmp.Or(tokens, jsontext.MaxTokens)))
 	}
 	return attrs
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 
+	"github.com/bennu-go/bennu/internal/jsontext"
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/internal/reserved"
 	"github.com/bennu-go/bennu/pubsub"
@@ -188,8 +189,8 @@ func (e *Endpoint) sound(d *pubsub.Dispatch) bool {
 // isJSON reports whether bytes are JSON text as a program may broadcast it: its values may be
 // more and deeper than those of a client.
 func isJSON(text []byte) bool {
-	_, err := wire.Compact(text)
-	return err == nil || errors.Is(err, wire.ErrTooDeep) && json.Valid(text)
+	_, err := jsontext.Compact(text)
+	return err == nil || errors.Is(err, jsontext.ErrTooDeep) && json.Valid(text)
 }
 
 // newMessage makes a broadcast. It is checked here, where the caller can be

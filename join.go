@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/binframe"
 	"github.com/bennu-go/bennu/internal/nils"
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/transport"
@@ -322,7 +323,7 @@ func (j *joinCall) accept(instance Instance, reply transport.Frame) {
 // for that, or a ref of the client's has no room in a binary message, for which Phoenix closes.
 func (j *joinCall) disconnects(fatal error) bool {
 	switch fatal.(type) {
-	case Disconnect, *wire.FieldTooLongError:
+	case Disconnect, *binframe.FieldError:
 		return true
 	}
 	return false

@@ -6,8 +6,8 @@ import (
 	"math"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/jsontext"
 	"github.com/bennu-go/bennu/internal/option"
-	"github.com/bennu-go/bennu/wire"
 )
 
 // Unlimited switches a limit off. Zero is always the default.
@@ -144,7 +144,7 @@ func (h *mountedHandler) attrs() []slog.Attr {
 	return []slog.Attr{
 		bound("topics", l.Topics), bound("mailbox_messages", l.MailboxMessages), bound("mailbox_bytes", l.MailboxBytes),
 		bound("join_burst", l.JoinBurst), bound("join_rate", l.JoinRate),
-		bound("message_values", cmp.Or(l.MessageTokens, wire.MaxTokens)), bound("message_rate", cmp.Or(l.MessageRate, Unlimited)),
+		bound("message_values", cmp.Or(l.MessageTokens, jsontext.MaxTokens)), bound("message_rate", cmp.Or(l.MessageRate, Unlimited)),
 		bound("late_callbacks", l.LateCallbacks), timeBound("connect_timeout", l.ConnectTimeout),
 		timeBound("join_timeout", l.JoinTimeout), timeBound("handler_grace", l.HandlerGrace), timeBound("expiry_grace", h.expiryGrace),
 	}

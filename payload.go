@@ -7,6 +7,7 @@ import (
 	"reflect"
 
 	"github.com/bennu-go/bennu/internal/event"
+	"github.com/bennu-go/bennu/internal/jsontext"
 	"github.com/bennu-go/bennu/internal/nils"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
@@ -56,7 +57,7 @@ func encode(v any) (Payload, error) {
 		if v == nil {
 			return Payload{Data: emptyObject}, nil
 		}
-		data, err := wire.Compact(v)
+		data, err := jsontext.Compact(v)
 		return Payload{Data: data}, err
 	case Payload:
 		if v.Binary {
@@ -65,10 +66,10 @@ func encode(v any) (Payload, error) {
 		if v.Data == nil {
 			return Payload{Data: emptyObject}, nil
 		}
-		data, err := wire.Compact(v.Data)
+		data, err := jsontext.Compact(v.Data)
 		return Payload{Data: data}, err
 	}
-	data, err := wire.AppendJSON(nil, v)
+	data, err := jsontext.Append(nil, v)
 	if err != nil {
 		return Payload{}, fmt.Errorf("bennu: payload does not encode: %w", err)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/internal/option"
 	"github.com/bennu-go/bennu/internal/reserved"
+	"github.com/bennu-go/bennu/internal/vsn"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
 )
@@ -132,7 +133,7 @@ type mountedHandler struct {
 	endpoint *Endpoint
 	connect  func(ctx context.Context, s *Socket, info *ConnectInfo) error
 	id       func(s *Socket) string
-	versions *wire.Versions
+	versions *vsn.Versions
 	limits   Limits
 	routes   []route
 	renew    func(ctx context.Context, s *Socket, token string) (time.Time, error)
@@ -164,7 +165,7 @@ func (h *SocketHandler) mount(e *Endpoint) (*mountedHandler, error) {
 	if list == nil {
 		list = wire.Defaults()
 	}
-	versions, err := wire.NewVersions(bounded(list, h.Limits.MessageTokens))
+	versions, err := vsn.New(bounded(list, h.Limits.MessageTokens))
 	if err != nil {
 		return nil, err
 	}
@@ -240,13 +241,13 @@ func (h *mountedHandler) Accept(info *transport.ConnectInfo) (transport.Receiver
 	if !s.admit() {
 		return nil, transport.ErrBusy
 	}
-	vsn := wire.DefaultVersion
+	version := vsn.Default
 	if v, ok := info.Params["vsn"]; ok {
-		vsn, _ = v.(string) // a list or a map is no version
+		version, _ = v.(string) // a list or a map is no version
 	}
 	var ok bool
-	if s.serializer, ok = h.versions.Select(vsn); !ok {
-		s.at("", "").say(notice.Version, slog.String("vsn", versionText(vsn)))
+	if s.serializer, ok = h.versions.Select(version); !ok {
+		s.at("", "").say(notice.Version, slog.String("vsn", versionText(version)))
 		return nil, ErrRefused
 	}
 	if h.connect == nil && h.id == nil {

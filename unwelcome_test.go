@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/internal/jsontext"
 	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/internal/wstest"
 	"github.com/bennu-go/bennu/pubsub/pubsubtest"
@@ -19,7 +20,7 @@ import (
 // TestUnwelcome sends messages that are framed well and are not accepted: each is answered, and
 // the connection and its other channels go on.
 func TestUnwelcome(t *testing.T) {
-	numbers := "[" + strings.Repeat("1,", wire.MaxTokens) + "1]"
+	numbers := "[" + strings.Repeat("1,", jsontext.MaxTokens) + "1]"
 	deep := strings.Repeat("[", 70) + strings.Repeat("]", 70)
 	for _, way := range []string{"epoll", "parked", "longpoll"} {
 		t.Run(way, func(t *testing.T) {
@@ -86,7 +87,7 @@ func TestUnwelcome(t *testing.T) {
 // TestMessageTokens raises and lowers the bound, for both versions.
 func TestMessageTokens(t *testing.T) {
 	payload := func(tokens int) string { return "[" + strings.TrimSuffix(strings.Repeat("1,", tokens-1), ",") + "]" }
-	for bound, list := range map[int][]int{0: {wire.MaxTokens}, 100: {100}, 20_000: {20_000}, bennu.Unlimited: nil} {
+	for bound, list := range map[int][]int{0: {jsontext.MaxTokens}, 100: {100}, 20_000: {20_000}, bennu.Unlimited: nil} {
 		users := one("room:*", rooms())
 		users.Limits.MessageTokens = bound
 		s := serve(t, users, nil, nil)

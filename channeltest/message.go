@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/bennu-go/bennu/internal/jsontext"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
 )
@@ -37,10 +38,10 @@ func (m *message) frame() frame {
 		data = append(data, m.JoinRef+m.Ref+m.Topic+m.Event...)
 		return frame{wire.Binary, append(data, m.Payload.Data...)}
 	}
-	data := append(wire.AppendString([]byte{'['}, m.JoinRef), ',')
-	data = append(wire.AppendString(data, m.Ref), ',')
-	data = append(wire.AppendString(data, m.Topic), ',')
-	data = append(wire.AppendString(data, m.Event), ',')
+	data := append(jsontext.AppendString([]byte{'['}, m.JoinRef), ',')
+	data = append(jsontext.AppendString(data, m.Ref), ',')
+	data = append(jsontext.AppendString(data, m.Topic), ',')
+	data = append(jsontext.AppendString(data, m.Event), ',')
 	return frame{wire.Text, append(append(data, m.Payload.Data...), ']')}
 }
 

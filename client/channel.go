@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/clientwire"
 	"github.com/bennu-go/bennu/wire"
 )
 
@@ -88,7 +89,7 @@ func (ch *Channel) setLocked(state State, err error) {
 }
 
 // receiveLocked takes a message of the current join.
-func (ch *Channel) receiveLocked(in *wire.Incoming, ref string) {
+func (ch *Channel) receiveLocked(in *clientwire.Incoming, ref string) {
 	switch in.Event {
 	case wire.EventReply:
 		ch.replyLocked(ref, Reply{in.Status, Payload(in.Response)})
@@ -122,7 +123,7 @@ func (ch *Channel) replyLocked(ref string, r Reply) {
 }
 
 // eventLocked hands an event to the callbacks and iterators, if there are any for it.
-func (ch *Channel) eventLocked(in *wire.Incoming) {
+func (ch *Channel) eventLocked(in *clientwire.Incoming) {
 	if ch.state == StateErrored || !ch.wantsLocked(in.Event) {
 		return
 	}

@@ -279,7 +279,7 @@ func (s *Socket) readAll(l *link) (err error) {
 		if err != nil {
 			return err
 		}
-		in, err := s.serializer.DecodeIncoming(op, data)
+		in, err := s.serializer.Decode(op, data)
 		in.Payload.Data, in.Response.Data = kept.Piece(in.Payload.Data, data), kept.Piece(in.Response.Data, data)
 		if f := s.opts.Trace.Received; f != nil {
 			frame := Frame{Transport: l.transport, Opcode: op, Data: data, Status: in.Status, Err: err}

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"slices"
 
+	"github.com/bennu-go/bennu/internal/clientwire"
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/wire"
 )
@@ -44,7 +45,7 @@ func (s *Socket) traceState(it item) {
 }
 
 // hookLocked gives a message to the hooks, and reports false when they are too slow.
-func (s *Socket) hookLocked(in *wire.Incoming) bool {
+func (s *Socket) hookLocked(in *clientwire.Incoming) bool {
 	if len(s.hooks) == 0 {
 		return true
 	}
@@ -65,12 +66,12 @@ func (s *Socket) slowLocked(topic, event string) {
 	})
 }
 
-func newMessage(in *wire.Incoming) Message {
+func newMessage(in *clientwire.Incoming) Message {
 	return Message{Topic: in.Topic, Event: in.Event, JoinRef: in.JoinRef.Text(), Ref: in.Ref.Text(), Payload: Payload(in.Payload)}
 }
 
 // receive brings a message to where it belongs.
-func (s *Socket) receive(l *link, in *wire.Incoming) {
+func (s *Socket) receive(l *link, in *clientwire.Incoming) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.link != l {

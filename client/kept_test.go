@@ -3,6 +3,7 @@ package client
 import (
 	"testing"
 
+	"github.com/bennu-go/bennu/internal/clientwire"
 	"github.com/bennu-go/bennu/wire"
 )
 
@@ -17,7 +18,7 @@ func TestNothingIsKeptOfAnsweredPushes(t *testing.T) {
 	l := &link{socket: s, conn: &scripted{closed: make(chan struct{})}}
 	s.openedBy(l)
 	receive := func(text string) {
-		in, err := wire.V2{}.DecodeIncoming(wire.Text, []byte(text))
+		in, err := clientwire.V2{}.Decode(wire.Text, []byte(text))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -97,7 +97,7 @@ func (l *link) Run() {
 func (l *link) write(batch []wire.Message) error {
 	frames := make([]frame, 0, len(batch))
 	for i := range batch {
-		op, data, err := l.socket.serializer.AppendMessage(nil, &batch[i])
+		op, data, err := l.socket.serializer.Append(nil, &batch[i])
 		if err != nil {
 			return err // cannot be: encodable has looked
 		}

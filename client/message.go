@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/bennu-go/bennu/internal/jsontext"
 	"github.com/bennu-go/bennu/internal/nils"
 	"github.com/bennu-go/bennu/wire"
 )
@@ -123,7 +124,7 @@ func encode(v any) (wire.Payload, error) {
 		}
 		return encode(json.RawMessage(v.Data))
 	}
-	data, err := wire.AppendJSON(nil, v)
+	data, err := jsontext.Append(nil, v)
 	if err != nil {
 		return wire.Payload{}, fmt.Errorf("client: encoding the payload: %w", err)
 	}

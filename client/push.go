@@ -152,6 +152,6 @@ func (s *Socket) encodable(topic, event string, p wire.Payload) error {
 	if !p.Binary {
 		return nil
 	}
-	_, _, err := s.serializer.AppendMessage(nil, &wire.Message{Topic: topic, Event: event, Payload: wire.Payload{Binary: true}})
+	_, _, err := s.serializer.Append(nil, &wire.Message{Topic: topic, Event: event, Payload: wire.Payload{Binary: true}})
 	return err
 }

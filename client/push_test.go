@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu/client"
+	"github.com/bennu-go/bennu/internal/binframe"
 	"github.com/bennu-go/bennu/wire"
 )
 
@@ -233,7 +234,7 @@ func TestBinary(t *testing.T) {
 		if _, err := client.Push[client.Binary](t.Context(), ch, "echo", nil); !errors.Is(err, client.ErrBadReply) {
 			t.Errorf("an object as bytes: %v", err)
 		}
-		var long *wire.FieldTooLongError
+		var long *binframe.FieldError
 		if _, err := ch.Push(t.Context(), strings.Repeat("e", 256), client.Binary{}); !errors.As(err, &long) {
 			t.Errorf("a long event: %v", err)
 		}

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/clientwire"
 	"github.com/bennu-go/bennu/internal/task"
 	"github.com/bennu-go/bennu/wire"
 )
@@ -21,7 +22,7 @@ const flushTime = 1500 * time.Millisecond
 type Socket struct {
 	opts       *Options
 	base       *url.URL // the mount, of the scheme http or https
-	serializer wire.ClientSerializer
+	serializer clientwire.Serializer
 
 	// ctx ends with the socket. It bounds everything that waits.
 	ctx    context.Context
@@ -63,12 +64,12 @@ func New(rawURL string, opts *Options) (*Socket, error) {
 		return nil, err
 	}
 	s := &Socket{
-		opts: o, base: base, serializer: wire.V2{},
+		opts: o, base: base, serializer: clientwire.V2{},
 		done: make(chan struct{}), first: make(chan error, 1), opened: make(chan struct{}),
 		topics: map[string][]*Channel{},
 	}
 	if o.Version == V1 {
-		s.serializer = wire.V1{}
+		s.serializer = clientwire.V1{}
 	}
 	s.messages = mailbox{socket: s, handle: s.runHooks}
 	s.states = mailbox{socket: s, handle: s.traceState}

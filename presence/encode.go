@@ -3,8 +3,8 @@ package presence
 import (
 	"slices"
 
+	"github.com/bennu-go/bennu/internal/jsontext"
 	"github.com/bennu-go/bennu/internal/tracker"
-	"github.com/bennu-go/bennu/wire"
 )
 
 // maxMessageBytes bounds a message with a list or a diff, unless a single entry is larger, so
@@ -36,14 +36,14 @@ func (o *object) add(e *tracker.Entry) {
 			o.b = append(o.b, ',')
 		}
 		o.key, o.open = e.Key(), true
-		o.b = wire.AppendString(o.b, o.key)
+		o.b = jsontext.AppendString(o.b, o.key)
 		o.b = append(o.b, `:{"metas":[`...)
 	}
 	o.b = append(o.b, `{"phx_ref":`...)
-	o.b = wire.AppendString(o.b, e.Ref())
+	o.b = jsontext.AppendString(o.b, e.Ref())
 	if prev := e.PrevRef(); prev != "" {
 		o.b = append(o.b, `,"phx_ref_prev":`...)
-		o.b = wire.AppendString(o.b, prev)
+		o.b = jsontext.AppendString(o.b, prev)
 	}
 	if m := o.c.metaOf(e); m != "{}" {
 		o.b = append(o.b, ',')

@@ -10,10 +10,10 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/internal/jsontext"
 	"github.com/bennu-go/bennu/internal/nils"
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/internal/redact"
-	"github.com/bennu-go/bennu/wire"
 )
 
 // fetcher calls Options.Fetch.
@@ -148,9 +148,9 @@ func (f *fetcher) call(ctx context.Context, topic string, keys []string) (got fe
 		if nils.Is(v) {
 			continue
 		}
-		data, err := wire.AppendJSON(nil, v)
+		data, err := jsontext.Append(nil, v)
 		if err == nil {
-			data, err = wire.Compact(data)
+			data, err = jsontext.Compact(data)
 		}
 		switch {
 		case err != nil:

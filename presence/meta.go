@@ -3,14 +3,14 @@ package presence
 import (
 	"strings"
 
+	"github.com/bennu-go/bennu/internal/jsontext"
 	"github.com/bennu-go/bennu/internal/nils"
 	"github.com/bennu-go/bennu/internal/tracker"
-	"github.com/bennu-go/bennu/wire"
 )
 
 // encodeMeta returns the JSON of a meta.
 func encodeMeta(meta any) ([]byte, error) {
-	data, err := wire.AppendJSON(nil, meta)
+	data, err := jsontext.Append(nil, meta)
 	if err != nil {
 		return nil, err
 	}
@@ -23,7 +23,7 @@ func encodeMeta(meta any) ([]byte, error) {
 // soundMeta checks that JSON text is an object without refs, and returns it in compact form, so
 // that refs can be put in front of its fields.
 func soundMeta(text []byte) ([]byte, error) {
-	text, err := wire.Compact(text)
+	text, err := jsontext.Compact(text)
 	if err != nil {
 		return nil, err
 	}

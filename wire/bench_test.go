@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bennu-go/bennu/internal/jsontext"
+	"github.com/bennu-go/bennu/internal/vsn"
 	"github.com/bennu-go/bennu/wire"
 )
 
@@ -40,7 +42,7 @@ func TestAllocations(t *testing.T) {
 			}
 		}
 	}
-	vs, err := wire.NewVersions(nil)
+	vs, err := vsn.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,8 +57,8 @@ func TestAllocations(t *testing.T) {
 		{"decode V1", 1, decode(v1, wire.Text, textV1)},
 		{"decode heartbeat", 1, decode(v2, wire.Text, heartbeat)},
 		{"decode 16 KB", 1, decode(v2, wire.Text, payload16K)},
-		{"check", 0, func() { _ = wire.Check(textV2) }},
-		{"compact", 0, func() { _, _ = wire.Compact(textV2) }},
+		{"check", 0, func() { _ = jsontext.Check(textV2) }},
+		{"compact", 0, func() { _, _ = jsontext.Compact(textV2) }},
 		{"V2 reply", 0, encode(v2, reply)},
 		{"V2 push", 0, encode(v2, push)},
 		{"V2 broadcast", 0, encode(v2, broadcast)},
@@ -119,14 +121,14 @@ func BenchmarkAppendJSON(b *testing.B) {
 	buf := make([]byte, 0, 4096)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := wire.AppendJSON(buf, &v); err != nil {
+		if _, err := jsontext.Append(buf, &v); err != nil {
 			b.Fatal(err)
 		}
 	}
 }
 
 func BenchmarkSelect(b *testing.B) {
-	vs, err := wire.NewVersions(nil)
+	vs, err := vsn.New(nil)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -3,41 +3,44 @@ package wire
 import (
 	"bytes"
 	"math"
+
+	"github.com/bennu-go/bennu/internal/jsontext"
 )
 
-// span is a part of a frame; the empty one is a field that is not there.
+// span is a part of a frame. An empty one stands for a field that is missing.
 type span struct{ from, to int }
 
 func (p span) of(data []byte) []byte { return data[p.from:p.to:p.to] }
 
-// envelope tells where in a frame of JSON text the fields of its message stand,
-// each a valid value.
+// envelope says where in a text frame the fields of its message are. Each is a valid JSON
+// value.
 type envelope struct {
 	joinRef, ref, topic, event, payload span
 }
 
-// message makes a Message of the parts of what s has scanned. One with a fault has no payload.
-func (e *envelope) message(s *scanner) (Message, error) {
-	if s.unwelcome != nil {
-		return e.unwelcome(s.data), s.unwelcome
+// message makes the Message of an envelope that s has scanned. A message with a fault has no
+// payload.
+func (e *envelope) message(s *jsontext.Scanner) (Message, error) {
+	if s.Unwelcome != nil {
+		return e.unwelcome(s.Data), s.Unwelcome
 	}
 	var (
 		f      fields
 		m      Message
 		ok     = true
-		data   = s.data
+		data   = s.Data
 		tooBig error
 	)
 	if e.joinRef.to > 0 {
 		if f.joinRef, ok = refText(e.joinRef.of(data)); !ok {
-			f.joinRef, tooBig = nil, &DecodeError{Offset: e.joinRef.from, Err: ErrRefTooLong}
+			f.joinRef, tooBig = nil, malformed(e.joinRef.from, errRefTooLong)
 		}
 	}
 	if f.ref, ok = refText(e.ref.of(data)); !ok {
-		f.ref, tooBig = nil, &DecodeError{Offset: e.ref.from, Err: ErrRefTooLong}
+		f.ref, tooBig = nil, malformed(e.ref.from, errRefTooLong)
 	}
 	if f.topic, ok = nameText(e.topic.of(data), MaxTopic); !ok {
-		m.OddTopic = string(compactText(e.topic.of(data)))
+		m.OddTopic = string(jsontext.CompactValid(e.topic.of(data)))
 	}
 	f.event, _ = nameText(e.event.of(data), MaxEvent)
 	f.pack(&m)
@@ -49,8 +52,8 @@ func (e *envelope) message(s *scanner) (Message, error) {
 	return m, tooBig
 }
 
-// unwelcome is what can be said of a message with text that is not accepted. A ref or topic
-// that has such text itself stands for nothing but itself: it is echoed as it came.
+// unwelcome makes a Message that is good enough to refuse a message with text that is not
+// accepted. A ref or topic with such text is echoed as it came.
 func (e *envelope) unwelcome(data []byte) (m Message) {
 	var f fields
 	ref := func(p span) []byte {
@@ -81,21 +84,21 @@ func (e *envelope) unwelcome(data []byte) (m Message) {
 	return m
 }
 
-// faultless reports whether a value is accepted where it may have any number of tokens.
+// faultless reports whether a value is accepted, with any number of tokens.
 func faultless(raw []byte) bool {
-	s := scanner{data: raw, maxTokens: math.MaxInt}
-	return s.whole() == nil
+	s := jsontext.Scanner{Data: raw, MaxTokens: math.MaxInt}
+	return s.Whole() == nil
 }
 
-// nameText returns the topic or event that raw stands for, or false when it is
-// not a string or is out of bounds. The result may alias raw.
+// nameText returns the topic or event that raw stands for, or false for one that is not a
+// string or is out of bounds. The result may alias raw.
 func nameText(raw []byte, most int) ([]byte, bool) {
 	if raw[0] != '"' || len(raw) > 6*most+2 {
 		return nil, false
 	}
 	name := raw[1 : len(raw)-1]
 	if bytes.IndexByte(name, '\\') >= 0 {
-		name = appendUnquoted(make([]byte, 0, len(name)), name)
+		name = jsontext.AppendUnquoted(make([]byte, 0, len(name)), name)
 	}
 	if !nameFits(name, most) {
 		return nil, false
@@ -116,15 +119,14 @@ func nameFits(name []byte, most int) bool {
 	return true
 }
 
-// fields has what a Message keeps of its envelope, while it is still in the
-// frame or in scratch memory.
+// fields are the parts of an envelope that a Message keeps, still in the frame or in scratch
+// memory.
 type fields struct {
 	joinRef, ref, topic, event []byte
 }
 
-// pack copies the fields into m, as parts of one string: one allocation
-// instead of four. Large fields are copied alone, so that whoever keeps a topic
-// does not keep a long ref with it.
+// pack copies the fields into m as parts of one string: one allocation instead of four. Large
+// fields are copied each alone, so that keeping a topic does not keep a long ref with it.
 func (f *fields) pack(m *Message) {
 	var scratch [256]byte
 	if len(f.joinRef)+len(f.ref)+len(f.topic)+len(f.event) > len(scratch) {
@@ -147,7 +149,7 @@ func appendTopic(dst []byte, r *Reply) []byte {
 	if r.OddTopic != "" {
 		return append(dst, r.OddTopic...)
 	}
-	return AppendString(dst, r.Topic)
+	return jsontext.AppendString(dst, r.Topic)
 }
 
 // appendPayload appends a payload that is JSON.
@@ -163,6 +165,6 @@ func appendReplyPayload(dst []byte, r *Reply) []byte {
 	dst = append(dst, `{"response":`...)
 	dst = appendPayload(dst, &r.Response)
 	dst = append(dst, `,"status":`...)
-	dst = AppendString(dst, r.Status)
+	dst = jsontext.AppendString(dst, r.Status)
 	return append(dst, '}')
 }

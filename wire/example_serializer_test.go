@@ -6,18 +6,18 @@ import (
 	"fmt"
 	"log"
 
+	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/wire"
 )
 
-// lines is a serializer for devices that cannot parse JSON: one line of fields,
-// separated by tabs, in both directions. It has no fields of its own, so that two values
-// of it are equal.
+// lines is a serializer for devices that cannot parse JSON: a message is one line of fields with
+// tabs between, in both directions.
 type lines struct{}
 
 var errLine = errors.New("lines: want join_ref, ref, topic, event and payload, separated by tabs")
 
-// Decode reads join_ref, ref, topic, event and payload. It bounds the names
-// before it copies them; the payload is a part of data.
+// Decode reads join_ref, ref, topic, event and payload. It bounds the names before it copies
+// them; the payload is a part of data.
 func (lines) Decode(_ wire.Opcode, data []byte) (wire.Message, error) {
 	part := bytes.SplitN(data, []byte("\t"), 5)
 	if len(part) < 5 || len(part[0]) > wire.MaxRef || len(part[1]) > wire.MaxRef ||
@@ -47,30 +47,28 @@ func (lines) AppendBroadcast(dst []byte, b *wire.Broadcast) (wire.Opcode, []byte
 	return wire.Text, fmt.Appendf(dst, "\t\t%s\t%s\t%s", b.Topic, b.Event, b.Payload.Data), nil
 }
 
-// A serializer of one's own is listed with the versions that clients ask for it with.
+// A serializer of one's own is listed with the versions that its clients ask for, beside the
+// defaults.
 func ExampleSerializer() {
-	vs, err := wire.NewVersions(append(wire.Defaults(), wire.Versioned{Requirement: "~> 100.0", Serializer: lines{}}))
-	if err != nil {
-		log.Fatal(err)
+	users := bennu.SocketHandler{
+		Serializers: append(wire.Defaults(), wire.Versioned{Requirement: "~> 100.0", Serializer: lines{}}),
 	}
-	s, ok := vs.Select("100.2.0")
-	if !ok {
-		log.Fatal("refused")
-	}
-	m, err := s.Decode(wire.Text, []byte("1\t2\tsensor:7\tread\t21.5"))
+	_ = users // with its channels, mount it
+
+	m, err := lines{}.Decode(wire.Text, []byte("1\t2\tsensor:7\tread\t21.5"))
 	if err != nil {
 		log.Fatal(err)
 	}
 	fmt.Printf("%s on %s: %s\n", m.Event, m.Topic, m.Payload.Data)
-	_, frame, err := s.AppendReply(nil, &wire.Reply{JoinRef: m.JoinRef, Ref: m.Ref, Topic: m.Topic, Status: "ok"})
+	_, frame, err := lines{}.AppendReply(nil, &wire.Reply{JoinRef: m.JoinRef, Ref: m.Ref, Topic: m.Topic, Status: "ok"})
 	fmt.Printf("%q %v\n", frame, err)
 	// Output:
 	// read on sensor:7: 21.5
 	// "1\t2\tsensor:7\tok\t" <nil>
 }
 
-// quiet is version 2 with one change: its clients get no broadcasts of one event.
-// Embedding wire.V2 leaves the other methods as they are.
+// quiet is version 2 without the broadcasts of one event. The other methods are those of
+// wire.V2.
 type quiet struct{ wire.V2 }
 
 var errQuiet = errors.New("typing is not for this client")

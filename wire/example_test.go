@@ -27,6 +27,19 @@ func Example() {
 	// ["1","7","room:lobby","phx_reply",{"response":{},"status":"ok"}]
 }
 
+func ExamplePayload_Decode() {
+	var shout struct{ Text string }
+	err := wire.Payload{Data: []byte(`{"text":"hi"}`)}.Decode(&shout)
+	fmt.Println(shout.Text, err)
+
+	var bytes []byte // takes bytes alone
+	err = wire.Payload{Data: []byte(`"aGk="`)}.Decode(&bytes)
+	fmt.Println(err)
+	// Output:
+	// hi <nil>
+	// wire: the payload is JSON, not bytes
+}
+
 func ExampleV1() {
 	_, frame, err := wire.V1{}.AppendBroadcast(nil, &wire.Broadcast{
 		Topic: "room:lobby", Event: "shout", Payload: wire.Payload{Data: []byte(`{"text":"hi"}`)},
@@ -47,56 +60,10 @@ func ExampleV2_binary() {
 	fmt.Printf("%v %q %v\n", op == wire.Binary, frame, err)
 
 	_, _, err = wire.V2{}.AppendPush(nil, &wire.Push{Event: strings.Repeat("x", 300), Payload: wire.Payload{Binary: true}})
-	var tooLong *wire.FieldTooLongError
-	if errors.As(err, &tooLong) {
-		fmt.Println(tooLong)
-	}
+	fmt.Println(err)
 	// Output:
 	// true "\x00\x01\x06\x031room:ximg\xca\xfe" <nil>
 	// wire: event has 300 bytes, and a binary message holds at most 255
-}
-
-func ExampleDecodeError() {
-	_, err := wire.V2{}.Decode(wire.Text, []byte(`["1","7","room:lobby","shout",{"text":}]`))
-	fmt.Println(err)
-	fmt.Println(errors.Is(err, wire.ErrMalformed))
-
-	_, err = wire.V2{}.Decode(wire.Text, []byte(`["1","7","room:lobby","shout",`+strings.Repeat("[", 100)))
-	fmt.Println(errors.Is(err, wire.ErrTooDeep))
-	// Output:
-	// wire: malformed message: at byte 38: unexpected character
-	// true
-	// true
-}
-
-func ExampleCheck() {
-	fmt.Println(wire.Check([]byte(`{"a":[1,2]}`)))
-	fmt.Println(wire.Check([]byte(`{"a":"\ud800"}`)))
-	// Output:
-	// <nil>
-	// wire: malformed message: at byte 6: lone surrogate in a string
-}
-
-func ExampleAppendJSON() {
-	text, err := wire.AppendJSON(nil, map[string]string{"html": "<b>&</b>"})
-	fmt.Printf("%s %v\n", text, err)
-	// Output: {"html":"<b>&</b>"} <nil>
-}
-
-func ExampleAppendString() {
-	fmt.Printf("%s\n", wire.AppendString(nil, "a \"quote\" & a\nline"))
-	// Output: "a \"quote\" & a\nline"
-}
-
-func ExampleCompact() {
-	text, err := wire.Compact([]byte(`{ "path" : "\/caf\u00e9" }`))
-	fmt.Printf("%s %v\n", text, err)
-	// Output: {"path":"/café"} <nil>
-}
-
-func ExampleIsCompact() {
-	fmt.Println(wire.IsCompact([]byte(`{"a":1}`)), wire.IsCompact([]byte(`{"a": 1}`)))
-	// Output: true false
 }
 
 func ExampleRef() {
@@ -128,22 +95,4 @@ func ExampleParseRef() {
 	// "1.0" <nil>
 	// "1" <nil>
 	// "" <nil>
-}
-
-func ExampleNewVersions() {
-	vs, err := wire.NewVersions(nil) // the defaults
-	if err != nil {
-		log.Fatal(err)
-	}
-	for _, vsn := range []string{wire.DefaultVersion, "2.0.0", "2.1.0"} {
-		s, ok := vs.Select(vsn)
-		fmt.Printf("%s %T %v\n", vsn, s, ok)
-	}
-	_, err = wire.NewVersions([]wire.Versioned{{Requirement: "~> 2", Serializer: wire.V2{}}})
-	fmt.Println(err)
-	// Output:
-	// 1.0.0 wire.V1 true
-	// 2.0.0 wire.V2 true
-	// 2.1.0 <nil> false
-	// wire: requirement "~> 2": after ~> write two or three numbers without leading zeros, as in "~> 2.0.0", not "2"
 }

@@ -1,23 +1,23 @@
 package wire
 
-// Opcode says how a frame is carried, with the numbers of RFC 6455.
+// Opcode is the kind of frame that a message travels in, with the numbers of RFC 6455.
 type Opcode byte
 
-// The two kinds of data frame.
+// The kinds of frame.
 const (
 	Text   Opcode = 1
 	Binary Opcode = 2
 )
 
-// Bounds on the names of a message, in bytes. The v2 binary form has one length
-// byte for each field, so 255 is the most a topic or an event can ever have.
+// Bounds on the fields of a message, in bytes. A binary frame of version 2 has one byte for the
+// length of each field, so no topic or event can ever have more than 255.
 const (
 	MaxTopic = 255
 	MaxEvent = 255
 	MaxRef   = 1024
 )
 
-// Events with a meaning of their own in the protocol.
+// Events of the protocol.
 const (
 	EventJoin      = "phx_join"
 	EventLeave     = "phx_leave"
@@ -27,53 +27,45 @@ const (
 	EventHeartbeat = "heartbeat"
 )
 
-// TopicPhoenix is the topic of heartbeats. No channel needs to exist for it.
+// TopicPhoenix is the topic of heartbeats, which belong to no channel.
 const TopicPhoenix = "phoenix"
 
-// Statuses of a reply. An application may use others.
+// Statuses of a reply. Applications may use others.
 const (
 	StatusOK    = "ok"
 	StatusError = "error"
 )
 
-// Payload is what a message carries: JSON text, or bytes when Binary is set.
-// The zero Payload is written as the empty object.
-//
-// Whoever receives a Payload must not change Data.
-type Payload struct {
-	Data   []byte
-	Binary bool
-}
-
-// Message is one message from a client.
+// A Message is what a client sends.
 type Message struct {
-	// JoinRef names the join that the sender believes is current; null is
-	// always accepted.
+	// JoinRef is the ref of the join under which the client believes the channel to be
+	// joined. Null is always accepted.
 	JoinRef Ref
-	// Ref is chosen by the client and echoed in replies.
+	// Ref numbers the message. The reply repeats it.
 	Ref Ref
-	// Topic is empty when the client sent something other than a string, or a
-	// name out of bounds; OddTopic then has its JSON text, to be echoed.
+	// Topic is empty if the client sent anything but a string, or a string that is longer
+	// than MaxTopic or has control characters. OddTopic is then its JSON text, which the
+	// reply repeats.
 	Topic    string
 	OddTopic string
-	// Event is empty when the client sent something other than a string, or a
-	// name out of bounds. No handler can be registered for it.
+	// Event is empty if the client sent anything but a string, or a string that is longer
+	// than MaxEvent or has control characters. No handler has that name.
 	Event   string
 	Payload Payload
 }
 
-// Reply answers one message.
+// A Reply answers one message.
 type Reply struct {
 	JoinRef  Ref
 	Ref      Ref
 	Topic    string
-	OddTopic string // JSON text of a topic that is not a string; wins over Topic
+	OddTopic string // if not empty, the JSON text to write in place of Topic
 	Status   string
 	Response Payload
 }
 
-// Push is a message from a channel to its client. Ref is null but for phx_close
-// and phx_error, which carry the join_ref there too.
+// A Push is a message from a channel to its client. Ref is null, except in phx_close and
+// phx_error, where it is the JoinRef.
 type Push struct {
 	JoinRef Ref
 	Ref     Ref
@@ -82,31 +74,54 @@ type Push struct {
 	Payload Payload
 }
 
-// Broadcast is a message to every subscriber of a topic. It has no refs.
+// A Broadcast is a message to all subscribers of a topic.
 type Broadcast struct {
 	Topic   string
 	Event   string
 	Payload Payload
 }
 
-// A Serializer translates between messages and the payload of frames for one
-// version of the protocol. It does no I/O and keeps no state, so one value serves all
-// connections at once. Serializers are compared with ==: use a pointer or a
-// struct without fields.
+// A Serializer reads and writes the messages of one version of the protocol. It does no I/O
+// and keeps no state: one value serves all connections, and its methods are called from many
+// goroutines. Serializers are compared with ==, so use a pointer or a struct without fields.
 //
-// The Append methods add the encoded message to dst, which may be nil, and
-// return the extended slice with the opcode it must travel under. On error dst
-// must not be used.
+// The Append methods add a message to dst, which may be nil, and return the extended slice with
+// the opcode to send it under. On error dst must not be used.
 type Serializer interface {
-	// Decode reads one message. It bounds every length, depth and count before
-	// taking memory, and it keeps data: Payload.Data may alias it. A payload that
-	// is not Binary has been found to be one JSON value; nobody checks it again.
+	// Decode reads one message. It must bound every length, depth and count before it
+	// takes memory. It owns data, and Payload.Data may be a part of it. A payload that is
+	// not Binary must be one JSON value: nobody checks it again.
 	//
-	// With an error, a Message with a Topic or an OddTopic is one that is framed well and
-	// has other faults: its sender is told, and the connection goes on. Its Payload is not
-	// looked at. With any other error the connection is closed.
+	// If the message can be answered in spite of a fault, Decode returns the error with a
+	// Message that has a Topic or an OddTopic: the client is told, and the connection goes
+	// on. For any other error the connection is closed.
 	Decode(op Opcode, data []byte) (Message, error)
 	AppendReply(dst []byte, r *Reply) (Opcode, []byte, error)
 	AppendPush(dst []byte, p *Push) (Opcode, []byte, error)
 	AppendBroadcast(dst []byte, b *Broadcast) (Opcode, []byte, error)
+}
+
+// A Versioned is a serializer with the versions of the protocol that it is for. Requirement is
+// one or more comparisons joined by " and ". Each is an operator and a version of three
+// numbers, as of SemVer:
+//
+//	== 2.0.0    that version; == may be left out
+//	>= > <= <   by the precedence of SemVer, in which 2.0.0-rc.1 is below 2.0.0
+//	~> 2.0.1    at least 2.0.1, below 2.1
+//	~> 2.1      at least 2.1.0, below 3
+//
+// A pre-release of the version that ends the range of ~> is not in it: 2.1.0-rc.1 is not
+// ~> 2.0.0. Build metadata (+build) is ignored.
+type Versioned struct {
+	Requirement string
+	Serializer  Serializer
+}
+
+// Defaults returns the serializers that a server has unless it is given others: [V1] for
+// "~> 1.0.0" and [V2] for "~> 2.0.0". Append to it to add one.
+func Defaults() []Versioned {
+	return []Versioned{
+		{"~> 1.0.0", V1{}},
+		{"~> 2.0.0", V2{}},
+	}
 }

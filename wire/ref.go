@@ -5,33 +5,32 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/bennu-go/bennu/internal/jsontext"
 )
 
-// Ref is a ref or join_ref as it stands on the wire: the compact JSON text of
-// any JSON value, so that it can be echoed with its type. The empty Ref is null.
-// Two Refs are the same ref exactly when they are equal as Go strings: Decode
-// brings equal JSON values to one text, and 1, 1.0 and "1" stay apart.
+// A Ref is a ref or join_ref as it is on the wire: the compact JSON text of any JSON value, so
+// that a reply can echo it with its type. The empty Ref is null. Two Refs are the same ref
+// exactly if they are equal as strings: [V1] and [V2] bring equal JSON values to one text, and
+// keep 1, 1.0 and "1" apart.
 type Ref string
 
-// StringRef is the Ref of a JSON string.
-func StringRef(s string) Ref { return Ref(AppendString(nil, s)) }
+// StringRef returns the Ref of a string.
+func StringRef(s string) Ref { return Ref(jsontext.AppendString(nil, s)) }
 
-// ParseRef returns the Ref of one JSON value, with at most whitespace around. It
-// is for serializers that carry refs as JSON; [V1] and [V2] read them the same
-// way. Equal values give equal Refs: escapes in strings are resolved, floats
-// take their shortest form (1e0 becomes 1.0; a float is a number with a fraction
-// or an exponent), objects are sorted by key and the last of equal keys is
-// kept. An integer keeps all its digits.
+// ParseRef returns the Ref of one JSON value, as V1 and V2 read it, for serializers that carry
+// refs as JSON. Equal values give equal Refs: escapes in strings are resolved, floats take
+// their shortest form (1e0 becomes 1.0), the members of objects are sorted by name, and of
+// members with one name the last is kept. Integers keep all their digits.
 //
-// The error is a [*DecodeError]; with [ErrRefTooLong] when the string, or the
-// text of another value, is longer than MaxRef bytes.
+// The error wraps [ErrMalformed]: data is no JSON value, or is longer than [MaxRef].
 func ParseRef(data []byte) (Ref, error) {
-	if err := Check(data); err != nil {
+	if err := jsontext.Check(data); err != nil {
 		return "", err
 	}
 	text, ok := refText(bytes.Trim(data, " \t\r\n"))
 	if !ok {
-		return "", &DecodeError{Err: ErrRefTooLong}
+		return "", malformed(0, errRefTooLong)
 	}
 	return Ref(text), nil
 }
@@ -47,8 +46,8 @@ func (r Ref) Append(dst []byte) []byte {
 	return append(dst, r...)
 }
 
-// Text is r for a place that has no types, as in a binary frame: a string without
-// its quotes and escapes, nothing for null, and the JSON text of other values.
+// Text returns r for a form without types, such as a binary frame: a string without its
+// quotes and escapes, "" for null, and the JSON text of other values.
 func (r Ref) Text() string {
 	if len(r) < 2 || r[0] != '"' {
 		return string(r)
@@ -57,14 +56,14 @@ func (r Ref) Text() string {
 	if strings.IndexByte(in, '\\') < 0 {
 		return in
 	}
-	return string(appendUnquoted(nil, []byte(in)))
+	return string(jsontext.AppendUnquoted(nil, []byte(in)))
 }
 
-// refText brings the text of one valid JSON value to the form of a Ref, or
-// returns false when that is too long. The result may alias raw.
+// refText brings one valid JSON value to the form of a Ref, or returns false if that is too
+// long. The result may alias raw.
 func refText(raw []byte) (text []byte, ok bool) {
-	// Every byte of a string takes at most six. What is longer than that in other
-	// values is mostly whitespace, and not worth the work.
+	// Each byte of a string takes at most six bytes of text. Another value that is so long
+	// and fits nevertheless is mostly whitespace, and not worth the work.
 	if len(raw) > 6*MaxRef+2 {
 		return nil, false
 	}
@@ -91,8 +90,8 @@ func isPlainInteger(number []byte) bool {
 	return !bytes.ContainsAny(number, ".eE") && string(number) != "-0"
 }
 
-// refWriter rewrites valid JSON text, which the scanner has bounded in depth, so
-// that equal values become equal text.
+// refWriter rewrites valid JSON text so that equal values become equal text. It recurses: the
+// scanner has bounded the depth.
 type refWriter struct {
 	src []byte
 	i   int
@@ -106,7 +105,7 @@ func (w *refWriter) value(dst []byte) []byte {
 	case '[':
 		return w.array(dst)
 	case '"':
-		return AppendString(dst, w.str())
+		return jsontext.AppendString(dst, w.str())
 	}
 	from := w.i
 	for w.i < len(w.src) && strings.IndexByte(" \t\r\n,]}", w.src[w.i]) < 0 {
@@ -131,8 +130,8 @@ func appendScalar(dst, raw []byte) []byte {
 	return appendFloat(dst, f)
 }
 
-// appendFloat appends the shortest text that reads back as f and as a float: there
-// is always a fraction or an exponent. Both zeros are 0.0.
+// appendFloat appends the shortest text that reads back as f, with a fraction or an exponent,
+// so that it reads back as a float. Both zeros are 0.0.
 func appendFloat(dst []byte, f float64) []byte {
 	if f == 0 {
 		return append(dst, "0.0"...)
@@ -195,7 +194,7 @@ func (w *refWriter) object(dst []byte) []byte {
 		if len(dst) > empty {
 			dst = append(dst, ',')
 		}
-		dst = append(AppendString(dst, m.key), ':')
+		dst = append(jsontext.AppendString(dst, m.key), ':')
 		dst = append(dst, m.value...)
 	}
 	return append(dst, '}')
@@ -210,7 +209,7 @@ func (w *refWriter) str() string {
 		}
 	}
 	w.i++
-	return string(appendUnquoted(nil, w.src[from:w.i-1]))
+	return string(jsontext.AppendUnquoted(nil, w.src[from:w.i-1]))
 }
 
 func (w *refWriter) space() {

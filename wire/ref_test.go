@@ -106,7 +106,7 @@ func TestRefBounds(t *testing.T) {
 	}
 	for _, tt := range tests {
 		_, err := wire.ParseRef([]byte(tt.in))
-		if tt.ok && err != nil || !tt.ok && !errors.Is(err, wire.ErrRefTooLong) {
+		if tt.ok && err != nil || !tt.ok && !errors.Is(err, wire.ErrMalformed) {
 			t.Errorf("%s: %v, want ok %v", tt.name, err, tt.ok)
 		}
 	}

@@ -3,49 +3,48 @@ package wire
 import (
 	"bytes"
 	"cmp"
+
+	"github.com/bennu-go/bennu/internal/jsontext"
 )
 
-// V1 is version 1 of the protocol: one JSON object for each message. It has no
-// binary payloads, and nothing it writes carries a join_ref. V1 is the
-// [Serializer] for vsn 1.0.x, and for clients that send no vsn.
+// V1 is version 1 of the protocol, for vsn 1.0.x and for clients that send no vsn: each message
+// is a JSON object in a text frame. It has no binary payloads, and writes no join_ref.
 type V1 struct {
-	// MaxTokens bounds the values and keys of one message from a client. 0 means the
-	// constant MaxTokens.
+	// MaxTokens bounds the values and keys of one message. Default 10,000.
 	MaxTokens int
 }
 
 var _ Serializer = V1{}
 
-// Decode reads an object with the members topic, event, payload and ref, all of
-// which must be there, and perhaps join_ref; it ignores others. The opcode is not
-// looked at. The error is a [*DecodeError].
+// Decode reads an object with the members topic, event, payload and ref, which must all be
+// there, and join_ref, which may be. It ignores other members, and the opcode.
 func (v V1) Decode(_ Opcode, data []byte) (Message, error) {
-	s := scanner{data: data, maxTokens: cmp.Or(v.MaxTokens, MaxTokens), lenient: true}
+	s := jsontext.Scanner{Data: data, MaxTokens: cmp.Or(v.MaxTokens, jsontext.MaxTokens), Lenient: true}
 	m, err := decodeObject(&s)
-	return m, s.first(err)
+	return m, s.First(err)
 }
 
 // decodeObject reads the object.
-func decodeObject(s *scanner) (Message, error) {
-	data := s.data
-	s.tokens = 1 // the object itself
-	i := s.space(0)
+func decodeObject(s *jsontext.Scanner) (Message, error) {
+	data := s.Data
+	s.Tokens = 1 // the object itself
+	i := s.Space(0)
 	if i >= len(data) {
-		return Message{}, s.unexpected(i)
+		return Message{}, s.Unexpected(i)
 	}
 	if data[i] != '{' {
-		return Message{}, s.fail(i, errNotObject)
+		return Message{}, s.Fail(i, errNotObject)
 	}
 	var (
 		e    envelope
 		skip span
 	)
-	i = s.space(i + 1)
+	i = s.Space(i + 1)
 	for first := true; ; first = false {
 		if first && i < len(data) && data[i] == '}' {
 			break
 		}
-		colon, err := s.name(i)
+		colon, err := s.Name(i)
 		if err != nil {
 			return Message{}, err
 		}
@@ -53,34 +52,34 @@ func decodeObject(s *scanner) (Message, error) {
 		if part == nil {
 			part = &skip
 		}
-		if part.from, err = s.colon(colon); err != nil {
+		if part.from, err = s.Colon(colon); err != nil {
 			return Message{}, err
 		}
-		if part.to, err = s.value(part.from, 1); err != nil {
+		if part.to, err = s.Value(part.from, 1); err != nil {
 			return Message{}, err
 		}
-		if i = s.space(part.to); i >= len(data) {
-			return Message{}, s.unexpected(i)
+		if i = s.Space(part.to); i >= len(data) {
+			return Message{}, s.Unexpected(i)
 		}
 		if data[i] == '}' {
 			break
 		}
 		if data[i] != ',' {
-			return Message{}, s.unexpected(i)
+			return Message{}, s.Unexpected(i)
 		}
-		i = s.space(i + 1)
+		i = s.Space(i + 1)
 	}
-	if err := s.end(i + 1); err != nil {
+	if err := s.End(i + 1); err != nil {
 		return Message{}, err
 	}
 	if e.topic.to == 0 || e.event.to == 0 || e.payload.to == 0 || e.ref.to == 0 {
-		return Message{}, s.fail(i, errNoKey)
+		return Message{}, s.Fail(i, errNoKey)
 	}
 	return e.message(s)
 }
 
-// part is where the member with this key goes, nil for one without a meaning. The
-// key may have escapes.
+// part returns where the member with this key goes, nil for a key without a meaning. The key
+// may have escapes.
 func (e *envelope) part(key []byte) *span {
 	const longest = len("join_ref")
 	if bytes.IndexByte(key, '\\') >= 0 {
@@ -88,7 +87,7 @@ func (e *envelope) part(key []byte) *span {
 			return nil
 		}
 		var scratch [6 * longest]byte
-		key = appendUnquoted(scratch[:0], key)
+		key = jsontext.AppendUnquoted(scratch[:0], key)
 	}
 	switch string(key) {
 	case "join_ref":
@@ -105,7 +104,7 @@ func (e *envelope) part(key []byte) *span {
 	return nil
 }
 
-// AppendReply appends a phx_reply. A binary response is [ErrNoBinary].
+// AppendReply appends a phx_reply. The error is [ErrNoBinary], for a binary response.
 func (V1) AppendReply(dst []byte, r *Reply) (Opcode, []byte, error) {
 	if r.Response.Binary {
 		return 0, nil, ErrNoBinary
@@ -117,13 +116,12 @@ func (V1) AppendReply(dst []byte, r *Reply) (Opcode, []byte, error) {
 	return Text, appendObjectRef(dst, r.Ref), nil
 }
 
-// AppendPush appends a push. A binary payload is [ErrNoBinary].
+// AppendPush appends a push. The error is [ErrNoBinary], for a binary payload.
 func (V1) AppendPush(dst []byte, p *Push) (Opcode, []byte, error) {
 	return appendObject(dst, p.Topic, p.Event, &p.Payload, p.Ref)
 }
 
-// AppendBroadcast appends a broadcast, with null as ref. A binary payload is
-// [ErrNoBinary].
+// AppendBroadcast appends a broadcast. The error is [ErrNoBinary], for a binary payload.
 func (V1) AppendBroadcast(dst []byte, b *Broadcast) (Opcode, []byte, error) {
 	return appendObject(dst, b.Topic, b.Event, &b.Payload, "")
 }
@@ -133,9 +131,9 @@ func appendObject(dst []byte, topic, event string, p *Payload, ref Ref) (Opcode,
 		return 0, nil, ErrNoBinary
 	}
 	dst = append(dst, `{"topic":`...)
-	dst = AppendString(dst, topic)
+	dst = jsontext.AppendString(dst, topic)
 	dst = append(dst, `,"event":`...)
-	dst = AppendString(dst, event)
+	dst = jsontext.AppendString(dst, event)
 	dst = append(dst, `,"payload":`...)
 	dst = appendPayload(dst, p)
 	return Text, appendObjectRef(dst, ref), nil

@@ -1,35 +1,36 @@
 package wire
 
-import "cmp"
+import (
+	"cmp"
 
-// V2 is version 2 of the protocol: arrays of five elements in text frames, and
-// binary frames for payloads that are bytes. Messages of both forms may mix on
-// one connection. V2 is the [Serializer] for vsn 2.0.x.
+	"github.com/bennu-go/bennu/internal/jsontext"
+)
+
+// V2 is version 2 of the protocol, for vsn 2.0.x: an array of five elements in a text frame, or
+// for a binary payload a binary frame. Messages of both forms may be mixed on one connection.
 type V2 struct {
-	// MaxTokens bounds the values and keys of one message from a client. 0 means the
-	// constant MaxTokens.
+	// MaxTokens bounds the values and keys of one message. Default 10,000.
 	MaxTokens int
 }
 
 var _ Serializer = V2{}
 
-// Decode reads [join_ref,ref,topic,event,payload] from a text frame, where
-// further elements are ignored, or a binary push from a binary frame. The error
-// is a [*DecodeError].
+// Decode reads [join_ref,ref,topic,event,payload] from a text frame, ignoring further
+// elements, or a binary push from a binary frame.
 func (v V2) Decode(op Opcode, data []byte) (Message, error) {
 	switch op {
 	case Text:
-		s := scanner{data: data, maxTokens: cmp.Or(v.MaxTokens, MaxTokens), lenient: true}
+		s := jsontext.Scanner{Data: data, MaxTokens: cmp.Or(v.MaxTokens, jsontext.MaxTokens), Lenient: true}
 		m, err := decodeArray(&s)
-		return m, s.first(err)
+		return m, s.First(err)
 	case Binary:
 		return decodeBinary(data)
 	}
-	return Message{}, &DecodeError{Err: errOpcode}
+	return Message{}, malformed(0, errOpcode)
 }
 
-// AppendReply appends a phx_reply: a binary frame when the response is binary,
-// else text. The error is a [*FieldTooLongError], and of binary frames only.
+// AppendReply appends a phx_reply. With a binary response it is a binary frame; the error
+// then says which field is longer than the 255 bytes that fit.
 func (V2) AppendReply(dst []byte, r *Reply) (Opcode, []byte, error) {
 	if r.Response.Binary {
 		return appendBinaryReply(dst, r)
@@ -43,8 +44,8 @@ func (V2) AppendReply(dst []byte, r *Reply) (Opcode, []byte, error) {
 	return Text, append(dst, ']'), nil
 }
 
-// AppendPush appends a push: a binary frame, which has no ref, when the payload
-// is binary, else text. The error is as of AppendReply.
+// AppendPush appends a push. With a binary payload it is a binary frame, which has no ref; the
+// error is as that of AppendReply.
 func (V2) AppendPush(dst []byte, p *Push) (Opcode, []byte, error) {
 	if p.Payload.Binary {
 		return appendBinaryPush(dst, p)
@@ -55,8 +56,8 @@ func (V2) AppendPush(dst []byte, p *Push) (Opcode, []byte, error) {
 	return Text, appendRest(dst, p.Topic, p.Event, &p.Payload), nil
 }
 
-// AppendBroadcast appends a broadcast: a binary frame when the payload is binary,
-// else text with both refs null. The error is as of AppendReply.
+// AppendBroadcast appends a broadcast. With a binary payload it is a binary frame; the error
+// is as that of AppendReply.
 func (V2) AppendBroadcast(dst []byte, b *Broadcast) (Opcode, []byte, error) {
 	if b.Payload.Binary {
 		return appendBinaryBroadcast(dst, b)
@@ -65,53 +66,53 @@ func (V2) AppendBroadcast(dst []byte, b *Broadcast) (Opcode, []byte, error) {
 	return Text, appendRest(dst, b.Topic, b.Event, &b.Payload), nil
 }
 
-// appendRest appends what follows the refs of a push or broadcast.
+// appendRest appends the topic, event and payload of a push or broadcast.
 func appendRest(dst []byte, topic, event string, p *Payload) []byte {
-	dst = append(AppendString(dst, topic), ',')
-	dst = append(AppendString(dst, event), ',')
+	dst = append(jsontext.AppendString(dst, topic), ',')
+	dst = append(jsontext.AppendString(dst, event), ',')
 	return append(appendPayload(dst, p), ']')
 }
 
-// decodeArray reads the text form.
-func decodeArray(s *scanner) (Message, error) {
-	data := s.data
-	s.tokens = 1 // the array itself
-	i := s.space(0)
+// decodeArray reads a text frame.
+func decodeArray(s *jsontext.Scanner) (Message, error) {
+	data := s.Data
+	s.Tokens = 1 // the array itself
+	i := s.Space(0)
 	if i >= len(data) {
-		return Message{}, s.unexpected(i)
+		return Message{}, s.Unexpected(i)
 	}
 	if data[i] != '[' {
-		return Message{}, s.fail(i, errNotArray)
+		return Message{}, s.Fail(i, errNotArray)
 	}
 	var elements [5]span
-	i = s.space(i + 1)
+	i = s.Space(i + 1)
 	for n := 0; ; n++ {
 		if n == 0 && i < len(data) && data[i] == ']' {
-			return Message{}, s.fail(i, errTooFew)
+			return Message{}, s.Fail(i, errTooFew)
 		}
-		to, err := s.value(i, 1)
+		to, err := s.Value(i, 1)
 		if err != nil {
 			return Message{}, err
 		}
 		if n < len(elements) {
 			elements[n] = span{i, to}
 		}
-		if i = s.space(to); i >= len(data) {
-			return Message{}, s.unexpected(i)
+		if i = s.Space(to); i >= len(data) {
+			return Message{}, s.Unexpected(i)
 		}
 		if data[i] == ',' {
-			i = s.space(i + 1)
+			i = s.Space(i + 1)
 			continue
 		}
 		if data[i] != ']' {
-			return Message{}, s.unexpected(i)
+			return Message{}, s.Unexpected(i)
 		}
 		if n+1 < len(elements) {
-			return Message{}, s.fail(i, errTooFew)
+			return Message{}, s.Fail(i, errTooFew)
 		}
 		break
 	}
-	if err := s.end(i + 1); err != nil {
+	if err := s.End(i + 1); err != nil {
 		return Message{}, err
 	}
 	e := envelope{elements[0], elements[1], elements[2], elements[3], elements[4]}

@@ -2,58 +2,42 @@ package wire
 
 import (
 	"unicode/utf8"
+
+	"github.com/bennu-go/bennu/internal/binframe"
+	"github.com/bennu-go/bennu/internal/jsontext"
 )
 
-// The first byte of a binary message. Clients send pushes only.
-const (
-	kindPush      = 0
-	kindReply     = 1
-	kindBroadcast = 2
-)
-
-// maxField is what one length byte can tell.
-const maxField = 255
-
-// decodeBinary reads a binary push: the kind, four lengths, join_ref, ref, topic
-// and event, and the payload as the rest. The refs are strings here, whatever
-// they look like, and one without bytes is "", not null.
+// decodeBinary reads a binary push, the only kind that clients send. Its refs are strings,
+// whatever they look like, and one without bytes is "", not null.
 func decodeBinary(data []byte) (Message, error) {
-	const head = 5
 	if len(data) == 0 {
-		return Message{}, &DecodeError{Err: errShort}
+		return Message{}, malformed(0, binframe.ErrShort)
 	}
-	if data[0] != kindPush {
-		return Message{}, &DecodeError{Err: errKind}
+	if data[0] != binframe.Push {
+		return Message{}, malformed(0, binframe.ErrKind)
 	}
-	if len(data) < head {
-		return Message{}, &DecodeError{Offset: len(data), Err: errShort}
+	var part [4][]byte // join_ref, ref, topic, event
+	payload, ok := binframe.Split(data, part[:])
+	if !ok {
+		return Message{}, malformed(len(data), binframe.ErrShort)
 	}
-	var (
-		part  [4][]byte
-		fault error
-	)
-	at := head
+	var fault error
 	for n := range part {
-		to := at + int(data[1+n])
-		if to > len(data) {
-			return Message{}, &DecodeError{Offset: len(data), Err: errShort}
+		if utf8.Valid(part[n]) {
+			continue
 		}
-		part[n] = data[at:to]
-		if !utf8.Valid(part[n]) {
-			if n == 2 { // nobody could be told of it on a topic that has no text
-				return Message{}, &DecodeError{Offset: at, Err: errUTF8}
-			}
-			part[n] = nil
-			fault = &DecodeError{Offset: at, Err: errUTF8}
+		fault = malformed(binframe.Offset(data, len(part), n), jsontext.ErrUTF8)
+		if n == 2 { // a topic that is no text: there is nobody to tell
+			return Message{}, fault
 		}
-		at = to
+		part[n] = nil
 	}
 
 	// As JSON, two refs of full length fit here unless they need many escapes.
-	var scratch [2 * (maxField + 2)]byte
-	refs := appendQuoted(scratch[:0], part[0])
+	var scratch [2 * (binframe.MaxField + 2)]byte
+	refs := jsontext.AppendQuoted(scratch[:0], part[0])
 	cut := len(refs)
-	refs = appendQuoted(refs, part[1])
+	refs = jsontext.AppendQuoted(refs, part[1])
 
 	var m Message
 	f := fields{joinRef: refs[:cut], ref: refs[cut:]}
@@ -66,7 +50,7 @@ func decodeBinary(data []byte) (Message, error) {
 	if nameFits(part[2], MaxTopic) {
 		f.topic = part[2]
 	} else {
-		m.OddTopic = string(appendQuoted(nil, part[2]))
+		m.OddTopic = string(jsontext.AppendQuoted(nil, part[2]))
 	}
 	if nameFits(part[3], MaxEvent) {
 		f.event = part[3]
@@ -76,41 +60,18 @@ func decodeBinary(data []byte) (Message, error) {
 		m.OddTopic = `""`
 	}
 	if fault == nil {
-		m.Payload = Payload{Data: data[at:len(data):len(data)], Binary: true}
+		m.Payload = Payload{Data: payload, Binary: true}
 	}
 	return m, fault
 }
 
-// appendQuoted appends raw as a JSON string.
-func appendQuoted(dst, raw []byte) []byte {
-	for _, c := range raw {
-		if c < ' ' || c == '"' || c == '\\' {
-			return AppendString(dst, string(raw))
-		}
+// appendBinary appends a binary frame.
+func appendBinary(dst []byte, kind byte, payload []byte, fields ...binframe.Field) (Opcode, []byte, error) {
+	dst, err := binframe.Append(dst, kind, payload, fields...)
+	if err != nil {
+		return 0, nil, err
 	}
-	dst = append(dst, '"')
-	dst = append(dst, raw...)
-	return append(dst, '"')
-}
-
-// A field of a binary message, and what it is called when it is too long.
-type field struct {
-	name, text string
-}
-
-// appendBinary appends a binary message.
-func appendBinary(dst []byte, kind byte, payload []byte, fields ...field) (Opcode, []byte, error) {
-	dst = append(dst, kind)
-	for _, f := range fields {
-		if len(f.text) > maxField {
-			return 0, nil, &FieldTooLongError{Field: f.name, Len: len(f.text)}
-		}
-		dst = append(dst, byte(len(f.text)))
-	}
-	for _, f := range fields {
-		dst = append(dst, f.text...)
-	}
-	return Binary, append(dst, payload...), nil
+	return Binary, dst, nil
 }
 
 func appendBinaryReply(dst []byte, r *Reply) (Opcode, []byte, error) {
@@ -118,22 +79,22 @@ func appendBinaryReply(dst []byte, r *Reply) (Opcode, []byte, error) {
 	if r.OddTopic != "" {
 		topic = Ref(r.OddTopic).Text()
 	}
-	return appendBinary(dst, kindReply, r.Response.Data,
-		field{"join_ref", r.JoinRef.Text()},
-		field{"ref", r.Ref.Text()},
-		field{"topic", topic},
-		field{"status", r.Status})
+	return appendBinary(dst, binframe.Reply, r.Response.Data,
+		binframe.Field{Name: "join_ref", Text: r.JoinRef.Text()},
+		binframe.Field{Name: "ref", Text: r.Ref.Text()},
+		binframe.Field{Name: "topic", Text: topic},
+		binframe.Field{Name: "status", Text: r.Status})
 }
 
 func appendBinaryPush(dst []byte, p *Push) (Opcode, []byte, error) {
-	return appendBinary(dst, kindPush, p.Payload.Data,
-		field{"join_ref", p.JoinRef.Text()},
-		field{"topic", p.Topic},
-		field{"event", p.Event})
+	return appendBinary(dst, binframe.Push, p.Payload.Data,
+		binframe.Field{Name: "join_ref", Text: p.JoinRef.Text()},
+		binframe.Field{Name: "topic", Text: p.Topic},
+		binframe.Field{Name: "event", Text: p.Event})
 }
 
 func appendBinaryBroadcast(dst []byte, b *Broadcast) (Opcode, []byte, error) {
-	return appendBinary(dst, kindBroadcast, b.Payload.Data,
-		field{"topic", b.Topic},
-		field{"event", b.Event})
+	return appendBinary(dst, binframe.Broadcast, b.Payload.Data,
+		binframe.Field{Name: "topic", Text: b.Topic},
+		binframe.Field{Name: "event", Text: b.Event})
 }

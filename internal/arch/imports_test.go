@@ -18,6 +18,8 @@ var layers = []struct {
 }{
 	{"internal/subscribertest", []string{"internal/waittest", "pubsub"}}, // for tests of pubsub and its adapters
 	{"internal/tracker", []string{"internal/...", "pubsub"}},             // the store of package presence
+	{"internal/clientwire", []string{"internal/...", "wire"}},            // the client's end of wire
+	{"internal/vsn", []string{"internal/...", "wire"}},
 	{"internal/...", []string{"internal/..."}},
 	{"wire", []string{"internal/..."}},
 	{"transport", []string{"internal/...", "wire"}},

@@ -7,14 +7,14 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/bennu-go/bennu/wire"
+	"github.com/bennu-go/bennu/internal/jsontext"
 )
 
 // parseJSON reads the JSON text that a typed line has from byte at on, and returns
 // it compact. The error is a *typo.
 func parseJSON(line string, at int) ([]byte, error) {
-	compact, err := wire.Compact([]byte(line[at:]))
-	if bad, ok := errors.AsType[*wire.DecodeError](err); ok {
+	compact, err := jsontext.Compact([]byte(line[at:]))
+	if bad, ok := errors.AsType[*jsontext.Error](err); ok {
 		place, what := explain(line[at:], bad)
 		return nil, &typo{line, at + place, what}
 	}
@@ -24,12 +24,12 @@ func parseJSON(line string, at int) ([]byte, error) {
 // explain says for a person what is wrong with JSON text, and where: the decoder
 // knows the first byte that does not fit, and what fits there follows from what
 // stands before.
-func explain(text string, bad *wire.DecodeError) (at int, what string) {
+func explain(text string, bad *jsontext.Error) (at int, what string) {
 	at = bad.Offset
 	b := readBefore(text[:at])
 	rest := text[at:]
 	switch {
-	case errors.Is(bad, wire.ErrTooDeep), errors.Is(bad, wire.ErrTooManyTokens):
+	case errors.Is(bad, jsontext.ErrTooDeep), errors.Is(bad, jsontext.ErrTooManyTokens):
 		return at, bad.Err.Error()
 	case b.want == inString && rest == "":
 		return b.string, "this string has no closing quote"
@@ -215,7 +215,7 @@ func bareword(w string) string {
 	return fmt.Sprintf(`text stands in double quotes: "%s"`, w)
 }
 
-func number(text string, bad *wire.DecodeError) string {
+func number(text string, bad *jsontext.Error) string {
 	digits := strings.TrimLeft(text, "-+")
 	switch {
 	case text[0] == '+':

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/jsontext"
 	"github.com/bennu-go/bennu/wire"
 )
 
@@ -125,7 +126,7 @@ func refJSON(r wire.Ref) json.RawMessage {
 
 func (p *printer) object(r record) {
 	r.Time = r.Time.UTC()
-	line, err := wire.AppendJSON(nil, r)
+	line, err := jsontext.Append(nil, r)
 	if err != nil {
 		line = fmt.Appendf(nil, `{"dir":%q,"error":"a payload that is no JSON"}`, r.Dir)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/bennu-go/bennu/client"
 	"github.com/bennu-go/bennu/client/presence"
+	"github.com/bennu-go/bennu/internal/jsontext"
 	"github.com/bennu-go/bennu/wire"
 )
 
@@ -270,7 +271,7 @@ func shownMeta(meta json.RawMessage) json.RawMessage {
 	}
 	delete(object, "phx_ref")
 	delete(object, "phx_ref_prev")
-	if text, err := wire.AppendJSON(nil, object); err == nil {
+	if text, err := jsontext.Append(nil, object); err == nil {
 		return text
 	}
 	return meta

@@ -1,4 +1,4 @@
-package wire_test
+package jsontext_test
 
 import (
 	"bytes"
@@ -9,7 +9,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"github.com/bennu-go/bennu/wire"
+	"github.com/bennu-go/bennu/internal/jsontext"
 )
 
 func TestAppendString(t *testing.T) {
@@ -27,7 +27,7 @@ func TestAppendString(t *testing.T) {
 		{`\u2028`, `"\\u2028"`},
 	}
 	for _, tt := range tests {
-		if got := wire.AppendString([]byte("x"), tt.in); string(got) != "x"+tt.want {
+		if got := jsontext.AppendString([]byte("x"), tt.in); string(got) != "x"+tt.want {
 			t.Errorf("AppendString(%q) = %s, want %s", tt.in, got[1:], tt.want)
 		}
 	}
@@ -38,7 +38,7 @@ func FuzzAppendString(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		got := wire.AppendString(nil, s)
+		got := jsontext.AppendString(nil, s)
 		var back string
 		if err := stdjson.Unmarshal(got, &back); err != nil || back != string([]rune(s)) {
 			t.Fatalf("%q is written %s and read %q, %v", s, got, back, err)
@@ -50,7 +50,7 @@ type marshalsAs string
 
 func (m marshalsAs) MarshalJSON() ([]byte, error) { return []byte(m), nil }
 
-func TestAppendJSON(t *testing.T) {
+func TestAppend(t *testing.T) {
 	type pair struct {
 		A string             `json:"a"`
 		B stdjson.RawMessage `json:"b,omitempty"`
@@ -79,33 +79,33 @@ func TestAppendJSON(t *testing.T) {
 		{struct{}{}, `{}`},
 	}
 	for _, tt := range tests {
-		got, err := wire.AppendJSON([]byte("kept"), tt.in)
+		got, err := jsontext.Append([]byte("kept"), tt.in)
 		if err != nil || string(got) != "kept"+tt.want {
-			t.Errorf("AppendJSON(%#v) = %s, %v; want kept%s", tt.in, got, err, tt.want)
+			t.Errorf("Append(%#v) = %s, %v; want kept%s", tt.in, got, err, tt.want)
 		}
 	}
 }
 
-func TestAppendJSONErrors(t *testing.T) {
+func TestAppendErrors(t *testing.T) {
 	for _, v := range []any{
 		make(chan int), math.NaN(), marshalsAs(`{`), []any{marshalsAs(`x`)},
 		stdjson.RawMessage(`{`), stdjson.RawMessage(``), stdjson.RawMessage(`"` + "\xff" + `"`), stdjson.RawMessage(`1e400`),
 		map[string]any{"a": stdjson.RawMessage("\"\xff\"")},
 	} {
 		dst := []byte("kept")
-		if got, err := wire.AppendJSON(dst, v); err == nil || string(got) != "kept" {
-			t.Errorf("AppendJSON(%#v) = %q, %v; want an error and dst", v, got, err)
+		if got, err := jsontext.Append(dst, v); err == nil || string(got) != "kept" {
+			t.Errorf("Append(%#v) = %q, %v; want an error and dst", v, got, err)
 		}
 	}
 	// An error leaves nothing behind for the next call.
-	if got, err := wire.AppendJSON(nil, []int{1}); err != nil || string(got) != "[1]" {
+	if got, err := jsontext.Append(nil, []int{1}); err != nil || string(got) != "[1]" {
 		t.Errorf("after errors: %s, %v", got, err)
 	}
 }
 
 // A MarshalJSON method may use this package itself.
-func TestAppendJSONWithinItself(t *testing.T) {
-	got, err := wire.AppendJSON(nil, []any{nested{}, 1})
+func TestAppendWithinItself(t *testing.T) {
+	got, err := jsontext.Append(nil, []any{nested{}, 1})
 	if err != nil || string(got) != `[{"in":["<"]},1]` {
 		t.Errorf("got %s, %v", got, err)
 	}
@@ -114,7 +114,7 @@ func TestAppendJSONWithinItself(t *testing.T) {
 type nested struct{}
 
 func (nested) MarshalJSON() ([]byte, error) {
-	return wire.AppendJSON(nil, map[string][]string{"in": {"<"}})
+	return jsontext.Append(nil, map[string][]string{"in": {"<"}})
 }
 
 func TestCompact(t *testing.T) {
@@ -131,15 +131,12 @@ func TestCompact(t *testing.T) {
 	}
 	for _, tt := range tests {
 		in := []byte(tt.in)
-		got, err := wire.Compact(in)
+		got, err := jsontext.Compact(in)
 		if err != nil || string(got) != tt.want {
 			t.Errorf("Compact(%s) = %s, %v; want %s", tt.in, got, err, tt.want)
 			continue
 		}
 		same := tt.in == tt.want
-		if wire.IsCompact(in) != same {
-			t.Errorf("IsCompact(%s) = %v", tt.in, !same)
-		}
 		if (&got[0] == &in[0]) != same {
 			t.Errorf("Compact(%s): copied %v, want %v", tt.in, same, !same)
 		}
@@ -148,34 +145,31 @@ func TestCompact(t *testing.T) {
 		}
 	}
 	for _, in := range []string{``, `{`, `{} {}`, "\"\xff\"", `"\ud800"`, `1e400`, strings.Repeat("[", 65) + strings.Repeat("]", 65)} {
-		if got, err := wire.Compact([]byte(in)); !errors.Is(err, wire.ErrMalformed) || got != nil {
+		if got, err := jsontext.Compact([]byte(in)); !errors.Is(err, jsontext.ErrMalformed) || got != nil {
 			t.Errorf("Compact(%q) = %q, %v", in, got, err)
-		}
-		if wire.IsCompact([]byte(in)) {
-			t.Errorf("IsCompact(%q)", in)
 		}
 	}
 	// A server's own lists may be longer than a client's.
-	long := bytes.Repeat([]byte("1,"), wire.MaxTokens)
+	long := bytes.Repeat([]byte("1,"), jsontext.MaxTokens)
 	long = append(append([]byte{'['}, long...), "1]"...)
-	if _, err := wire.Compact(long); err != nil {
+	if _, err := jsontext.Compact(long); err != nil {
 		t.Errorf("Compact of many tokens: %v", err)
 	}
 }
 
-// FuzzAppendJSON: what AppendJSON writes means what encoding/json writes.
-func FuzzAppendJSON(f *testing.F) {
+// FuzzAppend: what Append writes means what encoding/json writes.
+func FuzzAppend(f *testing.F) {
 	for _, s := range seeds {
 		f.Add(s)
 	}
 	f.Add("\\\u2028\\u2028\\\\\u2029\xff")
 	f.Fuzz(func(t *testing.T, s string) {
 		v := map[string][]string{s: {s, `\` + s}}
-		got, err := wire.AppendJSON(nil, v)
+		got, err := jsontext.Append(nil, v)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !utf8.Valid(got) || bytes.Contains(got, []byte{'\n'}) || !wire.IsCompact(got) {
+		if !utf8.Valid(got) || bytes.Contains(got, []byte{'\n'}) || !isCompact(got) {
 			t.Fatalf("%q is written %q", s, got)
 		}
 		want, err := stdjson.Marshal(v)
@@ -186,4 +180,10 @@ func FuzzAppendJSON(f *testing.F) {
 			t.Fatalf("%q is written %q", s, got)
 		}
 	})
+}
+
+// isCompact reports whether Compact returns text itself.
+func isCompact(text []byte) bool {
+	got, err := jsontext.Compact(text)
+	return err == nil && len(got) == len(text) && &got[0] == &text[0]
 }

@@ -1,10 +1,10 @@
-package wire
+package jsontext
 
 import "strconv"
 
 // number scans a number, or fails on a byte that starts no value at all.
-func (s *scanner) number(i int) (int, error) {
-	d, start := s.data, i
+func (s *Scanner) number(i int) (int, error) {
+	d, start := s.Data, i
 	if d[i] == '-' {
 		i++
 	}
@@ -12,15 +12,15 @@ func (s *scanner) number(i int) (int, error) {
 	i = digits(d, i)
 	switch {
 	case i == first && first == start:
-		return i, s.unexpected(i)
+		return i, s.Unexpected(i)
 	case i == first, d[first] == '0' && i > first+1:
-		return i, s.fail(start, errNumber)
+		return i, s.Fail(start, errNumber)
 	}
 	whole, float := i-first, false
 	if i < len(d) && d[i] == '.' {
 		from := i + 1
 		if i = digits(d, from); i == from {
-			return i, s.fail(start, errNumber)
+			return i, s.Fail(start, errNumber)
 		}
 		float = whole > 300
 	}
@@ -31,7 +31,7 @@ func (s *scanner) number(i int) (int, error) {
 		}
 		from := i
 		if i = digits(d, from); i == from {
-			return i, s.fail(start, errNumber)
+			return i, s.Fail(start, errNumber)
 		}
 		float = true
 	}
@@ -49,9 +49,9 @@ func digits(d []byte, i int) int {
 	return i
 }
 
-// overflows reports whether a well-formed number without sign is too large for a
-// float64. Its magnitude m, the least with x < 10^m, decides all but those of 309
-// digits, which strconv has to read.
+// overflows reports whether a well-formed number without a sign is too large for a float64.
+// Its magnitude m, the least with x < 10^m, decides all but those of 309 digits, which
+// strconv has to read.
 func overflows(lit []byte) bool {
 	const most = 309 // the digits of the largest float64
 	var (

@@ -1,14 +1,15 @@
-package wire_test
+package vsn_test
 
 import (
 	"strings"
 	"testing"
 
+	"github.com/bennu-go/bennu/internal/vsn"
 	"github.com/bennu-go/bennu/wire"
 )
 
 func TestDefaultVersions(t *testing.T) {
-	vs, err := wire.NewVersions(nil)
+	vs, err := vsn.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -17,7 +18,7 @@ func TestDefaultVersions(t *testing.T) {
 		vsn  string
 		want wire.Serializer // nil is refused
 	}{
-		{wire.DefaultVersion, v1}, {"1.0.0", v1}, {"1.0.9", v1}, {"1.0.123456789012345678901234567890", v1},
+		{vsn.Default, v1}, {"1.0.0", v1}, {"1.0.9", v1}, {"1.0.123456789012345678901234567890", v1},
 		{"2.0.0", v2}, {"2.0.1", v2}, {"2.0.1-rc.1", v2}, {"2.0.0+build", v2}, {"2.0.0+b-1.02", v2}, {"2.0.1-a.b-c+d", v2},
 		{"1.1.0", nil}, {"2.1.0", nil}, {"0.9.0", nil}, {"3.0.0", nil}, {"20.0.0", nil}, {"2.00.0", nil},
 		{"2.0.0-rc.1", nil}, {"2.1.0-rc.1", nil}, {"1.0.0-0", nil}, {"2.0.0-rc.1+build", nil},
@@ -63,7 +64,7 @@ func TestRequirements(t *testing.T) {
 		{"> 1.0.0-beta.2", "1.0.0-beta.11 1.0.0-rc.1", "1.0.0-beta.2 1.0.0-beta 1.0.0-alpha.99"},
 	}
 	for _, tt := range tests {
-		vs, err := wire.NewVersions([]wire.Versioned{{Requirement: tt.requirement, Serializer: wire.V2{}}})
+		vs, err := vsn.New([]wire.Versioned{{Requirement: tt.requirement, Serializer: wire.V2{}}})
 		if err != nil {
 			t.Errorf("%q: %v", tt.requirement, err)
 			continue
@@ -82,7 +83,7 @@ func TestRequirements(t *testing.T) {
 }
 
 func TestFirstMatchWins(t *testing.T) {
-	vs, err := wire.NewVersions([]wire.Versioned{
+	vs, err := vsn.New([]wire.Versioned{
 		{Requirement: "== 2.0.7", Serializer: wire.V1{}},
 		{Requirement: ">= 2.0.0", Serializer: wire.V2{}},
 		{Requirement: ">= 0.0.0", Serializer: wire.V1{}},
@@ -102,7 +103,7 @@ func TestMalformedRequirements(t *testing.T) {
 		"", " ", "~> 2", "~>", "== 2.0", ">= 2", "2.0", "=> 2.0.0", "= 2.0.0", "!= 2.0.0", "~> 2.0.0 or ~> 3.0.0", "2.0.0 and", "and 2.0.0",
 		">= 2.0.0 and and < 3.0.0", ">= 2.0.0 < 3.0.0", ">= 2.0.0, < 3.0.0", "~> 02.0", "~> 2.0.x", "*", "latest", ">=", "~> 2.0.0.0", "~> -dev",
 	} {
-		_, err := wire.NewVersions([]wire.Versioned{{Requirement: r, Serializer: wire.V2{}}})
+		_, err := vsn.New([]wire.Versioned{{Requirement: r, Serializer: wire.V2{}}})
 		if err == nil {
 			t.Errorf("%q is taken", r)
 			continue
@@ -111,7 +112,7 @@ func TestMalformedRequirements(t *testing.T) {
 			t.Errorf("%q: %v does not say what to write", r, err)
 		}
 	}
-	if _, err := wire.NewVersions([]wire.Versioned{{Requirement: "~> 2.0.0"}}); err == nil {
+	if _, err := vsn.New([]wire.Versioned{{Requirement: "~> 2.0.0"}}); err == nil {
 		t.Error("an entry without serializer is taken")
 	}
 }
@@ -120,7 +121,7 @@ func FuzzSelect(f *testing.F) {
 	for _, s := range []string{"2.0.0", "2.0.1-rc.1+b", "1.0", "2.0.0-", "2..0"} {
 		f.Add(s)
 	}
-	vs, err := wire.NewVersions([]wire.Versioned{{Requirement: ">= 0.0.0-0", Serializer: wire.V2{}}})
+	vs, err := vsn.New([]wire.Versioned{{Requirement: ">= 0.0.0-0", Serializer: wire.V2{}}})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -129,7 +130,7 @@ func FuzzSelect(f *testing.F) {
 		if _, ok := vs.Select(s); !ok {
 			return
 		}
-		same, err := wire.NewVersions([]wire.Versioned{{Requirement: "== " + s, Serializer: wire.V2{}}})
+		same, err := vsn.New([]wire.Versioned{{Requirement: "== " + s, Serializer: wire.V2{}}})
 		if err != nil {
 			t.Fatal(err)
 		}

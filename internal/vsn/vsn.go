@@ -1,52 +1,29 @@
-package wire
+// Package vsn chooses the serializer for the vsn parameter of a connection.
+package vsn
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
 
 	"github.com/bennu-go/bennu/internal/nils"
+	"github.com/bennu-go/bennu/wire"
 )
 
-// DefaultVersion is what a client speaks that sends no vsn at all. One that sends
-// an empty vsn is refused.
-const DefaultVersion = "1.0.0"
+// Default is the version of a client that sends no vsn. One that sends an empty vsn is
+// refused.
+const Default = "1.0.0"
 
-// Versioned is a serializer with the versions of the protocol it is for.
-//
-// A requirement is one or more comparisons joined by " and ", each an operator
-// and a version of three numbers with an optional pre-release, as of SemVer:
-//
-//	== 2.0.0    that version; == may be left out
-//	>= > <= <   by the precedence of SemVer, where 2.0.0-rc.1 is below 2.0.0
-//	~> 2.0.1    at least 2.0.1, of the series 2.0
-//	~> 2.1      at least 2.1.0, of the series 2
-//
-// ~> takes no pre-release of the version that ends its range: 2.1.0-rc.1 is not
-// ~> 2.0.0. The build metadata of a version (+build) is ignored.
-type Versioned struct {
-	Requirement string
-	Serializer  Serializer
-}
-
-// Defaults returns what a server offers when it is not told otherwise: [V1] for
-// "~> 1.0.0" and [V2] for "~> 2.0.0".
-func Defaults() []Versioned {
-	return []Versioned{
-		{"~> 1.0.0", V1{}},
-		{"~> 2.0.0", V2{}},
-	}
-}
-
-// Versions chooses a serializer by the vsn parameter of a connection. Any number
-// of goroutines may use it at once.
+// Versions are serializers and the versions that they are for. Any number of goroutines may use
+// them at once.
 type Versions struct {
 	offers []offer
 }
 
 type offer struct {
 	comparisons []comparison // all must hold
-	serializer  Serializer
+	serializer  wire.Serializer
 }
 
 // comparison is one part of a requirement.
@@ -56,12 +33,11 @@ type comparison struct {
 	anyMinor bool // ~> was written with two numbers
 }
 
-// NewVersions compiles a list, in which earlier entries win over later ones; nil
-// or an empty list stands for [Defaults]. The error says which requirement is
-// malformed and how to write it.
-func NewVersions(list []Versioned) (*Versions, error) {
+// New compiles a list, in which earlier entries win over later ones. An empty list stands for
+// wire.Defaults. The error says which requirement is malformed and how to write it.
+func New(list []wire.Versioned) (*Versions, error) {
 	if len(list) == 0 {
-		list = Defaults()
+		list = wire.Defaults()
 	}
 	vs := &Versions{offers: make([]offer, 0, len(list))}
 	for _, v := range list {
@@ -80,10 +56,9 @@ func NewVersions(list []Versioned) (*Versions, error) {
 	return vs, nil
 }
 
-// Select returns the serializer of the first entry whose requirement vsn meets, and
-// false when there is none or vsn is not a version. For a client that sends no
-// vsn, vsn is [DefaultVersion].
-func (vs *Versions) Select(vsn string) (Serializer, bool) {
+// Select returns the serializer of the first entry whose requirement vsn meets, and false if
+// there is none or vsn is not a version.
+func (vs *Versions) Select(vsn string) (wire.Serializer, bool) {
 	v, ok := parseSemver(vsn)
 	if !ok {
 		return nil, false
@@ -123,12 +98,12 @@ func (c *comparison) holds(v semver) bool {
 	return order >= 0 && v.major == c.to.major && (c.anyMinor || v.minor == c.to.minor)
 }
 
-// operators is in the order in which they must be tried.
+// operators are in the order in which they must be tried.
 var operators = [...]string{"==", ">=", "<=", "~>", ">", "<"}
 
 func parseRequirement(s string) ([]comparison, error) {
 	if strings.TrimSpace(s) == "" {
-		return nil, fmt.Errorf(`it is empty: write the versions it is for, as in "~> 2.0.0"`)
+		return nil, errors.New(`it is empty: write the versions it is for, as in "~> 2.0.0"`)
 	}
 	var list []comparison
 	for part := range strings.SplitSeq(s, " and ") {
@@ -166,8 +141,8 @@ func parseComparison(s string) (comparison, error) {
 		` as in ">= 2.0.0 and < 3.0.0"; %q is none`, s)
 }
 
-// completeVersion reads a version of two numbers, with the pre-release it may have,
-// as one with the patch 0.
+// completeVersion reads a version of two numbers, perhaps with a pre-release, as one with the
+// patch 0.
 func completeVersion(s string) (semver, bool) {
 	end := strings.IndexAny(s, "-+")
 	if end < 0 {

@@ -1,4 +1,4 @@
-package wire_test
+package jsontext_test
 
 import (
 	"bytes"
@@ -11,7 +11,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"github.com/bennu-go/bennu/wire"
+	"github.com/bennu-go/bennu/internal/jsontext"
 )
 
 func TestCheck(t *testing.T) {
@@ -55,11 +55,11 @@ func TestCheck(t *testing.T) {
 		{`{}x`, false}, {`1 2`, false}, {`[] []`, false}, {"{}\x00", false}, {`// c`, false}, {`[1] // c`, false},
 	}
 	for _, tt := range tests {
-		err := wire.Check([]byte(tt.in))
+		err := jsontext.Check([]byte(tt.in))
 		if (err == nil) != tt.ok {
 			t.Errorf("Check(%.60q) = %v, want ok %v", tt.in, err, tt.ok)
 		}
-		if err != nil && !errors.Is(err, wire.ErrMalformed) {
+		if err != nil && !errors.Is(err, jsontext.ErrMalformed) {
 			t.Errorf("Check(%.60q) = %v, which is not ErrMalformed", tt.in, err)
 		}
 	}
@@ -75,7 +75,7 @@ func TestCheckEveryByteInString(t *testing.T) {
 				in = append(in, bytes.Repeat([]byte{fill}, 20-at)...)
 				in = slices.Concat([]byte{'"'}, in, []byte{'"'})
 				want := stdjson.Valid(in) && utf8.Valid(in)
-				if got := wire.Check(in) == nil; got != want {
+				if got := jsontext.Check(in) == nil; got != want {
 					t.Fatalf("Check(%q) accepted: %v, want %v", in, got, want)
 				}
 			}
@@ -96,50 +96,26 @@ func TestLimits(t *testing.T) {
 		in   string
 		want error
 	}{
-		{"depth", nest(wire.MaxDepth, "[", "]"), nil},
-		{"too deep", nest(wire.MaxDepth+1, "[", "]"), wire.ErrTooDeep},
-		{"objects", objects(wire.MaxDepth), nil},
-		{"too deep objects", objects(wire.MaxDepth + 1), wire.ErrTooDeep},
+		{"depth", nest(jsontext.MaxDepth, "[", "]"), nil},
+		{"too deep", nest(jsontext.MaxDepth+1, "[", "]"), jsontext.ErrTooDeep},
+		{"objects", objects(jsontext.MaxDepth), nil},
+		{"too deep objects", objects(jsontext.MaxDepth + 1), jsontext.ErrTooDeep},
 		{"mixed", mixed(31), nil},
-		{"too deep mixed", mixed(32), wire.ErrTooDeep},
-		{"unclosed", strings.Repeat("[", 1<<20), wire.ErrTooDeep},
+		{"too deep mixed", mixed(32), jsontext.ErrTooDeep},
+		{"unclosed", strings.Repeat("[", 1<<20), jsontext.ErrTooDeep},
 		{"side by side", "[" + strings.TrimSuffix(strings.Repeat("[[]],", 3000), ",") + "]", nil},
-		{"tokens", list(wire.MaxTokens - 1), nil},
-		{"too many tokens", list(wire.MaxTokens), wire.ErrTooManyTokens},
-		{"keys are tokens", members(wire.MaxTokens / 2), wire.ErrTooManyTokens},
-		{"keys", members(wire.MaxTokens/2 - 1), nil},
+		{"tokens", list(jsontext.MaxTokens - 1), nil},
+		{"too many tokens", list(jsontext.MaxTokens), jsontext.ErrTooManyTokens},
+		{"keys are tokens", members(jsontext.MaxTokens / 2), jsontext.ErrTooManyTokens},
+		{"keys", members(jsontext.MaxTokens/2 - 1), nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			err := wire.Check([]byte(tt.in))
+			err := jsontext.Check([]byte(tt.in))
 			if !errors.Is(err, tt.want) || (err == nil) != (tt.want == nil) {
 				t.Errorf("Check: %v, want %v", err, tt.want)
 			}
 		})
-	}
-
-	// The envelope counts, in both versions.
-	for _, s := range []wire.Serializer{wire.V1{}, wire.V2{}} {
-		decode := func(payload string) error {
-			in := `["1","1","t","e",` + payload + `]`
-			if s == (wire.V1{}) {
-				in = `{"topic":"t","event":"e","ref":"1","payload":` + payload + `}`
-			}
-			_, err := s.Decode(wire.Text, []byte(in))
-			return err
-		}
-		if err := decode(nest(wire.MaxDepth-1, "[", "]")); err != nil {
-			t.Errorf("%T: depth: %v", s, err)
-		}
-		if err := decode(nest(wire.MaxDepth, "[", "]")); !errors.Is(err, wire.ErrTooDeep) {
-			t.Errorf("%T: too deep: %v", s, err)
-		}
-		if err := decode(list(wire.MaxTokens - 100)); err != nil {
-			t.Errorf("%T: tokens: %v", s, err)
-		}
-		if err := decode(list(wire.MaxTokens - 2)); !errors.Is(err, wire.ErrTooManyTokens) {
-			t.Errorf("%T: too many tokens: %v", s, err)
-		}
 	}
 }
 
@@ -162,17 +138,17 @@ func FuzzScan(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		err := wire.Check(data)
+		err := jsontext.Check(data)
 		switch valid := stdjson.Valid(data); {
 		case err == nil && !valid:
 			t.Fatalf("accepted %q", data)
 		case err == nil || !valid:
-		case errors.Is(err, wire.ErrTooDeep):
-			if bytes.Count(data, []byte("["))+bytes.Count(data, []byte("{")) <= wire.MaxDepth {
+		case errors.Is(err, jsontext.ErrTooDeep):
+			if bytes.Count(data, []byte("["))+bytes.Count(data, []byte("{")) <= jsontext.MaxDepth {
 				t.Fatalf("%q: %v", data, err)
 			}
-		case errors.Is(err, wire.ErrTooManyTokens):
-			if len(data) < wire.MaxTokens {
+		case errors.Is(err, jsontext.ErrTooManyTokens):
+			if len(data) < jsontext.MaxTokens {
 				t.Fatalf("%q: %v", data, err)
 			}
 		case !utf8.Valid(data), surrogateEsc.Match(data):
@@ -184,12 +160,12 @@ func FuzzScan(f *testing.F) {
 			t.Fatalf("refused %q: %v", data, err)
 		}
 
-		compact, cerr := wire.Compact(data)
-		if (cerr == nil) != (err == nil) && !errors.Is(err, wire.ErrTooManyTokens) {
+		compact, cerr := jsontext.Compact(data)
+		if (cerr == nil) != (err == nil) && !errors.Is(err, jsontext.ErrTooManyTokens) {
 			t.Fatalf("%q: Check %v, Compact %v", data, err, cerr)
 		}
 		if cerr == nil {
-			if !wire.IsCompact(compact) {
+			if !isCompact(compact) {
 				t.Fatalf("Compact(%q) = %q, which is not compact", data, compact)
 			}
 			if got, want := decodeAny(t, compact), decodeAny(t, data); !slices.Equal(got, want) {

@@ -1,4 +1,4 @@
-package wire
+package jsontext
 
 import "unicode/utf8"
 
@@ -7,8 +7,8 @@ const lowerHex = "0123456789abcdef"
 // shortEscape has the letter of each control character with an escape of two bytes.
 var shortEscape = [' ']byte{'\b': 'b', '\f': 'f', '\n': 'n', '\r': 'r', '\t': 't'}
 
-// AppendString appends s to dst as a JSON string. Only the quote, the backslash and
-// characters below U+0020 are escaped; invalid UTF-8 becomes U+FFFD.
+// AppendString appends s to dst as a JSON string. It escapes the quote, the backslash and
+// characters below U+0020 alone; invalid UTF-8 becomes U+FFFD.
 func AppendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	from := 0 // of the part of s that stands as it is
@@ -44,10 +44,21 @@ func AppendString(dst []byte, s string) []byte {
 	return append(dst, '"')
 }
 
-// appendUnquoted appends what the inside of a JSON string stands for. It is meant
-// for text that the scanner has passed; of other text it makes something, but
-// it never panics. The result is no longer than the text.
-func appendUnquoted(dst []byte, in []byte) []byte {
+// AppendQuoted is [AppendString] for bytes that are UTF-8.
+func AppendQuoted(dst, raw []byte) []byte {
+	for _, c := range raw {
+		if c < ' ' || c == '"' || c == '\\' {
+			return AppendString(dst, string(raw))
+		}
+	}
+	dst = append(dst, '"')
+	dst = append(dst, raw...)
+	return append(dst, '"')
+}
+
+// AppendUnquoted appends the text that the inside of a JSON string stands for, which is no
+// longer. The inside must be valid; of other text it makes something, but it never panics.
+func AppendUnquoted(dst []byte, in []byte) []byte {
 	for i := 0; i < len(in); {
 		c := in[i]
 		if c != '\\' || i+1 >= len(in) {

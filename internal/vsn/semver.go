@@ -1,19 +1,19 @@
-package wire
+package vsn
 
 import (
 	"cmp"
 	"strings"
 )
 
-// semver is a version of SemVer 2.0.0. The numbers stay in their digits: they
-// have no upper bound, and come from clients.
+// semver is a version of SemVer 2.0.0. The numbers stay digits: they come from clients, and have
+// no upper bound.
 type semver struct {
 	major, minor, patch string
 	pre                 string // identifiers, with the dots between
 }
 
-// parseSemver reads MAJOR.MINOR.PATCH with an optional -PRE and +BUILD, of which
-// the build says nothing about order and is dropped.
+// parseSemver reads MAJOR.MINOR.PATCH with an optional -PRE and +BUILD. The build does not count
+// for the order, and is dropped.
 func parseSemver(s string) (v semver, ok bool) {
 	s, build, hasBuild := strings.Cut(s, "+")
 	if hasBuild && !areIdentifiers(build, false) {
@@ -44,8 +44,8 @@ func isDigits(s string) bool {
 	return s != ""
 }
 
-// areIdentifiers reports whether s is dot-separated identifiers. Those of a
-// pre-release that are numbers have no leading zeros.
+// areIdentifiers reports whether s is identifiers with dots between. In a pre-release, those that
+// are numbers have no leading zeros.
 func areIdentifiers(s string, pre bool) bool {
 	for id := range strings.SplitSeq(s, ".") {
 		if id == "" || pre && isDigits(id) && !isNumber(id) {
