@@ -18,8 +18,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/bennu-go/bennu"
-	"github.com/bennu-go/bennu/conformance/fixture/app"
 	"github.com/bennu-go/bennu/examples/hello"
+	"github.com/bennu-go/bennu/internal/conformance/fixture/app"
 	"github.com/bennu-go/bennu/presence"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/transport/websocket"

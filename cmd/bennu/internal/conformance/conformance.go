@@ -16,7 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
-	wire "github.com/bennu-go/bennu/conformance"
+	wire "github.com/bennu-go/bennu/internal/conformance"
 	"github.com/bennu-go/bennu/internal/redact"
 )
 
@@ -32,7 +32,7 @@ the other, and show what it does otherwise. The real server passes all of them. 
 code is 1 when a case fails.
 
 URL is the server's base, as in http://127.0.0.1:4011; the cases go over plain HTTP. The
-server runs the application that the cases drive: the folder conformance/fixture of bennu
+server runs the application that the cases drive: the folder internal/conformance/fixture of bennu
 is it, and "make fixture" serves it.`,
 		Example: `  bennu conformance http://127.0.0.1:4011
   bennu conformance --run '^LP-' http://127.0.0.1:4011

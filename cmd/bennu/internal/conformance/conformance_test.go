@@ -12,8 +12,8 @@ import (
 
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
-	wire "github.com/bennu-go/bennu/conformance"
-	"github.com/bennu-go/bennu/conformance/fixture/app"
+	wire "github.com/bennu-go/bennu/internal/conformance"
+	"github.com/bennu-go/bennu/internal/conformance/fixture/app"
 	"github.com/bennu-go/bennu/internal/servetest"
 	"github.com/bennu-go/bennu/internal/testport"
 	"github.com/bennu-go/bennu/internal/waittest"

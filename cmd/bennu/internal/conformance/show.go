@@ -11,7 +11,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	wire "github.com/bennu-go/bennu/conformance"
+	wire "github.com/bennu-go/bennu/internal/conformance"
 )
 
 // A line is what --json prints of a case.

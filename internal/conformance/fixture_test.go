@@ -5,8 +5,8 @@ import (
 	"testing"
 
 	"github.com/bennu-go/bennu"
-	"github.com/bennu-go/bennu/conformance"
-	"github.com/bennu-go/bennu/conformance/fixture/app"
+	"github.com/bennu-go/bennu/internal/conformance"
+	"github.com/bennu-go/bennu/internal/conformance/fixture/app"
 	"github.com/bennu-go/bennu/internal/servetest"
 )
 

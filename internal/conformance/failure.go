@@ -5,14 +5,14 @@ import (
 	"fmt"
 )
 
-// A Failure is the error of [Run] for a server that departs from a case, or for a
-// case that cannot be run.
+// A Failure is the error of [Run] for a server that departs from a case, and for a case that
+// cannot be run.
 type Failure struct {
 	Case string // its ID
 	Step int    // from 1
 	Verb string // of the step
-	// Got and Want are what came and what the case says, where the step compares two
-	// things: JSON, text, or what describes a frame, cut to 16 KiB each. Otherwise both are "".
+	// If the step compares, Got is what came and Want what the case says: JSON, text, or the
+	// description of a frame, each cut to 16 KiB.
 	Got, Want string
 	Err       error
 }
@@ -22,7 +22,7 @@ func (f *Failure) Error() string {
 	return fmt.Sprintf("%s: step %d, %s: %v", f.Case, f.Step, f.Verb, f.Err)
 }
 
-// Unwrap gives what went wrong in the step.
+// Unwrap returns Err.
 func (f *Failure) Unwrap() error { return f.Err }
 
 // A difference is an error that says what came, and what should have.
@@ -43,7 +43,7 @@ func differStatus(got, want int, body []byte) error {
 	return differ(fmt.Sprintf("status %d", got), fmt.Sprintf("status %d", want), "got status %d, want %d: %s", got, want, quote(body))
 }
 
-// wanted puts more precisely what a frame that did not come should have been.
+// wanted adds to an error what the frame that did not come should have been.
 func wanted(err error, want, format string, args ...any) error {
 	text := err.Error() + fmt.Sprintf(format, args...)
 	var d *difference

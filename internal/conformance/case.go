@@ -1,9 +1,8 @@
-// Package conformance holds wire cases for servers of the Phoenix Channels
-// protocol, and drives a server with them. The real server passes all of them. It
-// knows nothing of how the server is built: everything goes over TCP.
+// Package conformance has the wire cases, and drives a server of Phoenix Channels with them over
+// TCP. Phoenix passes all of them.
 //
-// A server under test runs the application that the folder fixture implements for
-// bennu; the cases name its topics and events. One case looks like this:
+// The server must run the application of the cases, which names their topics and events; the
+// folder fixture is that application for bennu. A case looks like this:
 //
 //	{"id": "HB-01", "given": "heartbeat", "steps": [
 //	  ["ws", "A", "/socket/websocket?vsn=2.0.0", {}, 101, {}],
@@ -23,16 +22,15 @@ import (
 //go:embed cases.json
 var casesJSON []byte
 
-// A Case is a list of steps that a server passes when none of them fails.
+// A Case is a list of steps. A server passes it if no step fails.
 type Case struct {
 	ID    string `json:"id"`    // two letters for the subject, and a number: "JN-03"
 	Given string `json:"given"` // what the case shows
 	Steps []Step `json:"steps"`
 }
 
-// A Step is one action, or one expectation. In a case it is a list of the verb and
-// its arguments. A connection is named by any string, and a second one of the same name
-// takes its place.
+// A Step is an action or an expectation: in a case, a list of a verb and its arguments. Any string
+// names a connection; a later connection of that name replaces it.
 //
 //	ws      conn path headers status expected   upgrade; expected has headers by lower-case name, and "body"
 //	wsomit  conn path names status              upgrade without the named headers
@@ -52,19 +50,19 @@ type Case struct {
 //	bghttp  name method path headers body       a request that is left open
 //	await   name expected                       its answer
 //
-// In expected headers null stands for no such header, and "<rfc6455>" for any value.
+// In expected headers, null means that the header is missing, and "<rfc6455>" any value.
 //
-// An expected HTTP answer has "status", and may have "headers"; "body", the text;
-// "exact", the JSON of the whole body; "json", the listed keys of the body. In "json" the
-// value "*" stands for anything that is not empty, "$save:x" keeps the value, "$x" is
-// the value kept, "$not:x" is another one; "messages" has pairs ["json", v] for strings to
-// be parsed. In what is sent, $PORT is the port of the server and $x a value kept.
+// An expected HTTP answer has "status", and may have "headers"; "body", its text; "exact", the
+// JSON of the whole body; and "json", some keys of the body. In "json", "*" is any value that is
+// not empty, "$save:x" saves the value, "$x" is the saved value, and "$not:x" is any other. An
+// element ["json", v] of "messages" is a string with the JSON text of v. In what is sent, $PORT
+// is the port of the server, and $x a saved value.
 type Step struct {
 	Verb string
 	Args []json.RawMessage
 }
 
-// UnmarshalJSON takes the list form of a step.
+// UnmarshalJSON reads the list form of a step.
 func (s *Step) UnmarshalJSON(data []byte) error {
 	var list []json.RawMessage
 	var line bytes.Buffer // arguments stand in errors as they are
@@ -84,7 +82,7 @@ func (s *Step) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Load gives the cases that come with this package, in the order of their file.
+// Load returns the cases in the order of cases.json.
 func Load() ([]Case, error) {
 	var cases []Case
 	if err := json.Unmarshal(casesJSON, &cases); err != nil {

@@ -15,11 +15,11 @@ const (
 	httpPatience = time.Minute
 )
 
-// A case that waits says something of the server only if runner and server were on time, and one
-// with a session of long polling only if that was not over before the next request. One whose
-// waits were over late by more than lateness, when or before it fails, or with requests that took
-// longer than postTime or pollTime, or came later than that after each other, is played again when
-// it fails, at most this often in all.
+// A case that waits proves something only if runner and server were on time, and one with a
+// long-poll session only if the session had not expired before the next request. A case that
+// fails is played again, up to attempts times in all, if its waits ended late by more than
+// lateness, or if requests took longer than postTime or pollTime or came later than that after
+// each other.
 const (
 	lateness = 20 * time.Millisecond
 	postTime = 200 * time.Millisecond
@@ -27,12 +27,10 @@ const (
 	attempts = 10
 )
 
-// Run drives the server at target, a host and port, with one case. It returns nil
-// when the server passes, and otherwise a [*Failure] that names the step and says what
-// came instead; a target without a port is another error. A case that fails on a machine
-// too busy to keep its waits, or to post in time, is played again. Run opens connections of its own, closes
-// them all before it returns, and keeps nothing, so cases may run at the same time as far
-// as the topics they use allow.
+// Run drives the server at target, a host and port, with one case. It returns a [*Failure] if the
+// server departs from the case. A case that fails on a machine too busy to be on time is played
+// again. Run closes its connections before it returns; cases whose topics differ may run at the
+// same time.
 func Run(ctx context.Context, target string, c Case) error {
 	_, port, err := net.SplitHostPort(target)
 	if err != nil {
@@ -46,8 +44,8 @@ func Run(ctx context.Context, target string, c Case) error {
 	}
 }
 
-// play runs a case once. Late says that a wait of the case was over, or a post answered, later
-// than it should be.
+// play runs a case once. It returns late if a wait ended, or a post was answered, too late for
+// the failure to prove something.
 func play(ctx context.Context, target, port string, c Case) (late bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	r := &run{began: time.Now(), ctx: ctx, target: target, sockets: map[string]*socket{}, parked: map[string]<-chan parked{},
