@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// delays are the waits before the first, second, ... try; the last is for all after it.
+// delays are those before the first, second, ... try. The last is for all further tries, too.
 type delays []time.Duration
 
 var (
@@ -19,7 +19,7 @@ var (
 // at is the delay before a try, counted from 1.
 func (t delays) at(try int) time.Duration { return t[min(max(try, 1), len(t))-1] }
 
-// after is at, changed at random by up to a quarter.
+// after is the delay before a try, changed at random by up to a quarter.
 func (t delays) after(try int) time.Duration {
 	d := t.at(try)
 	return d - d/4 + rand.N(d/2+1)

@@ -9,27 +9,27 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// A Channel is one topic on a socket. It is joined once; after that it joins again by
-// itself, until it is left or the server closes it. Make one with [Socket.Channel].
+// A Channel is a topic on a socket. After its first join it joins again whenever it goes down, until
+// it is left or the server closes it. [Socket.Channel] makes one.
 type Channel struct {
 	socket     *Socket
 	topic      string
-	params     wire.Payload
+	params     Payload
 	paramsFunc func(context.Context) (any, error)
 	paramsErr  error
 
 	// The socket's lock guards what follows.
 	state      State
-	asked      bool  // Join was called
-	ended      error // why it will not join again
-	joinRef    string
-	round      int              // of joins; tells a function of params that it is late
+	asked      bool             // Join was called
+	ended      error            // why it will not join again, nil if it may
+	joinRef    string           // of the current join
+	round      int              // counts joins, for functions that were called for an earlier one
 	evaluating bool             // the function of params is running
-	first      chan joinEnd     // Join's; nil when that has its answer
-	timer      *timer           // joining: for the answer; errored: to join again
-	slow       bool             // the mailbox has to be emptied before the next join
-	buffer     []*push          // until it is joined
-	pending    map[string]*push // sent, by ref
+	first      chan joinEnd     // for Join; nil once that has its answer
+	timer      *timer           // while joining, for the answer; while errored, for the next join
+	slow       bool             // the next join waits until the mailbox is empty
+	buffer     []*push          // pushes that wait for the join
+	pending    map[string]*push // pushes that wait for a reply, by ref
 	handlers   []*handler
 	feeds      []*feed
 	box        mailbox
@@ -41,12 +41,12 @@ type Channel struct {
 
 // Channel returns a channel that is not joined yet.
 //
-// params goes to the server with each join: any value that encodes as a JSON object,
-// nil for an empty one, [Binary], or a func(context.Context) (any, error) that is called for each
-// join, one call at a time, and returns one. The context of such a function ends after
-// Options.Timeout or with the socket, whose Close waits for it; its error fails that join.
+// params is the payload of each join: an object or bytes, as the package documentation
+// describes, or a func(context.Context) (any, error) that returns the payload. The function is
+// called for each join, one call at a time. Its context ends after Options.Timeout and with the
+// socket, whose Close waits for it; if it returns an error, that join fails.
 func (s *Socket) Channel(topic string, params any) *Channel {
-	ch := &Channel{socket: s, topic: topic}
+	ch := &Channel{socket: s, topic: topic, state: StateClosed}
 	if f, ok := params.(func(context.Context) (any, error)); ok {
 		ch.paramsFunc = f
 	} else if ch.params, ch.paramsErr = encode(params); ch.paramsErr == nil {
@@ -62,18 +62,11 @@ func (ch *Channel) Topic() string { return ch.topic }
 // Socket returns the socket that the channel is on.
 func (ch *Channel) Socket() *Socket { return ch.socket }
 
-// State returns the state at this moment.
+// State returns the current state.
 func (ch *Channel) State() State {
 	ch.socket.mu.Lock()
 	defer ch.socket.mu.Unlock()
 	return ch.state
-}
-
-// JoinRef returns the ref of the current join, empty when there is none.
-func (ch *Channel) JoinRef() string {
-	ch.socket.mu.Lock()
-	defer ch.socket.mu.Unlock()
-	return ch.joinRef
 }
 
 // setLocked changes the state.
@@ -92,21 +85,21 @@ func (ch *Channel) setLocked(state State, err error) {
 func (ch *Channel) receiveLocked(in *clientwire.Incoming, ref string) {
 	switch in.Event {
 	case wire.EventReply:
-		ch.replyLocked(ref, Reply{in.Status, Payload(in.Response)})
+		ch.replyLocked(ref, Reply{in.Status, in.Response})
 	case wire.EventClose:
 		ch.closeLocked(ErrEnded)
 	case wire.EventError:
 		if ch.state == StateJoining || ch.state == StateJoined {
-			reason, _ := told(Payload(in.Payload))
-			ch.errorLocked(&ChannelError{reason})
+			reason, _ := told(in.Payload)
+			ch.errorLocked(crashed(reason))
 		}
 	default:
 		ch.eventLocked(in)
 	}
 }
 
-// replyLocked gives a reply to the join or push that waits for it; later ones for
-// the same ref find nobody.
+// replyLocked gives a reply to the join or push that waits for it. A second reply to one ref is
+// ignored.
 func (ch *Channel) replyLocked(ref string, r Reply) {
 	if ch.state == StateJoining && ref != "" && ref == ch.joinRef {
 		if err := r.err(); err != nil {
@@ -122,7 +115,7 @@ func (ch *Channel) replyLocked(ref string, r Reply) {
 	}
 }
 
-// eventLocked hands an event to the callbacks and iterators, if there are any for it.
+// eventLocked queues an event, if a callback or an iterator wants it.
 func (ch *Channel) eventLocked(in *clientwire.Incoming) {
 	if ch.state == StateErrored || !ch.wantsLocked(in.Event) {
 		return
@@ -138,7 +131,7 @@ func (ch *Channel) eventLocked(in *clientwire.Incoming) {
 	ch.box.postLocked(item{message: m})
 }
 
-// giveUpLocked takes the channel down for a reason of our own.
+// giveUpLocked takes the channel down for a reason that the server does not know.
 func (ch *Channel) giveUpLocked(err error) {
 	if ch.state != StateJoining && ch.state != StateJoined {
 		return
@@ -152,7 +145,7 @@ func (ch *Channel) errorLocked(err error) {
 	ch.timer.stop()
 	ch.timer = nil
 	ch.round++
-	_, lost := err.(*TransportError)
+	lost := isLost(err)
 	switch {
 	case ch.state != StateJoined:
 	case time.Since(ch.joinedAt) >= settled:
@@ -163,12 +156,12 @@ func (ch *Channel) errorLocked(err error) {
 	}
 	ch.setLocked(StateErrored, err)
 	ch.joinRef = ""
-	ch.interruptLocked(&InterruptedError{err})
+	ch.interruptLocked(&caused{ErrInterrupted, err})
 	if !lost {
 		ch.answerLocked(joinEnd{err: err})
 	}
-	if n := len(ch.box.items); n == 0 || ch.box.items[n-1].kind != itemError || ch.box.takesLocked(wire.Payload{}) {
-		ch.box.postLocked(item{kind: itemError, err: err}) // a callback that hangs hears of the first ones
+	if n := len(ch.box.items); n == 0 || ch.box.items[n-1].kind != itemError || ch.box.takesLocked(Payload{}) {
+		ch.box.postLocked(item{kind: itemError, err: err}) // bounded, since a callback may hang
 	}
 	ch.rejoinLocked()
 }
@@ -207,8 +200,8 @@ func (ch *Channel) interruptLocked(err error) {
 	ch.pending = nil
 }
 
-// sendLeaveLocked tells the server that the current join is over. It returns the
-// ref of that message, or "" when there is nothing to tell.
+// sendLeaveLocked leaves the current join. It returns the ref of the message, or "" if there is no
+// join or no connection.
 func (ch *Channel) sendLeaveLocked() (ref string) {
 	l := ch.socket.link
 	if l == nil || ch.joinRef == "" {

@@ -32,8 +32,6 @@ func TestEverythingAtOnce(t *testing.T) {
 			ReconnectAfter: soon, RejoinAfter: soon, Timeout: 2 * time.Second, MaxQueued: 20, MaxBuffered: 100,
 			HeartbeatInterval: 5 * time.Millisecond, Trace: &client.Trace{State: func(*client.Channel, client.State, error) {}},
 		})
-		off := s.OnMessage(func(client.Message) {})
-		defer off()
 		var wg sync.WaitGroup
 		ctx, cancel := context.WithCancel(t.Context())
 		for g := range 8 {

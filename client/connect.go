@@ -14,26 +14,24 @@ import (
 	"github.com/bennu-go/bennu/internal/redact"
 )
 
-// settled is how long a connection, or a join, must last to count as one that works, so
-// that the delays before the next try begin anew. One that ends sooner each time, because
-// a proxy cuts it or a channel crashes at once, is tried ever less often. It is the
-// longest delay between two attempts to connect.
+// settled is how long a connection, or a join, must last for the delays before the next try to
+// begin anew. One that ends sooner each time, because a proxy cuts it or the channel crashes at
+// once, is tried ever less often.
 const settled = 5 * time.Second
 
-// maxCuts is after how many WebSockets in a row that were cut before they had settled the next
-// attempt is by long polling, where there is a fallback.
+// maxCuts is how many WebSockets in a row may be cut before they have settled. After that many, a
+// socket with a fallback tries long polling.
 const maxCuts = 3
 
-// run connects, again and again, until the socket ends. It is the goroutine that
-// reads.
+// run connects and reads, again and again, until the socket ends.
 func (s *Socket) run() {
 	var (
 		failures int // attempts in a row that failed
-		soon     int // connections in a row that worked, and ended before they had settled
+		soon     int // connections in a row that worked and ended before they had settled
 		fb       fallback
 		last     = Closed{Err: ErrClosed}
 	)
-	// Deferred, since a function of the program may end this goroutine.
+	// Deferred, since a function of the program may call runtime.Goexit.
 	defer func() { s.end(last.Err) }()
 	defer func() { s.closed(last) }()
 	for {
@@ -43,11 +41,10 @@ func (s *Socket) run() {
 			err = s.serve(l)
 			lasted := time.Since(opened) >= settled
 			fb.note(l, err, lasted)
-			var broken *ProtocolError
 			switch {
 			case lasted:
 				failures, soon = 0, 0
-			case l.heard && !errors.As(err, &broken) && !errors.Is(err, ErrSlow):
+			case l.heard && !errors.Is(err, ErrProtocol):
 				failures = soon
 				soon++
 			}
@@ -86,7 +83,7 @@ func (s *Socket) reconnectAfter(try int) time.Duration {
 	return d
 }
 
-// pause waits, and reports false when the socket ended meanwhile.
+// pause waits. It returns false if the socket ends meanwhile.
 func (s *Socket) pause(d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -98,42 +95,42 @@ func (s *Socket) pause(d time.Duration) bool {
 	}
 }
 
-// fallback decides on the transport of the next attempt. It belongs to run.
+// fallback chooses the transport of the next attempt. Only run uses it.
 type fallback struct {
-	last   Transport // of the latest attempt
-	now    bool      // the next attempt is by long polling, at once
-	always bool      // and all others
-	worked bool      // a WebSocket has answered a heartbeat
-	cuts   int       // WebSockets that were cut soon, since one that has lasted
+	last   string // the transport of the latest attempt
+	now    bool   // the next attempt is by long polling, without a delay
+	always bool   // all further attempts are by long polling
+	worked bool   // a WebSocket has answered a heartbeat
+	cuts   int    // WebSockets that were cut before they had settled, since one that had
 }
 
 // note learns from a connection that was open.
 func (f *fallback) note(l *link, err error, lasted bool) {
-	var closed *CloseError // such a frame has come through
-	cut := !errors.As(err, &closed) && !errors.Is(err, ErrSlow)
+	var closed *CloseError
+	cut := !errors.As(err, &closed) // a close frame has come through, so nothing cut the connection
 	switch {
-	case !l.probing: // there is no fallback, or this was it
+	case !l.probing: // there is no fallback, or this was long polling
 	case lasted:
 		f.cuts = 0
 	case cut:
 		f.cuts++
 	}
-	f.now = errors.Is(err, errNoProbe) || l.probing && (cut && f.cuts >= maxCuts || !l.heard && !errors.As(err, &closed))
-	if l.transport == WebSocket && l.beat.answered {
+	f.now = errors.Is(err, errNoProbe) || l.probing && cut && (f.cuts >= maxCuts || !l.heard)
+	if l.transport == webSocket && l.beat.answered {
 		f.worked = true
 	}
 }
 
-// errNoProbe is a WebSocket that opened and then carried nothing.
+// errNoProbe is the error of a WebSocket that opened and did not answer its first heartbeat.
 var errNoProbe = fmt.Errorf("%w: a WebSocket that opened does not carry messages", ErrHeartbeat)
 
-// connect makes one attempt, which with a fallback may be two.
+// connect makes one attempt, or with a fallback up to two.
 func (s *Socket) connect(try int, f *fallback) (l *link, err error) {
 	transport, timeout := s.opts.Transport, s.opts.Timeout
-	mayFall := transport == WebSocket && s.opts.FallbackAfter > 0
+	mayFall := transport == webSocket && s.opts.FallbackAfter > 0
 	fall := mayFall && (f.now || f.always)
 	if fall {
-		transport = LongPoll
+		transport = longPoll
 	} else if mayFall {
 		timeout = min(timeout, s.opts.FallbackAfter)
 	}
@@ -141,40 +138,41 @@ func (s *Socket) connect(try int, f *fallback) (l *link, err error) {
 	l, err = s.try(try, transport, timeout)
 	if err != nil && mayFall && !fall && s.ctx.Err() == nil {
 		s.closed(Closed{Transport: transport, Err: err, Retry: true})
-		fall, f.last = true, LongPoll
-		l, err = s.try(try, LongPoll, s.opts.Timeout)
+		fall, f.last = true, longPoll
+		l, err = s.try(try, longPoll, s.opts.Timeout)
 	}
 	if err == nil && fall && !f.worked {
 		f.always = true
 	}
-	s.mu.Lock()
-	s.attempt = err
-	s.mu.Unlock()
-	if err == nil {
+	var told error
+	if err != nil {
+		told = fmt.Errorf("client: connecting by %s: %w", f.last, err)
+		s.tellFirst(told)
+	} else {
 		l.probing = mayFall && !fall
 	}
-	if err != nil {
-		s.tellFirst(err)
-	}
+	s.mu.Lock()
+	s.attempt = told
+	s.mu.Unlock()
 	return l, err
 }
 
-// tellFirst tells Dial how the first attempt went.
+// tellFirst gives Dial the result of the first attempt.
 func (s *Socket) tellFirst(err error) {
 	select {
 	case s.first <- err:
-	default: // it was not the first
+	default: // this is not the first
 	}
 }
 
-// try makes one attempt by one transport.
-func (s *Socket) try(try int, transport Transport, timeout time.Duration) (*link, error) {
+// try makes an attempt by one transport.
+func (s *Socket) try(try int, transport string, timeout time.Duration) (*link, error) {
 	at := *s.base
 	at.User, at.RawQuery = nil, ""
-	if transport == WebSocket {
+	if transport == webSocket {
 		at.Scheme = map[string]string{"http": "ws", "https": "wss"}[at.Scheme]
 	}
-	at = *at.JoinPath(transport.String())
+	at = *at.JoinPath(transport)
 	attempt := Attempt{URL: at.String(), Transport: transport, Try: try}
 	if f := s.opts.Trace.Connecting; f != nil {
 		s.guard(func() { f(attempt) })
@@ -186,7 +184,7 @@ func (s *Socket) try(try int, transport Transport, timeout time.Duration) (*link
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
 		}
-		return nil, &ConnectError{transport, err}
+		return nil, err
 	}
 	if f := s.opts.Trace.Open; f != nil {
 		s.guard(func() { f(attempt) })
@@ -194,8 +192,8 @@ func (s *Socket) try(try int, transport Transport, timeout time.Duration) (*link
 	return &link{socket: s, conn: c, transport: transport}, nil
 }
 
-// open asks the program for what goes into the request, and makes it.
-func (s *Socket) open(ctx context.Context, at url.URL, transport Transport) (c conn, err error) {
+// open calls the functions of Options, and makes the request.
+func (s *Socket) open(ctx context.Context, at url.URL, transport string) (c conn, err error) {
 	params, token := s.opts.Params, s.opts.AuthToken
 	if p := s.guard(func() {
 		if f := s.opts.ParamsFunc; f != nil {
@@ -219,7 +217,7 @@ func (s *Socket) open(ctx context.Context, at url.URL, transport Transport) (c c
 	if at.RawQuery, err = query(s.base.RawQuery, params, s.opts.Version); err != nil {
 		return nil, err
 	}
-	if transport == LongPoll {
+	if transport == longPoll {
 		return openLongPoll(ctx, s, &at, token)
 	}
 	return openWebSocket(ctx, s, &at, token)
@@ -239,15 +237,14 @@ func (s *Socket) serve(l *link) error {
 		return l.cause
 	}
 	code := closeNormal
-	var broken *ProtocolError
-	if errors.As(err, &broken) {
+	if errors.Is(err, ErrProtocol) {
 		code = closeProtocol
 	}
 	l.failLocked(err, code, "")
 	return err
 }
 
-// openedBy makes a connection the one of the socket, and joins what there is to join.
+// openedBy gives the socket its connection, and joins its channels.
 func (s *Socket) openedBy(l *link) {
 	defer s.tellFirst(nil)
 	s.mu.Lock()
@@ -266,12 +263,12 @@ func (s *Socket) openedBy(l *link) {
 	}
 }
 
-// readAll reads and decodes. A panic here would be a fault of the decoder; the bytes
-// that caused it must not end the program.
+// readAll reads messages until the connection ends, and returns why. A panic would be a fault of the
+// decoder: the bytes that cause it must not end the program.
 func (s *Socket) readAll(l *link) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = &ProtocolError{s.panicked("reading a message", v)}
+			err = protocolError(s.panicked("reading a message", v))
 		}
 	}()
 	for {
@@ -289,14 +286,14 @@ func (s *Socket) readAll(l *link) (err error) {
 			s.guard(func() { f(frame) })
 		}
 		if err != nil {
-			return &ProtocolError{err}
+			return protocolError(err)
 		}
 		s.receive(l, &in)
 	}
 }
 
-// guard calls a function of the program. A panic is logged and returned.
-func (s *Socket) guard(f func()) (p *PanicError) {
+// guard calls a function of the program. It logs and returns a panic.
+func (s *Socket) guard(f func()) (p *panicError) {
 	returned := false
 	defer func() {
 		if !returned {
@@ -308,13 +305,14 @@ func (s *Socket) guard(f func()) (p *PanicError) {
 	return nil
 }
 
-// maxStack bounds what a stack takes in a log, in bytes.
+// maxStack bounds a stack in the log, in bytes.
 const maxStack = 8 << 10
 
-// panicked logs a panic, with the stack of the caller's caller.
-func (s *Socket) panicked(where string, value any) *PanicError {
+// panicked logs a panic, with its stack. It is called while the goroutine panics.
+func (s *Socket) panicked(where string, value any) *panicError {
 	stack := debug.Stack()
-	p := &PanicError{Value: value, Stack: stack[:min(len(stack), maxStack)]}
-	notice.Of(s.opts.Logger).Say(notice.ClientPanic, slog.String("in", where), slog.String("error", p.Error()), slog.Any("stack", redact.Frames(string(p.Stack))))
+	stack = stack[:min(len(stack), maxStack)]
+	p := &panicError{value}
+	notice.Of(s.opts.Logger).Say(notice.ClientPanic, slog.String("in", where), slog.String("error", p.Error()), slog.Any("stack", redact.Frames(string(stack))))
 	return p
 }

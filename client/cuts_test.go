@@ -64,7 +64,7 @@ func cutAndCount(t *testing.T, m mode, url string, seed uint64, cuts int) {
 			N    int
 			Join string
 		}
-		if err := msg.Decode(&v); err != nil {
+		if err := msg.Payload.Decode(&v); err != nil {
 			t.Errorf("event %s: %v", msg.Payload.Data, err)
 		}
 		mu.Lock()
@@ -94,12 +94,11 @@ func cutAndCount(t *testing.T, m mode, url string, seed uint64, cuts int) {
 		if time.Now().After(end) {
 			t.Fatalf("%d cuts in time, want %d", proxy.count(), cuts)
 		}
-		_, err := ch.Push(t.Context(), "bc", object{"n": n, "join": ch.JoinRef()})
-		var interrupted *client.InterruptedError
+		_, err := ch.Push(t.Context(), "bc", object{"n": n, "join": client.JoinRef(ch)})
 		switch {
 		case err == nil:
 			answered++
-		case errors.As(err, &interrupted):
+		case errors.Is(err, client.ErrInterrupted):
 		default:
 			t.Fatalf("push %d: %v", n, err)
 		}

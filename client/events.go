@@ -8,21 +8,18 @@ import (
 
 	"github.com/bennu-go/bennu/internal/event"
 	"github.com/bennu-go/bennu/internal/notice"
-	"github.com/bennu-go/bennu/wire"
 )
 
-// handler is a callback of a channel.
+// handler is a callback of a channel: one of the functions is set.
 type handler struct {
 	event   string
-	message func(Message)         // of On
-	change  func(Message) Message // of OnMessage
-	err     func(error)           // of OnError
-	close   func(error)           // of OnClose
+	message func(Message) // of On
+	err     func(error)   // of OnError
+	close   func(error)   // of OnClose
 }
 
-// On calls f with every event of this name that comes in while the channel is joined. off
-// ends it. The payload is shared with other callbacks and must not be changed. An event that
-// never comes, such as phx_close, panics: see [Channel.OnClose] and [Channel.OnError].
+// On registers f for the events of this name. It panics for an event of the protocol's own, such
+// as phx_close: for those there are [Channel.OnClose] and [Channel.OnError]. off removes f.
 func (ch *Channel) On(event string, f func(Message)) (off func()) {
 	checkWanted(event)
 	if f == nil {
@@ -31,19 +28,19 @@ func (ch *Channel) On(event string, f func(Message)) (off func()) {
 	return ch.add(&handler{event: event, message: f})
 }
 
-// checkWanted panics for an event that no callback ever gets.
+// checkWanted panics for an event that no callback can get.
 func checkWanted(name string) {
 	if fault := event.Fault(name); fault != "" {
-		panic("client: " + fault + "; for the ends of a channel there are OnError and OnClose, for all events OnMessage")
+		panic("client: " + fault + "; for the ends of a channel there are OnError and OnClose, for all events Events")
 	}
 }
 
-// On is [Channel.On] with the payload decoded, as by [Payload.Decode]. An event
-// whose payload does not fit In is logged, without it, and passed over.
+// On is [Channel.On] with the payload decoded into In. An event that does not fit is logged,
+// without its payload, and skipped.
 func On[In any](ch *Channel, event string, f func(In)) (off func()) {
 	return ch.On(event, func(m Message) {
 		var in In
-		if err := m.Decode(&in); err != nil {
+		if err := m.Payload.Decode(&in); err != nil {
 			notice.Of(ch.socket.opts.Logger).Say(notice.ClientEvent, notice.Foreign("topic", ch.topic), notice.Foreign("event", event))
 			return
 		}
@@ -51,20 +48,14 @@ func On[In any](ch *Channel, event string, f func(In)) (off func()) {
 	})
 }
 
-// OnMessage calls f with every event of the channel before its callbacks and
-// iterators see it, which they do as f returns it. Several are called in the order of
-// their registration. Replies do not come here. off ends it.
-func (ch *Channel) OnMessage(f func(Message) Message) (off func()) {
-	return ch.add(&handler{change: f})
-}
-
-// OnError calls f each time the channel goes down to join again, with the
-// reason: a [*ReplyError] or [ErrTimeout] of a join, [*ChannelError], [*TransportError],
-// [ErrSlow] or [*PanicError]. What the server sends until the next join is lost. off ends it.
+// OnError registers f for each time that the channel goes down and is going to join again. The
+// error is a [*ReplyError] or [ErrTimeout] of a join, that of the function of params, [ErrCrashed],
+// [ErrDisconnected], [ErrSlow] or [ErrPanic]. Events that the server sends before the next join are
+// lost. off removes f.
 func (ch *Channel) OnError(f func(error)) (off func()) { return ch.add(&handler{err: f}) }
 
-// OnClose calls f when the channel has ended for good, with the reason: [ErrLeft],
-// [ErrEnded], [ErrClosed] or a [*CloseError]. It is the last callback. off ends it.
+// OnClose registers f for the end of the channel. The error is [ErrLeft], [ErrEnded], [ErrClosed] or
+// a [*CloseError]. It is the last callback. off removes f.
 func (ch *Channel) OnClose(f func(error)) (off func()) { return ch.add(&handler{close: f}) }
 
 func (ch *Channel) add(h *handler) (off func()) {
@@ -78,10 +69,10 @@ func (ch *Channel) add(h *handler) (off func()) {
 	}
 }
 
-// wantsLocked reports whether anyone is interested in an event.
+// wantsLocked reports whether a callback or an iterator wants an event.
 func (ch *Channel) wantsLocked(event string) bool {
 	for _, h := range ch.handlers {
-		if h.change != nil || h.message != nil && h.event == event {
+		if h.message != nil && h.event == event {
 			return true
 		}
 	}
@@ -95,11 +86,6 @@ func (ch *Channel) handle(it item) {
 	ch.socket.mu.Unlock()
 	switch it.kind {
 	case itemMessage:
-		for _, h := range handlers {
-			if h.change != nil {
-				ch.call(func() { it.message = h.change(it.message) })
-			}
-		}
 		for _, f := range feeds {
 			f.offer(it.message)
 		}
@@ -126,7 +112,7 @@ func (ch *Channel) handle(it item) {
 	}
 }
 
-// call calls a callback. A panic takes the channel down.
+// call calls a callback. If that panics, the channel goes down.
 func (ch *Channel) call(f func()) {
 	returned := false
 	defer func() {
@@ -142,29 +128,27 @@ func (ch *Channel) call(f func()) {
 	returned = true
 }
 
-// feed is what waits for one iterator.
+// feed is the queue of one iterator.
 type feed struct {
 	channel *Channel
-	events  []string // none for all
+	events  []string // wanted; empty for all
 
 	// The socket's lock guards what follows.
 	items []Message
 	count count
-	wake  chan struct{} // holds one when there is something new
+	wake  chan struct{} // of capacity 1: there is an item, or an end
 	err   error         // why nothing more comes
-	over  bool          // the iterator has told that
+	over  bool          // the iterator has returned
 }
 
-// Events returns an iterator over the events with these names, or all when there are none. It
-// collects from the call of Events on, so call it before Join to miss nothing, and is to be
-// ranged over by one goroutine.
+// Events returns an iterator over the events with these names, or over all events if there are no
+// names. Events are queued from the call on, so call it before Join to miss none. One goroutine may
+// range over it, once.
 //
-// The last step has an error: why the channel ended ([ErrLeft], [ErrEnded], ...), the cause of
-// ctx, or [ErrSlow] when more than Options.MaxQueued messages waited to be taken.
-// What came before is still delivered, but for the end of ctx. Breaking out of the loop
-// ends the collecting; then, as after the last step, the iterator has nothing more.
-//
-// When the channel goes down and joins again the iterator goes on: see [Channel.OnError].
+// The iterator goes on when the channel goes down and joins again. Its last step has an error: that
+// of the end of the channel, as [Channel.OnClose] gets it; the cause of ctx; or [ErrSlow], if more
+// than Options.MaxQueued events were waiting. The queued events come before the error, except when
+// ctx ends. Breaking out of the loop ends the queuing.
 func (ch *Channel) Events(ctx context.Context, events ...string) iter.Seq2[Message, error] {
 	for _, name := range events {
 		checkWanted(name)
@@ -215,7 +199,7 @@ func (f *feed) wants(event string) bool {
 	return len(f.events) == 0 || slices.Contains(f.events, event)
 }
 
-// offer adds a message, if it is wanted.
+// offer queues a message, if it is wanted.
 func (f *feed) offer(m Message) {
 	if !f.wants(m.Event) {
 		return
@@ -226,7 +210,7 @@ func (f *feed) offer(m Message) {
 	if f.err != nil {
 		return
 	}
-	p := wire.Payload(m.Payload)
+	p := m.Payload
 	if !s.opts.queues(f.count, p) {
 		s.slowLocked(m.Topic, m.Event)
 		f.endLocked(ErrSlow)
@@ -237,8 +221,8 @@ func (f *feed) offer(m Message) {
 	f.wakeUp()
 }
 
-// take returns the next message, or the error that comes after the last; ok is false when
-// neither is there.
+// take returns the next message, or the error that comes after the last one. ok is false if there is
+// neither yet.
 func (f *feed) take() (m Message, err error, ok bool) {
 	f.channel.socket.mu.Lock()
 	defer f.channel.socket.mu.Unlock()
@@ -248,11 +232,11 @@ func (f *feed) take() (m Message, err error, ok bool) {
 	m = f.items[0]
 	f.items[0] = Message{}
 	f.items = f.items[1:]
-	f.count.remove(wire.Payload(m.Payload))
+	f.count.remove(m.Payload)
 	return m, nil, true
 }
 
-// end stops the collecting. The first reason counts.
+// end stops the queuing. The first reason counts.
 func (f *feed) end(err error) {
 	f.channel.socket.mu.Lock()
 	defer f.channel.socket.mu.Unlock()
@@ -268,8 +252,8 @@ func (f *feed) endLocked(err error) {
 	f.wakeUp()
 }
 
-// neverJoined is closed when the socket has ended. It is nil for a channel that was joined,
-// which tells of the end itself, behind its last message.
+// neverJoined is closed when the socket has ended. It is nil for a channel that was joined: that ends
+// its feeds itself, after its last message.
 func (f *feed) neverJoined() <-chan struct{} {
 	f.channel.socket.mu.Lock()
 	defer f.channel.socket.mu.Unlock()
@@ -282,12 +266,12 @@ func (f *feed) neverJoined() <-chan struct{} {
 func (f *feed) endNeverJoined() {
 	f.channel.socket.mu.Lock()
 	defer f.channel.socket.mu.Unlock()
-	if !f.channel.asked { // meanwhile
+	if !f.channel.asked { // it may have been joined meanwhile
 		f.endLocked(f.channel.socket.err)
 	}
 }
 
-// finish is the end of the iterator.
+// finish empties the feed when its iterator returns.
 func (f *feed) finish() {
 	f.channel.socket.mu.Lock()
 	defer f.channel.socket.mu.Unlock()

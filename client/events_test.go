@@ -67,10 +67,6 @@ func TestCallbacksInOrderAndOff(t *testing.T) {
 		ch, c, _ := joined(t, nil, func(ch *client.Channel) {
 			ch.On("e", add("first"))
 			off = ch.On("e", add("second"))
-			ch.OnMessage(func(m client.Message) client.Message {
-				m.Payload.Data = append([]byte("*"), m.Payload.Data...)
-				return m
-			})
 		})
 		for i := range 3 {
 			c.push(c.join(ch), "a", "e", fmt.Sprint(i))
@@ -80,7 +76,7 @@ func TestCallbacksInOrderAndOff(t *testing.T) {
 				off()
 			}
 		}
-		if want := "[first*0 second*0 first*1 second*1 first*2]"; fmt.Sprint(got) != want {
+		if want := "[first0 second0 first1 second1 first2]"; fmt.Sprint(got) != want {
 			t.Errorf("got %v, want %s", got, want)
 		}
 	})
@@ -173,8 +169,7 @@ func TestPanicInACallback(t *testing.T) {
 				})
 				join := c.join(ch)
 				c.push(join, "a", "bad", "{}")
-				var panicked *client.PanicError
-				if err := <-errs; !errors.As(err, &panicked) || (how == "panic") != (panicked.Value == "oh no") {
+				if err := <-errs; !errors.Is(err, client.ErrPanic) || (how == "panic") != strings.Contains(err.Error(), "oh no") {
 					t.Errorf("error %v", err)
 				}
 				if m := c.expect("a", "phx_leave"); m.JoinRef != join.JoinRef {
@@ -306,30 +301,6 @@ func TestEventsOfAChannelThatWasNeverJoinedEnd(t *testing.T) {
 	}
 }
 
-func TestSocketOnMessage(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newPeer(t)
-		s, c := p.dial(&client.Options{MaxQueued: 5})
-		got := make(chan client.Message, 10)
-		release := make(chan struct{}, 1)
-		s.OnMessage(func(m client.Message) {
-			got <- m
-			<-release
-		})
-		release <- struct{}{}
-		c.send(`["1","2","x","y",[1]]`)
-		if m := <-got; m.Topic != "x" || m.Event != "y" || m.JoinRef != "1" || m.Ref != "2" || string(m.Payload.Data) != "[1]" {
-			t.Errorf("message %+v", m)
-		}
-		for range 7 {
-			c.send(`[null,null,"x","y",{}]`)
-			synctest.Wait()
-		}
-		p.accept() // it was too slow
-		close(release)
-	})
-}
-
 func TestTypedCallbackLogsWhatDoesNotFit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
@@ -355,7 +326,7 @@ func TestTrace(t *testing.T) {
 		sent := make(chan string, 100)
 		s := m.dial(t, url+"?password=xyzzy", &client.Options{Params: object{"token": "xyzzy"}, Trace: &client.Trace{
 			Connecting: func(a client.Attempt) { log = append(log, fmt.Sprintf("connecting %d %s", a.Try, a.URL)) },
-			Open:       func(a client.Attempt) { log = append(log, "open "+a.Transport.String()); panic("ignored") },
+			Open:       func(a client.Attempt) { log = append(log, "open "+a.Transport); panic("ignored") },
 			Closed:     func(c client.Closed) { log = append(log, fmt.Sprint("closed ", c.Err, c.Retry)) },
 			Received:   func(f client.Frame) { log = append(log, "received "+f.Message.Event+f.Status) },
 			Sent:       func(f client.Frame) { sent <- f.Message.Event },
@@ -367,7 +338,7 @@ func TestTrace(t *testing.T) {
 		}
 		closeSocket(t, s)
 		text := fmt.Sprint(log)
-		for _, want := range []string{"connecting 1 ", "/socket/" + m.transport.String(), "open " + m.transport.String(), "received phx_replyok", "closed client: socket is closed"} {
+		for _, want := range []string{"connecting 1 ", "/socket/" + m.transport, "open " + m.transport, "received phx_replyok", "closed client: socket is closed"} {
 			if !strings.Contains(text, want) {
 				t.Errorf("%q is not in %s", want, text)
 			}

@@ -107,7 +107,7 @@ func ExampleDial() {
 func ExampleNew() {
 	url, stop := exampleServer()
 	defer stop()
-	socket, err := client.New(url, &client.Options{Transport: client.LongPoll})
+	socket, err := client.New(url, &client.Options{Transport: "longpoll"})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -134,26 +134,8 @@ func ExampleSocket_Done() {
 	go socket.Close()
 	<-socket.Done()
 	fmt.Println(socket.Err())
-	_ = socket.Close() // waits for what is left
+	_ = socket.Close() // waits for the goroutines
 	// Output: client: socket is closed
-}
-
-func ExampleSocket_OnMessage() {
-	url, stop := exampleServer()
-	defer stop()
-	socket, err := client.Dial(context.Background(), url, nil)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer socket.Close()
-	seen := make(chan client.Message, 10)
-	off := socket.OnMessage(func(m client.Message) { seen <- m })
-	_, _ = socket.Channel("room:lobby", nil).Join(context.Background())
-	m := <-seen
-	fmt.Println(m.Topic, m.Event)
-	off()
-	// Output: room:lobby phx_reply
 }
 
 func ExamplePush() {
@@ -164,11 +146,11 @@ func ExamplePush() {
 	// Output: 6 <nil>
 }
 
-// Bytes go to the server in binary frames, and come back in them.
-func ExampleBinary() {
+// A []byte is sent as bytes, and a reply of bytes is received as one.
+func ExamplePush_binary() {
 	ch, stop := exampleChannel()
 	defer stop()
-	reply, err := client.Push[client.Binary](context.Background(), ch, "reverse", client.Binary("abc"))
+	reply, err := client.Push[[]byte](context.Background(), ch, "reverse", []byte("abc"))
 	fmt.Printf("%s %v\n", reply, err)
 	// Output: cba <nil>
 }
@@ -212,7 +194,7 @@ func ExampleChannel_OnError() {
 	_, err := ch.Push(context.Background(), "crash", nil)
 	fmt.Println(err)
 	fmt.Println(<-down)
-	// It joins again by itself; what is pushed waits for that.
+	// The channel joins again, and the push waits until it has.
 	sum, err := client.Push[int](context.Background(), ch, "sum", []int{4, 5})
 	fmt.Println(sum, err)
 	// Output:
@@ -230,7 +212,7 @@ func ExampleChannel_Leave() {
 	fmt.Println(ch.State())
 	_, err := ch.Push(context.Background(), "sum", []int{1})
 	fmt.Println(errors.Is(err, client.ErrLeft))
-	_ = ch.Socket().Close() // and so waits for the callback
+	_ = ch.Socket().Close() // waits for the callback
 	// Unordered output:
 	// joined
 	// closed
@@ -258,15 +240,4 @@ func ExampleTrace() {
 	// > ["1","1","room:lobby","phx_join",{}]
 	// < ["1","1","room:lobby","phx_reply",{"response":{"text":"welcome"},"status":"ok"}]
 	// client: socket is closed
-}
-
-func ExamplePayload_Decode() {
-	p := client.Payload{Data: []byte(`{"text":"hello"}`)}
-	var s shout
-	fmt.Println(p.Decode(&s), s.Text)
-	var b client.Binary
-	fmt.Println(p.Decode(&b))
-	// Output:
-	// <nil> hello
-	// client: payload does not fit the type: JSON came where bytes were due
 }

@@ -19,7 +19,7 @@ func fallbackPeer(t *testing.T) (*peer, *pollServer, chan string, *client.Option
 	return p, polls, opened, p.options(&client.Options{
 		FallbackAfter: 2500 * time.Millisecond,
 		PollTimeout:   time.Hour,
-		Trace:         &client.Trace{Open: func(a client.Attempt) { opened <- a.Transport.String() }},
+		Trace:         &client.Trace{Open: func(a client.Attempt) { opened <- a.Transport }},
 	})
 }
 

@@ -47,7 +47,7 @@ func FuzzReceive(f *testing.F) {
 	f.Fuzz(func(t *testing.T, v1, binary bool, first, second []byte) {
 		opts := &Options{Timeout: 5 * time.Second, Logger: slog.New(log), RejoinAfter: func(int) time.Duration { return time.Hour }}
 		if v1 {
-			opts.Version = V1
+			opts.Version = version1
 		}
 		s, err := New("ws://example.com/socket", opts)
 		if err != nil {
@@ -71,8 +71,7 @@ func FuzzReceive(f *testing.F) {
 		}
 		l := &link{socket: s, conn: &scripted{frames: []frame{{wire.Text, first}, {op, second}}, closed: make(chan struct{})}}
 		err = s.serve(l)
-		var broken *ProtocolError
-		if err == nil || !errors.Is(err, io.EOF) && !errors.As(err, &broken) {
+		if err == nil || !errors.Is(err, io.EOF) && !errors.Is(err, ErrProtocol) {
 			t.Errorf("served until %v", err)
 		}
 		if err := s.Close(); err != nil {

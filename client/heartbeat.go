@@ -7,12 +7,11 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// beat is the heartbeat of a link. Its timer is for the next one, or while ref is
-// set for the answer.
+// beat is the heartbeat of a link.
 type beat struct {
-	ref      string
-	timer    *timer
-	answered bool // at least once
+	ref      string // of the heartbeat that waits for its answer; empty if none does
+	timer    *timer // for the answer, or for the next heartbeat
+	answered bool   // at least once
 }
 
 func (b *beat) stopLocked() {
@@ -20,11 +19,10 @@ func (b *beat) stopLocked() {
 	b.ref = ""
 }
 
-// startBeatLocked begins with the heartbeats of a connection. Long polling has none: each
-// poll is one.
+// startBeatLocked starts the heartbeats of a connection. Long polling needs none: it polls.
 func (l *link) startBeatLocked() {
 	switch {
-	case l.transport == LongPoll:
+	case l.transport == longPoll:
 	case l.probing:
 		l.beatLocked(l.socket.opts.FallbackAfter, errNoProbe)
 	default:
@@ -41,7 +39,7 @@ func (l *link) nextBeatLocked() {
 	})
 }
 
-// beatLocked sends a heartbeat whose answer must come in time.
+// beatLocked sends a heartbeat. If the answer does not come in time, the connection fails.
 func (l *link) beatLocked(timeout time.Duration, failure error) {
 	l.beat.ref = l.sendHeartbeatLocked()
 	l.beat.timer = l.socket.afterLocked(timeout, func(t *timer) {
@@ -57,21 +55,21 @@ func (l *link) sendHeartbeatLocked() (ref string) {
 	return ref
 }
 
-// answeredLocked takes the answer to a heartbeat.
+// answeredLocked handles the answer to a heartbeat.
 func (l *link) answeredLocked() {
 	l.beat.stopLocked()
 	l.beat.answered = true
 	l.nextBeatLocked()
 }
 
-// Ping sends a heartbeat and returns how long the answer took to come. The error is
-// [ErrNotConnected], [*InterruptedError], [ErrTimeout] or the cause of ctx.
+// Ping sends a heartbeat and returns how long the answer took. The error is [ErrInterrupted],
+// [ErrTimeout], the cause of ctx, or says that the socket is not connected.
 func (s *Socket) Ping(ctx context.Context) (time.Duration, error) {
 	s.mu.Lock()
 	l := s.link
 	if l == nil || s.closing {
 		s.mu.Unlock()
-		return 0, ErrNotConnected
+		return 0, errNotConnected
 	}
 	start := time.Now()
 	ref := l.sendHeartbeatLocked()
@@ -83,7 +81,7 @@ func (s *Socket) Ping(ctx context.Context) (time.Duration, error) {
 	return time.Since(start), nil
 }
 
-// await waits for a waiter, and forgets it.
+// await waits for the reply to a heartbeat or a leave.
 func (s *Socket) await(ctx context.Context, ref string, w *waiter) error {
 	timeout := time.NewTimer(s.opts.Timeout)
 	defer timeout.Stop()
@@ -104,15 +102,14 @@ func (s *Socket) await(ctx context.Context, ref string, w *waiter) error {
 	return err
 }
 
-// timer is a time.AfterFunc that the socket's tasks wait for.
+// timer is a time.AfterFunc that Close waits for.
 type timer struct {
 	socket *Socket
 	timer  *time.Timer
 }
 
-// afterLocked calls f with the lock held when d is over, unless the timer is stopped. It may
-// be stopped too late, when f waits for the lock: f has to see whether the timer
-// is still the one that counts.
+// afterLocked calls f after d, with the lock held, unless the timer is stopped. If stop comes when f
+// waits for the lock already, f is called: f must check that the timer is still the current one.
 func (s *Socket) afterLocked(d time.Duration, f func(*timer)) *timer {
 	t := &timer{socket: s}
 	s.tasks.Add()
@@ -125,7 +122,7 @@ func (s *Socket) afterLocked(d time.Duration, f func(*timer)) *timer {
 	return t
 }
 
-// stop is for a nil timer too, and may be called again.
+// stop stops a timer, which may be nil or stopped already.
 func (t *timer) stop() {
 	if t != nil && t.timer.Stop() {
 		t.socket.tasks.Done()

@@ -9,7 +9,7 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// errNoParams is a function of params that never returned.
+// errNoParams is the error of a function of params that did not return.
 var errNoParams = errors.New("client: params of a join: the function called runtime.Goexit")
 
 // joinEnd is the answer to the first join.
@@ -18,15 +18,13 @@ type joinEnd struct {
 	err   error
 }
 
-// Join joins the channel and waits for the server's answer. It is called once; a join
-// that waits for the connection is sent when the socket is open. Another channel of the socket
-// on the same topic is left first.
+// Join joins the channel and waits for the server's answer. It can be called once. If the socket is
+// not connected, the join is sent when it is. Another channel of the socket on the same topic is
+// left first.
 //
-// The error is a [*ReplyError] when the server refuses, [ErrTimeout], a
-// [*ChannelError], [ErrLeft], [ErrEnded], what the socket ended with, the error of
-// the function of params, or the cause of ctx. Whatever it is, the channel goes on trying
-// in the background until it is left: [Channel.On] and [Trace] tell when it has
-// joined. Call [Channel.Leave] to give up.
+// The error is a [*ReplyError] if the server refuses, [ErrTimeout], [ErrCrashed], [ErrLeft],
+// [ErrEnded], the error with which the socket ended, that of the function of params, or the cause
+// of ctx. The channel then goes on trying in the background, until [Channel.Leave] is called.
 func (ch *Channel) Join(ctx context.Context) (Reply, error) {
 	if ch.paramsErr != nil {
 		return Reply{}, ch.paramsErr
@@ -39,7 +37,7 @@ func (ch *Channel) Join(ctx context.Context) (Reply, error) {
 		return Reply{}, ch.ended
 	case ch.asked:
 		s.mu.Unlock()
-		return Reply{}, ErrJoined
+		return Reply{}, errJoined
 	case s.closing:
 		err := s.endedLocked()
 		ch.closeLocked(err)
@@ -65,7 +63,7 @@ func (ch *Channel) Join(ctx context.Context) (Reply, error) {
 	}
 }
 
-// Join is [Channel.Join] with the reply decoded into Out, as by [Payload.Decode].
+// Join is [Channel.Join] with the response decoded into Out.
 func Join[Out any](ctx context.Context, ch *Channel) (out Out, err error) {
 	return decodeReply[Out](ch.Join(ctx))
 }
@@ -93,8 +91,9 @@ func (ch *Channel) joinLocked() {
 	}
 }
 
-// sendJoinLocked sends phx_join, when its params are there. Of a function that hangs
-// there is one call: when that returns, what it gave is out of date and it is called anew.
+// sendJoinLocked sends phx_join, after calling the function of params if there is one. While a call
+// of it runs, there is no second one; if a newer join waits when it returns, its result is out of
+// date and it is called again.
 func (ch *Channel) sendJoinLocked() {
 	if ch.paramsFunc == nil {
 		ch.sendJoinWithLocked(ch.params)
@@ -107,8 +106,8 @@ func (ch *Channel) sendJoinLocked() {
 	s, round, l := ch.socket, ch.round, ch.socket.link
 	s.tasks.Go(func() {
 		var (
-			params wire.Payload
-			err    = errNoParams // the function may end this goroutine
+			params Payload
+			err    = errNoParams // if the function calls runtime.Goexit
 		)
 		defer func() {
 			s.mu.Lock()
@@ -120,8 +119,8 @@ func (ch *Channel) sendJoinLocked() {
 	})
 }
 
-// evaluatedLocked goes on with a join whose params are there.
-func (ch *Channel) evaluatedLocked(params wire.Payload, err error, current bool) {
+// evaluatedLocked goes on with a join after its function of params has returned.
+func (ch *Channel) evaluatedLocked(params Payload, err error, current bool) {
 	switch {
 	case ch.state != StateJoining || ch.joinRef != "" || ch.socket.link == nil:
 	case !current:
@@ -133,14 +132,14 @@ func (ch *Channel) evaluatedLocked(params wire.Payload, err error, current bool)
 	}
 }
 
-func (ch *Channel) sendJoinWithLocked(params wire.Payload) {
+func (ch *Channel) sendJoinWithLocked(params Payload) {
 	ch.joinRef = ch.socket.nextRefLocked()
 	ref := wire.StringRef(ch.joinRef)
 	ch.socket.link.sendLocked(wire.Message{JoinRef: ref, Ref: ref, Topic: ch.topic, Event: wire.EventJoin, Payload: params})
 }
 
 // evaluate calls the function of params.
-func (ch *Channel) evaluate() (p wire.Payload, err error) {
+func (ch *Channel) evaluate() (p Payload, err error) {
 	ctx, cancel := context.WithTimeout(ch.socket.ctx, ch.socket.opts.Timeout)
 	defer cancel()
 	var v any
@@ -170,7 +169,7 @@ func (ch *Channel) openLocked() {
 	}
 }
 
-// joinedLocked takes the server's yes.
+// joinedLocked handles the reply "ok" to a join.
 func (ch *Channel) joinedLocked(r Reply) {
 	ch.timer.stop()
 	ch.timer = nil
@@ -193,8 +192,8 @@ func (ch *Channel) answerLocked(end joinEnd) {
 	}
 }
 
-// rejoinLocked sets the timer for the next join. Without a connection the next join is
-// made when there is one.
+// rejoinLocked sets the timer for the next join. Without a connection there is no timer: openLocked
+// joins.
 func (ch *Channel) rejoinLocked() {
 	s := ch.socket
 	if s.link == nil {
@@ -223,13 +222,11 @@ func (ch *Channel) rejoinLocked() {
 	})
 }
 
-// Leave leaves the channel, for good. For the program the channel is closed at once; Leave then
-// waits for the server to say so too, unless it has no connection. Events that
-// came and were not handled yet are dropped.
+// Leave ends the channel. Its callbacks get no more events, also not those that wait already. If
+// the socket is connected, Leave then waits for the server's answer.
 //
-// The error is [ErrTimeout], [*InterruptedError] or the cause of ctx: the
-// channel is left in any case, and the server notices at the latest when the
-// connection ends.
+// The error is [ErrTimeout], [ErrInterrupted] or the cause of ctx. The channel has ended
+// nevertheless, and the server notices at the latest when the connection ends.
 func (ch *Channel) Leave(ctx context.Context) error {
 	s := ch.socket
 	s.mu.Lock()
@@ -244,8 +241,7 @@ func (ch *Channel) Leave(ctx context.Context) error {
 	return s.await(ctx, ref, w)
 }
 
-// leaveLocked leaves without waiting. It returns the ref of the message that says so
-// to the server, or "".
+// leaveLocked is Leave without the waiting. It returns the ref of the message to the server, or "".
 func (ch *Channel) leaveLocked() (ref string) {
 	if ch.ended != nil {
 		return ""

@@ -6,7 +6,7 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// Codes of closing.
+// Close codes.
 const (
 	closeNormal    = 1000
 	closeProtocol  = 1002
@@ -18,16 +18,16 @@ const (
 
 // conn is a connection of either transport.
 type conn interface {
-	// read returns the next frame, which belongs to the caller. One goroutine calls it.
+	// read returns the next frame, which the caller may keep. One goroutine calls it.
 	read() (wire.Opcode, []byte, error)
 	// write sends frames in order. One goroutine at a time calls it.
 	write(frames []frame) error
-	// close ends the connection with a code, which takes two seconds at most. It makes
-	// read and write return, at the latest when it does.
+	// close ends the connection with a code, and takes at most two seconds. When it returns,
+	// read and write return.
 	close(code int, reason string)
 }
 
-// frame is a frame to be sent.
+// frame is a frame to send.
 type frame struct {
 	op   wire.Opcode
 	data []byte
@@ -37,20 +37,20 @@ type frame struct {
 type link struct {
 	socket    *Socket
 	conn      conn
-	transport Transport
+	transport string
 
-	queue   []wire.Message // to be sent
+	queue   []wire.Message // to send
 	writing bool           // a goroutine sends the queue
-	flushed chan struct{}  // closed when the queue is empty; nil while nobody waits
+	flushed chan struct{}  // closed when the queue is empty; nil while nobody waits for that
 
-	cause     error // why it went down, when that was decided here
-	unwritten bool  // that was a write
+	cause     error // why the client took it down, nil if it did not
+	unwritten bool  // cause is the error of a write
 	heard     bool  // the server has sent a message
 	beat      beat
-	probing   bool // a first answer to a heartbeat must come within FallbackAfter
+	probing   bool // the answer to a first heartbeat must come within FallbackAfter
 }
 
-// sendLocked queues a message, whatever is waiting already.
+// sendLocked queues a message, however many wait.
 func (l *link) sendLocked(m wire.Message) {
 	l.queue = append(l.queue, m)
 	l.socket.buffered.add(m.Payload)
@@ -99,7 +99,7 @@ func (l *link) write(batch []wire.Message) error {
 	for i := range batch {
 		op, data, err := l.socket.serializer.Append(nil, &batch[i])
 		if err != nil {
-			return err // cannot be: encodable has looked
+			return err // encodable has excluded it
 		}
 		if sent := l.socket.opts.Trace.Sent; sent != nil {
 			l.socket.guard(func() { sent(Frame{Transport: l.transport, Opcode: op, Data: data, Message: &batch[i]}) })
@@ -123,7 +123,7 @@ func (l *link) flushedLocked() <-chan struct{} {
 	return ch
 }
 
-// fail takes the connection down for a reason of our own. The first reason counts.
+// fail takes the connection down. The first reason counts.
 func (l *link) fail(err error, code int, reason string) {
 	l.socket.mu.Lock()
 	l.failLocked(err, code, reason)
@@ -139,7 +139,7 @@ func (l *link) failLocked(err error, code int, reason string) {
 	l.socket.tasks.Go(func() { l.conn.close(code, reason) })
 }
 
-// downLocked cuts the connection off from the socket and its channels.
+// downLocked takes the connection from the socket and its channels.
 func (l *link) downLocked(err error) {
 	s := l.socket
 	if s.link != l {
@@ -154,7 +154,7 @@ func (l *link) downLocked(err error) {
 	l.queue = nil
 	for ref, w := range s.waiting {
 		delete(s.waiting, ref)
-		w.finish(&InterruptedError{transportError(err)})
+		w.finish(&caused{ErrInterrupted, &caused{ErrDisconnected, err}})
 	}
 	if s.closing {
 		return // end closes the channels
@@ -165,25 +165,13 @@ func (l *link) downLocked(err error) {
 	for _, list := range s.topics {
 		for _, ch := range list {
 			if ch.state == StateJoining || ch.state == StateJoined {
-				ch.errorLocked(transportError(err))
+				ch.errorLocked(&caused{ErrDisconnected, err})
 			}
 		}
 	}
 }
 
-// transportError says to a channel why its connection went down.
-func transportError(err error) *TransportError {
-	var closed *CloseError
-	switch {
-	case errors.Is(err, ErrHeartbeat):
-		return &TransportError{ReasonHeartbeat, err}
-	case errors.As(err, &closed), errors.Is(err, ErrClosed):
-		return &TransportError{ReasonClosed, err}
-	}
-	return &TransportError{ReasonError, err}
-}
-
-// final reports whether a connection that ended for this reason is the last one.
+// final reports whether the socket ends with a connection that ended for this reason.
 func final(err error) bool {
 	var closed *CloseError
 	return errors.As(err, &closed) && closed.Code == closeNormal
@@ -192,7 +180,7 @@ func final(err error) bool {
 // waiter waits for the reply to a heartbeat or a leave.
 type waiter struct {
 	topic   string
-	joinRef string // of a leave
+	joinRef string // of the join that a leave ends; empty for a heartbeat
 	done    chan struct{}
 	err     error
 }

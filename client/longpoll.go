@@ -16,28 +16,28 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// Bounds on what is posted at once. A server takes 100 lines, and bennu 1 MiB unless
-// it is told otherwise; a single message may be longer.
+// Bounds on one post. Phoenix accepts 100 lines, and bennu 1 MiB by default. A single message may
+// be longer.
 const (
 	maxBatch      = 100
 	maxBatchBytes = 1 << 19
 )
 
-// quick is how soon an empty answer to a poll is too soon: the server does not hold
-// polls, and has to be asked less often.
+// quick is how fast an empty answer to a poll is if the server does not hold polls. It must then be
+// polled less often.
 const quick = 50 * time.Millisecond
 
-// longPoll is a conn.
-type longPoll struct {
+// longPolling is a conn.
+type longPolling struct {
 	socket *Socket
 	url    *url.URL
 	auth   string
-	token  atomic.Pointer[string] // of the session, as the server gave it last
+	token  atomic.Pointer[string] // of the session, from the latest answer that had one
 	ctx    context.Context
 	cancel context.CancelFunc
 
-	came  []string // messages of the last poll that were not read yet
-	empty int      // polls in a row that were answered too soon
+	came  []string // messages of the last poll that are not read yet
+	empty int      // empty answers in a row that came quickly
 }
 
 // answer is the body of a response.
@@ -47,9 +47,9 @@ type answer struct {
 	Messages []string `json:"messages"`
 }
 
-// openLongPoll begins a session. ctx bounds that alone.
+// openLongPoll begins a session. ctx does not bound the session.
 func openLongPoll(ctx context.Context, s *Socket, at *url.URL, auth string) (conn, error) {
-	p := &longPoll{socket: s, url: at, auth: auth}
+	p := &longPolling{socket: s, url: at, auth: auth}
 	a, err := p.do(ctx, http.MethodGet, nil, "")
 	if err != nil {
 		return nil, err
@@ -58,14 +58,14 @@ func openLongPoll(ctx context.Context, s *Socket, at *url.URL, auth string) (con
 	case a.Status != http.StatusGone:
 		return nil, &RefusedError{a.Status}
 	case a.Token == "":
-		return nil, &ProtocolError{errors.New("a session without a token")}
+		return nil, protocolError(errors.New("a session without a token"))
 	}
 	p.token.Store(&a.Token)
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	return p, nil
 }
 
-func (p *longPoll) read() (wire.Opcode, []byte, error) {
+func (p *longPolling) read() (wire.Opcode, []byte, error) {
 	for len(p.came) == 0 {
 		start := time.Now()
 		a, err := p.bounded(http.MethodGet, nil, "")
@@ -75,7 +75,7 @@ func (p *longPoll) read() (wire.Opcode, []byte, error) {
 		case a.Status == http.StatusOK, a.Status == http.StatusNoContent:
 			p.came = a.Messages
 			if a.Token != "" {
-				p.token.Store(&a.Token) // proves to bennu that this answer has arrived
+				p.token.Store(&a.Token) // tells bennu that this answer has arrived
 			}
 		case a.Status == http.StatusGone:
 			return 0, nil, &CloseError{closeGone, "session_gone"}
@@ -94,8 +94,8 @@ func (p *longPoll) read() (wire.Opcode, []byte, error) {
 	return wire.Text, []byte(m), nil
 }
 
-// pace waits when polls are answered at once with nothing.
-func (p *longPoll) pace(start time.Time) error {
+// pace waits if the server answers polls quickly with nothing.
+func (p *longPolling) pace(start time.Time) error {
 	if len(p.came) > 0 || time.Since(start) >= quick {
 		p.empty = 0
 		return nil
@@ -111,9 +111,9 @@ func (p *longPoll) pace(start time.Time) error {
 	}
 }
 
-// write posts frames in batches. Version 1 has none.
-func (p *longPoll) write(frames []frame) error {
-	if p.socket.opts.Version == V1 {
+// write posts frames in batches. Version 1 has no batches.
+func (p *longPolling) write(frames []frame) error {
+	if p.socket.opts.Version == version1 {
 		for _, f := range frames {
 			if err := p.post(f.data, "application/json"); err != nil {
 				return err
@@ -144,7 +144,7 @@ func (p *longPoll) write(frames []frame) error {
 	return nil
 }
 
-func (p *longPoll) post(body []byte, contentType string) error {
+func (p *longPolling) post(body []byte, contentType string) error {
 	a, err := p.bounded(http.MethodPost, body, contentType)
 	switch {
 	case err != nil:
@@ -157,45 +157,42 @@ func (p *longPoll) post(body []byte, contentType string) error {
 	return nil
 }
 
-// close abandons the session, which the server ends when no polls come.
-func (p *longPoll) close(int, string) { p.cancel() }
+// close abandons the session. The server ends it when polls stay away.
+func (p *longPolling) close(int, string) { p.cancel() }
 
 // bounded is do within PollTimeout.
-func (p *longPoll) bounded(method string, body []byte, contentType string) (answer, error) {
+func (p *longPolling) bounded(method string, body []byte, contentType string) (answer, error) {
 	ctx, cancel := context.WithTimeout(p.ctx, p.socket.opts.PollTimeout)
 	defer cancel()
 	a, err := p.do(ctx, method, body, contentType)
 	if err == nil {
 		return a, nil
 	}
-	var (
-		refused *RefusedError
-		broken  *ProtocolError
-	)
+	var refused *RefusedError
 	switch {
 	case p.ctx.Err() == nil && ctx.Err() != nil:
 		return a, &CloseError{closeNoStatus, "timeout"}
 	case errors.As(err, &refused):
 		return a, &CloseError{closeInternal, fmt.Sprintf("a request was answered with status %d", refused.Status)}
-	case errors.As(err, &broken):
+	case errors.Is(err, ErrProtocol):
 		return a, err
 	}
 	return a, fmt.Errorf("client: connection lost: %w", err)
 }
 
-// once is the empty body of a poll. net/http knows nothing of it, and so does not repeat
-// a request whose connection broke: what the server gave to the first one would be
-// lost, and nobody would notice.
+// once is the empty body of a poll. net/http does not repeat a request with a body that it does not
+// know. If it repeated a poll whose connection broke, the messages in the first answer would be lost
+// unnoticed.
 type once struct{}
 
 func (once) Read([]byte) (int, error) { return 0, io.EOF }
 
-// do makes one request. An answer without a status in its body is a *RefusedError when
-// that of HTTP is no success, and a *ProtocolError else.
-func (p *longPoll) do(ctx context.Context, method string, body []byte, contentType string) (a answer, err error) {
+// do makes one request. For an answer without a status in its body, the error is a *RefusedError if
+// the status of HTTP is an error, and otherwise ErrProtocol.
+func (p *longPolling) do(ctx context.Context, method string, body []byte, contentType string) (a answer, err error) {
 	at, token := *p.url, p.token.Load()
 	if token != nil {
-		at.RawQuery += "&token=" + url.QueryEscape(*token) // for servers that know no header for it
+		at.RawQuery += "&token=" + url.QueryEscape(*token) // for servers that do not know the header
 	}
 	content := io.Reader(bytes.NewReader(body))
 	if method == http.MethodGet {
@@ -235,16 +232,16 @@ func (p *longPoll) do(ctx context.Context, method string, body []byte, contentTy
 	if resp.StatusCode >= 300 {
 		return answer{}, &RefusedError{resp.StatusCode}
 	}
-	return answer{}, &ProtocolError{errors.New("the answer has no status")}
+	return answer{}, protocolError(errors.New("the answer has no status"))
 }
 
-func (p *longPoll) readBody(r io.Reader, bound int64) ([]byte, error) {
+func (p *longPolling) readBody(r io.Reader, bound int64) ([]byte, error) {
 	if bound == Unlimited {
 		return io.ReadAll(r)
 	}
 	text, err := io.ReadAll(io.LimitReader(r, bound+1))
 	if err == nil && int64(len(text)) > bound {
-		return nil, &ProtocolError{fmt.Errorf("an answer of more than %d bytes", bound)}
+		return nil, protocolError(fmt.Errorf("an answer of more than %d bytes", bound))
 	}
 	return text, err
 }

@@ -1,8 +1,6 @@
 package client
 
-import "github.com/bennu-go/bennu/wire"
-
-// itemKind says what callbacks an item is for.
+// itemKind says which callbacks an item is for.
 type itemKind byte
 
 const (
@@ -12,7 +10,7 @@ const (
 	itemState
 )
 
-// item is something to tell the program.
+// item is one call of the callbacks.
 type item struct {
 	kind    itemKind
 	message Message
@@ -21,8 +19,8 @@ type item struct {
 	state   State
 }
 
-// mailbox calls handle with one item after the other, on a goroutine that exists only while
-// there are items. The socket's lock guards it; handle is called without it.
+// mailbox calls handle with one item after the other, on a goroutine that exists only while there
+// are items. The socket's lock guards its fields; handle is called without the lock.
 type mailbox struct {
 	socket  *Socket
 	handle  func(item)
@@ -31,27 +29,27 @@ type mailbox struct {
 	running bool
 }
 
-// takesLocked reports whether a message fits in.
-func (b *mailbox) takesLocked(p wire.Payload) bool { return b.socket.opts.queues(b.count, p) }
+// takesLocked reports whether there is room for a message.
+func (b *mailbox) takesLocked(p Payload) bool { return b.socket.opts.queues(b.count, p) }
 
-// postLocked adds an item, whatever is there already.
+// postLocked adds an item, however many there are.
 func (b *mailbox) postLocked(it item) {
 	b.items = append(b.items, it)
-	b.count.add(wire.Payload(it.message.Payload))
+	b.count.add(it.message.Payload)
 	if !b.running {
 		b.running = true
 		b.socket.tasks.Start(b)
 	}
 }
 
-// clearLocked forgets what was not handled yet.
+// clearLocked drops the items that were not handled yet.
 func (b *mailbox) clearLocked() { b.items, b.count = nil, count{} }
 
 // Run is called by the task group, and by nobody else.
 func (b *mailbox) Run() {
 	returned := false
 	defer func() {
-		if !returned { // handle ended this goroutine
+		if !returned { // handle called runtime.Goexit
 			b.socket.tasks.Start(b)
 		}
 	}()
@@ -66,7 +64,7 @@ func (b *mailbox) Run() {
 		it := b.items[0]
 		b.items[0] = item{}
 		b.items = b.items[1:]
-		b.count.remove(wire.Payload(it.message.Payload))
+		b.count.remove(it.message.Payload)
 		b.socket.mu.Unlock()
 		b.handle(it)
 	}

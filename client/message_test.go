@@ -1,40 +1,10 @@
 package client
 
 import (
-	"encoding/json"
-	"errors"
 	"net/url"
 	"strings"
 	"testing"
 )
-
-func TestDecode(t *testing.T) {
-	text, bytes := Payload{Data: []byte(`{"n":300,"s":"x"}`)}, Payload{Data: []byte("{}"), Binary: true}
-	var (
-		small  struct{ N int8 }
-		fits   struct{ N int }
-		raw    json.RawMessage
-		bin    Binary
-		itself Payload
-	)
-	if err := text.Decode(&fits); err != nil || fits.N != 300 {
-		t.Errorf("%+v, %v", fits, err)
-	}
-	if err := text.Decode(&raw); err != nil || string(raw) != string(text.Data) {
-		t.Errorf("%s, %v", raw, err)
-	}
-	if err := bytes.Decode(&bin); err != nil || string(bin) != "{}" {
-		t.Errorf("%s, %v", bin, err)
-	}
-	if err := bytes.Decode(&itself); err != nil || !itself.Binary {
-		t.Errorf("%+v, %v", itself, err)
-	}
-	for _, err := range []error{text.Decode(&small), text.Decode(&bin), bytes.Decode(&fits), bytes.Decode(&raw), Payload{Data: []byte("{")}.Decode(&fits)} {
-		if !errors.Is(err, ErrBadReply) || strings.Contains(err.Error(), "300") {
-			t.Errorf("error %v", err)
-		}
-	}
-}
 
 // The text of an error reply has the field that the server names, and nothing else of
 // the response.
@@ -76,11 +46,11 @@ func TestQuery(t *testing.T) {
 		{"", map[string]any{"a": nil, "b": none, "c": &one, "d": []byte("raw"), "e": []any{}}, "c=1&d=raw&vsn=2.0.0"},
 		{"", map[string]any{"m": map[int]bool{2: true, 1: false}}, "m[1]=false&m[2]=true&vsn=2.0.0"},
 	} {
-		if got, err := query(c.before, c.params, V2); err != nil || got != c.want {
+		if got, err := query(c.before, c.params, version2); err != nil || got != c.want {
 			t.Errorf("%v: %s, %v; want %s", c.params, got, err, c.want)
 		}
 	}
-	if _, err := query("", map[string]any{"x": loop}, V2); err == nil {
+	if _, err := query("", map[string]any{"x": loop}, version2); err == nil {
 		t.Error("a map within itself was written")
 	}
 }

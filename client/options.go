@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -11,125 +12,91 @@ import (
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/internal/option"
 	"github.com/bennu-go/bennu/internal/redact"
-	"github.com/bennu-go/bennu/wire"
 )
 
-// Transport is a way to reach the server.
-type Transport int
-
-// The transports.
+// The transports and the versions of the protocol.
 const (
-	WebSocket Transport = iota
-	LongPoll
+	webSocket = "websocket"
+	longPoll  = "longpoll"
+	version1  = "1.0.0"
+	version2  = "2.0.0"
 )
-
-// String returns "websocket" or "longpoll".
-func (t Transport) String() string {
-	switch t {
-	case WebSocket:
-		return "websocket"
-	case LongPoll:
-		return "longpoll"
-	}
-	return fmt.Sprintf("Transport(%d)", int(t))
-}
-
-// Version is a version of the protocol.
-type Version int
-
-// The versions. V1 has no binary payloads.
-const (
-	V2 Version = iota
-	V1
-)
-
-// String returns the vsn parameter: "2.0.0" or "1.0.0".
-func (v Version) String() string {
-	switch v {
-	case V2:
-		return "2.0.0"
-	case V1:
-		return "1.0.0"
-	}
-	return fmt.Sprintf("Version(%d)", int(v))
-}
 
 // Unlimited switches a bound off.
 const Unlimited = -1
 
-// Options configure a Socket. The zero value, or nil, has the defaults. For bounds 0 is
-// the default and -1 ([Unlimited]) none.
+// Options configure a Socket. The zero value, or a nil pointer, is the defaults. For bounds, 0
+// is the default and Unlimited means none.
 type Options struct {
-	// Params are sent in the query of each connection. They may be nested: a map
-	// becomes a[b]=c, a slice a[0]=c, and nil nothing. Other values are written as
-	// fmt.Sprint does.
+	// Params are sent in the query of the URL. They may be nested: a map becomes a[b]=c, a
+	// slice a[0]=c, and nil is omitted. Other values are written as fmt.Sprint does.
 	Params map[string]any
-	// ParamsFunc is called for each attempt to connect, and wins over Params. ctx ends
-	// with the attempt. An error fails the attempt.
+	// ParamsFunc, if not nil, is called for each attempt to connect and replaces Params. ctx
+	// ends with the attempt. If it returns an error, the attempt fails.
 	ParamsFunc func(ctx context.Context) (map[string]any, error)
-	// AuthToken is sent with each connection outside of the URL, so that it
-	// does not get into logs, and to no other server that redirects. The server has to
-	// expect it there: auth_token in Phoenix from 1.8 on.
+	// AuthToken is sent with each connection in a header, not in the URL, so that it does not
+	// get into logs. It is not sent to another server that a redirect leads to. The server must
+	// expect it there, as Phoenix does from 1.8 on with auth_token.
 	AuthToken string
-	// AuthTokenFunc is called for each attempt to connect, and wins over AuthToken.
+	// AuthTokenFunc, if not nil, is called for each attempt to connect and replaces AuthToken.
 	AuthTokenFunc func(ctx context.Context) (string, error)
 
-	// Transport is how to connect; the default is WebSocket.
-	Transport Transport
-	// FallbackAfter, when above 0, makes a socket whose Transport is WebSocket
-	// change to LongPoll when a WebSocket fails to open, breaks before anything has come,
-	// does not open and then answer a heartbeat within this time each, or is the third in a
-	// row that breaks within 5 s of opening; 2.5 s is a good value. It stays with LongPoll
-	// if that opens and a WebSocket never worked.
+	// Transport is "websocket" or "longpoll". Default "websocket".
+	Transport string
+	// FallbackAfter, if above 0, lets a socket fall back from WebSocket to long polling: when a
+	// WebSocket fails to open, or to open within this time; when it does not answer a first
+	// heartbeat within this time, or breaks before anything has come; and when it is the third
+	// in a row to break within 5 s of opening. 2.5 s is a good value. The socket stays with long
+	// polling if none of its WebSockets ever worked.
 	FallbackAfter time.Duration
-	// Version is what to speak; the default is V2.
-	Version Version
-	// HTTPClient makes the connections of both transports: TLS, proxies and cookies
-	// are its matter. The default is http.DefaultClient. It is copied by New.
+	// Version of the protocol is "2.0.0" or "1.0.0", which has no binary payloads. Default
+	// "2.0.0".
+	Version string
+	// HTTPClient makes the connections of both transports, with its TLS configuration, proxies
+	// and cookies. New copies it. Default http.DefaultClient.
 	HTTPClient *http.Client
-	// Header is sent with every request, for example Origin.
+	// Header is sent with every request; Origin, for example.
 	Header http.Header
 
-	// Timeout bounds every attempt to connect and every wait for a reply. The default is 10 s.
+	// Timeout bounds each attempt to connect and each wait for a reply. Default 10 s.
 	Timeout time.Duration
-	// PollTimeout bounds one request of long polling; it must be longer than the
-	// server holds a poll. The default is 20 s.
+	// PollTimeout bounds one request of long polling. It must be longer than the server holds
+	// a poll. Default 20 s.
 	PollTimeout time.Duration
-	// HeartbeatInterval is from the connection, or the last answer, to the next
-	// heartbeat. The default is 30 s. Long polling has no heartbeats.
+	// HeartbeatInterval is the time from the opening of a connection, or the last answer, to
+	// the next heartbeat. Long polling has no heartbeats. Default 30 s.
 	HeartbeatInterval time.Duration
-	// HeartbeatTimeout is how long the answer may take. The default is 30 s.
+	// HeartbeatTimeout is how long the answer to a heartbeat may take. Default 30 s.
 	HeartbeatTimeout time.Duration
-	// ReconnectAfter says how long to wait before connecting for the nth time in
-	// a row; the first try has the number 1. It counts failed attempts, and consecutive
-	// connections that ended within 5 s of opening. The default is 10, 50, 100, 150, 200, 250,
-	// 500, 1000, 2000, then 5000 ms, each changed at random by up to a quarter, so that
-	// the clients of a server that restarts do not come all at once.
+	// ReconnectAfter returns the delay before an attempt to connect. try counts from 1 and
+	// goes on after failed attempts and after connections that ended within 5 s of opening.
+	// Default 10, 50, 100, 150, 200, 250, 500, 1000, 2000, then 5000 ms, each changed at random
+	// by up to a quarter, so that the clients of a server that restarts do not all come at once.
 	ReconnectAfter func(try int) time.Duration
-	// RejoinAfter is the same for the joins of a channel, where joins that ended within
-	// 5 s count. A connection that opens has its channels join at once. The default is
-	// 1, 2, 5, then 10 s, changed likewise.
+	// RejoinAfter returns the delay before a join, likewise: try goes on after joins that
+	// ended within 5 s. When a connection opens, its channels join at once. Default 1, 2, 5,
+	// then 10 s, each changed at random by up to a quarter.
 	RejoinAfter func(try int) time.Duration
 
-	// MaxBuffered bounds the messages that wait to be sent: those pushed to
-	// channels that are not joined, and those that a connection has not taken yet. The default
-	// is 10,000.
+	// MaxBuffered bounds the messages that wait to be sent: those pushed to channels that are
+	// not joined, and those that the connection has not taken yet. Default 10,000.
 	MaxBuffered int
-	// MaxBufferedBytes bounds their payloads, in bytes. The default is 16 MB.
+	// MaxBufferedBytes bounds their payloads, in bytes. Default 16 MB.
 	MaxBufferedBytes int
-	// MaxQueued bounds the messages of one channel that wait for its callbacks, and
-	// those that wait for one iterator of Events. The default is 1,000.
+	// MaxQueued bounds the messages that wait for the callbacks of one channel, and those
+	// that wait for one iterator of Events. Default 1,000.
 	MaxQueued int
-	// MaxQueuedBytes bounds their payloads, in bytes; a lone one may be larger. The default is 16 MB.
+	// MaxQueuedBytes bounds their payloads, in bytes. A single payload may be larger. Default
+	// 16 MB.
 	MaxQueuedBytes int
-	// MaxMessage bounds what the server may send as one message, for long
-	// polling as one answer, in bytes. The default is 10 MB.
+	// MaxMessage bounds a message from the server, for long polling an answer, in bytes.
+	// Default 10 MB.
 	MaxMessage int
 
 	// Trace watches the socket.
 	Trace *Trace
-	// Logger gets, as errors, panics of callbacks and events that do not fit the type
-	// of On, and, as warnings, callbacks that are too slow. The default is slog.Default().
+	// Logger gets panics of callbacks and events that do not fit the type of On, as errors,
+	// and callbacks that are too slow, as warnings. Default slog.Default().
 	Logger *slog.Logger
 }
 
@@ -168,11 +135,12 @@ func (o *Options) withDefaults() (*Options, error) {
 	if c.RejoinAfter == nil {
 		c.RejoinAfter = rejoinTable.after
 	}
-	if c.Transport != WebSocket && c.Transport != LongPoll {
-		return nil, fmt.Errorf("client: Options.Transport is %d: use WebSocket or LongPoll", c.Transport)
+	c.Transport, c.Version = cmp.Or(c.Transport, webSocket), cmp.Or(c.Version, version2)
+	if c.Transport != webSocket && c.Transport != longPoll {
+		return nil, fmt.Errorf("client: Options.Transport is %q: use %q or %q", c.Transport, webSocket, longPoll)
 	}
-	if c.Version != V2 && c.Version != V1 {
-		return nil, fmt.Errorf("client: Options.Version is %d: use V2 or V1", c.Version)
+	if c.Version != version2 && c.Version != version1 {
+		return nil, fmt.Errorf("client: Options.Version is %q: use %q or %q", c.Version, version2, version1)
 	}
 	if c.FallbackAfter < 0 || c.FallbackAfter > option.MaxDuration {
 		return nil, fmt.Errorf("client: Options.FallbackAfter is %v: use 0 for no fallback, or a time up to %v", c.FallbackAfter, option.MaxDuration)
@@ -215,9 +183,9 @@ func (o *Options) withDefaults() (*Options, error) {
 	return &c, nil
 }
 
-// queues reports whether one more payload may wait for callbacks or an iterator. A lone one may
-// always: that it is large is not their fault.
-func (o *Options) queues(c count, p wire.Payload) bool {
+// queues reports whether one more payload may wait for callbacks or an iterator. A payload that
+// waits alone may have any size: they are not slow because it is large.
+func (o *Options) queues(c count, p Payload) bool {
 	bytes := o.MaxQueuedBytes
 	if c.bytes == 0 {
 		bytes = Unlimited

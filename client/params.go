@@ -10,13 +10,12 @@ import (
 	"strings"
 )
 
-// maxParamDepth bounds how far parameters nest, which a map within itself would
-// do without end.
+// maxParamDepth bounds how deep parameters are nested: a map may contain itself.
 const maxParamDepth = 32
 
-// query writes parameters and the version as the query of a URL: params first,
-// sorted by key, those within others as a[b]=c, elements of lists as a[0]=c.
-func query(before string, params map[string]any, v Version) (string, error) {
+// query appends parameters and the version to the query of a URL: params first, sorted by key,
+// a map within them as a[b]=c, elements of a list as a[0]=c.
+func query(before string, params map[string]any, version string) (string, error) {
 	var b strings.Builder
 	b.WriteString(before)
 	for _, key := range slices.Sorted(maps.Keys(params)) {
@@ -24,7 +23,7 @@ func query(before string, params map[string]any, v Version) (string, error) {
 			return "", err
 		}
 	}
-	appendPair(&b, "vsn", v.String())
+	appendPair(&b, "vsn", version)
 	return b.String(), nil
 }
 

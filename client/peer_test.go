@@ -289,7 +289,7 @@ func (s *pollServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // join is a message with the refs of a channel's current join.
 func (c *peerConn) join(ch *client.Channel) wire.Message {
-	ref := wire.StringRef(ch.JoinRef())
+	ref := wire.StringRef(client.JoinRef(ch))
 	return wire.Message{JoinRef: ref, Ref: ref}
 }
 

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/bennu-go/bennu/internal/event"
@@ -11,13 +12,12 @@ import (
 // push is an event for the server.
 type push struct {
 	event   string
-	payload wire.Payload
-	ref     string // when it was sent
-	// done is closed when there is an end; nil when nobody waits.
-	done  chan struct{}
-	over  bool
-	reply Reply
-	err   error
+	payload Payload
+	ref     string        // set when it is sent
+	done    chan struct{} // closed when it is over; nil if nobody waits
+	over    bool
+	reply   Reply
+	err     error
 }
 
 // finish is called with the socket's lock held.
@@ -31,14 +31,13 @@ func (p *push) finish(r Reply, err error) {
 	}
 }
 
-// Push sends an event and waits for the reply. payload is any value that encodes as
-// JSON, nil for an empty object, a [json.RawMessage], or [Binary]. While the channel
-// is not joined the push is kept, its time already running, and sent when it is.
+// Push sends an event and waits for the reply. A push to a channel that is not joined waits until
+// it is; that counts for the timeout.
 //
-// A reply with another status than "ok" comes with a [*ReplyError]. The other errors
-// are [ErrEvent], [ErrTimeout], [*InterruptedError], [ErrBufferFull], [ErrNotJoined], what the channel or
-// socket ended with, those of encoding, and the cause of ctx. When ctx or the
-// time is over the push is given up: it is not sent any more, or its reply is ignored.
+// A reply with a status other than "ok" is returned with a [*ReplyError]. The other errors are
+// [ErrTimeout], [ErrInterrupted], [ErrBufferFull], the error with which the channel or the socket
+// ended, the cause of ctx, and errors about the event or the payload. After a timeout or the end
+// of ctx the push is not sent any more, or its reply is ignored.
 func (ch *Channel) Push(ctx context.Context, event string, payload any) (Reply, error) {
 	s := ch.socket
 	if ctx.Err() != nil {
@@ -61,33 +60,25 @@ func (ch *Channel) Push(ctx context.Context, event string, payload any) (Reply, 
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if p.over { // just now
+	if p.over { // meanwhile
 		return p.reply, p.err
 	}
 	ch.forgetLocked(p)
 	return Reply{}, err
 }
 
-// Push is [Channel.Push] with the reply decoded into Out, as by [Payload.Decode].
+// Push is [Channel.Push] with the response decoded into Out.
 func Push[Out any](ctx context.Context, ch *Channel, event string, payload any) (out Out, err error) {
 	return decodeReply[Out](ch.Push(ctx, event, payload))
 }
 
-func decodeReply[Out any](r Reply, err error) (out Out, _ error) {
-	if err != nil {
-		return out, err
-	}
-	return out, r.Decode(&out)
-}
-
-// Send sends an event and does not wait; there is no telling whether it arrives. It is kept
-// while the channel is not joined, for as long as that takes. The errors are those
-// of [Channel.Push] that need no waiting.
+// Send sends an event and does not wait for a reply. If the channel is not joined, the event waits
+// until it is, for any time. A nil error does not mean that the event arrives.
 func (ch *Channel) Send(event string, payload any) error {
 	return ch.give(&push{event: event}, payload)
 }
 
-// give takes a push over.
+// give sends a push, or keeps it until the channel is joined.
 func (ch *Channel) give(p *push, payload any) (err error) {
 	if p.payload, err = encode(payload); err != nil {
 		return err
@@ -97,7 +88,7 @@ func (ch *Channel) give(p *push, payload any) (err error) {
 		return err
 	}
 	if fault := event.Fault(p.event); fault != "" {
-		return &eventError{fault}
+		return errors.New("client: " + fault)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -107,7 +98,7 @@ func (ch *Channel) give(p *push, payload any) (err error) {
 	case s.closing:
 		return s.endedLocked()
 	case !ch.asked:
-		return ErrNotJoined
+		return errNotJoined
 	case s.buffered.exceeded(p.payload, s.opts.MaxBuffered, s.opts.MaxBufferedBytes):
 		return ErrBufferFull
 	}
@@ -134,7 +125,7 @@ func (ch *Channel) sendLocked(p *push) {
 	})
 }
 
-// forgetLocked gives a push up.
+// forgetLocked drops a push that nobody waits for any more.
 func (ch *Channel) forgetLocked(p *push) {
 	p.over = true
 	if ch.pending[p.ref] == p {
@@ -147,11 +138,11 @@ func (ch *Channel) forgetLocked(p *push) {
 	}
 }
 
-// encodable reports why a message has no form in the version that is spoken.
-func (s *Socket) encodable(topic, event string, p wire.Payload) error {
+// encodable returns the error for a message that the version of the protocol cannot carry.
+func (s *Socket) encodable(topic, event string, p Payload) error {
 	if !p.Binary {
 		return nil
 	}
-	_, _, err := s.serializer.Append(nil, &wire.Message{Topic: topic, Event: event, Payload: wire.Payload{Binary: true}})
+	_, _, err := s.serializer.Append(nil, &wire.Message{Topic: topic, Event: event, Payload: Payload{Binary: true}})
 	return err
 }

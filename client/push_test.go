@@ -67,7 +67,7 @@ func TestPushTimeout(t *testing.T) {
 		p := newPeer(t)
 		s, c := p.dial(&client.Options{HeartbeatInterval: time.Hour})
 		ch := s.Channel("a", nil)
-		if _, err := ch.Push(t.Context(), "e", nil); !errors.Is(err, client.ErrNotJoined) {
+		if _, err := ch.Push(t.Context(), "e", nil); err == nil || !strings.Contains(err.Error(), "join the channel") {
 			t.Errorf("push before join: %v", err)
 		}
 		go c.acceptJoin("a")
@@ -162,8 +162,7 @@ func TestPushBufferBytesAndReconnect(t *testing.T) {
 		c.expect("a", "sent")
 		p.setRefuse(refuseAll)
 		c.cut()
-		var lost *client.InterruptedError
-		if err := <-interrupted; !errors.As(err, &lost) {
+		if err := <-interrupted; !errors.Is(err, client.ErrInterrupted) {
 			t.Errorf("the push that was sent: %v", err)
 		}
 		if err := ch.Send("big", strings.Repeat("x", 99)); !errors.Is(err, client.ErrBufferFull) {
@@ -212,15 +211,15 @@ func TestUnmatchedReplies(t *testing.T) {
 func TestBinary(t *testing.T) {
 	run(t, []mode{wsV2}, func(t *testing.T, m mode, url string) {
 		s := m.dial(t, url, nil)
-		ch := s.Channel("room:binreply", client.Binary{0, 1})
-		got, err := client.Join[client.Binary](t.Context(), ch)
+		ch := s.Channel("room:binreply", []byte{0, 1})
+		got, err := client.Join[[]byte](t.Context(), ch)
 		if err != nil || string(got) != "\x09\x08\x07" {
 			t.Fatalf("join: %v, %v", got, err)
 		}
 		events := make(chan string, 2)
-		client.On(ch, "binpush", func(b client.Binary) { events <- fmt.Sprint("push ", b) })
-		client.On(ch, "binbc", func(b client.Binary) { events <- fmt.Sprint("broadcast ", b) })
-		got, err = client.Push[client.Binary](t.Context(), ch, "bin", client.Binary{0xff})
+		client.On(ch, "binpush", func(b []byte) { events <- fmt.Sprint("push ", b) })
+		client.On(ch, "binbc", func(b []byte) { events <- fmt.Sprint("broadcast ", b) })
+		got, err = client.Push[[]byte](t.Context(), ch, "bin", []byte{0xff})
 		if err != nil || string(got) != "\xff\x03\x04" {
 			t.Errorf("push: %v, %v", got, err)
 		}
@@ -228,14 +227,14 @@ func TestBinary(t *testing.T) {
 		if !seen["push [0 1]"] || !seen["broadcast [5 6]"] {
 			t.Errorf("events %v", seen)
 		}
-		if _, err := client.Push[object](t.Context(), ch, "binreply", nil); !errors.Is(err, client.ErrBadReply) {
+		if _, err := client.Push[object](t.Context(), ch, "binreply", nil); err == nil || !strings.Contains(err.Error(), "is bytes, not JSON") {
 			t.Errorf("bytes as an object: %v", err)
 		}
-		if _, err := client.Push[client.Binary](t.Context(), ch, "echo", nil); !errors.Is(err, client.ErrBadReply) {
+		if _, err := client.Push[[]byte](t.Context(), ch, "echo", nil); err == nil || !strings.Contains(err.Error(), "is JSON, not bytes") {
 			t.Errorf("an object as bytes: %v", err)
 		}
 		var long *binframe.FieldError
-		if _, err := ch.Push(t.Context(), strings.Repeat("e", 256), client.Binary{}); !errors.As(err, &long) {
+		if _, err := ch.Push(t.Context(), strings.Repeat("e", 256), []byte{}); !errors.As(err, &long) {
 			t.Errorf("a long event: %v", err)
 		}
 	})
@@ -253,7 +252,7 @@ func TestBinaryOverLongPoll(t *testing.T) {
 		<-polls.posts
 		polls.out <- []string{`["1","1","a","phx_reply",{"status":"ok","response":{}}]`}
 		synctest.Wait()
-		if err := ch.Send("e", client.Binary{0xff, 0}); err != nil {
+		if err := ch.Send("e", []byte{0xff, 0}); err != nil {
 			t.Fatal(err)
 		}
 		if got := <-polls.posts; got != "AAEBAQExMmFl/wA=" {
@@ -265,7 +264,7 @@ func TestBinaryOverLongPoll(t *testing.T) {
 func TestVersion1HasNoBinary(t *testing.T) {
 	run(t, []mode{wsV1, lpV1}, func(t *testing.T, m mode, url string) {
 		ch := join(t, m.dial(t, url, nil), "room:a", nil)
-		if _, err := ch.Push(t.Context(), "bin", client.Binary{1}); !errors.Is(err, wire.ErrNoBinary) {
+		if _, err := ch.Push(t.Context(), "bin", []byte{1}); !errors.Is(err, wire.ErrNoBinary) {
 			t.Errorf("error %v", err)
 		}
 	})
@@ -278,10 +277,10 @@ func TestEventsAndNilPayloads(t *testing.T) {
 	s := wsV2.dial(t, url, nil)
 	ch := join(t, s, "room:a", object(nil))
 	for _, event := range []string{"", "\xff", strings.Repeat("e", 256), "phx_join", "phx_leave", "phx_reply", "phx_close", "phx_error"} {
-		if _, err := ch.Push(t.Context(), event, nil); !errors.Is(err, client.ErrEvent) {
+		if _, err := ch.Push(t.Context(), event, nil); err == nil || !strings.Contains(err.Error(), "event") {
 			t.Errorf("Push of %.10q: %v", event, err)
 		}
-		if err := ch.Send(event, nil); !errors.Is(err, client.ErrEvent) {
+		if err := ch.Send(event, nil); err == nil || !strings.Contains(err.Error(), "event") {
 			t.Errorf("Send of %.10q: %v", event, err)
 		}
 		for name, register := range map[string]func(){

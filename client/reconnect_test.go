@@ -103,7 +103,7 @@ func TestReconnectTriesGoOnWhenConnectionsDoNotLast(t *testing.T) {
 				// cut has a connection say something, and ends it after a time.
 				cut := func(after time.Duration) {
 					t.Helper()
-					if m.transport == client.LongPoll {
+					if m.transport == "longpoll" {
 						polls.setStatus(nil)
 						<-opened
 						polls.out <- []string{`[null,null,"a","b",{}]`}
@@ -168,33 +168,6 @@ func TestReconnectTriesCountShortConnectionsApart(t *testing.T) {
 	})
 }
 
-// A callback that hangs must not have the server asked again and again at once.
-func TestReconnectTriesAreNotResetWhenMessagesAreNotHandled(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newPeer(t)
-		var tries []int
-		s := wsV2.connect(t, peerURL, p.options(&client.Options{MaxQueued: 1, ReconnectAfter: func(try int) time.Duration {
-			tries = append(tries, try)
-			return time.Millisecond
-		}}))
-		release := make(chan struct{})
-		s.OnMessage(func(client.Message) { <-release })
-		for range 3 {
-			c := p.accept()
-			for range 3 {
-				c.send(`[null,null,"a","b",{}]`)
-			}
-			go c.read()
-		}
-		p.accept()
-		close(release)
-		closeSocket(t, s)
-		if want := []int{1, 2, 3}; !slices.Equal(tries, want) {
-			t.Errorf("tries %v, want %v", tries, want)
-		}
-	})
-}
-
 func TestEveryCodeButTheNormalOneReconnects(t *testing.T) {
 	for _, code := range []int{1001, 1002, 1003, 1007, 1008, 1009, 1011, 1012, 1013, 3410, 4000} {
 		t.Run(fmt.Sprint(code), func(t *testing.T) {
@@ -249,11 +222,11 @@ func TestTheNormalCodeEndsTheSocket(t *testing.T) {
 
 func TestChannelsAreErroredWhenTheConnectionCloses(t *testing.T) {
 	for name, c := range map[string]struct {
-		end    func(*peerConn)
-		reason string
+		end  func(*peerConn)
+		code bool // the error has one
 	}{
-		"closed": {func(c *peerConn) { c.close(1011) }, client.ReasonClosed},
-		"cut":    {func(c *peerConn) { c.cut() }, client.ReasonError},
+		"closed": {func(c *peerConn) { c.close(1011) }, true},
+		"cut":    {func(c *peerConn) { c.cut() }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -267,8 +240,8 @@ func TestChannelsAreErroredWhenTheConnectionCloses(t *testing.T) {
 					t.Fatal(err)
 				}
 				c.end(conn)
-				var lost *client.TransportError
-				if err := <-errs; !errors.As(err, &lost) || lost.Reason != c.reason {
+				var closed *client.CloseError
+				if err := <-errs; !errors.Is(err, client.ErrDisconnected) || errors.As(err, &closed) != c.code {
 					t.Errorf("error %v", err)
 				}
 				p.accept().acceptJoin("a")
@@ -319,15 +292,13 @@ func TestErrorsOfParamsFailTheAttempt(t *testing.T) {
 		_, err := client.Dial(t.Context(), peerURL, wsV2.options(t, p.options(&client.Options{
 			AuthTokenFunc: func(context.Context) (string, error) { return "", want },
 		})))
-		var failed *client.ConnectError
-		if !errors.Is(err, want) || !errors.As(err, &failed) {
+		if !errors.Is(err, want) || !strings.Contains(err.Error(), "connecting by websocket") {
 			t.Errorf("error %v", err)
 		}
 		_, err = client.Dial(t.Context(), peerURL, wsV2.options(t, p.options(&client.Options{
 			ParamsFunc: func(context.Context) (map[string]any, error) { panic("oh") },
 		})))
-		var panicked *client.PanicError
-		if !errors.As(err, &panicked) || panicked.Value != "oh" {
+		if !errors.Is(err, client.ErrPanic) || !strings.Contains(err.Error(), "oh") {
 			t.Errorf("error %v", err)
 		}
 	})
@@ -345,8 +316,7 @@ func TestConnectTimeout(t *testing.T) {
 				})
 				start := time.Now()
 				_, err := client.Dial(t.Context(), peerURL, m.options(t, p.options(nil)))
-				var failed *client.ConnectError
-				if !errors.Is(err, client.ErrTimeout) || !errors.As(err, &failed) || time.Since(start) != 10*time.Second {
+				if !errors.Is(err, client.ErrTimeout) || !strings.Contains(err.Error(), "connecting by "+m.transport) || time.Since(start) != 10*time.Second {
 					t.Errorf("after %v: %v", time.Since(start), err)
 				}
 			})
@@ -453,7 +423,7 @@ func TestParams(t *testing.T) {
 	run(t, allModes, func(t *testing.T, m mode, url string) {
 		s := m.dial(t, url, &client.Options{Params: map[string]any{"a": object{"b": 1}, "c": []any{true, nil, 2.5}, "d": nil, "é&": "=x"}})
 		got, err := client.Join[object](t.Context(), s.Channel("room:info", nil))
-		want := map[string]any{"a": object{"b": "1"}, "c": object{"0": "true", "2": "2.5"}, "é&": "=x", "vsn": m.version.String()}
+		want := map[string]any{"a": object{"b": "1"}, "c": object{"0": "true", "2": "2.5"}, "é&": "=x", "vsn": m.version}
 		if err != nil || fmt.Sprint(got["params"]) != fmt.Sprint(want) {
 			t.Errorf("joined with %v, %v; want %v", got["params"], err, want)
 		}
@@ -484,8 +454,8 @@ func TestBadOptions(t *testing.T) {
 		{"ftp://example.com", client.Options{}, "scheme"},
 		{"ws:///socket", client.Options{}, "no host"},
 		{"ws://a\x00", client.Options{}, "malformed"},
-		{peerURL, client.Options{Transport: 7}, "Options.Transport is 7"},
-		{peerURL, client.Options{Version: -1}, "Options.Version is -1"},
+		{peerURL, client.Options{Transport: "sse"}, "Options.Transport is \"sse\""},
+		{peerURL, client.Options{Version: "2"}, "Options.Version is \"2\""},
 		{peerURL, client.Options{Timeout: -1}, "Options.Timeout is -1ns"},
 		{peerURL, client.Options{FallbackAfter: -1}, "Options.FallbackAfter"},
 		{peerURL, client.Options{HeartbeatInterval: -5}, "Options.HeartbeatInterval"},

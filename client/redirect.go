@@ -8,16 +8,16 @@ import (
 	"github.com/bennu-go/bennu/internal/weborigin"
 )
 
-// Headers with secrets of our own.
+// Headers with secrets that net/http does not know.
 const (
 	headerAuthToken = "X-Phoenix-AuthToken"
 	headerSession   = "X-Phoenix-Longpoll-Token"
 	headerProtocol  = "Sec-WebSocket-Protocol"
 )
 
-// discreet is a copy of c that follows redirects as c does, and tells another server
-// neither tokens nor, as referer, the URL with the parameters. Of its own net/http keeps
-// back the headers it knows alone.
+// discreet returns a copy of c that follows redirects as c does, and sends another server neither
+// tokens nor, as referer, the URL with the parameters. net/http itself keeps back only the
+// headers that it knows.
 func discreet(c *http.Client) *http.Client {
 	d := *c
 	d.CheckRedirect = func(req *http.Request, via []*http.Request) error {
@@ -44,7 +44,7 @@ func sameServer(from, to *url.URL) bool {
 	return serverOf(from) == serverOf(to) && (weborigin.Scheme(from.Scheme) == scheme || scheme == "https")
 }
 
-// serverOf is the host of a URL, and its port unless that is the default of the scheme.
+// serverOf returns the host of a URL, and its port if that is not the default of the scheme.
 func serverOf(u *url.URL) string {
 	return weborigin.Join(weborigin.Host(u.Hostname()), u.Port(), weborigin.Scheme(u.Scheme))
 }

@@ -11,17 +11,16 @@ import (
 
 	"github.com/bennu-go/bennu/internal/clientwire"
 	"github.com/bennu-go/bennu/internal/task"
-	"github.com/bennu-go/bennu/wire"
 )
 
-// flushTime bounds how long Close waits for what is waiting to be sent.
+// flushTime bounds how long Close waits until all messages are sent.
 const flushTime = 1500 * time.Millisecond
 
-// A Socket is a connection to a server that keeps itself alive, with the channels on
-// it. Make one with [Dial] or [New].
+// A Socket is a connection to a server, which is made again when it breaks, with the channels on
+// it. [Dial] and [New] make one.
 type Socket struct {
 	opts       *Options
-	base       *url.URL // the mount, of the scheme http or https
+	base       *url.URL // of the mount, with the scheme http or https
 	serializer clientwire.Serializer
 
 	// ctx ends with the socket. It bounds everything that waits.
@@ -29,10 +28,10 @@ type Socket struct {
 	cancel context.CancelCauseFunc
 	tasks  task.Group
 	done   chan struct{} // closed by end
-	first  chan error    // how the first attempt to connect went; holds one
+	first  chan error    // of capacity 1: the result of the first attempt to connect
 
-	// mu guards what follows and all of the socket's channels and links. Nothing that a
-	// program gave is called with it held.
+	// mu guards the fields below and all channels and links of the socket. No function of the
+	// program is called with it held.
 	mu       sync.Mutex
 	started  bool
 	closing  bool
@@ -42,18 +41,16 @@ type Socket struct {
 	attempt  error // why the last attempt to connect failed
 	refs     uint64
 	topics   map[string][]*Channel // those that were joined and have not ended
-	waiting  map[string]*waiter    // for replies to no push of a channel, by ref
-	buffered count                 // what waits to be sent, everywhere
-	hooks    []*hook
-	messages mailbox // for hooks
-	states   mailbox // for Trace.State
+	waiting  map[string]*waiter    // for the replies to heartbeats and leaves, by ref
+	buffered count                 // messages of all channels and links that wait to be sent
+	states   mailbox               // for Trace.State
 }
 
-// New checks the URL and the options and returns a socket that is not connected.
+// New returns a socket that is not connected. The error is about the URL or the options.
 //
-// The URL is that of the socket's mount, such as "wss://example.com/socket", with the scheme
-// ws, wss, http or https, which for each transport is made into the one it needs. A
-// last part "/websocket" or "/longpoll" is taken off. It may have a query.
+// The URL is that of the mount, such as "wss://example.com/socket". Its scheme is ws, wss, http or
+// https, whatever the transport; a last part "/websocket" or "/longpoll" is ignored. It may have a
+// query.
 func New(rawURL string, opts *Options) (*Socket, error) {
 	o, err := opts.withDefaults()
 	if err != nil {
@@ -68,18 +65,17 @@ func New(rawURL string, opts *Options) (*Socket, error) {
 		done: make(chan struct{}), first: make(chan error, 1), opened: make(chan struct{}),
 		topics: map[string][]*Channel{},
 	}
-	if o.Version == V1 {
+	if o.Version == version1 {
 		s.serializer = clientwire.V1{}
 	}
-	s.messages = mailbox{socket: s, handle: s.runHooks}
 	s.states = mailbox{socket: s, handle: s.traceState}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	return s, nil
 }
 
-// Dial makes a socket, and connects it. When the first attempt fails it returns why,
-// as a [*ConnectError], and no socket: use [New], [Socket.Connect] and [Socket.Open] to
-// wait for a server that is not there yet. ctx is for the attempt alone.
+// Dial makes a socket and connects it. If the first attempt fails, Dial returns its error and no
+// socket. To wait for a server that is not there yet, use [New], [Socket.Connect] and
+// [Socket.Open]. ctx bounds the first attempt alone.
 func Dial(ctx context.Context, rawURL string, opts *Options) (*Socket, error) {
 	s, err := New(rawURL, opts)
 	if err != nil {
@@ -88,7 +84,7 @@ func Dial(ctx context.Context, rawURL string, opts *Options) (*Socket, error) {
 	s.Connect()
 	select {
 	case err = <-s.first:
-	case <-s.done: // a function of opts has ended the goroutine that connects
+	case <-s.done: // a function of opts called runtime.Goexit
 		err = s.Err()
 	case <-ctx.Done():
 		err = context.Cause(ctx)
@@ -100,8 +96,8 @@ func Dial(ctx context.Context, rawURL string, opts *Options) (*Socket, error) {
 	return s, nil
 }
 
-// Connect starts connecting in the background, and goes on for as long as the socket
-// lives. It has no effect on one that was started or closed.
+// Connect starts to connect in the background, and to connect again whenever the connection
+// breaks. Further calls have no effect.
 func (s *Socket) Connect() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -112,8 +108,8 @@ func (s *Socket) Connect() {
 	s.tasks.Go(s.run)
 }
 
-// Open waits until the socket is open. The error is why it ended, or the cause of
-// ctx, together with why the last attempt failed.
+// Open waits until the socket is connected. The error is that of [Socket.Err], or the cause of ctx
+// together with the error of the last attempt.
 func (s *Socket) Open(ctx context.Context) error {
 	for {
 		s.mu.Lock()
@@ -141,11 +137,11 @@ func (s *Socket) Open(ctx context.Context) error {
 	}
 }
 
-// Done is closed when the socket has ended for good: it was closed, or the server closed
-// it with the code 1000.
+// Done is closed when the socket has ended: it was closed, or the server closed the connection
+// with the code 1000.
 func (s *Socket) Done() <-chan struct{} { return s.done }
 
-// Err is nil until Done is closed, then [ErrClosed] or a [*CloseError].
+// Err returns nil until Done is closed, then [ErrClosed] or a [*CloseError].
 func (s *Socket) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -157,7 +153,7 @@ func (s *Socket) Err() error {
 	}
 }
 
-// endedLocked is why a socket takes nothing more.
+// endedLocked is the error of what is called on a socket that is closing or has ended.
 func (s *Socket) endedLocked() error {
 	if s.err != nil {
 		return s.err
@@ -165,11 +161,10 @@ func (s *Socket) endedLocked() error {
 	return ErrClosed
 }
 
-// Close ends the socket: it waits up to 1.5 s for what is waiting to be sent, closes the
-// connection with the code 1000, for which the server has 2 s to answer, and returns when
-// every goroutine of the socket has ended. Channels are closed with [ErrClosed], and so is what waits for replies. A callback
-// that runs is waited for, so callbacks must not call Close. Close returns nil; it may be
-// called again.
+// Close ends the socket: it waits up to 1.5 s until all messages are sent, closes the connection
+// with the code 1000 and waits up to 2 s for the server's answer. Its channels end with
+// [ErrClosed]. Close returns when all goroutines of the socket have ended, callbacks included, so
+// a callback must not call it. The error is nil.
 func (s *Socket) Close() error {
 	s.mu.Lock()
 	first := !s.closing
@@ -199,7 +194,7 @@ func (s *Socket) Close() error {
 	return s.tasks.Wait(context.Background())
 }
 
-// end is the last thing that happens to a socket before its callbacks.
+// end ends all channels and closes Done. Only callbacks run after it.
 func (s *Socket) end(err error) {
 	s.cancel(err)
 	s.mu.Lock()
@@ -220,25 +215,25 @@ func (s *Socket) nextRefLocked() string {
 	return strconv.FormatUint(s.refs, 10)
 }
 
-// count is a number of messages and the size of their payloads.
+// A count is a number of messages and the size of their payloads.
 type count struct{ messages, bytes int }
 
-func (c *count) add(p wire.Payload) {
+func (c *count) add(p Payload) {
 	c.messages++
 	c.bytes += len(p.Data)
 }
 
-func (c *count) remove(p wire.Payload) {
+func (c *count) remove(p Payload) {
 	c.messages--
 	c.bytes -= len(p.Data)
 }
 
 // exceeded reports whether one more payload would be too many.
-func (c *count) exceeded(p wire.Payload, messages, bytes int) bool {
+func (c *count) exceeded(p Payload, messages, bytes int) bool {
 	return over(c.messages+1, messages) || over(c.bytes+len(p.Data), bytes)
 }
 
-// parseURL returns the URL of a mount, with the scheme http or https.
+// parseURL returns the URL of a mount with the scheme http or https.
 func parseURL(raw string) (*url.URL, error) {
 	const how = `write one like "wss://example.com/socket"`
 	u, err := url.Parse(strings.TrimSpace(raw))

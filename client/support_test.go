@@ -19,15 +19,15 @@ const patience = waittest.Patience
 // mode is a way to talk to a server.
 type mode struct {
 	name      string
-	transport client.Transport
-	version   client.Version
+	transport string
+	version   string
 }
 
 var (
-	wsV2 = mode{"websocket v2", client.WebSocket, client.V2}
-	lpV2 = mode{"longpoll v2", client.LongPoll, client.V2}
-	wsV1 = mode{"websocket v1", client.WebSocket, client.V1}
-	lpV1 = mode{"longpoll v1", client.LongPoll, client.V1}
+	wsV2 = mode{"websocket v2", "websocket", "2.0.0"}
+	lpV2 = mode{"longpoll v2", "longpoll", "2.0.0"}
+	wsV1 = mode{"websocket v1", "websocket", "1.0.0"}
+	lpV1 = mode{"longpoll v1", "longpoll", "1.0.0"}
 
 	allModes = []mode{wsV2, lpV2, wsV1, lpV1}
 )

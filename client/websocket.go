@@ -16,24 +16,24 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// closeTime bounds how long the server has to answer when a connection is closed.
+// closeTime bounds how long the server may take to answer a close.
 const closeTime = 2 * time.Second
 
-// The subprotocols by which a token is sent. The prefix notwithstanding, it is in the
-// standard alphabet.
+// The subprotocols that carry a token. In spite of the prefix, Phoenix reads the standard alphabet of
+// base64.
 const (
 	tokenProtocol = "phoenix"
 	tokenPrefix   = "base64url.bearer.phx."
 )
 
-// webSocket is a conn.
-type webSocket struct {
+// webSocketConn is a conn.
+type webSocketConn struct {
 	conn   *websocket.Conn
 	ctx    context.Context // ends with the connection
 	cancel context.CancelFunc
 }
 
-// openWebSocket connects. ctx bounds that alone.
+// openWebSocket connects. ctx does not bound the connection.
 func openWebSocket(ctx context.Context, s *Socket, at *url.URL, token string) (conn, error) {
 	opts := &websocket.DialOptions{HTTPClient: s.opts.HTTPClient, HTTPHeader: s.opts.Header.Clone()}
 	opts.Host = opts.HTTPHeader.Get("Host")
@@ -48,15 +48,15 @@ func openWebSocket(ctx context.Context, s *Socket, at *url.URL, token string) (c
 		if response.StatusCode != http.StatusSwitchingProtocols {
 			return nil, &RefusedError{response.StatusCode}
 		}
-		return nil, &ProtocolError{errors.New("the handshake is wrong")}
+		return nil, protocolError(errors.New("the handshake is wrong"))
 	}
 	c.SetReadLimit(int64(s.opts.MaxMessage))
-	w := &webSocket{conn: c}
+	w := &webSocketConn{conn: c}
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	return w, nil
 }
 
-// withoutURL takes the URL out of an error of net/http: its query has the parameters.
+// withoutURL removes the URL from an error of net/http, since its query has the parameters.
 func withoutURL(err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {
@@ -65,7 +65,7 @@ func withoutURL(err error) error {
 	return err
 }
 
-func (w *webSocket) read() (wire.Opcode, []byte, error) {
+func (w *webSocketConn) read() (wire.Opcode, []byte, error) {
 	kind, data, err := w.conn.Read(w.ctx)
 	if err != nil {
 		return 0, nil, readError(err)
@@ -76,7 +76,7 @@ func (w *webSocket) read() (wire.Opcode, []byte, error) {
 	return wire.Text, data, nil
 }
 
-// readError tells a close from a fault of the server and from one of the network.
+// readError tells apart a close, a lost connection and a server that breaks the protocol.
 func readError(err error) error {
 	var (
 		closed  websocket.CloseError
@@ -89,10 +89,10 @@ func readError(err error) error {
 		errors.Is(err, context.Canceled), errors.As(err, &network):
 		return fmt.Errorf("client: connection lost: %w", err)
 	}
-	return &ProtocolError{err}
+	return protocolError(err)
 }
 
-func (w *webSocket) write(frames []frame) error {
+func (w *webSocketConn) write(frames []frame) error {
 	for _, f := range frames {
 		kind := websocket.MessageText
 		if f.op == wire.Binary {
@@ -105,7 +105,7 @@ func (w *webSocket) write(frames []frame) error {
 	return nil
 }
 
-func (w *webSocket) close(code int, reason string) {
+func (w *webSocketConn) close(code int, reason string) {
 	timer := time.AfterFunc(closeTime, w.cancel)
 	_ = w.conn.Close(websocket.StatusCode(code), reason)
 	timer.Stop()

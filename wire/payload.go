@@ -32,13 +32,13 @@ func (p Payload) Decode(v any) error {
 	if p.Binary {
 		return fmt.Errorf("wire: the payload is bytes, not JSON: they decode into a *[]byte, not into a %T", v)
 	}
-	if raw, ok := v.(*json.RawMessage); ok {
-		*raw = p.Data
-		return nil
-	}
 	data := p.Data
 	if len(data) == 0 {
 		data = []byte("{}")
+	}
+	if raw, ok := v.(*json.RawMessage); ok {
+		*raw = data
+		return nil
 	}
 	err := json.Unmarshal(data, v)
 	if mismatch, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {

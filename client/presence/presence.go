@@ -11,69 +11,68 @@ import (
 	"github.com/bennu-go/bennu/internal/redact"
 )
 
-// maxPending and maxPendingBytes bound the differences that wait for the list that they
-// are to be applied to. Older ones are in that list already.
+// maxPending and maxPendingBytes bound the differences that wait for the list of their join. The
+// oldest are dropped: that list has them already.
 const (
 	maxPending      = 1000
 	maxPendingBytes = 16_000_000
 )
 
-// Options configure a Presence. The zero value, or nil, has the defaults.
+// Options configure a Presence. The zero value, or a nil pointer, is the defaults.
 type Options struct {
-	// StateEvent and DiffEvent are the events of the list and of differences. The defaults
-	// are "presence_state" and "presence_diff".
+	// StateEvent and DiffEvent are the events with the list and with differences. Default
+	// "presence_state" and "presence_diff".
 	StateEvent, DiffEvent string
-	// Logger gets, as errors, events that do not fit. The default is slog.Default().
+	// Logger gets events that do not fit Meta, as errors. Default slog.Default().
 	Logger *slog.Logger
 }
 
-// Presence is the list of one channel. All methods may be called from any goroutine.
+// A Presence is the list of one channel. Its methods may be called from any goroutine.
 type Presence[Meta any] struct {
 	book  *notice.Book
 	topic string
 
 	mu      sync.Mutex
 	list    map[string]record[Meta]
-	joinRef string // under which the last list came
+	joinRef string // of the join whose list came last
 	pending []pending[Meta]
 	bytes   int    // of pending
-	waits   string // the join that pending waits for the list of
+	waits   string // the join whose list pending waits for
 	onJoin  []func(Change[Meta])
 	onLeave []func(Change[Meta])
 	onSync  []func()
 }
 
-// pending is a difference that waits.
+// pending is a difference that waits for a list.
 type pending[Meta any] struct {
 	diff[Meta]
 	bytes int
 }
 
-// Entry is one key of the list.
+// An Entry is one key of the list.
 type Entry[Meta any] struct {
-	// Metas has one element for each time that the key is present, such as each
-	// of a user's devices; the latest as a rule last.
+	// Metas has an element for each presence of the key, such as each of a user's devices.
+	// The latest is usually the last.
 	Metas []Meta
-	// Fields is the JSON object that the server last sent for the key, for what it
-	// has beside "metas". It must not be changed.
+	// Fields is the JSON object that the server sent last for the key. Decode it for members
+	// beside "metas". It must not be changed.
 	Fields client.Payload
 }
 
-// Change says that a key came or went, or was updated, which is both.
+// A Change is a key that has come or gone. An update is both.
 type Change[Meta any] struct {
 	Key string
-	// Metas are those that joined or left.
+	// Metas are those that have come or gone.
 	Metas []Meta
-	// Others are those of the key that were there before the join, or are left
-	// after the leave. It is empty when the key is new, or has gone.
+	// Others are the metas that the key had before it came, or has left after it went. It
+	// is empty if the key is new in the list, or no longer in it.
 	Others []Meta
-	// Fields is that of Entry as it came with the change.
+	// Fields is as in Entry.
 	Fields client.Payload
 }
 
-// New starts keeping the list of a channel. Call it before the channel is joined; Meta
-// is what one "meta" decodes into. The callbacks run with those of the channel, one
-// at a time.
+// New keeps the list of a channel. Call it before the channel is joined. The metas decode into Meta.
+// The callbacks run with those of the channel, one at a time.
 func New[Meta any](ch *client.Channel, opts *Options) *Presence[Meta] {
 	var o Options
 	if opts != nil {
@@ -94,29 +93,28 @@ func New[Meta any](ch *client.Channel, opts *Options) *Presence[Meta] {
 	return p
 }
 
-// OnJoin calls f for each key that comes, or gets another meta.
+// OnJoin registers f for each key that comes or gets another meta.
 func (p *Presence[Meta]) OnJoin(f func(Change[Meta])) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.onJoin = append(slices.Clip(p.onJoin), f)
 }
 
-// OnLeave calls f for each key that goes, or loses a meta.
+// OnLeave registers f for each key that goes or loses a meta.
 func (p *Presence[Meta]) OnLeave(f func(Change[Meta])) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.onLeave = append(slices.Clip(p.onLeave), f)
 }
 
-// OnSync calls f after each change of the list, when the callbacks for its parts have
-// been called.
+// OnSync registers f for each change of the list. It is called after OnJoin and OnLeave.
 func (p *Presence[Meta]) OnSync(f func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.onSync = append(slices.Clip(p.onSync), f)
 }
 
-// List returns the list at this moment, by key. It is the caller's.
+// List returns a copy of the list, by key.
 func (p *Presence[Meta]) List() map[string]Entry[Meta] {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -127,7 +125,7 @@ func (p *Presence[Meta]) List() map[string]Entry[Meta] {
 	return list
 }
 
-// Get returns one key of the list; ok is false when it is not there.
+// Get returns one key of the list, and false if it is not there.
 func (p *Presence[Meta]) Get(key string) (e Entry[Meta], ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -135,10 +133,10 @@ func (p *Presence[Meta]) Get(key string) (e Entry[Meta], ok bool) {
 	return Entry[Meta]{Metas: r.values(), Fields: r.fields}, ok
 }
 
-// state takes the whole list.
+// state handles the whole list.
 func (p *Presence[Meta]) state(m client.Message) {
 	var now records[Meta]
-	if err := m.Decode(&now); err != nil {
+	if err := m.Payload.Decode(&now); err != nil {
 		p.bad(m)
 		return
 	}
@@ -153,10 +151,10 @@ func (p *Presence[Meta]) state(m client.Message) {
 	p.finish(calls)
 }
 
-// diff takes a difference. One that comes before the list of its join waits for that.
+// diff handles a difference. One that comes before the list of its join waits for it.
 func (p *Presence[Meta]) diff(m client.Message) {
 	var d diff[Meta]
-	if err := m.Decode(&d); err != nil {
+	if err := m.Payload.Decode(&d); err != nil {
 		p.bad(m)
 		return
 	}
@@ -180,7 +178,7 @@ func (p *Presence[Meta]) diff(m client.Message) {
 	p.finish(p.apply(d))
 }
 
-// wait forgets differences of an earlier join, which may not be true any more.
+// wait drops the differences of an earlier join, which may be out of date.
 func (p *Presence[Meta]) wait(joinRef string) {
 	if p.waits != joinRef {
 		p.waits, p.pending, p.bytes = joinRef, nil, 0
@@ -200,7 +198,7 @@ func (p *Presence[Meta]) bad(m client.Message) {
 	p.book.Say(notice.ClientPresenceEvent, notice.Foreign("topic", p.topic), notice.Foreign("event", m.Event))
 }
 
-// compare makes the difference between the list and what it should be.
+// compare returns the difference between the list and now.
 func (p *Presence[Meta]) compare(now records[Meta]) diff[Meta] {
 	d := diff[Meta]{Joins: records[Meta]{}, Leaves: records[Meta]{}}
 	for key, old := range p.list {
@@ -216,7 +214,7 @@ func (p *Presence[Meta]) compare(now records[Meta]) diff[Meta] {
 	return d
 }
 
-// apply changes the list, joins first, and returns the calls that tell of it.
+// apply changes the list, joins first, and returns the calls of the callbacks.
 func (p *Presence[Meta]) apply(d diff[Meta]) (calls []func()) {
 	for _, key := range slices.Sorted(maps.Keys(d.Joins)) {
 		joined := d.Joins[key]

@@ -6,7 +6,7 @@ import (
 	"github.com/bennu-go/bennu/client"
 )
 
-// records are what the server sends for several keys.
+// records are several keys as the server sends them.
 type records[Meta any] map[string]record[Meta]
 
 // diff is a difference.
@@ -15,7 +15,7 @@ type diff[Meta any] struct {
 	Leaves records[Meta] `json:"leaves"`
 }
 
-// record is one key: its metas, each with the ref by which it is known.
+// record is one key: its metas, each with its phx_ref.
 type record[Meta any] struct {
 	metas  []meta[Meta]
 	fields client.Payload
@@ -51,7 +51,7 @@ func (m *meta[Meta]) UnmarshalJSON(data []byte) error {
 	return json.Unmarshal(data, &m.value)
 }
 
-// without is r with those metas whose refs other does not have. It shares nothing.
+// without returns a copy of r without the metas whose refs other has.
 func (r record[Meta]) without(other record[Meta]) record[Meta] {
 	refs := make(map[string]bool, len(other.metas))
 	for _, m := range other.metas {
@@ -66,7 +66,7 @@ func (r record[Meta]) without(other record[Meta]) record[Meta] {
 	return record[Meta]{rest, r.fields}
 }
 
-// values are the metas as the program knows them.
+// values returns the metas without their refs.
 func (r record[Meta]) values() []Meta {
 	values := make([]Meta, 0, len(r.metas))
 	for _, m := range r.metas {

@@ -57,7 +57,7 @@ func open(ctx context.Context, url string) error {
 
 func talk(ctx context.Context, t *testing.T, socket *client.Socket) error {
 	room := socket.Channel("room:lobby", map[string]any{"name": "ada"})
-	heard, frames, people := make(chan Shout, 10), make(chan client.Binary, 1), make(chan int, 10)
+	heard, frames, people := make(chan Shout, 10), make(chan []byte, 1), make(chan int, 10)
 	log := func(string, error) {}
 	show := func(list map[string]presence.Entry[Meta]) { people <- len(list) }
 	came, went := func(string) {}, func(string) {}
@@ -72,7 +72,7 @@ func talk(ctx context.Context, t *testing.T, socket *client.Socket) error {
 	here.OnLeave(func(c presence.Change[Meta]) { went(c.Key) })
 	here.OnSync(func() { show(here.List()) })
 
-	client.On(room, "frame", func(b client.Binary) { frames <- b })
+	client.On(room, "frame", func(b []byte) { frames <- b })
 
 	welcome, err := client.Join[Welcome](ctx, room)
 	if err != nil || welcome.Name != "ada" {
@@ -87,7 +87,7 @@ func talk(ctx context.Context, t *testing.T, socket *client.Socket) error {
 		return err
 	}
 	jpeg := []byte("jpeg")
-	thumb, err := client.Push[client.Binary](ctx, room, "resize", client.Binary(jpeg))
+	thumb, err := client.Push[[]byte](ctx, room, "resize", jpeg)
 	if err != nil || string(thumb) != "j" || string(waittest.Next(t, "a frame comes", frames)) != "jpeg" {
 		return errors.Join(err, errors.New("the image is "+string(thumb)))
 	}
@@ -125,7 +125,7 @@ func listen(ctx context.Context, room *client.Channel) error {
 }
 
 func polling() *client.Options {
-	return &client.Options{Transport: client.LongPoll}
+	return &client.Options{Transport: "longpoll"}
 }
 
 func falling() *client.Options {

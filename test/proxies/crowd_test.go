@@ -34,7 +34,7 @@ func TestCrowd(t *testing.T) {
 		p := startProxy(t, k, documented, s.backend)
 		var all []*visit
 		for i := range crowd {
-			for _, transport := range []client.Transport{client.WebSocket, client.LongPoll} {
+			for _, transport := range []string{"websocket", "longpoll"} {
 				all = append(all, newVisit(t, p, i, transport))
 			}
 		}
@@ -210,7 +210,7 @@ type visit struct {
 	heard  chan struct{}
 }
 
-func newVisit(t *testing.T, p *proxy, i int, transport client.Transport) *visit {
+func newVisit(t *testing.T, p *proxy, i int, transport string) *visit {
 	t.Helper()
 	page := "https://" + p.tlsAddr
 	if i%2 == 0 {

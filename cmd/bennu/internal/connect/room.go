@@ -117,7 +117,7 @@ func (t *target) joinPayload(typed wire.Payload) (any, error) {
 func payloadValue(p wire.Payload) any {
 	switch {
 	case p.Binary:
-		return client.Binary(p.Data)
+		return p.Data
 	case len(p.Data) == 0:
 		return json.RawMessage("{}")
 	}
@@ -287,7 +287,7 @@ func (s *session) topics() {
 			mark = "*"
 		}
 		if ch := s.rooms[topic].channel; ch != nil {
-			state = ch.State().String()
+			state = string(ch.State())
 		}
 		states[topic] = state
 		fmt.Fprintf(&b, "%s %s  %s\n", mark, s.print.paint(bold, escape(topic)), state)

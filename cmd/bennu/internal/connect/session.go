@@ -152,7 +152,7 @@ func (s *session) connecting(a client.Attempt) {
 
 func (s *session) opened(a client.Attempt) {
 	s.mu.Lock()
-	text := "connected over " + a.Transport.String()
+	text := "connected over " + a.Transport
 	if !s.down.IsZero() {
 		text = fmt.Sprintf("connected again over %s, %s later", a.Transport, span(time.Since(s.down)))
 	}
@@ -273,12 +273,8 @@ func (s *session) state(ch *client.Channel, state client.State, err error) {
 	if state != client.StateErrored || err == nil || s.isDown() {
 		return
 	}
-	var (
-		transport *client.TransportError
-		crash     *client.ChannelError
-		reply     *client.ReplyError
-	)
-	if errors.As(err, &transport) || errors.As(err, &crash) || errors.As(err, &reply) {
+	var reply *client.ReplyError
+	if errors.Is(err, client.ErrDisconnected) || errors.Is(err, client.ErrCrashed) || errors.As(err, &reply) {
 		return
 	}
 	s.print.news(yellow, "down", ch.Topic()+" is down and joins again", record{Topic: ch.Topic(), Error: s.target.secrets.text(err)})

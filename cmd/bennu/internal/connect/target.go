@@ -35,8 +35,8 @@ type target struct {
 	tokenFile  string
 	token      string // of the environment
 	header     http.Header
-	transport  client.Transport
-	version    client.Version
+	transport  string
+	version    string
 	timeout    time.Duration
 	secrets    *secrets
 }
@@ -99,16 +99,16 @@ func newTarget(f *flags, address string, getenv func(string) string) (*target, e
 		t.header.Set("Origin", f.origin)
 	}
 	switch f.transport {
-	case "websocket":
-	case "longpoll":
-		t.transport = client.LongPoll
+	case "websocket", "longpoll":
+		t.transport = f.transport
 	default:
 		return nil, fmt.Errorf("--transport is websocket or longpoll, not %q", redact.Text(f.transport))
 	}
 	switch f.vsn {
 	case "2", "2.0.0":
+		t.version = "2.0.0"
 	case "1", "1.0.0":
-		t.version = client.V1
+		t.version = "1.0.0"
 	default:
 		return nil, fmt.Errorf("--vsn is 1 or 2, not %q", redact.Text(f.vsn))
 	}
@@ -303,10 +303,6 @@ func (t *target) explain(err error) string {
 		}
 		return text
 	case !errors.As(err, &refused):
-		var connect *client.ConnectError
-		if errors.As(err, &connect) {
-			err = connect.Err
-		}
 		return t.secrets.text(err) + remedy(err)
 	}
 	text := fmt.Sprintf("the server answers %d %s", refused.Status, http.StatusText(refused.Status))
