@@ -9,8 +9,8 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// Channel is a topic that a client has joined. After a crash, a close or a leave the
-// client may join the topic again, and has another Channel then.
+// A Channel is a topic that a client has joined. After a crash, a close or a leave the client may
+// join the topic again, which makes another Channel.
 type Channel struct {
 	client  *Client
 	topic   string
@@ -18,12 +18,10 @@ type Channel struct {
 	reply   *entry
 
 	start, last *entry // the reply to its join; its phx_close or phx_error
-	told        bool   // the test has failed over the crash already
+	told        bool   // a failure has shown the crash
 }
 
-// Push sends an event to the channel and does not wait. The payload is a value that
-// encodes to JSON, []byte for a binary message, bennu.Raw or bennu.Payload, or nil
-// for {}. For the reply see Pushed.
+// Push sends an event to the channel and does not wait. The methods of Pushed expect the reply.
 func (ch *Channel) Push(t testing.TB, name string, payload any) *Pushed {
 	t.Helper()
 	if fault := event.Fault(name); fault != "" {
@@ -32,7 +30,7 @@ func (ch *Channel) Push(t testing.TB, name string, payload any) *Pushed {
 	return ch.push(t, name, payload)
 }
 
-// checkWanted ends a test that asks for pushes that there never are.
+// checkWanted ends a test that expects an event which no push can have.
 func checkWanted(t testing.TB, names ...string) {
 	t.Helper()
 	for _, name := range names {
@@ -42,12 +40,11 @@ func checkWanted(t testing.TB, names ...string) {
 	}
 }
 
-// ExpectPush wants the next push with this event to have the payload want, which is
-// what Push describes. It waits for the push. JSON is compared by what it says: the
-// order of fields is of no matter.
+// ExpectPush waits for the next push with this event. Its payload must be want; JSON is compared by
+// value, so the order of members is ignored.
 //
-// Pushes of the channel and broadcasts on its topic are alike to a client, and so they
-// are here. Each is asked for once; those with other events stay for later calls.
+// Broadcasts on the topic count as pushes: a client cannot tell them apart. A push is expected
+// once. Pushes with other events stay for later calls.
 func (ch *Channel) ExpectPush(t testing.TB, event string, want any) {
 	t.Helper()
 	checkWanted(t, event)
@@ -56,18 +53,17 @@ func (ch *Channel) ExpectPush(t testing.TB, event string, want any) {
 	equal(t, ch.client.endpoint, what, got.Payload, want)
 }
 
-// ExpectPush is Channel.ExpectPush for those who want to look at the payload: T is what
-// it decodes to, or []byte for a binary push, bennu.Raw or bennu.Payload. With fits it
-// is the first push for which fits is true; the others stay for later calls.
+// ExpectPush waits for the next push with this event and returns its payload, decoded into T, which
+// may be []byte, bennu.Raw or bennu.Payload. With fits it is the first push for which fits
+// returns true; others stay for later calls.
 func ExpectPush[T any](t testing.TB, ch *Channel, event string, fits ...func(T) bool) T {
 	t.Helper()
 	checkWanted(t, event)
 	return expect(t, ch.client.endpoint, ch.whatPush(event), &ch.client.inbox, ch.isPush(event), ch.whyOver, fits)
 }
 
-// ExpectNoPush wants no push with one of these events to have come that was not asked
-// for yet, or no push at all when it is called without events. It waits for no time, but
-// until everything is handled that could lead to one, as Endpoint.Settle does.
+// ExpectNoPush settles the endpoint, as Endpoint.Settle does. Then there must be no push with one of
+// these events, or with any event if there are none, that was not expected before.
 func (ch *Channel) ExpectNoPush(t testing.TB, events ...string) {
 	t.Helper()
 	checkWanted(t, events...)
@@ -78,23 +74,21 @@ func (ch *Channel) ExpectNoPush(t testing.TB, events ...string) {
 	}
 }
 
-// ExpectClose wants the server to close the channel in good order: the client gets
-// phx_close and does not join again.
+// ExpectClose waits until the server closes the channel with phx_close, after which clients do not
+// join again.
 func (ch *Channel) ExpectClose(t testing.TB) {
 	t.Helper()
 	ch.client.endpoint.receive(t, ch.topic+" to be closed", &ch.client.inbox, ch.isEnd(wire.EventClose), ch.whyOver, nil)
 }
 
-// ExpectCrash wants the channel to crash: the client gets phx_error and joins again. It
-// returns why, which a client is not told: a *bennu.PanicError, or what a callback
-// returned.
+// ExpectCrash waits until the channel crashes: a client gets phx_error and joins again. It returns
+// the reason, which clients do not get: a *bennu.PanicError or the error of a callback.
 func (ch *Channel) ExpectCrash(t testing.TB) error {
 	t.Helper()
 	return ch.client.endpoint.receive(t, ch.topic+" to crash", &ch.client.inbox, ch.isEnd(wire.EventError), ch.whyOver, nil).reason
 }
 
-// Leave leaves the topic, and returns when the channel has ended and its Terminate has
-// returned.
+// Leave leaves the topic. It returns when the channel has ended and its Terminate has returned.
 func (ch *Channel) Leave(t testing.TB) {
 	t.Helper()
 	p := ch.push(t, wire.EventLeave, nil)
@@ -103,7 +97,7 @@ func (ch *Channel) Leave(t testing.TB) {
 	ch.client.endpoint.Settle(t)
 }
 
-// push sends a message of the channel. That of its join gives it its join_ref.
+// push sends a message of the channel. The ref of its join is its join_ref.
 func (ch *Channel) push(t testing.TB, event string, payload any) *Pushed {
 	t.Helper()
 	c := ch.client
@@ -121,7 +115,7 @@ func (ch *Channel) push(t testing.TB, event string, payload any) *Pushed {
 	return pushed
 }
 
-// queue gives a message to the connection, or says why there is none any more.
+// queue gives a message to the connection, or says why there is no connection.
 func (ch *Channel) queue(event string, p wire.Payload) (pushed *Pushed, why over) {
 	c := ch.client
 	c.endpoint.mu.Lock()
@@ -142,7 +136,7 @@ func (ch *Channel) queue(event string, p wire.Payload) (pushed *Pushed, why over
 	return &Pushed{ch: ch, sent: e}, over{}
 }
 
-// isPush finds pushes of this join with one of the events, or with any.
+// isPush finds pushes of this join with one of the events, or with any event.
 func (ch *Channel) isPush(events ...string) func(*entry) bool {
 	return func(e *entry) bool {
 		switch {
@@ -153,7 +147,7 @@ func (ch *Channel) isPush(events ...string) func(*entry) bool {
 				return false
 			}
 		case ch.start == nil || e.number < ch.start.number || ch.last != nil && e.number > ch.last.number:
-			return false // a broadcast to another join
+			return false // a broadcast that another join got
 		}
 		return len(events) == 0 || slices.Contains(events, e.Event)
 	}
@@ -173,7 +167,7 @@ func (ch *Channel) whatPush(events ...string) string {
 	return fmt.Sprintf("push %q on %s", events, ch.place())
 }
 
-// place is the topic, and whose it is where there are several clients.
+// place is the topic, with the name of the client if there are several.
 func (ch *Channel) place() string {
 	e := ch.client.endpoint
 	e.mu.Lock()
@@ -184,7 +178,7 @@ func (ch *Channel) place() string {
 	return ch.topic + " of " + ch.client.name
 }
 
-// whyOver says why nothing more comes from the channel, or nothing. The lock is held.
+// whyOver says why nothing more can come from the channel. The lock is held.
 func (ch *Channel) whyOver() over {
 	switch {
 	case ch.last == nil:

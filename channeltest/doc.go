@@ -10,33 +10,33 @@
 //		bob.ExpectNoPush(t)
 //	}
 //
-// All is real but the network: the checks of the mount, Connect and ID, joins,
-// callbacks, limits and shutdown run as in production, and every message goes through
-// version 2 of the protocol in both directions, so what a test sees is what a client
-// gets. A client of a test reads everything at once; how a slow one is treated is a matter of
-// the transport.
+// Everything but the network is real. The checks of the mount, Connect and ID, joins,
+// callbacks, limits and shutdown run as in production, and every message is encoded as
+// version 2 of the protocol and decoded again: a test sees what a client gets. The clients of a
+// test read everything at once, so slow clients cannot be tested.
 //
-// A payload is any value that encodes to JSON, []byte for a binary one, or bennu.Raw for
-// JSON as it stands. Write what clients rely on as bennu.Raw: with the server's own types
-// on both sides a test does not notice that a JSON tag has changed.
+// # Payloads
 //
-// # What is waited for
+// A payload is any value that encodes to JSON, []byte for bytes, or bennu.Raw for JSON as it
+// stands; nil is {}. Write what clients rely on as bennu.Raw: if a test uses the server's own
+// types, it does not notice that a JSON tag has changed.
 //
-// Functions that expect something wait for it, up to Endpoint.Timeout, and end the test
-// when it can come no more. Those that expect nothing do not wait for a time, but
-// until everything is handled that could bring it about; Endpoint.Settle has what that
-// promises.
+// # Waiting
 //
-// # What fails a test
+// Functions that expect something wait for it, up to Endpoint.Timeout, and end the test as soon as
+// it cannot come any more. Functions that expect nothing wait until all messages are handled that
+// could lead to it, as Endpoint.Settle does; they wait for no fixed time.
 //
-// What did not come, with all that did, on all clients, and the errors of callbacks that
-// clients are not told. A channel that crashes without being expected to, with the
-// value and the stack of the panic. A callback that panics after its channel has ended.
+// # Failures
+//
+// A failure shows all messages of all clients, and the errors of callbacks that clients do not
+// get. A test also fails if a channel crashes and ExpectCrash is not called, and if a callback
+// panics after the end of its channel; the failure has the value and the stack of the panic.
 //
 // # Time
 //
-// In a bubble of testing/synctest everything works as it does outside, and an hour passes
-// in no time. Make the endpoint within the bubble, with what belongs to it:
+// In a bubble of testing/synctest, an hour passes at once. Make the endpoint within the bubble,
+// with everything that belongs to it:
 //
 //	synctest.Test(t, func(t *testing.T) {
 //		room := channeltest.Start(t, newEndpoint()).Connect(t, nil).Join(t, "game:1", nil)
@@ -46,6 +46,6 @@
 //
 // # Cleaning up
 //
-// Connections close and endpoints shut down when their test ends, through t.Cleanup. It
-// is waited for all that runs, so that no goroutine is left.
+// When a test ends, its connections are closed, its endpoints are shut down, and their goroutines
+// are awaited.
 package channeltest

@@ -9,8 +9,7 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// inbox is what was received and not yet asked for. It is guarded by the endpoint's
-// lock.
+// inbox has the messages that were received and not expected yet. The endpoint's lock guards it.
 type inbox struct{ unread []*entry }
 
 func (b *inbox) find(is func(*entry) bool, after int) *entry {
@@ -32,16 +31,15 @@ func (b *inbox) take(taken *entry) {
 	}
 }
 
-// find looks without waiting, and leaves what it finds.
+// find returns a message without waiting, and leaves it in b.
 func (e *Endpoint) find(b *inbox, is func(*entry) bool) *entry {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return b.find(is, -1)
 }
 
-// receive waits for the first message in b that is one and fits, and takes it. The
-// functions but fits, which may be nil, are called under the lock; why says why
-// nothing more will come, if so.
+// receive waits for the first message in b for which is and fits return true, and takes it. why says
+// why no further message can come. fits may be nil; is and why are called with the lock held.
 func (e *Endpoint) receive(t testing.TB, what string, b *inbox, is func(*entry) bool, why func() over, fits func(*entry) bool) *entry {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), e.timeout())
@@ -74,7 +72,7 @@ func (e *Endpoint) receive(t testing.TB, what string, b *inbox, is func(*entry) 
 	}
 }
 
-// expect is receive with the payload decoded.
+// expect is receive with the payload decoded into T.
 func expect[T any](t testing.TB, e *Endpoint, what string, b *inbox, is func(*entry) bool, why func() over, fits []func(T) bool) T {
 	t.Helper()
 	if len(fits) == 0 {
@@ -96,7 +94,7 @@ func expect[T any](t testing.TB, e *Endpoint, what string, b *inbox, is func(*en
 	return value
 }
 
-// decode ends the test over a payload that is no T.
+// decode decodes a payload into T, or ends the test.
 func decode[T any](t testing.TB, e *Endpoint, what string, p wire.Payload) T {
 	t.Helper()
 	value, err := decodeAs[T](p)
@@ -106,7 +104,7 @@ func decode[T any](t testing.TB, e *Endpoint, what string, p wire.Payload) T {
 	return value
 }
 
-// equal ends the test over a payload that is not want.
+// equal ends the test if a payload is not want.
 func equal(t testing.TB, e *Endpoint, what string, got wire.Payload, want any) {
 	t.Helper()
 	wanted, err := encode(want)
@@ -119,7 +117,7 @@ func equal(t testing.TB, e *Endpoint, what string, got wire.Payload, want any) {
 	t.Fatalf("channeltest: %s is another than wanted\n\tgot  %s\n\twant %s\n%s", what, show(got), show(wanted), e.transcript())
 }
 
-// await polls for what the test cannot do without.
+// await waits until look returns true, or ends the test.
 func (e *Endpoint) await(t testing.TB, what string, look func() (ok bool, hopeless over)) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), e.timeout())

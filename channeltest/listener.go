@@ -8,15 +8,15 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-// Listener hears the broadcasts on a topic as the server's parts do, those that
-// channels intercept included, whoever has joined.
+// A Listener receives the broadcasts on a topic as the server does: with those that channels
+// intercept, and whoever has joined.
 type Listener struct {
 	endpoint *Endpoint
 	topic    string
 	inbox    inbox
 }
 
-// Listen hears the broadcasts on a topic until the test ends.
+// Listen receives the broadcasts on a topic until the test ends.
 func (e *Endpoint) Listen(t testing.TB, topic string) *Listener {
 	t.Helper()
 	l := &Listener{endpoint: e, topic: topic}
@@ -25,23 +25,23 @@ func (e *Endpoint) Listen(t testing.TB, topic string) *Listener {
 	return l
 }
 
-// ExpectBroadcast wants the next broadcast with this event to have the payload want, as
-// Channel.ExpectPush does with pushes.
+// ExpectBroadcast waits for the next broadcast with this event, as Channel.ExpectPush does for pushes.
+// Its payload must be want.
 func (l *Listener) ExpectBroadcast(t testing.TB, event string, want any) {
 	t.Helper()
 	what := l.what(event)
 	equal(t, l.endpoint, what, l.endpoint.receive(t, what, &l.inbox, is(event), never, nil).Payload, want)
 }
 
-// ExpectBroadcast is the next broadcast with this event, or the first for which fits
-// is true, as ExpectPush is of pushes.
+// ExpectBroadcast waits for the next broadcast with this event, as ExpectPush does for pushes, and
+// returns its payload.
 func ExpectBroadcast[T any](t testing.TB, l *Listener, event string, fits ...func(T) bool) T {
 	t.Helper()
 	return expect(t, l.endpoint, l.what(event), &l.inbox, is(event), never, fits)
 }
 
-// ExpectNoBroadcast wants no broadcast with one of these events, or none at all, to have
-// come that was not asked for yet. For what that promises see Endpoint.Settle.
+// ExpectNoBroadcast settles the endpoint, as Endpoint.Settle does. Then there must be no broadcast with
+// one of these events, or with any event if there are none, that was not expected before.
 func (l *Listener) ExpectNoBroadcast(t testing.TB, events ...string) {
 	t.Helper()
 	l.endpoint.Settle(t)

@@ -18,7 +18,7 @@ type message struct {
 	Status       string       // of a phx_reply
 }
 
-// frame is a message as a client sends it.
+// frame is a frame of a client.
 type frame struct {
 	op   wire.Opcode
 	data []byte
@@ -79,8 +79,7 @@ func parse(f transport.Frame) (*message, error) {
 
 var errShort = errors.New("a binary message is cut short")
 
-// parseBinary reads a binary message: its kind, the lengths of its fields, the fields,
-// and the payload as the rest.
+// parseBinary reads a binary message.
 func parseBinary(data []byte) (*message, error) {
 	m := &message{Payload: wire.Payload{Binary: true}}
 	if len(data) == 0 {

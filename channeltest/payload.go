@@ -11,7 +11,7 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// encode makes the payload of what a test sends or wants.
+// encode makes a payload of a value that a test sends or wants.
 func encode(v any) (wire.Payload, error) {
 	switch v := v.(type) {
 	case []byte:
@@ -27,14 +27,14 @@ func encode(v any) (wire.Payload, error) {
 	}
 	data, err := json.Marshal(v)
 	if string(data) == "null" {
-		if text := nils.JSON(v); text != "" { // else it encodes itself so
+		if text := nils.JSON(v); text != "" { // otherwise v encodes itself as null
 			data = []byte(text)
 		}
 	}
 	return wire.Payload{Data: data}, err
 }
 
-// decodeAs makes a T of a payload.
+// decodeAs decodes a payload into T.
 func decodeAs[T any](p wire.Payload) (value T, err error) {
 	switch to := any(&value).(type) {
 	case *bennu.Payload:
@@ -53,7 +53,7 @@ func decodeAs[T any](p wire.Payload) (value T, err error) {
 	return value, json.Unmarshal(p.Data, &value)
 }
 
-// canonical makes equal JSON equal bytes.
+// canonical returns equal bytes for equal JSON.
 func canonical(p wire.Payload) []byte {
 	if p.Binary {
 		return p.Data
@@ -71,7 +71,7 @@ func canonical(p wire.Payload) []byte {
 	return data
 }
 
-// most bounds what is shown of a payload.
+// most bounds what a failure shows of a payload, in bytes.
 const most = 500
 
 func show(p wire.Payload) string {

@@ -1,18 +1,15 @@
 package channeltest
 
-// PresenceState is the payload of the event presence_state: who is on the topic, by
-// key. M is the meta. Decode into it with
+// PresenceState is the payload of the event presence_state: who is on the topic, by key. M is
+// the type of the metas.
 //
 //	here := channeltest.ExpectPush[channeltest.PresenceState[user]](t, room, "presence_state")
-type PresenceState[M any] map[string]PresenceEntry[M]
-
-// PresenceEntry is what there is under one key.
-type PresenceEntry[M any] struct {
+type PresenceState[M any] map[string]struct {
 	Metas []M `json:"metas"`
 }
 
-// PresenceDiff is the payload of the event presence_diff: who has come and who has
-// gone. An update is both.
+// PresenceDiff is the payload of the event presence_diff: who has come and who has gone. An
+// update of a key is both.
 type PresenceDiff[M any] struct {
 	Joins  PresenceState[M] `json:"joins"`
 	Leaves PresenceState[M] `json:"leaves"`

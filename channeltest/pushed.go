@@ -9,49 +9,45 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// Pushed is a message that a client has sent, and may be answered. Nothing is wrong with
-// a reply that nobody asks for.
+// A Pushed is a message that a client has sent. Its reply may be expected, but does not have to be.
 type Pushed struct {
 	ch   *Channel
 	sent *entry
 }
 
-// ExpectOK wants a reply with status ok, whatever its response.
+// ExpectOK waits for a reply with the status "ok" and any response.
 func (p *Pushed) ExpectOK(t testing.TB) {
 	t.Helper()
 	p.expect(t, wire.StatusOK)
 }
 
-// ExpectReply wants a reply with status ok and the response want, which is what
-// Channel.Push describes.
+// ExpectReply waits for a reply with the status "ok". Its response must be want.
 func (p *Pushed) ExpectReply(t testing.TB, want any) {
 	t.Helper()
 	equal(t, p.ch.client.endpoint, p.what(), p.expect(t, wire.StatusOK).Payload, want)
 }
 
-// ExpectReply wants a reply with status ok, and returns its response: T is what it
-// decodes to, or []byte for a binary reply, bennu.Raw or bennu.Payload.
+// ExpectReply waits for a reply with the status "ok" and returns its response, decoded into T, which
+// may be []byte, bennu.Raw or bennu.Payload.
 func ExpectReply[T any](t testing.TB, p *Pushed) T {
 	t.Helper()
 	return decode[T](t, p.ch.client.endpoint, p.what(), p.expect(t, wire.StatusOK).Payload)
 }
 
-// ExpectError wants a reply with status error. The result has its reason, and the
-// whole response as bennu.Raw; its text is the reason with the field, if one is named.
+// ExpectError waits for a reply with the status "error". The result has the reason, and the whole
+// response as a bennu.Raw. Its text is the reason, with the field if the reply names one.
 func (p *Pushed) ExpectError(t testing.TB) *bennu.Error {
 	t.Helper()
 	return refusal(p.expect(t, wire.StatusError).Payload)
 }
 
-// ExpectStatus wants a reply with a status of the application's own, and returns its
-// response.
+// ExpectStatus waits for a reply with this status and returns its response.
 func (p *Pushed) ExpectStatus(t testing.TB, status string) bennu.Payload {
 	t.Helper()
 	return p.expect(t, status).Payload
 }
 
-// ExpectNoReply wants no reply to have come when everything is handled; see
-// Endpoint.Settle.
+// ExpectNoReply settles the endpoint, as Endpoint.Settle does. Then there must be no reply.
 func (p *Pushed) ExpectNoReply(t testing.TB) {
 	t.Helper()
 	e := p.ch.client.endpoint
@@ -83,8 +79,8 @@ func (p *Pushed) what() string {
 	return fmt.Sprintf("reply to %q on %s", p.sent.Event, p.ch.place())
 }
 
-// whyNone says why there will be no reply. To what is sent after the end of the
-// channel the socket itself replies. The lock is held.
+// whyNone says why no reply can come. To a message that was sent after the end of the channel the
+// socket replies. The lock is held.
 func (p *Pushed) whyNone() over {
 	if last := p.ch.last; last != nil && last.number > p.sent.number {
 		return p.ch.whyOver()
@@ -92,11 +88,11 @@ func (p *Pushed) whyNone() over {
 	return p.ch.client.whyGone()
 }
 
-// refusal is an error reply.
+// refusal makes an error of an error reply.
 func refusal(p wire.Payload) *bennu.Error {
 	var told struct {
 		Reason string `json:"reason"`
 	}
-	_ = json.Unmarshal(p.Data, &told) // a response of another form has no reason
+	_ = json.Unmarshal(p.Data, &told) // another response has no reason
 	return &bennu.Error{Reason: told.Reason, Response: bennu.Raw(p.Data)}
 }

@@ -9,15 +9,15 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// entry is one thing that happened, in the order of all of an endpoint.
+// entry is a message, or a note, of the transcript of an endpoint.
 type entry struct {
 	client *Client // nil for a broadcast to a Listener
 	kind   kind
 	*message
 	note   string
 	number int
-	taken  bool  // the test has asked for it
-	reason error // of an end, as the client does not know it
+	taken  bool  // the test has expected it
+	reason error // of the end of a channel, which its client does not get
 }
 
 type kind uint8
@@ -25,7 +25,7 @@ type kind uint8
 const (
 	sent     kind = iota // by the client
 	received             // by the client, or a Listener
-	noted                // what neither side sees
+	noted                // seen by neither
 )
 
 // addLocked keeps an entry and wakes those who wait for it.
@@ -39,10 +39,10 @@ func (e *Endpoint) noteLocked(c *Client, topic, note string) {
 	e.addLocked(&entry{client: c, kind: noted, message: &message{Topic: topic}, note: note})
 }
 
-// latest bounds how much a failure message shows.
+// latest bounds the entries that a failure shows.
 const latest = 200
 
-// transcript is what happened, for a failure message.
+// transcript shows the entries, for a failure.
 func (e *Endpoint) transcript() string {
 	e.mu.Lock()
 	all := len(e.entries)
@@ -109,8 +109,8 @@ func (e *entry) String() string {
 	return b.String()
 }
 
-// over says why nothing more can come; the zero over, that it can. An error is text only
-// when the lock is given back, as its methods are the application's.
+// over says why nothing more can come. The zero over says that something can. A reason becomes text
+// after the lock is released, since its Error method is the application's.
 type over struct {
 	text   string
 	reason error
@@ -123,7 +123,7 @@ func (o over) String() string {
 	return o.text + ": " + explain(o.reason)
 }
 
-// explain is a reason, with the stack of a panic.
+// explain shows a reason, with the stack of a panic.
 func explain(reason error) string {
 	p, ok := errors.AsType[*bennu.PanicError](reason)
 	if !ok {
@@ -132,8 +132,8 @@ func explain(reason error) string {
 	return fmt.Sprintf("%v\n\t\t%s", reason, strings.Join(callers(string(p.Stack)), "\n\t\t"))
 }
 
-// callers are the lines of a stack from the call that panicked down to what runs every
-// callback.
+// callers returns the lines of a stack from the call that panicked down to the function of bennu that
+// calls callbacks.
 func callers(stack string) []string {
 	lines := strings.Split(strings.TrimSpace(stack), "\n")
 	for i, line := range lines {
@@ -142,7 +142,7 @@ func callers(stack string) []string {
 			break
 		}
 	}
-	below := false // of a function that is the application's
+	below := false // the application's functions
 	for i, line := range lines {
 		switch {
 		case strings.HasPrefix(line, "\t"), strings.HasPrefix(line, "runtime."):
