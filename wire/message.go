@@ -101,17 +101,15 @@ type Serializer interface {
 	AppendBroadcast(dst []byte, b *Broadcast) (Opcode, []byte, error)
 }
 
-// A Versioned is a serializer with the versions of the protocol that it is for. Requirement is
-// one or more comparisons joined by " and ". Each is an operator and a version of three
-// numbers, as of SemVer:
+// A Versioned is a serializer with the versions of the protocol that it is for. Requirement
+// names a series of versions, in one of two forms:
 //
-//	== 2.0.0    that version; == may be left out
-//	>= > <= <   by the precedence of SemVer, in which 2.0.0-rc.1 is below 2.0.0
 //	~> 2.0.1    at least 2.0.1, below 2.1
 //	~> 2.1      at least 2.1.0, below 3
 //
-// A pre-release of the version that ends the range of ~> is not in it: 2.1.0-rc.1 is not
-// ~> 2.0.0. Build metadata (+build) is ignored.
+// A version meets it as in Elixir's Version.match?. A pre-release comes before its version:
+// 2.0.1-rc.1 is ~> 2.0.0 and not ~> 2.0.1. One of the version that ends the range is not in
+// it. Build metadata (+build) is ignored.
 type Versioned struct {
 	Requirement string
 	Serializer  Serializer

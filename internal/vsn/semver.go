@@ -9,11 +9,11 @@ import (
 // no upper bound.
 type semver struct {
 	major, minor, patch string
-	pre                 string // identifiers, with the dots between
+	pre                 bool // it is a pre-release
 }
 
-// parseSemver reads MAJOR.MINOR.PATCH with an optional -PRE and +BUILD. The build does not count
-// for the order, and is dropped.
+// parseSemver reads MAJOR.MINOR.PATCH with an optional -PRE and +BUILD, which it checks and
+// drops: requirements have none.
 func parseSemver(s string) (v semver, ok bool) {
 	s, build, hasBuild := strings.Cut(s, "+")
 	if hasBuild && !areIdentifiers(build, false) {
@@ -24,7 +24,7 @@ func parseSemver(s string) (v semver, ok bool) {
 		return v, false
 	}
 	var rest string
-	v.pre = pre
+	v.pre = hasPre
 	v.major, rest, _ = strings.Cut(s, ".")
 	v.minor, v.patch, _ = strings.Cut(rest, ".")
 	return v, isNumber(v.major) && isNumber(v.minor) && isNumber(v.patch)
@@ -61,59 +61,6 @@ func areIdentifiers(s string, pre bool) bool {
 	return true
 }
 
-// compare orders versions by precedence.
-func (v semver) compare(w semver) int {
-	return cmp.Or(
-		compareNumbers(v.major, w.major),
-		compareNumbers(v.minor, w.minor),
-		compareNumbers(v.patch, w.patch),
-		comparePre(v.pre, w.pre),
-	)
-}
-
 func compareNumbers(a, b string) int {
 	return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b))
-}
-
-// comparePre orders pre-releases: a version without one is above all that have
-// one; identifiers compare from left to right, numbers as such and below others,
-// and more identifiers are above fewer.
-func comparePre(a, b string) int {
-	switch {
-	case a == b:
-		return 0
-	case a == "":
-		return 1
-	case b == "":
-		return -1
-	}
-	for {
-		var x, y string
-		var moreA, moreB bool
-		x, a, moreA = strings.Cut(a, ".")
-		y, b, moreB = strings.Cut(b, ".")
-		if c := compareIdentifiers(x, y); c != 0 {
-			return c
-		}
-		switch {
-		case !moreA && !moreB:
-			return 0
-		case !moreA:
-			return -1
-		case !moreB:
-			return 1
-		}
-	}
-}
-
-func compareIdentifiers(x, y string) int {
-	switch nx, ny := isDigits(x), isDigits(y); {
-	case nx && ny:
-		return compareNumbers(x, y)
-	case nx:
-		return -1
-	case ny:
-		return 1
-	}
-	return strings.Compare(x, y)
 }

@@ -2,7 +2,7 @@
 package vsn
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"reflect"
 	"strings"
@@ -22,15 +22,9 @@ type Versions struct {
 }
 
 type offer struct {
-	comparisons []comparison // all must hold
-	serializer  wire.Serializer
-}
-
-// comparison is one part of a requirement.
-type comparison struct {
-	op       string
-	to       semver
-	anyMinor bool // ~> was written with two numbers
+	from       semver // the first version of the series that is taken
+	anyMinor   bool   // the series is all minor versions of a major one
+	serializer wire.Serializer
 }
 
 // New compiles a list, in which earlier entries win over later ones. An empty list stands for
@@ -47,11 +41,12 @@ func New(list []wire.Versioned) (*Versions, error) {
 		if !reflect.ValueOf(v.Serializer).Comparable() {
 			return nil, fmt.Errorf("wire: requirement %q: values of type %T cannot be compared with ==, as a serializer must be: give a pointer to it", v.Requirement, v.Serializer)
 		}
-		comparisons, err := parseRequirement(v.Requirement)
-		if err != nil {
-			return nil, fmt.Errorf("wire: requirement %q: %w", v.Requirement, err)
+		o, ok := parseRequirement(v.Requirement)
+		if !ok {
+			return nil, fmt.Errorf(`wire: requirement %q: write ~> and two or three numbers without leading zeros, as in "~> 2.0.0"`, v.Requirement)
 		}
-		vs.offers = append(vs.offers, offer{comparisons, v.Serializer})
+		o.serializer = v.Serializer
+		vs.offers = append(vs.offers, o)
 	}
 	return vs, nil
 }
@@ -64,89 +59,28 @@ func (vs *Versions) Select(vsn string) (wire.Serializer, bool) {
 		return nil, false
 	}
 	for i := range vs.offers {
-		if vs.offers[i].holds(v) {
+		if vs.offers[i].takes(v) {
 			return vs.offers[i].serializer, true
 		}
 	}
 	return nil, false
 }
 
-func (o *offer) holds(v semver) bool {
-	for i := range o.comparisons {
-		if !o.comparisons[i].holds(v) {
-			return false
-		}
+func (o *offer) takes(v semver) bool {
+	if v.major != o.from.major || !o.anyMinor && v.minor != o.from.minor {
+		return false
 	}
-	return true
+	order := cmp.Or(compareNumbers(v.minor, o.from.minor), compareNumbers(v.patch, o.from.patch))
+	return order > 0 || order == 0 && !v.pre
 }
 
-func (c *comparison) holds(v semver) bool {
-	order := v.compare(c.to)
-	switch c.op {
-	case "==":
-		return order == 0
-	case ">=":
-		return order >= 0
-	case ">":
-		return order > 0
-	case "<=":
-		return order <= 0
-	case "<":
-		return order < 0
+// parseRequirement reads a requirement into an offer without a serializer.
+func parseRequirement(s string) (o offer, ok bool) {
+	text, found := strings.CutPrefix(strings.TrimSpace(s), "~>")
+	text = strings.TrimSpace(text)
+	if o.from, ok = parseSemver(text); !ok {
+		o.from, ok = parseSemver(text + ".0")
+		o.anyMinor = true
 	}
-	// ~>
-	return order >= 0 && v.major == c.to.major && (c.anyMinor || v.minor == c.to.minor)
-}
-
-// operators are in the order in which they must be tried.
-var operators = [...]string{"==", ">=", "<=", "~>", ">", "<"}
-
-func parseRequirement(s string) ([]comparison, error) {
-	if strings.TrimSpace(s) == "" {
-		return nil, errors.New(`it is empty: write the versions it is for, as in "~> 2.0.0"`)
-	}
-	var list []comparison
-	for part := range strings.SplitSeq(s, " and ") {
-		c, err := parseComparison(strings.TrimSpace(part))
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, c)
-	}
-	return list, nil
-}
-
-func parseComparison(s string) (comparison, error) {
-	c := comparison{op: "=="}
-	text := s
-	for _, op := range operators {
-		if after, found := strings.CutPrefix(s, op); found {
-			c.op, text = op, strings.TrimSpace(after)
-			break
-		}
-	}
-	var ok bool
-	if c.to, ok = parseSemver(text); ok {
-		return c, nil
-	}
-	full, two := completeVersion(text)
-	switch {
-	case two && c.op == "~>":
-		c.to, c.anyMinor = full, true
-		return c, nil
-	case c.op == "~>":
-		return c, fmt.Errorf(`after ~> write two or three numbers without leading zeros, as in "~> 2.0.0", not %q`, text)
-	}
-	return c, fmt.Errorf(`write comparisons as an operator (==, >=, >, <=, <, ~>) and three numbers without leading zeros,`+
-		` as in ">= 2.0.0 and < 3.0.0"; %q is none`, s)
-}
-
-// completeVersion reads a version of two numbers, perhaps with a pre-release, as one with the
-// patch 0.
-func completeVersion(s string) (semver, bool) {
-	end := strings.IndexAny(s, "-+")
-	if end < 0 {
-		end = len(s)
-	}
-	return parseSemver(s[:end] + ".0" + s[end:])
+	return o, ok && found && !o.from.pre
 }
