@@ -83,16 +83,9 @@ func (s *Socket) Ping(ctx context.Context) (time.Duration, error) {
 
 // await waits for the reply to a heartbeat or a leave.
 func (s *Socket) await(ctx context.Context, ref string, w *waiter) error {
-	timeout := time.NewTimer(s.opts.Timeout)
-	defer timeout.Stop()
-	var err error
-	select {
-	case <-w.done:
+	err := s.inTime(ctx, w.done)
+	if err == nil {
 		return w.err
-	case <-timeout.C:
-		err = ErrTimeout
-	case <-ctx.Done():
-		err = context.Cause(ctx)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -100,6 +93,21 @@ func (s *Socket) await(ctx context.Context, ref string, w *waiter) error {
 		delete(s.waiting, ref)
 	}
 	return err
+}
+
+// inTime waits until done is closed. The error is why it waits no longer: ErrTimeout, or the
+// cause of ctx.
+func (s *Socket) inTime(ctx context.Context, done <-chan struct{}) error {
+	timeout := time.NewTimer(s.opts.Timeout)
+	defer timeout.Stop()
+	select {
+	case <-done:
+		return nil
+	case <-timeout.C:
+		return ErrTimeout
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // timer is a time.AfterFunc that Close waits for.

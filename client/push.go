@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/bennu-go/bennu/internal/event"
 	"github.com/bennu-go/bennu/wire"
@@ -47,16 +46,9 @@ func (ch *Channel) Push(ctx context.Context, event string, payload any) (Reply, 
 	if err := ch.give(p, payload); err != nil {
 		return Reply{}, err
 	}
-	timeout := time.NewTimer(s.opts.Timeout)
-	defer timeout.Stop()
-	var err error
-	select {
-	case <-p.done:
+	err := s.inTime(ctx, p.done)
+	if err == nil {
 		return p.reply, p.err
-	case <-timeout.C:
-		err = ErrTimeout
-	case <-ctx.Done():
-		err = context.Cause(ctx)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
