@@ -18,6 +18,7 @@ import (
 	"github.com/bennu-go/bennu/client"
 	"github.com/bennu-go/bennu/internal/conformance/fixture/app"
 	"github.com/bennu-go/bennu/internal/testport"
+	"github.com/bennu-go/bennu/internal/waittest"
 )
 
 func soon(int) time.Duration { return time.Millisecond }
@@ -26,10 +27,7 @@ func soon(int) time.Duration { return time.Millisecond }
 // under one join, and nothing is left behind. BENNU_FULL=1 makes a thousand cuts;
 // BENNU_SEED repeats a run.
 func TestCuts(t *testing.T) {
-	cuts := 100
-	if os.Getenv("BENNU_FULL") == "1" {
-		cuts = 1000
-	}
+	cuts := waittest.Sized(100, 1000)
 	seed := rand.Uint64()
 	if s, err := strconv.ParseUint(os.Getenv("BENNU_SEED"), 10, 64); err == nil {
 		seed = s
