@@ -11,6 +11,15 @@ import (
 
 // A Channel is a topic on a socket. After its first join it joins again whenever it goes down, until
 // it is left or the server closes it. [Socket.Channel] makes one.
+//
+// Its state changes like this:
+//
+//	closed   → joining   Join
+//	joining  → joined    the reply to the join has the status "ok"
+//	joining  → errored   the join is refused or not answered, or the connection breaks
+//	joined   → errored   phx_error, a callback that is slow or panics, or the connection breaks
+//	errored  → joining   the timer of the next join fires, or the socket connects
+//	any      → closed    Leave, phx_close, or the end of the socket; this is final
 type Channel struct {
 	socket     *Socket
 	topic      string
@@ -45,6 +54,10 @@ type Channel struct {
 // describes, or a func(context.Context) (any, error) that returns the payload. The function is
 // called for each join, one call at a time. Its context ends after Options.Timeout and with the
 // socket, whose Close waits for it; if it returns an error, that join fails.
+//
+//	room := socket.Channel("room:lobby", func(ctx context.Context) (any, error) {
+//		return map[string]any{"since": lastSeen.Load()}, nil
+//	})
 func (s *Socket) Channel(topic string, params any) *Channel {
 	ch := &Channel{socket: s, topic: topic, state: StateClosed}
 	if f, ok := params.(func(context.Context) (any, error)); ok {
@@ -140,7 +153,9 @@ func (ch *Channel) giveUpLocked(err error) {
 	ch.errorLocked(err)
 }
 
-// errorLocked takes the channel down until its next join.
+// errorLocked takes the channel down until its next join. A join that lasted makes the delays begin
+// anew. One that ended soon counts, unless the connection broke: that is not the channel's fault,
+// and the socket has delays of its own.
 func (ch *Channel) errorLocked(err error) {
 	ch.timer.stop()
 	ch.timer = nil
@@ -166,7 +181,8 @@ func (ch *Channel) errorLocked(err error) {
 	ch.rejoinLocked()
 }
 
-// closeLocked ends the channel.
+// closeLocked ends the channel: pushes that wait end with err, and its OnClose comes after all
+// messages that are queued.
 func (ch *Channel) closeLocked(err error) {
 	if ch.ended != nil {
 		return

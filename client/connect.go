@@ -24,6 +24,12 @@ const settled = 5 * time.Second
 const maxCuts = 3
 
 // run connects and reads, again and again, until the socket ends.
+//
+// The delay before an attempt grows with failures, the attempts in a row that failed. A connection
+// that lasted sets it back to 0. One that worked but did not last sets it back to soon, the number
+// of such connections in a row: the first may come back quickly, and a server that cuts each
+// connection after a second is asked less and less often. A connection over which no message came
+// counts as an attempt that failed.
 func (s *Socket) run() {
 	var (
 		failures int // attempts in a row that failed
@@ -70,6 +76,7 @@ func (s *Socket) run() {
 	}
 }
 
+// closed calls Trace.Closed.
 func (s *Socket) closed(c Closed) {
 	if f := s.opts.Trace.Closed; f != nil {
 		s.guard(func() { f(c) })
@@ -104,7 +111,8 @@ type fallback struct {
 	cuts   int    // WebSockets that were cut before they had settled, since one that had
 }
 
-// note learns from a connection that was open.
+// note decides after a connection that was open whether the next attempt falls back. A connection that
+// ended with a close frame proves that frames get through, so it is no reason to.
 func (f *fallback) note(l *link, err error, lasted bool) {
 	var closed *CloseError
 	cut := !errors.As(err, &closed) // a close frame has come through, so nothing cut the connection
@@ -223,7 +231,9 @@ func (s *Socket) open(ctx context.Context, at url.URL, transport string) (c conn
 	return openWebSocket(ctx, s, &at, token)
 }
 
-// serve reads from an open connection until it ends, and returns why.
+// serve reads from an open connection until it ends, and returns why. If the client took it down, that
+// is the reason, and not the error of the read that it caused; but if a write failed because the server
+// was closing, the reason is the server's.
 func (s *Socket) serve(l *link) error {
 	s.openedBy(l)
 	err := s.readAll(l)

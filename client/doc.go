@@ -35,6 +35,16 @@
 // with [ErrInterrupted]: the server may or may not have handled it. Events that the server
 // sends while the channel is not joined are lost.
 //
+// # Errors
+//
+// Errors without details are variables, such as [ErrTimeout]; match them with errors.Is. One that
+// has a cause wraps it too: a push that a closed connection interrupts is [ErrInterrupted] and
+// [ErrDisconnected], and errors.As finds the [*CloseError] in it. A reply with a status other than
+// "ok" is a [*ReplyError].
+//
+// The text of an error has neither the query of a URL nor a payload, which may hold secrets, except
+// for the reason that a server gives.
+//
 // # Callbacks
 //
 //   - The callbacks of a channel run one at a time, in the order of their messages. Those of

@@ -37,6 +37,8 @@ func checkWanted(name string) {
 
 // On is [Channel.On] with the payload decoded into In. An event that does not fit is logged,
 // without its payload, and skipped.
+//
+//	off := client.On(room, "shout", func(s Shout) { fmt.Println(s.Body) })
 func On[In any](ch *Channel, event string, f func(In)) (off func()) {
 	return ch.On(event, func(m Message) {
 		var in In
@@ -58,6 +60,7 @@ func (ch *Channel) OnError(f func(error)) (off func()) { return ch.add(&handler{
 // a [*CloseError]. It is the last callback. off removes f.
 func (ch *Channel) OnClose(f func(error)) (off func()) { return ch.add(&handler{close: f}) }
 
+// add registers a callback. The list is copied, never changed: handle ranges over it without the lock.
 func (ch *Channel) add(h *handler) (off func()) {
 	ch.socket.mu.Lock()
 	defer ch.socket.mu.Unlock()
@@ -79,7 +82,8 @@ func (ch *Channel) wantsLocked(event string) bool {
 	return slices.ContainsFunc(ch.feeds, func(f *feed) bool { return f.wants(event) })
 }
 
-// handle calls the callbacks for one item of the mailbox.
+// handle calls the callbacks for one item of the mailbox. Iterators come first, since they only queue
+// the message.
 func (ch *Channel) handle(it item) {
 	ch.socket.mu.Lock()
 	handlers, feeds := ch.handlers, ch.feeds
@@ -112,7 +116,8 @@ func (ch *Channel) handle(it item) {
 	}
 }
 
-// call calls a callback. If that panics, the channel goes down.
+// call calls a callback. If it panics or calls runtime.Goexit, the channel goes down; the mailbox goes
+// on in either case.
 func (ch *Channel) call(f func()) {
 	returned := false
 	defer func() {
@@ -149,6 +154,13 @@ type feed struct {
 // of the end of the channel, as [Channel.OnClose] gets it; the cause of ctx; or [ErrSlow], if more
 // than Options.MaxQueued events were waiting. The queued events come before the error, except when
 // ctx ends. Breaking out of the loop ends the queuing.
+//
+//	for m, err := range room.Events(ctx, "shout", "whisper") {
+//		if err != nil {
+//			return err
+//		}
+//		...
+//	}
 func (ch *Channel) Events(ctx context.Context, events ...string) iter.Seq2[Message, error] {
 	for _, name := range events {
 		checkWanted(name)

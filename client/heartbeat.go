@@ -30,6 +30,7 @@ func (l *link) startBeatLocked() {
 	}
 }
 
+// nextBeatLocked sets the timer for the next heartbeat.
 func (l *link) nextBeatLocked() {
 	opts := l.socket.opts
 	l.beat.timer = l.socket.afterLocked(opts.HeartbeatInterval, func(t *timer) {
@@ -95,8 +96,7 @@ func (s *Socket) await(ctx context.Context, ref string, w *waiter) error {
 	return err
 }
 
-// inTime waits until done is closed. The error is why it waits no longer: ErrTimeout, or the
-// cause of ctx.
+// inTime waits until done is closed. The error is ErrTimeout or the cause of ctx.
 func (s *Socket) inTime(ctx context.Context, done <-chan struct{}) error {
 	timeout := time.NewTimer(s.opts.Timeout)
 	defer timeout.Stop()
@@ -110,7 +110,8 @@ func (s *Socket) inTime(ctx context.Context, done <-chan struct{}) error {
 	}
 }
 
-// timer is a time.AfterFunc that Close waits for.
+// timer is a time.AfterFunc that Close waits for. It counts as a task until it is stopped or its
+// function has returned.
 type timer struct {
 	socket *Socket
 	timer  *time.Timer

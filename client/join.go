@@ -12,7 +12,8 @@ import (
 // errNoParams is the error of a function of params that did not return.
 var errNoParams = errors.New("client: params of a join: the function called runtime.Goexit")
 
-// joinEnd is the answer to the first join.
+// joinEnd is the answer to the first join, for the caller of Join. Later joins have no caller: their
+// failures go to OnError.
 type joinEnd struct {
 	reply Reply
 	err   error
@@ -68,7 +69,8 @@ func Join[Out any](ctx context.Context, ch *Channel) (out Out, err error) {
 	return decodeReply[Out](ch.Join(ctx))
 }
 
-// joinLocked begins a join.
+// joinLocked begins a join. It is sent at once if there is a connection, and otherwise by openLocked;
+// in both cases its time runs from here.
 func (ch *Channel) joinLocked() {
 	s := ch.socket
 	for _, other := range s.topics[ch.topic] {
@@ -132,6 +134,8 @@ func (ch *Channel) evaluatedLocked(params Payload, err error, current bool) {
 	}
 }
 
+// sendJoinWithLocked sends phx_join. Its ref is also the join_ref, by which messages of this join are
+// told from those of earlier ones.
 func (ch *Channel) sendJoinWithLocked(params Payload) {
 	ch.joinRef = ch.socket.nextRefLocked()
 	ref := wire.StringRef(ch.joinRef)
@@ -155,7 +159,8 @@ func (ch *Channel) evaluate() (p Payload, err error) {
 	return p, ch.socket.encodable(ch.topic, wire.EventJoin, p)
 }
 
-// openLocked is called when the socket has opened.
+// openLocked is called when the socket has opened. All channels join at once, except one whose
+// callbacks still have messages to handle: it would fall behind again.
 func (ch *Channel) openLocked() {
 	ch.rejoinTries = 0
 	switch {
@@ -169,7 +174,7 @@ func (ch *Channel) openLocked() {
 	}
 }
 
-// joinedLocked handles the reply "ok" to a join.
+// joinedLocked handles the reply "ok" to a join, and sends the pushes that were waiting for it.
 func (ch *Channel) joinedLocked(r Reply) {
 	ch.timer.stop()
 	ch.timer = nil

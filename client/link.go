@@ -34,6 +34,11 @@ type frame struct {
 }
 
 // link is an open connection as the socket sees it. The socket's lock guards it.
+//
+// It goes down once: failLocked takes it from the socket, puts its channels into the state errored,
+// and closes the connection in a goroutine, since closing waits for the server. The read in run then
+// returns, and run connects again. A link that the server closes goes down in serve, which calls
+// failLocked, too.
 type link struct {
 	socket    *Socket
 	conn      conn
@@ -60,8 +65,8 @@ func (l *link) sendLocked(m wire.Message) {
 	}
 }
 
-// Run sends the queue until it is empty. It is called by the task group, and by
-// nobody else.
+// Run sends the queue until it is empty. It takes all that waits at a time, so that long polling can
+// post it at once. Only the task group calls it.
 func (l *link) Run() {
 	s := l.socket
 	var batch []wire.Message
@@ -130,6 +135,7 @@ func (l *link) fail(err error, code int, reason string) {
 	l.socket.mu.Unlock()
 }
 
+// failLocked is fail with the lock held.
 func (l *link) failLocked(err error, code int, reason string) {
 	if l.cause != nil {
 		return

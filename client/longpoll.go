@@ -27,7 +27,8 @@ const (
 // polled less often.
 const quick = 50 * time.Millisecond
 
-// longPolling is a conn.
+// longPolling is a conn. It has one poll open at any time, which is answered when the server has a
+// message or its window is over, and posts messages beside it.
 type longPolling struct {
 	socket *Socket
 	url    *url.URL
@@ -65,6 +66,7 @@ func openLongPoll(ctx context.Context, s *Socket, at *url.URL, auth string) (con
 	return p, nil
 }
 
+// read returns the next message of the last poll, and polls if there is none.
 func (p *longPolling) read() (wire.Opcode, []byte, error) {
 	for len(p.came) == 0 {
 		start := time.Now()
@@ -160,7 +162,8 @@ func (p *longPolling) post(body []byte, contentType string) error {
 // close abandons the session. The server ends it when polls stay away.
 func (p *longPolling) close(int, string) { p.cancel() }
 
-// bounded is do within PollTimeout.
+// bounded is do within PollTimeout. Its errors are those of an open connection: a status that is an
+// error has a close code, as phoenix.js has it.
 func (p *longPolling) bounded(method string, body []byte, contentType string) (answer, error) {
 	ctx, cancel := context.WithTimeout(p.ctx, p.socket.opts.PollTimeout)
 	defer cancel()

@@ -20,7 +20,11 @@ type item struct {
 }
 
 // mailbox calls handle with one item after the other, on a goroutine that exists only while there
-// are items. The socket's lock guards its fields; handle is called without the lock.
+// are items: most channels are idle most of the time. The socket's lock guards its fields; handle is
+// called without the lock.
+//
+// It does not bound itself. Messages are checked with takesLocked; errors and ends of channels are
+// always posted, since they are few and a program must get them.
 type mailbox struct {
 	socket  *Socket
 	handle  func(item)

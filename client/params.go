@@ -34,6 +34,7 @@ func appendPair(b *strings.Builder, key, value string) {
 	b.WriteString(key + "=" + url.QueryEscape(value))
 }
 
+// appendParam appends one parameter, in the form that Plug decodes: nested maps and lists as brackets.
 func appendParam(b *strings.Builder, key string, value any, depth int) error {
 	if depth > maxParamDepth {
 		return fmt.Errorf("client: params are nested more than %d deep", maxParamDepth)

@@ -30,7 +30,7 @@ func (p *push) finish(r Reply, err error) {
 	}
 }
 
-// Push sends an event and waits for the reply. A push to a channel that is not joined waits until
+// Push sends an event and waits for the reply. payload is as in the package documentation. A push to a channel that is not joined waits until
 // it is; that counts for the timeout.
 //
 // A reply with a status other than "ok" is returned with a [*ReplyError]. The other errors are
@@ -60,6 +60,8 @@ func (ch *Channel) Push(ctx context.Context, event string, payload any) (Reply, 
 }
 
 // Push is [Channel.Push] with the response decoded into Out.
+//
+//	answer, err := client.Push[Answer](ctx, room, "ask", Question{"why?"})
 func Push[Out any](ctx context.Context, ch *Channel, event string, payload any) (out Out, err error) {
 	return decodeReply[Out](ch.Push(ctx, event, payload))
 }
@@ -103,7 +105,8 @@ func (ch *Channel) give(p *push, payload any) (err error) {
 	return nil
 }
 
-// sendLocked sends a push on a joined channel.
+// sendLocked sends a push on a joined channel. It is kept by its ref only if somebody waits for the
+// reply.
 func (ch *Channel) sendLocked(p *push) {
 	p.ref = ch.socket.nextRefLocked()
 	if p.done != nil {

@@ -24,11 +24,14 @@ func (s *Socket) slowLocked(topic, event string) {
 	})
 }
 
+// newMessage is the message as the program gets it. Its payload is not copied.
 func newMessage(in *clientwire.Incoming) Message {
 	return Message{Topic: in.Topic, Event: in.Event, JoinRef: in.JoinRef.Text(), Ref: in.Ref.Text(), Payload: in.Payload}
 }
 
-// receive gives a message to the heartbeat, leave or channel that it is for.
+// receive gives a message to the heartbeat, leave or channel that it is for. Messages of an earlier join
+// are dropped: their join_ref is not that of the channel. A broadcast has no join_ref and goes to
+// whatever is joined.
 func (s *Socket) receive(l *link, in *clientwire.Incoming) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

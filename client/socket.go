@@ -19,6 +19,14 @@ const flushTime = 1500 * time.Millisecond
 // A Socket is a connection to a server, which is made again when it breaks, with the channels on
 // it. [Dial] and [New] make one.
 type Socket struct {
+	// One lock, mu, guards the socket with its channels and links; functions whose names end in
+	// Locked are called with it held. Neither I/O nor a function of the program runs with it
+	// held, so a callback may call any method.
+	//
+	// All goroutines belong to tasks, for which Close waits: run, which connects and reads as
+	// long as the socket lives; one for each link that has something to write; one for each
+	// mailbox that has something to handle; and short ones for timers, params and closing.
+
 	opts       *Options
 	base       *url.URL // of the mount, with the scheme http or https
 	serializer clientwire.Serializer
@@ -76,6 +84,8 @@ func New(rawURL string, opts *Options) (*Socket, error) {
 // Dial makes a socket and connects it. If the first attempt fails, Dial returns its error and no
 // socket. To wait for a server that is not there yet, use [New], [Socket.Connect] and
 // [Socket.Open]. ctx bounds the first attempt alone.
+//
+//	socket, err := client.Dial(ctx, "wss://example.com/socket", &client.Options{AuthToken: token})
 func Dial(ctx context.Context, rawURL string, opts *Options) (*Socket, error) {
 	s, err := New(rawURL, opts)
 	if err != nil {
@@ -218,6 +228,7 @@ func (s *Socket) nextRefLocked() string {
 // A count is a number of messages and the size of their payloads.
 type count struct{ messages, bytes int }
 
+// add and remove are called in pairs for each message that waits.
 func (c *count) add(p Payload) {
 	c.messages++
 	c.bytes += len(p.Data)

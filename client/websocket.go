@@ -105,6 +105,8 @@ func (w *webSocketConn) write(frames []frame) error {
 	return nil
 }
 
+// close sends a close frame and waits for the server's, for at most closeTime. The context ends read and
+// write if the server does not answer.
 func (w *webSocketConn) close(code int, reason string) {
 	timer := time.AfterFunc(closeTime, w.cancel)
 	_ = w.conn.Close(websocket.StatusCode(code), reason)

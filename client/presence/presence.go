@@ -28,6 +28,9 @@ type Options struct {
 }
 
 // A Presence is the list of one channel. Its methods may be called from any goroutine.
+//
+// Metas are told apart by the phx_ref that the server gives each of them. A list that comes after a
+// rejoin is compared with the one before by these refs, so the callbacks get only what is different.
 type Presence[Meta any] struct {
 	book  *notice.Book
 	topic string
@@ -151,7 +154,8 @@ func (p *Presence[Meta]) state(m client.Message) {
 	p.finish(calls)
 }
 
-// diff handles a difference. One that comes before the list of its join waits for it.
+// diff handles a difference. One that comes before the list of its join waits for it: the server
+// subscribes the channel before it makes the list.
 func (p *Presence[Meta]) diff(m client.Message) {
 	var d diff[Meta]
 	if err := m.Payload.Decode(&d); err != nil {
@@ -214,7 +218,8 @@ func (p *Presence[Meta]) compare(now records[Meta]) diff[Meta] {
 	return d
 }
 
-// apply changes the list, joins first, and returns the calls of the callbacks.
+// apply changes the list, joins first, so that a key that is updated never seems to be gone. It returns
+// the calls of the callbacks, which are made without the lock.
 func (p *Presence[Meta]) apply(d diff[Meta]) (calls []func()) {
 	for _, key := range slices.Sorted(maps.Keys(d.Joins)) {
 		joined := d.Joins[key]
