@@ -136,7 +136,8 @@ func (ch *Channel) queue(event string, p wire.Payload) (pushed *Pushed, why over
 	return &Pushed{ch: ch, sent: e}, over{}
 }
 
-// isPush finds pushes of this join with one of the events, or with any event.
+// isPush finds pushes of this join with one of the events, or with any event. A broadcast has no
+// join_ref: it belongs to this join if it came after the reply to the join and before its end.
 func (ch *Channel) isPush(events ...string) func(*entry) bool {
 	return func(e *entry) bool {
 		switch {
@@ -153,10 +154,12 @@ func (ch *Channel) isPush(events ...string) func(*entry) bool {
 	}
 }
 
+// isEnd finds the message with which the server ended the channel.
 func (ch *Channel) isEnd(event string) func(*entry) bool {
 	return func(e *entry) bool { return e == ch.last && e.Event == event }
 }
 
+// whatPush names what is expected, for a failure.
 func (ch *Channel) whatPush(events ...string) string {
 	switch len(events) {
 	case 0:

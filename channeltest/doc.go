@@ -15,6 +15,15 @@
 // version 2 of the protocol and decoded again: a test sees what a client gets. The clients of a
 // test read everything at once, so slow clients cannot be tested.
 //
+// # Order
+//
+// Pushes with one event are expected in the order in which they came. Pushes with different events
+// may be expected in any order, and so may replies. What a test does not expect does no harm, except
+// for crashes.
+//
+// An endpoint under test belongs to the goroutine of its test, with its clients. Only Push may be called
+// from others.
+//
 // # Payloads
 //
 // A payload is any value that encodes to JSON, []byte for bytes, or bennu.Raw for JSON as it

@@ -12,6 +12,7 @@ import (
 // inbox has the messages that were received and not expected yet. The endpoint's lock guards it.
 type inbox struct{ unread []*entry }
 
+// find returns the first message after a number for which is returns true, or nil.
 func (b *inbox) find(is func(*entry) bool, after int) *entry {
 	for _, e := range b.unread {
 		if e.number > after && is(e) {
@@ -21,6 +22,7 @@ func (b *inbox) find(is func(*entry) bool, after int) *entry {
 	return nil
 }
 
+// take removes a message, so that it is not expected again.
 func (b *inbox) take(taken *entry) {
 	for i, e := range b.unread {
 		if e == taken {

@@ -50,6 +50,7 @@ func (l *Listener) ExpectNoBroadcast(t testing.TB, events ...string) {
 	}
 }
 
+// what names what is expected, for a failure.
 func (l *Listener) what(events ...string) string {
 	if len(events) == 1 {
 		return fmt.Sprintf("broadcast %q on %s", events[0], l.topic)

@@ -10,7 +10,8 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// message is one message of version 2, from either side. A null ref is empty.
+// message is one message of version 2, from either side. A null ref is empty. The package has a form of
+// the protocol of its own, so that a mistake in package wire shows in a test.
 type message struct {
 	JoinRef, Ref string
 	Topic, Event string

@@ -53,7 +53,8 @@ func decodeAs[T any](p wire.Payload) (value T, err error) {
 	return value, json.Unmarshal(p.Data, &value)
 }
 
-// canonical returns equal bytes for equal JSON.
+// canonical returns equal bytes for equal JSON: members sorted, numbers as they are written, since two
+// numbers that differ only beyond a float64 are different.
 func canonical(p wire.Payload) []byte {
 	if p.Binary {
 		return p.Data
@@ -74,6 +75,7 @@ func canonical(p wire.Payload) []byte {
 // most bounds what a failure shows of a payload, in bytes.
 const most = 500
 
+// show is a payload as a failure shows it.
 func show(p wire.Payload) string {
 	data, more := p.Data, ""
 	if len(data) > most {

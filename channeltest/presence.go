@@ -9,7 +9,12 @@ type PresenceState[M any] map[string]struct {
 }
 
 // PresenceDiff is the payload of the event presence_diff: who has come and who has gone. An
-// update of a key is both.
+// update of a key is both. Diffs are made some time after the change: wait for one with ExpectPush and
+// a function that says which change is meant.
+//
+//	channeltest.ExpectPush(t, room, "presence_diff", func(d channeltest.PresenceDiff[user]) bool {
+//		return len(d.Leaves["bob"].Metas) == 1
+//	})
 type PresenceDiff[M any] struct {
 	Joins  PresenceState[M] `json:"joins"`
 	Leaves PresenceState[M] `json:"leaves"`

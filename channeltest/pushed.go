@@ -57,6 +57,7 @@ func (p *Pushed) ExpectNoReply(t testing.TB) {
 	}
 }
 
+// expect waits for the reply, which must have this status.
 func (p *Pushed) expect(t testing.TB, status string) *entry {
 	t.Helper()
 	got := p.await(t, p.what())
@@ -71,6 +72,7 @@ func (p *Pushed) await(t testing.TB, what string) *entry {
 	return p.ch.client.endpoint.receive(t, what, &p.ch.client.inbox, p.isReply, p.whyNone, nil)
 }
 
+// isReply finds the reply: refs are unique among the messages of a client.
 func (p *Pushed) isReply(e *entry) bool {
 	return e.Event == wire.EventReply && e.Ref == p.sent.Ref
 }

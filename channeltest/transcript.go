@@ -9,7 +9,8 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// entry is a message, or a note, of the transcript of an endpoint.
+// entry is a message, or a note, of the transcript of an endpoint. All clients share one list, so that a
+// failure shows in which order things happened.
 type entry struct {
 	client *Client // nil for a broadcast to a Listener
 	kind   kind
