@@ -19,7 +19,7 @@ func manCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "man DIR",
 		Short:   "Write manual pages into a directory",
-		Long:    "Write a manual page of each command into the directory DIR, which is made when it does not exist.",
+		Long:    "Write a manual page for each command into the directory DIR. DIR is made if it does not exist.",
 		Example: "  bennu man ~/.local/share/man/man1 && man bennu-demo",
 		Args:    cli.One("a directory, such as ~/.local/share/man/man1,"),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -13,7 +13,7 @@ func versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",
 		Short:   "Show which bennu this is",
-		Long:    "Show the version of bennu, the commit it was built from where Go knows it, the version of Go and the platform.",
+		Long:    "Show the version of bennu, the commit that it was built from if Go has recorded it, the version of Go, and the platform.",
 		Example: "  bennu version",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			info, _ := debug.ReadBuildInfo()

@@ -113,35 +113,35 @@ func (r *Report) whole() bool {
 	return r.Connect != nil && (r.Slow == nil || r.Slow.Complete)
 }
 
-const about = `Load a server of the Phoenix Channels protocol with WebSocket clients, and print what it takes:
-its processor time for each operation, its memory for each connection, latencies, and all that went
-wrong. It needs Linux. The whole tour has these phases, of which --phases chooses:
+const about = `Load a server of the Phoenix Channels protocol with WebSocket clients and measure it: the processor
+time of each operation, the memory of each connection, latencies, and all faults. It needs Linux. There are
+these phases; --phases selects some of them:
 
-  connect     all connect, with one upgrade and the joins of --topics each
-  echo        pushes with replies at a fixed rate, spread over all connections. A latency counts from
-              the moment the push was meant to be sent, so a server that stalls is charged with all that
-              had to wait ("open loop")
-  load        pushes with replies, a fixed number on their way for each sender ("closed loop"): for the
+  connect     all clients connect, each with one upgrade and --topics joins
+  echo        pushes with replies at a fixed rate, spread over all connections ("open loop"). A latency counts
+              from the time at which the push was due, so a stall of the server counts for all pushes that
+              were due meanwhile
+  load        pushes with replies, a fixed number outstanding for each sender ("closed loop"), for the
               processor time of an echo
-  broadcast   one connection pushes an event that the channel broadcasts; the next is pushed when all
-              subscribers have the last
-  ahead       the same with several broadcasts on their way
-  slow        the same while some subscribers stop reading. How they were closed is told (1013 is a
-              queue that was full), and how much the server's memory grew; the rest is of the others
+  broadcast   one connection pushes an event that the channel broadcasts, and the next one when all
+              subscribers have it
+  ahead       the same with several broadcasts outstanding
+  slow        the same while some subscribers stop reading. It counts with which codes these were closed (1013:
+              their queue was full) and how much the server's memory grew; other figures are of the rest
   reconnect   all connections are cut at once, connect again and join again
 
-Broadcasts are numbered: what is missing, comes twice or in the wrong order is counted at every subscriber.
-"Until the last had it" is from the push to the last subscriber's delivery. A join's processor time includes
-connecting and the upgrade. A phase in which something was lost is marked INCOMPLETE, and its figures are
-those of what was not lost. Closed connections are told by close code; "reset" and "end" are those
-without a close frame. Refused tries are tried again after the pauses of stock clients.
+Broadcasts are numbered: each subscriber counts those that are missing, come twice or come out of order. "Until
+the last had it" is the time from the push to the last delivery. The processor time of a join includes
+connecting and the upgrade. A phase that lost something is marked INCOMPLETE; its figures are of what was not
+lost. Closed connections are counted by close code; "reset" and "end" are those without a close frame. A
+connection that is refused is tried again after the delays of the stock clients.
 
-Memory is resident memory, read before, when all are connected and idle, and after traffic; what
-a connection takes is the growth divided by their number. Figures of the server need --pid.
+Memory is resident memory, read before the start, when all clients are connected and idle, and after the
+traffic. The memory of a connection is the growth divided by their number. Figures of the server need --pid.
 
-At the end a table is printed, or with --json one object whose fields are those of the table: durations in
-microseconds (_us) or seconds, memory in bytes; fields of phases that did not run are left out. The exit
-code is 1 when something was lost or the run was interrupted, 2 when the command line cannot be understood.
+The result is a table, or with --json one object with the same fields: durations in microseconds (_us) or
+seconds, memory in bytes. Fields of phases that did not run are omitted. The exit code is 1 if something was
+lost or the run was interrupted, and 2 for a mistake in the command line.
 
-Addresses of other machines are refused unless --i-own-the-target is given. A process may hold as many
-connections as it may open files (ulimit -Hn), less a few; run several for more.`
+Addresses of other machines are refused without --i-own-the-target. A process holds about as many connections
+as it may open files (ulimit -Hn); run several for more.`

@@ -82,12 +82,12 @@ func serverCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "server",
 		Short: "Serve channels to be measured",
-		Long: `Serve channels for "bennu bench", until a signal comes. Clients join topics bench:*, push "echo" with
-{"text":"..."} and get it back, or "broadcast", which goes to all subscribers of the topic. "collect" makes the server
-collect its garbage. Nothing limits how many clients come or how fast; so serve it to this machine alone.
+		Long: `Serve channels for "bennu bench", until a signal comes. Clients join topics bench:* and push "echo" with
+{"text":"..."}, which is returned, or "broadcast", which goes to all subscribers of the topic. "collect"
+makes the server collect its garbage. It has no limits on clients, so serve it to this machine alone.
 
-It prints its address and its process once it serves, for the flags of "bennu bench", and at the end what
-the garbage collector has taken.`,
+It prints its address and its process id when it serves, for the flags of "bennu bench", and at the end the
+time of the garbage collector.`,
 		Example: `  bennu bench server
   bennu bench server --addr 127.0.0.1:0 --json
   bennu bench server --pprof   # then: go tool pprof http://127.0.0.1:4050/debug/pprof/profile?seconds=5`,
@@ -96,7 +96,7 @@ the garbage collector has taken.`,
 		},
 	}
 	c.Flags().StringVar(&o.addr, "addr", "127.0.0.1:4050", "`host:port` to serve on; port 0 picks a free one")
-	c.Flags().BoolVar(&o.json, "json", false, "print both as one JSON object each")
+	c.Flags().BoolVar(&o.json, "json", false, "print each of these as a JSON object")
 	c.Flags().BoolVar(&o.noEpoll, "no-epoll", false, "read with a goroutine for each connection, as other systems than Linux do")
 	c.Flags().BoolVar(&o.prof, "pprof", false, "serve profiles at /debug/pprof/, too")
 	return c

@@ -27,13 +27,13 @@ func Command() *cobra.Command {
 		Use:        "conformance URL",
 		Short:      "Drive a server with the wire cases",
 		SuggestFor: []string{"test"},
-		Long: `Drive the server at URL with the wire cases of the Phoenix Channels protocol, one after
-the other, and show what it does otherwise. The real server passes all of them. The exit
-code is 1 when a case fails.
+		Long: `Drive the server at URL with the wire cases of the Phoenix Channels protocol, one after the
+other, and show where it departs from them. Phoenix passes all of them. If a case fails, the exit
+code is 1.
 
-URL is the server's base, as in http://127.0.0.1:4011; the cases go over plain HTTP. The
-server runs the application that the cases drive: the folder internal/conformance/fixture of bennu
-is it, and "make fixture" serves it.`,
+URL has a host and a port, as in http://127.0.0.1:4011; the cases have their own paths and use
+plain HTTP. The server must run the application of the cases. bennu has it in the folder
+internal/conformance/fixture, and "make fixture" serves it.`,
 		Example: `  bennu conformance http://127.0.0.1:4011
   bennu conformance --run '^LP-' http://127.0.0.1:4011
   bennu conformance --json http://127.0.0.1:4011
@@ -44,7 +44,7 @@ is it, and "make fixture" serves it.`,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	c.Flags().StringVar(&f.pattern, "run", "", "run only cases whose id or description fits the `regexp`")
-	c.Flags().BoolVar(&f.json, "json", false, "print a JSON object for each case, one in a line")
+	c.Flags().BoolVar(&f.json, "json", false, "print a JSON object for each case, one on a line")
 	c.Flags().BoolVar(&f.list, "list", false, "list the cases instead of running them")
 	c.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "show the cases that pass too")
 	return c

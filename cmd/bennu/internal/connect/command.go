@@ -27,20 +27,23 @@ func Command() *cobra.Command {
 		Use:        "connect URL",
 		Short:      "Talk to a server of Phoenix Channels from the terminal",
 		SuggestFor: []string{"client", "dial"},
-		Long: `Connect to a server of Phoenix Channels: join topics, push events, watch what comes.
+		Long: `Connect to a server of Phoenix Channels, join topics, push events, and show what the server
+sends.
 
-On a terminal it reads commands, which "help" lists, with history and completion.
-Without a terminal, or with --json, --push, --count or --for, it has no prompt: it joins
-the topics of --topic, pushes the events of --push, waits for the replies, and ends.
-An event to which the server sends no reply is pushed with --no-wait.
-Without --push it does the commands that are lines of standard input, or if there are
-none it watches until a signal comes.
+On a terminal it reads commands, with history and completion; the command "help" lists them.
 
-Exit codes: 0 fine; 1 refused, crashed, or answered with an error; 2 a mistake in the
-command line, or in a line of standard input; 3 not answered in time.
+Without a terminal, or with --json, --push, --count or --for, it has no prompt. It joins the
+topics of --topic, pushes the events of --push, waits for the replies, and ends. With --no-wait
+it does not wait for replies. Without --push it reads commands from standard input; if there are
+none, it shows what the server sends until a signal comes.
 
-Secrets come from files, or the variable ` + tokenEnv + `, because others on a machine can see
-arguments. Files are read again for each connection and join. No secret of a file is shown.`,
+The exit code is 0 on success; 1 if the server refused, replied with an error, or a channel
+crashed; 2 for a mistake in the command line or in a line of standard input; 3 if an answer did
+not come in time.
+
+Secrets are read from files or from the variable ` + tokenEnv + `, because others on the machine
+can see arguments. Files are read again for each connection and join. Their content is never
+shown.`,
 		Example: `  bennu connect ws://localhost:4000/socket
   bennu connect ws://localhost:4000/socket --topic room:lobby --join '{"name":"ibis"}'
   bennu connect ws://localhost:4000/socket --topic ping:a --push 'ping {}' --json

@@ -34,7 +34,7 @@ func Command() *cobra.Command {
 		Use:        "demo",
 		Short:      "Serve a page on which to try channels",
 		SuggestFor: []string{"run", "serve", "server", "start"},
-		Long:       "Serve a page on which to try channels, until a signal comes. It needs nothing from elsewhere.\n" + aboutNodes,
+		Long:       "Serve a page on which to try channels, until a signal comes. The page loads nothing from other servers.\n" + aboutNodes,
 		Example: `  bennu demo
   bennu demo --addr 127.0.0.1:0 --open
   bennu demo --pubsub nats+embed://:6222
@@ -46,9 +46,9 @@ func Command() *cobra.Command {
 	c.Flags().StringVar(&f.addr, "addr", "127.0.0.1:4000", "`host:port` to serve on; port 0 picks a free one")
 	c.Flags().BoolVar(&f.open, "open", false, "open the page in the browser")
 	// Its default is not the environment's value, which -h would show.
-	c.Flags().StringVar(&f.pubsub, "pubsub", "", "`where` other nodes are met, see above (default memory: no others)")
-	c.Flags().StringVar(&f.node, "node", "", "`name` of this node, which no other has (default the host's name and the port)")
-	c.Flags().IntVar(&f.connections, "connections", 0, "most `clients` at once; -1 is as many as files may be open (default nine tenths of these)")
+	c.Flags().StringVar(&f.pubsub, "pubsub", "", "`how` nodes reach each other, see above (default memory)")
+	c.Flags().StringVar(&f.node, "node", "", "`name` of this node, unique among them (default the host's name and the port)")
+	c.Flags().IntVar(&f.connections, "connections", 0, "most `clients` at once; -1 is as many as the process may open files (default nine tenths of that)")
 	return c
 }
 
@@ -187,21 +187,21 @@ const welcome = `
 
 `
 
-// aboutNodes stands in what -h prints.
+// aboutNodes is a part of what --help prints.
 const aboutNodes = `
-Several nodes share one chat room when --pubsub says where they meet:
+Several nodes share one chat room. --pubsub says how they reach each other:
 
-  memory                                   nowhere: this node is alone
-  nats+embed://:6222?peers=host:port,...   each other, through NATS in their own processes
-  nats://host:4222, tls://                 a NATS server, or several with commas between
-  redis://host:6379, rediss://             a Redis server
+  memory                                   they do not: this node is alone
+  nats+embed://:6222?peers=host:port,...   through NATS servers in their own processes
+  nats://host:4222, tls://                 through a NATS server, or several with commas between
+  redis://host:6379, rediss://             through a Redis server
 
-In the environment, where others do not see what arguments would show them:
+Secrets are given in the environment, since others on the machine can see arguments:
 
-  BENNU_PUBSUB   is used when --pubsub is not given; redis://user:password@host:6379
-  BENNU_SECRET   16 bytes or more, the same for every node: keeps strangers out, and lets
-                 every node serve every long poll. With it nats+embed without a host
-                 listens on all interfaces, without it on 127.0.0.1.`
+  BENNU_PUBSUB   in place of --pubsub, as in redis://user:password@host:6379
+  BENNU_SECRET   16 bytes or more, the same on all nodes. It keeps strangers out, and lets any
+                 node serve any long poll. With it, nats+embed without a host listens on all
+                 interfaces, and otherwise on 127.0.0.1.`
 
 // demoPage serves the embedded files. The page needs nothing from elsewhere and
 // says so to the browser: whatever a chat message may hold, it cannot load a script.

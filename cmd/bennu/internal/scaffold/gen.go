@@ -18,9 +18,8 @@ func GenCommand() *cobra.Command {
 		Use:        "gen",
 		Short:      "Add a channel, a socket or a presence to a program",
 		SuggestFor: []string{"add", "generate"},
-		Long: `Add a channel, a socket or a presence to the program in this directory: a file and its
-test, which passes. What there is stays as it is: the lines that connect the new file with
-the rest are printed, for you to put where they belong.
+		Long: `Add a channel, a socket or a presence to the program in this directory, as a file and its
+test, which passes. No other file is changed: the lines to add to them are printed.
 
 A NAME is written as chat_room or ChatRoom.`,
 		Example: `  bennu gen channel chat_room
@@ -28,14 +27,14 @@ A NAME is written as chat_room or ChatRoom.`,
   bennu gen presence chat_room`,
 	}
 	c.AddCommand(
-		genCommand("channel", "a channel", `Write NAME.go and NAME_test.go: a channel with the topics "NAME:*", an event that is
-answered and one that goes to everybody.`, "  bennu gen channel chat_room\n  bennu gen channel --topic 'chat:*' chat_room"),
-		genCommand("socket", "a socket that asks for a token", `Write NAME_socket.go and NAME_socket_test.go: who may connect at /NAME, by a token of the
-user's id, as "bennu token sign" and Phoenix.Token make them. Clients send it outside of the
-URL, which phoenix.js does from 1.8 on. Those that cannot, older ones and phones, need
---token-param; URLs end up in the logs of proxies.`, "  bennu gen socket user\n  bennu gen socket --token-param token user"),
-		genCommand("presence", "a presence", `Write NAME_presence.go and NAME_presence_test.go: who is in the topics of a channel, on all
-nodes.`, "  bennu gen presence chat_room"),
+		genCommand("channel", "a channel", `Write NAME.go and NAME_test.go: a channel with the topics "NAME:*", an event with a reply and
+an event that is broadcast.`, "  bennu gen channel chat_room\n  bennu gen channel --topic 'chat:*' chat_room"),
+		genCommand("socket", "a socket that asks for a token", `Write NAME_socket.go and NAME_socket_test.go: a socket at /NAME that asks for a token with the
+id of the user, as "bennu token sign" and Phoenix.Token make them. phoenix.js sends the token in a
+header from 1.8 on. Older clients and phones can only send it in the URL, where logs of proxies may
+have it: let them with --token-param.`, "  bennu gen socket user\n  bennu gen socket --token-param token user"),
+		genCommand("presence", "a presence", `Write NAME_presence.go and NAME_presence_test.go: the list of who is in the topics of a channel, on
+all nodes.`, "  bennu gen presence chat_room"),
 	)
 	return c
 }
@@ -63,9 +62,9 @@ func genCommand(kind, what, long, example string) *cobra.Command {
 		c.Flags().StringVar(&f.topic, "topic", "", "`pattern` of its topics (default NAME:*)")
 	}
 	if kind == "socket" {
-		c.Flags().StringVar(&f.tokenParam, "token-param", "", "`name` of a parameter of the URL that may have the token too, for old clients and phones")
+		c.Flags().StringVar(&f.tokenParam, "token-param", "", "`name` of a parameter of the URL that may have the token instead, for older clients and phones")
 	}
-	c.Flags().StringVar(&f.dir, "dir", ".", "`directory` of the package that it becomes a part of")
+	c.Flags().StringVar(&f.dir, "dir", ".", "`directory` of the package to add it to")
 	_ = c.MarkFlagDirname("dir") // fails for no flag of this name
 	c.Flags().BoolVar(&f.force, "force", false, "overwrite files that exist")
 	return c

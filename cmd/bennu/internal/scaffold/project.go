@@ -29,11 +29,11 @@ func NewCommand() *cobra.Command {
 		Use:        "new NAME",
 		Short:      "Make a new program with a channel",
 		SuggestFor: []string{"create", "init"},
-		Long: `Make a program in the new directory NAME: an endpoint, a channel, a page that talks
-through it, and tests, which pass.
+		Long: `Make a program in the new directory NAME: an endpoint, a channel, a page that uses it, and
+tests, which pass.
 
-While this command comes from a source tree and not from a published version, the program's
-go.mod has a replace line that leads to the tree; --replace names another one.`,
+If this command was built in a source tree, the program's go.mod has a replace line for that
+tree; --replace names another tree.`,
 		Example: `  bennu new chat
   bennu new --module example.com/chat chat
   bennu new --replace ../bennu chat`,
@@ -43,7 +43,7 @@ go.mod has a replace line that leads to the tree; --replace names another one.`,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	c.Flags().StringVar(&f.module, "module", "", "`path` of the program's module (default the name)")
-	c.Flags().StringVar(&f.replace, "replace", "", "`directory` of a source tree of bennu that the program shall use")
+	c.Flags().StringVar(&f.replace, "replace", "", "`directory` of a source tree of bennu for the program to use")
 	_ = c.MarkFlagDirname("replace") // fails for no flag of this name
 	c.Flags().BoolVar(&f.force, "force", false, "overwrite files that exist")
 	return c

@@ -20,10 +20,10 @@ func inspectCommand() *cobra.Command {
 		Use:   "inspect [FILE]",
 		Short: "Show what a token holds, without believing it",
 		Long: `Show what a token holds WITHOUT VERIFYING IT: anybody can write a token that says anything.
-The token is read from FILE, or from standard input. With --salt and a secret it also says
-whether the token would verify; the exit code is 1 when it would not.
+The token is read from FILE or from standard input. With --salt and a secret it also says
+whether the token verifies; if it does not, the exit code is 1.
 
-What is encrypted can only be shown with the secret.
+An encrypted token can only be shown with its secret.
 
 ` + secretOnly,
 		Example: `  bennu token inspect token.txt

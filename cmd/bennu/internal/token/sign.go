@@ -31,12 +31,12 @@ func signCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "sign [DATA]",
 		Short: "Make a token of JSON data",
-		Long: `Make a token of DATA, which is JSON, and print it. DATA is read from standard input when it
-is - or missing. Everybody who has the token can read the data, but for --encrypt.
+		Long: `Make a token of DATA, which is JSON, and print it. If DATA is missing or -, it is read from
+standard input. Without --encrypt, everybody who has the token can read the data.
 
-JSON's strings, numbers, lists and objects become binaries, integers or floats, lists and
-maps. Elixir programs often want atoms for the keys of maps: %{id: 42} is made by
---atom-keys of {"id": 42}.
+Strings, numbers, lists and objects of JSON become binaries, integers or floats, lists and maps.
+Elixir programs often need atoms as the keys of maps: with --atom-keys, {"id": 42} becomes
+%{id: 42}.
 
 ` + secretOnly,
 		Example: `  bennu token sign --salt "user auth" 42
@@ -48,7 +48,7 @@ maps. Elixir programs often want atoms for the keys of maps: %{id: 42} is made b
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	f.add(c)
-	c.Flags().StringVar(&f.maxAge, "max-age", "24h", "how `long` the token is good: 90s, 24h or infinity")
+	c.Flags().StringVar(&f.maxAge, "max-age", "24h", "how `long` the token is valid: 90s, 24h or infinity")
 	c.Flags().StringVar(&f.signedAt, "signed-at", "", "`time` of signing, as in 2026-01-31T12:00:00Z (default now)")
 	c.Flags().BoolVar(&f.encrypt, "encrypt", false, "make a token that only holders of the secret can read")
 	c.Flags().BoolVar(&f.atomKeys, "atom-keys", false, "make the keys of objects atoms")

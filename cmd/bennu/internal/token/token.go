@@ -26,8 +26,8 @@ func Command() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "token",
 		Short: "Sign, verify and inspect tokens",
-		Long: `Sign, verify and inspect tokens. They are those of Phoenix.Token: each side reads what
-the other one made, with the same secret and the same salt.
+		Long: `Sign, verify and inspect tokens. They are the tokens of Phoenix.Token: with the same secret
+and the same salt, bennu and Phoenix read each other's.
 
 ` + aboutSecrets,
 		Example: `  echo '{"id": 42}' | bennu token sign --salt "user auth"
@@ -38,15 +38,15 @@ the other one made, with the same secret and the same salt.
 	return c
 }
 
-// aboutSecrets stands in what --help prints.
-const aboutSecrets = `Arguments can be seen by everybody on the machine, so neither a secret nor a token is
-taken from one. The secret is Phoenix's secret_key_base, 20 bytes or more, used as it stands:
+// aboutSecrets is a part of what --help prints.
+const aboutSecrets = `Secrets and tokens are not given as arguments, which everybody on the machine can see. The
+secret is Phoenix's secret_key_base, 20 bytes or more, and is not decoded:
 
-  --secret-file FILE   the text of a file, without the line break at its end; given several
-                       times the first one signs, and all of them verify
-  SECRET_KEY_BASE      of the environment, when there is no --secret-file
+  --secret-file FILE   a file, without the line break at its end; if it is given several
+                       times, the first signs, and all of them verify
+  SECRET_KEY_BASE      of the environment, if there is no --secret-file
 
-A token is read from FILE, or from standard input when that is - or missing.`
+A token is read from FILE. If FILE is missing or -, it is read from standard input.`
 
 // mostSecret bounds what is read of a file with a secret, in bytes.
 const mostSecret = 4 << 10
@@ -64,7 +64,7 @@ type keyFlags struct {
 }
 
 func (f *keyFlags) add(c *cobra.Command) {
-	c.Flags().StringVar(&f.salt, "salt", "", "what the token is for: the `text` that is the second argument of Phoenix.Token.sign")
+	c.Flags().StringVar(&f.salt, "salt", "", "purpose of the token: the `text` that is the second argument of Phoenix.Token.sign")
 	c.Flags().StringArrayVar(&f.files, "secret-file", nil, "`file` with a secret")
 	c.Flags().StringVar(&f.digest, "key-digest", "sha256", "`hash` of the key derivation: sha256, sha384 or sha512")
 	c.Flags().IntVar(&f.iterations, "key-iterations", 1000, "`rounds` of the key derivation")
