@@ -120,7 +120,7 @@ partitions: ## networks between nodes that are cut, embedded NATS and Redis: nee
 
 .PHONY: conformance
 conformance: ## the wire cases alone, each one shown
-	go test -race -count=1 -timeout $(TIMEOUT) -v ./conformance
+	go test -race -count=1 -timeout $(TIMEOUT) -v ./internal/conformance
 
 .PHONY: fixture
 fixture: ## serve the fixture application on FIXTURE_ADDR (127.0.0.1:4011)

@@ -24,7 +24,7 @@ func TestShellBlocks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pages = append(append(pages, readmes...), filepath.Join(root, "README.md"), filepath.Join(root, "CONTRIBUTING.md"))
+	pages = append(append(pages, readmes...), filepath.Join(root, "README.md"), filepath.Join(root, "CONTRIBUTING.md"), filepath.Join(root, "RELEASE.md"))
 	makefile, err := os.ReadFile(filepath.Join(root, "Makefile"))
 	if err != nil {
 		t.Fatal(err)

@@ -14,7 +14,7 @@ import (
 // the file that it names, or a test runs the block itself.
 
 // pages are the documentation, by pattern.
-var pages = []string{"README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/*.md", "examples/*/README.md"}
+var pages = []string{"README.md", "CONTRIBUTING.md", "RELEASE.md", "SECURITY.md", "docs/*.md", "examples/*/README.md"}
 
 // kept are tests that hold blocks of a kind themselves.
 var kept = map[string]string{
