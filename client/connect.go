@@ -132,7 +132,9 @@ func (f *fallback) note(l *link, err error, lasted bool) {
 // errNoProbe is the error of a WebSocket that opened and did not answer its first heartbeat.
 var errNoProbe = fmt.Errorf("%w: a WebSocket that opened does not carry messages", ErrHeartbeat)
 
-// connect makes one attempt, or with a fallback up to two.
+// connect makes one attempt, or with a fallback up to two: if the WebSocket does not open, long polling is
+// tried at once. With a fallback the WebSocket has FallbackAfter to open, and must then answer a first
+// heartbeat (probing), since some proxies let it open and carry nothing.
 func (s *Socket) connect(try int, f *fallback) (l *link, err error) {
 	transport, timeout := s.opts.Transport, s.opts.Timeout
 	mayFall := transport == webSocket && s.opts.FallbackAfter > 0
@@ -173,7 +175,8 @@ func (s *Socket) tellFirst(err error) {
 	}
 }
 
-// try makes an attempt by one transport.
+// try makes an attempt by one transport. Trace gets the URL without the query: parameters may be
+// secrets.
 func (s *Socket) try(try int, transport string, timeout time.Duration) (*link, error) {
 	at := *s.base
 	at.User, at.RawQuery = nil, ""
@@ -260,7 +263,7 @@ func (s *Socket) openedBy(l *link) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.link = l
-	if s.closing {
+	if s.closing { // Close was called during the attempt
 		l.failLocked(ErrClosed, closeNormal, "")
 		return
 	}
@@ -287,6 +290,7 @@ func (s *Socket) readAll(l *link) (err error) {
 			return err
 		}
 		in, err := s.serializer.Decode(op, data)
+		// A program may keep a payload for long: it must not keep the whole frame with it.
 		in.Payload.Data, in.Response.Data = kept.Piece(in.Payload.Data, data), kept.Piece(in.Response.Data, data)
 		if f := s.opts.Trace.Received; f != nil {
 			frame := Frame{Transport: l.transport, Opcode: op, Data: data, Status: in.Status, Err: err}

@@ -174,6 +174,7 @@ func (ch *Channel) Events(ctx context.Context, events ...string) iter.Seq2[Messa
 		ch.feeds = append(slices.Clip(ch.feeds), f)
 	}
 	s.mu.Unlock()
+	// Queuing also ends with ctx if nobody ranges over the iterator.
 	stop := context.AfterFunc(ctx, func() { f.end(context.Cause(ctx)) })
 	return func(yield func(Message, error) bool) {
 		defer stop()

@@ -124,7 +124,7 @@ func (ch *Channel) sendJoinLocked() {
 // evaluatedLocked goes on with a join after its function of params has returned.
 func (ch *Channel) evaluatedLocked(params Payload, err error, current bool) {
 	switch {
-	case ch.state != StateJoining || ch.joinRef != "" || ch.socket.link == nil:
+	case ch.state != StateJoining || ch.joinRef != "" || ch.socket.link == nil: // nothing waits for it
 	case !current:
 		ch.sendJoinLocked()
 	case err != nil:

@@ -146,6 +146,7 @@ func (p *longPolling) write(frames []frame) error {
 	return nil
 }
 
+// post sends messages. The server answers when it has handled them; it may do so beside an open poll.
 func (p *longPolling) post(body []byte, contentType string) error {
 	a, err := p.bounded(http.MethodPost, body, contentType)
 	switch {
@@ -197,7 +198,7 @@ func (p *longPolling) do(ctx context.Context, method string, body []byte, conten
 	if token != nil {
 		at.RawQuery += "&token=" + url.QueryEscape(*token) // for servers that do not know the header
 	}
-	content := io.Reader(bytes.NewReader(body))
+	content := io.Reader(bytes.NewReader(body)) // of this type, net/http knows the length
 	if method == http.MethodGet {
 		content = once{}
 	}

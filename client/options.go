@@ -111,7 +111,9 @@ const (
 	defaultMessage   = 10_000_000
 )
 
-// withDefaults returns a checked copy of o, which may be nil, with every field set.
+// withDefaults returns a checked copy of o, which may be nil, with every field set. The maps are copied,
+// too, so that the program may change its own. The logger masks secrets and is bounded by rate: a
+// server decides how often a callback fails.
 func (o *Options) withDefaults() (*Options, error) {
 	var c Options
 	if o != nil {

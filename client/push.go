@@ -52,7 +52,7 @@ func (ch *Channel) Push(ctx context.Context, event string, payload any) (Reply, 
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if p.over { // meanwhile
+	if p.over { // the reply came meanwhile
 		return p.reply, p.err
 	}
 	ch.forgetLocked(p)

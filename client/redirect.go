@@ -20,6 +20,7 @@ const (
 // headers that it knows.
 func discreet(c *http.Client) *http.Client {
 	d := *c
+	// net/http copies the headers of the first request to each that follows, before it asks.
 	d.CheckRedirect = func(req *http.Request, via []*http.Request) error {
 		req.Header.Del("Referer")
 		if !sameServer(via[0].URL, req.URL) {

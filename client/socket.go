@@ -179,7 +179,7 @@ func (s *Socket) Close() error {
 	s.mu.Lock()
 	first := !s.closing
 	s.closing = true
-	if first && !s.started {
+	if first && !s.started { // there is no goroutine that would call end
 		s.mu.Unlock()
 		s.end(ErrClosed)
 		s.mu.Lock()
@@ -191,6 +191,7 @@ func (s *Socket) Close() error {
 	}
 	s.mu.Unlock()
 	if first && l != nil {
+		// What was pushed before Close should arrive, but not at any price.
 		timer := time.NewTimer(flushTime)
 		select {
 		case <-flushed:
