@@ -234,8 +234,8 @@ func TestRefused(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got := e.ExpectRefused(t, tt.options)
-			if got.Status != tt.status || tt.err != nil && !errors.Is(got, tt.err) {
-				t.Errorf("got %v", got)
+			if got.Status != tt.status || tt.err != nil && !errors.Is(got.Err, tt.err) {
+				t.Errorf("got %d, %v", got.Status, got.Err)
 			}
 		})
 	}

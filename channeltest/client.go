@@ -11,7 +11,7 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// Client is one connection to an endpoint under test.
+// A Client is one connection to an endpoint under test.
 type Client struct {
 	endpoint *Endpoint
 	name     string
@@ -32,6 +32,7 @@ type Client struct {
 	reasons  map[string]error    // of the ends of channels, by join_ref
 }
 
+// newClient opens the connection of a request that was accepted.
 func newClient(e *Endpoint, name string, r transport.Receiver) *Client {
 	c := &Client{
 		endpoint: e, name: name, receiver: r,
@@ -46,10 +47,9 @@ func newClient(e *Endpoint, name string, r transport.Receiver) *Client {
 	return c
 }
 
-// Join joins a topic with params, which are what Push describes, and ends the test
-// when that is refused. It returns when the reply has come and the channel has handled
-// the messages that its join function gave to Channel.Send. A client that joins next sees
-// their effects, such as a tracked presence. Join waits for them for at most Endpoint.Timeout.
+// Join joins a topic, or ends the test if the join is refused. It returns when the reply has come and
+// the channel has handled the messages that its join function gave to Channel.Send, so that a
+// client that joins next sees their effects, such as a tracked presence.
 func (c *Client) Join(t testing.TB, topic string, params any) *Channel {
 	t.Helper()
 	ch, reply := c.join(t, topic, params)
@@ -63,15 +63,15 @@ func (c *Client) Join(t testing.TB, topic string, params any) *Channel {
 	return ch
 }
 
-// Join is Client.Join for those who want the reply.
+// Join is Client.Join with the response of the reply, decoded into Out.
 func Join[Out any](t testing.TB, c *Client, topic string, params any) (*Channel, Out) {
 	t.Helper()
 	ch := c.Join(t, topic, params)
 	return ch, decode[Out](t, c.endpoint, "the reply to the join of "+topic, ch.reply.Payload)
 }
 
-// ExpectJoinRefused wants a join to be refused. The error has the reason, and the
-// whole response as bennu.Raw.
+// ExpectJoinRefused joins a topic, which must be refused. The error has the reason, and the whole
+// response as a bennu.Raw.
 func (c *Client) ExpectJoinRefused(t testing.TB, topic string, params any) *bennu.Error {
 	t.Helper()
 	_, reply := c.join(t, topic, params)
@@ -81,6 +81,7 @@ func (c *Client) ExpectJoinRefused(t testing.TB, topic string, params any) *benn
 	return refusal(reply.Payload)
 }
 
+// join sends a join and waits for the reply.
 func (c *Client) join(t testing.TB, topic string, params any) (*Channel, *entry) {
 	t.Helper()
 	ch := &Channel{client: c, topic: topic}
@@ -106,8 +107,8 @@ func (ch *Channel) arrive() {
 	}
 }
 
-// Close closes the connection as a client does, and returns when its channels have
-// ended and their Terminate has returned.
+// Close closes the connection as a client does. It returns when the channels have ended and their
+// Terminate has returned.
 func (c *Client) Close(t testing.TB) {
 	t.Helper()
 	c.leaveOff(bennu.ErrClientClosed)
@@ -115,8 +116,8 @@ func (c *Client) Close(t testing.TB) {
 	c.endpoint.Settle(t)
 }
 
-// Drop loses the connection, as a client does that goes out of reach: the reason for
-// the ends of its channels is bennu.ErrLost. It returns when Close would.
+// Drop loses the connection, like a client that goes out of reach: its channels end with bennu.ErrLost.
+// It returns when they have ended and their Terminate has returned.
 func (c *Client) Drop(t testing.TB) {
 	t.Helper()
 	c.leaveOff(bennu.ErrLost)
@@ -124,7 +125,7 @@ func (c *Client) Drop(t testing.TB) {
 	c.endpoint.Settle(t)
 }
 
-// ExpectDisconnect wants the server to close the connection, and returns its code.
+// ExpectDisconnect waits until the server closes the connection and returns the code.
 func (c *Client) ExpectDisconnect(t testing.TB) transport.CloseCode {
 	t.Helper()
 	c.endpoint.await(t, c.name+" to be disconnected", func() (bool, over) {
@@ -136,11 +137,12 @@ func (c *Client) ExpectDisconnect(t testing.TB) transport.CloseCode {
 	return c.code
 }
 
-// end closes the connection at the end of the test.
+// end closes the connection at the end of the test. It settles the endpoint first, so that a crash that
+// the test has caused is found, unless the test has failed already.
 func (c *Client) end(t testing.TB) {
 	t.Helper()
 	if !t.Failed() {
-		c.endpoint.settle() // what the test has caused last may crash, too
+		c.endpoint.settle() // the last messages of the test may crash a channel, too
 	}
 	c.leaveOff(bennu.ErrClientClosed)
 	<-c.done
@@ -150,7 +152,7 @@ func (c *Client) end(t testing.TB) {
 	}
 }
 
-// crashed are the channels whose crash the test has not expected, nor been told of.
+// crashed returns the channels whose crash the test neither expected nor failed over.
 func (c *Client) crashed() (list []*Channel) {
 	c.endpoint.mu.Lock()
 	defer c.endpoint.mu.Unlock()
@@ -163,13 +165,13 @@ func (c *Client) crashed() (list []*Channel) {
 	return list
 }
 
-// nextRef is a ref not used before.
+// nextRefLocked returns a new ref.
 func (c *Client) nextRefLocked() string {
 	c.refs++
 	return strconv.Itoa(c.refs)
 }
 
-// whyGone says why nothing comes any more, or nothing. The lock is held.
+// whyGone says why no further message can come. The lock is held.
 func (c *Client) whyGone() over {
 	switch {
 	case c.code != 0:

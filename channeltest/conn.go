@@ -9,8 +9,8 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// run is the connection's goroutine: it hands over what the client sends, and at last
-// the end. The end of the test waits for it.
+// run is the goroutine of the connection: it gives the server the frames of the client, and at last its
+// end. The end of the test waits for it.
 func (c *Client) run() {
 	defer close(c.done)
 	for {
@@ -36,8 +36,8 @@ func (c *Client) run() {
 	}
 }
 
-// next is the next frame of the client. Its own end comes after what it has sent, the
-// server's at once.
+// next returns the next frame of the client. If the client closes, that comes after its frames; if the
+// server closes, it comes at once.
 func (c *Client) next() (f frame, ok, over bool) {
 	c.endpoint.mu.Lock()
 	defer c.endpoint.mu.Unlock()
@@ -53,7 +53,7 @@ func (c *Client) next() (f frame, ok, over bool) {
 	return f, true, false
 }
 
-// rest says that nothing is received any more.
+// rest notes that run has ended.
 func (c *Client) rest() {
 	c.endpoint.mu.Lock()
 	defer c.endpoint.mu.Unlock()
@@ -61,7 +61,7 @@ func (c *Client) rest() {
 	c.endpoint.changedLocked()
 }
 
-// wakeLocked tells run that there is something to do.
+// wakeLocked wakes run.
 func (c *Client) wakeLocked() {
 	c.busy = true
 	select {
@@ -70,7 +70,7 @@ func (c *Client) wakeLocked() {
 	}
 }
 
-// leaveOff is the end of the connection from the client's side.
+// leaveOff ends the connection from the side of the client.
 func (c *Client) leaveOff(reason error) {
 	c.endpoint.mu.Lock()
 	defer c.endpoint.mu.Unlock()
@@ -79,6 +79,7 @@ func (c *Client) leaveOff(reason error) {
 	}
 }
 
+// endLocked ends the connection. After it the server can send nothing and the client nothing more.
 func (c *Client) endLocked(reason error, note string) {
 	c.gone = true
 	c.lost = reason

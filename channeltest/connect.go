@@ -12,36 +12,36 @@ import (
 	"github.com/bennu-go/bennu/transport"
 )
 
-// Options say how a client connects. The zero value and a nil pointer are the
-// defaults.
+// Options say how a client connects. The zero value, or a nil pointer, is the defaults.
 type Options struct {
-	// Path is that of the WebSocket. Default "/socket/websocket".
+	// Path of the request. Default "/socket/websocket".
 	Path string
-	// Params are the client's parameters, beside vsn.
+	// Params are the parameters of the client; vsn is added.
 	Params url.Values
-	// AuthToken is what a client gives as authToken. The mount must ask for it.
+	// AuthToken is sent as stock clients send authToken, in a header. The mount must ask for it.
 	AuthToken string
-	// Header is that of the request: x-headers, Origin, cookies for a web session.
+	// Header is that of the request, with Origin, x-headers, or cookies for a web session.
 	Header http.Header
-	// Request may change the request before it is made: its RemoteAddr, which is
-	// "192.0.2.1:1234", its Host, "example.com", its TLS.
+	// Request, if not nil, may change the request before it is made: its RemoteAddr, which is
+	// "192.0.2.1:1234", its Host, which is "example.com", or its TLS.
 	Request func(r *http.Request)
-	// Name stands for the client in failure messages. Default "client 1" and so on.
+	// Name is the name of the client in failures. Default "client 1" and so on.
 	Name string
 }
 
-// Refused is a connection that was refused.
+// Refused is the answer to a connection that was refused.
 type Refused struct {
 	// Status, Header and Body are what the client gets.
 	Status int
 	Header http.Header
 	Body   []byte
-	// Err is why: what Connect returned, a *transport.StatusError, or nil where no
-	// socket is mounted.
+	// Err is the reason, which the client does not get: the error of Connect, or a
+	// *transport.StatusError. It is nil if no socket is mounted at the path.
 	Err error
 }
 
-func (r *Refused) Error() string {
+// text describes the refusal, for a failure.
+func (r *Refused) text() string {
 	switch {
 	case r.Err != nil:
 		return fmt.Sprintf("channeltest: the connection was refused with status %d: %v", r.Status, r.Err)
@@ -51,25 +51,21 @@ func (r *Refused) Error() string {
 	return fmt.Sprintf("channeltest: the connection was refused with status %d: %s", r.Status, r.Body)
 }
 
-// Unwrap returns Err, so that errors.Is finds what Connect returned.
-func (r *Refused) Unwrap() error { return r.Err }
-
-// Connect connects a client, or ends the test when it is refused. The checks of the
-// mount are made as for a request that came over a network, and Connect and ID are
-// called.
+// Connect connects a client, or ends the test if it is refused. The mount checks the request as one
+// that comes over a network, and calls Connect and ID.
 //
-// When the test ends, the client closes its connection. A channel that has crashed
-// and was not expected to fails the test then.
+// When the test ends, the client closes its connection. If one of its channels has crashed by then,
+// and ExpectCrash was not called, the test fails.
 func (e *Endpoint) Connect(t testing.TB, o *Options) *Client {
 	t.Helper()
 	c, refused := e.connect(t, o)
 	if refused != nil {
-		t.Fatalf("%v\n%s", refused, e.transcript())
+		t.Fatalf("%s\n%s", refused.text(), e.transcript())
 	}
 	return c
 }
 
-// ExpectRefused wants the connection of a client to be refused.
+// ExpectRefused connects a client, which must be refused. For its reason, compare Refused.Err.
 func (e *Endpoint) ExpectRefused(t testing.TB, o *Options) *Refused {
 	t.Helper()
 	c, refused := e.connect(t, o)
@@ -79,6 +75,8 @@ func (e *Endpoint) ExpectRefused(t testing.TB, o *Options) *Refused {
 	return refused
 }
 
+// connect makes the request in process: the endpoint serves it like any other, and recognizes the
+// ResponseWriter.
 func (e *Endpoint) connect(t testing.TB, opts *Options) (*Client, *Refused) {
 	t.Helper()
 	o := Options{}

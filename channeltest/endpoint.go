@@ -12,29 +12,28 @@ import (
 	"github.com/bennu-go/bennu"
 )
 
-// Endpoint is an endpoint under test. Start and Mount make one.
-//
-// It and its clients belong to the goroutine that runs the test. Push may be called
-// from others.
+// An Endpoint is an endpoint under test. Start and Mount make one. It and its clients belong to the
+// goroutine of the test; only Channel.Push may be called from others.
 type Endpoint struct {
 	*bennu.Endpoint
-	// Timeout bounds the wait for what must come, and is no measure of speed: a test
-	// that passes does not wait for it. Default 10 s. In a bubble of testing/synctest it
-	// is fake time.
+	// Timeout bounds each wait for a message. A test that passes does not wait for it, so it
+	// may be long. In a bubble of testing/synctest it is fake time. Default 10 s.
 	Timeout time.Duration
 
-	bubble bool
+	bubble bool // of testing/synctest; asked once, since it cannot change
 
+	// mu guards the fields below, and those of clients, channels and entries. It is never held
+	// while code of the application runs.
 	mu      sync.Mutex
-	entries []*entry // of all clients, in order
-	changed chan struct{}
+	entries []*entry      // of all clients, in order
+	changed chan struct{} // closed, and replaced, at each change
 	clients []*Client
 	names   int
 	late    []error // panics of callbacks whose channel had ended
 }
 
-// Start takes an endpoint into a test, with all that is mounted on it. When the test
-// ends the endpoint is shut down, which ends what was given to its OnShutdown, too.
+// Start takes an endpoint into a test, with all that is mounted on it. When the test ends, the endpoint
+// is shut down, and calls the functions of its OnShutdown.
 func Start(t testing.TB, e *bennu.Endpoint) *Endpoint {
 	t.Helper()
 	under := &Endpoint{Endpoint: e, bubble: inBubble(), changed: make(chan struct{})}
@@ -42,8 +41,8 @@ func Start(t testing.TB, e *bennu.Endpoint) *Endpoint {
 	return under
 }
 
-// Mount makes an endpoint with users at /socket and starts it. A nil opts is the zero
-// EndpointOptions; without a Logger warnings and errors go to the output of the test.
+// Mount makes an endpoint with users at /socket and starts it. opts may be nil. Without a Logger,
+// warnings and errors go to the output of the test.
 func Mount(t testing.TB, users *bennu.SocketHandler, opts *bennu.EndpointOptions) *Endpoint {
 	t.Helper()
 	o := bennu.EndpointOptions{}
@@ -58,16 +57,16 @@ func Mount(t testing.TB, users *bennu.SocketHandler, opts *bennu.EndpointOptions
 	return Start(t, e)
 }
 
-// Settle returns when everything is handled that the clients have sent, and what was
-// broadcast and sent to channels in consequence: no callback runs or has anything to
-// do, and all they have emitted has arrived. A test may then look at what they have
-// changed, or say that something did not happen.
+// Settle waits until all messages of the clients are handled, and everything that follows from them:
+// broadcasts, messages of Channel.Send, and their callbacks. No callback runs then, and everything
+// that callbacks have sent has arrived. A test may now look at what they have changed, or check that
+// something did not happen.
 //
-// In a bubble of testing/synctest nothing at all can happen any more before time
-// passes. Elsewhere goroutines that the application started are not waited for, those
-// of Channel.Go included, nor is what comes from other nodes or a presence.
+// In a bubble of testing/synctest, nothing can happen after Settle before time passes. Elsewhere
+// Settle does not wait for goroutines of the application, those of Channel.Go included, nor for other
+// nodes or a presence.
 //
-// A callback that does not return within Timeout fails the test.
+// If a callback does not return within Timeout, the test fails.
 func (e *Endpoint) Settle(t testing.TB) {
 	t.Helper()
 	if !e.settle() {
@@ -75,6 +74,10 @@ func (e *Endpoint) Settle(t testing.TB) {
 	}
 }
 
+// settle is Settle; it returns false after Timeout. In a bubble the clock cannot move before all goroutines
+// wait, so synctest.Wait is exact. Elsewhere the frames of the clients are given to the server first,
+// and then the endpoint is asked when all its mailboxes are empty: the order matters, since a frame
+// that is given later fills a mailbox again.
 func (e *Endpoint) settle() bool {
 	if e.bubble {
 		synctest.Wait()
@@ -106,6 +109,7 @@ type idler interface {
 // patience is the default of Timeout.
 const patience = 10 * time.Second
 
+// timeout is Timeout, or the default.
 func (e *Endpoint) timeout() time.Duration {
 	if e.Timeout > 0 {
 		return e.Timeout
@@ -113,7 +117,7 @@ func (e *Endpoint) timeout() time.Duration {
 	return patience
 }
 
-// end follows the ends of all clients, as they were made after the endpoint.
+// end shuts the endpoint down. The clients have ended by then: their cleanups were registered later.
 func (e *Endpoint) end(t testing.TB) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), max(e.timeout(), patience))
@@ -129,8 +133,8 @@ func (e *Endpoint) end(t testing.TB) {
 	}
 }
 
-// poll calls look, with the lock held, after each change, until it is content or names
-// a reason for which it never will be, or ctx ends.
+// poll calls look, with the lock held, after each change. It ends when look returns true or a reason why
+// it never will, or when ctx ends.
 func (e *Endpoint) poll(ctx context.Context, look func() (ok bool, hopeless over)) (ok bool, hopeless over) {
 	for {
 		e.mu.Lock()
@@ -148,7 +152,7 @@ func (e *Endpoint) poll(ctx context.Context, look func() (ok bool, hopeless over
 	}
 }
 
-// changedLocked wakes those who poll.
+// changedLocked wakes all calls of poll.
 func (e *Endpoint) changedLocked() {
 	close(e.changed)
 	e.changed = make(chan struct{})

@@ -177,7 +177,7 @@ func ExampleEndpoint_ExpectRefused() {
 
 	endpoint := channeltest.Start(t, newChat())
 	refused := endpoint.ExpectRefused(t, &channeltest.Options{Params: url.Values{"user": {"mallory"}}})
-	fmt.Println(refused.Status, errors.Is(refused, bennu.ErrRefused))
+	fmt.Println(refused.Status, errors.Is(refused.Err, bennu.ErrRefused))
 	// Output: 403 true
 }
 

@@ -67,6 +67,7 @@ func (p *Pushed) expect(t testing.TB, status string) *entry {
 	return got
 }
 
+// await waits for a reply with any status.
 func (p *Pushed) await(t testing.TB, what string) *entry {
 	t.Helper()
 	return p.ch.client.endpoint.receive(t, what, &p.ch.client.inbox, p.isReply, p.whyNone, nil)
@@ -77,6 +78,7 @@ func (p *Pushed) isReply(e *entry) bool {
 	return e.Event == wire.EventReply && e.Ref == p.sent.Ref
 }
 
+// what names the reply, for a failure.
 func (p *Pushed) what() string {
 	return fmt.Sprintf("reply to %q on %s", p.sent.Event, p.ch.place())
 }

@@ -36,6 +36,7 @@ func (e *Endpoint) addLocked(add *entry) {
 	e.changedLocked()
 }
 
+// noteLocked adds what neither side of a connection sees, such as the error of a callback.
 func (e *Endpoint) noteLocked(c *Client, topic, note string) {
 	e.addLocked(&entry{client: c, kind: noted, message: &message{Topic: topic}, note: note})
 }
@@ -71,6 +72,7 @@ func (e *Endpoint) transcript() string {
 	return b.String()
 }
 
+// who names the client of an entry.
 func (e *entry) who() string {
 	if e.client == nil {
 		return "listener"

@@ -31,7 +31,7 @@ func as(user string) *channeltest.Options {
 func TestConnect(t *testing.T) {
 	endpoint := start(t)
 	for _, user := range []string{"", strings.Repeat("x", 65)} {
-		if refused := endpoint.ExpectRefused(t, as(user)); refused.Status != 403 || !errors.Is(refused, bennu.ErrRefused) {
+		if refused := endpoint.ExpectRefused(t, as(user)); refused.Status != 403 || !errors.Is(refused.Err, bennu.ErrRefused) {
 			t.Errorf("as %q: %v", user, refused)
 		}
 	}
