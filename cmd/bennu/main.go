@@ -24,19 +24,18 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// The first signal asks for an orderly end; from then on signals do again what
-	// they do by default, so that a second one ends the process at once.
+	// The first signal asks for an orderly end. After it signals have their default effect
+	// again, so a second one ends the process at once.
 	context.AfterFunc(ctx, stop)
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
-// run is main without the process: it returns the exit code, when ctx ends at
-// the latest.
+// run is main without the process: it returns the exit code. It ends when ctx ends.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return cli.Run(ctx, newRoot(stdin, stdout, stderr), args)
 }
 
-// newRoot makes the command with all the others below it.
+// newRoot makes the command bennu with its subcommands.
 func newRoot(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 	root := cli.Root(stdin, stdout, stderr,
 		bench.Command(),

@@ -39,7 +39,7 @@ func manCommand() *cobra.Command {
 	}
 }
 
-// writePages writes the pages of c and of what is below it.
+// writePages writes the pages of c and its subcommands.
 func writePages(c *cobra.Command, dir string) error {
 	for _, sub := range c.Commands() {
 		if sub.IsAvailableCommand() {
@@ -60,8 +60,7 @@ func writePages(c *cobra.Command, dir string) error {
 	return os.WriteFile(filepath.Join(dir, name), undated(page.Bytes()), 0o666)
 }
 
-// undated takes the date out of a page: the pages are the same whenever they are made,
-// and the day is of no use to a reader.
+// undated removes the date from a page, so that the pages are the same whenever they are made.
 func undated(page []byte) []byte {
 	head, rest, _ := bytes.Cut(page, []byte(".SH NAME"))
 	head = regexp.MustCompile(`(\.TH "[^"]*" "1") "[^"]*"`).ReplaceAll(head, []byte(`$1 ""`))

@@ -23,7 +23,7 @@ func versionCommand() *cobra.Command {
 	}
 }
 
-// version writes what Go put into the binary; info may be nil.
+// version returns the line that the command prints. info, from the binary, may be nil.
 func version(info *debug.BuildInfo) string {
 	if info == nil {
 		info = &debug.BuildInfo{}

@@ -17,7 +17,7 @@ const maxMessage = 4 << 20
 // codeNone stands for a close frame without a code, as in RFC 6455.
 const codeNone = 1005
 
-// What a server may not send.
+// Faults of a server.
 var (
 	errReserved   = errors.New("a frame with reserved bits")
 	errMasked     = errors.New("a masked frame")

@@ -39,16 +39,16 @@ func (l *latencies) summary() *Latency {
 	return &Latency{Count: l.h.TotalCount(), P50: at[50], P90: at[90], P99: at[99], P999: at[99.9], Max: l.h.Max()}
 }
 
-// A pacer says when each of a number of operations is meant to happen, however late
-// they are: operation i at start + i/rate. Latencies are taken from that moment, so that a
-// server that stalls is charged with all who had to wait.
+// A pacer says when each of a number of operations is due: operation i at start + i/rate, however
+// late it is done. Latencies count from that moment, so a stall of the server counts for all
+// operations that were due meanwhile.
 type pacer struct {
 	start time.Duration // since the loop began
 	rate  float64       // operations a second
 	total int           // there are no more
 }
 
-// intended is when operation i shall happen.
+// intended is when operation i is due.
 func (p *pacer) intended(i int) time.Duration {
 	return p.start + time.Duration(float64(i)*float64(time.Second)/p.rate)
 }

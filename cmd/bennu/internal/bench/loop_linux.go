@@ -144,7 +144,7 @@ func (l *loop) close() {
 // errStalled ends a phase in which nothing useful has happened for too long.
 var errStalled = errors.New("nothing happened for too long")
 
-// useful says that something happened that brings the phase nearer to its end.
+// useful notes progress of the phase, which then does not count as stalled.
 func (l *loop) useful() { l.alive = l.now }
 
 // run drives the connections until the phase is done, nothing useful happens any more

@@ -52,7 +52,7 @@ var apps = map[string]application{
 	},
 }
 
-// options are what a run shall do.
+// options are the flags of a run.
 type options struct {
 	app     application
 	appName string

@@ -2,9 +2,9 @@ package bench
 
 import "time"
 
-// Report is what --json prints. Fields of phases that did not run are left out, and
-// so are those of the server's process when it is not known. Durations are in
-// microseconds or seconds, memory is in bytes, as the names say.
+// Report is what --json prints. Fields of phases that did not run are omitted, and those of the
+// server's process if it is not known. Durations are in microseconds or seconds, and memory in bytes,
+// as the names say.
 type Report struct {
 	URL         string `json:"url"`
 	App         string `json:"app"`
@@ -88,8 +88,7 @@ type Broadcast struct {
 	Cost
 }
 
-// Slow is broadcasts while some subscribers do not read. What Broadcast counts are the
-// others.
+// Slow is broadcasts while some subscribers do not read. The fields of Broadcast count the others.
 type Slow struct {
 	Broadcast
 	Readers    int            `json:"slow_readers"`
@@ -119,7 +118,7 @@ type Memory struct {
 	BenchCPU       float64 `json:"bench_cpu_seconds"` // of the whole run
 }
 
-// Faults is all that went wrong and was not expected to.
+// Faults are the unexpected faults of a run.
 type Faults struct {
 	Refused       map[string]int `json:"refused,omitempty"` // tries to connect, by reason
 	GivenUp       int            `json:"given_up"`          // connections that never got all their topics

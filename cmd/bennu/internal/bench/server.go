@@ -63,7 +63,7 @@ func (o *serverOptions) endpoint(log *slog.Logger) *bennu.Endpoint {
 		Logger:  log,
 		NoEpoll: o.noEpoll,
 		Limits:  bennu.NodeLimits{Connections: bennu.Unlimited, Connects: bennu.Unlimited, Joins: bennu.Unlimited},
-		// Who measures shutdown brings clients that come back; here nobody waits for it.
+		// No draining: a measurement of shutdown would bring clients that come back.
 		DrainTime: bennu.Unlimited,
 	}
 	if o.prof {

@@ -93,7 +93,7 @@ func (l *loop) tour(ctx context.Context) error {
 	return nil
 }
 
-// goOn makes a phase that stalled a fault, after which the next one is run.
+// goOn notes a phase that stalled as a fault, so that the next one runs.
 func (l *loop) goOn(name string, err error) error {
 	if errors.Is(err, errStalled) {
 		l.report.Faults.Stalled = append(l.report.Faults.Stalled, name)
@@ -102,7 +102,7 @@ func (l *loop) goOn(name string, err error) error {
 	return err
 }
 
-// probe connects and joins once, so that what cannot work is told at once and in full.
+// probe connects and joins once, so that a mistake is reported at once and in full.
 func (l *loop) probe(ctx context.Context) error {
 	m := l.report.Memory
 	p := l.newConnect("first connection", 0, 1, l.o.topics)
@@ -152,8 +152,8 @@ func (l *loop) echoes(ctx context.Context, name string, p *echoPhase) (*Echo, er
 	return e, l.goOn(name, err)
 }
 
-// metered runs a phase that does so many operations, and tells what they took. After
-// that it looks for what comes twice or late, for a moment.
+// metered runs a phase with a number of operations and returns their cost. Then it waits a moment for
+// messages that come twice or late.
 func (l *loop) metered(ctx context.Context, name string, p phase, operations *int) (Cost, error) {
 	l.show.begin(name)
 	meter, err := l.meter()
@@ -171,7 +171,7 @@ func (l *loop) metered(ctx context.Context, name string, p phase, operations *in
 	return cost, err
 }
 
-// lingerPhase is a phase that is over, but for what still comes.
+// lingerPhase waits for late messages of a phase that is over.
 type lingerPhase struct {
 	phase
 	until time.Duration
@@ -251,7 +251,7 @@ func (l *loop) slow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// Only now can it be seen what the server did with them.
+	// Only now does the client see what the server did with them.
 	for i := l.o.slowSubs - l.o.slow; i < l.o.slowSubs; i++ {
 		if err := l.resume(i); err != nil {
 			return err

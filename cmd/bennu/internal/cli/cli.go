@@ -1,4 +1,4 @@
-// Package cli is what the commands of bennu share: how they are run, and how they end.
+// Package cli runs the commands of bennu, with their errors and exit codes.
 package cli
 
 import (
@@ -21,19 +21,19 @@ const (
 	Misuse = 2
 )
 
-// An Exit ends a command that has said all there is to say with this code.
+// An Exit ends a command with this code and without an error message.
 type Exit int
 
 // Error is never shown.
 func (e Exit) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
-// misuse is a command line that cannot be understood.
+// misuse is a mistake in the command line.
 type misuse struct {
 	error
 	advice
 }
 
-// advice is what is shown below the error of a command line.
+// advice is printed below an error of the command line.
 type advice int
 
 const (
@@ -43,12 +43,11 @@ const (
 	none                      // nothing: the error says what to write
 )
 
-// Usagef is the error of a command line that cannot be understood. It ends the command
-// with [Misuse], and tells where the flags are explained.
+// Usagef makes the error of a mistake in the command line. It ends the command with [Misuse] and
+// says where the flags are explained.
 func Usagef(format string, args ...any) error { return misuse{fmt.Errorf(format, args...), seeFlags} }
 
-// Root makes the command "bennu" of commands, and adds "help" and "completion". It is
-// good for one [Run].
+// Root makes the command "bennu" with these subcommands, "help" and "completion". It can be run once.
 func Root(in io.Reader, out, errOut io.Writer, commands ...*cobra.Command) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "bennu",
@@ -63,7 +62,7 @@ func Root(in io.Reader, out, errOut io.Writer, commands ...*cobra.Command) *cobr
 	root.SetOut(out)
 	root.SetErr(errOut)
 	root.SetFlagErrorFunc(flagMistake)
-	// What only holds other commands is not shown as one that can be called.
+	// The usage of a command that only has subcommands does not show it as one to call.
 	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", `{{if and .Runnable (not (index .Annotations "`+holder+`"))}}`, 1))
 	root.AddCommand(commands...)
 	root.SetHelpCommand(helpCommand())
@@ -73,12 +72,12 @@ func Root(in io.Reader, out, errOut io.Writer, commands ...*cobra.Command) *cobr
 	return root
 }
 
-// holder marks a command that only holds others.
+// holder marks a command that only has subcommands.
 const holder = "holder"
 
-// strict makes arguments that a command does not take, and a call of a command that
-// only holds others, a misuse. Cobra does not tell the first from a command that
-// failed, and lets the second succeed.
+// strict makes it a misuse to give a command arguments that it does not take, or to call a command
+// that only has subcommands. Cobra reports the first like a command that failed, and lets the second
+// succeed.
 func strict(c *cobra.Command) {
 	check := c.Args
 	if check == nil || c.HasSubCommands() && !c.Runnable() {
@@ -111,7 +110,7 @@ func strict(c *cobra.Command) {
 	}
 }
 
-// listed names the commands below another, as in "a, b or c".
+// listed names the subcommands of a command, as in "a, b or c".
 func listed(c *cobra.Command) string {
 	var names []string
 	for _, sub := range c.Commands() {
@@ -159,8 +158,8 @@ func helpCommand() *cobra.Command {
 	}
 }
 
-// noArguments lets a command have no arguments; one that only holds others names a
-// command that it does not have.
+// noArguments is for commands without arguments. For one that only has subcommands, an argument is
+// a subcommand that it does not have.
 func noArguments(c *cobra.Command, args []string) error {
 	switch {
 	case len(args) == 0:
@@ -171,7 +170,7 @@ func noArguments(c *cobra.Command, args []string) error {
 	return unexpected(args[0])
 }
 
-// One lets a command have exactly one argument. What says which, as in "a NAME, such as chat".
+// One is for commands with exactly one argument, described by what, as in "a NAME, such as chat".
 func One(what string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if len(args) == 0 {
@@ -181,7 +180,7 @@ func One(what string) cobra.PositionalArgs {
 	}
 }
 
-// AtMostOne lets a command have one argument or none.
+// AtMostOne is for commands with one argument or none.
 func AtMostOne(_ *cobra.Command, args []string) error {
 	if len(args) > 1 {
 		return unexpected(args[1])
@@ -189,8 +188,7 @@ func AtMostOne(_ *cobra.Command, args []string) error {
 	return nil
 }
 
-// Run runs root with args until it is done, when ctx ends at the latest, and returns
-// the exit code.
+// Run runs root with args and returns the exit code. It ends when ctx ends.
 func Run(ctx context.Context, root *cobra.Command, args []string) int {
 	root.SetArgs(append([]string{}, args...)) // nil would stand for the arguments of the process
 	c, err := root.ExecuteContextC(ctx)
@@ -222,7 +220,7 @@ func Run(ctx context.Context, root *cobra.Command, args []string) int {
 	return Misuse
 }
 
-// IsTerminal says whether a stream is a terminal, where somebody sits.
+// IsTerminal reports whether a stream is a terminal.
 func IsTerminal(stream any) bool {
 	f, ok := stream.(*os.File)
 	if !ok {

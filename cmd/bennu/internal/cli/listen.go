@@ -12,11 +12,11 @@ import (
 	"github.com/bennu-go/bennu/internal/redact"
 )
 
-// defaultPort completes an address that has none, in what is proposed.
+// defaultPort completes a proposed address that has no port.
 const defaultPort = "4000"
 
-// CheckAddr says what is wrong with the value of the flag --addr, on which a command
-// serves, and proposes another.
+// CheckAddr returns an error if the flag --addr is not an address to serve on. The error proposes
+// another one.
 func CheckAddr(addr string) error {
 	host, port, err := net.SplitHostPort(addr)
 	switch _, badPort := net.LookupPort("tcp", port); {
@@ -28,7 +28,7 @@ func CheckAddr(addr string) error {
 	return nil
 }
 
-// likelyAddr is the host:port that somebody may have meant.
+// likelyAddr returns the host:port that was probably meant.
 func likelyAddr(addr string) string {
 	_, rest, found := strings.Cut(addr, "://")
 	if !found {
@@ -67,7 +67,7 @@ func ListenError(addr string, err error) error {
 	return fmt.Errorf("cannot serve on %s: %w; --addr chooses another address", addr, err)
 }
 
-// NextAddr is an address beside another one.
+// NextAddr returns an address with the next port.
 func NextAddr(addr string) string {
 	host, port, err := net.SplitHostPort(addr)
 	if n, convErr := strconv.Atoi(port); err == nil && convErr == nil && n < 65535 {

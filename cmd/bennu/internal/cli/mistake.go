@@ -14,8 +14,7 @@ import (
 	"github.com/bennu-go/bennu/internal/redact"
 )
 
-// meant ends a sentence about a word that is nearly one of names, and is the error as it
-// stands when there is no such name.
+// meant adds to an error the names that a mistyped word is close to, if there are any.
 func meant(text string, names []string, otherwise advice) error {
 	if len(names) == 0 || len(names) > 3 {
 		return misuse{errors.New(text), otherwise}
@@ -23,8 +22,8 @@ func meant(text string, names []string, otherwise advice) error {
 	return misuse{fmt.Errorf("%s; is %s meant?", text, strings.Join(names, " or ")), none}
 }
 
-// unknownCommand is the error of a command that does not exist below c. What was typed may
-// be a password, and is masked.
+// unknownCommand is the error of a subcommand that c does not have. The typed word is masked if it
+// looks like a secret.
 func unknownCommand(c *cobra.Command, typed, word string) error {
 	var near []string
 	for _, sub := range c.Commands() {
@@ -45,8 +44,8 @@ func unknownCommand(c *cobra.Command, typed, word string) error {
 	return meant(redact.Text(fmt.Sprintf("there is no command %q", typed)), near, seeCommands)
 }
 
-// unexpected is the error of an argument too many. It may be a URL that lost its flag,
-// and have a password.
+// unexpected is the error of an argument too many. It may be a URL with a password, whose flag is
+// missing.
 func unexpected(arg string) error {
 	if name := strings.TrimLeft(arg, "–—"); name != arg && name != "" { // as text processors write --
 		return Usagef("unexpected argument %q; a flag begins with two plain dashes: --%s", redact.Text(arg), redact.Text(name))
@@ -137,8 +136,8 @@ func nearFlags(c *cobra.Command, typed string) []string {
 	return near
 }
 
-// nearest are the names that a mistyped one may have been meant for: those with the fewest
-// mistakes, at most two. To leave out the end, or to add one, is one mistake.
+// nearest returns the names that are closest to a mistyped one, up to a distance of two. A missing
+// or an additional end counts as one.
 func nearest(typed string, names []string) (near []string) {
 	const longest = 64
 	typed = strings.ToLower(typed)
@@ -175,8 +174,7 @@ func withFlag(c *cobra.Command, name string) (paths []string) {
 	return paths
 }
 
-// distance counts the letters that are to be added, left out, changed or swapped with
-// their neighbour to make b of a.
+// distance counts the letters to add, remove, change, or swap with the next one, to make b of a.
 func distance(a, b string) int {
 	x, y := []rune(a), []rune(b)
 	rows := make([][]int, len(x)+1)

@@ -83,7 +83,7 @@ func (f *flags) run(cmd *cobra.Command, args []string) error {
 	return drive(cmd.Context(), target, cases, p)
 }
 
-// cases gives those that fit the pattern.
+// cases returns the cases that match the pattern.
 func (f *flags) cases() ([]wire.Case, error) {
 	pattern, err := regexp.Compile(f.pattern)
 	if err != nil {
@@ -100,7 +100,7 @@ func (f *flags) cases() ([]wire.Case, error) {
 	return cases, nil
 }
 
-// parseURL gives the host and port of a server's base.
+// parseURL returns the host and port of a URL.
 func parseURL(text string) (target string, err error) {
 	if text = strings.TrimSpace(text); !strings.Contains(text, "://") {
 		text = "http://" + text
@@ -126,7 +126,7 @@ func parseURL(text string) (target string, err error) {
 	return net.JoinHostPort(u.Hostname(), port), nil
 }
 
-// reach finds out once whether somebody is there, lest every case tell that nobody is.
+// reach connects once, so that a server that is not there is one error and not one for each case.
 func reach(ctx context.Context, target string) error {
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", target)
 	if err != nil {

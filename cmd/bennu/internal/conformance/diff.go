@@ -13,8 +13,8 @@ import (
 // mostDifferences bounds what is shown of one failure.
 const mostDifferences = 10
 
-// differences says where two JSON texts differ, one place a line. Of other texts, and
-// of values that differ altogether, there is nothing to say.
+// differences lists the places where two JSON texts differ. It is empty for other texts, and for
+// values that have nothing in common.
 func differences(want, got string) []string {
 	w, wErr := parse(want)
 	g, gErr := parse(got)
@@ -106,7 +106,7 @@ func (d *differ) compareLists(path string, want, got []any) {
 	}
 }
 
-// written is a value that was parsed, as JSON again.
+// written encodes a parsed value again.
 func written(v any) string {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)

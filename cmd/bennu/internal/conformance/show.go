@@ -93,8 +93,7 @@ func (p *printer) object(l line) error {
 	return enc.Encode(l)
 }
 
-// tell shows a failure to people: the step as the case has it, what should have come
-// and what did, and where the two differ.
+// tell prints a failure: the step, what should have come, what came, and where they differ.
 func tell(c wire.Case, f *wire.Failure) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "FAIL  %-6s %s\n", c.ID, c.Given)
@@ -125,7 +124,7 @@ func stepText(s wire.Step) string {
 	return strings.Join(parts, " ")
 }
 
-// shorten makes what a server sent fit for a terminal.
+// shorten makes a text from a server printable on a terminal, and cuts it.
 func shorten(s string) string {
 	const most = 400
 	cut := ""
@@ -136,7 +135,7 @@ func shorten(s string) string {
 	return printable(s) + cut
 }
 
-// printable writes what a terminal would obey as Go escapes.
+// printable writes control characters as Go escapes.
 func printable(s string) string {
 	var b strings.Builder
 	for _, c := range s {

@@ -14,10 +14,10 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// exitTimeout is the exit code for what was not answered in time.
+// exitTimeout is the exit code for an answer that did not come in time.
 const exitTimeout = 3
 
-// noLimit is for waiting that has an end of its own.
+// noLimit is for waits that end in another way.
 var noLimit = context.Background()
 
 // Command is "bennu connect".
@@ -110,7 +110,7 @@ type flags struct {
 // maxShown is how many characters of a payload are shown without --full.
 const maxShown = 500
 
-// script reports whether the flags ask for something that has an end of its own.
+// script reports whether the flags ask for a session that ends by itself.
 func (f *flags) script() bool { return f.json || len(f.pushes) > 0 || f.count > 0 || f.length > 0 }
 
 func (f *flags) run(cmd *cobra.Command, address string) error {

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// A completer completes the word before the cursor when Tab is pressed. What fits in
-// one way only is written out, else as much as all have in common.
+// A completer completes the word before the cursor when Tab is pressed: the whole word if only one
+// fits, otherwise the beginning that all have in common.
 type completer struct {
 	topics func() []string // joined
 	left   func() []string // joined before

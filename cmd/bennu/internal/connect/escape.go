@@ -6,11 +6,10 @@ import (
 	"unicode/utf8"
 )
 
-// escape makes text from a server safe to show. What is not a visible character
-// becomes the escape that JSON has for it: control characters above all, with which
-// a server could write to the user's terminal as it likes, and those that turn
-// the direction of a line. JSON text stays the same JSON, as none of them may
-// stand outside a string, but for white space, which is shown as a blank.
+// escape makes text from a server safe to print. Characters that are not visible become escapes of
+// JSON: control characters, with which a server could control the user's terminal, and those that
+// turn the direction of a line. White space becomes a blank. JSON text stays the same JSON, since
+// such characters can only stand within a string.
 func escape(text string) string {
 	if clean(text) {
 		return text

@@ -12,7 +12,7 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// A frame is what went over the connection, read as far as it is shown.
+// A frame is a frame of the connection, decoded as far as it is shown.
 type frame struct {
 	at       time.Time
 	out      bool   // sent, not received
@@ -47,10 +47,10 @@ func newFrame(at time.Time, out bool, f client.Frame) *frame {
 	return n
 }
 
-// heartbeat reports whether the frame only keeps the connection alive.
+// heartbeat reports whether the frame is a heartbeat or the answer to one.
 func (f *frame) heartbeat() bool { return f.message != nil && f.message.Topic == wire.TopicPhoenix }
 
-// event reports whether the frame is one that the server sent by itself.
+// event reports whether the frame is an event of the server, and not a reply.
 func (f *frame) event() bool {
 	return !f.out && f.message != nil && f.message.Event != wire.EventReply && !f.heartbeat()
 }
@@ -84,7 +84,7 @@ func (f *frame) topic() string {
 	return f.message.Topic
 }
 
-// what names the frame: its event, or what the events of the protocol mean.
+// what names the frame: its event, or for an event of the protocol its meaning.
 func (f *frame) what(p palette) string {
 	switch event := f.message.Event; {
 	case event == wire.EventReply && !f.out:

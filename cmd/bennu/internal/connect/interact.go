@@ -102,7 +102,7 @@ func endOfInput(err error) error {
 // prompt shows the current topic.
 func (s *session) prompt() string { return s.print.paint(bold, escape(s.current)+"> ") }
 
-// typed does what a line says, and tells what is wrong with it.
+// typed does what a line says, or prints what is wrong with it.
 func (s *session) typed(ctx context.Context, text string, width int) error {
 	l, err := parseLine(text, s.joined)
 	if bad, ok := errors.AsType[*typo](err); ok {
@@ -118,7 +118,7 @@ func (s *session) typed(ctx context.Context, text string, width int) error {
 
 // do does what a line says, and does not wait for the server.
 func (s *session) do(ctx context.Context, l line) error {
-	// What is answered with an error is seen as a frame, and who disconnects knows it.
+	// An error reply is shown as a frame, and a disconnect was asked for.
 	later := func(err error) {
 		_, answered := errors.AsType[*client.ReplyError](err)
 		if err != nil && !answered && !errors.Is(err, client.ErrClosed) && ctx.Err() == nil {
@@ -164,7 +164,7 @@ func (s *session) do(ctx context.Context, l line) error {
 	return nil
 }
 
-// waits tells a person that what was asked for is kept for later.
+// waits says that a push or a join waits for the connection.
 func (s *session) waits(what string, ch *client.Channel) {
 	until := ""
 	switch {
@@ -178,7 +178,7 @@ func (s *session) waits(what string, ch *client.Channel) {
 	s.print.answer("  " + s.print.paint(yellow, escape(what+" waits until "+until)) + "\n")
 }
 
-// local does what needs no answer from the server.
+// local runs the commands that need no answer from the server.
 func (s *session) local(l line) error {
 	switch l.verb {
 	case "who":

@@ -21,9 +21,8 @@ func parseJSON(line string, at int) ([]byte, error) {
 	return compact, err
 }
 
-// explain says for a person what is wrong with JSON text, and where: the decoder
-// knows the first byte that does not fit, and what fits there follows from what
-// stands before.
+// explain says what is wrong with JSON text, and where. The decoder knows the first byte that does
+// not fit; what could be there follows from the text before it.
 func explain(text string, bad *jsontext.Error) (at int, what string) {
 	at = bad.Offset
 	b := readBefore(text[:at])

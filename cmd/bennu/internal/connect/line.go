@@ -203,8 +203,8 @@ func similar(word string) string {
 	return ""
 }
 
-// slip reports whether two words differ by one letter too many or too few, or by two
-// that changed places. One that is wrong is no slip: hell is no help.
+// slip reports whether two words differ by one letter that is missing or additional, or by two that
+// are swapped. Another letter does not count: "hell" may be an event, and not a slip of "help".
 func slip(a, b string) bool {
 	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
 		a, b = a[1:], b[1:]

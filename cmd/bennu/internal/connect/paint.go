@@ -16,7 +16,7 @@ const (
 	cyan    = "36"
 )
 
-// palette paints text, or does not.
+// palette paints text, if colours are on.
 type palette struct{ on bool }
 
 func (p palette) paint(color, text string) string {

@@ -11,7 +11,7 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// What is printed of a frame.
+// Forms of a frame in the output.
 const (
 	formLine = iota // a line for people
 	formRaw         // its bytes
@@ -40,7 +40,7 @@ func (p *printer) write(to *io.Writer, lines string) {
 	_, _ = io.WriteString(*to, p.mask(lines)) // who does not read any more ends the command by a signal
 }
 
-// redirect has everything written to w from now on.
+// redirect makes w the writer for everything.
 func (p *printer) redirect(w io.Writer) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -133,14 +133,14 @@ func (p *printer) object(r record) {
 	p.write(&p.out, escape(string(line))+"\n")
 }
 
-// state writes the object that tells scripts of something that is no frame.
+// state writes an object that is not a frame, for scripts.
 func (p *printer) state(word string, r record) {
 	r.Time, r.Dir, r.State = time.Now(), "state", word
 	p.object(r)
 }
 
-// news tells what became of the connection: people by a text, which is escaped here,
-// and scripts by a word and r. An error of r stands behind the text.
+// news reports a change of the connection: as a text for people, which is escaped here, and as a
+// word with r for scripts. The text ends with the error of r, if there is one.
 func (p *printer) news(color, word, text string, r record) {
 	if p.form == formJSON {
 		p.state(word, r)

@@ -16,8 +16,8 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// A room is a topic that was joined, with what its join is made of, so that it can be
-// joined again on another connection.
+// A room is a topic that was joined, with the payload of its join, so that it can be joined again on
+// another connection.
 type room struct {
 	topic   string
 	payload wire.Payload
@@ -25,7 +25,7 @@ type room struct {
 	here    *presence.Presence[json.RawMessage]
 }
 
-// presenceEvents are those that make the list of who is present.
+// presenceEvents are the events of presence.
 var presenceEvents = []string{"presence_state", "presence_diff"}
 
 func isPresence(event string) bool { return slices.Contains(presenceEvents, event) }
@@ -60,7 +60,7 @@ func (s *session) enter(topic string, payload wire.Payload) (*room, error) {
 func (s *session) connect(r *room) {
 	r.channel = s.socket.Channel(r.topic, func(context.Context) (any, error) { return s.target.joinPayload(r.payload) })
 	r.here = presence.New[json.RawMessage](r.channel, &presence.Options{Logger: noLog})
-	// Behind those of the list, which thus has the event when these are called.
+	// After the callbacks of the list, so that the list has the event when these are called.
 	for _, event := range presenceEvents {
 		r.channel.On(event, func(client.Message) {
 			s.mu.Lock()
@@ -81,7 +81,7 @@ var endedContext = func() context.Context {
 	return ctx
 }()
 
-// join begins to join a room, and waits for no answer: that is seen as a frame.
+// join begins to join a room. It does not wait for the answer, which is shown as a frame.
 func (r *room) join() error {
 	_, err := r.channel.Join(endedContext)
 	if errors.Is(err, context.Canceled) {
@@ -90,7 +90,7 @@ func (r *room) join() error {
 	return err
 }
 
-// joinPayload is what a join sends: what was typed, with the secrets from files.
+// joinPayload is the payload of a join: the typed one, with the secrets from files.
 func (t *target) joinPayload(typed wire.Payload) (any, error) {
 	if len(t.joinFiles) == 0 {
 		return payloadValue(typed), nil
@@ -151,7 +151,7 @@ func (s *session) channel(topic string) (*client.Channel, error) {
 	return r.channel, nil
 }
 
-// leave leaves a topic, and waits for nothing.
+// leave leaves a topic and does not wait for the answer.
 func (s *session) leave(topic string, done func(error)) error {
 	r, err := s.find(topic)
 	if err != nil {
@@ -184,9 +184,9 @@ func (s *session) forget(topic string) {
 	}
 }
 
-// settle waits until the list of who is present has what was shown of it before, as a
-// rule for less than a millisecond. Events of an earlier join never get into it, so it waits for
-// some ticks at most; however long the process stands still, that is one of them.
+// settle waits until the list of who is present has all changes that were shown before, usually less
+// than a millisecond. Events of an earlier join never get into the list, so the wait is bounded by a
+// number of ticks; if the process stands still, that is one tick, however long.
 func (s *session) settle(topic string) {
 	const tick, patience = 100 * time.Millisecond, 30
 	s.mu.Lock()
@@ -263,7 +263,7 @@ func (s *session) user(b *strings.Builder, key string, metas []json.RawMessage) 
 	b.WriteByte('\n')
 }
 
-// shownMeta is a meta without what the server adds for the sake of clients.
+// shownMeta is a meta without the members that the server adds.
 func shownMeta(meta json.RawMessage) json.RawMessage {
 	var object map[string]json.RawMessage
 	if json.Unmarshal(meta, &object) != nil || object == nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
 )
 
-// A script is a session without a person: it waits for each answer, and its exit code
-// tells how it went.
+// A script is a session without a prompt. It waits for each answer, and its exit code says how it
+// went.
 type script struct {
 	*session
 	joins, pushes []line
@@ -55,7 +55,7 @@ func (s *script) run(ctx context.Context) error {
 	return nil
 }
 
-// connected waits for the connection. A server that refuses is not asked again.
+// connected waits for the connection. If the server refuses, it does not try again.
 func (s *script) connected(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, s.target.timeout)
 	defer cancel()
@@ -70,7 +70,7 @@ func (s *script) connected(ctx context.Context) error {
 	}
 }
 
-// work does all there is to do, in order.
+// work joins, pushes and waits, in order.
 func (s *script) work(ctx context.Context) {
 	for _, l := range s.joins {
 		if err := s.await(ctx, l); err != nil {
@@ -105,8 +105,8 @@ func (s *script) work(ctx context.Context) {
 	}
 }
 
-// readLines does what the lines of standard input say, and reports whether there were
-// any. It ends with them, with quit, or with ctx.
+// readLines runs the commands of standard input and reports whether there were any. It ends with the
+// input, with quit, or with ctx.
 func (s *script) readLines(ctx context.Context) (any bool) {
 	ask, lines := make(chan struct{}), make(chan input, 1)
 	// A read cannot be interrupted: when something else ends the session, this
@@ -199,8 +199,8 @@ func (s *script) await(ctx context.Context, l line) error {
 	return s.do(ctx, l)
 }
 
-// failed tells of an error, and notes the exit code that stands for it. An error that a
-// reply tells has been seen as a frame.
+// failed prints an error and notes its exit code. An error reply is not printed: it was shown as a
+// frame.
 func (s *script) failed(l line, err error) {
 	switch {
 	case err == nil:
@@ -230,7 +230,7 @@ func (s *script) failed(l line, err error) {
 	s.print.complain("%s: %s", what, why)
 }
 
-// note keeps the exit code of the first thing that went wrong.
+// note keeps the exit code of the first error.
 func (s *script) note(code int) {
 	if s.code == cli.OK {
 		s.code = code
@@ -257,8 +257,7 @@ func (s *script) countEvents(ctx context.Context) {
 	}
 }
 
-// watch waits for the end. A server that has ended the connection for good wants nobody
-// back.
+// watch waits for the end: a signal, or a server that closes the connection with the code 1000.
 func (s *script) watch(ctx context.Context) {
 	if s.socket == nil {
 		return // a line of standard input has disconnected it

@@ -44,7 +44,7 @@ func (s *secrets) read(path string) (string, error) {
 	}
 }
 
-// add has a secret masked from now on, in each way that it may be written.
+// add makes mask hide a secret, in each way in which it may be written.
 func (s *secrets) add(secret string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -70,7 +70,7 @@ func (s *secrets) mask(text string) string {
 	return text
 }
 
-// text is the text of an error, fit to be shown.
+// text is the text of an error without secrets and control characters.
 func (s *secrets) text(err error) string {
 	return strings.ReplaceAll(redact.Text(s.mask(err.Error())), "client: ", "")
 }

@@ -87,7 +87,7 @@ func (s *session) open() error {
 	return nil
 }
 
-// alive reports whether there is a connection, or one will be made without being asked.
+// alive reports whether there is a connection, or the socket tries to make one.
 func (s *session) alive() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -161,8 +161,8 @@ func (s *session) opened(a client.Attempt) {
 	s.print.news(green, "open", text, record{})
 }
 
-// closed tells that a connection is lost, or cannot be made. Of the many attempts that
-// follow each other quickly it tells the first.
+// closed reports that a connection is lost or cannot be made. Of attempts that follow each other
+// quickly it reports the first.
 func (s *session) closed(c client.Closed) {
 	s.mu.Lock()
 	tell := c.WasOpen || !c.Retry || s.tries <= 1 || c.After >= time.Second
@@ -200,7 +200,7 @@ func (s *session) closed(c client.Closed) {
 	s.print.news(red, word, text, record{Error: s.target.explain(c.Err)})
 }
 
-// frame takes a frame from the connection: it finds what a reply answers, and shows it.
+// frame shows a frame. For a reply it finds the message that it answers.
 func (s *session) frame(out bool, f client.Frame) {
 	n := newFrame(time.Now(), out, f)
 	if m := f.Message; m != nil {
@@ -241,13 +241,13 @@ func (s *session) frame(out bool, f client.Frame) {
 	}
 }
 
-// ended forgets what was asked of a join that is over: it gets no answer any more.
+// ended forgets the questions of a join that is over: they get no answer.
 func (s *session) ended(topic string, over func(question) bool) {
 	maps.DeleteFunc(s.asked, func(_ string, q question) bool { return q.topic == topic && over(q) })
 }
 
-// joinAnswered sees to it that a topic which is refused from the start is given up, and
-// not tried again and again before the eyes of a person.
+// joinAnswered gives up a topic whose first join is refused. It would be tried again and again, on the
+// screen.
 func (s *session) joinAnswered(q question, status string) {
 	switch {
 	case q.event != wire.EventJoin || s.refused == nil:
@@ -268,7 +268,7 @@ func (s *session) giveUp(topic string) {
 	}
 }
 
-// state tells of a channel that is down for a reason that no frame shows.
+// state reports a channel that is down for a reason that no frame shows.
 func (s *session) state(ch *client.Channel, state client.State, err error) {
 	if state != client.StateErrored || err == nil || s.isDown() {
 		return
@@ -291,7 +291,7 @@ func (s *session) note(out bool, m *wire.Message) {
 	}
 }
 
-// sweep tells of pushes that were not answered within the timeout, once each.
+// sweep reports pushes that were not answered within the timeout, each once.
 func (s *session) sweep() {
 	s.mu.Lock()
 	var late []question

@@ -23,7 +23,7 @@ import (
 // tokenEnv is the variable of the environment that may hold the token.
 const tokenEnv = "BENNU_TOKEN"
 
-// noLog takes what would be logged: standard error is the terminal, and no place for it.
+// noLog discards the log of the client: standard error is the terminal.
 var noLog = slog.New(slog.DiscardHandler)
 
 // A target is where to connect, and with what.
@@ -41,7 +41,7 @@ type target struct {
 	secrets    *secrets
 }
 
-// newTarget reads the flags. Its error is one of use.
+// newTarget reads the flags. Its error is a misuse.
 func newTarget(f *flags, address string, getenv func(string) string) (*target, error) {
 	t := &target{timeout: f.timeout, secrets: new(secrets), header: http.Header{}, tokenFile: f.tokenFile, params: map[string]any{}}
 	if err := t.parseURL(address); err != nil {
@@ -122,8 +122,8 @@ func newTarget(f *flags, address string, getenv func(string) string) (*target, e
 	return t, t.check()
 }
 
-// parseURL takes a URL with or without the last part that a transport adds, and with
-// parameters in its query.
+// parseURL reads a URL, which may have the last part that a transport adds, and parameters in its
+// query.
 func (t *target) parseURL(address string) error {
 	u, err := readURL(strings.TrimSpace(address))
 	if err != nil {
@@ -148,8 +148,7 @@ func (t *target) parseURL(address string) error {
 	return nil
 }
 
-// readURL takes http and https for ws and wss. What it says of a mistake has no part of the
-// URL that may be secret.
+// readURL reads http and https as ws and wss. Its errors have no part of the URL that may be secret.
 func readURL(address string) (*url.URL, error) {
 	const form = "the URL has the form ws://localhost:4000/socket"
 	u, err := url.Parse(address)
@@ -189,7 +188,7 @@ func checkPort(port string) error {
 	return nil
 }
 
-// checkOrigin wants what a browser sends: scheme and host, and no path.
+// checkOrigin accepts origins as browsers send them: a scheme and a host, without a path.
 func checkOrigin(origin string) error {
 	if origin == "null" {
 		return nil
@@ -205,7 +204,7 @@ func checkOrigin(origin string) error {
 	return errors.New("--origin is the scheme and the host of a page, such as https://example.com")
 }
 
-// checkHeader finds what HTTP does not allow in a header.
+// checkHeader refuses headers that HTTP does not allow.
 func checkHeader(flag, name, value string) error {
 	if name == "" || strings.IndexFunc(name, func(c rune) bool {
 		return c != '.' && c != '~' && (c == ':' || c == '/' || c == '[' || c == ']' || unusual(c))
@@ -231,8 +230,8 @@ func files(flag string, values []string) (map[string]string, error) {
 	return paths, nil
 }
 
-// check reads every secret once, so that a mistake is told at start and what was read
-// is masked from the first line on.
+// check reads every secret once, so that a mistake is an error at start and the secrets are masked
+// from the first line on.
 func (t *target) check() error {
 	if _, err := t.readParams(context.Background()); err != nil {
 		return fmt.Errorf("--param-file: %w", err)
@@ -317,7 +316,7 @@ func (t *target) explain(err error) string {
 	return text
 }
 
-// remedy is what to do about a connection that the network did not make, if that is known.
+// remedy says what to do about an error of the network, if that is known.
 func remedy(err error) string {
 	var (
 		plain   tls.RecordHeaderError
@@ -334,7 +333,7 @@ func remedy(err error) string {
 	return ""
 }
 
-// closeCodes says what the codes mean that servers close connections with.
+// closeCodes are the meanings of close codes.
 var closeCodes = map[int]string{
 	1000: "done",
 	1001: "going away",

@@ -13,7 +13,7 @@ import (
 
 // A terminal is the user's, in raw mode, with a line that can be edited below what is
 // printed. Lines that were typed are kept until the command ends, and not in a file:
-// payloads may hold what nobody else shall read.
+// payloads may hold secrets.
 type terminal struct {
 	*term.Terminal
 	in, out *os.File

@@ -45,7 +45,7 @@ func Command() *cobra.Command {
 	}
 	c.Flags().StringVar(&f.addr, "addr", "127.0.0.1:4000", "`host:port` to serve on; port 0 picks a free one")
 	c.Flags().BoolVar(&f.open, "open", false, "open the page in the browser")
-	// Its default is not the environment's value, which -h would show.
+	// The environment is not its default, which --help would show.
 	c.Flags().StringVar(&f.pubsub, "pubsub", "", "`how` nodes reach each other, see above (default memory)")
 	c.Flags().StringVar(&f.node, "node", "", "`name` of this node, unique among them (default the host's name and the port)")
 	c.Flags().IntVar(&f.connections, "connections", 0, "most `clients` at once; -1 is as many as the process may open files (default nine tenths of that)")
@@ -114,7 +114,7 @@ type demo struct {
 	here        *presence.Presence[hello.Here]
 }
 
-// connect joins the other nodes, if there shall be any.
+// connect connects to the other nodes, if --pubsub names any.
 func (d *demo) connect(ctx context.Context) (err error) {
 	if d.adapter, err = d.cluster.adapter(d.node, d.log); err != nil {
 		return err
@@ -132,10 +132,10 @@ func (d *demo) connect(ctx context.Context) (err error) {
 	return err
 }
 
-// goodbye is how long what waits for other nodes may take at the end.
+// goodbye bounds, at the end, the sending of messages that wait for other nodes.
 const goodbye = 5 * time.Second
 
-// serve serves until ctx ends, and closes ln and the leg to other nodes.
+// serve serves until ctx ends. It closes ln and the connection to other nodes.
 func (d *demo) serve(ctx context.Context, ln net.Listener, stdout io.Writer) error {
 	var users bennu.SocketHandler
 	hello.Routes(&users, d.here)
@@ -159,7 +159,7 @@ func (d *demo) serve(ctx context.Context, ln net.Listener, stdout io.Writer) err
 		fmt.Fprintln(stdout, "\nClosing the connections; press Ctrl+C again to stop at once.")
 		err = <-served
 	}
-	// After the endpoint: channels that end may have something to say to the others.
+	// After the endpoint, since channels that end may send something to other nodes.
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbye)
 	defer cancel()
 	if err = errors.Join(err, d.pubsub.Close(last)); err != nil {
@@ -203,8 +203,8 @@ Secrets are given in the environment, since others on the machine can see argume
                  node serve any long poll. With it, nats+embed without a host listens on all
                  interfaces, and otherwise on 127.0.0.1.`
 
-// demoPage serves the embedded files. The page needs nothing from elsewhere and
-// says so to the browser: whatever a chat message may hold, it cannot load a script.
+// demoPage serves the embedded files. The page loads nothing from elsewhere and tells the browser so:
+// no chat message can make it load a script.
 func demoPage() http.Handler {
 	root, err := fs.Sub(pageFiles, "page")
 	if err != nil {

@@ -23,8 +23,8 @@ func (s nodeState) equal(other nodeState) bool {
 		s.Conflict == other.Conflict && slices.Equal(s.Peers, other.Peers)
 }
 
-// stateOf leaves away why a broker is gone: that is for the log, and not for whoever
-// can open the page.
+// stateOf omits why a broker is away: that is for the log, and not for everybody who can open the
+// page.
 func stateOf(node, broker string, h pubsub.Health) nodeState {
 	return nodeState{
 		Node: node, Broker: broker, Connected: h.Connected, Conflict: h.Connected && h.Err != nil,
@@ -32,8 +32,8 @@ func stateOf(node, broker string, h pubsub.Health) nodeState {
 	}
 }
 
-// nodes is a channel that answers a join with the state of the node, and pushes it
-// again when it has changed. It is looked at every so often: an adapter tells nobody.
+// nodes is a channel that answers a join with the state of the node and pushes it when it has
+// changed. It polls the state, since an adapter does not report changes.
 func nodes(look func() nodeState, every time.Duration) bennu.ChannelHandler {
 	return bennu.Define(func(_ context.Context, ch *bennu.Channel, _ bennu.Empty) (*bennu.Channel, nodeState, error) {
 		told := look()

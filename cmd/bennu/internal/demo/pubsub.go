@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// The environment keeps from other users of the machine what arguments would show them.
+// Variables of the environment, which other users of the machine cannot see.
 const (
 	pubsubEnv = "BENNU_PUBSUB"
 	secretEnv = "BENNU_SECRET"
@@ -25,8 +25,7 @@ const (
 	embedded = "nats+embed"
 )
 
-// A cluster is what the command was told of the other nodes. What it says of itself
-// and its errors never hold a password.
+// A cluster says how to reach the other nodes. Neither its texts nor its errors have a password.
 type cluster struct {
 	from   string // pubsubEnv or "--pubsub"
 	scheme string
@@ -84,7 +83,7 @@ func parseCluster(value string, getenv func(string) string) (*cluster, error) {
 	return c, nil
 }
 
-// parseSecret takes hexadecimal digits for the bytes they stand for, and all else as it is.
+// parseSecret decodes hexadecimal digits, and returns other text as it is.
 func parseSecret(text string) ([]byte, error) {
 	const least = 16
 	if b, err := hex.DecodeString(text); err == nil && len(b) >= least {

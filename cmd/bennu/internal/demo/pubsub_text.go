@@ -56,8 +56,7 @@ func (c *cluster) address(port string, peers []string) string {
 	return value
 }
 
-// introduce tells who this node is, and how a second one joins it, which shall
-// serve on next.
+// introduce prints the name of this node and how to start a second one, which serves on next.
 func (c *cluster) introduce(w io.Writer, node, next string, adapter pubsub.Adapter) {
 	if adapter == nil {
 		fmt.Fprintf(w, "  This node is  %s, and it is alone. %s demo -h says how several share one chat room.\n", node, program())
@@ -90,7 +89,7 @@ func (c *cluster) introduce(w io.Writer, node, next string, adapter pubsub.Adapt
 	fmt.Fprintf(w, ":\n    %s\n", second)
 }
 
-// reachable is an address of this machine for one that stands for all of them.
+// reachable replaces an address that stands for all interfaces by one of this machine.
 func reachable(addr string) string {
 	host, port, err := net.SplitHostPort(addr)
 	if ip := net.ParseIP(host); err == nil && ip != nil && ip.IsUnspecified() {

@@ -17,7 +17,7 @@ import (
 	"github.com/bennu-go/bennu/transport"
 )
 
-// Names are what templates call things.
+// Names are the names that templates use.
 type names struct {
 	Package string
 	Name    string // chat_room: in files and topics
@@ -53,8 +53,8 @@ func parseName(text string) (names, error) {
 	return n, nil
 }
 
-// checkSocketName finds names that would be paths of a transport, which clients add to that of
-// a socket.
+// checkSocketName refuses names that are paths of a transport, which clients append to the path of a
+// socket.
 func (n *names) checkSocketName() error {
 	if n.Name == "websocket" || n.Name == "longpoll" {
 		return cli.Usagef("clients add /%s to the path of a socket by themselves; take another name, such as user", n.Name)

@@ -114,7 +114,7 @@ func ignored(f *ast.File) bool {
 	return false
 }
 
-// clash finds names of the new files that Go or the package has already.
+// clash returns an error if the new files declare a name that Go or the package has already.
 func (p *pkg) clash(files []file) error {
 	declares, imports := map[string]string{}, map[string]string{}
 	all := maps.Clone(p.files)

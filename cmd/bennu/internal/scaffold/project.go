@@ -60,7 +60,7 @@ func binaryMistake(name string) string {
 	return "it begins with a letter, and has letters a to z, digits, - and _, as in chat"
 }
 
-// project is what the templates of a program know.
+// project is the data of the templates of a program.
 type project struct {
 	names
 	Module   string
@@ -75,7 +75,7 @@ var (
 	modulePattern = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9._~-]*[A-Za-z0-9_~-])?(/[A-Za-z0-9_]([A-Za-z0-9._~-]*[A-Za-z0-9_~-])?)*$`)
 )
 
-// reserved are the paths, or where they begin, that belong to Go: a program log would
+// reserved are the paths, or first elements of paths, that belong to Go: a program named log would
 // not compile.
 var reserved = strings.Fields(`archive bufio builtin bytes cmd cmp compress container context crypto database
 	debug embed encoding errors expvar flag fmt go hash html image index internal io iter log main maps
@@ -182,8 +182,8 @@ With a published version of bennu, remove that line and run  go get %s@latest
 `)
 }
 
-// inWorkspace tells directories whose modules a go.work has to name before the go command
-// takes them.
+// inWorkspace reports whether a directory is below a go.work, which must name its module before the
+// go command accepts it.
 func inWorkspace(dir string) bool {
 	at, err := filepath.Abs(dir)
 	for err == nil && os.Getenv("GOWORK") != "off" {

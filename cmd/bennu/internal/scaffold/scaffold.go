@@ -1,6 +1,5 @@
-// Package scaffold is "bennu new" and "bennu gen": programs, channels, sockets and
-// presences to begin with. What it writes is what one would write by hand, with tests
-// that pass.
+// Package scaffold is "bennu new" and "bennu gen". It writes programs, channels, sockets and
+// presences to begin with, as one would write them by hand, with tests that pass.
 package scaffold
 
 import (

@@ -23,8 +23,8 @@ type source struct {
 // unpublished is what the go command calls a module that has no version.
 const unpublished = "v0.0.0-00010101000000-000000000000"
 
-// findSource gives the tree that replace names, the version that this command was
-// installed as, or the tree that it was built in.
+// findSource returns the tree that replace names; otherwise the version as which this command was
+// installed, or the tree in which it was built.
 func findSource(replace string) (source, error) {
 	if replace != "" {
 		dir, err := filepath.Abs(replace)
@@ -67,15 +67,15 @@ func isBennu(dir string) bool {
 	return err == nil && bytes.HasPrefix(text, []byte("module "+bennuPath+"\n"))
 }
 
-// reached are the modules that a program with channels reaches; a test finds out when
-// that changes. The tree's go.sum has those too that only tests of theirs reach.
+// reached are the modules that a program with channels needs. A test fails when that changes. The
+// go.sum of the tree has further ones, which only their tests need.
 var reached = []string{"github.com/gobwas/httphead", "github.com/gobwas/ws", "golang.org/x/sys"}
 
 // summed are the modules whose checksums such a program needs.
 var summed = append([]string{"go.uber.org/goleak", "golang.org/x/crypto"}, reached...)
 
-// requirements gives the lines that a new program's go.mod and go.sum need from the tree,
-// so that nothing has to be asked for over a network.
+// requirements returns the lines of the tree's go.mod and go.sum that a new program needs to be built
+// without a network.
 func (s source) requirements() (indirect []string, sums []byte, err error) {
 	if s.dir == "" {
 		return nil, nil, nil

@@ -66,7 +66,7 @@ func (f *keyFlags) optional(now time.Time) (*phx.Keys, error) {
 
 const notVerified = "NOT VERIFIED: anybody can have written this"
 
-// inspect looks into a token; keys may be nil. The error is how the command ends.
+// inspect shows a token. keys may be nil. The error decides the exit code.
 func inspect(keys *phx.Keys, salt, tok string, now time.Time) (r report, end error) {
 	r = report{now: now, Kind: kind(tok)}
 	if u, err := phx.ParseUnverified(tok); err == nil {
@@ -96,7 +96,7 @@ func inspect(keys *phx.Keys, salt, tok string, now time.Time) (r report, end err
 	return r, cli.Exit(cli.Failed)
 }
 
-// kind names how a token is made, by how it begins.
+// kind names the kind of a token by its first characters.
 func kind(tok string) string {
 	names := map[string]string{
 		"SFMyNTY": "signed with HMAC-SHA256", "SFMzODQ": "signed with HMAC-SHA384", "SFM1MTI": "signed with HMAC-SHA512",
@@ -106,7 +106,7 @@ func kind(tok string) string {
 	return names[head]
 }
 
-// explain tells people of a token that was looked into.
+// explain prints a token for people.
 func (r *report) explain(w io.Writer) {
 	verified := r.Valid != nil
 	switch {

@@ -10,7 +10,7 @@ import (
 	phx "github.com/bennu-go/bennu/token"
 )
 
-// A report is what is told of a token, in JSON under these names.
+// A report is what a command says about a token, with the names that it has in JSON.
 type report struct {
 	now time.Time
 	any any  // the data
@@ -31,7 +31,7 @@ func (r *report) data(v any) {
 	r.any, r.has, r.Data = v, true, toJSON(v)
 }
 
-// claims notes what a good token says.
+// claims notes what a valid token says.
 func (r *report) claims(c *phx.Claims) {
 	r.data(c.Data)
 	r.SignedAt = stamp(c.SignedAt)
@@ -41,7 +41,7 @@ func (r *report) claims(c *phx.Claims) {
 	}
 }
 
-// unverified notes what any token says.
+// unverified notes what a token says that was not verified.
 func (r *report) unverified(u *phx.Unverified) {
 	r.data(u.Data)
 	r.SignedAt = stamp(u.SignedAt)
@@ -53,7 +53,7 @@ func (r *report) unverified(u *phx.Unverified) {
 
 func (r *report) refuse(err error) { r.Reason, r.Detail = reason(err), detail(err) }
 
-// detail is what an error says beyond the reason.
+// detail is the text of an error without the reason.
 func detail(err error) string {
 	text := plain(err)
 	for _, e := range []error{phx.ErrExpired, phx.ErrInvalid, phx.ErrMissing} {

@@ -15,8 +15,8 @@ import (
 	phx "github.com/bennu-go/bennu/token"
 )
 
-// elixir writes a value as Elixir does, which tells strings from atoms and lists from
-// tuples. What cannot be shown on a terminal is escaped.
+// elixir writes a value in the syntax of Elixir, which differs for strings and atoms, and for lists
+// and tuples. Characters that cannot be printed are escaped.
 func elixir(v any) string {
 	switch v := v.(type) {
 	case nil:
@@ -80,8 +80,8 @@ func sortedKeys(m phx.Map) []any {
 	return slices.SortedFunc(maps.Keys(m), func(a, b any) int { return strings.Compare(elixir(a), elixir(b)) })
 }
 
-// toJSON writes a value for programs: atoms become strings, tuples lists, keys of
-// maps texts, and bytes that are no text {"base64": "..."}.
+// toJSON makes a value for JSON: atoms and keys of maps become strings, tuples become lists, and
+// bytes that are not text become {"base64": "..."}.
 func toJSON(v any) json.RawMessage {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)

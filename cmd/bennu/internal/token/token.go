@@ -1,5 +1,4 @@
-// Package token is "bennu token": tokens made, checked and looked into, as
-// Phoenix.Token makes them.
+// Package token is "bennu token": it signs, verifies and inspects the tokens of Phoenix.Token.
 package token
 
 import (
@@ -18,7 +17,7 @@ import (
 	phx "github.com/bennu-go/bennu/token"
 )
 
-// secretEnv is what releases of Phoenix applications call it too.
+// secretEnv is the variable that releases of Phoenix applications read, too.
 const secretEnv = "SECRET_KEY_BASE"
 
 // Command is "bennu token".
@@ -51,7 +50,7 @@ A token is read from FILE. If FILE is missing or -, it is read from standard inp
 // mostSecret bounds what is read of a file with a secret, in bytes.
 const mostSecret = 4 << 10
 
-// mostIterations take some seconds.
+// mostIterations bounds the key derivation: so many take some seconds.
 const mostIterations = 10_000_000
 
 // keyFlags say how keys are made.
@@ -75,7 +74,7 @@ func (f *keyFlags) add(c *cobra.Command) {
 // errNoSecret says that none was given.
 var errNoSecret = cli.Usagef("there is no secret; set %s, or name a file with --secret-file", secretEnv)
 
-// keys makes the keys; now is the clock that tokens are judged by.
+// keys makes the keys. now is the clock for the age of tokens.
 func (f *keyFlags) keys(now func() time.Time) (*phx.Keys, error) {
 	digests := map[string]crypto.Hash{"sha256": crypto.SHA256, "sha384": crypto.SHA384, "sha512": crypto.SHA512}
 	digest, ok := digests[f.digest]
@@ -134,8 +133,8 @@ func readToken(cmd *cobra.Command, args []string) (string, error) {
 	return readInput(cmd, phx.MaxLength)
 }
 
-// readInput reads standard input until it ends, or a signal comes. There is no way to
-// call off a read from a terminal: it ends with the process.
+// readInput reads standard input until it ends or a signal comes. A read from a terminal cannot be
+// cancelled: it ends with the process.
 func readInput(cmd *cobra.Command, most int) (string, error) {
 	type result struct {
 		text string
@@ -191,8 +190,8 @@ func read(r io.Reader, most int) (string, error) {
 	return text, nil
 }
 
-// check verifies a token of either kind. A genuine token that is too old comes with
-// its claims, and the error.
+// check verifies a token of either kind. For a genuine token that is too old it returns the claims
+// with the error.
 func check(keys *phx.Keys, salt, token string, opts []phx.Option) (*phx.Claims, error) {
 	verify := keys.Verify
 	if isEncrypted(token) {
