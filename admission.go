@@ -135,12 +135,11 @@ func closingMost(connections int) int { return max(connections/20, 16) }
 
 // admit looks at what is open before the application is asked.
 func (s *Socket) admit() bool {
-	e := s.endpoint
-	a := e.admission
+	a := s.node.admission
 	switch {
-	case e.sockets.isClosed():
+	case s.node.sockets.isClosed():
 		s.at("", "").say(notice.Draining)
-	case e.sockets.len() >= a.limits.Connections:
+	case s.node.sockets.len() >= a.limits.Connections:
 		s.at("", "").say(notice.Connections, slog.Int("limit", a.limits.Connections))
 	case a.limits.PerAddress >= 0 && a.addresses.Of(s.address) >= a.limits.PerAddress:
 		s.at("", "").say(notice.PerAddress, slog.Int("limit", a.limits.PerAddress))

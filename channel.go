@@ -174,7 +174,7 @@ func (c *Channel) broadcast(from pubsub.Subscriber, event string, payload any) e
 	case ended:
 		return ErrClosed
 	}
-	return c.socket.endpoint.publish(from, m)
+	return c.socket.node.publish(from, m)
 }
 
 // Send puts a message into the channel's own mailbox, for the handler that
@@ -222,7 +222,7 @@ func (c *Channel) Subscribe(topic string) error {
 	if topic == "" || reserved.Topic(topic) {
 		return ErrTopic // the topic may be of a client's choice
 	}
-	sub := c.socket.endpoint.pubsub.Subscribe(topic, (*listener)(c))
+	sub := c.socket.node.pubsub.Subscribe(topic, (*listener)(c))
 	c.mu.Lock()
 	if c.state < closed {
 		x := c.extra()
@@ -260,13 +260,13 @@ func (c *Channel) Go(f func(ctx context.Context) error) {
 	case joined, leaving:
 		c.startTaskLocked(t)
 	default:
-		c.socket.endpoint.book.Tally(notice.LateTask)
+		c.socket.node.book.Tally(notice.LateTask)
 	}
 }
 
 func (c *Channel) startTaskLocked(t *channelTask) {
 	c.extra().going++
-	c.socket.endpoint.lasting.Start(t)
+	c.socket.node.lasting.Start(t)
 }
 
 // AfterEnd has f called once when the channel ends, however it ends, or at once when it

@@ -51,7 +51,7 @@ func (c *connecting) run(info *ConnectInfo) error {
 	if h.id == nil {
 		return nil
 	}
-	if s.id = h.id(s); s.id != "" && h.endpoint.disconnects.since(s) {
+	if s.id = h.id(s); s.id != "" && s.node.disconnects.since(s) {
 		c.at().say(notice.Disconnected)
 		return ErrRefused
 	}
@@ -60,7 +60,7 @@ func (c *connecting) run(info *ConnectInfo) error {
 
 // begin waits for a slot, and reports whether it has got one.
 func (c *connecting) begin(ctx context.Context) bool {
-	h, a := c.s.handler, c.s.endpoint.admission
+	h, a := c.s.handler, c.s.node.admission
 	// Each of them holds a file, so there may be no more of them than of those in time.
 	if a.limits.Connects >= 0 && h.lateConnects.Load() >= int64(a.limits.Connects) {
 		c.at().say(notice.LateConnects, slog.Int("limit", a.limits.Connects))
@@ -85,7 +85,7 @@ func (c *connecting) overrun() {
 		return
 	}
 	c.s.handler.lateConnects.Add(1)
-	c.s.endpoint.admission.connects.Release()
+	c.s.node.admission.connects.Release()
 	c.watchdog = time.AfterFunc(c.s.handler.limits.HandlerGrace, c.stuck)
 }
 
@@ -97,7 +97,7 @@ func (c *connecting) stuck() {
 		return
 	}
 	// Not c.s, which Connect and ID may be about to change.
-	s := &Socket{endpoint: c.s.endpoint, handler: c.s.handler, transport: c.s.transport, address: c.s.address}
+	s := &Socket{node: c.s.node, handler: c.s.handler, transport: c.s.transport, address: c.s.address}
 	place{s: s, callback: "connect"}.say(notice.Stuck,
 		slog.String("reason", "its context has ended"), slog.Any("stack", stackOf{c}))
 }
@@ -109,7 +109,7 @@ func (c *connecting) end(stop func() bool) {
 	defer c.mu.Unlock()
 	c.over = true
 	if c.watchdog == nil {
-		c.s.endpoint.admission.connects.Release()
+		c.s.node.admission.connects.Release()
 		return
 	}
 	c.watchdog.Stop()

@@ -56,13 +56,13 @@ const (
 )
 
 // listen subscribes to the disconnects of all nodes.
-func (d *disconnects) listen(e *Endpoint) {
+func (d *disconnects) listen(n *node) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.sub == nil && !d.over {
-		d.start = e.start
+		d.start = n.start
 		d.open, d.latest = make(map[string]*Socket), make(map[string]uint64)
-		d.sub = e.pubsub.Subscribe(reserved.Disconnects, (*disconnectListener)(e))
+		d.sub = n.pubsub.Subscribe(reserved.Disconnects, (*disconnectListener)(n))
 	}
 }
 
@@ -197,30 +197,30 @@ func (d *disconnects) noteLocked(id string, number uint64) (list []*Socket) {
 	return list
 }
 
-// disconnectListener is an endpoint as subscriber of disconnects.
-type disconnectListener Endpoint
+// disconnectListener is a node as subscriber of disconnects.
+type disconnectListener node
 
 // Deliver implements pubsub.Subscriber.
 func (l *disconnectListener) Deliver(d *pubsub.Dispatch) {
-	e := (*Endpoint)(l)
+	n := (*node)(l)
 	switch {
 	case !d.Binary:
 	case d.Event == EventDisconnect:
-		e.disconnects.disconnect(string(d.Payload))
+		n.disconnects.disconnect(string(d.Payload))
 	case d.Event == eventMissed && d.Remote:
 		if node := string(d.Payload); node != "" && len(node) <= maxAskerName {
-			e.disconnects.teller.want(e, recipient{node: node})
+			n.disconnects.teller.want(n, recipient{node: node})
 		} else {
-			e.sayUnsound(d)
+			n.sayUnsound(d)
 		}
 	case d.Event == eventRemembered && d.Remote:
-		if !e.disconnects.recall(d.Payload) {
-			e.sayUnsound(d)
+		if !n.disconnects.recall(d.Payload) {
+			n.sayUnsound(d)
 		}
 	}
 }
 
 // sayUnsound says that another node sent something about disconnects that cannot be read.
-func (e *Endpoint) sayUnsound(d *pubsub.Dispatch) {
-	e.book.Say(notice.Unsound, notice.Foreign("topic", d.Topic), notice.Foreign("event", d.Event), slog.Int("bytes", len(d.Payload)))
+func (n *node) sayUnsound(d *pubsub.Dispatch) {
+	n.book.Say(notice.Unsound, notice.Foreign("topic", d.Topic), notice.Foreign("event", d.Event), slog.Int("bytes", len(d.Payload)))
 }

@@ -21,9 +21,9 @@ const (
 
 // Gap implements pubsub.GapSubscriber.
 func (l *disconnectListener) Gap(string) {
-	e := (*Endpoint)(l)
-	e.disconnects.teller.want(e, recipient{question: true})
-	e.disconnects.teller.want(e, recipient{})
+	n := (*node)(l)
+	n.disconnects.teller.want(n, recipient{question: true})
+	n.disconnects.teller.want(n, recipient{})
 }
 
 // ownDisconnects are the latest disconnects of all nodes that this endpoint has asked for, up to

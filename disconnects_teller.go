@@ -48,7 +48,7 @@ const (
 )
 
 // want has a recipient told in the next round.
-func (t *disconnectTeller) want(e *Endpoint, r recipient) {
+func (t *disconnectTeller) want(n *node, r recipient) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if r.node != "" && len(t.wanted) >= maxAskers && !slices.Contains(t.wanted, r) {
@@ -60,7 +60,7 @@ func (t *disconnectTeller) want(e *Endpoint, r recipient) {
 	t.wanted = append(t.wanted, r)
 	if !t.runs {
 		t.runs = true
-		e.tasks.Go(func() { t.run(e) })
+		n.tasks.Go(func() { t.run(n) })
 	}
 }
 
@@ -74,17 +74,17 @@ func (t *disconnectTeller) stop() {
 // take begins a round when it is time for one, or the last time: it adds to the list whom an
 // earlier round is not still telling. It returns how long it is until the next, and whether this
 // is the last time, since the endpoint's context has ended.
-func (t *disconnectTeller) take(e *Endpoint, list []*telling) (_ []*telling, next time.Duration, last bool) {
+func (t *disconnectTeller) take(n *node, list []*telling) (_ []*telling, next time.Duration, last bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.over = t.over || e.ctx.Err() != nil
+	t.over = t.over || n.ctx.Err() != nil
 	now := time.Now()
 	next = tellingRound - now.Sub(t.round)
 	if len(t.wanted) == 0 || next > 0 && !t.over {
 		return list, next, t.over
 	}
 	t.round = now
-	own := e.disconnects.own.all()
+	own := n.disconnects.own.all()
 	t.wanted = slices.DeleteFunc(t.wanted, func(r recipient) bool {
 		i := slices.IndexFunc(list, func(x *telling) bool { return x.recipient == r })
 		switch {
@@ -110,7 +110,7 @@ func (t *disconnectTeller) done() bool {
 }
 
 // run tells until nothing is left to do.
-func (t *disconnectTeller) run(e *Endpoint) {
+func (t *disconnectTeller) run(n *node) {
 	var list []*telling
 	pause := tellingPauseLeast
 	timer := time.NewTimer(0)
@@ -118,8 +118,8 @@ func (t *disconnectTeller) run(e *Endpoint) {
 	for {
 		var wait time.Duration
 		var last bool
-		list, wait, last = t.take(e, list)
-		if e.tellAll(&list, last) {
+		list, wait, last = t.take(n, list)
+		if n.tellAll(&list, last) {
 			pause = tellingPauseLeast
 		}
 		switch {
@@ -131,20 +131,20 @@ func (t *disconnectTeller) run(e *Endpoint) {
 		timer.Reset(max(0, wait))
 		select {
 		case <-timer.C:
-		case <-e.ctx.Done():
+		case <-n.ctx.Done():
 		}
 	}
 }
 
 // tellAll tells all in a list, and leaves in it those for whom there is no room yet, unless this
 // is the last time. It reports whether anything was sent.
-func (e *Endpoint) tellAll(list *[]*telling, last bool) (progress bool) {
+func (n *node) tellAll(list *[]*telling, last bool) (progress bool) {
 	*list = slices.DeleteFunc(*list, func(x *telling) bool {
 		if x.question && last {
 			return true // no connection is left
 		}
 		left := len(x.left)
-		err := e.tell(x)
+		err := n.tell(x)
 		progress = progress || err == nil || len(x.left) < left
 		switch {
 		case err == nil:
@@ -152,28 +152,28 @@ func (e *Endpoint) tellAll(list *[]*telling, last bool) (progress bool) {
 		case errors.Is(err, pubsub.ErrBufferFull) && !last && time.Now().Before(x.until):
 			return false
 		}
-		e.book.Say(notice.DisconnectsUntold, append(errorAttrs(err), notice.Foreign("peer", x.node))...)
+		n.book.Say(notice.DisconnectsUntold, append(errorAttrs(err), notice.Foreign("peer", x.node))...)
 		return true
 	})
 	return progress
 }
 
 // tell sends what is left of a telling. The error is the adapter's, or a PanicError if it panics.
-func (e *Endpoint) tell(x *telling) (err error) {
+func (n *node) tell(x *telling) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = newPanicError(v)
 		}
 	}()
 	if x.question {
-		return e.pubsub.Broadcast(&pubsub.Message{Topic: reserved.Disconnects, Event: eventMissed, Payload: []byte(e.pubsub.Node()), Binary: true})
+		return n.pubsub.Broadcast(&pubsub.Message{Topic: reserved.Disconnects, Event: eventMissed, Payload: []byte(n.pubsub.Node()), Binary: true})
 	}
 	for len(x.left) > 0 {
 		m, rest := chunkOf(x.left)
 		if x.node == "" {
-			err = e.pubsub.Broadcast(m)
+			err = n.pubsub.Broadcast(m)
 		} else {
-			err = e.pubsub.DirectBroadcast(x.node, m)
+			err = n.pubsub.DirectBroadcast(x.node, m)
 		}
 		if err != nil {
 			return err

@@ -71,7 +71,7 @@ func (s *Socket) refuse(m *wire.Message, fault error) (*joinCall, <-chan struct{
 		_ = c.reply(m.Ref, Reply{Status: wire.StatusError, Response: invalidPayload}) // one that has ended answers nothing
 	default:
 		if c.crash(fault) {
-			s.endpoint.stats.crashes.Add(1)
+			s.node.stats.crashes.Add(1)
 		}
 	}
 	return nil, nil
@@ -188,7 +188,7 @@ func (s *Socket) errorReply(at place, err error, over bool) Reply {
 		s.observe(at.topic, err)
 		at.say(notice.InvalidPayload, notice.Foreign("field", invalid.field))
 		// The text may quote the payload.
-		s.endpoint.log.Log(slog.LevelDebug, "why a payload is invalid", at.with(slog.String("error", textOf(err)))...)
+		s.node.log.Log(slog.LevelDebug, "why a payload is invalid", at.with(slog.String("error", textOf(err)))...)
 		return Reply{Status: wire.StatusError, Response: reason{Reason: "invalid payload", Field: invalid.field}}
 	}
 	s.observe(at.topic, err)

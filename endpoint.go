@@ -17,9 +17,7 @@ import (
 
 	"github.com/bennu-go/bennu/internal/nils"
 	"github.com/bennu-go/bennu/internal/notice"
-	"github.com/bennu-go/bennu/internal/ratelog"
 	"github.com/bennu-go/bennu/internal/redact"
-	"github.com/bennu-go/bennu/internal/task"
 	"github.com/bennu-go/bennu/internal/weborigin"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/transport"
@@ -32,31 +30,16 @@ import (
 // them. All methods may be called from any goroutine, but Socket only before the
 // endpoint serves.
 type Endpoint struct {
-	options     EndpointOptions
-	pubsub      *pubsub.PubSub
-	websocket   *websocket.Server
-	longpoll    *longpoll.Server
-	admission   *admission
-	log         *ratelog.Logger // masks secrets
-	book        *notice.Book    // of what is refused, dropped or closed
-	start       time.Time
-	tasks       task.Group // executors, joins, subscriptions: none while nothing is to be done
-	lasting     task.Group // Channel.Go, Serve
-	sockets     socketList
-	lingering   lingering
-	disconnects disconnects
-	stats       counters
-	mounts      []*mount
-	handlers    []*mountedHandler
-	trustsHost  []string // mounts with the default origin policy, and no Host
-	absent      []absent
-	proxied     proxied
-	ctx         context.Context // of subscriptions; ends with Shutdown
-	cancel      context.CancelFunc
-	serving     atomic.Bool // beginServing was called
-	// leastOutbound is the least that may wait for a client, in bytes, of all mounts: what is
-	// no larger needs no other look.
-	leastOutbound int
+	node
+	options    EndpointOptions
+	websocket  *websocket.Server
+	longpoll   *longpoll.Server
+	mounts     []*mount
+	trustsHost []string // mounts with the default origin policy, and no Host
+	absent     []absent
+	proxied    proxied
+	cancel     context.CancelFunc // ends the node's context
+	serving    atomic.Bool        // beginServing was called
 	// ending is closed when Shutdown begins.
 	shutdownOnce sync.Once
 	ending       chan struct{}
@@ -112,7 +95,8 @@ type EndpointOptions struct {
 // copied. It panics for an option that cannot work: a number above 2^30, a time above a year,
 // a negative one other than Unlimited. The sentence says what to write.
 func NewEndpoint(opts *EndpointOptions) *Endpoint {
-	e := &Endpoint{leastOutbound: math.MaxInt, ending: make(chan struct{}), closing: make(chan struct{}, 1)}
+	e := &Endpoint{ending: make(chan struct{}), closing: make(chan struct{}, 1)}
+	e.leastOutbound = math.MaxInt
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	if opts != nil {
 		e.options = *opts
@@ -140,6 +124,7 @@ func NewEndpoint(opts *EndpointOptions) *Endpoint {
 	e.book = notice.NewBook(slog.New(redact.NewHandler(e.options.Logger.Handler())))
 	e.log = e.book.Log()
 	e.start = time.Now()
+	e.ignoreGaps = e.options.IgnoreGaps
 	e.admission = newAdmission(e.options.Limits)
 	e.proxied.over.Store(e.options.Limits.ClientAddress != nil)
 	limited := slog.New(e.book.Handler())

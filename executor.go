@@ -57,7 +57,7 @@ func (c *Channel) startLocked() {
 	}
 	c.running = true
 	c.socket.begin()
-	c.socket.endpoint.tasks.Start(c)
+	c.socket.node.tasks.Start(c)
 }
 
 // Run is called by the task group of the endpoint, and by nobody else.
@@ -70,7 +70,7 @@ func (c *Channel) Run() {
 		// A callback panicked, or ended this goroutine with runtime.Goexit. What
 		// is left to do needs a goroutine that can run callbacks.
 		reason := newPanicError(recover())
-		defer c.socket.endpoint.tasks.Start(c)
+		defer c.socket.node.tasks.Start(c)
 		c.fail(c.atLast(), reason)
 	}()
 	for c.step() {
@@ -144,7 +144,7 @@ func (c *Channel) finishLocked() {
 	if x := c.extra(); x.watchdog != nil {
 		x.watchdog.Stop()
 		x.watchdog = nil
-		c.socket.endpoint.lingering.remove(c)
+		c.socket.node.lingering.remove(c)
 		c.countLate(-1)
 	}
 	c.mu.Unlock()
@@ -267,7 +267,7 @@ func (c *Channel) fail(at place, reason error) {
 		at.say(notice.ChannelCrash, why...)
 	}
 	if c.crash(reason) {
-		c.socket.endpoint.stats.crashes.Add(1)
+		c.socket.node.stats.crashes.Add(1)
 	} else {
 		c.socket.observe(c.topic, reason)
 	}
@@ -352,7 +352,7 @@ func (c *Channel) end(reason error, last []transport.Frame) bool {
 			c.running = true
 			c.socket.begin()
 			c.watchLocked()
-			c.socket.endpoint.tasks.Start(c)
+			c.socket.node.tasks.Start(c)
 		}
 	default:
 		c.state = ended
@@ -402,8 +402,7 @@ func endsQuietly(i Instance) bool {
 
 // watchLocked arms the watchdog for a callback that runs on after the end.
 func (c *Channel) watchLocked() {
-	endpoint := c.socket.endpoint
-	endpoint.lingering.add(c, c.topic)
+	c.socket.node.lingering.add(c, c.topic)
 	c.countLate(1)
 	c.extra().watchdog = time.AfterFunc(c.socket.handler.limits.HandlerGrace, func() {
 		c.mu.Lock()

@@ -158,7 +158,7 @@ func (s *Socket) warnOfExpiry(left time.Duration) {
 	s.expiry.warning = w
 	s.mu.Unlock()
 	if w.push(p) {
-		s.endpoint.tasks.Start(w)
+		s.node.tasks.Start(w)
 	}
 }
 
@@ -242,7 +242,7 @@ func (s *Socket) renew(m *wire.Message, c *Channel) bool {
 	case c != nil:
 		r.joinRef = c.joinRef
 	}
-	most := s.endpoint.admission.limits.LateCallbacks
+	most := s.node.admission.limits.LateCallbacks
 	if s.handler.lateRenews.Load() >= int64(most) {
 		r.at().say(notice.LateRenews, slog.Int("limit", most))
 		r.answer(&Error{Reason: "busy"})
@@ -251,7 +251,7 @@ func (s *Socket) renew(m *wire.Message, c *Channel) bool {
 	s.mu.Lock()
 	busy, open := s.expiry != nil && s.expiry.renewing != nil, !s.closed
 	if !busy && open {
-		r.ctx, r.cancel = context.WithTimeout(s.endpoint.ctx, renewTimeout)
+		r.ctx, r.cancel = context.WithTimeout(s.node.ctx, renewTimeout)
 		s.expiryLocked().renewing = r
 	}
 	s.mu.Unlock()
@@ -261,7 +261,7 @@ func (s *Socket) renew(m *wire.Message, c *Channel) bool {
 		r.answer(&Error{Reason: "busy"})
 	case open:
 		s.begin()
-		s.endpoint.tasks.Start(r)
+		s.node.tasks.Start(r)
 	}
 	return true
 }
@@ -305,7 +305,7 @@ func (r *renewal) free() {
 	r.cancel()
 	if r.watchdog != nil {
 		r.watchdog.Stop()
-		s.endpoint.lingering.remove(r)
+		s.node.lingering.remove(r)
 		s.handler.lateRenews.Add(-1)
 	}
 }
@@ -314,7 +314,7 @@ func (r *renewal) free() {
 func (r *renewal) watchLocked() {
 	s := r.s
 	s.handler.lateRenews.Add(1)
-	s.endpoint.lingering.add(r, r.m.Topic)
+	s.node.lingering.add(r, r.m.Topic)
 	r.watchdog = time.AfterFunc(s.handler.limits.HandlerGrace, func() {
 		s.mu.Lock()
 		over, reason := s.expiry.renewing != r, s.reason

@@ -32,7 +32,7 @@ func (o outbound) held() (frames, bytes int) {
 // Deliver implements pubsub.Subscriber.
 func (l *fastlane) Deliver(d *pubsub.Dispatch) {
 	c := (*Channel)(l)
-	if !c.socket.endpoint.sound(d) {
+	if !c.socket.node.sound(d) {
 		return
 	}
 	if c.intercepted(d.Event) {
@@ -91,7 +91,7 @@ func (c *Channel) overflow(event string) {
 func (l *fastlane) Gap(string) { (*Channel)(l).gap() }
 
 func (c *Channel) gap() {
-	if c.socket.endpoint.options.IgnoreGaps {
+	if c.socket.node.ignoreGaps {
 		c.at(nil).say(notice.GapIgnored)
 	} else if c.crash(ErrGap) {
 		c.at(nil).say(notice.Gap)
@@ -107,7 +107,7 @@ func (l *listener) Gap(string) { (*Channel)(l).gap() }
 // Deliver implements pubsub.Subscriber.
 func (l *listener) Deliver(d *pubsub.Dispatch) {
 	c := (*Channel)(l)
-	if !c.socket.endpoint.sound(d) {
+	if !c.socket.node.sound(d) {
 		return
 	}
 	if !c.post(item{kind: itemInfo, event: d.Event, payload: Payload{Data: d.Payload, Binary: d.Binary}, info: broadcastOf(d.Message)}) {
@@ -154,7 +154,7 @@ func frameFor(d *pubsub.Dispatch, s *Socket) (transport.Frame, bool) {
 		}
 	}
 	if err := checkEvent(d.Event); err != nil { // of a program that publishes on the PubSub itself
-		s.endpoint.book.Say(notice.BroadcastEvent, notice.Foreign("topic", d.Topic), slog.String("error", err.Error()))
+		s.node.book.Say(notice.BroadcastEvent, notice.Foreign("topic", d.Topic), slog.String("error", err.Error()))
 		known.frames = append(known.frames, encoding{serializer: s.serializer})
 		return transport.Frame{}, false
 	}
@@ -162,7 +162,7 @@ func frameFor(d *pubsub.Dispatch, s *Socket) (transport.Frame, bool) {
 		Topic: d.Topic, Event: d.Event, Payload: Payload{Data: d.Payload, Binary: d.Binary},
 	})
 	if err != nil {
-		s.endpoint.book.Say(notice.Serializer, notice.Foreign("topic", d.Topic), notice.Foreign("event", d.Event), slog.String("error", textOf(err)))
+		s.node.book.Say(notice.Serializer, notice.Foreign("topic", d.Topic), notice.Foreign("event", d.Event), slog.String("error", textOf(err)))
 	}
 	known.frames = append(known.frames, encoding{s.serializer, f, err == nil})
 	return f, err == nil
@@ -171,7 +171,7 @@ func frameFor(d *pubsub.Dispatch, s *Socket) (transport.Frame, bool) {
 // sound reports whether a broadcast is one that this node would have taken from
 // its own program: others can write to a broker, and what they write must not get
 // into a frame unseen.
-func (e *Endpoint) sound(d *pubsub.Dispatch) bool {
+func (n *node) sound(d *pubsub.Dispatch) bool {
 	if !d.Remote {
 		return true
 	}
@@ -180,7 +180,7 @@ func (e *Endpoint) sound(d *pubsub.Dispatch) bool {
 		m.checked = true
 		m.unsound = checkEvent(d.Event) != nil || !d.Binary && (len(d.Payload) == 0 || d.Payload[0] != '{' || !isJSON(d.Payload))
 		if m.unsound {
-			e.book.Say(notice.Unsound, notice.Foreign("topic", d.Topic), notice.Foreign("event", d.Event), slog.Int("bytes", len(d.Payload)))
+			n.sayUnsound(d)
 		}
 	}
 	return !m.unsound

@@ -49,7 +49,7 @@ func (s *Socket) newJoin(m *wire.Message, old *Channel) *joinCall {
 		return nil // what needs no callback needs no goroutine
 	}
 	l := &s.handler.limits
-	if !s.joinRate.Take(s.endpoint.now(), l.JoinBurst, l.JoinRate) {
+	if !s.joinRate.Take(s.node.now(), l.JoinBurst, l.JoinRate) {
 		s.at(m.Topic, m.Event).say(notice.TooManyJoins, slog.Int("burst", l.JoinBurst), slog.Int("per_second", l.JoinRate))
 		call.answer(m.JoinRef, wire.StatusError, tooManyJoins)
 		return nil
@@ -64,7 +64,7 @@ func (s *Socket) startJoin(call *joinCall) {
 	s.turn = new(turn)
 	s.mu.Unlock()
 	s.begin()
-	s.endpoint.tasks.Go(func() { s.runJoins(call) })
+	s.node.tasks.Go(func() { s.runJoins(call) })
 }
 
 // runJoins carries out a join, then what waited behind it, until nothing waits
@@ -112,8 +112,8 @@ func (j *joinCall) run() (mine bool) {
 			return true
 		}
 	}
-	if !s.endpoint.admission.joins.Acquire(s.endpoint.ctx) {
-		j.at().say(notice.JoinsBusy, slog.Int("limit", s.endpoint.admission.limits.Joins))
+	if !s.node.admission.joins.Acquire(s.node.ctx) {
+		j.at().say(notice.JoinsBusy, slog.Int("limit", s.node.admission.limits.Joins))
 		j.answer(j.m.JoinRef, wire.StatusError, busy)
 		return true
 	}
@@ -140,7 +140,7 @@ func (j *joinCall) run() (mine bool) {
 		// needs a goroutine that still runs.
 		reason := newPanicError(recover())
 		mine = false
-		s.endpoint.tasks.Go(func() { j.crashed(reason) })
+		s.node.tasks.Go(func() { j.crashed(reason) })
 	}()
 	ctx := j.ch.handlerContext(&item{kind: itemJoin, ref: j.m.Ref})
 	payload := j.m.Payload
@@ -234,11 +234,11 @@ func (j *joinCall) refused() bool {
 	case s.late.full(j.m.Topic, s.handler.limits.LateCallbacks, s.handler.limits.Topics):
 		j.at().say(notice.LateCallbacks, slog.Int("limit", s.handler.limits.LateCallbacks))
 		j.answer(j.m.JoinRef, wire.StatusError, busy)
-	case s.handler.route(j.m.Topic).late.full(j.m.Topic, s.endpoint.admission.limits.LateCallbacks, s.endpoint.admission.limits.LateCallbacks):
-		j.at().say(notice.LateCallbacks, slog.Int("limit", s.endpoint.admission.limits.LateCallbacks))
+	case s.handler.route(j.m.Topic).late.full(j.m.Topic, s.node.admission.limits.LateCallbacks, s.node.admission.limits.LateCallbacks):
+		j.at().say(notice.LateCallbacks, slog.Int("limit", s.node.admission.limits.LateCallbacks))
 		j.answer(j.m.JoinRef, wire.StatusError, busy)
-	case s.handler.route(j.m.Topic).joinsHang(s.endpoint.admission.limits.Joins):
-		j.at().say(notice.LateCallbacks, slog.Int("limit", s.endpoint.admission.limits.Joins))
+	case s.handler.route(j.m.Topic).joinsHang(s.node.admission.limits.Joins):
+		j.at().say(notice.LateCallbacks, slog.Int("limit", s.node.admission.limits.Joins))
 		j.answer(j.m.JoinRef, wire.StatusError, busy)
 	case !s.hasRoom():
 		j.at().say(notice.TooManyTopics, slog.Int("limit", s.handler.limits.Topics))
@@ -343,7 +343,7 @@ func (j *joinCall) hangUp(instance Instance, reason error) {
 
 // unsendable ends a join whose reply does not encode, and no more than that.
 func (j *joinCall) unsendable(instance Instance, reason error) {
-	j.s.endpoint.stats.joinCrashes.Add(1)
+	j.s.node.stats.joinCrashes.Add(1)
 	j.at().say(notice.JoinReply, slog.String("error", textOf(reason)))
 	j.ch.drop(reason, instance)
 	j.answer(j.m.JoinRef, wire.StatusError, joinCrashed)
@@ -361,7 +361,7 @@ func (j *joinCall) crashed(reason *PanicError) {
 func (j *joinCall) giveBack() bool {
 	was := j.slot.CompareAndSwap(true, false)
 	if was {
-		j.s.endpoint.admission.joins.Release()
+		j.s.node.admission.joins.Release()
 	}
 	return was
 }
@@ -385,14 +385,14 @@ func (j *joinCall) over() {
 func (j *joinCall) expire() {
 	// Not settle: the timer may fire before anyone else can see it.
 	if j.settled.CompareAndSwap(false, true) {
-		j.s.endpoint.tasks.Go(func() { j.crash(ErrJoinTimeout) })
+		j.s.node.tasks.Go(func() { j.crash(ErrJoinTimeout) })
 	}
 }
 
 // crash answers a join that has no outcome, and goes on with what waits behind it.
 func (j *joinCall) crash(reason error) {
 	s := j.s
-	s.endpoint.stats.joinCrashes.Add(1)
+	s.node.stats.joinCrashes.Add(1)
 	if why := errorAttrs(reason); reason == ErrJoinTimeout { // not errors.Is: a panic may hold an error whose methods panic
 		j.at().say(notice.JoinTimeout, append(why, slog.Duration("limit", s.handler.limits.JoinTimeout))...)
 	} else {
@@ -442,7 +442,7 @@ func (c *Channel) awaitLeave() (<-chan struct{}, wire.Ref) {
 // known yet, so it waits for that.
 func (c *Channel) subscribe(intercepts []string) {
 	c.intercepts = intercepts
-	sub := c.socket.endpoint.pubsub.Subscribe(c.topic, (*fastlane)(c))
+	sub := c.socket.node.pubsub.Subscribe(c.topic, (*fastlane)(c))
 	c.mu.Lock()
 	over := c.state >= closed
 	if !over {
@@ -476,7 +476,7 @@ func (c *Channel) returned(instance Instance) {
 	if c.state == closed && !c.running {
 		c.running = true
 		c.socket.begin()
-		c.socket.endpoint.tasks.Start(c)
+		c.socket.node.tasks.Start(c)
 	}
 }
 

@@ -31,7 +31,7 @@ func (s *Socket) observe(topic string, err error) {
 // this brought about on others; goroutines of Channel.Go and messages of other nodes
 // are not waited for.
 func (r *receiver) Idle(ctx context.Context) error {
-	return r.endpoint.tasks.Wait(ctx)
+	return r.node.tasks.Wait(ctx)
 }
 
 // Handled waits until the channel of a topic has handled what is in its mailbox now, or has

@@ -41,7 +41,7 @@ func (s *Socket) takes(f transport.Frame) bool {
 		return false
 	}
 	n := f.Len()
-	return n <= s.endpoint.leastOutbound || n <= s.outbound().bytes
+	return n <= s.node.leastOutbound || n <= s.outbound().bytes
 }
 
 // cannotRead reports whether a frame is one that no client reads over its transport.
@@ -95,25 +95,25 @@ func (p place) refuse(f transport.Frame) error {
 
 // publish sends a broadcast to all nodes, or to nobody: what a client that may be on its topic
 // cannot get is refused.
-func (e *Endpoint) publish(from pubsub.Subscriber, m *pubsub.Message) error {
-	if err := e.fits(m); err != nil {
+func (n *node) publish(from pubsub.Subscriber, m *pubsub.Message) error {
+	if err := n.fits(m); err != nil {
 		return err
 	}
-	if m.Event == EventDisconnect && e.pubsub.Node() != "" {
-		e.disconnects.listen(e) // for nodes that ask for what they have missed
-		e.disconnects.own.add(m.Topic)
+	if m.Event == EventDisconnect && n.pubsub.Node() != "" {
+		n.disconnects.listen(n) // for nodes that ask for what they have missed
+		n.disconnects.own.add(m.Topic)
 	}
-	return e.pubsub.BroadcastFrom(from, m)
+	return n.pubsub.BroadcastFrom(from, m)
 }
 
-func (e *Endpoint) fits(m *pubsub.Message) error {
+func (n *node) fits(m *pubsub.Message) error {
 	// At most that, in the serializers of this module: names may have escapes.
 	size := len(m.Payload) + 2*(len(m.Topic)+len(m.Event)) + envelope + transport.Headroom
-	if size <= e.leastOutbound {
+	if size <= n.leastOutbound {
 		return nil
 	}
 	most := math.MaxInt
-	for _, h := range e.handlers {
+	for _, h := range n.handlers {
 		if h.match(m.Topic) != nil {
 			most = min(most, h.overWebSocket.bytes, h.overLongPoll.bytes)
 		}
@@ -121,12 +121,12 @@ func (e *Endpoint) fits(m *pubsub.Message) error {
 	if size <= most {
 		return nil
 	}
-	return e.refuse(m, &tooLarge{size, most, "nobody gets it"})
+	return n.refuse(m, &tooLarge{size, most, "nobody gets it"})
 }
 
 // refuse says that a broadcast is larger than a client can get.
-func (e *Endpoint) refuse(m *pubsub.Message, err *tooLarge) error {
-	e.book.Say(notice.FrameTooLarge, append(err.attrs(), notice.Foreign("topic", m.Topic), notice.Foreign("event", m.Event))...)
+func (n *node) refuse(m *pubsub.Message, err *tooLarge) error {
+	n.book.Say(notice.FrameTooLarge, append(err.attrs(), notice.Foreign("topic", m.Topic), notice.Foreign("event", m.Event))...)
 	return err
 }
 
@@ -137,7 +137,7 @@ func (l *fastlane) refuse(d *pubsub.Dispatch, f transport.Frame) {
 	c := (*Channel)(l)
 	known := memoOf(d)
 	if known.refused == nil {
-		known.refused = c.socket.endpoint.refuse(d.Message, &tooLarge{f.Len(), c.socket.outbound().bytes, "those with more room get it"})
+		known.refused = c.socket.node.refuse(d.Message, &tooLarge{f.Len(), c.socket.outbound().bytes, "those with more room get it"})
 	}
 	if !d.Refuse(known.refused) {
 		c.gap()

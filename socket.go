@@ -18,7 +18,7 @@ import (
 // Socket is one client's connection. All its methods may be called from any
 // goroutine, but Assign, which belongs into Connect.
 type Socket struct {
-	endpoint   *Endpoint
+	node       *node
 	handler    *mountedHandler
 	serializer wire.Serializer
 	transport  string
@@ -61,7 +61,12 @@ func (s *Socket) ID() string { return s.id }
 func (s *Socket) Transport() string { return s.transport }
 
 // Endpoint is where the connection was made.
-func (s *Socket) Endpoint() *Endpoint { return s.endpoint }
+func (s *Socket) Endpoint() *Endpoint {
+	if s.handler == nil {
+		return nil // a test has made the Socket
+	}
+	return s.handler.endpoint
+}
 
 // Assign keeps a value for the channels of this connection. It may be called only in
 // Connect, which is why Assigned needs no lock.
@@ -108,13 +113,13 @@ func (r *receiver) Opened(conn transport.Conn) {
 	if early != nil {
 		conn.Close(transport.CloseGoingAway)
 	}
-	if s.id != "" && s.endpoint.disconnects.add(s) {
+	if s.id != "" && s.node.disconnects.add(s) {
 		s.at("", "").say(notice.Disconnected)
 		s.Disconnect()
 	}
 	// Accept has looked at these bounds, and others have come since.
-	limits := &s.endpoint.admission.limits
-	switch n, open := s.endpoint.sockets.add(s); {
+	limits := &s.node.admission.limits
+	switch n, open := s.node.sockets.add(s); {
 	case !open:
 		s.at("", "").say(notice.Draining)
 		s.close(transport.CloseRestart, ErrDraining)
@@ -123,7 +128,7 @@ func (r *receiver) Opened(conn transport.Conn) {
 		s.close(transport.CloseTryAgainLater, transport.ErrBusy)
 	}
 	if limits.PerAddress >= 0 {
-		if s.counted = s.endpoint.admission.addresses.Add(s.address, limits.PerAddress); !s.counted {
+		if s.counted = s.node.admission.addresses.Add(s.address, limits.PerAddress); !s.counted {
 			s.at("", "").say(notice.PerAddress, slog.Int("limit", limits.PerAddress))
 			s.close(transport.CloseTryAgainLater, transport.ErrBusy)
 		}
@@ -200,7 +205,7 @@ func (r *receiver) Closed(reason error) {
 	s.stopExpiry()
 	s.uncount()
 	if s.id != "" {
-		s.endpoint.disconnects.remove(s)
+		s.node.disconnects.remove(s)
 	}
 	if call != nil {
 		call.abandon(reason)
@@ -208,7 +213,7 @@ func (r *receiver) Closed(reason error) {
 	for _, c := range channels {
 		c.end(reason, nil)
 	}
-	s.endpoint.sockets.remove(s)
+	s.node.sockets.remove(s)
 }
 
 // uncount takes the connection out of NodeLimits.PerAddress, as soon as it keeps no file.
@@ -216,7 +221,7 @@ func (s *Socket) uncount() {
 	if !s.counted {
 		return
 	}
-	remove := func() { s.endpoint.admission.addresses.Remove(s.address) }
+	remove := func() { s.node.admission.addresses.Remove(s.address) }
 	if l, ok := s.conn.(interface{ AfterGone(func()) }); ok {
 		l.AfterGone(remove)
 	} else {

@@ -179,7 +179,7 @@ func (h *SocketHandler) mount(e *Endpoint) (*mountedHandler, error) {
 		return nil, err
 	}
 	if h.ID != nil {
-		e.disconnects.listen(e)
+		e.disconnects.listen(&e.node)
 	}
 	return &mountedHandler{
 		endpoint: e, connect: h.Connect, id: h.ID, versions: versions,
@@ -234,7 +234,7 @@ func (h *mountedHandler) route(topic string) *route {
 
 // Accept implements transport.Acceptor: version, connect, id, in that order.
 func (h *mountedHandler) Accept(info *transport.ConnectInfo) (transport.Receiver, error) {
-	s := &Socket{endpoint: h.endpoint, handler: h, transport: info.Transport, address: notice.Counted(info.Context())}
+	s := &Socket{node: &h.endpoint.node, handler: h, transport: info.Transport, address: notice.Counted(info.Context())}
 	if s.address == "" {
 		s.address = info.PeerAddr()
 	}
@@ -254,11 +254,11 @@ func (h *mountedHandler) Accept(info *transport.ConnectInfo) (transport.Receiver
 		return (*receiver)(s), nil
 	}
 	if h.id != nil {
-		if !h.endpoint.disconnects.await(info.Context(), h.limits.ConnectTimeout) {
+		if !s.node.disconnects.await(info.Context(), h.limits.ConnectTimeout) {
 			s.at("", "").say(notice.Deaf)
 			return nil, transport.ErrBusy
 		}
-		s.began = h.endpoint.disconnects.begin()
+		s.began = s.node.disconnects.begin()
 	}
 	if err := (&connecting{s: s}).run(info); err != nil {
 		return nil, err

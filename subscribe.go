@@ -18,11 +18,11 @@ const (
 
 // Subscription is a function of the server that hears a topic.
 type Subscription struct {
-	endpoint *Endpoint
-	topic    string
-	f        func(ctx context.Context, b Broadcast)
-	ctx      context.Context
-	cancel   context.CancelFunc
+	node   *node
+	topic  string
+	f      func(ctx context.Context, b Broadcast)
+	ctx    context.Context
+	cancel context.CancelFunc
 
 	mu      sync.Mutex
 	sub     *pubsub.Subscription
@@ -47,7 +47,7 @@ func (e *Endpoint) Subscribe(topic string, f func(ctx context.Context, b Broadca
 	if f == nil {
 		panic(fmt.Sprintf("bennu: %s: Subscribe needs a function", caller()))
 	}
-	s := &Subscription{endpoint: e, topic: topic, f: f}
+	s := &Subscription{node: &e.node, topic: topic, f: f}
 	s.ctx, s.cancel = context.WithCancel(e.ctx)
 	sub := e.pubsub.Subscribe(topic, (*subscriber)(s))
 	s.mu.Lock()
@@ -73,11 +73,11 @@ type subscriber Subscription
 // Deliver implements pubsub.Subscriber.
 func (l *subscriber) Deliver(d *pubsub.Dispatch) {
 	s := (*Subscription)(l)
-	if !s.endpoint.sound(d) {
+	if !s.node.sound(d) {
 		return
 	}
 	if !s.take(d) {
-		s.endpoint.book.Say(notice.SlowSubscriber, notice.Foreign("topic", s.topic), notice.Foreign("event", d.Event), slog.Int("limit", subscriptionMessages))
+		s.node.book.Say(notice.SlowSubscriber, notice.Foreign("topic", s.topic), notice.Foreign("event", d.Event), slog.Int("limit", subscriptionMessages))
 	}
 }
 
@@ -92,7 +92,7 @@ func (l *subscriber) Gap(string) {
 	}
 	s.mu.Unlock()
 	if news {
-		s.endpoint.book.Say(notice.SubscriberGap, notice.Foreign("topic", s.topic))
+		s.node.book.Say(notice.SubscriberGap, notice.Foreign("topic", s.topic))
 	}
 }
 
@@ -113,7 +113,7 @@ func (s *Subscription) take(d *pubsub.Dispatch) bool {
 	s.bytes += len(b.Payload.Data)
 	if !s.running {
 		s.running = true
-		s.endpoint.tasks.Start(s)
+		s.node.tasks.Start(s)
 	}
 	return true
 }
@@ -124,8 +124,8 @@ func (s *Subscription) Run() {
 	defer func() {
 		if !returned {
 			reason := newPanicError(recover())
-			s.endpoint.book.Say(notice.SubscriberCrash, append(errorAttrs(reason), notice.Foreign("topic", s.topic))...)
-			s.endpoint.tasks.Start(s)
+			s.node.book.Say(notice.SubscriberCrash, append(errorAttrs(reason), notice.Foreign("topic", s.topic))...)
+			s.node.tasks.Start(s)
 		}
 	}()
 	for {

@@ -44,7 +44,7 @@ func (s *Socket) slowDown() (ready <-chan struct{}, ok bool) {
 		s.throttle = new(throttle)
 	}
 	t := s.throttle
-	now := s.endpoint.now()
+	now := s.node.now()
 	t.bucket.Take(now, perSecond, perSecond)
 	wait := t.bucket.Wait(now, perSecond, perSecond)
 	if t.pressing && now-t.until > throttleBreath {
@@ -66,6 +66,3 @@ func (s *Socket) slowDown() (ready <-chan struct{}, ok bool) {
 	time.AfterFunc(wait, func() { close(resume) })
 	return resume, true
 }
-
-// now is the time on the endpoint's own clock, which no wall clock can move.
-func (e *Endpoint) now() time.Duration { return time.Since(e.start) }

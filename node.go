@@ -1,0 +1,45 @@
+package bennu
+
+import (
+	"context"
+	"time"
+
+	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/ratelog"
+	"github.com/bennu-go/bennu/internal/task"
+	"github.com/bennu-go/bennu/pubsub"
+)
+
+// node is the part of an Endpoint that its sockets, channels and subscriptions share. They
+// hold a *node and never the Endpoint, which is the face of it: mounts, HTTP, Serve, Shutdown.
+//
+// NewEndpoint sets the fields, and Endpoint.Socket adds to handlers and leastOutbound before
+// the endpoint serves. From then on they are read without a lock; the types that change while
+// it serves have locks of their own. None of those locks is held while user code runs.
+type node struct {
+	pubsub     *pubsub.PubSub
+	book       *notice.Book    // counts and logs all that is refused, dropped or closed
+	log        *ratelog.Logger // where the book writes; masks secrets
+	ignoreGaps bool            // EndpointOptions.IgnoreGaps
+
+	handlers []*mountedHandler
+	// leastOutbound is the smallest number of bytes that may wait for a client of any mount.
+	// A frame that is no larger fits every client.
+	leastOutbound int
+
+	admission   *admission
+	sockets     socketList
+	disconnects disconnects
+	lingering   lingering
+	stats       counters
+
+	tasks   task.Group // executors, joins, subscriptions: none while nothing is to be done
+	lasting task.Group // Channel.Go
+	start   time.Time  // zero of the clock
+	// ctx ends with Shutdown, when the connections are closed. Subscriptions and renewals
+	// derive theirs from it; handlers have the context of their channel.
+	ctx context.Context
+}
+
+// now is the time since the endpoint was made. Changes of the system's clock do not affect it.
+func (n *node) now() time.Duration { return time.Since(n.start) }
