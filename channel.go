@@ -76,16 +76,6 @@ func (c *Channel) tableRef() wire.Ref {
 	return c.joinRef
 }
 
-type channelState uint8
-
-const (
-	joining channelState = iota // Join runs; broadcasts and messages are held
-	joined
-	leaving // joined, and a leave is in the mailbox
-	closed  // nothing reaches the client any more; a callback may still run
-	ended   // closed, and no callback runs or will run
-)
-
 // Topic is the topic the client joined.
 func (c *Channel) Topic() string { return c.topic }
 
@@ -110,7 +100,7 @@ func (c *Channel) Push(event string, payload any) error {
 	if err != nil {
 		return err
 	}
-	f, err := pushFrame(c.socket.serializer, &wire.Push{JoinRef: c.joinRef, Topic: c.topic, Event: event, Payload: p})
+	f, err := c.pushFrame(event, p)
 	if err != nil {
 		return err
 	}
@@ -318,24 +308,6 @@ func (c *Channel) reply(ref wire.Ref, r Reply) error {
 		return c.at(nil).refuse(f)
 	}
 	return c.emit(f)
-}
-
-func (c *Channel) replyFrame(ref wire.Ref, r Reply) (transport.Frame, error) {
-	p, err := encode(r.Response)
-	if err != nil {
-		return transport.Frame{}, err
-	}
-	return replyFrame(c.socket.serializer, &wire.Reply{JoinRef: c.joinRef, Ref: ref, Topic: c.topic, Status: r.Status, Response: p})
-}
-
-// lastReplyFrame is replyFrame for a handler that has returned: a reply that its client cannot get
-// becomes an error that says so.
-func (c *Channel) lastReplyFrame(at place, ref wire.Ref, r Reply) (transport.Frame, error) {
-	f, err := c.replyFrame(ref, r)
-	if err == nil && !c.socket.takes(f) {
-		f, err = c.replyFrame(ref, Reply{Status: wire.StatusError, Response: refusalOf(at.refuse(f))})
-	}
-	return f, err
 }
 
 // channelTask is one goroutine of Channel.Go.

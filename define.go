@@ -89,6 +89,16 @@ func missing[S any]() func(S) bool {
 // terminator is a state that has a part in the end of its channel.
 type terminator interface{ Terminate(reason error) }
 
+// quietEnder is an Instance whose Terminate may do nothing: then the end of its channel needs no
+// goroutine. Only those of Define are: one that wraps another has a Terminate that may do
+// something.
+type quietEnder interface{ endsQuietly() bool }
+
+func endsQuietly(i Instance) bool {
+	q, ok := i.(quietEnder)
+	return ok && q.endsQuietly()
+}
+
 // terminates finds out which states have a Terminate: all of type S, none, or, when S is an
 // interface, those whose own type has one. A method of this name that would never be
 // called is a mistake.

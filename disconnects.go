@@ -2,7 +2,6 @@ package bennu
 
 import (
 	"context"
-	"log/slog"
 	"sync"
 	"time"
 
@@ -218,9 +217,4 @@ func (l *disconnectListener) Deliver(d *pubsub.Dispatch) {
 			n.sayUnsound(d)
 		}
 	}
-}
-
-// sayUnsound says that another node sent something about disconnects that cannot be read.
-func (n *node) sayUnsound(d *pubsub.Dispatch) {
-	n.book.Say(notice.Unsound, notice.Foreign("topic", d.Topic), notice.Foreign("event", d.Event), slog.Int("bytes", len(d.Payload)))
 }

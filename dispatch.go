@@ -70,7 +70,7 @@ func (s *Socket) refuse(m *wire.Message, fault error) (*joinCall, <-chan struct{
 	case !m.Ref.IsNull():
 		_ = c.reply(m.Ref, Reply{Status: wire.StatusError, Response: invalidPayload}) // one that has ended answers nothing
 	default:
-		if c.crash(fault) {
+		if c.endWithError(fault) {
 			s.node.stats.crashes.Add(1)
 		}
 	}
@@ -155,13 +155,11 @@ func (s *Socket) deliver(c *Channel, m *wire.Message) (alive bool, resume <-chan
 
 // reply queues a reply of the socket itself.
 func (s *Socket) reply(m *wire.Message, joinRef wire.Ref, status string, response Payload) {
-	r := wire.Reply{JoinRef: joinRef, Ref: m.Ref, Topic: m.Topic, OddTopic: m.OddTopic, Status: status, Response: response}
-	f, err := replyFrame(s.serializer, &r)
+	f, err := s.replyFrame(m, joinRef, status, response)
 	if err == nil && !s.takes(f) { // over the response, or over a topic that is no name
 		err = s.at(m.Topic, m.Event).refuse(f)
-		if r.OddTopic == "" {
-			r.Status, r.Response = wire.StatusError, refusalOf(err)
-			f, err = replyFrame(s.serializer, &r)
+		if m.OddTopic == "" {
+			f, err = s.replyFrame(m, joinRef, wire.StatusError, refusalOf(err))
 		}
 	}
 	if err != nil {

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"reflect"
+	"runtime/debug"
 
 	"github.com/bennu-go/bennu/internal/nils"
 	"github.com/bennu-go/bennu/internal/redact"
@@ -226,4 +228,35 @@ func (e *PanicError) Unwrap() error {
 	}
 	err, _ := e.Value.(error)
 	return err
+}
+
+// newPanicError makes the error of a recovered value. It is called by the function that has
+// recovered it, so that the stack is that of the panic.
+func newPanicError(v any) *PanicError {
+	if p, ok := v.(*PanicError); ok && p != nil {
+		return p // the function of an Around has seen it, and passed it on
+	}
+	stack := debug.Stack()
+	return &PanicError{Value: v, Stack: stack[:min(len(stack), maxStack)]}
+}
+
+// maxStack bounds what a stack takes in a log.
+const maxStack = 8 << 10
+
+// errorAttrs makes log attributes of an error, with the stack of a panic.
+func errorAttrs(reason error) []slog.Attr {
+	attrs := []slog.Attr{slog.String("error", textOf(reason))}
+	if p := pointerIn[PanicError](reason); p != nil {
+		attrs = append(attrs, slog.Any("stack", redact.Frames(string(p.Stack))))
+	}
+	return attrs
+}
+
+// textOf is the text of an error of the application's. A method Error that panics, as on a nil
+// pointer, or does not return, must not end more than its channel.
+func textOf(err error) string {
+	if nils.Is(err) {
+		return fmt.Sprintf("a nil %T was returned as error", err)
+	}
+	return redact.Print(err)
 }

@@ -260,7 +260,7 @@ func (s *Socket) renew(m *wire.Message, c *Channel) bool {
 		r.at().say(notice.RenewBusy)
 		r.answer(&Error{Reason: "busy"})
 	case open:
-		s.begin()
+		s.retain()
 		s.node.tasks.Start(r)
 	}
 	return true
@@ -268,7 +268,7 @@ func (s *Socket) renew(m *wire.Message, c *Channel) bool {
 
 // Run is called by the task group.
 func (r *renewal) Run() {
-	defer r.s.end()
+	defer r.s.release()
 	defer func() {
 		if r.done {
 			return

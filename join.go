@@ -13,8 +13,22 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// joinCall is one phx_join being carried out. While it is, it has the turn of its
-// connection: the frames behind it wait.
+// joinCall is one phx_join being carried out. While it is, it has the turn of its connection:
+// the frames behind it wait.
+//
+// newJoin answers at once what needs no callback. Otherwise run retires the channel that the
+// join replaces, waits for a slot of NodeLimits.Joins, and calls Join. Then one of four decides
+// the outcome, whoever is first to win decide:
+//
+//	onReturn    Join has returned: the channel is joined, or the join refused
+//	onPanic     Join has panicked, or called runtime.Goexit
+//	onDeadline  Limits.JoinTimeout is over, and Join runs on
+//	onClosed    the connection has ended, and Join runs on
+//
+// The winner makes the channel joined or ends it, answers unless the connection ends, and goes
+// on with the frames that wait. The losers answer nothing. onReturn and onPanic, when they
+// lose, hand what Join has returned to the ended channel, for its Terminate; the other two have
+// nothing to do.
 type joinCall struct {
 	s   *Socket
 	m   wire.Message
@@ -24,12 +38,9 @@ type joinCall struct {
 	// reply: a stock client that saw it first would close the new channel.
 	closing transport.Frame
 
-	// settled is taken by whoever decides the outcome: the callback's return, its
-	// panic, the deadline, or the end of the connection. Others then only clean up.
-	settled  atomic.Bool
-	timer    *time.Timer
-	slot     atomic.Bool // of NodeLimits.Joins, until Join returns or is late
-	returned bool
+	decided atomic.Bool // the outcome; taken by decide
+	timer   *time.Timer // calls onDeadline
+	slot    atomic.Bool // of NodeLimits.Joins, until Join returns or is overdue
 	// instance is what Join returned, so that it gets its Terminate also when a method of
 	// the reply panics.
 	instance Instance
@@ -57,148 +68,36 @@ func (s *Socket) newJoin(m *wire.Message, old *Channel) *joinCall {
 	return call
 }
 
-// startJoin gives the turn to a join, in a goroutine of its own: the connection
-// goes on reading, so that it still answers pings.
-func (s *Socket) startJoin(call *joinCall) {
-	s.mu.Lock()
-	s.turn = new(turn)
-	s.mu.Unlock()
-	s.begin()
-	s.node.tasks.Go(func() { s.runJoins(call) })
-}
-
-// runJoins carries out a join, then what waited behind it, until nothing waits
-// or the turn has gone to another goroutine.
-func (s *Socket) runJoins(call *joinCall) {
-	for call != nil && call.run() {
-		call = s.nextJoin()
-	}
-}
-
-// nextJoin handles the frames that waited up to the next join. When none is left
-// it gives the turn back.
-func (s *Socket) nextJoin() *joinCall {
-	for {
-		s.mu.Lock()
-		s.turn.joining = nil
-		f, ok := s.turn.inbox.pop()
-		if !ok {
-			if s.turn.settled != nil {
-				close(s.turn.settled)
-			}
-			s.turn = nil
-			s.mu.Unlock()
-			s.end()
-			return nil
-		}
-		s.mu.Unlock()
-		call, resume := s.handle(f.op, f.data)
-		if call != nil {
-			return call
-		}
-		if resume != nil {
-			<-resume // closed at the latest when that channel ends
-		}
-	}
-}
-
-// run carries out one join. It reports false when the turn has gone to another
-// goroutine.
+// run carries out one join. It reports false when another goroutine has the turn now, because it
+// has decided the outcome, or is about to.
 func (j *joinCall) run() (mine bool) {
-	s := j.s
 	if j.old != nil {
 		j.retire()
 		if j.refused() {
 			return true
 		}
 	}
-	if !s.node.admission.joins.Acquire(s.node.ctx) {
-		j.at().say(notice.JoinsBusy, slog.Int("limit", s.node.admission.limits.Joins))
-		j.answer(j.m.JoinRef, wire.StatusError, busy)
+	if !j.takeSlot() {
 		return true
 	}
-	j.slot.Store(true)
-	defer j.over() // also when the callback panics
-	j.ch = &Channel{socket: s, topic: j.m.Topic, joinRef: j.m.JoinRef, joinRuns: true}
-	if j.m.JoinRef.IsNull() {
-		j.ch.joinRef, j.ch.joinedNull = j.m.Ref, true
-	}
-	s.mu.Lock()
-	if s.closed {
-		s.mu.Unlock()
+	defer j.callbackOver() // also when the callback panics
+	if !j.start() {
 		return true
 	}
-	s.turn.joining = j
-	j.timer = time.AfterFunc(s.handler.limits.JoinTimeout, j.expire)
-	s.mu.Unlock()
-
+	returned := false
 	defer func() {
-		if j.returned {
+		if returned {
 			return
 		}
 		// Join panicked, or ended this goroutine with runtime.Goexit. What is left
 		// needs a goroutine that still runs.
 		reason := newPanicError(recover())
 		mine = false
-		s.node.tasks.Go(func() { j.crashed(reason) })
+		j.s.node.tasks.Go(func() { j.onPanic(reason) })
 	}()
-	ctx := j.ch.handlerContext(&item{kind: itemJoin, ref: j.m.Ref})
-	payload := j.m.Payload
-	j.m.Payload = Payload{} // a Join that runs on shall not keep what it does not need
-	instance, reply, err := s.handler.match(j.m.Topic).Join(ctx, j.ch, payload)
-	err = withoutNil(err)
-	if nils.Is(instance) {
-		instance = nil
-	}
-	if err == nil && instance == nil {
-		err = errors.New("bennu: Join returned neither an Instance nor an error")
-	}
-	j.instance = instance
-	f, fatal := j.encode(reply, err)
-	if fatal == nil && !s.takes(f) {
-		err = j.at().refuse(f)
-		f, fatal = j.encode(Reply{}, err)
-	}
-	if err == nil && fatal == nil {
-		j.ch.subscribe(instance.Intercepts())
-	}
-	j.returned = true
-
-	switch {
-	case !j.settle():
-		j.ch.returned(instance)
-		return false
-	case fatal != nil && j.disconnects(fatal):
-		j.hangUp(instance, fatal)
-	case fatal != nil:
-		j.unsendable(instance, fatal)
-	case err != nil:
-		j.ch.drop(err, instance)
-		j.send(f)
-	default:
-		j.accept(instance, f)
-	}
-	return true
-}
-
-// encode makes the frame that answers the join. Values and errors of the
-// application have methods, which may panic as its callback may, so this is a part
-// of the callback. An error is a Disconnect, or says why there is no frame.
-func (j *joinCall) encode(reply Reply, err error) (transport.Frame, error) {
-	status := wire.StatusOK
-	if err != nil {
-		if d, ok := asDisconnect(err); ok {
-			return transport.Frame{}, d
-		}
-		status, reply = wire.StatusError, j.s.errorReply(j.at(), err, false)
-	}
-	p, err := encode(reply.Response)
-	if err != nil {
-		return transport.Frame{}, err
-	}
-	return replyFrame(j.s.serializer, &wire.Reply{
-		JoinRef: j.m.JoinRef, Ref: j.m.Ref, Topic: j.m.Topic, Status: status, Response: p,
-	})
+	out := j.call()
+	returned = true
+	return j.onReturn(out)
 }
 
 // retire ends the instance that the join replaces.
@@ -249,6 +148,200 @@ func (j *joinCall) refused() bool {
 	return true
 }
 
+// start makes the channel and arms the deadline. It reports false when the connection has ended:
+// then there is nothing to do. From here on the outcome may be decided at any time.
+func (j *joinCall) start() bool {
+	s := j.s
+	j.ch = &Channel{socket: s, topic: j.m.Topic, joinRef: j.m.JoinRef, joinRuns: true}
+	if j.m.JoinRef.IsNull() {
+		j.ch.joinRef, j.ch.joinedNull = j.m.Ref, true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	s.turn.joining = j
+	j.timer = time.AfterFunc(s.handler.limits.JoinTimeout, j.onDeadline)
+	return true
+}
+
+// outcome is what a Join has returned, ready to be acted on.
+type outcome struct {
+	reply transport.Frame // answers the join
+	err   error           // why the join is refused, or nil
+	fatal error           // why there is no reply, or nil: a Disconnect, or an error of encoding
+}
+
+// call calls Join and encodes its reply. Values and errors of the application have methods,
+// which may panic as its Join may, so encoding is a part of the callback. So is Intercepts.
+func (j *joinCall) call() (out outcome) {
+	ctx := j.ch.handlerContext(&item{kind: itemJoin, ref: j.m.Ref})
+	payload := j.m.Payload
+	j.m.Payload = Payload{} // a Join that runs on shall not keep what it does not need
+	instance, reply, err := j.s.handler.match(j.m.Topic).Join(ctx, j.ch, payload)
+	out.err = withoutNil(err)
+	if nils.Is(instance) {
+		instance = nil
+	}
+	if out.err == nil && instance == nil {
+		out.err = errors.New("bennu: Join returned neither an Instance nor an error")
+	}
+	j.instance = instance
+	out.reply, out.fatal = j.encode(reply, out.err)
+	if out.fatal == nil && !j.s.takes(out.reply) {
+		out.err = j.at().refuse(out.reply)
+		out.reply, out.fatal = j.encode(Reply{}, out.err)
+	}
+	if out.err == nil && out.fatal == nil {
+		j.ch.subscribe(instance.Intercepts())
+	}
+	return out
+}
+
+// encode makes the frame that answers the join. An error is a Disconnect, or says why there is
+// no frame.
+func (j *joinCall) encode(reply Reply, err error) (transport.Frame, error) {
+	status := wire.StatusOK
+	if err != nil {
+		if d, ok := asDisconnect(err); ok {
+			return transport.Frame{}, d
+		}
+		status, reply = wire.StatusError, j.s.errorReply(j.at(), err, false)
+	}
+	p, err := encode(reply.Response)
+	if err != nil {
+		return transport.Frame{}, err
+	}
+	return j.s.replyFrame(&j.m, j.m.JoinRef, status, p)
+}
+
+// The four that decide.
+
+// decide reports whether the caller is the first, who decides the outcome.
+func (j *joinCall) decide() bool {
+	if !j.decided.CompareAndSwap(false, true) {
+		return false
+	}
+	j.timer.Stop()
+	return true
+}
+
+// onReturn follows a Join that has returned. It reports whether it has decided the outcome, and
+// so whether this goroutine still has the turn.
+func (j *joinCall) onReturn(out outcome) (mine bool) {
+	switch {
+	case !j.decide():
+		j.ch.joinReturned(j.instance)
+		return false
+	case out.fatal != nil && endsConnection(out.fatal):
+		j.hangUp(out.fatal)
+	case out.fatal != nil:
+		j.unsendable(out.fatal)
+	case out.err != nil:
+		j.ch.drop(out.err, j.instance)
+		j.send(out.reply)
+	default:
+		j.accept(out.reply)
+	}
+	return true
+}
+
+// onPanic follows a Join that has panicked.
+func (j *joinCall) onPanic(reason *PanicError) {
+	j.ch.joinReturned(j.instance)
+	if j.decide() {
+		j.fail(reason)
+	}
+}
+
+// onDeadline is called by the timer. Join runs on, and its context has ended.
+func (j *joinCall) onDeadline() {
+	// Not decide, which reads j.timer: start may not have set it yet.
+	if j.decided.CompareAndSwap(false, true) {
+		j.s.node.tasks.Go(func() { j.fail(ErrJoinTimeout) })
+	}
+}
+
+// onClosed follows the end of the connection. Join runs on, and its context has ended.
+func (j *joinCall) onClosed(reason error) {
+	if j.decide() {
+		j.ch.end(reason, nil)
+		j.overdue()
+		j.s.runJoins(j.s.nextJoin())
+	}
+}
+
+// The outcomes.
+
+// accept makes the channel joined: the reply is the first frame of the instance, and what was
+// broadcast since its subscription follows.
+func (j *joinCall) accept(reply transport.Frame) {
+	s, c := j.s, j.ch
+	gone := s.insert(c)
+
+	c.mu.Lock()
+	if gone == nil && c.state == joining {
+		defer c.mu.Unlock()
+		j.send(reply)
+		c.openLocked(j.instance)
+		return
+	}
+	c.mu.Unlock()
+	s.forget(c)
+	c.drop(gone, j.instance)
+	if gone == nil {
+		// More was meant for the channel than it may hold, which was said, or the
+		// connection ends at this moment.
+		j.answer(j.m.JoinRef, wire.StatusError, joinCrashed)
+	}
+}
+
+// endsConnection reports whether the connection ends for want of a reply: the application asked
+// for that, or a ref of the client's has no room in a binary message, for which Phoenix closes.
+func endsConnection(fatal error) bool {
+	switch fatal.(type) {
+	case Disconnect, *binframe.FieldError:
+		return true
+	}
+	return false
+}
+
+// hangUp ends the connection over a join.
+func (j *joinCall) hangUp(reason error) {
+	code := transport.CloseInternalError
+	if d, ok := reason.(Disconnect); ok {
+		code = d.code()
+	} else {
+		j.at().say(notice.JoinReply, slog.String("error", textOf(reason)), slog.Int("code", int(code)))
+	}
+	j.ch.drop(reason, j.instance)
+	j.s.close(code, reason)
+}
+
+// unsendable ends a join whose reply does not encode, and no more than that.
+func (j *joinCall) unsendable(reason error) {
+	j.s.node.stats.joinCrashes.Add(1)
+	j.at().say(notice.JoinReply, slog.String("error", textOf(reason)))
+	j.ch.drop(reason, j.instance)
+	j.answer(j.m.JoinRef, wire.StatusError, joinCrashed)
+}
+
+// fail ends a join that panicked or took too long, and goes on with the frames that wait.
+func (j *joinCall) fail(reason error) {
+	s := j.s
+	s.node.stats.joinCrashes.Add(1)
+	if why := errorAttrs(reason); reason == ErrJoinTimeout { // not errors.Is: a panic may hold an error whose methods panic
+		j.at().say(notice.JoinTimeout, append(why, slog.Duration("limit", s.handler.limits.JoinTimeout))...)
+	} else {
+		j.at().say(notice.JoinCrash, why...)
+	}
+	j.ch.end(reason, nil)
+	j.overdue()
+	j.answer(j.m.JoinRef, wire.StatusError, joinCrashed)
+	s.runJoins(s.nextJoin())
+}
+
 // at is the join as a place for the log.
 func (j *joinCall) at() place { return place{s: j.s, topic: j.m.Topic, callback: "join"} }
 
@@ -268,221 +361,4 @@ func (j *joinCall) sendClosing() {
 	if j.closing.Len() > 0 {
 		j.s.conn.Send(j.closing)
 	}
-}
-
-// settle reports whether the caller is the one to decide the outcome.
-func (j *joinCall) settle() bool {
-	if !j.settled.CompareAndSwap(false, true) {
-		return false
-	}
-	j.timer.Stop()
-	return true
-}
-
-// accept makes the channel joined: the reply is the first frame of the
-// instance, and what was broadcast since its subscription follows.
-func (j *joinCall) accept(instance Instance, reply transport.Frame) {
-	s, c := j.s, j.ch
-	gone := s.insert(c)
-
-	c.mu.Lock()
-	if gone != nil || c.state != joining {
-		c.mu.Unlock()
-		s.forget(c)
-		c.drop(gone, instance)
-		if gone == nil {
-			// More was meant for the channel than it may hold, which was said, or the
-			// connection ends at this moment.
-			j.answer(j.m.JoinRef, wire.StatusError, joinCrashed)
-		}
-		return
-	}
-	defer c.mu.Unlock()
-	c.joinRuns = false
-	c.instance = instance
-	j.send(reply)
-	c.state = joined
-	if x := c.extras; x != nil {
-		for _, f := range x.held {
-			s.conn.Send(f)
-		}
-		for _, t := range x.tasks {
-			c.startTaskLocked(t)
-		}
-		x.held, x.heldBytes, x.tasks = nil, 0, nil
-		if x.ctx == nil && x.others == nil && x.after == nil && x.going == 0 {
-			c.extras = nil
-		}
-	}
-	if !c.box.empty() {
-		c.startLocked()
-	}
-}
-
-// disconnects reports whether the connection ends for want of a reply: the application asked
-// for that, or a ref of the client's has no room in a binary message, for which Phoenix closes.
-func (j *joinCall) disconnects(fatal error) bool {
-	switch fatal.(type) {
-	case Disconnect, *binframe.FieldError:
-		return true
-	}
-	return false
-}
-
-// hangUp ends the connection over a join.
-func (j *joinCall) hangUp(instance Instance, reason error) {
-	code := transport.CloseInternalError
-	if d, ok := reason.(Disconnect); ok {
-		code = d.code()
-	} else {
-		j.at().say(notice.JoinReply, slog.String("error", textOf(reason)), slog.Int("code", int(code)))
-	}
-	j.ch.drop(reason, instance)
-	j.s.close(code, reason)
-}
-
-// unsendable ends a join whose reply does not encode, and no more than that.
-func (j *joinCall) unsendable(instance Instance, reason error) {
-	j.s.node.stats.joinCrashes.Add(1)
-	j.at().say(notice.JoinReply, slog.String("error", textOf(reason)))
-	j.ch.drop(reason, instance)
-	j.answer(j.m.JoinRef, wire.StatusError, joinCrashed)
-}
-
-// crashed follows a callback that panicked.
-func (j *joinCall) crashed(reason *PanicError) {
-	j.ch.returned(j.instance)
-	if j.settle() {
-		j.crash(reason)
-	}
-}
-
-// giveBack gives the slot back, and reports whether it was still there.
-func (j *joinCall) giveBack() bool {
-	was := j.slot.CompareAndSwap(true, false)
-	if was {
-		j.s.node.admission.joins.Release()
-	}
-	return was
-}
-
-// late takes the slot from a callback that nobody waits for any more: it must not be in the way
-// of other patterns, and counts for its own until it returns.
-func (j *joinCall) late() {
-	if j.giveBack() {
-		j.s.handler.route(j.m.Topic).lateJoins.Add(1)
-	}
-}
-
-// over follows the end of the callback.
-func (j *joinCall) over() {
-	if !j.giveBack() {
-		j.s.handler.route(j.m.Topic).lateJoins.Add(-1)
-	}
-}
-
-// expire is the deadline. The callback runs on, with its context ended.
-func (j *joinCall) expire() {
-	// Not settle: the timer may fire before anyone else can see it.
-	if j.settled.CompareAndSwap(false, true) {
-		j.s.node.tasks.Go(func() { j.crash(ErrJoinTimeout) })
-	}
-}
-
-// crash answers a join that has no outcome, and goes on with what waits behind it.
-func (j *joinCall) crash(reason error) {
-	s := j.s
-	s.node.stats.joinCrashes.Add(1)
-	if why := errorAttrs(reason); reason == ErrJoinTimeout { // not errors.Is: a panic may hold an error whose methods panic
-		j.at().say(notice.JoinTimeout, append(why, slog.Duration("limit", s.handler.limits.JoinTimeout))...)
-	} else {
-		j.at().say(notice.JoinCrash, why...)
-	}
-	j.ch.end(reason, nil)
-	j.late()
-	j.answer(j.m.JoinRef, wire.StatusError, joinCrashed)
-	s.runJoins(s.nextJoin())
-}
-
-// abandon follows the end of the connection.
-func (j *joinCall) abandon(reason error) {
-	if j.settle() {
-		j.ch.end(reason, nil)
-		j.late()
-		j.s.runJoins(j.s.nextJoin())
-	}
-}
-
-// The channel's part of a join.
-
-// isClosed reports whether nothing of the channel can reach the client any more.
-func (c *Channel) isClosed() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.state >= closed
-}
-
-// awaitLeave gives a channel that is closed when a leave that is in the mailbox is
-// answered, and the ref of that leave; nil when there is none.
-func (c *Channel) awaitLeave() (<-chan struct{}, wire.Ref) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.state != leaving {
-		return nil, ""
-	}
-	x := c.extra()
-	if x.gone == nil {
-		x.gone = make(chan struct{})
-	}
-	return x.gone, x.leaveRef
-}
-
-// subscribe lets broadcasts come in, to be held until the join reply is out.
-// Elsewhere in the cluster they may be held back until then by an interest that is not
-// known yet, so it waits for that.
-func (c *Channel) subscribe(intercepts []string) {
-	c.intercepts = intercepts
-	sub := c.socket.node.pubsub.Subscribe(c.topic, (*fastlane)(c))
-	c.mu.Lock()
-	over := c.state >= closed
-	if !over {
-		c.sub = sub
-	}
-	c.mu.Unlock()
-	if over {
-		sub.Cancel()
-		return
-	}
-	for ready := sub.Ready(); ready != nil; {
-		select {
-		case <-ready:
-		case <-c.context().Done():
-			return
-		}
-		was := ready
-		if ready = sub.Ready(); ready == was {
-			return
-		}
-	}
-}
-
-// returned says that Join is over. An instance that comes too late to be joined
-// gets its Terminate, from here or from whoever is about to end the channel.
-func (c *Channel) returned(instance Instance) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.joinRuns = false
-	c.instance = instance
-	if c.state == closed && !c.running {
-		c.running = true
-		c.socket.begin()
-		c.socket.node.tasks.Start(c)
-	}
-}
-
-// drop ends a channel that is not going to be joined though its Join has
-// returned.
-func (c *Channel) drop(reason error, instance Instance) {
-	c.returned(instance)
-	c.end(reason, nil)
 }

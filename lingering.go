@@ -3,10 +3,13 @@ package bennu
 import (
 	"bytes"
 	"fmt"
+	"log/slog"
 	"regexp"
 	"runtime"
 	"strconv"
 	"sync"
+
+	"github.com/bennu-go/bennu/internal/redact"
 )
 
 // lingering is the channels that have ended while a callback of theirs still runs, and the
@@ -52,8 +55,15 @@ func (l *lingering) topics(n int) []string {
 	return names
 }
 
+// stackOf takes the stack of a callback when its line is really written: that stops the whole
+// program for a moment. It is that of a *Channel, a *connecting or a *renewal.
+type stackOf struct{ of any }
+
+// LogValue implements slog.LogValuer.
+func (s stackOf) LogValue() slog.Value { return slog.AnyValue(redact.Frames(handlerStacks(s.of))) }
+
 // callbackFrames finds the stacks of callbacks.
-var callbackFrames = regexp.MustCompile(`bennu\.\(\*(Channel|joinCall|connecting|renewal)\)\.`)
+var callbackFrames = regexp.MustCompile(`bennu\.\(\*(Channel|executor|joinCall|connecting|renewal)\)\.`)
 
 // handlerStacks is the stack of the goroutine that runs a callback of a *Channel, *connecting
 // or *renewal. Go has no call for that, so it is found in the stacks of all by the address;

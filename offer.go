@@ -5,7 +5,6 @@ import (
 
 	"github.com/bennu-go/bennu/internal/pace"
 	"github.com/bennu-go/bennu/transport"
-	"github.com/bennu-go/bennu/wire"
 )
 
 // offerer is what a transport.Conn may also be: one that takes a frame only if it leaves
@@ -35,7 +34,7 @@ func init() {
 
 // offer is pace.Offer.
 func (c *Channel) offer(event string, payload []byte) (again <-chan struct{}, err error) {
-	f, err := pushFrame(c.socket.serializer, &wire.Push{JoinRef: c.joinRef, Topic: c.topic, Event: event, Payload: Payload{Data: payload}})
+	f, err := c.pushFrame(event, Payload{Data: payload})
 	if err != nil {
 		return nil, err
 	}

@@ -9,8 +9,6 @@ import (
 	"github.com/bennu-go/bennu/internal/event"
 	"github.com/bennu-go/bennu/internal/jsontext"
 	"github.com/bennu-go/bennu/internal/nils"
-	"github.com/bennu-go/bennu/transport"
-	"github.com/bennu-go/bennu/wire"
 )
 
 // Empty is the payload {}. As In it accepts whatever the client sent.
@@ -197,38 +195,4 @@ func decodeError(err error) error {
 		return &payloadError{field: wrong.Field, err: err}
 	}
 	return &payloadError{err: err}
-}
-
-// frame seals what a serializer appends. One of the application's own may panic,
-// and must not end its caller, who may be a publisher.
-func frame(size int, appendTo func(dst []byte) (wire.Opcode, []byte, error)) (f transport.Frame, err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			f, err = transport.Frame{}, newPanicError(v)
-		}
-	}()
-	buf := make([]byte, transport.Headroom, transport.Headroom+size)
-	op, buf, err := appendTo(buf)
-	if err != nil {
-		return transport.Frame{}, err
-	}
-	return transport.Seal(op, buf), nil
-}
-
-// envelope is a little more than what stands around a payload, names aside.
-const envelope = 64
-
-func replyFrame(s wire.Serializer, r *wire.Reply) (transport.Frame, error) {
-	size := envelope + len(r.JoinRef) + len(r.Ref) + len(r.Topic) + len(r.OddTopic) + len(r.Status) + len(r.Response.Data)
-	return frame(size, func(dst []byte) (wire.Opcode, []byte, error) { return s.AppendReply(dst, r) })
-}
-
-func pushFrame(s wire.Serializer, p *wire.Push) (transport.Frame, error) {
-	size := envelope + len(p.JoinRef) + len(p.Ref) + len(p.Topic) + len(p.Event) + len(p.Payload.Data)
-	return frame(size, func(dst []byte) (wire.Opcode, []byte, error) { return s.AppendPush(dst, p) })
-}
-
-func broadcastFrame(s wire.Serializer, b *wire.Broadcast) (transport.Frame, error) {
-	size := envelope + len(b.Topic) + len(b.Event) + len(b.Payload.Data)
-	return frame(size, func(dst []byte) (wire.Opcode, []byte, error) { return s.AppendBroadcast(dst, b) })
 }

@@ -47,13 +47,6 @@ type Socket struct {
 	expiry   *expiry    // nil while the client's authentication lasts for ever
 }
 
-// turn is what a socket has while a join runs.
-type turn struct {
-	inbox   inbox         // the frames behind the join
-	settled chan struct{} // closed when the turn is given back; made on demand
-	joining *joinCall
-}
-
 // ID is what SocketHandler.ID returned, or "".
 func (s *Socket) ID() string { return s.id }
 
@@ -139,8 +132,8 @@ func (r *receiver) Opened(conn transport.Conn) {
 // Receive implements transport.Receiver.
 func (r *receiver) Receive(op wire.Opcode, data []byte) (resume <-chan struct{}) {
 	s := (*Socket)(r)
-	s.begin() // a drain that begins now waits for what this message starts
-	defer s.end()
+	s.retain() // a drain that begins now waits for what this message starts
+	defer s.release()
 	if s.draining.Load() {
 		return nil
 	}
@@ -148,18 +141,7 @@ func (r *receiver) Receive(op wire.Opcode, data []byte) (resume <-chan struct{})
 	if !ok {
 		return nil
 	}
-	s.mu.Lock()
-	if s.turn != nil {
-		resume = s.turn.inbox.push(op, data)
-		s.mu.Unlock()
-	} else {
-		s.mu.Unlock()
-		var call *joinCall
-		if call, resume = s.handle(op, data); call != nil {
-			s.startJoin(call)
-		}
-	}
-	if resume == nil {
+	if resume = s.handleInTurn(op, data); resume == nil {
 		return slow
 	}
 	return resume
@@ -174,10 +156,10 @@ func (r *receiver) Settled() <-chan struct{} {
 	if s.turn == nil {
 		return nil
 	}
-	if s.turn.settled == nil {
-		s.turn.settled = make(chan struct{})
+	if s.turn.over == nil {
+		s.turn.over = make(chan struct{})
 	}
-	return s.turn.settled
+	return s.turn.over
 }
 
 // Closed implements transport.Receiver.
@@ -208,7 +190,7 @@ func (r *receiver) Closed(reason error) {
 		s.node.disconnects.remove(s)
 	}
 	if call != nil {
-		call.abandon(reason)
+		call.onClosed(reason)
 	}
 	for _, c := range channels {
 		c.end(reason, nil)
@@ -247,10 +229,11 @@ func (s *Socket) sayClosed(reason error) {
 	}
 }
 
-// begin and end bracket whatever may still produce an answer.
-func (s *Socket) begin() { s.active.Add(1) }
+// retain and release bracket whatever may still produce an answer.
+func (s *Socket) retain() { s.active.Add(1) }
 
-func (s *Socket) end() {
+// release closes a connection that drains when nothing is left to be answered.
+func (s *Socket) release() {
 	if s.active.Add(-1) == 0 && s.draining.Load() {
 		s.close(transport.CloseRestart, ErrDraining)
 	}
@@ -259,9 +242,9 @@ func (s *Socket) end() {
 // drain takes no more frames, lets what was received be answered, and closes
 // the connection.
 func (s *Socket) drain() {
-	s.begin()
+	s.retain()
 	s.draining.Store(true)
-	s.end()
+	s.release()
 }
 
 // The topic table.

@@ -31,7 +31,7 @@ var (
 // with how many arguments they have at least: fewer is another method.
 var closers = map[string]int{
 	"Close": 1, "close": 2, "shut": 2, "closeLocked": 2, "closeOrAbort": 1, "endLocked": 1, "lost": 2, "writeFailed": 2,
-	"fail": 1, "failLocked": 1, "crash": 0, "crashed": 1, "overflow": 1, "disconnect": 2, "violated": 1, "giveUpLocked": 1,
+	"fail": 1, "failLocked": 1, "endWithError": 1, "crashed": 1, "overflow": 1, "disconnect": 2, "violated": 1, "giveUpLocked": 1,
 	"drop": 0, "dropAll": 0, "dropBinary": 1, "discard": 2,
 }
 

@@ -1,0 +1,319 @@
+package bennu
+
+import (
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/pubsub"
+	"github.com/bennu-go/bennu/transport"
+	"github.com/bennu-go/bennu/wire"
+)
+
+// channelState is how far a channel has come. It only ever grows, and only this file sets it.
+//
+//	joining ─► joined ─► leaving
+//	   │         │          │
+//	   └─────────┴──────────┴────► closed ─► ended
+//
+// open makes a channel joined and beginLeave leaving. All ends of a channel are in this file
+// too, and all of them call end:
+//
+//	close       in order: phx_close, and the client stays away
+//	fail        a crash: phx_error, and the client joins again; logged and counted
+//	overflow    the same, for a message that did not fit the mailbox
+//	gap         the same, for messages of other nodes that may have been missed
+//	disconnect  the whole connection closes
+//	drop        the join did not succeed though Join has returned
+//
+// receiver.Closed, a join that replaces a channel, and a join without an outcome call end
+// itself, as their clients are told otherwise or not at all.
+type channelState uint8
+
+const (
+	joining channelState = iota // Join runs; broadcasts and messages are held
+	joined
+	leaving // joined, and a leave is in the mailbox
+	closed  // nothing reaches the client any more; a callback may still run
+	ended   // closed, and no callback runs or will run
+)
+
+// openLocked makes the channel joined once the reply to its join is queued. What was held until
+// then follows: broadcasts, goroutines of Go, messages.
+func (c *Channel) openLocked(instance Instance) {
+	c.joinRuns = false
+	c.instance = instance
+	c.state = joined
+	if x := c.extras; x != nil {
+		for _, f := range x.held {
+			c.socket.conn.Send(f)
+		}
+		for _, t := range x.tasks {
+			c.startTaskLocked(t)
+		}
+		x.held, x.heldBytes, x.tasks = nil, 0, nil
+		if x.ctx == nil && x.others == nil && x.after == nil && x.going == 0 {
+			c.extras = nil
+		}
+	}
+	if !c.box.empty() {
+		c.startLocked()
+	}
+}
+
+// beginLeaveLocked notes that a leave with this ref is about to be put into the mailbox.
+func (c *Channel) beginLeaveLocked(ref wire.Ref) {
+	if c.state == joined {
+		c.state = leaving
+		c.extra().leaveRef = ref
+	}
+}
+
+// awaitLeave returns a channel that is closed when the leave in the mailbox is answered, and the
+// ref of that leave. It returns nil when there is none.
+func (c *Channel) awaitLeave() (<-chan struct{}, wire.Ref) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state != leaving {
+		return nil, ""
+	}
+	x := c.extra()
+	if x.gone == nil {
+		x.gone = make(chan struct{})
+	}
+	return x.gone, x.leaveRef
+}
+
+// isClosed reports whether nothing of the channel can reach the client any more.
+func (c *Channel) isClosed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state >= closed
+}
+
+// close ends the channel in order: the reply, if there is one, then phx_close, and nothing
+// after it.
+func (c *Channel) close(ref wire.Ref, r Reply, reason error) {
+	var frames [2]transport.Frame
+	n := 0
+	if r.Status != "" {
+		f, err := c.lastReplyFrame(c.at(nil), ref, r)
+		if err != nil {
+			c.fail(c.atLast(), err)
+			return
+		}
+		frames[n] = f
+		n++
+	}
+	if f, err := c.endFrame(wire.EventClose, emptyObject); err == nil {
+		frames[n] = f
+		n++
+	} else {
+		c.at(nil).say(notice.NotEncoded, slog.String("error", textOf(err)))
+	}
+	c.end(reason, frames[:n])
+}
+
+// fail ends the channel as a crash and logs why: phx_error, so that the client joins again. It
+// may be called from any goroutine.
+func (c *Channel) fail(at place, reason error) {
+	why := errorAttrs(reason)
+	_, panicked := reason.(*PanicError) // which may wrap an error whose own methods panic
+	switch {
+	case panicked:
+		at.say(notice.ChannelCrash, why...)
+	case errors.Is(reason, ErrMailboxFull):
+		at.say(notice.MailboxFull, why...)
+	case errors.Is(reason, ErrUnknownEvent):
+		at.say(notice.UnknownEvent, why...)
+	default:
+		at.say(notice.ChannelCrash, why...)
+	}
+	if c.endWithError(reason) {
+		c.socket.node.stats.crashes.Add(1)
+	} else {
+		c.socket.observe(c.topic, reason)
+	}
+}
+
+// overflow ends a channel that could not take a message meant for it: its client joins again,
+// and knows that it has missed something.
+func (c *Channel) overflow(event string) {
+	if !c.isClosed() {
+		c.fail(c.at(nil).of(event), ErrMailboxFull)
+	}
+}
+
+// gap ends a channel that may have missed messages of other nodes, for the same reason.
+func (c *Channel) gap() {
+	if c.socket.node.ignoreGaps {
+		c.at(nil).say(notice.GapIgnored)
+	} else if c.endWithError(ErrGap) {
+		c.at(nil).say(notice.Gap)
+	}
+}
+
+// disconnect closes the connection. What waits for this channel is not handled any more: it may
+// be from the very client that is thrown out.
+func (c *Channel) disconnect(d Disconnect, reason error) {
+	c.socket.close(d.code(), reason)
+	c.end(reason, nil)
+}
+
+// drop ends a channel that does not become joined, after its Join has returned.
+func (c *Channel) drop(reason error, instance Instance) {
+	c.joinReturned(instance)
+	c.end(reason, nil)
+}
+
+// crashPayload is that of phx_error.
+var crashPayload = []byte(`{"reason":"channel_crash"}`)
+
+// endWithError ends the channel with phx_error. It reports whether this call ended it.
+func (c *Channel) endWithError(reason error) bool {
+	f, err := c.endFrame(wire.EventError, crashPayload)
+	if err != nil {
+		c.at(nil).say(notice.NotEncoded, slog.String("error", textOf(err)))
+		return c.end(reason, nil)
+	}
+	return c.end(reason, []transport.Frame{f})
+}
+
+// end closes the channel. It reports whether this call did: any number of goroutines may try.
+//
+// The last frames are queued under the lock that all other frames of the channel need, so that
+// nothing follows them. The client of a channel that is still joining gets none: it waits for
+// the reply to the join.
+func (c *Channel) end(reason error, last []transport.Frame) bool {
+	c.mu.Lock()
+	if c.state >= closed {
+		c.mu.Unlock()
+		return false
+	}
+	if o, ok := c.socket.conn.(observer); ok {
+		o.ChannelEnded(c.topic, c.tableRef(), reason)
+	}
+	if c.state != joining {
+		for _, f := range last {
+			c.socket.conn.Send(f)
+		}
+	}
+	sub, others, after := c.closeLocked(reason)
+	c.mu.Unlock()
+
+	if sub != nil {
+		sub.Cancel()
+	}
+	for _, s := range others {
+		s.Cancel()
+	}
+	defer c.socket.forget(c)
+	c.runAfter(after)
+	return true
+}
+
+// closeLocked sets the state closed, or ended when no callback runs and none is left to run. It
+// returns what the caller undoes without the lock: subscriptions, and functions of AfterEnd.
+func (c *Channel) closeLocked(reason error) (sub *pubsub.Subscription, others []*pubsub.Subscription, after []func()) {
+	c.state = closed
+	c.box.clear()
+	x := c.extra()
+	x.reason = reason
+	x.held, x.heldBytes, x.tasks = nil, 0, nil
+	if x.gone != nil {
+		close(x.gone)
+	}
+	if x.cancel != nil {
+		x.cancel(reason)
+	}
+	c.countLate(x.going)
+	sub, others, after = c.sub, x.others, x.after
+	c.sub, x.others, x.after = nil, nil, nil
+	switch {
+	case c.running || c.joinRuns:
+		// The callback that runs now may not notice. What runs it goes on with Terminate.
+		c.watchLocked()
+	case c.instance == nil:
+		c.state = ended
+	case endsQuietly(c.instance):
+		c.instance = nil
+		c.state = ended
+	default:
+		c.watchLocked()
+		c.startLocked()
+	}
+	return sub, others, after
+}
+
+// joinReturned notes that Join has returned. An instance that comes too late to be joined gets
+// its Terminate: from here, or from whoever is about to end the channel.
+func (c *Channel) joinReturned(instance Instance) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.joinRuns = false
+	c.instance = instance
+	if c.state == closed {
+		c.startLocked()
+	}
+}
+
+// finishLocked is the executor's last act for a closed channel: it calls Terminate, once. It is
+// called with the lock held, and releases it.
+func (c *Channel) finishLocked() {
+	c.box.clear()
+	instance, reason := c.instance, c.extra().reason
+	c.instance = nil // so that Terminate is never called twice
+	c.mu.Unlock()
+	if instance != nil {
+		instance.Terminate(reason)
+	}
+	c.mu.Lock()
+	c.state = ended
+	c.running = false
+	if x := c.extra(); x.watchdog != nil {
+		x.watchdog.Stop()
+		x.watchdog = nil
+		c.socket.node.lingering.remove(c)
+		c.countLate(-1)
+	}
+	c.mu.Unlock()
+	c.socket.release()
+}
+
+// watchLocked counts a callback that runs on after the end, and logs it when that takes longer
+// than Limits.HandlerGrace.
+func (c *Channel) watchLocked() {
+	c.socket.node.lingering.add(c, c.topic)
+	c.countLate(1)
+	c.extra().watchdog = time.AfterFunc(c.socket.handler.limits.HandlerGrace, func() {
+		c.mu.Lock()
+		over, reason := c.state == ended, c.extra().reason
+		c.mu.Unlock()
+		if over {
+			return
+		}
+		c.atLast().say(notice.Stuck, slog.String("reason", textOf(reason)), slog.Any("stack", stackOf{c}))
+	})
+}
+
+// runAfter calls the functions of AfterEnd, each once whatever another does.
+func (c *Channel) runAfter(list []func()) {
+	for i, f := range list {
+		func() {
+			returned := false
+			defer func() {
+				if returned {
+					return
+				}
+				v := recover()
+				c.at(nil).say(notice.CallbackFailed, errorAttrs(newPanicError(v))...)
+				if v == nil { // runtime.Goexit goes on by itself
+					c.runAfter(list[i+1:])
+				}
+			}()
+			f()
+			returned = true
+		}()
+	}
+}
