@@ -68,6 +68,8 @@ func (s *Subscription) Cancel() {
 	sub.Cancel()
 }
 
+// subscriber is a Subscription as the PubSub and its goroutine see it, so that these methods are
+// not in the public type.
 type subscriber Subscription
 
 // Deliver implements pubsub.Subscriber.
@@ -113,19 +115,19 @@ func (s *Subscription) take(d *pubsub.Dispatch) bool {
 	s.bytes += len(b.Payload.Data)
 	if !s.running {
 		s.running = true
-		s.node.tasks.Start(s)
+		s.node.tasks.Start((*subscriber)(s))
 	}
 	return true
 }
 
-// Run is called by the task group of the endpoint, and by nobody else.
-func (s *Subscription) Run() {
-	returned := false
+// Run implements task.Runner.
+func (l *subscriber) Run() {
+	s, returned := (*Subscription)(l), false
 	defer func() {
 		if !returned {
 			reason := newPanicError(recover())
 			s.node.book.Say(notice.SubscriberCrash, append(errorAttrs(reason), notice.Foreign("topic", s.topic))...)
-			s.node.tasks.Start(s)
+			s.node.tasks.Start(l)
 		}
 	}()
 	for {

@@ -79,7 +79,7 @@ var refusals = map[string]refusal{
 	"socket.go Socket.sayClosed":              {kinds: "BatchGone BatchLost Idle Inactive SlowConsumer"},
 	"socket.go receiver.Opened":               {marks: 4, kinds: "Connections Disconnected Draining PerAddress"},
 	"socket_handler.go mountedHandler.Accept": {marks: 3, kinds: "Deaf Version"},
-	"subscribe.go Subscription.Run":           {kinds: "SubscriberCrash"},
+	"subscribe.go subscriber.Run":             {kinds: "SubscriberCrash"},
 	"subscribe.go Subscription.take":          {marks: 1, by: "subscribe.go subscriber.Deliver"},
 	"subscribe.go subscriber.Deliver":         {kinds: "SlowSubscriber"},
 	"subscribe.go subscriber.Gap":             {marks: 1, kinds: "SubscriberGap"},
