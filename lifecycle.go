@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/ability"
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/transport"
@@ -191,7 +192,7 @@ func (c *Channel) end(reason error, last []transport.Frame) bool {
 		c.mu.Unlock()
 		return false
 	}
-	if o, ok := c.socket.conn.(observer); ok {
+	if o, ok := c.socket.conn.(ability.Observer); ok {
 		o.ChannelEnded(c.topic, c.tableRef(), reason)
 	}
 	if c.state != joining {

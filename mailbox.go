@@ -23,7 +23,7 @@ const (
 	itemOut                   // an intercepted broadcast
 	itemInfo                  // Channel.Send, or a broadcast of another topic
 	itemStop                  // Channel.Leave
-	itemFence                 // receiver.Handled: info is a channel to close
+	itemFence                 // receiver.AwaitHandled: info is a channel to close
 	itemJoin                  // phx_join, which is in no mailbox
 	itemEnd                   // Terminate, which is in none either
 )

@@ -70,8 +70,8 @@ func FuzzMessages(f *testing.F) {
 			<-resume
 		}
 		// What a message starts ends before a leave is answered.
-		if settled := (*receiver)(c.socket).Settled(); settled != nil {
-			<-settled
+		if handled := (*receiver)(c.socket).AllHandled(); handled != nil {
+			<-handled
 		}
 		if code := c.closed(); code != 0 && code != transport.CloseInternalError {
 			t.Fatalf("closed with %d", code)

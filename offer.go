@@ -3,16 +3,9 @@ package bennu
 import (
 	"errors"
 
+	"github.com/bennu-go/bennu/internal/ability"
 	"github.com/bennu-go/bennu/internal/pace"
-	"github.com/bennu-go/bennu/transport"
 )
-
-// offerer is what a transport.Conn may also be: one that takes a frame only if it leaves
-// room for others. The transports of this module are; see pace.Offer.
-type offerer interface {
-	Offer(f transport.Frame) (again <-chan struct{}, err error)
-	Low() <-chan struct{} // see pace.Low
-}
 
 func init() {
 	pace.Offer = func(channel any, event string, payload []byte) (<-chan struct{}, error) {
@@ -24,7 +17,7 @@ func init() {
 	}
 	pace.Low = func(channel any) <-chan struct{} {
 		if c, _ := channel.(*Channel); !c.isNil() {
-			if conn, ok := c.socket.conn.(offerer); ok {
+			if conn, ok := c.socket.conn.(ability.Offerer); ok {
 				return conn.Low()
 			}
 		}
@@ -38,7 +31,7 @@ func (c *Channel) offer(event string, payload []byte) (again <-chan struct{}, er
 	if err != nil {
 		return nil, err
 	}
-	conn, ok := c.socket.conn.(offerer)
+	conn, ok := c.socket.conn.(ability.Offerer)
 	if !ok {
 		return nil, c.emit(f)
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/bennu-go/bennu/internal/ability"
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/internal/rate"
 	"github.com/bennu-go/bennu/transport"
@@ -147,9 +148,8 @@ func (r *receiver) Receive(op wire.Opcode, data []byte) (resume <-chan struct{})
 	return resume
 }
 
-// Settled is nil when all that was received is handled, or a channel that is
-// closed then. Long polling answers a request only after that.
-func (r *receiver) Settled() <-chan struct{} {
+// AllHandled implements ability.Completer.
+func (r *receiver) AllHandled() <-chan struct{} {
 	s := (*Socket)(r)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -204,7 +204,7 @@ func (s *Socket) uncount() {
 		return
 	}
 	remove := func() { s.node.admission.addresses.Remove(s.address) }
-	if l, ok := s.conn.(interface{ AfterGone(func()) }); ok {
+	if l, ok := s.conn.(ability.Lingerer); ok {
 		l.AfterGone(remove)
 	} else {
 		remove()

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/internal/ability"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
 )
@@ -100,10 +101,10 @@ func (ch *Channel) arrive() {
 		synctest.Wait()
 		return
 	}
-	if r, ok := ch.client.receiver.(idler); ok {
+	if r, ok := ch.client.receiver.(ability.Idler); ok {
 		ctx, cancel := context.WithTimeout(context.Background(), e.timeout())
 		defer cancel()
-		r.Handled(ctx, ch.topic)
+		r.AwaitHandled(ctx, ch.topic)
 	}
 }
 

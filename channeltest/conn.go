@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/internal/ability"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
 )
@@ -91,6 +92,8 @@ func (c *Client) endLocked(reason error, note string) {
 // conn is a client as its socket sees it.
 type conn Client
 
+var _ ability.Observer = (*conn)(nil)
+
 // Send implements transport.Conn. A test has no bound to what waits for its client.
 func (n *conn) Send(f transport.Frame) bool {
 	c := (*Client)(n)
@@ -134,7 +137,7 @@ func (n *conn) Close(code transport.CloseCode) {
 	c.endLocked(&transport.ClosedError{Code: code}, fmt.Sprintf("the server closes the connection with %d", code))
 }
 
-// ChannelEnded is how bennu tells the reason that the client is not told.
+// ChannelEnded implements ability.Observer.
 func (n *conn) ChannelEnded(_ string, joinRef wire.Ref, reason error) {
 	c := (*Client)(n)
 	c.endpoint.mu.Lock()
@@ -142,7 +145,7 @@ func (n *conn) ChannelEnded(_ string, joinRef wire.Ref, reason error) {
 	c.reasons[joinRef.Text()] = reason
 }
 
-// CallbackFailed is how bennu tells an error that the client is not told.
+// CallbackFailed implements ability.Observer.
 func (n *conn) CallbackFailed(topic string, err error) {
 	c := (*Client)(n)
 	text := "a callback failed: " + fmt.Sprint(err)

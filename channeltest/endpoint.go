@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/internal/ability"
 )
 
 // An Endpoint is an endpoint under test. Start and Mount make one. It and its clients belong to the
@@ -92,18 +93,12 @@ func (e *Endpoint) settle() bool {
 		return false
 	}
 	e.mu.Lock()
-	var one idler // it is the whole endpoint that is idle
+	var one ability.Idler // it is the whole endpoint that is idle
 	if len(e.clients) > 0 {
-		one, _ = e.clients[0].receiver.(idler)
+		one, _ = e.clients[0].receiver.(ability.Idler)
 	}
 	e.mu.Unlock()
-	return one == nil || one.Idle(ctx) == nil
-}
-
-// idler is what the receivers of bennu can do beside what transports need.
-type idler interface {
-	Idle(ctx context.Context) error
-	Handled(ctx context.Context, topic string)
+	return one == nil || one.AwaitIdle(ctx) == nil
 }
 
 // patience is the default of Timeout.

@@ -18,6 +18,7 @@ var layers = []struct {
 }{
 	{"internal/subscribertest", []string{"internal/waittest", "pubsub"}}, // for tests of pubsub and its adapters
 	{"internal/tracker", []string{"internal/...", "pubsub"}},             // the store of package presence
+	{"internal/ability", []string{"wire", "transport"}},                  // between a transport and its sockets
 	{"internal/clientwire", []string{"internal/...", "wire"}},            // the client's end of wire
 	{"internal/vsn", []string{"internal/...", "wire"}},
 	// The runner of the cases tests any server, so it knows nothing of this one.

@@ -210,7 +210,7 @@ func TestServerCloseDuringConnect(t *testing.T) {
 }
 
 // TestSlowHandling waits for a message to be handled: for the channel that
-// Receive returns and for Settled.
+// Receive returns and for AllHandled.
 func TestSlowHandling(t *testing.T) {
 	for _, tt := range []struct {
 		name         string

@@ -1,10 +1,13 @@
 package longpoll
 
 import (
+	"github.com/bennu-go/bennu/internal/ability"
 	"github.com/bennu-go/bennu/internal/pace"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
 )
+
+var _ ability.Offerer = (*session)(nil)
 
 // low reports whether at most a quarter of the outbox is in use.
 func (o *outbox) low(l *limits) bool {

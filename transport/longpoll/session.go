@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/ability"
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
@@ -21,23 +22,19 @@ var (
 	ErrGap = errors.New("longpoll: client asked for a batch that is gone")
 )
 
-// settler is what a Receiver may also be. Settled returns nil when all that was
-// received is handled, or a channel that is closed then.
-type settler interface{ Settled() <-chan struct{} }
-
 // session is one connection. It implements transport.Conn.
 //
 // It has no goroutine while nothing happens. Its worker exists while there are
 // posts to hand to the receiver or an end to tell it of, and is the only one to
 // call the receiver.
 type session struct {
-	srv      *Server
-	mount    *Handler
-	id       id
-	addr     string // whose slot it takes
-	receiver transport.Receiver
-	settler  settler       // the receiver, or nil
-	done     chan struct{} // closed with ended
+	srv       *Server
+	mount     *Handler
+	id        id
+	addr      string // whose slot it takes
+	receiver  transport.Receiver
+	completer ability.Completer // the receiver, or nil
+	done      chan struct{}     // closed with ended
 
 	// Used by the worker alone.
 	hold   <-chan struct{} // no Receive before it is closed
@@ -76,7 +73,7 @@ func newSession(h *Handler, r transport.Receiver, addr string, adopting bool) (*
 		srv: h.srv, mount: h, id: newID(), addr: addr, receiver: r,
 		done: make(chan struct{}), opened: make(chan struct{}), polled: now, used: now, working: true,
 	}
-	s.settler, _ = r.(settler)
+	s.completer, _ = r.(ability.Completer)
 	s.box.adopting = adopting
 	return s, s.opened
 }

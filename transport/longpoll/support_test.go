@@ -38,7 +38,7 @@ type phone struct {
 
 	mu     sync.Mutex
 	conn   transport.Conn
-	busy   <-chan struct{} // what Settled returns
+	busy   <-chan struct{} // what AllHandled returns
 	closed chan error
 }
 
@@ -76,7 +76,7 @@ func (p *phone) Receive(op wire.Opcode, data []byte) <-chan struct{} {
 	return p.receive(p, op, data)
 }
 
-func (p *phone) Settled() <-chan struct{} {
+func (p *phone) AllHandled() <-chan struct{} {
 	defer p.enter()()
 	return p.busy
 }

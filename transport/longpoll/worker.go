@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/ability"
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/internal/redact"
 	"github.com/bennu-go/bennu/transport"
@@ -250,9 +251,9 @@ func (s *session) receive(l line, within time.Duration, gone <-chan struct{}) bo
 	})
 	l.data = nil // what the receiver keeps it counts itself
 	ok = ok && s.await(s.hold, timer, gone)
-	if ok && s.settler != nil {
-		var settled <-chan struct{}
-		ok = s.guard(func() { settled = s.settler.Settled() }) && s.await(settled, timer, gone)
+	if ok && s.completer != nil {
+		var handled <-chan struct{}
+		ok = s.guard(func() { handled = s.completer.AllHandled() }) && s.await(handled, timer, gone)
 	}
 	if !ok {
 		return false
@@ -320,9 +321,7 @@ func (s *session) panicked(v any) {
 
 // about adds what the receiver knows of the session to the attributes of a line.
 func (s *session) about(attrs ...slog.Attr) []slog.Attr {
-	if r, ok := s.receiver.(interface {
-		About(attrs ...slog.Attr) []slog.Attr
-	}); ok {
+	if r, ok := s.receiver.(ability.Describer); ok {
 		return r.About(attrs...)
 	}
 	return attrs

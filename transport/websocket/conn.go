@@ -65,9 +65,7 @@ type conn struct {
 	gone func() // of AfterGone
 }
 
-// AfterGone has f called when the socket is closed, which may be some time after the receiver is
-// told of the end: its client may not have gone. It may be called by Receiver.Closed alone. f is
-// called under locks, and must not block.
+// AfterGone implements ability.Lingerer.
 func (c *conn) AfterGone(f func()) { c.gone = f }
 
 // connList is a list of connections.

@@ -1,8 +1,15 @@
 package websocket
 
 import (
+	"github.com/bennu-go/bennu/internal/ability"
 	"github.com/bennu-go/bennu/internal/pace"
 	"github.com/bennu-go/bennu/transport"
+)
+
+// A connection has these abilities; see package ability.
+var (
+	_ ability.Offerer  = (*conn)(nil)
+	_ ability.Lingerer = (*conn)(nil)
 )
 
 // low reports whether at most a quarter of the queue is in use.

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/ability"
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/internal/redact"
 	"github.com/bennu-go/bennu/transport"
@@ -154,9 +155,7 @@ func (c *conn) violated(err error) {
 
 // about adds what the receiver knows of the connection to the attributes of a line.
 func (c *conn) about(attrs ...slog.Attr) []slog.Attr {
-	if r, ok := c.receiver.(interface {
-		About(attrs ...slog.Attr) []slog.Attr
-	}); ok {
+	if r, ok := c.receiver.(ability.Describer); ok {
 		return r.About(attrs...)
 	}
 	return attrs
