@@ -218,6 +218,13 @@ func (d *Definition[S]) check(where, what string, noHandler bool) {
 	}
 }
 
+// definition is a ChannelHandler that is a Definition, of whatever state. SocketHandler.Channel
+// looks for it; a handler that wraps a Definition is none.
+type definition interface {
+	seal(where string)
+	made() bool
+}
+
 // seal makes further registrations panic.
 func (d *Definition[S]) seal(where string) { d.mounted.CompareAndSwap(nil, &where) }
 

@@ -24,7 +24,7 @@ var (
 	invalidPayload  = Payload{Data: []byte(`{"reason":"invalid payload"}`)}
 	emptyPayload    = Payload{Data: emptyObject}
 
-	errInternal = reason{Reason: "internal"}
+	errInternal = errorReason{Reason: "internal"}
 )
 
 // handle decodes and dispatches one frame. It is called by whoever has the turn
@@ -187,7 +187,7 @@ func (s *Socket) errorReply(at place, err error, over bool) Reply {
 		at.say(notice.InvalidPayload, notice.Foreign("field", invalid.field))
 		// The text may quote the payload.
 		s.node.log.Log(slog.LevelDebug, "why a payload is invalid", at.with(slog.String("error", textOf(err)))...)
-		return Reply{Status: wire.StatusError, Response: reason{Reason: "invalid payload", Field: invalid.field}}
+		return Reply{Status: wire.StatusError, Response: errorReason{Reason: "invalid payload", Field: invalid.field}}
 	}
 	s.observe(at.topic, err)
 	if over { // its pushes and its context fail as a matter of course

@@ -357,7 +357,7 @@ func (r *renewal) answer(err error) {
 		r.s.close(disconnect.code(), err)
 	case tokenFault(err) != nil || errors.Is(err, ErrRefused):
 		r.at().say(notice.RenewRefused, tokenFault(err)...)
-		r.refuse(reason{Reason: "invalid token"})
+		r.refuse(errorReason{Reason: "invalid token"})
 	default:
 		r.refuse(r.s.errorReply(r.at(), &quoting{err, r.token}, false).Response)
 	}

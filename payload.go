@@ -186,7 +186,7 @@ func validate[In any](v *validation, in *In) error {
 	case field == "" || !nils.Is(told.Response):
 		return told
 	}
-	return &Error{Reason: told.Reason, Response: reason{Reason: told.Reason, Field: field}}
+	return &Error{Reason: told.Reason, Response: errorReason{Reason: told.Reason, Field: field}}
 }
 
 func decodeError(err error) error {

@@ -53,7 +53,8 @@ func (r *Ref) ReplyStatus(status string, response any) error {
 	return r.ch.reply(r.ref, Reply{Status: status, Response: response})
 }
 
-type reason struct {
+// errorReason is the response of an error reply.
+type errorReason struct {
 	Reason string `json:"reason"`
 	Field  string `json:"field,omitempty"`
 }
@@ -63,7 +64,7 @@ func errorResponse(e *Error) any {
 	case e == nil:
 		return Empty{}
 	case nils.Is(e.Response):
-		return reason{Reason: e.Reason}
+		return errorReason{Reason: e.Reason}
 	}
 	return e.Response
 }

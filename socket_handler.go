@@ -82,7 +82,7 @@ func (h *SocketHandler) Channel(pattern string, handler ChannelHandler, middlewa
 		panic(fmt.Sprintf("bennu: %s: channel %q is registered after its SocketHandler was mounted; register all channels before Endpoint.Socket", where, pattern))
 	}
 	checkHandler(handler, where, fmt.Sprintf("the handler of %q", pattern))
-	definition, _ := handler.(interface{ seal(where string) }) // middleware hides it
+	defined, _ := handler.(definition) // middleware hides it
 	for i := len(middleware) - 1; i >= 0; i-- {
 		if middleware[i] == nil {
 			panic(fmt.Sprintf("bennu: %s: middleware %d of %q is nil", where, i+1, pattern))
@@ -101,8 +101,8 @@ func (h *SocketHandler) Channel(pattern string, handler ChannelHandler, middlewa
 				where, pattern, earlier, earlier.where, pattern, earlier))
 		}
 	}
-	if definition != nil {
-		r.seal = definition.seal
+	if defined != nil {
+		r.seal = defined.seal
 	}
 	h.routes = append(h.routes, r)
 }
@@ -122,7 +122,7 @@ func checkHandler(h ChannelHandler, where, what string) {
 	if nils.Is(h) {
 		panic(fmt.Sprintf("bennu: %s: %s is nil (%T)", where, what, h))
 	}
-	if d, ok := h.(interface{ made() bool }); ok && !d.made() {
+	if d, ok := h.(definition); ok && !d.made() {
 		panic(fmt.Sprintf("bennu: %s: %s is a zero %T; make one with Define", where, what, h))
 	}
 }

@@ -129,12 +129,12 @@ func TestValidatePaths(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 			continue
 		}
-		if got := told.Response.(reason); got.Field == "" || !strings.HasSuffix(want, got.Field+"}") {
+		if got := told.Response.(errorReason); got.Field == "" || !strings.HasSuffix(want, got.Field+"}") {
 			t.Errorf("%s: the reply is %+v, want %s", text, got, want)
 		}
 	}
 	_, err := decoded[tree](t, `{"children":[{"by":{"k":{"next":{"name":"bad"}}}}]}`)
-	if told := pointerIn[Error](err); told == nil || told.Response != any(reason{"bad word", "children.by.next.name"}) {
+	if told := pointerIn[Error](err); told == nil || told.Response != any(errorReason{"bad word", "children.by.next.name"}) {
 		t.Errorf("in a tree: %v", err)
 	}
 }
