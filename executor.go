@@ -14,7 +14,8 @@ import (
 // Channel.
 type executor Channel
 
-// post puts an item from somewhere other than the client into the mailbox.
+// post puts an item from somewhere other than the client into the mailbox. It reports false when
+// the channel has ended, or too much waits for it.
 func (c *Channel) post(it item) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -73,7 +74,8 @@ func (e *executor) Run() {
 	returned = true
 }
 
-// step does one thing, and reports whether there may be more.
+// step does one thing, and reports whether there may be more. It notes in runs which callback
+// that is, since a line in the log about a panic or a callback that hangs is written elsewhere.
 func (e *executor) step() bool {
 	c := (*Channel)(e)
 	c.mu.Lock()
@@ -91,7 +93,7 @@ func (e *executor) step() bool {
 	it := c.box.pop(&c.socket.handler.limits)
 	var h *handlerContext
 	if it.kind <= itemInfo && it.kind != itemLeave {
-		h = c.handlerContext(&it)
+		h = c.handlerContext(&it) // the other items call nothing of the program's
 	}
 	c.runs = h
 	c.mu.Unlock()
@@ -120,6 +122,7 @@ func (e *executor) step() bool {
 // atEnd stands for Terminate in the log.
 var atEnd = &handlerContext{kind: itemEnd}
 
+// handlerContext makes the context of the callback for an item.
 func (c *Channel) handlerContext(it *item) *handlerContext {
 	return &handlerContext{ch: c, ref: it.ref, event: eventOf(it), kind: it.kind}
 }

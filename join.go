@@ -26,9 +26,8 @@ import (
 //	onClosed    the connection has ended, and Join runs on
 //
 // The winner makes the channel joined or ends it, answers unless the connection ends, and goes
-// on with the frames that wait. The losers answer nothing. onReturn and onPanic, when they
-// lose, hand what Join has returned to the ended channel, for its Terminate; the other two have
-// nothing to do.
+// on with the frames that wait. The losers answer nothing: the instance that a late onReturn or
+// onPanic has goes to the ended channel, for its Terminate, and the other two have nothing to do.
 type joinCall struct {
 	s   *Socket
 	m   wire.Message
