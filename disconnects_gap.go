@@ -110,7 +110,7 @@ func (d *disconnects) recall(list []byte) (sound bool) {
 		d.mu.Lock()
 		var closing []*Socket
 		// An older one than this endpoint is meant for nobody here.
-		if now := d.clockLocked(); milliseconds < now/uint64(time.Millisecond) {
+		if now := d.clockLocked(); milliseconds <= now/uint64(time.Millisecond) {
 			number := now - milliseconds*uint64(time.Millisecond)
 			// One that is known, or older than one that is, closes nothing more. It would only
 			// take the place of others: nodes tell all that they remember each time.

@@ -82,6 +82,29 @@ func TestRecall(t *testing.T) {
 	})
 }
 
+// TestRecallEarly closes a connection that the first millisecond of the endpoint has seen, with
+// the disconnect of its id.
+func TestRecallEarly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		users := usersOf("*", handlerFunc(joinQuiet), Limits{})
+		users.ID = func(*Socket) string { return "7" }
+		e, m := memEndpoint(t, users, nil)
+		time.Sleep(time.Millisecond / 10)
+		before := memDial(t, m)
+		time.Sleep(604*time.Millisecond + time.Millisecond/2) // of the 604.5 ms, 604 are told
+		if !e.disconnects.recall(appendDisconnect(nil, "7", 604*time.Millisecond)) || before.closed() == 0 {
+			t.Errorf("closed with %d", before.closed())
+		}
+		time.Sleep(time.Millisecond / 2)
+		again := memDial(t, m)
+		for _, older := range []time.Duration{605 * time.Millisecond, 1<<63 - 1} {
+			if !e.disconnects.recall(appendDisconnect(nil, "7", older)) || again.closed() != 0 {
+				t.Errorf("%v ago: closed with %d", older, again.closed())
+			}
+		}
+	})
+}
+
 // TestRecallKnown is told of the same disconnects again and again, as after each gap. They take
 // their place once, and close what began before them all the same.
 func TestRecallKnown(t *testing.T) {
