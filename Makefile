@@ -124,7 +124,7 @@ conformance: ## the wire cases alone, each one shown
 
 .PHONY: fixture
 fixture: ## serve the fixture application on FIXTURE_ADDR (127.0.0.1:4011)
-	go run ./internal/conformance/fixture -addr $(FIXTURE_ADDR)
+	go run ./conformance/fixture -addr $(FIXTURE_ADDR)
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target FUZZ times (1000000)

@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu/client"
-	"github.com/bennu-go/bennu/internal/conformance/fixture/app"
+	"github.com/bennu-go/bennu/internal/conformance/app"
 )
 
 // Everything at once, by many goroutines, on connections that are cut: no deadlock, and

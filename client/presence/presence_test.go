@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu/client"
-	"github.com/bennu-go/bennu/internal/conformance/fixture/app"
+	"github.com/bennu-go/bennu/internal/conformance/app"
 	"github.com/bennu-go/bennu/internal/servetest"
 	"github.com/bennu-go/bennu/internal/waittest"
 )

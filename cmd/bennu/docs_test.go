@@ -16,7 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bennu-go/bennu"
-	"github.com/bennu-go/bennu/internal/conformance/fixture/app"
+	"github.com/bennu-go/bennu/internal/conformance/app"
 	"github.com/bennu-go/bennu/internal/servetest"
 )
 

@@ -12,28 +12,28 @@ import (
 
 // programs are the folders whose code may print and exit: it is the user's own
 // process there, or a test's. Everywhere else the caller decides about both.
-var programs = []string{"cmd/...", "examples/...", "measure/...", "test/...", "internal/conformance/fixture", "internal/waittest"}
+var programs = []string{"cmd/...", "examples/...", "measure/...", "test/...", "conformance/fixture", "internal/waittest"}
 
 // mayPanic lists the files that call panic, each with the reason.
 var mayPanic = map[string]string{
-	"client/events.go":                         "a callback for an event that never comes",
-	"internal/conformance/fixture/app/app.go":  "the cases ask for a connect that panics",
-	"internal/conformance/fixture/app/room.go": "the cases ask for joins and handlers that panic",
-	"authenticate.go":                          "Authenticate without a function, seen at start",
-	"channel.go":                               "a nil Channel, where the call returns no error",
-	"define.go":                                "a mistake in a registration, seen at start",
-	"endpoint.go":                              "a mistake in a mount, seen at start",
-	"middleware.go":                            "Around without a function, seen at start; passes on the panics of callbacks",
-	"pattern.go":                               "a mistake in a topic pattern, seen at start",
-	"shutdown.go":                              "OnShutdown without a function, seen at start",
-	"subscribe.go":                             "Subscribe without a function would fail at each broadcast",
-	"payload.go":                               "an In with a Validate that is never called, seen at start",
-	"recover.go":                               "passes on http.ErrAbortHandler, which belongs to net/http, or ends an answer with it",
-	"socket.go":                                "Assign after Connect is a mistake in the program, and would be a data race",
-	"socket_handler.go":                        "a pattern registered twice, seen at start",
-	"transport/origin.go":                      "OriginFunc without a function, OriginHost with what is no host: mistakes in the program, seen at start",
-	"transport/longpoll/handler.go":            "passes on http.ErrAbortHandler, which belongs to net/http",
-	"transport/websocket/handler.go":           "passes on http.ErrAbortHandler, which belongs to net/http",
+	"client/events.go":                 "a callback for an event that never comes",
+	"internal/conformance/app/app.go":  "the cases ask for a connect that panics",
+	"internal/conformance/app/room.go": "the cases ask for joins and handlers that panic",
+	"authenticate.go":                  "Authenticate without a function, seen at start",
+	"channel.go":                       "a nil Channel, where the call returns no error",
+	"define.go":                        "a mistake in a registration, seen at start",
+	"endpoint.go":                      "a mistake in a mount, seen at start",
+	"middleware.go":                    "Around without a function, seen at start; passes on the panics of callbacks",
+	"pattern.go":                       "a mistake in a topic pattern, seen at start",
+	"shutdown.go":                      "OnShutdown without a function, seen at start",
+	"subscribe.go":                     "Subscribe without a function would fail at each broadcast",
+	"payload.go":                       "an In with a Validate that is never called, seen at start",
+	"recover.go":                       "passes on http.ErrAbortHandler, which belongs to net/http, or ends an answer with it",
+	"socket.go":                        "Assign after Connect is a mistake in the program, and would be a data race",
+	"socket_handler.go":                "a pattern registered twice, seen at start",
+	"transport/origin.go":              "OriginFunc without a function, OriginHost with what is no host: mistakes in the program, seen at start",
+	"transport/longpoll/handler.go":    "passes on http.ErrAbortHandler, which belongs to net/http",
+	"transport/websocket/handler.go":   "passes on http.ErrAbortHandler, which belongs to net/http",
 }
 
 // silence finds library code that writes to the process's own output, ends the
@@ -150,7 +150,7 @@ func f(log interface{ Print() }) {
 		"a/a.go:10: library code calls fmt.Println", "a/a.go:11: library code calls log.Fatal", "a/a.go:12: library code calls os.Exit",
 		"a/a.go:13: library code calls println", "a/a.go:14: panic in a file", "a/b.go is listed in mayPanic")
 
-	expect(t, silence([]*source{fixture(t, "a/a_test.go", loud), fixture(t, "cmd/x/x.go", loud), fixture(t, "internal/conformance/fixture/main.go", loud)}, nil))
+	expect(t, silence([]*source{fixture(t, "a/a_test.go", loud), fixture(t, "cmd/x/x.go", loud), fixture(t, "conformance/fixture/main.go", loud)}, nil))
 	expect(t, silence([]*source{fixture(t, "a/a.go", "package a\nfunc f() { panic(1) }")}, map[string]string{"a/a.go": "a mistake of the caller"}))
 }
 

@@ -23,7 +23,8 @@ var layers = []struct {
 	{"internal/vsn", []string{"internal/...", "wire"}},
 	// The runner of the cases tests any server, so it knows nothing of this one.
 	{"internal/conformance", nil},
-	{"internal/conformance/fixture/...", []string{"..."}},
+	{"internal/conformance/app", []string{"..."}},
+	{"conformance/fixture", []string{"..."}},
 	{"internal/...", []string{"internal/..."}},
 	{"wire", []string{"internal/..."}},
 	{"transport", []string{"internal/...", "wire"}},

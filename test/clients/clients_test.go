@@ -9,7 +9,7 @@ import (
 	"os/exec"
 	"testing"
 
-	"github.com/bennu-go/bennu/internal/conformance/fixture/app"
+	"github.com/bennu-go/bennu/internal/conformance/app"
 	"github.com/bennu-go/bennu/internal/waittest"
 )
 

@@ -19,7 +19,7 @@ import (
 
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/examples/hello"
-	"github.com/bennu-go/bennu/internal/conformance/fixture/app"
+	"github.com/bennu-go/bennu/internal/conformance/app"
 	"github.com/bennu-go/bennu/presence"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/transport/websocket"

@@ -33,7 +33,7 @@ code is 1.
 
 URL has a host and a port, as in http://127.0.0.1:4011; the cases have their own paths and use
 plain HTTP. The server must run the application of the cases. bennu has it in the folder
-internal/conformance/fixture, and "make fixture" serves it.`,
+conformance/fixture, and "make fixture" serves it.`,
 		Example: `  bennu conformance http://127.0.0.1:4011
   bennu conformance --run '^LP-' http://127.0.0.1:4011
   bennu conformance --json http://127.0.0.1:4011

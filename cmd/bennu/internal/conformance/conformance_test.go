@@ -13,7 +13,7 @@ import (
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
 	wire "github.com/bennu-go/bennu/internal/conformance"
-	"github.com/bennu-go/bennu/internal/conformance/fixture/app"
+	"github.com/bennu-go/bennu/internal/conformance/app"
 	"github.com/bennu-go/bennu/internal/servetest"
 	"github.com/bennu-go/bennu/internal/testport"
 	"github.com/bennu-go/bennu/internal/waittest"

@@ -12,7 +12,7 @@ import (
 
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
-	"github.com/bennu-go/bennu/internal/conformance/fixture/app"
+	"github.com/bennu-go/bennu/internal/conformance/app"
 	"github.com/bennu-go/bennu/internal/proctest"
 	"github.com/bennu-go/bennu/internal/waittest"
 )
