@@ -1,6 +1,7 @@
 package presence
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -20,6 +21,10 @@ type Options[Meta any] struct {
 	Shards int
 	// Timing says how soon nodes learn of each other's changes and ends.
 	Timing Timing
+	// Tracker is the former name of Timing, and counts where that is zero.
+	//
+	// Deprecated: use Timing. This field goes before version 1.
+	Tracker Timing
 	// Logger gets errors and refusals. Default slog.Default().
 	Logger *slog.Logger
 	// Limits bound the use of memory and the number of changes.
@@ -161,10 +166,11 @@ func (o *Options[Meta]) tracker() tracker.Options {
 	if entries == Unlimited {
 		entries = option.MaxCount
 	}
+	timing := cmp.Or(o.Timing, o.Tracker)
 	return tracker.Options{
 		Name: o.Name, Shards: o.Shards, Logger: o.Logger,
-		BroadcastPeriod: o.Timing.BroadcastPeriod, MaxSilentPeriods: o.Timing.MaxSilentPeriods,
-		DownPeriod: o.Timing.DownPeriod, PermdownPeriod: o.Timing.PermdownPeriod,
+		BroadcastPeriod: timing.BroadcastPeriod, MaxSilentPeriods: timing.MaxSilentPeriods,
+		DownPeriod: timing.DownPeriod, PermdownPeriod: timing.PermdownPeriod,
 		Entries: entries, History: o.Limits.History, MessageBytes: o.Limits.MessageBytes,
 	}
 }
