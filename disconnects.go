@@ -175,7 +175,7 @@ func throwOut(list []*Socket) {
 // noteLocked remembers a disconnect, and returns the open connections of the id that began
 // before it.
 func (d *disconnects) noteLocked(id string, number uint64) (list []*Socket) {
-	d.latest[id] = max(d.latest[id], number)
+	d.latest[id] = number // callers give one that is later
 	d.queue = append(d.queue, disconnectedID{id, number})
 	d.bytes += len(id)
 	for len(d.queue) > maxDisconnects || d.bytes > maxDisconnectBytes {

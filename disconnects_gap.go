@@ -113,7 +113,8 @@ func (d *disconnects) recall(list []byte) (sound bool) {
 		if now := d.clockLocked(); milliseconds <= now/uint64(time.Millisecond) {
 			number := now - milliseconds*uint64(time.Millisecond)
 			// One that is known, or older than one that is, closes nothing more. It would only
-			// take the place of others: nodes tell all that they remember each time.
+			// take the place of others: nodes tell all that they remember each time. One that
+			// is a little later than before, for it took longer on its way, is taken again.
 			if d.latest[id] < number {
 				d.now = max(d.now, number)
 				closing = d.noteLocked(id, number)

@@ -18,8 +18,8 @@ import (
 //	   │         │          │
 //	   └─────────┴──────────┴────► closed ─► ended
 //
-// open makes a channel joined and beginLeave leaving. All ends of a channel are in this file
-// too, and all of them call end:
+// open makes a channel joined and beginLeave leaving. The ends of a channel are in this file
+// too, and each calls end:
 //
 //	close       in order: phx_close, and the client stays away
 //	fail        a crash: phx_error, and the client joins again; logged and counted
@@ -28,8 +28,9 @@ import (
 //	disconnect  the whole connection closes
 //	drop        the join did not succeed though Join has returned
 //
-// receiver.Closed, a join that replaces a channel, and a join without an outcome call end
-// itself, as their clients are told otherwise or not at all.
+// Four call end itself, as their clients are told otherwise or not at all: receiver.Closed, a
+// join that replaces a channel, a join without an outcome, and a fastlane that holds too much
+// for a channel that joins. Socket.refuse calls endWithError, for a message that it has logged.
 type channelState uint8
 
 const (

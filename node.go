@@ -11,7 +11,8 @@ import (
 )
 
 // node is the part of an Endpoint that its sockets, channels and subscriptions share. They
-// hold a *node and never the Endpoint, which is the face of it: mounts, HTTP, Serve, Shutdown.
+// use a *node and not the Endpoint, which is the face of it: mounts, HTTP, Serve, Shutdown.
+// Socket.Endpoint alone leads back to that, for programs.
 //
 // NewEndpoint sets the fields, and Endpoint.Socket adds to handlers and leastOutbound before
 // the endpoint serves. From then on they are read without a lock; the types that change while

@@ -20,9 +20,9 @@ func (s *Socket) observe(topic string, err error) {
 	}
 }
 
-// AwaitIdle implements ability.Idler. What was received on any of its connections is handled then, with all that
-// this brought about on others; goroutines of Channel.Go and messages of other nodes
-// are not waited for.
+// AwaitIdle implements ability.Idler. Everything received on any connection of the endpoint is
+// handled then, with all that this brought about on others. Goroutines of Channel.Go and messages
+// of other nodes are not waited for.
 func (r *receiver) AwaitIdle(ctx context.Context) error {
 	return r.node.tasks.Wait(ctx)
 }

@@ -21,7 +21,7 @@ type Options[Meta any] struct {
 	Shards int
 	// Timing says how soon nodes learn of each other's changes and ends.
 	Timing Timing
-	// Tracker is the former name of Timing, and counts where that is zero.
+	// Tracker is the former name of Timing. It counts if the whole of Timing is zero.
 	//
 	// Deprecated: use Timing. This field goes before version 1.
 	Tracker Timing

@@ -19,7 +19,7 @@ func As[T any](c *Claims, err error) (T, error) {
 		return zero, ErrMissing
 	}
 	v, ok := c.Data.(T)
-	if !ok {
+	if !ok && (c.Data != nil || reflect.TypeFor[T]() != reflect.TypeFor[any]()) { // nil is an any, too
 		return zero, invalid("the data is of type %T, not %v", c.Data, reflect.TypeFor[T]())
 	}
 	return v, nil

@@ -55,6 +55,16 @@ func TestAs(t *testing.T) {
 	}
 }
 
+// TestAsNil reads nil, which is an any and nothing else.
+func TestAsNil(t *testing.T) {
+	if got, err := through[any](t, nil); got != nil || err != nil {
+		t.Errorf("as any: %#v, %v", got, err)
+	}
+	if _, err := through[fmt.Stringer](t, nil); !errors.Is(err, ErrInvalid) {
+		t.Errorf("as a Stringer: %v", err)
+	}
+}
+
 func TestAsPassesErrors(t *testing.T) {
 	k := newKeys(t, nil)
 	if _, err := As[int64](k.Verify(testSalt, "")); err != ErrMissing {

@@ -5,7 +5,8 @@ package tracker
 
 import "github.com/bennu-go/bennu/presence"
 
-// Config is presence.Timing.
+// Config is presence.Timing. Of the fields that it no longer has, History, MessageSize and Entries
+// are History, MessageBytes and NodeEntries of presence.Limits; SamplePeriods and Replicas are fixed.
 type Config = presence.Timing
 
 // Fast is presence.Fast.

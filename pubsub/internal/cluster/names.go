@@ -188,13 +188,23 @@ func (n *Node) tryChannels(ctx context.Context) error {
 
 // subscribeAtStart subscribes to what every node needs, again and again until ctx ends: the
 // connection may be lost here as at any other time. What the broker refuses is not asked for again.
-func (n *Node) subscribeAtStart(ctx context.Context, channels ...string) error {
+func (n *Node) subscribeAtStart(ctx context.Context, channels ...string) (err error) {
 	for {
-		err := n.link.Subscribe(ctx, channels)
-		if refusal := (*Refusal)(nil); err == nil || ctx.Err() != nil || errors.As(err, &refusal) {
+		refusal, before := (*Refusal)(nil), err
+		err = n.link.Subscribe(ctx, channels)
+		if err == nil || errors.As(err, &refusal) {
 			return err
 		}
+		if ctx.Err() != nil && before != nil {
+			return before // which says more than that the time is over
+		}
+		if _, _, cause := n.state.get(); errors.As(cause, &refusal) {
+			return cause // the broker lets this node in no more
+		}
 		n.pause(ctx)
+		if ctx.Err() != nil {
+			return err
+		}
 	}
 }
 

@@ -36,7 +36,7 @@ func TestCrashIsReadable(t *testing.T) {
 }
 
 func TestReadable(t *testing.T) {
-	const handler, below = "main.(*room).shout /chat/room.go:12", "github.com/bennu-go/bennu.(*Channel).step /bennu/executor.go:1"
+	const handler, below = "main.(*room).shout /chat/room.go:12", "github.com/bennu-go/bennu.(*executor).step /bennu/executor.go:1"
 	for name, tt := range map[string]struct {
 		frames []string
 		want   string
