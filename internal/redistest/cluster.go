@@ -129,6 +129,7 @@ func (c *Cluster) AddMaster(t testing.TB) *Server {
 func (c *Cluster) MoveSlot(t testing.TB, slot int, from, to *Server) {
 	t.Helper()
 	id, number := to.Do(t, "CLUSTER", "MYID"), strconv.Itoa(slot)
+	c.epochs(t)
 	// Without these two the new owner gets no newer epoch, and others go on believing
 	// the old one.
 	to.Do(t, "CLUSTER", "SETSLOT", number, "IMPORTING", from.Do(t, "CLUSTER", "MYID"))
@@ -143,6 +144,28 @@ func (c *Cluster) MoveSlot(t testing.TB, slot int, from, to *Server) {
 			}
 		}
 		return agreed
+	})
+}
+
+// epochs waits until all masters know the same newest epoch. Otherwise the next owner of a slot
+// may take one that is older than that of the owner before, who would get the slot back.
+func (c *Cluster) epochs(t testing.TB) {
+	t.Helper()
+	waittest.Until(t, "all masters know the newest epoch", func() bool {
+		var first string
+		for i, s := range c.Masters {
+			for _, line := range s.Lines(t, "CLUSTER", "INFO") {
+				epoch, ok := strings.CutPrefix(strings.TrimSpace(line), "cluster_current_epoch:")
+				switch {
+				case !ok:
+				case i == 0:
+					first = epoch
+				case epoch != first:
+					return false
+				}
+			}
+		}
+		return first != ""
 	})
 }
 
