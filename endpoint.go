@@ -17,6 +17,7 @@ import (
 
 	"github.com/bennu-go/bennu/internal/nils"
 	"github.com/bennu-go/bennu/internal/notice"
+	urlpath "github.com/bennu-go/bennu/internal/path"
 	"github.com/bennu-go/bennu/internal/redact"
 	"github.com/bennu-go/bennu/internal/weborigin"
 	"github.com/bennu-go/bennu/pubsub"
@@ -161,11 +162,11 @@ type SocketOptions struct {
 
 // mount is a SocketHandler at a path, over one transport.
 type mount struct {
-	path *transport.Path
+	path *urlpath.Path
 	served
-	base  *transport.Path // of the socket, as it was given to Endpoint.Socket
-	text  string          // the same
-	last  string          // segment of the path
+	base  *urlpath.Path // of the socket, as it was given to Endpoint.Socket
+	text  string        // the same
+	last  string        // segment of the path
 	where string
 	polls bool // by long polling
 }
@@ -313,7 +314,7 @@ func (e *Endpoint) bound(h *mountedHandler) {
 
 // route sends the requests of a path to a transport.
 func (e *Endpoint) route(path, below string, to served, where string) error {
-	compiled, err := transport.CompilePath(path, below)
+	compiled, err := urlpath.Compile(path, below)
 	if err != nil {
 		return err
 	}
@@ -327,7 +328,7 @@ func (e *Endpoint) route(path, below string, to served, where string) error {
 		}
 	}
 	_, polls := to.(*longpoll.Handler)
-	base, err := transport.CompilePath(path)
+	base, err := urlpath.Compile(path)
 	if err != nil {
 		return err
 	}

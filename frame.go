@@ -1,6 +1,7 @@
 package bennu
 
 import (
+	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
 )
@@ -16,12 +17,12 @@ func frame(size int, appendTo func(dst []byte) (wire.Opcode, []byte, error)) (f 
 			f, err = transport.Frame{}, newPanicError(v)
 		}
 	}()
-	buf := make([]byte, transport.Headroom, transport.Headroom+size)
+	buf := make([]byte, seam.Headroom, seam.Headroom+size)
 	op, buf, err := appendTo(buf)
 	if err != nil {
 		return transport.Frame{}, err
 	}
-	return transport.Seal(op, buf), nil
+	return seam.Seal(op, buf), nil
 }
 
 // envelope is a little more than the bytes that stand around a payload, names aside.

@@ -22,7 +22,7 @@ type memConn struct {
 	code   transport.CloseCode
 }
 
-// Send implements transport.Conn.
+// Send implements seam.Conn.
 func (c *memConn) Send(f transport.Frame) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -38,7 +38,7 @@ func (c *memConn) Send(f transport.Frame) bool {
 	return true
 }
 
-// Close implements transport.Conn.
+// Close implements seam.Conn.
 func (c *memConn) Close(code transport.CloseCode) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -5,9 +5,9 @@ import (
 	"testing"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/internal/task"
 	"github.com/bennu-go/bennu/pubsub"
-	"github.com/bennu-go/bennu/transport"
 )
 
 // TestEmbeddedMethods wants types that a program embeds in its own to have none of the methods by
@@ -19,7 +19,7 @@ func TestEmbeddedMethods(t *testing.T) {
 		reflect.TypeFor[state](), reflect.TypeFor[counter](), reflect.TypeFor[*bennu.Socket](), reflect.TypeFor[*bennu.Endpoint](),
 	} {
 		for _, driven := range []reflect.Type{
-			reflect.TypeFor[task.Runner](), reflect.TypeFor[pubsub.Subscriber](), reflect.TypeFor[transport.Receiver](), reflect.TypeFor[transport.Acceptor](),
+			reflect.TypeFor[task.Runner](), reflect.TypeFor[pubsub.Subscriber](), reflect.TypeFor[seam.Receiver](), reflect.TypeFor[seam.Acceptor](),
 		} {
 			if typ.Implements(driven) {
 				t.Errorf("%s implements %s", typ, driven)

@@ -7,6 +7,7 @@ import (
 	"math"
 
 	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
@@ -108,7 +109,7 @@ func (n *node) publish(from pubsub.Subscriber, m *pubsub.Message) error {
 
 func (n *node) fits(m *pubsub.Message) error {
 	// At most that, in the serializers of this module: names may have escapes.
-	size := len(m.Payload) + 2*(len(m.Topic)+len(m.Event)) + envelope + transport.Headroom
+	size := len(m.Payload) + 2*(len(m.Topic)+len(m.Event)) + envelope + seam.Headroom
 	if size <= n.leastOutbound {
 		return nil
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/bennu-go/bennu/internal/ability"
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/internal/rate"
+	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/longpoll"
 	"github.com/bennu-go/bennu/wire"
@@ -25,7 +26,7 @@ type Socket struct {
 	transport  string
 	id         string
 	assigns    map[string]any
-	conn       transport.Conn
+	conn       seam.Conn
 	began      uint64      // of disconnects; with an id only, as is sameID
 	sameID     sameID      // guarded by disconnects
 	address    string      // as NodeLimits.ClientAddress has it, or the other end of the connection
@@ -97,8 +98,8 @@ func (s *Socket) close(code transport.CloseCode, reason error) {
 // in the public type.
 type receiver Socket
 
-// Opened implements transport.Receiver.
-func (r *receiver) Opened(conn transport.Conn) {
+// Opened implements seam.Receiver.
+func (r *receiver) Opened(conn seam.Conn) {
 	s := (*Socket)(r)
 	s.mu.Lock()
 	s.conn = conn
@@ -130,7 +131,7 @@ func (r *receiver) Opened(conn transport.Conn) {
 	s.startExpiry()
 }
 
-// Receive implements transport.Receiver.
+// Receive implements seam.Receiver.
 func (r *receiver) Receive(op wire.Opcode, data []byte) (resume <-chan struct{}) {
 	s := (*Socket)(r)
 	s.retain() // a drain that begins now waits for what this message starts
@@ -162,7 +163,7 @@ func (r *receiver) AllHandled() <-chan struct{} {
 	return s.turn.over
 }
 
-// Closed implements transport.Receiver.
+// Closed implements seam.Receiver.
 func (r *receiver) Closed(reason error) {
 	s := (*Socket)(r)
 	s.mu.Lock()

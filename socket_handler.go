@@ -15,6 +15,7 @@ import (
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/internal/option"
 	"github.com/bennu-go/bennu/internal/reserved"
+	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/internal/vsn"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
@@ -232,8 +233,8 @@ func (h *mountedHandler) route(topic string) *route {
 	return nil
 }
 
-// Accept implements transport.Acceptor: version, connect, id, in that order.
-func (h *mountedHandler) Accept(info *transport.ConnectInfo) (transport.Receiver, error) {
+// Accept implements seam.Acceptor: version, connect, id, in that order.
+func (h *mountedHandler) Accept(info *transport.ConnectInfo) (seam.Receiver, error) {
 	s := &Socket{node: &h.endpoint.node, handler: h, transport: info.Transport, address: notice.Counted(info.Context())}
 	if s.address == "" {
 		s.address = info.PeerAddr()

@@ -6,18 +6,18 @@ import (
 	"strings"
 
 	"github.com/bennu-go/bennu/internal/notice"
-	"github.com/bennu-go/bennu/transport"
+	urlpath "github.com/bennu-go/bennu/internal/path"
 )
 
 // absent is the path of a transport that a mount leaves out.
 type absent struct {
-	path *transport.Path
+	path *urlpath.Path
 	kind notice.Kind
 }
 
 // leaveOut remembers a transport that a mount does not have, for who asks for it.
 func (e *Endpoint) leaveOut(path, below string, kind notice.Kind) error {
-	compiled, err := transport.CompilePath(path, below)
+	compiled, err := urlpath.Compile(path, below)
 	if err == nil {
 		e.absent = append(e.absent, absent{compiled, kind})
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/internal/ability"
+	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
 )
@@ -16,7 +17,7 @@ import (
 type Client struct {
 	endpoint *Endpoint
 	name     string
-	receiver transport.Receiver
+	receiver seam.Receiver
 	wake     chan struct{} // of capacity 1: there is input, or an end
 	done     chan struct{} // closed when run has returned
 
@@ -34,7 +35,7 @@ type Client struct {
 }
 
 // newClient opens the connection of a request that was accepted.
-func newClient(e *Endpoint, name string, r transport.Receiver) *Client {
+func newClient(e *Endpoint, name string, r seam.Receiver) *Client {
 	c := &Client{
 		endpoint: e, name: name, receiver: r,
 		wake: make(chan struct{}, 1), done: make(chan struct{}), hangUp: make(chan struct{}),

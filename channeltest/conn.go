@@ -94,7 +94,7 @@ type conn Client
 
 var _ ability.Observer = (*conn)(nil)
 
-// Send implements transport.Conn. A test has no bound to what waits for its client.
+// Send implements seam.Conn. A test has no bound to what waits for its client.
 func (n *conn) Send(f transport.Frame) bool {
 	c := (*Client)(n)
 	m, err := parse(f)
@@ -125,7 +125,7 @@ func (n *conn) Send(f transport.Frame) bool {
 	return true
 }
 
-// Close implements transport.Conn.
+// Close implements seam.Conn.
 func (n *conn) Close(code transport.CloseCode) {
 	c := (*Client)(n)
 	c.endpoint.mu.Lock()

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/bennu-go/bennu/transport"
+	"github.com/bennu-go/bennu/internal/seam"
 )
 
 // Options say how a client connects. The zero value, or a nil pointer, is the defaults.
@@ -134,12 +134,12 @@ type response struct {
 	header   http.Header
 	status   int
 	body     bytes.Buffer
-	receiver transport.Receiver
+	receiver seam.Receiver
 	err      error
 }
 
 // Direct takes what the mount decided.
-func (w *response) Direct(receiver transport.Receiver, err error) {
+func (w *response) Direct(receiver seam.Receiver, err error) {
 	if err == nil {
 		w.receiver = receiver
 	}

@@ -50,16 +50,11 @@ func ExampleOrigins_mistake() {
 }
 
 func ExampleChecks() {
-	path, err := transport.CompilePath("/tenants/:tenant", "/websocket")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
 	checks := transport.Checks{AuthToken: true}
 
 	r := httptest.NewRequest(http.MethodGet, "/tenants/acme/websocket?vsn=2.0.0&tenant=other", nil)
 	r.Header.Set("Sec-WebSocket-Protocol", "phoenix, base64url.bearer.phx.c2VjcmV0")
-	vars, _ := path.Match(r.URL.Path)
+	vars := map[string]string{"tenant": "acme"} // of the mount's path
 	info, err := checks.Run(r, vars, transport.WebSocket)
 	if err != nil {
 		fmt.Println(err)
@@ -76,10 +71,8 @@ func ExampleChecks() {
 	// true bennu: origin not allowed (status 403)
 }
 
-func ExampleSeal() {
-	buf := make([]byte, transport.Headroom, 64)
-	buf = append(buf, "[]"...)
-	frame := transport.Seal(wire.Text, buf)
+func ExampleNewFrame() {
+	frame := transport.NewFrame(wire.Text, []byte("[]"))
 	fmt.Printf("% x\n%s\n", frame.Bytes(), frame.Payload())
 	// Output:
 	// 81 02 5b 5d

@@ -1,58 +1,30 @@
 package transport
 
 import (
-	"encoding/binary"
-
+	"github.com/bennu-go/bennu/internal/frame"
 	"github.com/bennu-go/bennu/wire"
 )
 
-// Headroom is how many bytes Seal needs before the payload for the longest
-// header of an unmasked WebSocket frame.
-const Headroom = 10
+// A Frame is one encoded message for a client. It never changes, and many connections may hold
+// the same Frame at once. Its bytes are a whole unmasked frame of RFC 6455, made once for all
+// connections that get it. Transports that are streams of bytes should send those, and need no
+// framing of their own; those that have messages send the payload.
+type Frame frame.Frame
 
-// Frame is one encoded, immutable frame. Many connections may hold the same
-// Frame at once. Its bytes are a whole unmasked RFC 6455 frame, so a broadcast is
-// framed once and not once a connection; transports that are not WebSocket use
-// Payload.
-type Frame struct{ b []byte }
-
-// Seal makes a Frame of buf, whose first Headroom bytes are free and whose rest
-// is the payload. It takes ownership of buf and copies nothing.
-func Seal(op wire.Opcode, buf []byte) Frame {
-	n := len(buf) - Headroom
-	start := Headroom - 2
-	switch {
-	case n < 126:
-		buf[start+1] = byte(n)
-	case n < 1<<16:
-		start = Headroom - 4
-		buf[start+1] = 126
-		binary.BigEndian.PutUint16(buf[start+2:], uint16(n))
-	default:
-		start = 0
-		buf[1] = 127
-		binary.BigEndian.PutUint64(buf[2:], uint64(n))
-	}
-	buf[start] = 0x80 | byte(op)
-	return Frame{buf[start:]}
+// NewFrame makes a Frame of a copy of payload, for tests of a Link.
+func NewFrame(op wire.Opcode, payload []byte) Frame {
+	buf := make([]byte, frame.Headroom, frame.Headroom+len(payload))
+	return Frame(frame.Seal(op, append(buf, payload...)))
 }
 
-// Bytes is the frame as it travels over WebSocket. It must not be changed.
-func (f Frame) Bytes() []byte { return f.b }
+// Bytes returns the frame as it travels over WebSocket. The bytes must not be changed.
+func (f Frame) Bytes() []byte { return frame.Frame(f).Bytes() }
 
-// Len is the number of bytes the frame takes on a WebSocket.
-func (f Frame) Len() int { return len(f.b) }
+// Len returns the number of Bytes.
+func (f Frame) Len() int { return frame.Frame(f).Len() }
 
-// Opcode is the frame's kind.
-func (f Frame) Opcode() wire.Opcode { return wire.Opcode(f.b[0] & 15) }
+// Opcode returns the frame's kind, wire.Text or wire.Binary.
+func (f Frame) Opcode() wire.Opcode { return frame.Frame(f).Opcode() }
 
-// Payload is what the serializer wrote. It must not be changed.
-func (f Frame) Payload() []byte {
-	switch f.b[1] {
-	case 126:
-		return f.b[4:]
-	case 127:
-		return f.b[10:]
-	}
-	return f.b[2:]
-}
+// Payload returns the message without the header of the frame. The bytes must not be changed.
+func (f Frame) Payload() []byte { return frame.Frame(f).Payload() }

@@ -25,6 +25,9 @@ var layers = []struct {
 	{"internal/conformance", nil},
 	{"internal/conformance/app", []string{"..."}},
 	{"conformance/fixture", []string{"..."}},
+	{"internal/frame", []string{"wire"}},
+	// What sockets and transports see of each other stands between the two.
+	{"internal/seam", []string{"internal/...", "wire", "transport", "pubsub"}},
 	{"internal/...", []string{"internal/..."}},
 	{"wire", []string{"internal/..."}},
 	{"transport", []string{"internal/...", "wire"}},

@@ -247,7 +247,7 @@ var table = [kinds]Entry{
 	WebSocketAcceptor: {"websocket_connect_panic", fault, "websocket: acceptor panicked", "see the stack: Connect or ID panicked"},
 	LongPollAcceptor:  {"longpoll_connect_panic", fault, "longpoll: acceptor panicked", "see the stack: Connect or ID panicked"},
 	NoReceiver: {"no_receiver", fault, "acceptor returned neither receiver nor error",
-		"let the transport.Acceptor return one of them"},
+		"let the Acceptor return one of them"},
 	Gone: {"gone", debug, "a client went away before its connection was open", "nothing"},
 	UpgradeHeaders: {"upgrade_headers", warn, "a request without the headers of a WebSocket was refused",
 		"open it with a WebSocket client; let the proxy in front speak HTTP/1.1 and pass on Upgrade and Connection"},

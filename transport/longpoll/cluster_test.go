@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/transport"
@@ -129,7 +130,7 @@ func inClusterBubbles(t *testing.T, opts *Options, receive func(*phone, wire.Opc
 	}
 }
 
-func playCluster(t *testing.T, nodes int, serve func(testing.TB, *Server, transport.Acceptor, *Options) *site,
+func playCluster(t *testing.T, nodes int, serve func(testing.TB, *Server, seam.Acceptor, *Options) *site,
 	opts *Options, receive func(*phone, wire.Opcode, []byte) <-chan struct{}, test func(t *testing.T, c *cluster)) {
 	if receive == nil {
 		receive = echo

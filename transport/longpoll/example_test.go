@@ -7,19 +7,20 @@ import (
 	"net/http/httptest"
 	"strings"
 
+	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/longpoll"
 	"github.com/bennu-go/bennu/wire"
 )
 
 // shouter answers every message in upper case.
-type shouter struct{ conn transport.Conn }
+type shouter struct{ conn seam.Conn }
 
-func (s *shouter) Opened(c transport.Conn) { s.conn = c }
+func (s *shouter) Opened(c seam.Conn) { s.conn = c }
 
 func (s *shouter) Receive(op wire.Opcode, data []byte) <-chan struct{} {
-	room := make([]byte, transport.Headroom, transport.Headroom+len(data))
-	s.conn.Send(transport.Seal(wire.Text, append(room, strings.ToUpper(string(data))...)))
+	room := make([]byte, seam.Headroom, seam.Headroom+len(data))
+	s.conn.Send(seam.Seal(wire.Text, append(room, strings.ToUpper(string(data))...)))
 	return nil
 }
 
@@ -28,7 +29,7 @@ func (s *shouter) Closed(error) {}
 // everyone accepts every connection.
 type everyone struct{}
 
-func (everyone) Accept(*transport.ConnectInfo) (transport.Receiver, error) { return &shouter{}, nil }
+func (everyone) Accept(*transport.ConnectInfo) (seam.Receiver, error) { return &shouter{}, nil }
 
 func Example() {
 	server := longpoll.NewServer(nil)

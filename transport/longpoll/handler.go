@@ -10,6 +10,7 @@ import (
 
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/internal/redact"
+	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/internal/tokenplace"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/internal/refusal"
@@ -29,7 +30,7 @@ const (
 type Handler struct {
 	srv      *Server
 	index    uint32 // of the mount, the same on all nodes that run the same program
-	acceptor transport.Acceptor
+	acceptor seam.Acceptor
 	checks   transport.Checks
 	lim      *limits
 	mount    refusal.Mount
@@ -40,7 +41,7 @@ type Handler struct {
 // those of a session that exists. It copies checks and opts, of which nil means the
 // defaults. The error names what is out of its bounds. Nodes that shall
 // serve each other's sessions must make their handlers in the same order.
-func (s *Server) Handler(acceptor transport.Acceptor, checks *transport.Checks, opts *Options) (*Handler, error) {
+func (s *Server) Handler(acceptor seam.Acceptor, checks *transport.Checks, opts *Options) (*Handler, error) {
 	if s.options.Err != nil {
 		return nil, s.options.Err
 	}
@@ -278,7 +279,7 @@ func (h *Handler) open(w http.ResponseWriter, r *http.Request, info *transport.C
 // accept asks the acceptor, and answers the request if that says no. A panic
 // answers 500, and so does runtime.Goexit, which ends the goroutine of the
 // request. The panic of http.ErrAbortHandler passes.
-func (h *Handler) accept(w http.ResponseWriter, r *http.Request, info *transport.ConnectInfo) (receiver transport.Receiver, ok bool) {
+func (h *Handler) accept(w http.ResponseWriter, r *http.Request, info *transport.ConnectInfo) (receiver seam.Receiver, ok bool) {
 	returned, token := false, info.AuthToken
 	defer func() {
 		if returned {

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
 )
@@ -20,7 +21,7 @@ type bubble struct {
 	h   *Handler
 }
 
-func inBubble(t *testing.T, a transport.Acceptor, opts *Options, test func(b *bubble)) {
+func inBubble(t *testing.T, a seam.Acceptor, opts *Options, test func(b *bubble)) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := NewServer(&ServerConfig{Logger: slog.New(slog.DiscardHandler)})
 		defer shut(t, srv)
@@ -193,7 +194,7 @@ func TestWaitWithoutClose(t *testing.T) {
 // TestServerCloseDuringConnect closes the server while the acceptor thinks.
 func TestServerCloseDuringConnect(t *testing.T) {
 	release := make(chan struct{})
-	x := &exchange{accept: func(*transport.ConnectInfo) (transport.Receiver, error) {
+	x := &exchange{accept: func(*transport.ConnectInfo) (seam.Receiver, error) {
 		<-release
 		return newPhone(echo), nil
 	}}

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
 )
@@ -114,7 +115,7 @@ func (c *aborting) run(n int) error {
 }
 
 // sendSlowly sends numbers, some at once and some after a moment.
-func sendSlowly(conn transport.Conn, n int) {
+func sendSlowly(conn seam.Conn, n int) {
 	r := rand.New(rand.NewPCG(41, 41))
 	for i := range n {
 		if r.IntN(3) == 0 {

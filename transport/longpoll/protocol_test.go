@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
 )
@@ -282,7 +283,7 @@ func TestOtherMethods(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	answer := func(err error) *exchange {
-		return &exchange{accept: func(*transport.ConnectInfo) (transport.Receiver, error) { return nil, err }}
+		return &exchange{accept: func(*transport.ConnectInfo) (seam.Receiver, error) { return nil, err }}
 	}
 	if r := newSite(t, answer(transport.ErrRefused), nil).do(ask{}); r.body != `{"status":403}` {
 		t.Errorf("refused: %v", r)
@@ -294,9 +295,9 @@ func TestRefusals(t *testing.T) {
 		t.Errorf("busy: %v", r.header)
 	}
 	newSite(t, answer(nil), nil).do(ask{}).wantHTTP(t, 500)
-	for name, accept := range map[string]func(*transport.ConnectInfo) (transport.Receiver, error){
-		"panic":  func(*transport.ConnectInfo) (transport.Receiver, error) { panic("oops") },
-		"Goexit": func(*transport.ConnectInfo) (transport.Receiver, error) { runtime.Goexit(); return nil, nil },
+	for name, accept := range map[string]func(*transport.ConnectInfo) (seam.Receiver, error){
+		"panic":  func(*transport.ConnectInfo) (seam.Receiver, error) { panic("oops") },
+		"Goexit": func(*transport.ConnectInfo) (seam.Receiver, error) { runtime.Goexit(); return nil, nil },
 	} {
 		t.Run(name, func(t *testing.T) {
 			st := newSite(t, &exchange{accept: accept}, &Options{MaxSessionsPerAddress: 1})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/bennu-go/bennu/internal/ability"
 	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
 )
@@ -22,7 +23,7 @@ var (
 	ErrGap = errors.New("longpoll: client asked for a batch that is gone")
 )
 
-// session is one connection. It implements transport.Conn.
+// session is one connection. It implements seam.Conn.
 //
 // It has no goroutine while nothing happens. Its worker exists while there are
 // posts to hand to the receiver or an end to tell it of, and is the only one to
@@ -32,7 +33,7 @@ type session struct {
 	mount     *Handler
 	id        id
 	addr      string // whose slot it takes
-	receiver  transport.Receiver
+	receiver  seam.Receiver
 	completer ability.Completer // the receiver, or nil
 	done      chan struct{}     // closed with ended
 
@@ -67,7 +68,7 @@ type session struct {
 
 // newSession makes a session and starts it. The channel is closed when Opened has
 // returned.
-func newSession(h *Handler, r transport.Receiver, addr string, adopting bool) (*session, <-chan struct{}) {
+func newSession(h *Handler, r seam.Receiver, addr string, adopting bool) (*session, <-chan struct{}) {
 	now := h.srv.now()
 	s := &session{
 		srv: h.srv, mount: h, id: newID(), addr: addr, receiver: r,
@@ -106,7 +107,7 @@ func (s *session) expire() {
 	}
 }
 
-// Send implements transport.Conn. No client can read a binary frame, so that is
+// Send implements seam.Conn. No client can read a binary frame, so that is
 // dropped here, where the others are not harmed.
 func (s *session) Send(f transport.Frame) bool {
 	if f.Len() > 0 && f.Opcode() != wire.Text {
@@ -163,7 +164,7 @@ func (s *session) dropBinary(payload []byte) bool {
 	return true
 }
 
-// Close implements transport.Conn. A poll that waits takes what is queued, or
+// Close implements seam.Conn. A poll that waits takes what is queued, or
 // runs to its window.
 func (s *session) Close(code transport.CloseCode) {
 	s.mu.Lock()

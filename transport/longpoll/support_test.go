@@ -17,6 +17,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
@@ -25,10 +26,10 @@ import (
 const patience = waittest.Patience
 
 func seal(op wire.Opcode, data string) transport.Frame {
-	return transport.Seal(op, append(make([]byte, transport.Headroom, transport.Headroom+len(data)), data...))
+	return seam.Seal(op, append(make([]byte, seam.Headroom, seam.Headroom+len(data)), data...))
 }
 
-// phone is a transport.Receiver for tests. It checks how it is called and answers
+// phone is a seam.Receiver for tests. It checks how it is called and answers
 // what it receives.
 type phone struct {
 	opened  func(*phone)
@@ -37,7 +38,7 @@ type phone struct {
 	token   *string
 
 	mu     sync.Mutex
-	conn   transport.Conn
+	conn   seam.Conn
 	busy   <-chan struct{} // what AllHandled returns
 	closed chan error
 }
@@ -54,7 +55,7 @@ func (p *phone) enter() func() {
 	return p.mu.Unlock
 }
 
-func (p *phone) Opened(c transport.Conn) {
+func (p *phone) Opened(c seam.Conn) {
 	defer p.enter()()
 	if p.conn != nil {
 		panic("opened twice")
@@ -111,14 +112,14 @@ func echo(p *phone, _ wire.Opcode, data []byte) <-chan struct{} {
 
 // exchange is an acceptor that remembers its phones.
 type exchange struct {
-	accept func(*transport.ConnectInfo) (transport.Receiver, error) // instead
+	accept func(*transport.ConnectInfo) (seam.Receiver, error) // instead
 	make   func() *phone
 
 	mu     sync.Mutex
 	phones []*phone
 }
 
-func (x *exchange) Accept(info *transport.ConnectInfo) (transport.Receiver, error) {
+func (x *exchange) Accept(info *transport.ConnectInfo) (seam.Receiver, error) {
 	if x.accept != nil {
 		return x.accept(info)
 	}
@@ -182,7 +183,7 @@ func shut(t testing.TB, s *Server) {
 	}
 }
 
-func mustHandler(t testing.TB, s *Server, a transport.Acceptor, opts *Options) *Handler {
+func mustHandler(t testing.TB, s *Server, a seam.Acceptor, opts *Options) *Handler {
 	t.Helper()
 	h, err := s.Handler(a, nil, opts)
 	if err != nil {
@@ -201,13 +202,13 @@ type site struct {
 }
 
 // newSite serves a mount on a server of its own. A nil acceptor echoes.
-func newSite(t testing.TB, a transport.Acceptor, opts *Options) *site {
+func newSite(t testing.TB, a seam.Acceptor, opts *Options) *site {
 	t.Helper()
 	return serve(t, newServer(t, nil), a, opts)
 }
 
 // newCheckedSite is newSite with checks.
-func newCheckedSite(t testing.TB, a transport.Acceptor, checks transport.Checks) *site {
+func newCheckedSite(t testing.TB, a seam.Acceptor, checks transport.Checks) *site {
 	t.Helper()
 	st := newSite(t, a, nil)
 	st.h.checks = checks
@@ -231,13 +232,13 @@ func patient(opts *Options) *Options {
 
 // inSite runs a test with a mount in a bubble of testing/synctest, without a network: windows
 // pass at once, and none passes while the test stands still.
-func inSite(t *testing.T, a transport.Acceptor, opts *Options, test func(t *testing.T, st *site)) {
+func inSite(t *testing.T, a seam.Acceptor, opts *Options, test func(t *testing.T, st *site)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) { test(t, direct(t, newServer(t, nil), a, opts)) })
 }
 
 // direct is serve without a network.
-func direct(t testing.TB, srv *Server, a transport.Acceptor, opts *Options) *site {
+func direct(t testing.TB, srv *Server, a seam.Acceptor, opts *Options) *site {
 	t.Helper()
 	if a == nil {
 		a = &exchange{}
@@ -262,7 +263,7 @@ func (n noNetwork) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w.Result(), nil
 }
 
-func serve(t testing.TB, srv *Server, a transport.Acceptor, opts *Options) *site {
+func serve(t testing.TB, srv *Server, a seam.Acceptor, opts *Options) *site {
 	t.Helper()
 	if a == nil {
 		a = &exchange{}

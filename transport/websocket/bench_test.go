@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bennu-go/bennu/transport"
+	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/transport/websocket"
 	"github.com/bennu-go/bennu/wire"
 )
@@ -45,7 +45,7 @@ func (s *sink) expect(n int) { s.want.Add(int64(n)) }
 func (s *sink) wait() { <-s.full }
 
 // connectMany makes n connections whose peers drain into a sink.
-func connectMany(b *testing.B, s *websocket.Server, n int) ([]transport.Conn, []net.Conn, *sink) {
+func connectMany(b *testing.B, s *websocket.Server, n int) ([]seam.Conn, []net.Conn, *sink) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
@@ -53,7 +53,7 @@ func connectMany(b *testing.B, s *websocket.Server, n int) ([]transport.Conn, []
 	defer ln.Close()
 	sk := newSink()
 	var wg sync.WaitGroup
-	var conns []transport.Conn
+	var conns []seam.Conn
 	var raw, peers []net.Conn
 	for range n {
 		pc, err := net.Dial("tcp", ln.Addr().String())

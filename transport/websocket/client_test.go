@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/websocket"
@@ -198,28 +199,28 @@ func (c *client) expectEnd() {
 	}
 }
 
-// receiver is a transport.Receiver made of functions, and checks how it is
+// receiver is a seam.Receiver made of functions, and checks how it is
 // called.
 type receiver struct {
-	opened  func(transport.Conn)
-	receive func(transport.Conn, wire.Opcode, []byte) <-chan struct{}
+	opened  func(seam.Conn)
+	receive func(seam.Conn, wire.Opcode, []byte) <-chan struct{}
 
 	mu     sync.Mutex
-	conn   transport.Conn
+	conn   seam.Conn
 	closed chan error
 }
 
-func newReceiver(receive func(transport.Conn, wire.Opcode, []byte) <-chan struct{}) *receiver {
+func newReceiver(receive func(seam.Conn, wire.Opcode, []byte) <-chan struct{}) *receiver {
 	return &receiver{receive: receive, closed: make(chan error, 1)}
 }
 
-func echo(c transport.Conn, op wire.Opcode, data []byte) <-chan struct{} {
+func echo(c seam.Conn, op wire.Opcode, data []byte) <-chan struct{} {
 	c.Send(seal(op, data))
 	return nil
 }
 
 func seal(op wire.Opcode, data []byte) transport.Frame {
-	return transport.Seal(op, append(make([]byte, transport.Headroom, transport.Headroom+len(data)), data...))
+	return seam.Seal(op, append(make([]byte, seam.Headroom, seam.Headroom+len(data)), data...))
 }
 
 // enter checks that calls do not overlap.
@@ -230,7 +231,7 @@ func (r *receiver) enter() func() {
 	return r.mu.Unlock
 }
 
-func (r *receiver) Opened(c transport.Conn) {
+func (r *receiver) Opened(c seam.Conn) {
 	defer r.enter()()
 	if r.conn != nil {
 		panic("opened twice")
@@ -274,11 +275,11 @@ func (r *receiver) reason(t testing.TB) error {
 	}
 }
 
-type acceptFunc func(*transport.ConnectInfo) (transport.Receiver, error)
+type acceptFunc func(*transport.ConnectInfo) (seam.Receiver, error)
 
-func (f acceptFunc) Accept(i *transport.ConnectInfo) (transport.Receiver, error) { return f(i) }
+func (f acceptFunc) Accept(i *transport.ConnectInfo) (seam.Receiver, error) { return f(i) }
 
-func acceptEcho(*transport.ConnectInfo) (transport.Receiver, error) { return newReceiver(echo), nil }
+func acceptEcho(*transport.ConnectInfo) (seam.Receiver, error) { return newReceiver(echo), nil }
 
 // serverMaker makes a server that is closed and awaited at the end of the test.
 type serverMaker func(testing.TB) *websocket.Server
@@ -313,12 +314,12 @@ func makeServer(t testing.TB, cfg *websocket.ServerConfig) *websocket.Server {
 }
 
 // listen serves s over HTTP and returns the address.
-func listen(t testing.TB, s *websocket.Server, a transport.Acceptor, opts *websocket.Options) string {
+func listen(t testing.TB, s *websocket.Server, a seam.Acceptor, opts *websocket.Options) string {
 	t.Helper()
 	return listenChecked(t, s, a, nil, opts)
 }
 
-func listenChecked(t testing.TB, s *websocket.Server, a transport.Acceptor, checks *transport.Checks, opts *websocket.Options) string {
+func listenChecked(t testing.TB, s *websocket.Server, a seam.Acceptor, checks *transport.Checks, opts *websocket.Options) string {
 	t.Helper()
 	h, err := s.Handler(a, checks, opts)
 	if err != nil {
@@ -398,7 +399,7 @@ func tcpPair(t testing.TB) (server, peer *net.TCPConn) {
 }
 
 // serve connects a client to r over TCP, without the handshake.
-func serve(t testing.TB, s *websocket.Server, r transport.Receiver, opts *websocket.Options) (transport.Conn, *client) {
+func serve(t testing.TB, s *websocket.Server, r seam.Receiver, opts *websocket.Options) (seam.Conn, *client) {
 	t.Helper()
 	sc, pc := tcpPair(t)
 	conn, err := s.NewConn(sc, r, opts)

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/transport"
 )
 
@@ -27,7 +28,7 @@ const (
 type conn struct {
 	srv      *Server
 	lim      *limits
-	receiver transport.Receiver
+	receiver seam.Receiver
 	engine   engine
 	poll     pollState // of engine B
 
@@ -95,7 +96,7 @@ func (l *connList) remove(c *conn) {
 	c.prev, c.next = nil, nil
 }
 
-func (s *Server) newConn(nc net.Conn, r transport.Receiver, l *limits) *conn {
+func (s *Server) newConn(nc net.Conn, r seam.Receiver, l *limits) *conn {
 	c := &conn{srv: s, lim: l, receiver: r}
 	if !s.poll(c, nc) {
 		c.engine = newParked(c, nc)
@@ -103,7 +104,7 @@ func (s *Server) newConn(nc net.Conn, r transport.Receiver, l *limits) *conn {
 	return c
 }
 
-// Send implements transport.Conn.
+// Send implements seam.Conn.
 func (c *conn) Send(f transport.Frame) bool { return c.send(f.Bytes()) }
 
 func (c *conn) send(b []byte) bool {
@@ -135,7 +136,7 @@ func (c *conn) send(b []byte) bool {
 	return ok
 }
 
-// Close implements transport.Conn.
+// Close implements seam.Conn.
 func (c *conn) Close(code transport.CloseCode) {
 	c.shut(code, &transport.ClosedError{Code: code})
 }

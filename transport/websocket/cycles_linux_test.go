@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/websocket"
 	"github.com/bennu-go/bennu/wire"
@@ -41,14 +42,14 @@ func files(t testing.TB) int {
 // identified is a receiver of TestCycles. The first message of a client is its number,
 // and so is all that it gets.
 type identified struct {
-	ends func(id uint64, c transport.Conn)
+	ends func(id uint64, c seam.Conn)
 	rnd  *rand.Rand
-	conn transport.Conn
+	conn seam.Conn
 	id   uint64
 	t    *testing.T
 }
 
-func (r *identified) Opened(c transport.Conn) { r.conn = c }
+func (r *identified) Opened(c seam.Conn) { r.conn = c }
 
 func (r *identified) Receive(_ wire.Opcode, data []byte) <-chan struct{} {
 	id := binary.BigEndian.Uint64(data)
@@ -96,7 +97,7 @@ func testCycles(t *testing.T, newServer serverMaker) {
 	}
 	before := files(t)
 	var past sync.Map // the latest connections of each number's last digits
-	ends := func(id uint64, c transport.Conn) { past.Store(id%64, stampedConn{id, c}) }
+	ends := func(id uint64, c seam.Conn) { past.Store(id%64, stampedConn{id, c}) }
 	var accepting sync.WaitGroup
 	accepting.Go(func() {
 		opts := &websocket.Options{CloseLinger: 20 * time.Millisecond, MaxQueueMessages: 20}
@@ -158,7 +159,7 @@ func testCycles(t *testing.T, newServer serverMaker) {
 
 type stampedConn struct {
 	id uint64
-	transport.Conn
+	seam.Conn
 }
 
 // cycle is the life of one client.

@@ -6,18 +6,19 @@ import (
 	"net/http/httptest"
 	"testing"
 
+	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/transport"
 )
 
 // directWriter is a ResponseWriter that brings its connection.
 type directWriter struct {
 	*httptest.ResponseRecorder
-	receiver transport.Receiver
+	receiver seam.Receiver
 	err      error
 	calls    int
 }
 
-func (w *directWriter) Direct(r transport.Receiver, err error) {
+func (w *directWriter) Direct(r seam.Receiver, err error) {
 	w.receiver, w.err = r, err
 	w.calls++
 }
@@ -32,7 +33,7 @@ func TestDirect(t *testing.T) {
 		err    error
 	}{
 		{"accepted", acceptEcho, "", 0, nil},
-		{"refused", func(*transport.ConnectInfo) (transport.Receiver, error) { return nil, banned }, "", 403, banned},
+		{"refused", func(*transport.ConnectInfo) (seam.Receiver, error) { return nil, banned }, "", 403, banned},
 		{"origin", acceptEcho, "http://evil.example", 403, transport.ErrOrigin},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

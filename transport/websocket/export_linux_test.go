@@ -2,10 +2,10 @@
 
 package websocket
 
-import "github.com/bennu-go/bennu/transport"
+import "github.com/bennu-go/bennu/internal/seam"
 
 // Parked reports whether a connection has opened, and nothing but its poller has to do with it.
-func Parked(tc transport.Conn) bool {
+func Parked(tc seam.Conn) bool {
 	c := tc.(*conn)
 	c.mu.Lock()
 	defer c.mu.Unlock()

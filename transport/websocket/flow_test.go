@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/websocket"
 	"github.com/bennu-go/bennu/wire"
@@ -26,7 +27,7 @@ func numbered(i, n int) transport.Frame {
 }
 
 // pipe connects a client over net.Pipe, where a write waits for its reader.
-func pipe(t testing.TB, s *websocket.Server, r transport.Receiver, opts *websocket.Options) (transport.Conn, *client) {
+func pipe(t testing.TB, s *websocket.Server, r seam.Receiver, opts *websocket.Options) (seam.Conn, *client) {
 	t.Helper()
 	sc, pc := net.Pipe()
 	conn, err := s.NewConn(sc, r, opts)
@@ -39,7 +40,7 @@ func pipe(t testing.TB, s *websocket.Server, r transport.Receiver, opts *websock
 func TestCloseFlushesFirst(t *testing.T) { engines(t, testCloseFlushesFirst) }
 
 func testCloseFlushesFirst(t *testing.T, newServer serverMaker) {
-	for name, connect := range map[string]func(testing.TB, *websocket.Server, transport.Receiver, *websocket.Options) (transport.Conn, *client){"tcp": serve, "pipe": pipe} {
+	for name, connect := range map[string]func(testing.TB, *websocket.Server, seam.Receiver, *websocket.Options) (seam.Conn, *client){"tcp": serve, "pipe": pipe} {
 		t.Run(name, func(t *testing.T) {
 			r := newReceiver(nil)
 			conn, c := connect(t, newServer(t), r, &websocket.Options{WriteTimeout: time.Hour})
@@ -69,7 +70,7 @@ func TestSendInOpened(t *testing.T) { engines(t, testSendInOpened) }
 
 func testSendInOpened(t *testing.T, newServer serverMaker) {
 	r := newReceiver(echo)
-	r.opened = func(c transport.Conn) { c.Send(seal(wire.Text, []byte("welcome"))) }
+	r.opened = func(c seam.Conn) { c.Send(seal(wire.Text, []byte("welcome"))) }
 	_, c := serve(t, newServer(t), r, nil)
 	c.expect(wantText("welcome"))
 	c.send(text("a"))
@@ -137,7 +138,7 @@ func TestSlowConsumerAlone(t *testing.T) { engines(t, testSlowConsumerAlone) }
 func testSlowConsumerAlone(t *testing.T, newServer serverMaker) {
 	s := newServer(t)
 	opts := &websocket.Options{MaxQueueMessages: 200, WriteTimeout: time.Hour, IdleTimeout: websocket.Unlimited}
-	connect := func(buffer int) (transport.Conn, *client, *receiver) {
+	connect := func(buffer int) (seam.Conn, *client, *receiver) {
 		sc, pc := tcpPair(t)
 		if buffer > 0 {
 			sc.SetWriteBuffer(buffer)
@@ -152,7 +153,7 @@ func testSlowConsumerAlone(t *testing.T, newServer serverMaker) {
 	}
 	slow, slowClient, slowReceiver := connect(4096)
 	const readers, batches, batch = 5, 50, 100
-	var conns []transport.Conn
+	var conns []seam.Conn
 	var clients []*client
 	for range readers {
 		conn, c, _ := connect(0)
@@ -371,7 +372,7 @@ func testPause(t *testing.T, newServer serverMaker) {
 			resume := make(chan struct{})
 			var mu sync.Mutex
 			var got []string
-			r := newReceiver(func(c transport.Conn, op wire.Opcode, data []byte) <-chan struct{} {
+			r := newReceiver(func(c seam.Conn, op wire.Opcode, data []byte) <-chan struct{} {
 				mu.Lock()
 				defer mu.Unlock()
 				got = append(got, string(data))
@@ -405,7 +406,7 @@ func TestResumedAlready(t *testing.T) { engines(t, testResumedAlready) }
 func testResumedAlready(t *testing.T, newServer serverMaker) {
 	open := make(chan struct{})
 	close(open)
-	r := newReceiver(func(c transport.Conn, op wire.Opcode, data []byte) <-chan struct{} {
+	r := newReceiver(func(c seam.Conn, op wire.Opcode, data []byte) <-chan struct{} {
 		echo(c, op, data)
 		return open
 	})
@@ -423,7 +424,7 @@ func testCloseWhilePaused(t *testing.T, newServer serverMaker) {
 		t.Run(how, func(t *testing.T) {
 			s := newServer(t)
 			paused := make(chan struct{})
-			r := newReceiver(func(c transport.Conn, op wire.Opcode, data []byte) <-chan struct{} {
+			r := newReceiver(func(c seam.Conn, op wire.Opcode, data []byte) <-chan struct{} {
 				if how == "close from receive" {
 					c.Close(transport.CloseInternalError)
 				}
@@ -465,7 +466,7 @@ func testGoneWhilePaused(t *testing.T, newServer serverMaker) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newServer(t)
-			r := newReceiver(func(c transport.Conn, op wire.Opcode, data []byte) <-chan struct{} {
+			r := newReceiver(func(c seam.Conn, op wire.Opcode, data []byte) <-chan struct{} {
 				echo(c, op, data)
 				return never
 			})
@@ -489,7 +490,7 @@ func TestPausedForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t)
 		never := make(chan struct{})
-		r := newReceiver(func(transport.Conn, wire.Opcode, []byte) <-chan struct{} { return never })
+		r := newReceiver(func(seam.Conn, wire.Opcode, []byte) <-chan struct{} { return never })
 		_, c := pipe(t, s, r, nil)
 		c.send(text("a"))
 		time.Sleep(15*time.Minute - time.Second)
@@ -510,7 +511,7 @@ func TestPausedTimeIsNotIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t)
 		resume := make(chan struct{})
-		r := newReceiver(func(c transport.Conn, op wire.Opcode, data []byte) <-chan struct{} {
+		r := newReceiver(func(c seam.Conn, op wire.Opcode, data []byte) <-chan struct{} {
 			echo(c, op, data)
 			return resume
 		})
@@ -603,7 +604,7 @@ type panicking struct {
 	boom  func()
 }
 
-func (p *panicking) Opened(c transport.Conn) {
+func (p *panicking) Opened(c seam.Conn) {
 	if p.where == "opened" {
 		p.boom()
 	}
@@ -631,7 +632,7 @@ func TestHoldingOftenCostsInProportion(t *testing.T) { engines(t, testHoldingOft
 func testHoldingOften(t *testing.T, newServer serverMaker) {
 	const messages = 5000
 	got, all := 0, make(chan struct{})
-	r := newReceiver(func(transport.Conn, wire.Opcode, []byte) <-chan struct{} {
+	r := newReceiver(func(seam.Conn, wire.Opcode, []byte) <-chan struct{} {
 		if got++; got == messages {
 			close(all)
 		}

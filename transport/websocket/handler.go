@@ -13,6 +13,7 @@ import (
 
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/internal/redact"
+	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/internal/refusal"
 )
@@ -21,7 +22,7 @@ import (
 // any goroutine.
 type Handler struct {
 	srv      *Server
-	acceptor transport.Acceptor
+	acceptor seam.Acceptor
 	checks   transport.Checks
 	lim      *limits
 	mount    refusal.Mount
@@ -31,7 +32,7 @@ type Handler struct {
 // Handler makes the handler of a mount. The checks are made on each request before
 // the acceptor is asked. It copies checks and opts, of which nil means the
 // defaults. The error names what is out of its bounds.
-func (s *Server) Handler(acceptor transport.Acceptor, checks *transport.Checks, opts *Options) (*Handler, error) {
+func (s *Server) Handler(acceptor seam.Acceptor, checks *transport.Checks, opts *Options) (*Handler, error) {
 	l, err := s.limits(opts)
 	if err != nil {
 		return nil, err
@@ -145,7 +146,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, vars map[string]
 // has: it is told what was decided and why, and takes a connection that was accepted,
 // which is then not upgraded.
 type director interface {
-	Direct(receiver transport.Receiver, err error)
+	Direct(receiver seam.Receiver, err error)
 }
 
 // errAnswered says that the request is answered already.
@@ -154,7 +155,7 @@ var errAnswered = errors.New("websocket: answered")
 // accept asks the acceptor. A panic answers 500, and so does runtime.Goexit,
 // which ends the goroutine of the request. The panic of http.ErrAbortHandler
 // passes.
-func (h *Handler) accept(w http.ResponseWriter, r *http.Request, info *transport.ConnectInfo) (receiver transport.Receiver, err error) {
+func (h *Handler) accept(w http.ResponseWriter, r *http.Request, info *transport.ConnectInfo) (receiver seam.Receiver, err error) {
 	returned, token := false, info.AuthToken
 	defer func() {
 		if returned {
@@ -182,7 +183,7 @@ func (h *Handler) accept(w http.ResponseWriter, r *http.Request, info *transport
 
 // upgrade answers 101 and starts the connection. Nothing of the request is
 // kept.
-func (h *Handler) upgrade(w http.ResponseWriter, r *http.Request, key, subprotocol string, receiver transport.Receiver) bool {
+func (h *Handler) upgrade(w http.ResponseWriter, r *http.Request, key, subprotocol string, receiver seam.Receiver) bool {
 	nc, rw, err := switchProtocols(w, r.Host, key, subprotocol, h.lim.write)
 	if err != nil {
 		why := slog.String("error", err.Error())

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/websocket"
 	"github.com/bennu-go/bennu/wire"
@@ -141,12 +142,12 @@ func testEndIsToldAtOnce(t *testing.T, newServer serverMaker) {
 func TestStress(t *testing.T) { engines(t, testStress) }
 
 func testStress(t *testing.T, newServer serverMaker) {
-	for _, connect := range []func(testing.TB, *websocket.Server, transport.Receiver, *websocket.Options) (transport.Conn, *client){serve, pipe} {
+	for _, connect := range []func(testing.TB, *websocket.Server, seam.Receiver, *websocket.Options) (seam.Conn, *client){serve, pipe} {
 		s := newServer(t)
 		var wg sync.WaitGroup
 		for i := range 60 {
 			rnd := rand.New(rand.NewPCG(uint64(i), 0))
-			r := newReceiver(func(c transport.Conn, op wire.Opcode, data []byte) <-chan struct{} {
+			r := newReceiver(func(c seam.Conn, op wire.Opcode, data []byte) <-chan struct{} {
 				echo(c, op, data)
 				if len(data)%5 == 0 {
 					resume := make(chan struct{})

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/websocket"
 	"github.com/bennu-go/bennu/wire"
@@ -216,7 +217,7 @@ func testPingOverTCP(t *testing.T, newServer serverMaker) {
 func TestAskedLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t)
-		_, c := pipe(t, s, newReceiver(func(transport.Conn, wire.Opcode, []byte) <-chan struct{} {
+		_, c := pipe(t, s, newReceiver(func(seam.Conn, wire.Opcode, []byte) <-chan struct{} {
 			time.Sleep(2 * time.Minute)
 			return nil
 		}), nil)

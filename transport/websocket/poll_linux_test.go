@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
@@ -24,7 +25,7 @@ import (
 // deaf is a receiver that wants nothing.
 type deaf struct{}
 
-func (deaf) Opened(transport.Conn)                       {}
+func (deaf) Opened(seam.Conn)                            {}
 func (deaf) Receive(wire.Opcode, []byte) <-chan struct{} { return nil }
 func (deaf) Closed(error)                                {}
 
@@ -51,7 +52,7 @@ func connect(t *testing.T, s *Server) (*conn, net.Conn) {
 }
 
 // connectTo is connect with a receiver and options.
-func connectTo(t *testing.T, s *Server, r transport.Receiver, opts *Options) (*conn, net.Conn) {
+func connectTo(t *testing.T, s *Server, r seam.Receiver, opts *Options) (*conn, net.Conn) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -131,7 +132,7 @@ func TestGoneIsLeftAlone(t *testing.T) {
 	waittest.Until(t, "the connection changes", func() bool { p.mu.Lock(); defer p.mu.Unlock(); return p.epoll == nil })
 	c.closeOrAbort(0)
 	c.Close(transport.CloseRestart)
-	if c.Send(transport.Seal(wire.Text, make([]byte, transport.Headroom+1))) {
+	if c.Send(seam.Seal(wire.Text, make([]byte, seam.Headroom+1))) {
 		t.Error("took a frame")
 	}
 }
@@ -266,7 +267,7 @@ func TestStuckIsReset(t *testing.T) {
 			c.mu.Lock()
 			c.lim = &lim
 			c.mu.Unlock()
-			c.Send(transport.Seal(wire.Binary, make([]byte, 32<<20)))
+			c.Send(seam.Seal(wire.Binary, make([]byte, 32<<20)))
 			is := func(ok func() bool) func() bool {
 				return func() bool { c.mu.Lock(); defer c.mu.Unlock(); return ok() }
 			}

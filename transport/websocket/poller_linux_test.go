@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/websocket"
 	"github.com/bennu-go/bennu/wire"
@@ -45,7 +46,7 @@ func TestFloodStarvesNobody(t *testing.T) {
 	var mu sync.Mutex
 	var order []string
 	begun, proceed := make(chan struct{}), make(chan struct{})
-	note := func(_ transport.Conn, _ wire.Opcode, data []byte) <-chan struct{} {
+	note := func(_ seam.Conn, _ wire.Opcode, data []byte) <-chan struct{} {
 		mu.Lock()
 		order = append(order, string(data[:5]))
 		first := len(order) == 1
@@ -127,7 +128,7 @@ func TestUrgentByte(t *testing.T) { engines(t, testUrgentByte) }
 
 func testUrgentByte(t *testing.T, newServer serverMaker) {
 	resume := make(chan struct{})
-	r := newReceiver(func(c transport.Conn, op wire.Opcode, data []byte) <-chan struct{} {
+	r := newReceiver(func(c seam.Conn, op wire.Opcode, data []byte) <-chan struct{} {
 		echo(c, op, data)
 		return resume
 	})
@@ -156,7 +157,7 @@ func TestReceiversEndThePoller(t *testing.T) {
 	for range 40 {
 		_, c := serve(t, s, newReceiver(echo), nil)
 		good = append(good, c)
-		_, c = serve(t, s, newReceiver(func(transport.Conn, wire.Opcode, []byte) <-chan struct{} {
+		_, c = serve(t, s, newReceiver(func(seam.Conn, wire.Opcode, []byte) <-chan struct{} {
 			runtime.Goexit()
 			return nil
 		}), nil)

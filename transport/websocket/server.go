@@ -12,6 +12,7 @@ import (
 
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/internal/option"
+	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/internal/task"
 	"github.com/bennu-go/bennu/transport"
 )
@@ -90,7 +91,7 @@ func (s *Server) at(d time.Duration) time.Time { return s.start.Add(d) }
 // NewConn serves WebSocket on nc, for which the handshake is already done. The server
 // owns nc from then on, also when it returns ErrServerClosed or an error of opts,
 // and then closes it. Of opts only the limits count.
-func (s *Server) NewConn(nc net.Conn, r transport.Receiver, opts *Options) (transport.Conn, error) {
+func (s *Server) NewConn(nc net.Conn, r seam.Receiver, opts *Options) (seam.Conn, error) {
 	l, err := s.limits(opts)
 	if err != nil {
 		_ = nc.Close()
@@ -117,7 +118,7 @@ func (s *Server) enter() bool {
 
 // open starts a connection. The bytes in early arrived with the handshake. If
 // the server was closed since enter, so is the connection.
-func (s *Server) open(nc net.Conn, r transport.Receiver, l *limits, early []byte) *conn {
+func (s *Server) open(nc net.Conn, r seam.Receiver, l *limits, early []byte) *conn {
 	c := s.newConn(nc, r, l)
 	s.mu.Lock()
 	s.conns.push(c)

@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/websocket"
 )
@@ -219,7 +220,7 @@ func TestSubprotocolAndToken(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var token *string
-			addr := listenChecked(t, newServer(t), acceptFunc(func(i *transport.ConnectInfo) (transport.Receiver, error) {
+			addr := listenChecked(t, newServer(t), acceptFunc(func(i *transport.ConnectInfo) (seam.Receiver, error) {
 				token = i.AuthToken
 				return newReceiver(echo), nil
 			}), &tc.checks, nil)
@@ -256,17 +257,17 @@ func TestAcceptorAnswers(t *testing.T) {
 		status  int
 		body    string
 	}{
-		{"refused", func(*transport.ConnectInfo) (transport.Receiver, error) { return nil, transport.ErrRefused }, handler, 403, ""},
-		{"refused, wrapped", func(*transport.ConnectInfo) (transport.Receiver, error) {
+		{"refused", func(*transport.ConnectInfo) (seam.Receiver, error) { return nil, transport.ErrRefused }, handler, 403, ""},
+		{"refused, wrapped", func(*transport.ConnectInfo) (seam.Receiver, error) {
 			return nil, fmt.Errorf("no: %w", transport.ErrRefused)
 		}, handler, 403, ""},
-		{"busy", func(*transport.ConnectInfo) (transport.Receiver, error) { return nil, transport.ErrBusy }, handler, 503, ""},
-		{"reason", func(*transport.ConnectInfo) (transport.Receiver, error) { return nil, reason }, nil, 403, ""},
-		{"reason, handled", func(*transport.ConnectInfo) (transport.Receiver, error) { return nil, reason }, handler, 429, "Too many\n"},
-		{"panic", func(*transport.ConnectInfo) (transport.Receiver, error) { panic("boom") }, handler, 500, ""},
-		{"nil panic", func(*transport.ConnectInfo) (transport.Receiver, error) { panic(any(nil)) }, handler, 500, ""},
-		{"goexit", func(*transport.ConnectInfo) (transport.Receiver, error) { runtime.Goexit(); return nil, nil }, handler, 500, ""},
-		{"nothing", func(*transport.ConnectInfo) (transport.Receiver, error) { return nil, nil }, handler, 500, ""},
+		{"busy", func(*transport.ConnectInfo) (seam.Receiver, error) { return nil, transport.ErrBusy }, handler, 503, ""},
+		{"reason", func(*transport.ConnectInfo) (seam.Receiver, error) { return nil, reason }, nil, 403, ""},
+		{"reason, handled", func(*transport.ConnectInfo) (seam.Receiver, error) { return nil, reason }, handler, 429, "Too many\n"},
+		{"panic", func(*transport.ConnectInfo) (seam.Receiver, error) { panic("boom") }, handler, 500, ""},
+		{"nil panic", func(*transport.ConnectInfo) (seam.Receiver, error) { panic(any(nil)) }, handler, 500, ""},
+		{"goexit", func(*transport.ConnectInfo) (seam.Receiver, error) { runtime.Goexit(); return nil, nil }, handler, 500, ""},
+		{"nothing", func(*transport.ConnectInfo) (seam.Receiver, error) { return nil, nil }, handler, 500, ""},
 	} {
 		// The acceptor's answer wins whether the headers are right or not.
 		for _, lines := range [][]string{{"X-Nothing: 1"}, {"Upgrade:"}} {
@@ -290,7 +291,7 @@ func TestAcceptorAnswers(t *testing.T) {
 // for a plain GET, but not for what the checks refuse.
 func TestAcceptComesBeforeHeaders(t *testing.T) {
 	var accepted atomic.Int32
-	addr := listen(t, newServer(t), acceptFunc(func(*transport.ConnectInfo) (transport.Receiver, error) {
+	addr := listen(t, newServer(t), acceptFunc(func(*transport.ConnectInfo) (seam.Receiver, error) {
 		accepted.Add(1)
 		return newReceiver(nil), nil
 	}), nil)
@@ -313,7 +314,7 @@ func TestAcceptComesBeforeHeaders(t *testing.T) {
 }
 
 func TestAbortHandlerPasses(t *testing.T) {
-	h, err := newServer(t).Handler(acceptFunc(func(*transport.ConnectInfo) (transport.Receiver, error) { panic(http.ErrAbortHandler) }), nil, nil)
+	h, err := newServer(t).Handler(acceptFunc(func(*transport.ConnectInfo) (seam.Receiver, error) { panic(http.ErrAbortHandler) }), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -328,7 +329,7 @@ func TestAbortHandlerPasses(t *testing.T) {
 
 func TestPathVariablesReachTheAcceptor(t *testing.T) {
 	s := newServer(t)
-	h, err := s.Handler(acceptFunc(func(i *transport.ConnectInfo) (transport.Receiver, error) {
+	h, err := s.Handler(acceptFunc(func(i *transport.ConnectInfo) (seam.Receiver, error) {
 		if i.Transport != transport.WebSocket || i.Params["tenant"] != "acme" || i.Params["zz"] != "1" {
 			t.Errorf("%s %v", i.Transport, i.Params)
 		}
@@ -514,7 +515,7 @@ func testNothingOfTheRequestIsKept(t *testing.T, newServer serverMaker) {
 func TestServerLogsPanics(t *testing.T) {
 	var log bytes.Buffer
 	s := websocket.NewServer(&websocket.ServerConfig{Logger: slog.New(slog.NewTextHandler(&log, nil))})
-	h, err := s.Handler(acceptFunc(func(*transport.ConnectInfo) (transport.Receiver, error) { panic("boom") }), nil, nil)
+	h, err := s.Handler(acceptFunc(func(*transport.ConnectInfo) (seam.Receiver, error) { panic("boom") }), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

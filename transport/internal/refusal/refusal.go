@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/transport"
 )
 
@@ -21,7 +22,7 @@ type Mount struct {
 
 // NewMount describes a mount of a transport. An acceptor that has a method MountPath says
 // where that is.
-func NewMount(b *notice.Book, name string, a transport.Acceptor) Mount {
+func NewMount(b *notice.Book, name string, a seam.Acceptor) Mount {
 	m := Mount{Book: b, Transport: name}
 	if at, ok := a.(interface{ MountPath() string }); ok {
 		m.path = at.MountPath()

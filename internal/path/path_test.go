@@ -1,4 +1,4 @@
-package transport
+package path
 
 import (
 	"maps"
@@ -56,7 +56,7 @@ func TestPathMatch(t *testing.T) {
 		{[]string{"/a:b"}, "/axb", false, nil},
 	}
 	for _, tt := range tests {
-		p, err := CompilePath(tt.parts...)
+		p, err := Compile(tt.parts...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -67,7 +67,7 @@ func TestPathMatch(t *testing.T) {
 	}
 }
 
-func TestCompilePathErrors(t *testing.T) {
+func TestCompileErrors(t *testing.T) {
 	tests := []struct {
 		parts []string
 		want  string
@@ -76,9 +76,9 @@ func TestCompilePathErrors(t *testing.T) {
 		{[]string{"/:a", "ws/:a"}, `path "/:a/ws/:a" has the variable ":a" twice: rename one of them`},
 	}
 	for _, tt := range tests {
-		p, err := CompilePath(tt.parts...)
+		p, err := Compile(tt.parts...)
 		if p != nil || err == nil || !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("CompilePath(%q) = %v, %v, want error %q", tt.parts, p, err, tt.want)
+			t.Errorf("Compile(%q) = %v, %v, want error %q", tt.parts, p, err, tt.want)
 		}
 	}
 }
@@ -87,7 +87,7 @@ func TestPathString(t *testing.T) {
 	for _, tt := range []struct{ pattern, want string }{
 		{"", "/"}, {"//", "/"}, {"a//:b/", "/a/:b"}, {"/:_x", "/:_x"},
 	} {
-		p, err := CompilePath(tt.pattern)
+		p, err := Compile(tt.pattern)
 		if err != nil || p.String() != tt.want {
 			t.Errorf("%q: %v, %v, want %q", tt.pattern, p, err, tt.want)
 		}
@@ -102,7 +102,7 @@ func TestPathMatchAllocatesNothing(t *testing.T) {
 		{"/vars/:tenant/ws", "/vars/acme/no"},
 		{"/vars/:tenant/ws", "/vars/acme/ws/more"},
 	} {
-		p, err := CompilePath(tt.pattern)
+		p, err := Compile(tt.pattern)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -116,7 +116,7 @@ func FuzzPathMatch(f *testing.F) {
 	f.Add("/vars/:tenant/ws/:x", "/vars/acme/ws/9")
 	f.Add("//a//", "a")
 	f.Fuzz(func(t *testing.T, pattern, path string) {
-		p, err := CompilePath(pattern)
+		p, err := Compile(pattern)
 		if err != nil {
 			return
 		}

@@ -1,4 +1,5 @@
-package transport
+// Package path matches the paths of requests against the patterns at which sockets are mounted.
+package path
 
 import (
 	"fmt"
@@ -21,11 +22,11 @@ type segment struct {
 	variable bool
 }
 
-// CompilePath joins the parts with slashes and makes a pattern of them. A
+// Compile joins the parts with slashes and makes a pattern of them. A
 // segment ":name" matches any one segment and makes it a variable; with a name
 // that starts with "_" it matches and is forgotten. The error names a variable
 // without a name, or one that occurs twice.
-func CompilePath(parts ...string) (*Path, error) {
+func Compile(parts ...string) (*Path, error) {
 	pattern := strings.Join(parts, "/")
 	p := &Path{}
 	seen := map[string]bool{}

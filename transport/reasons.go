@@ -1,0 +1,47 @@
+package transport
+
+import (
+	"errors"
+	"fmt"
+)
+
+// CloseCode is a WebSocket close code. Other transports end without one.
+type CloseCode uint16
+
+// The close codes that a server sends. After CloseNormal a stock client does
+// not connect again, so it is only ever the answer to a client's own close.
+const (
+	CloseNormal        CloseCode = 1000
+	CloseGoingAway     CloseCode = 1001 // disconnected by socket id
+	CloseProtocolError CloseCode = 1002 // also: idle for too long
+	CloseInvalidData   CloseCode = 1007
+	ClosePolicy        CloseCode = 1008
+	CloseTooBig        CloseCode = 1009
+	CloseInternalError CloseCode = 1011 // a frame that does not decode, or a failure of the server
+	CloseRestart       CloseCode = 1012 // drained at shutdown
+	CloseTryAgainLater CloseCode = 1013 // slow consumer
+)
+
+// Answers of Connect, which Mount.Accept returns.
+var (
+	// ErrRefused refuses a connection without giving a reason.
+	ErrRefused = errors.New("bennu: connection refused")
+	// ErrBusy refuses a connection because the server takes none at present.
+	ErrBusy = errors.New("bennu: server takes no connections at present")
+	// ErrPanic refuses a connection because Connect has panicked. The panic is logged.
+	ErrPanic = errors.New("bennu: connect panicked")
+)
+
+// Reasons a connection ended, which Session.Serve returns.
+var (
+	ErrClientClosed = errors.New("bennu: closed by the client")
+	ErrLost         = errors.New("bennu: connection lost")
+	ErrIdle         = errors.New("bennu: nothing received within the idle timeout")
+	ErrSlowConsumer = errors.New("bennu: client reads too slowly")
+)
+
+// ClosedError is the reason of a connection that the server closed with a
+// code: for what the client sent, or because the socket closed it.
+type ClosedError struct{ Code CloseCode }
+
+func (e *ClosedError) Error() string { return fmt.Sprintf("bennu: connection closed with %d", e.Code) }
