@@ -68,7 +68,7 @@ func (p place) with(attrs ...slog.Attr) []slog.Attr {
 			list = append(list, notice.Foreign(part.key, part.value))
 		}
 	}
-	list = append(list, slog.String("mount", p.s.handler.path), slog.String("transport", p.s.transport), notice.Foreign("address", p.s.address))
+	list = append(list, slog.String("mount", p.s.handler.path), slog.String("transport", p.s.via.name), notice.Foreign("address", p.s.address))
 	return append(list, attrs...)
 }
 

@@ -28,8 +28,8 @@ type NodeLimits struct {
 	// ClientAddress returns the address that PerAddress counts by, for instance from a
 	// header that your proxy sets and clients cannot. A port is cut off; of a text that is
 	// no address the first 64 bytes count. nil or an empty result means the other end of
-	// the TCP connection. Long polling counts its sessions by it too, where
-	// longpoll.Options.ClientAddr is nil. It is called concurrently.
+	// the TCP connection. Transports that count by address do so by it too, where their options
+	// have nothing else. It is called concurrently.
 	ClientAddress func(*http.Request) string
 	// Connects and Joins are how many Connect and Join callbacks may run at once. More
 	// wait for up to a second; then a connect is answered 503 with a Retry-After of 1 to
@@ -38,10 +38,10 @@ type NodeLimits struct {
 	// mount or pattern gets these answers. Defaults 256 and 512.
 	Connects int
 	Joins    int
-	// PostBytes bounds the bytes of long-poll posts that the node holds, while they
+	// PostBytes bounds the bytes of posts of long polling that the node holds, while they
 	// arrive, wait or are handled. A post that finds no room is not read on until there is
-	// some, for up to a window; see longpoll.Options.MaxPostBytesPerAddress. Default 64 MiB, or twice the
-	// largest longpoll.Options.MaxBody of a mount, if that is more.
+	// some, for up to a window; see MaxPostBytesPerAddress of its options. Default 64 MiB, or twice the
+	// largest MaxBody of a mount, if that is more.
 	PostBytes int
 	// LateCallbacks is Limits.LateCallbacks for all connections together, counted for each
 	// pattern of topics by itself; with twice as many all joins of a pattern are refused.
@@ -163,7 +163,7 @@ func (e *Endpoint) logLimits() {
 		e.log.Log(slog.LevelInfo, "limits of a connection", append([]slog.Attr{slog.String("path", h.path)}, h.attrs()...)...)
 	}
 	for _, m := range e.mounts {
-		e.log.Log(slog.LevelInfo, "limits of a mount", append([]slog.Attr{slog.String("path", m.path.String())}, m.Limits()...)...)
+		e.log.Log(slog.LevelInfo, "limits of a mount", append([]slog.Attr{slog.String("path", m.path.String())}, m.handler.Limits()...)...)
 	}
 }
 

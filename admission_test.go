@@ -50,7 +50,7 @@ func (s *server) wantBusy(t *testing.T, answer *http.Response) {
 }
 
 // overBoth mounts both transports. Clients that do not poll for a while are not gone.
-var overBoth = &bennu.SocketOptions{LongPoll: &longpoll.Options{Window: wstest.Patience}}
+var overBoth = &bennu.SocketOptions{Transports: over(nil, &longpoll.Options{Window: wstest.Patience})}
 
 // TestConnectionsLimit opens as many connections as there may be. Those that were refused
 // do not count, and the place of one that ended is free.
@@ -121,7 +121,7 @@ func TestPerAddress(t *testing.T) {
 // TestLongPollClientAddress has one field say for both transports what a client's address
 // is.
 func TestLongPollClientAddress(t *testing.T) {
-	s := serve(t, one("*", rooms()), &bennu.SocketOptions{LongPoll: &longpoll.Options{MaxSessionsPerAddress: 1}},
+	s := serve(t, one("*", rooms()), &bennu.SocketOptions{Transports: over(nil, &longpoll.Options{MaxSessionsPerAddress: 1})},
 		&bennu.EndpointOptions{Limits: bennu.NodeLimits{ClientAddress: func(r *http.Request) string { return r.Header.Get("X-Client") }}})
 	wstest.DialLongPoll(t, s.polls(), "X-Client: 192.0.2.1")
 	wstest.DialLongPoll(t, s.polls(), "X-Client: 192.0.2.2")
@@ -132,7 +132,7 @@ func TestLongPollClientAddress(t *testing.T) {
 
 // TestLimitsAreLogged says once what holds.
 func TestLimitsAreLogged(t *testing.T) {
-	s := serve(t, one("*", rooms()), &bennu.SocketOptions{LongPoll: &longpoll.Options{}}, &bennu.EndpointOptions{Limits: bennu.NodeLimits{
+	s := serve(t, one("*", rooms()), &bennu.SocketOptions{Transports: both}, &bennu.EndpointOptions{Limits: bennu.NodeLimits{
 		Connections: 77, PerAddress: 5, Connects: 3, Joins: bennu.Unlimited,
 	}})
 	if s.log.all() != "" {
@@ -180,12 +180,12 @@ func TestMountMistakes(t *testing.T) {
 		want    string
 	}{
 		"origin and CSRF off":                {bennu.SocketOptions{Checks: bothOff}, "origin and CSRF checks are both off"},
-		"origin and CSRF off, long poll":     {bennu.SocketOptions{Checks: bothOff, NoWebSocket: true, LongPoll: &longpoll.Options{}}, "origin and CSRF checks are both off"},
+		"origin and CSRF off, long poll":     {bennu.SocketOptions{Checks: bothOff, Transports: []transport.Transport{longpoll.New(nil)}}, "origin and CSRF checks are both off"},
 		"session without a way to read it":   {bennu.SocketOptions{Checks: transport.Checks{Session: &transport.SessionCheck{}}}, "no Read"},
-		"no transport":                       {bennu.SocketOptions{NoWebSocket: true}, "no transport is on"},
-		"both at one path":                   {bennu.SocketOptions{LongPoll: &longpoll.Options{}, LongPollPath: "websocket"}, "already mounted"},
-		"a limit of long polling":            {bennu.SocketOptions{LongPoll: &longpoll.Options{MaxBody: -7}}, "MaxBody is -7"},
-		"a window that is no window at all":  {bennu.SocketOptions{LongPoll: &longpoll.Options{Window: bennu.Unlimited}}, "Window"},
+		"no transport":                       {bennu.SocketOptions{Transports: []transport.Transport{}}, "no transport is on"},
+		"both at one path":                   {bennu.SocketOptions{Transports: over(nil, &longpoll.Options{Path: "websocket"})}, "already mounted"},
+		"a limit of long polling":            {bennu.SocketOptions{Transports: over(nil, &longpoll.Options{MaxBody: -7})}, "MaxBody is -7"},
+		"a window that is no window at all":  {bennu.SocketOptions{Transports: over(nil, &longpoll.Options{Window: bennu.Unlimited})}, "Window"},
 		"a subprotocol that is not a token,": {bennu.SocketOptions{Checks: transport.Checks{Subprotocols: []string{"a b"}}}, "not a token"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -206,7 +206,7 @@ func TestClosedConnectionsAreCut(t *testing.T) { engines(t, testClosedConnection
 func testClosedConnectionsAreCut(t *testing.T, o *bennu.EndpointOptions) {
 	const most = 16
 	o.Limits.Connections = 10
-	s := serve(t, one("*", rooms()), &bennu.SocketOptions{WebSocket: websocket.Options{CloseLinger: time.Hour}}, o)
+	s := serve(t, one("*", rooms()), &bennu.SocketOptions{Transports: []transport.Transport{websocket.New(&websocket.Options{CloseLinger: time.Hour})}}, o)
 	var first *wstest.Client
 	for i := range 2 * most {
 		c := wstest.Dial(t, s.url)
@@ -217,7 +217,7 @@ func testClosedConnectionsAreCut(t *testing.T, o *bennu.EndpointOptions) {
 		if f := c.Next(); f.Code() != 1011 {
 			t.Fatalf("got %v", f)
 		}
-		waittest.Until(t, "it is closed", func() bool { return s.Stats().WebSocket.Closing == int64(min(i+1, most+1)) })
+		waittest.Until(t, "it is closed", func() bool { return s.Stats().Transports["websocket"].Closing == int64(min(i+1, most+1)) })
 	}
 	waittest.Until(t, "the oldest is cut", func() bool {
 		_, err := first.Conn().Write([]byte{0})
@@ -233,11 +233,11 @@ func TestClosedConnectionsCount(t *testing.T) { engines(t, testClosedConnections
 func testClosedConnectionsCount(t *testing.T, o *bennu.EndpointOptions) {
 	o.Limits.PerAddress = 1
 	o.Limits.ClientAddress = func(r *http.Request) string { return r.Header.Get("X-Client") }
-	s := serve(t, one("*", rooms()), &bennu.SocketOptions{WebSocket: websocket.Options{CloseLinger: time.Hour}}, o)
+	s := serve(t, one("*", rooms()), &bennu.SocketOptions{Transports: []transport.Transport{websocket.New(&websocket.Options{CloseLinger: time.Hour})}}, o)
 	c, _ := wstest.Open(t, s.url, "X-Client: a")
 	c.Send(wstest.CloseFrame(1000))
 	c.Next()
-	waittest.Until(t, "it is closed", func() bool { return s.Stats().Sockets == 0 && s.Stats().WebSocket.Closing == 1 })
+	waittest.Until(t, "it is closed", func() bool { return s.Stats().Sockets == 0 && s.Stats().Transports["websocket"].Closing == 1 })
 	if again, answer := wstest.Open(t, s.url, "X-Client: a"); again != nil || answer.StatusCode != 503 {
 		t.Errorf("the same address: status %d", answer.StatusCode)
 	}
@@ -245,7 +245,7 @@ func testClosedConnectionsCount(t *testing.T, o *bennu.EndpointOptions) {
 		t.Errorf("another address: status %d", answer.StatusCode)
 	}
 	c.Abort()
-	waittest.Until(t, "it is gone", func() bool { return s.Stats().WebSocket.Open == 1 })
+	waittest.Until(t, "it is gone", func() bool { return s.Stats().Transports["websocket"].Open == 1 })
 	waittest.Until(t, "the address may connect", func() bool {
 		again, _ := wstest.Open(t, s.url, "X-Client: a")
 		return again != nil

@@ -11,10 +11,10 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/internal/wstest"
 	"github.com/bennu-go/bennu/token"
 	"github.com/bennu-go/bennu/transport"
-	"github.com/bennu-go/bennu/transport/longpoll"
 )
 
 type account struct {
@@ -75,7 +75,7 @@ func TestAuthenticate(t *testing.T) {
 	keys, verify := verifier(t)
 	users := one("*", whoami())
 	users.Connect = bennu.Authenticate(verify)
-	s := serve(t, users, &bennu.SocketOptions{Checks: transport.Checks{AuthToken: true}, LongPoll: &longpoll.Options{}}, nil)
+	s := serve(t, users, &bennu.SocketOptions{Checks: transport.Checks{AuthToken: true}, Transports: both}, nil)
 
 	good := sign(t, keys, "user socket")
 	c, answer := wstest.Open(t, s.url, offer(good))
@@ -139,7 +139,7 @@ func TestAuthenticateByParameter(t *testing.T) {
 			}
 			return connect(ctx, s, info)
 		}
-		s := serve(t, users, &bennu.SocketOptions{Checks: transport.Checks{AuthToken: true, TokenParam: param}, LongPoll: &longpoll.Options{}}, nil)
+		s := serve(t, users, &bennu.SocketOptions{Checks: transport.Checks{AuthToken: true, TokenParam: param}, Transports: both}, nil)
 		query := "&" + param + "=" + good
 		old := wstest.DialLongPoll(t, s.polls()+query)
 		old.Conn().(*wstest.LongPoll).InQuery = true
@@ -195,7 +195,7 @@ func TestAuthenticateSaysWhy(t *testing.T) {
 		if header, value, ok := strings.Cut(tc.line, ": "); ok {
 			r.Header.Set(header, value)
 		}
-		info, err := tc.checks.Run(r, nil, transport.WebSocket)
+		info, err := seam.Check(&tc.checks, r, nil, &seam.Manner{Transport: "websocket", Offers: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -247,7 +247,7 @@ func TestAuthenticateFails(t *testing.T) {
 			users := one("*", rooms())
 			users.Connect = bennu.Authenticate(tc.verify)
 			users.Limits.ConnectTimeout = tc.limit
-			s := serve(t, users, &bennu.SocketOptions{Checks: transport.Checks{AuthToken: true}, LongPoll: &longpoll.Options{}}, nil)
+			s := serve(t, users, &bennu.SocketOptions{Checks: transport.Checks{AuthToken: true}, Transports: both}, nil)
 			const text = "hush-hush"
 			if c, answer := wstest.Open(t, s.url, offer(text)); c != nil || answer.StatusCode != tc.status {
 				t.Errorf("answered %s", answer.Status)
@@ -286,7 +286,7 @@ func TestTokenLife(t *testing.T) {
 				renewed <- s
 				return expires, nil
 			}
-			s := serve(t, users, &bennu.SocketOptions{Checks: transport.Checks{AuthToken: true}, LongPoll: &longpoll.Options{}}, nil)
+			s := serve(t, users, &bennu.SocketOptions{Checks: transport.Checks{AuthToken: true}, Transports: both}, nil)
 			good := sign(t, keys, "user socket", token.MaxAge(time.Hour))
 			var c *wstest.Client
 			if transportName == "websocket" {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/internal/wstest"
-	"github.com/bennu-go/bennu/transport/longpoll"
 	"github.com/bennu-go/bennu/wire"
 )
 
@@ -34,7 +33,7 @@ func TestBytesOverLongPoll(t *testing.T) {
 		}
 		return bennu.NoReply{}, ref.Reply(nil)
 	})
-	s := serve(t, one("*", d), &bennu.SocketOptions{LongPoll: &longpoll.Options{}}, nil)
+	s := serve(t, one("*", d), &bennu.SocketOptions{Transports: both}, nil)
 	c, other := wstest.DialLongPoll(t, s.polls()), wstest.Dial(t, s.url)
 	joinRef := c.Join("a")
 	other.Join("a")

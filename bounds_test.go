@@ -124,12 +124,10 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 	e := bennu.NewEndpoint(&bennu.EndpointOptions{Logger: slog.New(slog.DiscardHandler), DrainTime: bennu.Unlimited})
 	e.Socket("/socket", users, &bennu.SocketOptions{
-		// These clients read nothing, and fall silent, until the heap is measured.
-		WebSocket: websocket.Options{
+		Transports: over(&websocket.Options{
 			MaxMessage: b.message, MaxQueueBytes: b.queueBytes, MaxQueueMessages: b.queueMessages,
 			IdleTimeout: websocket.Unlimited, WriteTimeout: websocket.Unlimited,
-		},
-		LongPoll: polls,
+		}, polls),
 	})
 	h := httptest.NewUnstartedServer(e)
 	h.Config = e.Server()
@@ -224,7 +222,7 @@ func TestMemoryIsBounded(t *testing.T) {
 		publish(t, e, "heard", b.largest)
 	}
 	var got int
-	waittest.Until(t, "all posts are there", func() bool { return e.Stats().LongPoll.Posts >= uint64(b.sessions) })
+	waittest.Until(t, "all posts are there", func() bool { return e.Stats().Transports["longpoll"].Extra["posts"] >= uint64(b.sessions) })
 	got = heaptest.Live() - base
 	close(hears)
 	sub.Cancel()

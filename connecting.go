@@ -97,7 +97,7 @@ func (c *connecting) stuck() {
 		return
 	}
 	// Not c.s, which Connect and ID may be about to change.
-	s := &Socket{node: c.s.node, handler: c.s.handler, transport: c.s.transport, address: c.s.address}
+	s := &Socket{node: c.s.node, handler: c.s.handler, via: c.s.via, address: c.s.address}
 	place{s: s, callback: "connect"}.say(notice.Stuck,
 		slog.String("reason", "its context has ended"), slog.Any("stack", stackOf{c}))
 }

@@ -18,7 +18,6 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/pubsub/pubsubtest"
 	"github.com/bennu-go/bennu/transport"
-	"github.com/bennu-go/bennu/transport/longpoll"
 )
 
 // banner disconnects each connection of a server at a random moment after its Connect began, on
@@ -66,7 +65,7 @@ func TestDisconnectWhileConnecting(t *testing.T) {
 					users := one("room:*", rooms())
 					users.Connect = b.connect
 					users.ID = func(s *bennu.Socket) string { return "user:" + s.Assigned("user").(string) }
-					s := serve(t, users, &bennu.SocketOptions{LongPoll: &longpoll.Options{}},
+					s := serve(t, users, &bennu.SocketOptions{Transports: both},
 						&bennu.EndpointOptions{NoEpoll: road == "parked", PubSub: pubsubtest.Start(t, broker.Node(t, "a"), nil)})
 					from := s
 					if node == "other" {

@@ -31,7 +31,7 @@
 //		log.Fatal(http.ListenAndServe(":4000", endpoint))
 //	}
 //
-// A client that joins "ping:lobby" at /socket/websocket and pushes "ping" gets the
+// A client that joins "ping:lobby" at the socket and pushes "ping" gets the
 // reply {"ping":"pong"}.
 //
 // # Laws

@@ -1,29 +1,21 @@
 package bennu
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math"
 	"net"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/bennu-go/bennu/internal/nils"
 	"github.com/bennu-go/bennu/internal/notice"
-	urlpath "github.com/bennu-go/bennu/internal/path"
 	"github.com/bennu-go/bennu/internal/redact"
-	"github.com/bennu-go/bennu/internal/weborigin"
 	"github.com/bennu-go/bennu/pubsub"
-	"github.com/bennu-go/bennu/transport"
-	"github.com/bennu-go/bennu/transport/longpoll"
-	"github.com/bennu-go/bennu/transport/websocket"
 )
 
 // Endpoint is where clients connect: an http.Handler with sockets mounted at
@@ -33,11 +25,9 @@ import (
 type Endpoint struct {
 	node
 	options    EndpointOptions
-	websocket  *websocket.Server
-	longpoll   *longpoll.Server
+	transports transports
 	mounts     []*mount
 	trustsHost []string // mounts with the default origin policy, and no Host
-	absent     []absent
 	proxied    proxied
 	cancel     context.CancelFunc // ends the node's context
 	serving    atomic.Bool        // beginServing was called
@@ -128,221 +118,11 @@ func NewEndpoint(opts *EndpointOptions) *Endpoint {
 	e.ignoreGaps = e.options.IgnoreGaps
 	e.admission = newAdmission(e.options.Limits)
 	e.proxied.over.Store(e.options.Limits.ClientAddress != nil)
-	limited := slog.New(e.book.Handler())
-	e.websocket = websocket.NewServer(&websocket.ServerConfig{Logger: limited, NoEpoll: e.options.NoEpoll, MaxClosing: closingMost(e.admission.limits.Connections)})
-	e.longpoll = longpoll.NewServer(&longpoll.ServerConfig{Logger: limited, PubSub: e.pubsub, Secret: e.options.Secret, MaxPostBytes: e.options.Limits.PostBytes})
 	return e
 }
 
 // PubSub is what the endpoint's broadcasts travel on.
 func (e *Endpoint) PubSub() *pubsub.PubSub { return e.pubsub }
-
-// SocketOptions configure one mount. The zero value and a nil pointer are the
-// defaults: WebSocket at "websocket" below the mount's path.
-type SocketOptions struct {
-	// Checks are what a request must pass on any transport: origin policy, auth
-	// token, subprotocols, web session.
-	transport.Checks
-	// WebSocketPath is that of the WebSocket below the mount's own. Default
-	// "websocket", which stock clients add.
-	WebSocketPath string
-	// WebSocket has the limits of that transport, and its error handler. A message that one
-	// client may send must have room in the queue of every other. So limits of either
-	// transport that are left out are set to fit those that are given, and Socket panics
-	// for two that do not fit each other.
-	WebSocket websocket.Options
-	// NoWebSocket leaves that transport away.
-	NoWebSocket bool
-	// LongPoll turns on long polling, for clients behind proxies that break
-	// WebSocket, at LongPollPath below the mount's own; default "longpoll". nil is
-	// off.
-	LongPoll     *longpoll.Options
-	LongPollPath string
-}
-
-// mount is a SocketHandler at a path, over one transport.
-type mount struct {
-	path *urlpath.Path
-	served
-	base  *urlpath.Path // of the socket, as it was given to Endpoint.Socket
-	text  string        // the same
-	last  string        // segment of the path
-	where string
-	polls bool // by long polling
-}
-
-// served is a transport's handler of one mount.
-type served interface {
-	Serve(w http.ResponseWriter, r *http.Request, vars map[string]string)
-	Limits() []slog.Attr
-}
-
-// Socket mounts a handler at a path, whose segments may be variables such as
-// ":tenant"; they become parameters of Connect and win over the query's. Where the
-// paths of two mounts overlap, the one mounted last is tried first, so the more general one
-// is mounted first.
-//
-// The path is that of the socket, such as "/socket", to which clients add "/websocket" or
-// "/longpoll" by themselves. A path or an option that cannot work is a mistake of the program:
-// Socket panics with a sentence that says what to do.
-//
-// After that no channel can be added to h, and no handler to its channels.
-func (e *Endpoint) Socket(path string, h *SocketHandler, opts *SocketOptions) {
-	where := caller()
-	if err := e.mount(path, h, opts, where); err != nil {
-		panic(fmt.Sprintf("bennu: %s: socket %q: %v", where, path, err))
-	}
-}
-
-func (e *Endpoint) mount(path string, h *SocketHandler, opts *SocketOptions, where string) error {
-	o := SocketOptions{}
-	if opts != nil {
-		o = *opts
-	}
-	if err := checkPath(path, &o); err != nil {
-		return err
-	}
-	if o.WebSocketPath == "" {
-		o.WebSocketPath = "websocket"
-	}
-	if o.LongPollPath == "" {
-		o.LongPollPath = "longpoll"
-	}
-	if e.options.Host != "" {
-		host, err := weborigin.ParseHost(e.options.Host)
-		if err != nil {
-			return fmt.Errorf("EndpointOptions: %w", err)
-		}
-		if o.Origin == nil {
-			o.Origin = transport.OriginHost(host)
-		}
-	}
-	if o.Origin == nil && !o.InsecureSkipOriginCheck {
-		e.trustsHost = append(e.trustsHost, path)
-	}
-	if o.InsecureSkipOriginCheck {
-		e.log.Log(slog.LevelWarn, "origin check is off: any website can connect with its visitor's network position", slog.String("path", path))
-	}
-	if o.TokenParam != "" && strings.Contains("/"+path+"/", "/:"+o.TokenParam+"/") {
-		return fmt.Errorf("the path has the variable %q, which TokenParam names too; rename one of them", ":"+o.TokenParam)
-	}
-	handler, err := h.mount(e)
-	if err != nil {
-		return err
-	}
-	h.seal(where)
-	handler.path, handler.authToken = path, o.AuthToken || o.TokenParam != ""
-	if !o.AuthToken && isAuthenticate(h.Connect) {
-		// Not a panic: a handler may be mounted twice, and refuse clients at one path.
-		e.book.Say(notice.AuthTokenOff, slog.String("mount", path))
-	}
-	if o.NoWebSocket && o.LongPoll == nil {
-		return errors.New("no transport is on; leave NoWebSocket out, or set LongPoll")
-	}
-	var polls *longpoll.Options
-	if o.LongPoll != nil {
-		given := *o.LongPoll
-		polls = &given
-	}
-	if err := relateLimits(&o, polls, e.pubsub.Node() != ""); err != nil {
-		return err
-	}
-	if err := handler.limits.relateQueues(h.Limits.Topics != 0, &o, polls); err != nil {
-		return err
-	}
-	if !o.NoWebSocket {
-		handler.overWebSocket = outboundOf(o.WebSocket.MaxQueueBytes, o.WebSocket.MaxQueueMessages, websocket.DefaultMaxQueueMessages)
-		ws, err := e.websocket.Handler(handler, &o.Checks, &o.WebSocket)
-		if err != nil {
-			return err
-		}
-		if err := e.route(path, o.WebSocketPath, ws, where); err != nil {
-			return err
-		}
-	} else if err := e.leaveOut(path, o.WebSocketPath, notice.NoWebSocket); err != nil {
-		return err
-	}
-	if polls == nil {
-		e.bound(handler)
-		return e.leaveOut(path, o.LongPollPath, notice.NoLongPoll)
-	}
-	handler.overLongPoll = outboundOf(polls.MaxBufferBytes, polls.MaxBufferMessages, longpoll.DefaultMaxBufferMessages)
-	e.bound(handler)
-	if polls.ClientAddr == nil {
-		polls.ClientAddr = e.options.Limits.ClientAddress
-	}
-	lp, err := e.longpoll.Handler(handler, &o.Checks, polls)
-	if err != nil {
-		return err
-	}
-	return e.route(path, o.LongPollPath, lp, where)
-}
-
-// checkPath finds the path of a transport where that of the socket is wanted, and the other
-// way round. Clients and Socket each add the former to the latter.
-func checkPath(path string, o *SocketOptions) error {
-	for _, text := range []string{path, o.WebSocketPath, o.LongPollPath} {
-		if strings.ContainsAny(text, "{}<>*?#") || strings.Contains(text, "://") {
-			return fmt.Errorf("%q is no path of segments, each a text or a variable such as \":tenant\"; write it as \"/of/:tenant/socket\"", text)
-		}
-	}
-	last := lastSegment(path)
-	for _, below := range []struct{ field, given, name string }{
-		{"WebSocketPath", o.WebSocketPath, "websocket"},
-		{"LongPollPath", o.LongPollPath, "longpoll"},
-	} {
-		whole := "/" + strings.Trim(path, "/")
-		socket := strings.TrimRight(strings.TrimSuffix(strings.TrimRight(whole, "/"), last), "/")
-		switch {
-		case below.given == "" && strings.EqualFold(last, below.name):
-			return fmt.Errorf("clients add %q to the path of a socket by themselves: mount it at %q, or set %s to %q if %s/%s is what they ask for",
-				below.name, cmp.Or(socket, "/"), below.field, below.name, whole, below.name)
-		case whole != "/" && strings.HasPrefix(below.given, whole+"/"):
-			return fmt.Errorf("%s is %q, which is added to the path of the socket: write %q", below.field, below.given, strings.TrimPrefix(below.given, whole+"/"))
-		}
-	}
-	return nil
-}
-
-// bound takes the bounds of a mount's connections into account.
-func (e *Endpoint) bound(h *mountedHandler) {
-	least := min(h.overWebSocket.bytes, h.overLongPoll.bytes)
-	h.othersBytes = max(h.othersBytes, min(least, websocket.DefaultMaxQueueBytes))
-	e.leastOutbound = min(e.leastOutbound, least)
-	e.handlers = append(e.handlers, h)
-}
-
-// route sends the requests of a path to a transport.
-func (e *Endpoint) route(path, below string, to served, where string) error {
-	compiled, err := urlpath.Compile(path, below)
-	if err != nil {
-		return err
-	}
-	for _, m := range e.mounts {
-		switch older, newer := m.path.String(), compiled.String(); {
-		case older == newer:
-			return fmt.Errorf("the path %s is already mounted at %s", compiled, m.where)
-		case covers(newer, older):
-			return fmt.Errorf("the path %s takes all requests of %s, mounted at %s, since the last mount is tried first; mount %s before %s",
-				newer, older, m.where, newer, older)
-		}
-	}
-	_, polls := to.(*longpoll.Handler)
-	base, err := urlpath.Compile(path)
-	if err != nil {
-		return err
-	}
-	e.mounts = append(e.mounts, &mount{compiled, to, base, path, lastSegment(below), where, polls})
-	return nil
-}
-
-// covers reports whether every path of one pattern is one of the other, too.
-func covers(pattern, other string) bool {
-	segments, others := strings.Split(pattern, "/"), strings.Split(other, "/")
-	return slices.EqualFunc(segments, others, func(segment, other string) bool {
-		return segment == other || strings.HasPrefix(segment, ":")
-	})
-}
 
 // ServeHTTP implements http.Handler. A panic of a function that the program has given, such as
 // Checks.Origin, is logged and answered 500; that of http.ErrAbortHandler passes.

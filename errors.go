@@ -165,7 +165,7 @@ var (
 	// ErrNoRef: the client asked for no reply to this message.
 	ErrNoRef = errors.New("bennu: the message has no ref to reply to")
 	// ErrTooLarge: a push, a reply or a broadcast is larger than what may wait for a client,
-	// which is MaxQueueBytes of websocket.Options and MaxBufferBytes of longpoll.Options: nobody
+	// which is an option of its transport, such as MaxQueueBytes: nobody
 	// gets it. Or a broadcast is larger than the broker between nodes takes: then the
 	// clients of this node alone get it. A handler that returns it is answered with the
 	// error "too large".

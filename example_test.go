@@ -282,7 +282,7 @@ func ExampleSocketHandler() {
 
 	endpoint := quiet()
 	// The tenant comes with the path, and could name the user as well.
-	endpoint.Socket("/socket/:user", &users, &bennu.SocketOptions{WebSocketPath: "websocket"})
+	endpoint.Socket("/socket/:user", &users, &bennu.SocketOptions{Transports: []transport.Transport{websocket.New(&websocket.Options{Path: "websocket"})}})
 	server := httptest.NewServer(endpoint)
 	defer server.Close()
 	defer endpoint.Shutdown(context.Background())
@@ -355,8 +355,8 @@ func ExampleEndpoint_Socket() {
 	}
 	endpoint := quiet()
 	endpoint.Socket("/socket", &users, &bennu.SocketOptions{
-		Checks:    transport.Checks{Origin: allowed, AuthToken: true},
-		WebSocket: websocket.Options{MaxMessage: 64 << 10, IdleTimeout: 90 * time.Second},
+		Checks:     transport.Checks{Origin: allowed, AuthToken: true},
+		Transports: []transport.Transport{websocket.New(&websocket.Options{MaxMessage: 64 << 10, IdleTimeout: 90 * time.Second})},
 	})
 	r := httptest.NewRequest(http.MethodGet, "/socket/websocket?vsn=2.0.0", nil)
 	r.Header.Set("Origin", "https://evil.test")
@@ -399,8 +399,8 @@ func ExampleAuthenticate() {
 	users.Channel("room:*", hello)
 	endpoint := quiet()
 	endpoint.Socket("/socket", &users, &bennu.SocketOptions{
-		Checks:   transport.Checks{AuthToken: true},
-		LongPoll: &longpoll.Options{},
+		Checks:     transport.Checks{AuthToken: true},
+		Transports: []transport.Transport{websocket.New(nil), longpoll.New(nil)},
 	})
 	server := httptest.NewServer(endpoint)
 	defer server.Close()
@@ -465,8 +465,8 @@ func ExampleAuthenticate_parameter() {
 	}
 	endpoint := quiet()
 	endpoint.Socket("/socket", &users, &bennu.SocketOptions{
-		Checks:   transport.Checks{AuthToken: true, TokenParam: "token"},
-		LongPoll: &longpoll.Options{},
+		Checks:     transport.Checks{AuthToken: true, TokenParam: "token"},
+		Transports: []transport.Transport{websocket.New(nil), longpoll.New(nil)},
 	})
 	server := httptest.NewServer(endpoint)
 	defer server.Close()

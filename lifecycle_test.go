@@ -38,7 +38,7 @@ func unserved(t *testing.T) (*bennu.Endpoint, *logbook) {
 // isDown wants an endpoint of which nothing is left.
 func isDown(t *testing.T, e *bennu.Endpoint) {
 	t.Helper()
-	if s := e.Stats(); s.Sockets != 0 || s.Callbacks != 0 || s.Topics != 0 || s.WebSocket.Open != 0 {
+	if s := e.Stats(); s.Sockets != 0 || s.Callbacks != 0 || s.Topics != 0 || s.Transports["websocket"].Open != 0 {
 		t.Errorf("left: %+v", s)
 	}
 }

@@ -19,8 +19,8 @@ const Unlimited = -1
 type Limits struct {
 	// Topics is the number of topics joined at once by one connection, those
 	// being left included. One more is refused with "too many channels joined".
-	// Default 100, or ten times MessageRate if that is less, or half of the MaxQueueMessages
-	// of websocket.Options or the MaxBufferMessages of longpoll.Options.
+	// Default 100, or ten times MessageRate if that is less, or half of the messages
+	// that may wait for a client, by the options of a transport.
 	Topics int
 	// MailboxMessages and MailboxBytes bound what waits for one channel. When a
 	// client has sent that much, reading from its connection stops until half is

@@ -13,6 +13,7 @@ import (
 	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/internal/wstest"
 	"github.com/bennu-go/bennu/pubsub"
+	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/longpoll"
 	"github.com/bennu-go/bennu/transport/websocket"
 )
@@ -71,8 +72,7 @@ func TestBothTransports(t *testing.T) {
 				}
 				users.ID = func(s *bennu.Socket) string { return "users:" + s.Assigned("user").(string) }
 				s := serve(t, users, &bennu.SocketOptions{
-					WebSocket: websocket.Options{MaxQueueBytes: 256 << 10},
-					LongPoll:  &longpoll.Options{MaxBufferBytes: 256 << 10},
+					Transports: over(&websocket.Options{MaxQueueBytes: 256 << 10}, &longpoll.Options{MaxBufferBytes: 256 << 10}),
 				}, nil)
 				t.Cleanup(func() { close(g.open) })
 				play(t, &road{s, transport}, g)
@@ -224,7 +224,7 @@ func playShutdown(t *testing.T, r *road, g *gates) {
 	joinRef := c.Join("a")
 	ref := c.Push("a", "hang", "{}")
 	waittest.Next(t, "the handler", g.entered)
-	polls := r.Stats().LongPoll.Polls
+	polls := r.Stats().Transports["longpoll"].Extra["polls"]
 	done := make(chan error, 2)
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), wstest.Patience)
@@ -234,7 +234,7 @@ func playShutdown(t *testing.T, r *road, g *gates) {
 	go func() {
 		// Over long polling there is an answer only for who asks.
 		for end := time.Now().Add(wstest.Patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
-			asked := r.transport == "websocket" || r.Stats().LongPoll.Polls > polls
+			asked := r.transport == "websocket" || r.Stats().Transports["longpoll"].Extra["polls"] > polls
 			if asked && len(r.log.about("draining connections")) > 0 {
 				break
 			}
@@ -272,7 +272,7 @@ func playSlowConsumer(t *testing.T, r *road, g *gates) {
 	slow.Join("a")
 	bystander.Join("a")
 	filler := strings.Repeat("x", 16<<10)
-	for sent := 0; r.Stats().WebSocket.SlowConsumers+r.Stats().LongPoll.SlowConsumers == 0; sent++ {
+	for sent := 0; r.Stats().Transports["websocket"].SlowConsumers+r.Stats().Transports["longpoll"].SlowConsumers == 0; sent++ {
 		if sent > 10_000 {
 			t.Fatal("160 MiB were taken by a client that does not read")
 		}
@@ -296,7 +296,7 @@ func playSlowConsumer(t *testing.T, r *road, g *gates) {
 func TestLongPollTwoEndpoints(t *testing.T) {
 	shared := pubsub.NewLocal()
 	options := &bennu.EndpointOptions{PubSub: shared, Secret: []byte(strings.Repeat("s", 32))}
-	mount := &bennu.SocketOptions{NoWebSocket: true, LongPoll: &longpoll.Options{}}
+	mount := &bennu.SocketOptions{Transports: []transport.Transport{longpoll.New(nil)}}
 	g := newGates()
 	owner := serve(t, one("a*", roadRooms(g)), mount, options)
 	relay := serve(t, one("a*", roadRooms(g)), mount, options)
@@ -320,7 +320,7 @@ func TestLongPollTwoEndpoints(t *testing.T) {
 		c.Expect(wstest.Broadcast("a", "news", "{}"))
 		other.Expect(wstest.Broadcast("a", "news", "{}"))
 	}
-	if owner.Stats().Sockets != 1 || relay.Stats().Sockets != 1 || relay.Stats().LongPoll.Relayed == 0 {
+	if owner.Stats().Sockets != 1 || relay.Stats().Sockets != 1 || relay.Stats().Transports["longpoll"].Extra["relayed"] == 0 {
 		t.Errorf("owner %+v\nrelay %+v", owner.Stats(), relay.Stats())
 	}
 	// The node that only passed on goes away, then the one that has the session.
@@ -335,14 +335,14 @@ func TestLongPollTwoEndpoints(t *testing.T) {
 
 // TestShutdownFreesPolls shuts down while polls wait that nothing would end for an hour.
 func TestShutdownFreesPolls(t *testing.T) {
-	s := serve(t, one("*", rooms()), &bennu.SocketOptions{LongPoll: &longpoll.Options{Window: time.Hour}}, nil)
+	s := serve(t, one("*", rooms()), &bennu.SocketOptions{Transports: over(nil, &longpoll.Options{Window: time.Hour})}, nil)
 	c := wstest.DialLongPoll(t, s.polls())
 	c.Join("a")
-	polls := s.Stats().LongPoll.Polls
+	polls := s.Stats().Transports["longpoll"].Extra["polls"]
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for end := time.Now().Add(wstest.Patience); s.Stats().LongPoll.Polls == polls && time.Now().Before(end); {
+		for end := time.Now().Add(wstest.Patience); s.Stats().Transports["longpoll"].Extra["polls"] == polls && time.Now().Before(end); {
 			time.Sleep(time.Millisecond)
 		}
 		s.shut(t)

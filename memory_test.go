@@ -91,9 +91,12 @@ func memDial(t testing.TB, h *mountedHandler) *memClient {
 	return c
 }
 
+// inMemory is the way by which such clients come.
+func inMemory(h *mountedHandler) *via { return &via{handler: h, name: "memory", outbound: unbounded} }
+
 func memAccept(t testing.TB, h *mountedHandler) *Socket {
 	t.Helper()
-	r, err := h.Accept(&transport.ConnectInfo{Transport: "memory", Params: transport.Params{"vsn": "2.0.0"}})
+	r, err := h.accept(inMemory(h), &transport.ConnectInfo{Transport: "memory", Params: transport.Params{"vsn": "2.0.0"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/longpoll"
 	"github.com/bennu-go/bennu/transport/websocket"
 	"github.com/bennu-go/bennu/wire"
@@ -26,7 +27,9 @@ func TestOptionsBeyondSense(t *testing.T) {
 	limits := func(l bennu.Limits) func() { return func() { start(nil, &bennu.SocketHandler{Limits: l}, nil) } }
 	node := func(l bennu.NodeLimits) func() { return func() { start(&bennu.EndpointOptions{Limits: l}, nil, nil) } }
 	polls := func(o longpoll.Options) func() {
-		return func() { start(nil, nil, &bennu.SocketOptions{LongPoll: &o}) }
+		return func() {
+			start(nil, nil, &bennu.SocketOptions{Transports: over(nil, &o)})
+		}
 	}
 	for name, give := range map[string]func(){
 		"Limits.Topics":          limits(bennu.Limits{Topics: most}),
@@ -53,7 +56,7 @@ func TestOptionsBeyondSense(t *testing.T) {
 		"TokenAge":               polls(longpoll.Options{TokenAge: math.MaxInt64}),
 		"Window":                 polls(longpoll.Options{Window: long}),
 		"IdleTimeout": func() {
-			start(nil, nil, &bennu.SocketOptions{WebSocket: websocket.Options{IdleTimeout: math.MaxInt64}})
+			start(nil, nil, &bennu.SocketOptions{Transports: []transport.Transport{websocket.New(&websocket.Options{IdleTimeout: math.MaxInt64})}})
 		},
 		"uncomparable": func() {
 			start(nil, &bennu.SocketHandler{Serializers: []wire.Versioned{{Requirement: "~> 2.0.0", Serializer: uncomparable{}}}}, nil)

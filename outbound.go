@@ -20,21 +20,20 @@ type outbound struct{ bytes, messages int }
 // unbounded is that of a connection which is none of this module's transports.
 var unbounded = outbound{math.MaxInt, math.MaxInt}
 
-// outboundOf resolves two options of a transport, of which Unlimited is none.
-func outboundOf(bytes, messages, defaultMessages int) outbound {
-	return outbound{limit(bytes, 0), limit(messages, defaultMessages)}
+// outboundOf resolves the bounds of a transport, which are related. One that is not there is none.
+func outboundOf(b *seam.Bounds) outbound {
+	o := unbounded
+	if q := &b.QueueBytes; q.Option != "" {
+		o.bytes = limit(q.Value, q.Default)
+	}
+	if q := &b.QueueMessages; q.Option != "" {
+		o.messages = limit(q.Value, q.Default)
+	}
+	return o
 }
 
 // outbound is what may wait for the client of s.
-func (s *Socket) outbound() outbound {
-	switch s.transport {
-	case transport.WebSocket:
-		return s.handler.overWebSocket
-	case transport.LongPoll:
-		return s.handler.overLongPoll
-	}
-	return unbounded
-}
+func (s *Socket) outbound() outbound { return s.via.outbound }
 
 // takes reports whether a frame can be sent to the client of s at all.
 func (s *Socket) takes(f transport.Frame) bool {
@@ -47,13 +46,15 @@ func (s *Socket) takes(f transport.Frame) bool {
 
 // cannotRead reports whether a frame is one that no client reads over its transport.
 func (s *Socket) cannotRead(f transport.Frame) bool {
-	return s.transport == transport.LongPoll && f.Len() > 0 && f.Opcode() != wire.Text
+	return s.via.textOnly && f.Len() > 0 && f.Opcode() != wire.Text
 }
 
 // noBinary is the wire.ErrNoBinary of a transport.
 type noBinary struct{}
 
-func (noBinary) Error() string { return "bennu: a client of long polling cannot get bytes; send JSON" }
+func (noBinary) Error() string {
+	return "bennu: a client of this transport cannot get bytes; send JSON"
+}
 
 // Is is for errors.Is.
 func (noBinary) Is(target error) bool { return target == wire.ErrNoBinary }
@@ -116,7 +117,7 @@ func (n *node) fits(m *pubsub.Message) error {
 	most := math.MaxInt
 	for _, h := range n.handlers {
 		if h.match(m.Topic) != nil {
-			most = min(most, h.overWebSocket.bytes, h.overLongPoll.bytes)
+			most = min(most, h.leastOutbound)
 		}
 	}
 	if size <= most {

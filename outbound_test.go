@@ -17,6 +17,7 @@ import (
 	"github.com/bennu-go/bennu/internal/wstest"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/pubsub/pubsubtest"
+	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/longpoll"
 	"github.com/bennu-go/bennu/transport/websocket"
 )
@@ -72,7 +73,7 @@ func TestTooLarge(t *testing.T) {
 		t.Run(transport, func(t *testing.T) {
 			ended := make(chan error, 10)
 			s := serve(t, one("a*", largeRooms(large, ended)), &bennu.SocketOptions{
-				WebSocket: websocket.Options{MaxQueueBytes: most}, LongPoll: &longpoll.Options{MaxBufferBytes: most},
+				Transports: over(&websocket.Options{MaxQueueBytes: most}, &longpoll.Options{MaxBufferBytes: most}),
 			}, nil)
 			r := &road{s, transport}
 			c, other := r.dial(t, ""), r.dial(t, "")
@@ -142,7 +143,7 @@ func TestTooLarge(t *testing.T) {
 func TestTooLargeFromElsewhere(t *testing.T) {
 	var broker pubsubtest.Memory
 	serveNode := func(name string, queue int) *server {
-		return serve(t, one("a", rooms()), &bennu.SocketOptions{WebSocket: websocket.Options{MaxQueueBytes: queue}},
+		return serve(t, one("a", rooms()), &bennu.SocketOptions{Transports: []transport.Transport{websocket.New(&websocket.Options{MaxQueueBytes: queue})}},
 			&bennu.EndpointOptions{PubSub: pubsubtest.Start(t, broker.Node(t, name), nil)})
 	}
 	wide, narrow := serveNode("wide", 1<<20), serveNode("narrow", 64<<10)
@@ -178,7 +179,7 @@ func testLargestMessage(t *testing.T, options *bennu.EndpointOptions) {
 	bennu.On(d, "shout", func(r *room, _ context.Context, in bennu.Raw) (bennu.NoReply, error) {
 		return bennu.NoReply{}, r.Broadcast("shout", in)
 	})
-	s := serve(t, one("a", d), &bennu.SocketOptions{WebSocket: websocket.Options{IdleTimeout: websocket.Unlimited}}, options)
+	s := serve(t, one("a", d), &bennu.SocketOptions{Transports: []transport.Transport{websocket.New(&websocket.Options{IdleTimeout: websocket.Unlimited})}}, options)
 	var all []*wstest.Client
 	for i := range clients {
 		url := s.url
@@ -195,8 +196,8 @@ func testLargestMessage(t *testing.T, options *bennu.EndpointOptions) {
 		all = append(all, c)
 	}
 	message := wstest.V2(all[0].JoinRef("a"), "null", "a", "shout", "{}")
-	message = strings.TrimSuffix(message, "{}]") + string(sizedPayload(websocket.DefaultMaxMessage-len(message)+2)) + "]"
-	if len(message) != websocket.DefaultMaxMessage {
+	message = strings.TrimSuffix(message, "{}]") + string(sizedPayload(1<<20-len(message)+2)) + "]"
+	if len(message) != 1<<20 {
 		t.Fatalf("the message has %d bytes", len(message))
 	}
 	shout := wstest.Text(message).Append(nil)
@@ -204,7 +205,7 @@ func testLargestMessage(t *testing.T, options *bennu.EndpointOptions) {
 		var readers sync.WaitGroup
 		for _, c := range all {
 			readers.Go(func() {
-				if err := skipFrame(c.Conn(), websocket.DefaultMaxMessage-100); err != nil {
+				if err := skipFrame(c.Conn(), 1<<20-100); err != nil {
 					t.Error(err)
 				}
 			})
@@ -215,7 +216,7 @@ func testLargestMessage(t *testing.T, options *bennu.EndpointOptions) {
 			return
 		}
 	}
-	if n := s.Stats(); n.Sockets != clients || n.WebSocket.SlowConsumers != 0 || len(n.Reasons) != 0 {
+	if n := s.Stats(); n.Sockets != clients || n.Transports["websocket"].SlowConsumers != 0 || len(n.Reasons) != 0 {
 		t.Errorf("%+v", n)
 	}
 }
@@ -266,7 +267,7 @@ func TestLargeBroadcastsToInterceptors(t *testing.T) {
 		c.Event("a", "big")
 	}
 	c.Fence() // nothing waits for the client any more
-	if err := s.Broadcast("a", "alone", sizedPayload(websocket.DefaultMaxQueueBytes-200)); err != nil {
+	if err := s.Broadcast("a", "alone", sizedPayload(4<<20-200)); err != nil {
 		t.Fatal(err)
 	}
 	c.Event("a", "alone")

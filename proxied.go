@@ -4,7 +4,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -56,7 +55,7 @@ var carriers = netip.MustParsePrefix("100.64.0.0/10")
 
 // warnOfProxy warns when connections come through a proxy and cannot be told apart.
 func (e *Endpoint) warnOfProxy(m *mount, r *http.Request) {
-	if !m.begins(r) {
+	if !m.handler.Begins(r) {
 		return
 	}
 	if address, warn := e.proxied.see(r); warn {
@@ -64,14 +63,4 @@ func (e *Endpoint) warnOfProxy(m *mount, r *http.Request) {
 			slog.String("address", address), slog.Int("connections", proxiedMost),
 			slog.String("fix", "set EndpointOptions.Limits.ClientAddress to a function that reads the client's address from the header that the proxy sets"))
 	}
-}
-
-// begins reports whether a request begins a connection: a poll or a post of a session that
-// exists does not.
-func (m *mount) begins(r *http.Request) bool {
-	if !m.polls {
-		return true
-	}
-	_, token := r.Header["X-Phoenix-Longpoll-Token"]
-	return r.Method == http.MethodGet && !token && !strings.Contains("&"+r.URL.RawQuery, "&token=")
 }

@@ -6,7 +6,7 @@ import (
 
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/internal/redact"
-	"github.com/bennu-go/bennu/transport"
+	"github.com/bennu-go/bennu/internal/seam"
 )
 
 // serve lets a mount answer a request. A panic in what it asks of the program, and
@@ -17,14 +17,10 @@ func (e *Endpoint) serve(w http.ResponseWriter, r *http.Request, m *mount, vars 
 		if returned {
 			return
 		}
-		name := transport.WebSocket
-		if m.polls {
-			name = transport.LongPoll
-		}
-		e.book.Say(notice.RequestCrash, crashAttrs(r, recover(), slog.String("mount", m.text), slog.String("transport", name))...)
+		e.book.Say(notice.RequestCrash, crashAttrs(r, recover(), slog.String("mount", m.host.Path), slog.String("transport", m.host.Name))...)
 		answerCrash(w)
 	}()
-	m.Serve(w, e.admission.identify(r), vars)
+	m.serve(w, e.admission.identify(r), vars)
 	returned = true
 }
 
@@ -50,7 +46,7 @@ func crashAttrs(r *http.Request, v any, attrs ...slog.Attr) []slog.Attr {
 	if v == http.ErrAbortHandler {
 		panic(v)
 	}
-	params, _ := transport.ParseQuery(r.URL.RawQuery) // a panic may quote what is in it
+	params, _ := seam.ParseQuery(r.URL.RawQuery) // a panic may quote what is in it
 	return append(attrs, notice.Foreign("address", notice.Address(r)),
 		slog.Any("panic", redact.KnownPanic(v, nil, params)), redact.StackAttr())
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/internal/wstest"
 	"github.com/bennu-go/bennu/transport"
-	"github.com/bennu-go/bennu/transport/longpoll"
+	"github.com/bennu-go/bennu/transport/websocket"
 )
 
 const upgradeLines = "Connection: Upgrade|Upgrade: websocket|Sec-WebSocket-Version: 13|Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
@@ -37,10 +37,10 @@ func TestQuotedToken(t *testing.T) {
 			t.Run(name+" "+path, func(t *testing.T) {
 				users := one("*", rooms())
 				users.Connect = func(_ context.Context, _ *bennu.Socket, i *bennu.ConnectInfo) error { return c.connect(i) }
-				o := &bennu.SocketOptions{Checks: transport.Checks{AuthToken: true}, LongPoll: &longpoll.Options{}}
+				o := &bennu.SocketOptions{Checks: transport.Checks{AuthToken: true}, Transports: both}
 				var header []string
 				if c.param {
-					o.TokenParam = "user"
+					o.Checks.TokenParam = "user"
 				} else {
 					header = []string{line}
 				}
@@ -63,21 +63,21 @@ func TestQuotedToken(t *testing.T) {
 func TestPanicsBeforeConnect(t *testing.T) {
 	for name, set := range map[string]func(*bennu.SocketOptions, *bennu.EndpointOptions, func()){
 		"Origin": func(o *bennu.SocketOptions, _ *bennu.EndpointOptions, f func()) {
-			o.Origin = func(*http.Request) bool { f(); return true }
+			o.Checks.Origin = func(*http.Request) bool { f(); return true }
 		},
 		"Scheme": func(o *bennu.SocketOptions, _ *bennu.EndpointOptions, f func()) {
-			o.Scheme = func(*http.Request) string { f(); return "http" }
+			o.Checks.Scheme = func(*http.Request) string { f(); return "http" }
 		},
 		"ClientAddress": func(_ *bennu.SocketOptions, e *bennu.EndpointOptions, f func()) {
 			e.Limits.ClientAddress = func(*http.Request) string { f(); return "" }
 		},
 		"Session": func(o *bennu.SocketOptions, _ *bennu.EndpointOptions, f func()) {
-			o.Session = &transport.SessionCheck{Read: func(*http.Request) (map[string]any, bool) { f(); return nil, false }, InsecureSkipCSRFCheck: true}
+			o.Checks.Session = &transport.SessionCheck{Read: func(*http.Request) (map[string]any, bool) { f(); return nil, false }, InsecureSkipCSRFCheck: true}
 		},
 	} {
 		for _, path := range []string{"/socket/websocket", "/socket/longpoll"} {
 			t.Run(name+" "+path, func(t *testing.T) {
-				o, e := &bennu.SocketOptions{LongPoll: &longpoll.Options{}}, &bennu.EndpointOptions{}
+				o, e := &bennu.SocketOptions{Transports: both}, &bennu.EndpointOptions{}
 				set(o, e, func() { panic("boom") })
 				s := serve(t, one("*", rooms()), o, e)
 				base := strings.TrimSuffix(strings.Replace(s.url, "ws", "http", 1), "/socket/websocket?vsn=2.0.0")
@@ -118,14 +118,16 @@ func TestUnmountedNames(t *testing.T) {
 	}{
 		"/sokcet/longpoll":               {nil, "", notice.NotMounted},
 		"/sokcet/LongPoll/":              {nil, "", notice.NotMounted},
-		"/sokcet/lp":                     {nil, "", notice.NotMounted},
-		"/socket/lp":                     {nil, "", notice.NoLongPoll},
+		"/sokcet/ws":                     {nil, "", notice.NotMounted},
+		"/socket/longpoll":               {nil, "", notice.NoLongPoll},
+		"/other/ws":                      {nil, "", notice.NoTransport},
 		"/sokcet/websocket":              {nil, "", notice.NotMounted},
 		"/sokcet/websocket?vsn=2.0.0":    {fallback, upgradeLines, notice.FallbackAsked},
 		"/socket/x":                      {fallback, upgradeLines, notice.FallbackAsked},
 		"/sokcet/longpoll?x=1&vsn=2.0.0": {fallback, "", notice.FallbackAsked},
 	} {
-		s := serve(t, one("*", rooms()), &bennu.SocketOptions{LongPollPath: "lp"}, c.options)
+		s := serve(t, one("*", rooms()), &bennu.SocketOptions{Transports: []transport.Transport{websocket.New(&websocket.Options{Path: "ws"})}}, c.options)
+		s.Socket("/other", one("*", rooms()), nil)
 		var lines []string
 		if c.lines != "" {
 			lines = strings.Split(c.lines, "|")
@@ -160,7 +162,7 @@ func TestTokenFaults(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			users := one("*", rooms())
 			users.Connect = bennu.Authenticate(func(context.Context, string) (int, time.Time, error) { return 1, time.Time{}, nil })
-			s := serve(t, users, &bennu.SocketOptions{Checks: transport.Checks{AuthToken: true}, LongPoll: &longpoll.Options{}}, nil)
+			s := serve(t, users, &bennu.SocketOptions{Checks: transport.Checks{AuthToken: true}, Transports: both}, nil)
 			if status := s.request(t, http.MethodGet, c.path, c.lines...); status != c.status {
 				t.Fatalf("answered %d", status)
 			}
@@ -195,7 +197,7 @@ func TestConnectAfterItsTime(t *testing.T) {
 				users := one("*", rooms())
 				users.Limits.ConnectTimeout = time.Millisecond
 				users.Connect = func(ctx context.Context, _ *bennu.Socket, _ *bennu.ConnectInfo) error { <-ctx.Done(); return c.err }
-				s := serve(t, users, &bennu.SocketOptions{LongPoll: &longpoll.Options{}}, nil)
+				s := serve(t, users, &bennu.SocketOptions{Transports: both}, nil)
 				if status := s.request(t, http.MethodGet, path+"?vsn=2.0.0"); status != c.status {
 					t.Errorf("answered %d", status)
 				}

@@ -81,7 +81,7 @@ func TestRefusedRequests(t *testing.T) {
 	}
 	authenticate := func(on bool) func(*bennu.SocketHandler, *bennu.SocketOptions, *bennu.EndpointOptions) {
 		return func(h *bennu.SocketHandler, o *bennu.SocketOptions, _ *bennu.EndpointOptions) {
-			o.AuthToken = on
+			o.Checks.AuthToken = on
 			h.Connect = bennu.Authenticate(func(_ context.Context, text string) (int, time.Time, error) {
 				return 0, time.Time{}, errors.New("cannot read " + text)
 			})
@@ -135,7 +135,7 @@ func TestRefusedRequests(t *testing.T) {
 		}, status: 0, kind: notice.PerAddress, texts: []string{"address=192.0.2.9", "limit=1", "ClientAddress"}},
 		"not base64": {only: ws, set: authenticate(true), lines: []string{"Sec-WebSocket-Protocol: phoenix, base64url.bearer.phx.!hush-hush"}, status: 403, kind: notice.TokenEncoding},
 		"subprotocol": {only: ws, set: func(_ *bennu.SocketHandler, o *bennu.SocketOptions, _ *bennu.EndpointOptions) {
-			o.Subprotocols = []string{"a"}
+			o.Checks.Subprotocols = []string{"a"}
 		}, lines: []string{"Sec-WebSocket-Protocol: b, Base64Url.bearer.phx.aHVzaC1odXNo"}, status: 403, kind: notice.Subprotocol, texts: []string{"known=a "}},
 		"not an upgrade": {only: ws, status: 400, kind: notice.UpgradeHeaders, texts: []string{"error=websocket: header Connection lacks upgrade"}},
 		"fetched by another site": {only: lp, method: http.MethodPost, lines: []string{"Sec-Fetch-Site: cross-site"}, status: 403, kind: notice.Origin,
@@ -154,12 +154,12 @@ func TestRefusedRequests(t *testing.T) {
 				continue
 			}
 			t.Run(name+" at "+path, func(t *testing.T) {
-				users, mount, options := one("*", rooms()), &bennu.SocketOptions{LongPoll: &longpoll.Options{}}, &bennu.EndpointOptions{}
+				users, mount, options := one("*", rooms()), &bennu.SocketOptions{Transports: both}, &bennu.EndpointOptions{}
 				if c.kind == notice.SessionsPerAddress {
-					mount.LongPoll.MaxSessionsPerAddress = 1
+					mount.Transports = over(nil, &longpoll.Options{MaxSessionsPerAddress: 1})
 				}
 				if c.kind == notice.NoSession {
-					mount.Session = &transport.SessionCheck{
+					mount.Checks.Session = &transport.SessionCheck{
 						Read: func(*http.Request) (map[string]any, bool) { return nil, true },
 						CSRF: func(map[string]any, string) bool { return true },
 					}
@@ -231,9 +231,8 @@ func TestUnmounted(t *testing.T) {
 		kind  notice.Kind
 		texts []string
 	}{
-		"polls without long polling":    {nil, "/socket/longpoll?vsn=2.0.0", nil, notice.NoLongPoll, []string{"path=/socket/longpoll", "SocketOptions.LongPoll"}},
-		"polls at a path of its own":    {&bennu.SocketOptions{LongPollPath: "lp"}, "/socket/lp?vsn=2.0.0", nil, notice.NoLongPoll, []string{"path=/socket/lp"}},
-		"a WebSocket without WebSocket": {&bennu.SocketOptions{NoWebSocket: true, LongPoll: &longpoll.Options{}}, "/socket/websocket", nil, notice.NoWebSocket, []string{"NoWebSocket"}},
+		"polls without long polling":    {nil, "/socket/longpoll?vsn=2.0.0", nil, notice.NoLongPoll, []string{"path=/socket/longpoll", "longpoll.New"}},
+		"a WebSocket without WebSocket": {&bennu.SocketOptions{Transports: []transport.Transport{longpoll.New(nil)}}, "/socket/websocket", nil, notice.NoWebSocket, []string{"websocket.New"}},
 		"another path":                  {nil, "/sockets/websocket?vsn=2.0.0", nil, notice.NotMounted, []string{"path=/sockets/websocket", "mounted=/socket/websocket"}},
 		"the mount itself":              {nil, "/socket?vsn=2.0.0", nil, notice.NotMounted, []string{"path=/socket "}},
 	} {
@@ -331,10 +330,10 @@ func TestClosedConnections(t *testing.T) {
 			engines(t, func(t *testing.T, o *bennu.EndpointOptions) {
 				users := &bennu.SocketHandler{ID: func(*bennu.Socket) string { return "user:7" }}
 				users.Channel("room:*", worried())
-				mount := &bennu.SocketOptions{WebSocket: websocket.Options{MaxMessage: 4096}}
+				opts := &websocket.Options{MaxMessage: 4096}
 				switch c.kind {
 				case notice.Idle:
-					mount.WebSocket.IdleTimeout = 60 * time.Millisecond
+					opts.IdleTimeout = 60 * time.Millisecond
 				case notice.Unwelcome:
 					users.Limits.MessageTokens = 100
 				case notice.TooManyTopics:
@@ -344,7 +343,7 @@ func TestClosedConnections(t *testing.T) {
 				case notice.JoinTimeout:
 					users.Limits.JoinTimeout = time.Millisecond
 				}
-				s := serve(t, users, mount, o)
+				s := serve(t, users, &bennu.SocketOptions{Transports: []transport.Transport{websocket.New(opts)}}, o)
 				c.do(wstest.Dial(t, s.url))
 				s.says(t, c.kind, append(c.texts, "socket_id=user:7", "mount=/socket", "transport=websocket", "address=127.0.0.1:")...)
 			})

@@ -127,13 +127,13 @@ func TestRegistrationPanics(t *testing.T) {
 			bennu.OnInfo(d, noInfo[greeting])
 		}, 2, "register all handlers before Endpoint.Socket"},
 		{"path of the WebSocket", func() { endpoint().Socket("/socket/websocket", one("a", rooms()), nil) }, 1,
-			`socket "/socket/websocket": clients add "websocket" to the path of a socket by themselves: mount it at "/socket", or set WebSocketPath to "websocket" if /socket/websocket/websocket is`},
+			`socket "/socket/websocket": clients add "websocket" to the path of a socket by themselves: mount it at "/socket", or set Path in the options of the transport to "websocket" if /socket/websocket/websocket is`},
 		{"path of the WebSocket at the root", func() { endpoint().Socket("/WebSocket/", one("a", rooms()), nil) }, 1, `mount it at "/"`},
 		{"path of long polling", func() { endpoint().Socket("socket/longpoll", one("a", rooms()), nil) }, 1,
-			`mount it at "/socket", or set LongPollPath to "longpoll" if /socket/longpoll/longpoll is`},
+			`mount it at "/socket", or set Path in the options of the transport to "longpoll" if /socket/longpoll/longpoll is`},
 		{"whole path of the WebSocket", func() {
-			endpoint().Socket("/socket", one("a", rooms()), &bennu.SocketOptions{WebSocketPath: "/socket/ws"})
-		}, 1, `WebSocketPath is "/socket/ws", which is added to the path of the socket: write "ws"`},
+			endpoint().Socket("/socket", one("a", rooms()), &bennu.SocketOptions{Transports: []transport.Transport{websocket.New(&websocket.Options{Path: "/socket/ws"})}})
+		}, 1, `the path of transport websocket is "/socket/ws", which is added to the path of the socket: write "ws"`},
 		{"path of net/http", func() { endpoint().Socket("/of/{tenant}/socket", one("a", rooms()), nil) }, 1, `"/of/{tenant}/socket" is no path of segments`},
 		{"path of chi", func() { endpoint().Socket("/socket/*", one("a", rooms()), nil) }, 1, `such as ":tenant"`},
 		{"URL", func() { endpoint().Socket("ws://localhost:4000/socket", one("a", rooms()), nil) }, 1, "is no path"},
@@ -153,8 +153,17 @@ func TestRegistrationPanics(t *testing.T) {
 			e.Socket("/:_/socket", one("a", rooms()), nil)
 		}, 2, "takes all requests of /:a/socket/websocket"},
 		{"covered path of the other transport", func() {
-			endpoint().Socket("/s", one("a", rooms()), &bennu.SocketOptions{LongPoll: &longpoll.Options{}, LongPollPath: ":any"})
+			endpoint().Socket("/s", one("a", rooms()), &bennu.SocketOptions{Transports: []transport.Transport{websocket.New(nil), longpoll.New(&longpoll.Options{Path: ":any"})}})
 		}, 2, "takes all requests of /s/websocket"},
+		{"path of a transport in the style of net/http", mountOver(websocket.New(&websocket.Options{Path: "{any}"})), 1, `"{any}" is no path of segments`},
+		{"no transport", mountOver(), 1, "no transport is on; leave Transports out for WebSocket, or list one"},
+		{"nil transport", mountOver(websocket.New(nil), nil), 1, "Transports[1] is nil (<nil>)"},
+		{"nil pointer as transport", mountOver((*anyName)(nil)), 1, "Transports[0] is nil (*bennu_test.anyName)"},
+		{"transport twice", mountOver(websocket.New(nil), longpoll.New(nil), websocket.New(&websocket.Options{Path: "ws"})), 1,
+			`Transports[2] has the name "websocket", and so has Transports[0]`},
+		{"transport with a bad name", mountOver(&anyName{name: "Lines!"}), 1, `Transports[0] (*bennu_test.anyName) has the name "Lines!"; its Name must return 1 to 32 of a-z, 0-9 and -`},
+		{"transport with a long name", mountOver(&anyName{name: strings.Repeat("a", 33)}), 1, "its Name must return 1 to 32"},
+		{"transport without a name", mountOver(&anyName{}), 1, `has the name ""`},
 		{"nil socket handler", func() { endpoint().Socket("/s", nil, nil) }, 1, "the SocketHandler is nil"},
 		{"nil Fallback", func() {
 			bennu.NewEndpoint(&bennu.EndpointOptions{Fallback: http.HandlerFunc(nil)})
@@ -174,7 +183,7 @@ func TestRegistrationPanics(t *testing.T) {
 			endpoint().Socket("/s", users, nil)
 		}, 1, `requirement "~> 2.0.0" has no serializer`},
 		{"bad limit", func() {
-			endpoint().Socket("/s", one("a", rooms()), &bennu.SocketOptions{WebSocket: websocket.Options{MaxMessage: -7}})
+			endpoint().Socket("/s", one("a", rooms()), &bennu.SocketOptions{Transports: []transport.Transport{websocket.New(&websocket.Options{MaxMessage: -7})}})
 		}, 1, "MaxMessage is -7; use 0 for the default or Unlimited"},
 		{"Host that is a URL", func() {
 			e := bennu.NewEndpoint(&bennu.EndpointOptions{Logger: slog.New(slog.DiscardHandler), Host: "https://Example.com:443"})
@@ -373,7 +382,7 @@ func TestMounts(t *testing.T) {
 	users := one("*", rooms())
 	e := bennu.NewEndpoint(&bennu.EndpointOptions{Logger: slog.New(slog.DiscardHandler), DrainTime: bennu.Unlimited})
 	e.Socket("/a", users, nil)
-	e.Socket("/b/:tenant", users, &bennu.SocketOptions{WebSocketPath: "ws", WebSocket: websocket.Options{MaxMessage: 100}})
+	e.Socket("/b/:tenant", users, &bennu.SocketOptions{Transports: []transport.Transport{websocket.New(&websocket.Options{Path: "ws", MaxMessage: 100})}})
 	h := httptest.NewServer(e)
 	defer func() {
 		h.Close()
@@ -440,5 +449,24 @@ func TestConnect(t *testing.T) {
 		if c, answer := wstest.Open(t, strings.TrimSuffix(s.url, "?vsn=2.0.0")+query); c != nil || answer.StatusCode != 403 {
 			t.Errorf("%s: %s", query, answer.Status)
 		}
+	}
+}
+
+// anyName is a transport with a name of its own.
+type anyName struct {
+	name string
+	transport.Transport
+}
+
+func (a *anyName) Name() string { return a.name }
+
+// mountOver mounts a socket with a list of transports.
+func mountOver(list ...transport.Transport) func() {
+	return func() {
+		if list == nil {
+			list = []transport.Transport{}
+		}
+		e := bennu.NewEndpoint(&bennu.EndpointOptions{Logger: slog.New(slog.DiscardHandler)})
+		e.Socket("/s", one("a", rooms()), &bennu.SocketOptions{Transports: list})
 	}
 }

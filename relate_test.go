@@ -6,6 +6,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/longpoll"
 	"github.com/bennu-go/bennu/transport/websocket"
 )
@@ -30,48 +31,49 @@ func TestRelateLimits(t *testing.T) {
 		"any message":            {bounds{message: -1}, bounds{-1, 4 * mib, mib, 4 * mib}, ""},
 		"any queue":              {bounds{message: 100 * mib, queue: -1}, bounds{100 * mib, -1, mib, 100*mib + margin}, ""},
 		"no bounds":              {bounds{-1, -1, -1, -1}, bounds{-1, -1, -1, -1}, ""},
-		"message over queue":     {bounds{message: mib, queue: mib}, bounds{}, "option WebSocket.MaxQueueBytes is 1048576, and a client may send 1048576 bytes (WebSocket.MaxMessage), which would not fit in with topic and event; set WebSocket.MaxQueueBytes to 1049600 or more, or WebSocket.MaxMessage to 1047552 or less"},
-		"message over buffer":    {bounds{message: mib, buffer: mib}, bounds{}, "option LongPoll.MaxBufferBytes is 1048576, and a client may send 1048576 bytes (WebSocket.MaxMessage)"},
-		"post over queue":        {bounds{body: 2 * mib, queue: mib}, bounds{}, "option WebSocket.MaxQueueBytes is 1048576, and a client may send 2097152 bytes (LongPoll.MaxBody)"},
-		"post over buffer":       {bounds{body: 500, buffer: 300}, bounds{}, "or LongPoll.MaxBody to 1 or less"},
-		"any message over queue": {bounds{message: -1, queue: mib}, bounds{}, "option WebSocket.MaxMessage is Unlimited, and WebSocket.MaxQueueBytes is 1048576"},
-		"any post over buffer":   {bounds{body: -1, buffer: mib}, bounds{}, "give LongPoll.MaxBody a number, or make LongPoll.MaxBufferBytes Unlimited too"},
+		"message over queue":     {bounds{message: mib, queue: mib}, bounds{}, "option websocket.Options.MaxQueueBytes is 1048576, and a client may send 1048576 bytes (websocket.Options.MaxMessage), which would not fit in with topic and event; set websocket.Options.MaxQueueBytes to 1049600 or more, or websocket.Options.MaxMessage to 1047552 or less"},
+		"message over buffer":    {bounds{message: mib, buffer: mib}, bounds{}, "option longpoll.Options.MaxBufferBytes is 1048576, and a client may send 1048576 bytes (websocket.Options.MaxMessage)"},
+		"post over queue":        {bounds{body: 2 * mib, queue: mib}, bounds{}, "option websocket.Options.MaxQueueBytes is 1048576, and a client may send 2097152 bytes (longpoll.Options.MaxBody)"},
+		"post over buffer":       {bounds{body: 500, buffer: 300}, bounds{}, "or longpoll.Options.MaxBody to 1 or less"},
+		"any message over queue": {bounds{message: -1, queue: mib}, bounds{}, "option websocket.Options.MaxMessage is Unlimited, and websocket.Options.MaxQueueBytes is 1048576"},
+		"any post over buffer":   {bounds{body: -1, buffer: mib}, bounds{}, "give longpoll.Options.MaxBody a number, or make longpoll.Options.MaxBufferBytes Unlimited too"},
 	} {
-		o := &SocketOptions{WebSocket: websocket.Options{MaxMessage: tc.given.message, MaxQueueBytes: tc.given.queue}}
-		polls := &longpoll.Options{MaxBody: tc.given.body, MaxBufferBytes: tc.given.buffer}
-		err := relateLimits(o, polls, false)
+		list := listOf(t, websocket.New(&websocket.Options{MaxMessage: tc.given.message, MaxQueueBytes: tc.given.queue}),
+			longpoll.New(&longpoll.Options{MaxBody: tc.given.body, MaxBufferBytes: tc.given.buffer}))
+		err := relateBounds(list)
 		if tc.fault != "" {
 			if err == nil || !strings.Contains(err.Error(), tc.fault) {
 				t.Errorf("%s: %v", name, err)
 			}
 			continue
 		}
-		if got := (bounds{o.WebSocket.MaxMessage, o.WebSocket.MaxQueueBytes, polls.MaxBody, polls.MaxBufferBytes}); err != nil || got != tc.want {
+		ws, lp := &list[0].traits.Bounds, &list[1].traits.Bounds
+		if got := (bounds{ws.Message.Value, ws.QueueBytes.Value, lp.Message.Value, lp.QueueBytes.Value}); err != nil || got != tc.want {
 			t.Errorf("%s: got %+v, want %+v, %v", name, got, tc.want, err)
 		}
 	}
-	// A transport that is off has no say.
-	o := &SocketOptions{NoWebSocket: true, WebSocket: websocket.Options{MaxMessage: 8 << 20}}
-	if err := relateLimits(o, &longpoll.Options{MaxBufferBytes: 1 << 20}, true); err != nil {
+	// A transport that is not listed has no say, and one alone fits itself.
+	if err := relateBounds(listOf(t, longpoll.New(&longpoll.Options{MaxBufferBytes: 1 << 20}))); err != nil {
 		t.Error(err)
 	}
-	o = &SocketOptions{WebSocket: websocket.Options{MaxMessage: 8 << 20}}
-	if err := relateLimits(o, nil, true); err != nil || o.WebSocket.MaxQueueBytes != 8<<20+margin {
-		t.Error(err, o.WebSocket.MaxQueueBytes)
+	alone := listOf(t, websocket.New(&websocket.Options{MaxMessage: 8 << 20}))
+	if err := relateBounds(alone); err != nil || alone[0].traits.Bounds.QueueBytes.Value != 8<<20+margin {
+		t.Error(err, alone[0].traits.Bounds)
+	}
+	// One that has no bounds before it is mounted takes part as little.
+	if err := relateBounds(append(alone, &listedTransport{})); err != nil {
+		t.Error(err)
 	}
 }
 
-// TestRelateNodes bounds what long polling passes from one node to another.
-func TestRelateNodes(t *testing.T) {
-	for _, polls := range []longpoll.Options{{MaxBody: maxRelayed + 1}, {MaxBufferBytes: maxRelayed + 1}} {
-		given := polls
-		if err := relateLimits(&SocketOptions{}, &given, false); err != nil {
-			t.Errorf("alone: %v", err)
-		}
-		if err := relateLimits(&SocketOptions{}, &polls, true); err == nil || !strings.Contains(err.Error(), "no more than 100663296 bytes") {
-			t.Errorf("with other nodes: %v", err)
-		}
+// listOf is a list of transports as a mount has it.
+func listOf(t *testing.T, given ...transport.Transport) []*listedTransport {
+	t.Helper()
+	list, err := listed(given)
+	if err != nil {
+		t.Fatal(err)
 	}
+	return list
 }
 
 // TestRelateRates has a client that joins all its topics again be within the limits on rates.
@@ -118,41 +120,42 @@ func TestRelateQueues(t *testing.T) {
 		"a small buffer":    {0, 0, 5, 2, 2048, 5, ""},
 		"any queue":         {6000, Unlimited, 12_000, 6000, Unlimited, 12_000, ""},
 		"they fit":          {10, 20, 20, 10, 20, 20, ""},
-		"topics over queue": {11, 20, 0, 0, 0, 0, "set WebSocket.MaxQueueMessages to 22 or more, or Limits.Topics to 10 or less"},
-		"over the buffer":   {1000, 0, 1999, 0, 0, 0, "option LongPoll.MaxBufferMessages is 1999, and Limits.Topics is 1000"},
-		"no queue":          {0, 1, 0, 0, 0, 0, "option WebSocket.MaxQueueMessages is 1"},
+		"topics over queue": {11, 20, 0, 0, 0, 0, "set websocket.Options.MaxQueueMessages to 22 or more, or Limits.Topics to 10 or less"},
+		"over the buffer":   {1000, 0, 1999, 0, 0, 0, "option longpoll.Options.MaxBufferMessages is 1999, and Limits.Topics is 1000"},
+		"no queue":          {0, 1, 0, 0, 0, 0, "option websocket.Options.MaxQueueMessages is 1"},
 	} {
 		l := (Limits{Topics: tc.topics}).withDefaults()
-		o := SocketOptions{WebSocket: websocket.Options{MaxQueueMessages: tc.queue}}
-		polls := longpoll.Options{MaxBufferMessages: tc.buffer}
-		err := l.relateQueues(tc.topics != 0, &o, &polls)
+		list := listOf(t, websocket.New(&websocket.Options{MaxQueueMessages: tc.queue}), longpoll.New(&longpoll.Options{MaxBufferMessages: tc.buffer}))
+		err := l.relateQueues(tc.topics != 0, list)
+		queue, buffer := list[0].traits.Bounds.QueueMessages.Value, list[1].traits.Bounds.QueueMessages.Value
 		if tc.fault != "" {
 			if err == nil || !strings.Contains(err.Error(), tc.fault) {
 				t.Errorf("%s: %v", name, err)
 			}
-		} else if err != nil || l.Topics != tc.wantTopics || o.WebSocket.MaxQueueMessages != tc.wantQueue || polls.MaxBufferMessages != tc.wantBuffer {
-			t.Errorf("%s: %d topics, queue %d, buffer %d, %v", name, l.Topics, o.WebSocket.MaxQueueMessages, polls.MaxBufferMessages, err)
+		} else if err != nil || l.Topics != tc.wantTopics || queue != tc.wantQueue || buffer != tc.wantBuffer {
+			t.Errorf("%s: %d topics, queue %d, buffer %d, %v", name, l.Topics, queue, buffer, err)
 		}
 	}
 }
 
-// TestRelateAtStart has Socket refuse limits that do not fit, and leave the program's options as
-// they are.
+// TestRelateAtStart has Socket refuse limits that do not fit, and leave the options of transports
+// as they are, which may be listed in several mounts.
 func TestRelateAtStart(t *testing.T) {
-	polls := longpoll.Options{MaxBody: 2 << 20}
-	given := SocketOptions{LongPoll: &polls}
+	opts := longpoll.Options{MaxBody: 2 << 20}
+	polls := longpoll.New(&opts)
+	opts.MaxBody = 1 // which New has copied
 	e := NewEndpoint(nil)
-	e.Socket("/a", &SocketHandler{}, &given)
-	if polls.MaxBufferBytes != 0 || given.WebSocket.MaxQueueBytes != 0 {
-		t.Error("the program's options were changed")
+	e.Socket("/a", &SocketHandler{}, &SocketOptions{Transports: []transport.Transport{websocket.New(nil), polls}})
+	if b := listOf(t, polls)[0].traits.Bounds; b.Message.Value != 2<<20 || b.QueueBytes.Value != 0 {
+		t.Errorf("the transport was changed: %+v", b)
 	}
 	defer func() {
-		if text, _ := recover().(string); !strings.Contains(text, `socket "/b": option LongPoll.MaxBufferBytes is 1048576`) {
+		if text, _ := recover().(string); !strings.Contains(text, `socket "/b": option websocket.Options.MaxQueueBytes is 1048576`) {
 			t.Errorf("panic %q", text)
 		}
 	}()
-	polls.MaxBufferBytes = 1 << 20
-	e.Socket("/b", &SocketHandler{}, &given)
+	small := websocket.New(&websocket.Options{MaxQueueBytes: 1 << 20})
+	e.Socket("/b", &SocketHandler{}, &SocketOptions{Transports: []transport.Transport{small, polls}})
 }
 
 // TestLargeHeldBroadcast publishes one large broadcast while a join is not answered yet.

@@ -101,28 +101,25 @@ func (e *Endpoint) end(ctx context.Context) (err error) {
 	}()
 	drained := e.drain(ctx, sockets)
 	if drained == nil {
-		// Not for the polls of sessions that have ended: these wait for their window
-		// unless the transport closes.
-		drained = errors.Join(e.websocket.Wait(ctx), e.sockets.wait(ctx))
+		drained = errors.Join(e.transports.drained(ctx), e.sockets.wait(ctx))
 	}
 	cut = min(e.sockets.len(), len(sockets))
 	e.cancel()
 	e.disconnects.teller.stop()
-	e.websocket.Close(transport.CloseRestart)
-	e.longpoll.Close(transport.CloseRestart)
+	e.transports.close(transport.CloseRestart)
 	if drained != nil {
-		e.websocket.Abort()
+		e.transports.abort()
 		// Connections that are cut end in a moment. Before that their channels have
 		// not ended, and could not be named. It is a second in steps, so that the time in
 		// which the whole process stood still does not count.
 		for over, step := false, 0; !over && step < 10; step++ {
 			moment, done := context.WithTimeout(context.WithoutCancel(ctx), time.Second/10)
-			over = e.awaitTransports(moment) == nil
+			over = e.transports.wait(moment) == nil
 			done()
 		}
 	}
 	// A callback that ignores its context cannot be stopped, only named.
-	err = errors.Join(drained, e.awaitTransports(ctx), e.awaitTasks(ctx))
+	err = errors.Join(drained, e.transports.wait(ctx), e.awaitTasks(ctx))
 	e.disconnects.stop()
 	if err == nil {
 		return nil
@@ -131,11 +128,6 @@ func (e *Endpoint) end(ctx context.Context) (err error) {
 		return fmt.Errorf("bennu: shutdown: callbacks still run on topics %s: %w", strings.Join(names, ", "), ctx.Err())
 	}
 	return fmt.Errorf("bennu: shutdown: %w", ctx.Err())
-}
-
-// awaitTransports waits until no connection and no request is left.
-func (e *Endpoint) awaitTransports(ctx context.Context) error {
-	return errors.Join(e.websocket.Wait(ctx), e.longpoll.Wait(ctx))
 }
 
 // awaitTasks waits until no callback and no goroutine of a channel is left. Either may

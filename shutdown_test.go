@@ -50,7 +50,7 @@ func TestShutdownDrains(t *testing.T) {
 			t.Errorf("Terminate was told %v", err)
 		}
 	}
-	if n := s.Stats().WebSocket.ServerClosed; n != 20 {
+	if n := s.Stats().Transports["websocket"].ServerClosed; n != 20 {
 		t.Errorf("%d connections counted as closed by the server", n)
 	}
 	s.shut(t) // again is nothing

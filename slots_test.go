@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/transport"
 )
 
@@ -132,7 +133,7 @@ func TestHangUpBeforeJoinSlot(t *testing.T) {
 func request(ctx context.Context, e *Endpoint, address string) *transport.ConnectInfo {
 	r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil)
 	r.RemoteAddr = address
-	return transport.NewConnectInfo(e.admission.identify(r), "memory", transport.Params{"vsn": "2.0.0"})
+	return seam.NewConnectInfo(e.admission.identify(r), "memory", transport.Params{"vsn": "2.0.0"})
 }
 
 // TestConnectSlots lets one Connect run at a time, with all the ways it may end.
@@ -155,7 +156,7 @@ func TestConnectSlots(t *testing.T) {
 					go func() {
 						err := errors.New("did not return")
 						defer func() { _ = recover(); result <- err }()
-						_, err = m.Accept(request(ctx, e, "192.0.2.1:1"))
+						_, err = m.accept(inMemory(m), request(ctx, e, "192.0.2.1:1"))
 					}()
 					synctest.Wait()
 					return result
@@ -220,7 +221,7 @@ func TestConnectTimeout(t *testing.T) {
 		} {
 			result = tc.returned
 			began := time.Now()
-			if _, err := m.Accept(request(t.Context(), e, "192.0.2.1:1")); err != tc.want || time.Since(began) != 5*time.Second {
+			if _, err := m.accept(inMemory(m), request(t.Context(), e, "192.0.2.1:1")); err != tc.want || time.Since(began) != 5*time.Second {
 				t.Errorf("%v is answered with %v after %v", tc.returned, err, time.Since(began))
 			}
 		}
@@ -240,7 +241,7 @@ func TestConnectSlotAfterDeadline(t *testing.T) {
 			t.Fatal(err)
 		}
 		accept := func(m *mountedHandler) error {
-			_, err := m.Accept(request(t.Context(), e, "192.0.2.1:1"))
+			_, err := m.accept(inMemory(m), request(t.Context(), e, "192.0.2.1:1"))
 			return err
 		}
 		first := make(chan error, 1)
@@ -283,7 +284,7 @@ func TestAdmissionAtOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			e, m := memEndpoint(t, usersOf("*", handlerFunc(joinQuiet), Limits{}), &EndpointOptions{Limits: limits})
 			dial := func(address string) *memClient {
-				r, err := m.Accept(request(t.Context(), e, address))
+				r, err := m.accept(inMemory(m), request(t.Context(), e, address))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -303,15 +304,15 @@ func TestAdmissionAtOnce(t *testing.T) {
 					t.Errorf("connection %d is closed with %d, want %d", i, got, want)
 				}
 			}
-			if _, err := m.Accept(request(t.Context(), e, "192.0.2.1:2")); err != transport.ErrBusy {
+			if _, err := m.accept(inMemory(m), request(t.Context(), e, "192.0.2.1:2")); err != transport.ErrBusy {
 				t.Errorf("one more: %v", err)
 			}
 			all[2].hangUp(transport.ErrLost)
-			if _, err := m.Accept(request(t.Context(), e, "192.0.2.1:2")); err != transport.ErrBusy {
+			if _, err := m.accept(inMemory(m), request(t.Context(), e, "192.0.2.1:2")); err != transport.ErrBusy {
 				t.Errorf("one more, after the end of one that did not count: %v", err)
 			}
 			all[0].hangUp(transport.ErrLost)
-			if _, err := m.Accept(request(t.Context(), e, "192.0.2.1:2")); err != nil {
+			if _, err := m.accept(inMemory(m), request(t.Context(), e, "192.0.2.1:2")); err != nil {
 				t.Errorf("in the place of another: %v", err)
 			}
 			all[1].hangUp(transport.ErrLost)

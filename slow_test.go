@@ -9,6 +9,7 @@ import (
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/internal/wstest"
+	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/websocket"
 )
 
@@ -17,7 +18,7 @@ import (
 func TestSlowConsumer(t *testing.T) { engines(t, testSlowConsumer) }
 
 func testSlowConsumer(t *testing.T, options *bennu.EndpointOptions) {
-	s := serve(t, one("*", rooms()), &bennu.SocketOptions{WebSocket: websocket.Options{MaxQueueBytes: 256 << 10}}, options)
+	s := serve(t, one("*", rooms()), &bennu.SocketOptions{Transports: []transport.Transport{websocket.New(&websocket.Options{MaxQueueBytes: 256 << 10})}}, options)
 	slow, bystander := wstest.Dial(t, s.url), wstest.Dial(t, s.url)
 	// Fixed, so that the kernel does not make it grow. Much less than the largest packet
 	// of the loopback would make reading on crawl.
@@ -28,7 +29,7 @@ func testSlowConsumer(t *testing.T, options *bennu.EndpointOptions) {
 	bystander.Join("news")
 	filler := strings.Repeat("x", 16<<10)
 	sent := 0
-	for s.Stats().WebSocket.SlowConsumers == 0 {
+	for s.Stats().Transports["websocket"].SlowConsumers == 0 {
 		if sent > 10_000 {
 			t.Fatal("160 MiB were taken by a client that does not read")
 		}

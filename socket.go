@@ -13,7 +13,6 @@ import (
 	"github.com/bennu-go/bennu/internal/rate"
 	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/transport"
-	"github.com/bennu-go/bennu/transport/longpoll"
 	"github.com/bennu-go/bennu/wire"
 )
 
@@ -23,7 +22,7 @@ type Socket struct {
 	node       *node
 	handler    *mountedHandler
 	serializer wire.Serializer
-	transport  string
+	via        *via
 	id         string
 	assigns    map[string]any
 	conn       seam.Conn
@@ -52,8 +51,13 @@ type Socket struct {
 // ID is what SocketHandler.ID returned, or "".
 func (s *Socket) ID() string { return s.id }
 
-// Transport is "websocket" or "longpoll".
-func (s *Socket) Transport() string { return s.transport }
+// Transport is the name of the transport, as in ConnectInfo.
+func (s *Socket) Transport() string {
+	if s.via == nil {
+		return ""
+	}
+	return s.via.name
+}
 
 // Endpoint is where the connection was made.
 func (s *Socket) Endpoint() *Endpoint {
@@ -221,12 +225,6 @@ func (s *Socket) sayClosed(reason error) {
 		place.say(notice.SlowConsumer)
 	case errors.Is(reason, ErrIdle):
 		place.say(notice.Idle)
-	case errors.Is(reason, longpoll.ErrInactive):
-		place.say(notice.Inactive)
-	case errors.Is(reason, longpoll.ErrGap):
-		place.say(notice.BatchGone)
-	case errors.Is(reason, ErrLost) && s.transport == transport.LongPoll:
-		place.say(notice.BatchLost)
 	}
 }
 

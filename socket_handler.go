@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -141,9 +142,8 @@ type mountedHandler struct {
 
 	expiryGrace time.Duration
 
-	// overWebSocket and overLongPoll are what may wait for a client; a transport that is off
-	// has no bounds.
-	overWebSocket, overLongPoll outbound
+	// leastOutbound is the least that may wait for a client, in bytes, of all transports.
+	leastOutbound int
 	// othersBytes bounds what waits for a channel from elsewhere: MailboxBytes, or as much as
 	// could wait for its client, who gets intercepted broadcasts that way.
 	othersBytes int
@@ -154,9 +154,6 @@ type mountedHandler struct {
 	path      string // as it was given to Endpoint.Socket
 	authToken bool   // the mount takes tokens
 }
-
-// MountPath tells the transports where they are mounted.
-func (h *mountedHandler) MountPath() string { return h.path }
 
 func (h *SocketHandler) mount(e *Endpoint) (*mountedHandler, error) {
 	if h == nil {
@@ -186,8 +183,8 @@ func (h *SocketHandler) mount(e *Endpoint) (*mountedHandler, error) {
 		endpoint: e, connect: h.Connect, id: h.ID, versions: versions,
 		limits: limits.withDefaults(), routes: h.routes,
 		renew: h.Renew, expiryGrace: limit(h.ExpiryGrace, 25*time.Second),
-		overWebSocket: unbounded, overLongPoll: unbounded,
-		othersBytes: limit(h.Limits.MailboxBytes, 256<<10),
+		leastOutbound: math.MaxInt,
+		othersBytes:   limit(h.Limits.MailboxBytes, 256<<10),
 	}, nil
 }
 
@@ -233,9 +230,9 @@ func (h *mountedHandler) route(topic string) *route {
 	return nil
 }
 
-// Accept implements seam.Acceptor: version, connect, id, in that order.
-func (h *mountedHandler) Accept(info *transport.ConnectInfo) (seam.Receiver, error) {
-	s := &Socket{node: &h.endpoint.node, handler: h, transport: info.Transport, address: notice.Counted(info.Context())}
+// accept decides over a new connection: version, connect, id, in that order.
+func (h *mountedHandler) accept(v *via, info *transport.ConnectInfo) (seam.Receiver, error) {
+	s := &Socket{node: &h.endpoint.node, handler: h, via: v, address: notice.Counted(info.Context())}
 	if s.address == "" {
 		s.address = info.PeerAddr()
 	}

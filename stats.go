@@ -5,8 +5,7 @@ import (
 
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/pubsub"
-	"github.com/bennu-go/bennu/transport/longpoll"
-	"github.com/bennu-go/bennu/transport/websocket"
+	"github.com/bennu-go/bennu/transport"
 )
 
 // Stats are counters of an endpoint since it was made, but for those said to be
@@ -35,9 +34,10 @@ type Stats struct {
 	// their like came too often.
 	LogSuppressed int
 
-	WebSocket websocket.Stats
-	LongPoll  longpoll.Stats
-	PubSub    pubsub.Health // the leg to other nodes
+	// Transports are the counters of the transports that are mounted, by name; all mounts of one
+	// are added up.
+	Transports map[string]transport.Stats
+	PubSub     pubsub.Health // the leg to other nodes
 }
 
 type counters struct {
@@ -60,8 +60,7 @@ func (e *Endpoint) Stats() Stats {
 		MissedEvents:  e.book.Count(notice.SlowSubscriber),
 		Reasons:       e.book.Counts(),
 		LogSuppressed: e.log.Suppressed(),
-		WebSocket:     e.websocket.Stats(),
-		LongPoll:      e.longpoll.Stats(),
+		Transports:    e.transports.stats(),
 		PubSub:        e.pubsub.Health(),
 	}
 }

@@ -16,6 +16,9 @@ import (
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/internal/wstest"
+	"github.com/bennu-go/bennu/transport"
+	"github.com/bennu-go/bennu/transport/longpoll"
+	"github.com/bennu-go/bennu/transport/websocket"
 )
 
 // full says that tests with a size run at their full size.
@@ -30,6 +33,14 @@ func sized(small, large int) int {
 }
 
 var eventually = waittest.Until
+
+// both are the transports of most tests that need long polling.
+var both = over(nil, nil)
+
+// over are both with their options.
+func over(ws *websocket.Options, polls *longpoll.Options) []transport.Transport {
+	return []transport.Transport{websocket.New(ws), longpoll.New(polls)}
+}
 
 // logbook is a slog.Handler that keeps its lines.
 type logbook struct {
@@ -107,7 +118,7 @@ func serve(t testing.TB, users *bennu.SocketHandler, mount *bennu.SocketOptions,
 		if err := e.Shutdown(ctx); err != nil {
 			t.Errorf("Shutdown: %v", err)
 		}
-		if s := e.Stats(); s.Sockets != 0 || s.Callbacks != 0 || s.WebSocket.Open != 0 {
+		if s := e.Stats(); s.Sockets != 0 || s.Callbacks != 0 || s.Transports["websocket"].Open != 0 {
 			t.Errorf("left after Shutdown: %+v", s)
 		}
 	})
@@ -180,7 +191,7 @@ func (b base) backAt(t testing.TB, s *server) {
 	back := func() bool {
 		now, stats = measure(), s.Stats()
 		return b.isBack(now) && stats.Sockets == 0 && stats.Topics == 0 && stats.Callbacks == 0 &&
-			stats.WebSocket.Open == 0 && stats.LongPoll.Open == 0
+			stats.Transports["websocket"].Open == 0 && stats.Transports["longpoll"].Open == 0
 	}
 	for end := time.Now().Add(wstest.Patience); !back(); {
 		if time.Now().After(end) {

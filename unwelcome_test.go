@@ -13,7 +13,6 @@ import (
 	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/internal/wstest"
 	"github.com/bennu-go/bennu/pubsub/pubsubtest"
-	"github.com/bennu-go/bennu/transport/longpoll"
 	"github.com/bennu-go/bennu/wire"
 )
 
@@ -29,7 +28,7 @@ func TestUnwelcome(t *testing.T) {
 				return &member{ch, ended}, bennu.Empty{}, nil
 			})
 			bennu.On(d, "echo", func(_ *member, _ context.Context, p bennu.Payload) (bennu.Payload, error) { return p, nil })
-			s := serve(t, one("room:*", d), &bennu.SocketOptions{LongPoll: &longpoll.Options{}}, &bennu.EndpointOptions{NoEpoll: way == "parked"})
+			s := serve(t, one("room:*", d), &bennu.SocketOptions{Transports: both}, &bennu.EndpointOptions{NoEpoll: way == "parked"})
 			transport := "websocket"
 			if way == "longpoll" {
 				transport = way

@@ -14,7 +14,7 @@ import (
 
 // Options say how a client connects. The zero value, or a nil pointer, is the defaults.
 type Options struct {
-	// Path of the request. Default "/socket/websocket".
+	// Path of the request: that of one of the transports of a mount. Default "/socket/websocket".
 	Path string
 	// Params are the parameters of the client; vsn is added.
 	Params url.Values
@@ -46,7 +46,7 @@ func (r *Refused) text() string {
 	case r.Err != nil:
 		return fmt.Sprintf("channeltest: the connection was refused with status %d: %v", r.Status, r.Err)
 	case r.Status == http.StatusNotFound:
-		return "channeltest: the connection was refused with status 404: no WebSocket is mounted at that path; set Options.Path"
+		return "channeltest: the connection was refused with status 404: no socket is mounted at that path; set Options.Path"
 	}
 	return fmt.Sprintf("channeltest: the connection was refused with status %d: %s", r.Status, r.Body)
 }
@@ -89,12 +89,12 @@ func (e *Endpoint) connect(t testing.TB, opts *Options) (*Client, *Refused) {
 		o.Name = fmt.Sprintf("client %d", e.names)
 	}
 	e.mu.Unlock()
-	w := &response{header: http.Header{}}
-	e.ServeHTTP(w, o.request(t))
-	if w.receiver == nil {
-		return nil, &Refused{Status: w.status, Header: w.header, Body: w.body.Bytes(), Err: w.err}
+	w, r, m := &response{header: http.Header{}}, o.request(t), &seam.Memory{}
+	e.ServeHTTP(w, r.WithContext(seam.WithMemory(r.Context(), m)))
+	if m.Receiver == nil {
+		return nil, &Refused{Status: w.status, Header: w.header, Body: w.body.Bytes(), Err: m.Err}
 	}
-	c := newClient(e, o.Name, w.receiver)
+	c := newClient(e, o.Name, m.Receiver)
 	t.Cleanup(func() { c.end(t) })
 	return c, nil
 }
@@ -129,21 +129,11 @@ func (o *Options) request(t testing.TB) *http.Request {
 	return r
 }
 
-// response is where the answer to a request goes that brings its connection along.
+// response is where the answer to a request goes that is refused.
 type response struct {
-	header   http.Header
-	status   int
-	body     bytes.Buffer
-	receiver seam.Receiver
-	err      error
-}
-
-// Direct takes what the mount decided.
-func (w *response) Direct(receiver seam.Receiver, err error) {
-	if err == nil {
-		w.receiver = receiver
-	}
-	w.err = err
+	header http.Header
+	status int
+	body   bytes.Buffer
 }
 
 // Header implements http.ResponseWriter.

@@ -192,7 +192,7 @@ func TestMessages(t *testing.T) {
 `},
 		{"no socket", func(t testing.TB, e *channeltest.Endpoint) {
 			e.Connect(t, &channeltest.Options{Path: "/socket"})
-		}, `channeltest: the connection was refused with status 404: no WebSocket is mounted at that path; set Options.Path
+		}, `channeltest: the connection was refused with status 404: no socket is mounted at that path; set Options.Path
 Nothing was sent or received.
 `},
 		{"let in", func(t testing.TB, e *channeltest.Endpoint) {

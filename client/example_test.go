@@ -10,7 +10,9 @@ import (
 
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/client"
+	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/longpoll"
+	"github.com/bennu-go/bennu/transport/websocket"
 )
 
 // exampleRoom is the state of a joined topic of the example server.
@@ -54,7 +56,7 @@ func exampleServer() (url string, stop func()) {
 	var users bennu.SocketHandler
 	users.Channel("room:*", d)
 	endpoint := bennu.NewEndpoint(&bennu.EndpointOptions{Logger: slog.New(slog.DiscardHandler), DrainTime: bennu.Unlimited})
-	endpoint.Socket("/socket", &users, &bennu.SocketOptions{LongPoll: &longpoll.Options{}})
+	endpoint.Socket("/socket", &users, &bennu.SocketOptions{Transports: []transport.Transport{websocket.New(nil), longpoll.New(nil)}})
 	server := httptest.NewServer(endpoint)
 	return server.URL + "/socket", func() {
 		_ = endpoint.Shutdown(context.Background())

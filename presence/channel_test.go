@@ -16,7 +16,9 @@ import (
 	"github.com/bennu-go/bennu/presence"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/pubsub/pubsubtest"
+	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/longpoll"
+	"github.com/bennu-go/bennu/transport/websocket"
 )
 
 // visitor is a channel that tracks its user when it has joined, under the key the client
@@ -73,7 +75,7 @@ func serve(t *testing.T, ps *pubsub.PubSub, o presence.Options[person]) *site {
 	users.Channel("room:*", rooms)
 	e := bennu.NewEndpoint(&bennu.EndpointOptions{PubSub: ps, Logger: slog.New(slog.DiscardHandler), DrainTime: bennu.Unlimited})
 	e.OnShutdown(func(context.Context) error { return here.Close() })
-	e.Socket("/socket", &users, &bennu.SocketOptions{LongPoll: &longpoll.Options{}})
+	e.Socket("/socket", &users, &bennu.SocketOptions{Transports: []transport.Transport{websocket.New(nil), longpoll.New(nil)}})
 	h := httptest.NewServer(e)
 	t.Cleanup(func() {
 		h.Close()

@@ -15,6 +15,7 @@ import (
 	"github.com/bennu-go/bennu/internal/wstest"
 	"github.com/bennu-go/bennu/presence"
 	"github.com/bennu-go/bennu/pubsub"
+	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/longpoll"
 	"github.com/bennu-go/bennu/transport/websocket"
 )
@@ -184,8 +185,10 @@ func TestListsInSmallQueues(t *testing.T) {
 	users.Channel("room:*", rooms)
 	e := bennu.NewEndpoint(&bennu.EndpointOptions{PubSub: ps, Logger: quiet, DrainTime: bennu.Unlimited})
 	e.Socket("/socket", &users, &bennu.SocketOptions{
-		WebSocket: websocket.Options{MaxMessage: 8 << 10, MaxQueueBytes: 40 << 10},
-		LongPoll:  &longpoll.Options{MaxBody: 8 << 10, MaxBufferBytes: 40 << 10},
+		Transports: []transport.Transport{
+			websocket.New(&websocket.Options{MaxMessage: 8 << 10, MaxQueueBytes: 40 << 10}),
+			longpoll.New(&longpoll.Options{MaxBody: 8 << 10, MaxBufferBytes: 40 << 10}),
+		},
 	})
 	h := httptest.NewServer(e)
 	defer h.Close()

@@ -1,19 +1,18 @@
 package transport
 
 import (
+	"cmp"
 	"encoding/base64"
 	"errors"
 	"net/http"
 	"slices"
 	"strings"
-
-	"github.com/bennu-go/bennu/internal/tokenplace"
 )
 
 const (
 	// protocolHeader is spelled as net/http spells it in a Header.
 	protocolHeader = "Sec-Websocket-Protocol"
-	// tokenHeader carries the token over long-poll, unencoded.
+	// tokenHeader carries the token where there are no subprotocols, unencoded.
 	tokenHeader = "X-Phoenix-Authtoken"
 	// tokenPrefix marks the element of Sec-WebSocket-Protocol that is a token.
 	// It says base64url, but phoenix.js sends the standard alphabet.
@@ -76,7 +75,22 @@ func decodeToken(s string) (string, error) {
 	return string(b), nil
 }
 
-// rawToken is the token of a long-poll request. Equal ones count as one, and of several that
+// takeHeaderToken takes the token of a request that has it in a header of its own. Of several that
+// differ none is taken.
+func (c *Checks) takeHeaderToken(info *ConnectInfo) {
+	token, err := rawToken(info.r.Header)
+	if err == nil && token != nil && info.AuthToken != nil && *token != *info.AuthToken {
+		err = ErrAuthTokenTwice
+	}
+	switch {
+	case err != nil || info.tokenErr != nil:
+		info.AuthToken, info.tokenErr = nil, cmp.Or(info.tokenErr, err)
+	case token != nil:
+		info.AuthToken = token
+	}
+}
+
+// rawToken is the token in the header of a request. Equal ones count as one, and of several that
 // differ none is taken.
 func rawToken(h http.Header) (*string, error) {
 	values := h[tokenHeader]
@@ -95,15 +109,13 @@ func rawToken(h http.Header) (*string, error) {
 // it is not.
 var elsewhere = []string{"authToken", "auth_token", "access_token", "userToken", "user_token", "jwt", "token"}
 
-func init() {
-	tokenplace.Elsewhere = func(info any) bool {
-		i, ok := info.(*ConnectInfo)
-		if !ok || i.AuthToken != nil || i.tokenErr != nil {
-			return false
-		}
-		i.tokenErr = ErrAuthTokenElsewhere
-		return true
+// tokenElsewhere is seam.TokenElsewhere.
+func (i *ConnectInfo) tokenElsewhere() bool {
+	if i.AuthToken != nil || i.tokenErr != nil {
+		return false
 	}
+	i.tokenErr = ErrAuthTokenElsewhere
+	return true
 }
 
 // AuthTokenErr says why there is no AuthToken, or what is wrong with it: nil for one that
@@ -119,13 +131,13 @@ func (i *ConnectInfo) AuthTokenErr() error {
 		return i.tokenErr
 	case i.r == nil:
 		return ErrNoAuthToken
-	case i.Transport == WebSocket && i.r.Header[tokenHeader] != nil,
-		i.Transport == LongPoll && slices.ContainsFunc(i.protocol, func(line string) bool { return strings.Contains(line, tokenPrefix) }),
+	case !i.manner.HeaderToken && i.r.Header[tokenHeader] != nil,
+		!i.manner.Offers && slices.ContainsFunc(i.protocol, func(line string) bool { return strings.Contains(line, tokenPrefix) }),
 		i.r.Header["Authorization"] != nil:
 		return ErrAuthTokenElsewhere
 	}
 	for _, name := range elsewhere {
-		if _, ok := i.Params[name]; ok && (name != sessionParam || i.Transport == WebSocket) {
+		if _, ok := i.Params[name]; ok && (name != sessionParam || !i.manner.SessionToken) {
 			return ErrAuthTokenElsewhere
 		}
 	}

@@ -6,17 +6,19 @@ import (
 	"net/http"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/bennu-go/bennu/internal/unexported"
 )
 
 // Bounds on the header of a request that asks to connect. An http.Server of
 // one's own may allow more for the rest of its paths.
 const (
-	MaxHeaders     = 64       // lines
-	MaxHeaderBytes = 16 << 10 // names and values with their separators
+	maxHeaders     = 64       // lines
+	maxHeaderBytes = 16 << 10 // names and values with their separators
 )
 
-// Reasons of a StatusError, beside those of ParseQuery, ErrAuthToken,
-// ErrAuthTokenParam, ErrAuthTokenTwice and ErrSubprotocol.
+// Reasons of a StatusError, beside ErrAuthToken, ErrAuthTokenParam, ErrAuthTokenTwice and
+// ErrSubprotocol. Parameters that cannot be read have errors without a name.
 var (
 	ErrOrigin         = errors.New("bennu: origin not allowed")
 	ErrURLTooLong     = errors.New("bennu: URL longer than 8 KiB")
@@ -39,7 +41,7 @@ func (e *StatusError) Error() string { return fmt.Sprintf("%v (status %d)", e.Er
 func (e *StatusError) Unwrap() error { return e.Err }
 
 // Checks are a mount's rules for requests, the same for all transports. They
-// must not change once Run was called.
+// must not change once Endpoint.Socket has them.
 type Checks struct {
 	// Origin is the origin policy; nil is SameOrigin(Scheme). A request without an Origin
 	// header must pass it too, and it is refused when a browser says in Sec-Fetch-Site,
@@ -82,15 +84,8 @@ type Checks struct {
 	Session *SessionCheck
 }
 
-// Run makes the checks that come before the application's, in the order that
-// clients can observe: size, parameters, origin, token, subprotocol. The vars
-// are those of the mount's path and win over parameters of the same name; Run
-// does not keep them. The transport is WebSocket or LongPoll.
-//
-// The error is always a *StatusError: 414 and 431 for size, 400 for parameters,
-// 403 for the rest. Run does not look at the method, nor at the other headers
-// of an upgrade.
-func (c *Checks) Run(r *http.Request, vars map[string]string, transport string) (*ConnectInfo, error) {
+// run makes the checks that come before the application's; see seam.Check.
+func (c *Checks) run(r *http.Request, vars map[string]string, m *unexported.Manner) (*ConnectInfo, error) {
 	if err := checkSize(r); err != nil {
 		return nil, err
 	}
@@ -101,19 +96,19 @@ func (c *Checks) Run(r *http.Request, vars map[string]string, transport string) 
 	if !c.originAllowed(r) {
 		return nil, &StatusError{http.StatusForbidden, ErrOrigin}
 	}
-	info := NewConnectInfo(r, transport, params)
+	info := newConnectInfo(r, m, params)
 	info.scheme = c.Scheme
 	info.Session = c.session(r, params)
-	switch {
-	case !c.AuthToken && c.TokenParam == "":
+	if !c.AuthToken && c.TokenParam == "" {
 		info.tokenErr = ErrAuthTokenOff
-	case c.AuthToken && transport == LongPoll:
-		info.AuthToken, info.tokenErr = rawToken(r.Header)
 	}
-	if transport != LongPoll {
+	if m.Offers {
 		if err := c.subprotocol(info); err != nil {
 			return nil, &StatusError{http.StatusForbidden, err}
 		}
+	}
+	if c.AuthToken && m.HeaderToken {
+		c.takeHeaderToken(info)
 	}
 	if c.TokenParam != "" {
 		info.tokenParam = c.TokenParam
@@ -129,7 +124,7 @@ func checkSize(r *http.Request) error {
 	if target == 0 { // a request that no server read
 		target = len(r.URL.RequestURI())
 	}
-	if target > MaxURL {
+	if target > maxURL {
 		return &StatusError{http.StatusRequestURITooLong, ErrURLTooLong}
 	}
 	lines, size := 0, 0
@@ -139,14 +134,14 @@ func checkSize(r *http.Request) error {
 			size += len(name) + len(": ") + len(v) + len("\r\n")
 		}
 	}
-	if lines > MaxHeaders || size > MaxHeaderBytes {
+	if lines > maxHeaders || size > maxHeaderBytes {
 		return &StatusError{http.StatusRequestHeaderFieldsTooLarge, ErrHeaderTooLarge}
 	}
 	return nil
 }
 
 func mergeParams(query string, vars map[string]string) (Params, error) {
-	params, err := ParseQuery(query)
+	params, err := parseQuery(query)
 	if err != nil {
 		return nil, err
 	}

@@ -9,11 +9,13 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/bennu-go/bennu/internal/unexported"
 )
 
 func TestChecksRun(t *testing.T) {
 	r := httptest.NewRequest(http.MethodGet, "/vars/acme/ws/9?vsn=2.0.0&tenant=q&tenant[x]=1&zz=1", nil)
-	info, err := (&Checks{}).Run(r, map[string]string{"tenant": "acme", "x": "9"}, WebSocket)
+	info, err := (&Checks{}).run(r, map[string]string{"tenant": "acme", "x": "9"}, webSocket)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,9 +40,9 @@ func TestChecksOrder(t *testing.T) {
 		status int
 		err    error
 	}{
-		{"query", request{"x=%ff", "null", bearer + "!", nil}, 400, ErrQueryNotUTF8},
-		{"pairs", request{strings.Repeat("a&", 65), "null", bearer + "!", nil}, 400, ErrTooManyParams},
-		{"depth", request{"a" + strings.Repeat("[]", 33), "null", bearer + "!", nil}, 400, ErrParamsTooDeep},
+		{"query", request{"x=%ff", "null", bearer + "!", nil}, 400, errQueryNotUTF8},
+		{"pairs", request{strings.Repeat("a&", 65), "null", bearer + "!", nil}, 400, errTooManyParams},
+		{"depth", request{"a" + strings.Repeat("[]", 33), "null", bearer + "!", nil}, 400, errParamsTooDeep},
 		{"path variable", request{"", "null", bearer + "!", map[string]string{"v": "\xff"}}, 400, ErrPathNotUTF8},
 		{"origin", request{"", "null", bearer + "!", nil}, 403, ErrOrigin},
 		{"token", request{"", "http://example.com", "x, " + bearer + "!", nil}, 403, ErrAuthToken},
@@ -52,7 +54,7 @@ func TestChecksOrder(t *testing.T) {
 			r := httptest.NewRequest(http.MethodGet, "/?"+tt.in.query, nil)
 			r.Header.Set("Origin", tt.in.origin)
 			r.Header.Set("Sec-WebSocket-Protocol", tt.in.protocol)
-			_, err := checks.Run(r, tt.in.vars, WebSocket)
+			_, err := checks.run(r, tt.in.vars, webSocket)
 			wantStatus(t, err, tt.status, tt.err)
 		})
 	}
@@ -93,33 +95,33 @@ func TestChecksSize(t *testing.T) {
 		status int
 		err    error
 	}{
-		{"longest URL", path(MaxURL), nil, 0, nil},
-		{"URL too long", path(MaxURL + 1), nil, 414, ErrURLTooLong},
-		{"query too long", "/?" + strings.Repeat("q", MaxURL), nil, 414, ErrURLTooLong},
-		{"most lines", "/", lines(MaxHeaders), 0, nil},
-		{"too many lines", "/", lines(MaxHeaders + 1), 431, ErrHeaderTooLarge},
-		{"one name many times", "/", http.Header{"A": make([]string, MaxHeaders+1)}, 431, ErrHeaderTooLarge},
-		{"most bytes", "/", size(MaxHeaderBytes), 0, nil},
-		{"too many bytes", "/", size(MaxHeaderBytes + 1), 431, ErrHeaderTooLarge},
-		{"long name", "/", http.Header{strings.Repeat("N", MaxHeaderBytes): {""}}, 431, ErrHeaderTooLarge},
+		{"longest URL", path(maxURL), nil, 0, nil},
+		{"URL too long", path(maxURL + 1), nil, 414, ErrURLTooLong},
+		{"query too long", "/?" + strings.Repeat("q", maxURL), nil, 414, ErrURLTooLong},
+		{"most lines", "/", lines(maxHeaders), 0, nil},
+		{"too many lines", "/", lines(maxHeaders + 1), 431, ErrHeaderTooLarge},
+		{"one name many times", "/", http.Header{"A": make([]string, maxHeaders+1)}, 431, ErrHeaderTooLarge},
+		{"most bytes", "/", size(maxHeaderBytes), 0, nil},
+		{"too many bytes", "/", size(maxHeaderBytes + 1), 431, ErrHeaderTooLarge},
+		{"long name", "/", http.Header{strings.Repeat("N", maxHeaderBytes): {""}}, 431, ErrHeaderTooLarge},
 	}
 	for _, tt := range tests {
-		for _, transport := range []string{WebSocket, LongPoll} {
-			t.Run(tt.name+" "+transport, func(t *testing.T) {
+		for _, transport := range []*unexported.Manner{webSocket, longPoll} {
+			t.Run(tt.name+" "+transport.Transport, func(t *testing.T) {
 				r := httptest.NewRequest(http.MethodGet, tt.target, nil)
 				r.Header = tt.header
-				_, err := (&Checks{}).Run(r, nil, transport)
+				_, err := (&Checks{}).run(r, nil, transport)
 				wantStatus(t, err, tt.status, tt.err)
 			})
 		}
 	}
 
 	t.Run("request of a client", func(t *testing.T) {
-		r, err := http.NewRequest(http.MethodGet, "http://example.com/"+strings.Repeat("%20", MaxURL/3+1), nil)
+		r, err := http.NewRequest(http.MethodGet, "http://example.com/"+strings.Repeat("%20", maxURL/3+1), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = (&Checks{}).Run(r, nil, WebSocket)
+		_, err = (&Checks{}).run(r, nil, webSocket)
 		wantStatus(t, err, 414, ErrURLTooLong)
 	})
 }
@@ -143,10 +145,10 @@ func TestChecksOrigin(t *testing.T) {
 		{"skipped, configured", Checks{InsecureSkipOriginCheck: true, Origin: OriginFunc(func(*url.URL, *http.Request) bool { return false })}, "x", true},
 	}
 	for _, tt := range tests {
-		for _, transport := range []string{WebSocket, LongPoll} {
-			t.Run(tt.name+" "+transport, func(t *testing.T) {
+		for _, transport := range []*unexported.Manner{webSocket, longPoll} {
+			t.Run(tt.name+" "+transport.Transport, func(t *testing.T) {
 				r := originRequest("http://example.com/", tt.origin)
-				_, err := tt.checks.Run(r, nil, transport)
+				_, err := tt.checks.run(r, nil, transport)
 				want := ErrOrigin
 				if tt.ok {
 					want = nil
@@ -182,7 +184,7 @@ func TestChecksLongPoll(t *testing.T) {
 			// Subprotocols are a matter of WebSocket.
 			r.Header.Set("Sec-WebSocket-Protocol", bearer+"!")
 			c := &Checks{AuthToken: tt.auth, Subprotocols: []string{"foo"}}
-			info, err := c.Run(r, nil, LongPoll)
+			info, err := c.run(r, nil, longPoll)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -200,7 +202,7 @@ func TestChecksLongPoll(t *testing.T) {
 func TestChecksTokenHeaderIsLongPollOnly(t *testing.T) {
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	r.Header.Set("X-Phoenix-AuthToken", "raw")
-	info, err := (&Checks{AuthToken: true}).Run(r, nil, WebSocket)
+	info, err := (&Checks{AuthToken: true}).run(r, nil, webSocket)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,7 +220,7 @@ func TestChecksConcurrent(t *testing.T) {
 		go func() {
 			r := originRequest("http://example.com/?a[]=1", "https://example.com")
 			r.Header.Set("Sec-WebSocket-Protocol", "foo, "+bearer+"YWJj")
-			info, err := c.Run(r, map[string]string{"n": fmt.Sprint(i)}, WebSocket)
+			info, err := c.run(r, map[string]string{"n": fmt.Sprint(i)}, webSocket)
 			if err == nil && (info.Subprotocol != "foo" || *info.AuthToken != "abc" || info.Params["n"] != fmt.Sprint(i)) {
 				err = fmt.Errorf("info of %d: %q", i, info.Params)
 			}

@@ -1,27 +1,25 @@
 package transport_test
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 
+	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
 )
 
-func ExampleParseQuery() {
-	params, err := transport.ParseQuery("vsn=2.0.0&user[name]=Nut&tags[]=a&tags[]=b")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
+func ExampleParams() {
+	// A client has asked for ?vsn=2.0.0&user[name]=Nut&tags[]=a&tags[]=b.
+	params := transport.Params{"vsn": "2.0.0", "user": transport.Params{"name": "Nut"}, "tags": []any{"a", "b"}}
 	vsn, ok := params.String("vsn")
 	fmt.Println(vsn, ok)
-	fmt.Println(params["user"], params["tags"])
+	_, ok = params.String("tags") // not a single text
+	fmt.Println(ok)
 	// Output:
 	// 2.0.0 true
-	// map[name:Nut] [a b]
+	// false
 }
 
 func ExampleOrigins() {
@@ -50,25 +48,23 @@ func ExampleOrigins_mistake() {
 }
 
 func ExampleChecks() {
-	checks := transport.Checks{AuthToken: true}
-
-	r := httptest.NewRequest(http.MethodGet, "/tenants/acme/websocket?vsn=2.0.0&tenant=other", nil)
-	r.Header.Set("Sec-WebSocket-Protocol", "phoenix, base64url.bearer.phx.c2VjcmV0")
-	vars := map[string]string{"tenant": "acme"} // of the mount's path
-	info, err := checks.Run(r, vars, transport.WebSocket)
+	origins, err := transport.Origins("https://*.example.com")
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(info.Params["tenant"], *info.AuthToken, info.Subprotocol)
+	endpoint := bennu.NewEndpoint(nil)
+	endpoint.Socket("/socket", &bennu.SocketHandler{}, &bennu.SocketOptions{
+		Checks: transport.Checks{Origin: origins, AuthToken: true},
+	})
 
+	r := httptest.NewRequest(http.MethodGet, "/socket/websocket?vsn=2.0.0", nil)
 	r.Header.Set("Origin", "https://elsewhere.example")
-	_, err = checks.Run(r, vars, transport.WebSocket)
-	var refused *transport.StatusError
-	fmt.Println(errors.As(err, &refused), err)
+	w := httptest.NewRecorder()
+	endpoint.ServeHTTP(w, r)
+	fmt.Println(w.Code)
 	// Output:
-	// acme secret phoenix
-	// true bennu: origin not allowed (status 403)
+	// 403
 }
 
 func ExampleNewFrame() {

@@ -5,6 +5,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/bennu-go/bennu/internal/unexported"
 )
 
 // TestChecksWithoutOrigin has requests without an Origin header, of browsers and of others.
@@ -65,14 +67,14 @@ func TestChecksWithoutOrigin(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodOptions} {
-				for _, transport := range []string{WebSocket, LongPoll} {
+				for _, transport := range []*unexported.Manner{webSocket, longPoll} {
 					r := httptest.NewRequest(method, "http://example.com/socket", nil)
 					for line := range strings.SplitSeq(tt.header, "|") {
 						if name, value, ok := strings.Cut(line, ": "); ok {
 							r.Header.Add(name, value)
 						}
 					}
-					_, err := tt.checks.Run(r, nil, transport)
+					_, err := tt.checks.run(r, nil, transport)
 					if tt.ok {
 						wantStatus(t, err, 0, nil)
 					} else {

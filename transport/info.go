@@ -9,16 +9,12 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-)
 
-// Names of the transports, as ConnectInfo.Transport has them.
-const (
-	WebSocket = "websocket"
-	LongPoll  = "longpoll"
+	"github.com/bennu-go/bennu/internal/unexported"
 )
 
 // ConnectInfo is what an application may know of the request that asks to
-// connect. It is valid only while Acceptor.Accept runs, because it reads from
+// connect. It is valid only while Connect runs, because it reads from
 // the request; what is wanted later must be copied out. It has neither cookies
 // nor the request itself: a socket is opened by any page the origin check
 // allows, so cookies would prove nothing.
@@ -26,7 +22,7 @@ const (
 // The zero value with some fields set is a ConnectInfo for tests; its methods
 // then return zero values. The methods may be called concurrently.
 type ConnectInfo struct {
-	// Transport is WebSocket or LongPoll.
+	// Transport is the name of the transport: "websocket", "longpoll", or that of another.
 	Transport string
 	// Params belong to the receiver of the ConnectInfo.
 	Params Params
@@ -42,6 +38,7 @@ type ConnectInfo struct {
 	Session map[string]any
 
 	r        *http.Request
+	manner   *unexported.Manner
 	scheme   func(*http.Request) string
 	protocol []string // Sec-WebSocket-Protocol without the token
 
@@ -49,10 +46,9 @@ type ConnectInfo struct {
 	tokenErr   error  // why AuthToken is nil, when the request alone does not say it
 }
 
-// NewConnectInfo describes r, which must stay valid as long as the result is
-// used. It runs no checks and takes no token; Checks.Run does.
-func NewConnectInfo(r *http.Request, transport string, params Params) *ConnectInfo {
-	return &ConnectInfo{Transport: transport, Params: params, r: r, protocol: r.Header[protocolHeader]}
+// newConnectInfo describes r. It makes no checks and takes no token; Checks.run does.
+func newConnectInfo(r *http.Request, m *unexported.Manner, params Params) *ConnectInfo {
+	return &ConnectInfo{Transport: m.Transport, Params: params, r: r, manner: m, protocol: r.Header[protocolHeader]}
 }
 
 // A Header is one line of a request's header, its name in lower case.

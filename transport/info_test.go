@@ -29,7 +29,7 @@ func TestConnectInfo(t *testing.T) {
 		"User-Agent":            {"ua", "second"},
 		protocolHeader:          {"phoenix"},
 	}
-	info := NewConnectInfo(r, WebSocket, Params{"vsn": "2.0.0"})
+	info := newConnectInfo(r, webSocket, Params{"vsn": "2.0.0"})
 
 	if info.Transport != "websocket" || info.Params["vsn"] != "2.0.0" || info.AuthToken != nil || info.Subprotocol != "" {
 		t.Errorf("fields: %#v", *info)
@@ -69,7 +69,7 @@ func TestConnectInfo(t *testing.T) {
 
 func TestConnectInfoWithoutHeaders(t *testing.T) {
 	bare := httptest.NewRequest(http.MethodGet, "/", nil)
-	for name, info := range map[string]*ConnectInfo{"zero": {}, "bare": NewConnectInfo(bare, LongPoll, nil)} {
+	for name, info := range map[string]*ConnectInfo{"zero": {}, "bare": newConnectInfo(bare, longPoll, nil)} {
 		if ua, ok := info.UserAgent(); ua != "" || ok {
 			t.Errorf("%s: UserAgent = %q, %v", name, ua, ok)
 		}
@@ -92,7 +92,7 @@ func TestConnectInfoKeepsSecrets(t *testing.T) {
 	r.Header.Set("Cookie", canary)
 	r.Header.Set("X-Secret", canary)
 	token := canary
-	info := NewConnectInfo(r, WebSocket, Params{"token": canary})
+	info := newConnectInfo(r, webSocket, Params{"token": canary})
 	info.AuthToken = &token
 	info.TLS()
 
@@ -114,7 +114,7 @@ func TestConnectInfoScheme(t *testing.T) {
 	r.Header.Set("X-Forwarded-Proto", "https")
 	check := func(c *Checks, want string) {
 		t.Helper()
-		info, err := c.Run(r, nil, WebSocket)
+		info, err := c.run(r, nil, webSocket)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -131,7 +131,7 @@ func TestConnectInfoScheme(t *testing.T) {
 
 // Params are plain data.
 func TestParamsMarshal(t *testing.T) {
-	params, err := ParseQuery("a[b]=1&c[]=2&c[][d]=3")
+	params, err := parseQuery("a[b]=1&c[]=2&c[][d]=3")
 	if err != nil {
 		t.Fatal(err)
 	}

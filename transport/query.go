@@ -2,27 +2,28 @@ package transport
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"unicode/utf8"
 )
 
-// Bounds on what a client may send before anything has accepted it.
+// Bounds on what a client may send before anything has accepted it. Mount.Accept tells of them.
 const (
-	// MaxURL is the most bytes of a request target, and of a raw query alone.
-	MaxURL = 8 << 10
-	// MaxParams is the most key and value pairs in one query. Empty pairs, as
+	// maxURL is the most bytes of a request target, and of a raw query alone.
+	maxURL = 8 << 10
+	// maxParams is the most key and value pairs in one query. Empty pairs, as
 	// in "a=1&&b=2", do not count.
-	MaxParams = 64
-	// MaxParamDepth is the most bracket pairs in one key: a[b][c] has two.
-	MaxParamDepth = 32
+	maxParams = 64
+	// maxParamDepth is the most bracket pairs in one key: a[b][c] has two.
+	maxParamDepth = 32
 )
 
-// Errors of ParseQuery. None of them quotes the query, which may hold secrets.
+// Errors of parseQuery. None of them quotes the query, which may hold secrets.
 var (
-	ErrQueryTooLong  = errors.New("bennu: query longer than 8 KiB")
-	ErrTooManyParams = errors.New("bennu: query with more than 64 parameters")
-	ErrParamsTooDeep = errors.New("bennu: query parameter nested more than 32 deep")
-	ErrQueryNotUTF8  = errors.New("bennu: query is not UTF-8")
+	errQueryTooLong  = fmt.Errorf("%w: the query alone is", ErrURLTooLong)
+	errTooManyParams = errors.New("bennu: query with more than 64 parameters")
+	errParamsTooDeep = errors.New("bennu: query parameter nested more than 32 deep")
+	errQueryNotUTF8  = errors.New("bennu: query is not UTF-8")
 )
 
 // Params are the parameters of a connection: those of the query, overlaid by
@@ -38,7 +39,7 @@ func (p Params) String(key string) (string, bool) {
 	return s, ok
 }
 
-// ParseQuery decodes the part of a URL after the question mark. It differs from
+// parseQuery decodes the part of a URL after the question mark. It differs from
 // net/url where clients depend on it: keys nest (a[b]=1 is a map, c[]=1&c[]=2 a
 // list, d[0]=1 a map with the key "0"), a key without "=" has the value "",
 // escapes that are not two hexadecimal digits stand for themselves, and a later
@@ -47,11 +48,11 @@ func (p Params) String(key string) (string, bool) {
 // before the first bracket, is taken as it stands.
 //
 // The result is never nil without an error, and belongs to the caller. The
-// error is ErrQueryTooLong, ErrTooManyParams, ErrParamsTooDeep or
-// ErrQueryNotUTF8.
-func ParseQuery(raw string) (Params, error) {
-	if len(raw) > MaxURL {
-		return nil, ErrQueryTooLong
+// error is errQueryTooLong, errTooManyParams, errParamsTooDeep or
+// errQueryNotUTF8.
+func parseQuery(raw string) (Params, error) {
+	if len(raw) > maxURL {
+		return nil, errQueryTooLong
 	}
 	params := Params{}
 	count := 0
@@ -62,13 +63,13 @@ func ParseQuery(raw string) (Params, error) {
 		if pair == "" {
 			continue
 		}
-		if count++; count > MaxParams {
-			return nil, ErrTooManyParams
+		if count++; count > maxParams {
+			return nil, errTooManyParams
 		}
 		key, value, _ := strings.Cut(pair, "=")
 		key, value = unescape(key), unescape(value)
 		if !utf8.ValidString(key) || !utf8.ValidString(value) {
-			return nil, ErrQueryNotUTF8
+			return nil, errQueryNotUTF8
 		}
 		// Clients escape brackets too, so a key is split after it was decoded.
 		name, path, err := splitKey(key)
@@ -98,8 +99,8 @@ func splitKey(key string) (name string, path []string, err error) {
 		if rest[0] != '[' || end == 0 || rest[end] != ']' {
 			return key, nil, nil
 		}
-		if len(path) == MaxParamDepth {
-			return "", nil, ErrParamsTooDeep
+		if len(path) == maxParamDepth {
+			return "", nil, errParamsTooDeep
 		}
 		path = append(path, rest[1:end])
 		rest = rest[end+1:]
@@ -109,7 +110,7 @@ func splitKey(key string) (name string, path []string, err error) {
 
 // put returns old with value added at path. It reuses old when old is of the
 // kind that the path asks for and forgets it otherwise. The recursion is no
-// deeper than MaxParamDepth.
+// deeper than maxParamDepth.
 func put(old any, path []string, value string) any {
 	if len(path) == 0 {
 		return value

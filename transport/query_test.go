@@ -82,9 +82,9 @@ func TestParseQuery(t *testing.T) {
 		{"[]=1", Params{"[]": "1"}},
 	}
 	for _, tt := range tests {
-		got, err := ParseQuery(tt.raw)
+		got, err := parseQuery(tt.raw)
 		if err != nil || !reflect.DeepEqual(got, tt.want) {
-			t.Errorf("ParseQuery(%q) = %v, %v, want %v", tt.raw, got, err, tt.want)
+			t.Errorf("parseQuery(%q) = %v, %v, want %v", tt.raw, got, err, tt.want)
 		}
 	}
 }
@@ -94,26 +94,26 @@ func TestParseQueryRefuses(t *testing.T) {
 		name, raw string
 		want      error
 	}{
-		{"longest", "a=" + strings.Repeat("x", MaxURL-2), nil},
-		{"too long", "a=" + strings.Repeat("x", MaxURL-1), ErrQueryTooLong},
-		{"most pairs", strings.Repeat("a=1&&", MaxParams), nil},
-		{"too many pairs", strings.Repeat("a=1&", MaxParams+1), ErrTooManyParams},
-		{"too many keys without value", strings.Repeat("a&", MaxParams+1), ErrTooManyParams},
-		{"deepest", "a" + strings.Repeat("[b]", MaxParamDepth), nil},
-		{"too deep", "a" + strings.Repeat("[b]", MaxParamDepth+1), ErrParamsTooDeep},
-		{"lists too deep", "a" + strings.Repeat("%5B%5D", MaxParamDepth+1), ErrParamsTooDeep},
+		{"longest", "a=" + strings.Repeat("x", maxURL-2), nil},
+		{"too long", "a=" + strings.Repeat("x", maxURL-1), errQueryTooLong},
+		{"most pairs", strings.Repeat("a=1&&", maxParams), nil},
+		{"too many pairs", strings.Repeat("a=1&", maxParams+1), errTooManyParams},
+		{"too many keys without value", strings.Repeat("a&", maxParams+1), errTooManyParams},
+		{"deepest", "a" + strings.Repeat("[b]", maxParamDepth), nil},
+		{"too deep", "a" + strings.Repeat("[b]", maxParamDepth+1), errParamsTooDeep},
+		{"lists too deep", "a" + strings.Repeat("%5B%5D", maxParamDepth+1), errParamsTooDeep},
 		{"deep but unclosed", "a" + strings.Repeat("[", 4000), nil},
-		{"value not UTF-8", "x=%ff", ErrQueryNotUTF8},
-		{"value raw not UTF-8", "x=\xff", ErrQueryNotUTF8},
-		{"value surrogate", "x=%ED%A0%80", ErrQueryNotUTF8},
-		{"value cut", "x=%C3", ErrQueryNotUTF8},
-		{"key not UTF-8", "%ff=x", ErrQueryNotUTF8},
-		{"nested key not UTF-8", "a[%ff]=x", ErrQueryNotUTF8},
-		{"bare key not UTF-8", "%ff", ErrQueryNotUTF8},
+		{"value not UTF-8", "x=%ff", errQueryNotUTF8},
+		{"value raw not UTF-8", "x=\xff", errQueryNotUTF8},
+		{"value surrogate", "x=%ED%A0%80", errQueryNotUTF8},
+		{"value cut", "x=%C3", errQueryNotUTF8},
+		{"key not UTF-8", "%ff=x", errQueryNotUTF8},
+		{"nested key not UTF-8", "a[%ff]=x", errQueryNotUTF8},
+		{"bare key not UTF-8", "%ff", errQueryNotUTF8},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			params, err := ParseQuery(tt.raw)
+			params, err := parseQuery(tt.raw)
 			if !errors.Is(err, tt.want) {
 				t.Fatalf("error = %v, want %v", err, tt.want)
 			}
@@ -125,7 +125,7 @@ func TestParseQueryRefuses(t *testing.T) {
 }
 
 func TestParamsString(t *testing.T) {
-	p, err := ParseQuery("s=1&empty&l[]=1&m[a]=1")
+	p, err := parseQuery("s=1&empty&l[]=1&m[a]=1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,15 +148,15 @@ func FuzzParseQuery(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
-		params, err := ParseQuery(raw)
+		params, err := parseQuery(raw)
 		if err != nil {
 			if params != nil {
 				t.Error("parameters beside an error")
 			}
 			return
 		}
-		if n := checkParams(t, params, 0); n > MaxParams {
-			t.Errorf("%d strings of at most %d pairs", n, MaxParams)
+		if n := checkParams(t, params, 0); n > maxParams {
+			t.Errorf("%d strings of at most %d pairs", n, maxParams)
 		}
 		// Where keys do not nest and every escape is one, net/url is the oracle.
 		values, err := url.ParseQuery(raw)
@@ -177,7 +177,7 @@ func FuzzParseQuery(f *testing.F) {
 
 // checkParams returns the number of strings in v.
 func checkParams(t *testing.T, v any, depth int) (n int) {
-	if depth > MaxParamDepth+1 {
+	if depth > maxParamDepth+1 {
 		t.Fatalf("depth %d", depth)
 	}
 	switch v := v.(type) {

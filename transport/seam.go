@@ -32,7 +32,9 @@ type Mount interface {
 	// Root is the endpoint, for a server of the transport's own (HTTP/3).
 	Root() http.Handler
 	// Accept makes the mount's checks and asks Connect, in the order that clients of all
-	// transports see. A request that did not come over HTTP is described by an http.Request:
+	// transports see. The checks refuse a URL of more than 8 KiB, a header of more than 64
+	// lines or 16 KiB, and a query of more than 64 parameters, nested more than 32 deep, or that
+	// is not UTF-8. A request that did not come over HTTP is described by an http.Request:
 	// URL.RawQuery, Header, RemoteAddr, TLS and context count; X-Phoenix-AuthToken is the
 	// token. A panic of Connect is logged and returned as ErrPanic.
 	Accept(r *http.Request) (Session, error)

@@ -29,9 +29,9 @@ type SessionCheck struct {
 // phoenix.js applications do.
 const CSRFParam = "_csrf_token"
 
-// Validate returns an error for checks that cannot be meant, as a sentence that
-// says what to do. A server should call it when it starts.
-func (c *Checks) Validate() error {
+// validate returns an error for checks that cannot be meant, as a sentence that
+// says what to do.
+func (c *Checks) validate() error {
 	if err := checkTokenParam(c.TokenParam); err != nil {
 		return err
 	}

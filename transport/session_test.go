@@ -5,6 +5,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/bennu-go/bennu/internal/unexported"
 )
 
 func TestSessionIsShownOnlyToTheApplicationsOwnPages(t *testing.T) {
@@ -41,19 +43,19 @@ func TestSessionIsShownOnlyToTheApplicationsOwnPages(t *testing.T) {
 		{"check of the token skipped", &skip, "", "Cookie: app=s3ss10n|Origin: http://example.com", true},
 		{"skipped, and no sign of a browser", &skip, "", "Cookie: app=s3ss10n", false},
 	} {
-		for _, transport := range []string{WebSocket, LongPoll} {
+		for _, transport := range []*unexported.Manner{webSocket, longPoll} {
 			r := httptest.NewRequest("GET", "http://example.com/socket?"+c.query, nil)
 			for line := range strings.SplitSeq(c.header, "|") {
 				name, value, _ := strings.Cut(line, ": ")
 				r.Header.Set(name, value)
 			}
 			checks := Checks{Session: c.check}
-			info, err := checks.Run(r, nil, transport)
+			info, err := checks.run(r, nil, transport)
 			if err != nil {
 				t.Fatalf("%s: %v", c.name, err)
 			}
 			if shown := info.Session != nil; shown != c.shown {
-				t.Errorf("%s over %s: session shown is %v, want %v", c.name, transport, shown, c.shown)
+				t.Errorf("%s over %s: session shown is %v, want %v", c.name, transport.Transport, shown, c.shown)
 			}
 		}
 	}
@@ -70,7 +72,7 @@ func TestValidate(t *testing.T) {
 		" ":           {Session: &SessionCheck{Read: read, CSRF: csrf}},
 		"  ":          {InsecureSkipOriginCheck: true, Session: &SessionCheck{Read: read, CSRF: csrf}},
 	} {
-		err := c.Validate()
+		err := c.validate()
 		if want = strings.TrimSpace(want); want == "" {
 			if err != nil {
 				t.Errorf("%+v: %v", c, err)

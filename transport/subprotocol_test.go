@@ -79,7 +79,7 @@ func TestSubprotocol(t *testing.T) {
 				r.Header[protocolHeader] = slices.Clone(tt.lines)
 			}
 			c := &Checks{AuthToken: tt.auth, Subprotocols: tt.configured}
-			info, err := c.Run(r, nil, WebSocket)
+			info, err := c.run(r, nil, webSocket)
 			if tt.err != nil {
 				var status *StatusError
 				if !errors.Is(err, tt.err) || !errors.As(err, &status) || status.Status != http.StatusForbidden || info != nil {

@@ -42,7 +42,7 @@ func (c *Checks) takeTokenParam(info *ConnectInfo) error {
 		}
 		tokens = append(tokens, unescape(value))
 	}
-	if info.Transport == LongPoll && c.TokenParam == sessionParam {
+	if info.manner.SessionToken && c.TokenParam == sessionParam {
 		if len(tokens) == 2 {
 			tokens = tokens[:1]
 		}

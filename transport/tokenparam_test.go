@@ -6,6 +6,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/bennu-go/bennu/internal/unexported"
 )
 
 // A request says its token in the query, in the header of its transport, or in both.
@@ -40,16 +42,16 @@ func TestTokenParam(t *testing.T) {
 		{name: "a map behind a text", query: "user=abc&user[a]=b", err: ErrAuthTokenParam},
 		{name: "in another case", query: "User=abc", want: none, reason: ErrNoAuthToken},
 	} {
-		for _, transport := range []string{WebSocket, LongPoll} {
-			t.Run(tt.name+" "+transport, func(t *testing.T) {
+		for _, transport := range []*unexported.Manner{webSocket, longPoll} {
+			t.Run(tt.name+" "+transport.Transport, func(t *testing.T) {
 				r := httptest.NewRequest(http.MethodGet, "/?vsn=2.0.0&"+tt.query+"&x[y]=1", nil)
-				if tt.header != "" && transport == WebSocket {
+				if tt.header != "" && transport == webSocket {
 					r.Header.Set("Sec-WebSocket-Protocol", "phoenix, "+bearer+encode(tt.header))
 				} else if tt.header != "" {
 					r.Header.Set("X-Phoenix-AuthToken", tt.header)
 				}
 				checks := &Checks{AuthToken: tt.auth, TokenParam: "user"}
-				info, err := checks.Run(r, nil, transport)
+				info, err := checks.run(r, nil, transport)
 				if tt.err != nil {
 					wantStatus(t, err, http.StatusForbidden, tt.err)
 					if info != nil {
@@ -95,7 +97,7 @@ func TestTokenParamOfASession(t *testing.T) {
 		{"token[]=mine&token=session", "", "", ErrAuthTokenParam},
 	} {
 		r := httptest.NewRequest(http.MethodGet, "/?"+tt.query, nil)
-		info, err := (&Checks{TokenParam: "token"}).Run(r, nil, LongPoll)
+		info, err := (&Checks{TokenParam: "token"}).run(r, nil, longPoll)
 		if tt.err != nil {
 			wantStatus(t, err, http.StatusForbidden, tt.err)
 			continue
@@ -108,7 +110,7 @@ func TestTokenParamOfASession(t *testing.T) {
 		}
 	}
 	r := httptest.NewRequest(http.MethodGet, "/?token=mine&token=session", nil)
-	if _, err := (&Checks{TokenParam: "token"}).Run(r, nil, WebSocket); !errors.Is(err, ErrAuthTokenTwice) {
+	if _, err := (&Checks{TokenParam: "token"}).run(r, nil, webSocket); !errors.Is(err, ErrAuthTokenTwice) {
 		t.Errorf("over WebSocket: %v", err)
 	}
 }
@@ -118,37 +120,37 @@ func TestAuthTokenErr(t *testing.T) {
 	for _, tt := range []struct {
 		name      string
 		checks    Checks
-		transport string
+		transport *unexported.Manner
 		query     string
 		header    string // a line
 		want      error
 	}{
-		{"off", Checks{}, WebSocket, "", "Sec-WebSocket-Protocol: phoenix, " + bearer + "YWJj", ErrAuthTokenOff},
-		{"off", Checks{}, LongPoll, "", "X-Phoenix-AuthToken: abc", ErrAuthTokenOff},
-		{"none", Checks{AuthToken: true}, WebSocket, "a=b", "", ErrNoAuthToken},
-		{"none", Checks{AuthToken: true}, LongPoll, "a=b", "", ErrNoAuthToken},
-		{"the session's", Checks{AuthToken: true}, LongPoll, "token=abc", "", ErrNoAuthToken},
-		{"a parameter", Checks{AuthToken: true}, WebSocket, "token=abc", "", ErrAuthTokenElsewhere},
-		{"another parameter", Checks{AuthToken: true}, LongPoll, "auth_token=abc", "", ErrAuthTokenElsewhere},
-		{"the header of long-poll", Checks{AuthToken: true}, WebSocket, "", "X-Phoenix-AuthToken: abc", ErrAuthTokenElsewhere},
-		{"the header of WebSocket", Checks{AuthToken: true}, LongPoll, "", "Sec-WebSocket-Protocol: phoenix, " + bearer + "YWJj", ErrAuthTokenElsewhere},
-		{"the header of HTTP", Checks{AuthToken: true}, WebSocket, "", "Authorization: Bearer abc", ErrAuthTokenElsewhere},
-		{"the same twice", Checks{AuthToken: true}, WebSocket, "", "Sec-WebSocket-Protocol: " + bearer + "YWI, phoenix, " + bearer + "YWI=", nil},
-		{"several", Checks{AuthToken: true}, WebSocket, "", "Sec-WebSocket-Protocol: phoenix, " + bearer + "YWJj, " + bearer + "ZGVm", ErrAuthTokenTwice},
-		{"empty", Checks{AuthToken: true}, WebSocket, "", "Sec-WebSocket-Protocol: phoenix, " + bearer, ErrAuthTokenEmpty},
-		{"empty", Checks{AuthToken: true}, LongPoll, "", "X-Phoenix-AuthToken: ", ErrAuthTokenEmpty},
-		{"good", Checks{AuthToken: true}, LongPoll, "", "X-Phoenix-AuthToken: abc", nil},
+		{"off", Checks{}, webSocket, "", "Sec-WebSocket-Protocol: phoenix, " + bearer + "YWJj", ErrAuthTokenOff},
+		{"off", Checks{}, longPoll, "", "X-Phoenix-AuthToken: abc", ErrAuthTokenOff},
+		{"none", Checks{AuthToken: true}, webSocket, "a=b", "", ErrNoAuthToken},
+		{"none", Checks{AuthToken: true}, longPoll, "a=b", "", ErrNoAuthToken},
+		{"the session's", Checks{AuthToken: true}, longPoll, "token=abc", "", ErrNoAuthToken},
+		{"a parameter", Checks{AuthToken: true}, webSocket, "token=abc", "", ErrAuthTokenElsewhere},
+		{"another parameter", Checks{AuthToken: true}, longPoll, "auth_token=abc", "", ErrAuthTokenElsewhere},
+		{"the header of long-poll", Checks{AuthToken: true}, webSocket, "", "X-Phoenix-AuthToken: abc", ErrAuthTokenElsewhere},
+		{"the header of WebSocket", Checks{AuthToken: true}, longPoll, "", "Sec-WebSocket-Protocol: phoenix, " + bearer + "YWJj", ErrAuthTokenElsewhere},
+		{"the header of HTTP", Checks{AuthToken: true}, webSocket, "", "Authorization: Bearer abc", ErrAuthTokenElsewhere},
+		{"the same twice", Checks{AuthToken: true}, webSocket, "", "Sec-WebSocket-Protocol: " + bearer + "YWI, phoenix, " + bearer + "YWI=", nil},
+		{"several", Checks{AuthToken: true}, webSocket, "", "Sec-WebSocket-Protocol: phoenix, " + bearer + "YWJj, " + bearer + "ZGVm", ErrAuthTokenTwice},
+		{"empty", Checks{AuthToken: true}, webSocket, "", "Sec-WebSocket-Protocol: phoenix, " + bearer, ErrAuthTokenEmpty},
+		{"empty", Checks{AuthToken: true}, longPoll, "", "X-Phoenix-AuthToken: ", ErrAuthTokenEmpty},
+		{"good", Checks{AuthToken: true}, longPoll, "", "X-Phoenix-AuthToken: abc", nil},
 	} {
 		r := httptest.NewRequest(http.MethodGet, "/?"+tt.query, nil)
 		if name, value, ok := strings.Cut(tt.header, ": "); ok {
 			r.Header.Set(name, value)
 		}
-		info, err := tt.checks.Run(r, nil, tt.transport)
+		info, err := tt.checks.run(r, nil, tt.transport)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if got := info.AuthTokenErr(); !errors.Is(got, tt.want) {
-			t.Errorf("%s over %s: %v, want %v", tt.name, tt.transport, got, tt.want)
+			t.Errorf("%s over %s: %v, want %v", tt.name, tt.transport.Transport, got, tt.want)
 		} else if got != nil && strings.Contains(got.Error(), "abc") {
 			t.Errorf("%s: the error quotes the token: %v", tt.name, got)
 		}
@@ -162,14 +164,14 @@ func TestAuthTokenErr(t *testing.T) {
 
 func TestTokenParamNames(t *testing.T) {
 	for _, name := range []string{"", "token", "userToken", "auth-token", "a.b", "x1"} {
-		if err := (&Checks{TokenParam: name}).Validate(); err != nil {
+		if err := (&Checks{TokenParam: name}).validate(); err != nil {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
 	for name, want := range map[string]string{
 		"vsn": "use for something else", "_csrf_token": "use for something else", "a[b]": "use letters", " token": "use letters", "a&b": "use letters", "t\u00f6ken": "use letters", "?token=": "use letters",
 	} {
-		if err := (&Checks{TokenParam: name}).Validate(); err == nil || !strings.Contains(err.Error(), want) {
+		if err := (&Checks{TokenParam: name}).validate(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q in it", name, err, want)
 		}
 	}

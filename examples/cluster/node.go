@@ -16,7 +16,9 @@ import (
 	"github.com/bennu-go/bennu/presence"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/pubsub/natspubsub"
+	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/longpoll"
+	"github.com/bennu-go/bennu/transport/websocket"
 )
 
 // A node is one process of the cluster.
@@ -126,7 +128,7 @@ func newEndpoint(ps *pubsub.PubSub, here *presence.Presence[hello.Here], secret 
 		Limits: bennu.NodeLimits{ClientAddress: func(r *http.Request) string { return r.Header.Get("X-Forwarded-For") }},
 	})
 	endpoint.OnShutdown(func(context.Context) error { return here.Close() })
-	endpoint.Socket("/socket", &users, &bennu.SocketOptions{LongPoll: &longpoll.Options{}})
+	endpoint.Socket("/socket", &users, &bennu.SocketOptions{Transports: []transport.Transport{websocket.New(nil), longpoll.New(nil)}})
 	return endpoint
 }
 

@@ -14,7 +14,9 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/longpoll"
+	"github.com/bennu-go/bennu/transport/websocket"
 )
 
 // newEndpoint mounts its socket at the path that requests arrive with.
@@ -27,7 +29,7 @@ func newEndpoint(path string) *bennu.Endpoint {
 	users.Channel("room:*", room)
 
 	endpoint := bennu.NewEndpoint(nil)
-	endpoint.Socket(path, &users, &bennu.SocketOptions{LongPoll: &longpoll.Options{}})
+	endpoint.Socket(path, &users, &bennu.SocketOptions{Transports: []transport.Transport{websocket.New(nil), longpoll.New(nil)}})
 	return endpoint
 }
 

@@ -23,6 +23,7 @@ var mayPanic = map[string]string{
 	"channel.go":                       "a nil Channel, where the call returns no error",
 	"define.go":                        "a mistake in a registration, seen at start",
 	"endpoint.go":                      "a mistake in a mount, seen at start",
+	"mount.go":                         "a mistake in a mount, seen at start",
 	"middleware.go":                    "Around without a function, seen at start; passes on the panics of callbacks",
 	"pattern.go":                       "a mistake in a topic pattern, seen at start",
 	"shutdown.go":                      "OnShutdown without a function, seen at start",
@@ -31,9 +32,8 @@ var mayPanic = map[string]string{
 	"recover.go":                       "passes on http.ErrAbortHandler, which belongs to net/http, or ends an answer with it",
 	"socket.go":                        "Assign after Connect is a mistake in the program, and would be a data race",
 	"socket_handler.go":                "a pattern registered twice, seen at start",
+	"internal/seam/refuse.go":          "passes on http.ErrAbortHandler, which belongs to net/http",
 	"transport/origin.go":              "OriginFunc without a function, OriginHost with what is no host: mistakes in the program, seen at start",
-	"transport/longpoll/handler.go":    "passes on http.ErrAbortHandler, which belongs to net/http",
-	"transport/websocket/handler.go":   "passes on http.ErrAbortHandler, which belongs to net/http",
 }
 
 // silence finds library code that writes to the process's own output, ends the

@@ -32,8 +32,8 @@ var layers = []struct {
 	{"wire", []string{"internal/..."}},
 	{"transport", []string{"internal/...", "wire"}},
 	// A request of long polling may land on a node that does not have its session.
-	{"transport/longpoll", []string{"internal/...", "wire", "transport", "transport/internal/...", "pubsub"}},
-	{"transport/...", []string{"internal/...", "wire", "transport", "transport/internal/..."}},
+	{"transport/longpoll", []string{"internal/...", "wire", "transport", "pubsub"}},
+	{"transport/...", []string{"internal/...", "wire", "transport"}},
 	{"pubsub", []string{"internal/..."}},
 	{"pubsub/...", []string{"internal/...", "pubsub", "pubsub/internal/..."}},
 	{".", []string{"internal/...", "wire", "transport/...", "pubsub"}},

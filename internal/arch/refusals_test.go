@@ -23,20 +23,23 @@ type refusal struct {
 
 // quiet are the packages that the list is for, and loud those below them that it is not for.
 var (
-	quiet = []string{".", "transport/...", "pubsub/...", "presence", "internal/tracker", "client/..."}
+	quiet = []string{".", "internal/seam", "transport/...", "pubsub/...", "presence", "internal/tracker", "client/..."}
 	loud  = []string{"pubsub/pubsubtest"}
 )
 
 // closers are methods that end a connection, a session or a channel, or throw something away,
 // with how many arguments they have at least: fewer is another method.
 var closers = map[string]int{
-	"Close": 1, "close": 2, "shut": 2, "closeLocked": 2, "closeOrAbort": 1, "endLocked": 1, "lost": 2, "writeFailed": 2,
+	"Close": 1, "Refuse": 3, "close": 2, "shut": 2, "closeLocked": 2, "closeOrAbort": 1, "endLocked": 1, "lost": 2, "writeFailed": 2,
 	"fail": 1, "failLocked": 1, "endWithError": 1, "crashed": 1, "overflow": 1, "disconnect": 2, "violated": 1, "giveUpLocked": 1,
 	"drop": 0, "dropAll": 0, "dropBinary": 1, "discard": 2,
 }
 
 // answers are functions that answer a request with a refusal.
-var answers = []string{"refuse", "refuseBusy", "answerStatus", "net/http.Error", "net/http.NotFound", "WriteHeader"}
+var answers = []string{
+	"refuse", "refuseBusy", "answerStatus", "net/http.Error", "net/http.NotFound", "WriteHeader",
+	module + "/internal/seam.Refuse", module + "/internal/seam.RefuseBusy",
+}
 
 // refusing are the errors that refuse something which a client, another node or the program wants.
 var refusing = regexp.MustCompile(`^ErrFull$|^[eE]rr(Refused|Busy|BufferFull|MailboxFull|TooLarge|HeaderTooLarge|TooBig|TooOften|TooFast|TooMany\w*|TooDeep|ParamsTooDeep|\w*TooLong|Origin|AuthToken|Subprotocol|Fragments|EmptyFragment|Slow|SlowConsumer|Idle|Expired|Gap|Inactive|NameTaken|Proto|Host|Body|Connection|Upgrade|Version|Key)$`)

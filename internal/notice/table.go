@@ -10,6 +10,7 @@ const (
 	FallbackAsked
 	NoLongPoll
 	NoWebSocket
+	NoTransport
 	Draining
 	Method
 	URL
@@ -190,9 +191,11 @@ var table = [kinds]Entry{
 	FallbackAsked: {"not_mounted_fallback", info, "a client asks for a socket at a path where none is mounted, and the Fallback answers",
 		"nothing, if the Fallback serves sockets of its own; otherwise compare the path with those given to Endpoint.Socket"},
 	NoLongPoll: {"no_longpoll", warn, "a client polls a mount that has no long polling",
-		"set SocketOptions.LongPoll to &longpoll.Options{}, or take longPollFallbackMs and the LongPoll transport out of the client"},
+		"add longpoll.New(nil) to SocketOptions.Transports, beside websocket.New(nil), or take longPollFallbackMs and the LongPoll transport out of the client"},
 	NoWebSocket: {"no_websocket", warn, "a client opens a WebSocket at a mount that has none",
-		"take SocketOptions.NoWebSocket out, or let the client use long polling alone"},
+		"add websocket.New(nil) to SocketOptions.Transports, or let the client use long polling alone"},
+	NoTransport: {"no_transport", warn, "a client asks for a transport that the mount does not have",
+		"add the transport to SocketOptions.Transports; another mount has it"},
 	Draining: {"draining", info, "a request was refused: the server is shutting down",
 		"nothing; clients come back to another server, or after the restart"},
 	Method: {"method", info, "a request with a method that the transport does not have was refused",

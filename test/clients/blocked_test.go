@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/longpoll"
 )
 
@@ -27,6 +28,6 @@ func pollsOnly(logger *slog.Logger) *bennu.Endpoint {
 	var s bennu.SocketHandler
 	s.Channel("room:*", d)
 	e := bennu.NewEndpoint(&bennu.EndpointOptions{Logger: logger, Host: "localhost"})
-	e.Socket("/socket", &s, &bennu.SocketOptions{NoWebSocket: true, LongPoll: &longpoll.Options{}})
+	e.Socket("/socket", &s, &bennu.SocketOptions{Transports: []transport.Transport{longpoll.New(nil)}})
 	return e
 }

@@ -18,7 +18,9 @@ import (
 	"github.com/bennu-go/bennu/pubsub/natspubsub"
 	"github.com/bennu-go/bennu/pubsub/redispubsub"
 	"github.com/bennu-go/bennu/test/replay"
+	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/longpoll"
+	"github.com/bennu-go/bennu/transport/websocket"
 )
 
 // nodeOptions are how a node is told what it is.
@@ -76,7 +78,7 @@ func runNode(o nodeOptions) (ready nodeReady, stop func() error, err error) {
 		a.control(verbs)
 		e.OnShutdown(func(context.Context) error { return a.close() })
 	}
-	e.Socket("/socket", channels, &bennu.SocketOptions{LongPoll: &longpoll.Options{Window: pollWindow, PubSubTimeout: cmp.Or(o.Polls, patience)}})
+	e.Socket("/socket", channels, &bennu.SocketOptions{Transports: []transport.Transport{websocket.New(nil), longpoll.New(&longpoll.Options{Window: pollWindow, PubSubTimeout: cmp.Or(o.Polls, patience)})}})
 
 	clients, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -170,7 +170,7 @@ func acrossNode(t *testing.T, list []*node) {
 		}
 		c.Event(topic, "news")
 	}
-	if s := list[0].stats(t).LongPoll; s.Open == 0 {
+	if s := list[0].stats(t).Transports["longpoll"]; s.Open == 0 {
 		t.Errorf("the session is not where it was made: %+v", s)
 	}
 }
@@ -183,7 +183,7 @@ func acrossKilled(t *testing.T, victim, heir *node) {
 	if status != http.StatusGone || token == "" {
 		t.Fatalf("a poll without a token: status %d, token %q", status, token)
 	}
-	opened := heir.stats(t).LongPoll.Opened
+	opened := heir.stats(t).Transports["longpoll"].Opened
 	victim.kill()
 	status, next := pollOnce(t, other, token)
 	if status != http.StatusGone || next == "" || next == token {
@@ -193,7 +193,7 @@ func acrossKilled(t *testing.T, victim, heir *node) {
 	c.Join("room:orphan")
 	c.Want("room:orphan", "say", "{}", "ok", "{}")
 	c.Abort()
-	if now := heir.stats(t).LongPoll.Opened; now != opened+2 {
+	if now := heir.stats(t).Transports["longpoll"].Opened; now != opened+2 {
 		t.Errorf("the other node made %d sessions, want 2", now-opened)
 	}
 }

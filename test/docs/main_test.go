@@ -12,7 +12,9 @@ import (
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/presence"
+	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/longpoll"
+	"github.com/bennu-go/bennu/transport/websocket"
 )
 
 // No test may leave a goroutine behind.
@@ -60,7 +62,7 @@ func server(t *testing.T, users *bennu.SocketHandler) (url string) {
 	})
 	users.Channel("room:*", d)
 	users.Channel("ping:*", pings())
-	endpoint.Socket("/socket", users, &bennu.SocketOptions{LongPoll: &longpoll.Options{}})
+	endpoint.Socket("/socket", users, &bennu.SocketOptions{Transports: []transport.Transport{websocket.New(nil), longpoll.New(nil)}})
 	s := httptest.NewServer(endpoint)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)

@@ -11,6 +11,7 @@ import (
 	"github.com/bennu-go/bennu/token"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/longpoll"
+	"github.com/bennu-go/bennu/transport/websocket"
 )
 
 // docs/transports.md and docs/security.md: both transports, a list of origins, and tokens.
@@ -27,8 +28,8 @@ func TestOptions(t *testing.T) {
 	users.Channel("ping:*", pings())
 	endpoint := bennu.NewEndpoint(&bennu.EndpointOptions{Logger: slog.New(slog.DiscardHandler)})
 	endpoint.Socket("/socket", &users, &bennu.SocketOptions{
-		Checks:   transport.Checks{AuthToken: true},
-		LongPoll: &longpoll.Options{},
+		Checks:     transport.Checks{AuthToken: true},
+		Transports: []transport.Transport{websocket.New(nil), longpoll.New(nil)},
 	})
 	endpoint.Socket("/listed", &users, &bennu.SocketOptions{Checks: transport.Checks{AuthToken: true, Origin: origin}})
 	signed, err := keys.Sign("user socket", 42)

@@ -14,7 +14,9 @@ import (
 	"github.com/bennu-go/bennu/internal/heaptest"
 	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/internal/wstest"
+	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/longpoll"
+	"github.com/bennu-go/bennu/transport/websocket"
 )
 
 // The bounds of the mounts that are abused.
@@ -36,9 +38,14 @@ const abuseWindow = 20 * time.Second
 func TestLongPollAbuse(t *testing.T) {
 	s := start(t, nil, func(e *bennu.Endpoint) {
 		options := func(body int, timeout, window time.Duration) *bennu.SocketOptions {
-			return &bennu.SocketOptions{LongPoll: &longpoll.Options{
-				Window: window, BodyTimeout: timeout, MaxBody: body, MaxSessionsPerAddress: longpoll.Unlimited,
-			}}
+			return &bennu.SocketOptions{
+				Transports: []transport.Transport{
+					websocket.New(nil),
+					longpoll.New(&longpoll.Options{
+						Window: window, BodyTimeout: timeout, MaxBody: body, MaxSessionsPerAddress: longpoll.Unlimited,
+					}),
+				},
+			}
 		}
 		e.Socket("/socket", echoes(), options(abuseBody, wstest.Patience, wstest.Patience))
 		e.Socket("/waits", echoes(), options(abuseBody, wstest.Patience, abuseWindow))
@@ -82,13 +89,13 @@ func TestLongPollAbuse(t *testing.T) {
 	}
 	stop()
 	eventually(t, "no HTTP connection is left", func() bool { return s.http.Load() == 0 })
-	stats := s.Stats().LongPoll
+	stats := s.Stats().Transports["longpoll"].Extra
 	// Two of them have more than 100 lines.
-	if want := 2 * uint64(copies); stats.IgnoredLines != want {
-		t.Errorf("%d posts with ignored lines counted, want %d", stats.IgnoredLines, want)
+	if want := 2 * uint64(copies); stats["ignored_lines"] != want {
+		t.Errorf("%d posts with ignored lines counted, want %d", stats["ignored_lines"], want)
 	}
-	if want := copies * badBodies(); stats.BadBodies != uint64(want) {
-		t.Errorf("%d bad bodies counted, want %d", stats.BadBodies, want)
+	if want := copies * badBodies(); stats["bad_bodies"] != uint64(want) {
+		t.Errorf("%d bad bodies counted, want %d", stats["bad_bodies"], want)
 	}
 	if waittest.Full {
 		eventually(t, "no session is left", func() bool { return s.left() == "" })
@@ -244,7 +251,7 @@ func cut(name string, lines []string, rest string, closes bool, bad int) abuse {
 func TestBodiesOfTheRefused(t *testing.T) {
 	t.Parallel() // it waits most of its time
 	s := start(t, nil, func(e *bennu.Endpoint) {
-		e.Socket("/socket", echoes(), &bennu.SocketOptions{LongPoll: &longpoll.Options{Window: 100 * time.Millisecond}})
+		e.Socket("/socket", echoes(), &bennu.SocketOptions{Transports: []transport.Transport{websocket.New(nil), longpoll.New(&longpoll.Options{Window: 100 * time.Millisecond})}})
 	})
 	const foreign, length, expect = "Origin: http://evil.test", "Content-Length: 10", "Expect: 100-continue"
 	var all sync.WaitGroup
@@ -300,7 +307,7 @@ func (p *peer) stall(text string) (*answer, error) {
 // the next request.
 func TestPollAfterDisconnect(t *testing.T) {
 	s := start(t, nil, func(e *bennu.Endpoint) {
-		e.Socket("/socket", echoes(), &bennu.SocketOptions{LongPoll: &longpoll.Options{Window: time.Minute, MaxSessionsPerAddress: 2}})
+		e.Socket("/socket", echoes(), &bennu.SocketOptions{Transports: []transport.Transport{websocket.New(nil), longpoll.New(&longpoll.Options{Window: time.Minute, MaxSessionsPerAddress: 2})}})
 	})
 	c, err := openSession(s.addr, "/socket/longpoll?vsn=2.0.0&id=one")
 	if err != nil {
@@ -313,7 +320,7 @@ func TestPollAfterDisconnect(t *testing.T) {
 	if err := s.Disconnect("one"); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the session is gone", func() bool { return s.Stats().LongPoll.Open == 0 })
+	eventually(t, "the session is gone", func() bool { return s.Stats().Transports["longpoll"].Open == 0 })
 	if err := c.gone(); err != nil {
 		t.Fatal(err)
 	}
@@ -324,7 +331,7 @@ func TestPollAfterDisconnect(t *testing.T) {
 			t.Fatalf("%v, %v, want HTTP %d", a, err, want)
 		}
 	}
-	if n := s.Stats().LongPoll.AddressLimited; n != 1 {
+	if n := s.Stats().Transports["longpoll"].Extra["address_limited"]; n != 1 {
 		t.Errorf("%d requests counted as too many of one address, want 1", n)
 	}
 }

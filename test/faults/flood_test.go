@@ -19,6 +19,7 @@ import (
 	"github.com/bennu-go/bennu/internal/proctest"
 	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/internal/wstest"
+	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/websocket"
 )
 
@@ -38,7 +39,7 @@ func TestFlood(t *testing.T) {
 func testFlood(t *testing.T, noEpoll bool) {
 	s := start(t, &bennu.EndpointOptions{NoEpoll: noEpoll}, func(e *bennu.Endpoint) {
 		e.Socket("/socket", echoes(), nil)
-		e.Socket("/idle", echoes(), &bennu.SocketOptions{WebSocket: websocket.Options{IdleTimeout: floodIdle}})
+		e.Socket("/idle", echoes(), &bennu.SocketOptions{Transports: []transport.Transport{websocket.New(&websocket.Options{IdleTimeout: floodIdle})}})
 	})
 	base := descriptors(t)
 	stopBystanders := bystanders(t, s)
@@ -66,7 +67,7 @@ func testFlood(t *testing.T, noEpoll bool) {
 				t.Errorf("a client to be closed: %v", err)
 				return
 			}
-			took := p.untilGone() - websocket.DefaultCloseLinger
+			took := p.untilGone() - time.Second // of CloseLinger
 			mu.Lock()
 			defer mu.Unlock()
 			closed = append(closed, took)

@@ -13,6 +13,7 @@ import (
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/longpoll"
+	"github.com/bennu-go/bennu/transport/websocket"
 )
 
 // visitors notes whose web session Connect was shown, by the parameter "id".
@@ -95,7 +96,7 @@ func TestOrigins(t *testing.T) {
 		return func(e *bennu.Endpoint) {
 			for path, checks := range originMounts(t) {
 				if strings.HasPrefix(path, "/named") == names {
-					e.Socket(path, handler, &bennu.SocketOptions{Checks: checks, LongPoll: &longpoll.Options{MaxSessionsPerAddress: longpoll.Unlimited}})
+					e.Socket(path, handler, &bennu.SocketOptions{Checks: checks, Transports: []transport.Transport{websocket.New(nil), longpoll.New(&longpoll.Options{MaxSessionsPerAddress: longpoll.Unlimited})}})
 				}
 			}
 		}
@@ -113,7 +114,7 @@ func TestOrigins(t *testing.T) {
 		if strings.HasPrefix(row.mount, "/named") {
 			s = named
 		}
-		for _, kind := range []string{transport.WebSocket, transport.LongPoll} {
+		for _, kind := range []string{"websocket", "longpoll"} {
 			id := fmt.Sprint(kind, i)
 			if err := row.check(s, kind, id); err != nil {
 				t.Errorf("%s, %s at %s: %v", row.name, kind, row.mount, err)
@@ -165,7 +166,7 @@ func (r *originRow) text(method, transportPath, id string, lines ...string) stri
 
 // check connects over one transport: an upgrade, or the first poll.
 func (r *originRow) check(s *server, kind, id string) error {
-	if kind == transport.WebSocket {
+	if kind == "websocket" {
 		a, err := once(s.addr, r.text("GET", "/websocket", id, upgradeLines...))
 		switch {
 		case err != nil:
@@ -213,9 +214,10 @@ func (r *originRow) check(s *server, kind, id string) error {
 // says that it comes from elsewhere.
 func TestFetchMetadata(t *testing.T) {
 	s := start(t, nil, func(e *bennu.Endpoint) {
-		e.Socket("/default", &bennu.SocketHandler{}, &bennu.SocketOptions{LongPoll: &longpoll.Options{}})
+		e.Socket("/default", &bennu.SocketHandler{}, &bennu.SocketOptions{Transports: []transport.Transport{websocket.New(nil), longpoll.New(nil)}})
 		e.Socket("/open", &bennu.SocketHandler{}, &bennu.SocketOptions{
-			Checks: transport.Checks{InsecureSkipOriginCheck: true}, LongPoll: &longpoll.Options{},
+			Checks:     transport.Checks{InsecureSkipOriginCheck: true},
+			Transports: []transport.Transport{websocket.New(nil), longpoll.New(nil)},
 		})
 	})
 	for _, row := range []struct {
@@ -240,7 +242,8 @@ func TestTwoMounts(t *testing.T) {
 	s := start(t, nil, func(e *bennu.Endpoint) {
 		for _, host := range []string{"one", "two"} {
 			e.Socket("/"+host, &bennu.SocketHandler{}, &bennu.SocketOptions{
-				Checks: transport.Checks{Origin: transport.OriginHost(host + ".test")}, LongPoll: &longpoll.Options{},
+				Checks:     transport.Checks{Origin: transport.OriginHost(host + ".test")},
+				Transports: []transport.Transport{websocket.New(nil), longpoll.New(nil)},
 			})
 		}
 	})
@@ -266,16 +269,16 @@ func TestTwoMounts(t *testing.T) {
 // TestBothChecksOff: an endpoint that would show the session to any website does not
 // start, over whichever transport.
 func TestBothChecksOff(t *testing.T) {
-	for _, noWebSocket := range []bool{false, true} {
+	for _, list := range [][]transport.Transport{{websocket.New(nil), longpoll.New(nil)}, {longpoll.New(nil)}} {
 		func() {
 			defer func() {
 				if text := fmt.Sprint(recover()); !strings.Contains(text, "origin and CSRF checks are both off") {
-					t.Errorf("without WebSocket %v: panicked with %q", noWebSocket, text)
+					t.Errorf("%d transports: panicked with %q", len(list), text)
 				}
 			}()
 			bennu.NewEndpoint(nil).Socket("/socket", &bennu.SocketHandler{}, &bennu.SocketOptions{
-				Checks:      transport.Checks{InsecureSkipOriginCheck: true, Session: webSession(true)},
-				NoWebSocket: noWebSocket, LongPoll: &longpoll.Options{},
+				Checks:     transport.Checks{InsecureSkipOriginCheck: true, Session: webSession(true)},
+				Transports: list,
 			})
 		}()
 	}

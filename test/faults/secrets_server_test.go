@@ -15,6 +15,7 @@ import (
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/longpoll"
+	"github.com/bennu-go/bennu/transport/websocket"
 )
 
 // secretServerEnv makes this program the server of TestSecrets; its value is the form
@@ -143,17 +144,17 @@ func mountSecrets(e *bennu.Endpoint) {
 			CSRF: func(_ map[string]any, token string) bool { return token != "" },
 		},
 	}
-	polls := &longpoll.Options{} // the defaults, which a busy machine keeps
-	e.Socket("/socket", h, &bennu.SocketOptions{Checks: checks, LongPoll: polls})
+	both := []transport.Transport{websocket.New(nil), longpoll.New(nil)} // the defaults, which a busy machine keeps
+	e.Socket("/socket", h, &bennu.SocketOptions{Checks: checks, Transports: both})
 
 	guarded := &bennu.SocketHandler{Connect: bennu.Authenticate(func(_ context.Context, token string) (string, time.Time, error) {
 		return "", time.Time{}, fmt.Errorf("token %q is not known", token)
 	})}
-	e.Socket("/guarded", guarded, &bennu.SocketOptions{Checks: checks, LongPoll: polls})
+	e.Socket("/guarded", guarded, &bennu.SocketOptions{Checks: checks, Transports: both})
 
 	reasons := &bennu.SocketHandler{Connect: connectSecretive}
 	shown := &bennu.SocketOptions{Checks: checks}
-	shown.WebSocket.ErrorHandler = func(_ http.ResponseWriter, _ *http.Request, err error) { panic(err) }
+	shown.ErrorHandler = func(_ http.ResponseWriter, _ *http.Request, err error) { panic(err) }
 	e.Socket("/reasons", reasons, shown)
 }
 

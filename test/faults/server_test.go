@@ -98,7 +98,7 @@ func (s *server) left() string {
 		n    int
 	}{
 		{"sockets", stats.Sockets}, {"topics", stats.Topics}, {"callbacks", stats.Callbacks},
-		{"WebSockets", int(stats.WebSocket.Open)}, {"long-poll sessions", int(stats.LongPoll.Open)},
+		{"WebSockets", int(stats.Transports["websocket"].Open)}, {"long-poll sessions", int(stats.Transports["longpoll"].Open)},
 		{"HTTP connections", int(s.http.Load())},
 	} {
 		if e.n != 0 {

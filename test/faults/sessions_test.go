@@ -11,7 +11,9 @@ import (
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/internal/heaptest"
 	"github.com/bennu-go/bennu/internal/waittest"
+	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/longpoll"
+	"github.com/bennu-go/bennu/transport/websocket"
 )
 
 // TestAbandonedSessions (F17): sessions that nobody polls any more end between 1.5 and
@@ -29,14 +31,19 @@ func TestAbandonedSessions(t *testing.T) {
 	} {
 		t.Run(kind.name, func(t *testing.T) {
 			s := start(t, &bennu.EndpointOptions{Limits: bennu.NodeLimits{Connections: bennu.Unlimited}}, func(e *bennu.Endpoint) {
-				e.Socket("/socket", echoes(), &bennu.SocketOptions{LongPoll: &longpoll.Options{
-					Window: window, MaxSessionsPerAddress: longpoll.Unlimited,
-				}})
+				e.Socket("/socket", echoes(), &bennu.SocketOptions{
+					Transports: []transport.Transport{
+						websocket.New(nil),
+						longpoll.New(&longpoll.Options{
+							Window: window, MaxSessionsPerAddress: longpoll.Unlimited,
+						}),
+					},
+				})
 			})
 			heapBefore, goroutines := heaptest.Live(), runtime.NumGoroutine()
 			n := waittest.Sized(500, 10_000)
 			began, last := abandon(t, s, n, kind.polled)
-			most := s.Stats().LongPoll.Open
+			most := s.Stats().Transports["longpoll"].Open
 			eventually(t, "all sessions are gone", func() bool { return s.left() == "" })
 			life := time.Since(last)
 			t.Logf("%d sessions, %d of them at once, made in %v", n, most, last.Sub(began).Round(time.Millisecond))
@@ -45,9 +52,9 @@ func TestAbandonedSessions(t *testing.T) {
 			if life < window*3/2 {
 				t.Errorf("the last session ended %v after its last request, want 1.5 windows of %v or more", life, window)
 			}
-			stats := s.Stats().LongPoll
-			if stats.Opened < uint64(n) || stats.Inactive != stats.Opened {
-				t.Errorf("%d sessions counted as made and %d as inactive, want %d of each, or more", stats.Opened, stats.Inactive, n)
+			stats := s.Stats().Transports["longpoll"]
+			if stats.Opened < uint64(n) || stats.IdleTimeouts != stats.Opened {
+				t.Errorf("%d sessions counted as made and %d as inactive, want %d of each, or more", stats.Opened, stats.IdleTimeouts, n)
 			}
 			if now := heaptest.Live(); now > heapBefore+16<<20 {
 				t.Errorf("heap of %d MiB after, %d before", now>>20, heapBefore>>20)

@@ -15,7 +15,9 @@ import (
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/internal/wstest"
+	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/longpoll"
+	"github.com/bennu-go/bennu/transport/websocket"
 )
 
 // TestSlowHandshakes (F07): connections that say nothing, stop within their request or
@@ -25,9 +27,14 @@ func TestSlowHandshakes(t *testing.T) {
 	t.Parallel() // it waits most of its time
 	// What must pass meanwhile makes sessions that nobody polls.
 	s := startLimited(t, &bennu.EndpointOptions{Limits: bennu.NodeLimits{Connections: bennu.Unlimited}}, 0, func(e *bennu.Endpoint) {
-		e.Socket("/socket", echoes(), &bennu.SocketOptions{LongPoll: &longpoll.Options{
-			Window: time.Second, MaxSessionsPerAddress: longpoll.Unlimited,
-		}})
+		e.Socket("/socket", echoes(), &bennu.SocketOptions{
+			Transports: []transport.Transport{
+				websocket.New(nil),
+				longpoll.New(&longpoll.Options{
+					Window: time.Second, MaxSessionsPerAddress: longpoll.Unlimited,
+				}),
+			},
+		})
 	})
 	stop := bystanders(t, s)
 	base := s.http.Load()

@@ -14,14 +14,21 @@ import (
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/internal/wstest"
+	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/longpoll"
+	"github.com/bennu-go/bennu/transport/websocket"
 )
 
 // polls is a mount that tokens are tried at.
 func polls(e *bennu.Endpoint) {
-	options := &bennu.SocketOptions{LongPoll: &longpoll.Options{
-		Window: 5 * time.Minute, PubSubTimeout: 200 * time.Millisecond, MaxSessionsPerAddress: longpoll.Unlimited,
-	}}
+	options := &bennu.SocketOptions{
+		Transports: []transport.Transport{
+			websocket.New(nil),
+			longpoll.New(&longpoll.Options{
+				Window: 5 * time.Minute, PubSubTimeout: 200 * time.Millisecond, MaxSessionsPerAddress: longpoll.Unlimited,
+			}),
+		},
+	}
 	e.Socket("/socket", echoes(), options)
 	e.Socket("/other", echoes(), options)
 }
@@ -42,7 +49,7 @@ func TestGuessedTokens(t *testing.T) {
 		}
 		victims = append(victims, c)
 	}
-	before := s.Stats().LongPoll
+	before := s.Stats().Transports["longpoll"]
 
 	n := waittest.Sized(2000, 1_000_000)
 	const workers = 4
@@ -67,11 +74,11 @@ func TestGuessedTokens(t *testing.T) {
 	}
 	all.Wait()
 
-	stats := s.Stats().LongPoll
-	if stats.Posts != before.Posts || stats.Polls != before.Polls || stats.Opened != before.Opened {
+	stats := s.Stats().Transports["longpoll"]
+	if stats.Extra["posts"] != before.Extra["posts"] || stats.Extra["polls"] != before.Extra["polls"] || stats.Opened != before.Opened {
 		t.Errorf("a request reached a session:\nbefore %+v\nafter  %+v", before, stats)
 	}
-	if got := stats.BadTokens - before.BadTokens; got != uint64(n) {
+	if got := stats.Extra["bad_tokens"] - before.Extra["bad_tokens"]; got != uint64(n) {
 		t.Errorf("%d bad tokens counted, want %d", got, n)
 	}
 	t.Logf("%d tokens, 0 accepted", n)

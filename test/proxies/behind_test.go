@@ -11,6 +11,7 @@ import (
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/longpoll"
+	"github.com/bennu-go/bennu/transport/websocket"
 )
 
 // behindProxy are the options of a server behind a proxy that ends TLS, and of its
@@ -26,8 +27,8 @@ func behindProxy() (bennu.EndpointOptions, bennu.SocketOptions) {
 	}
 	mount := bennu.SocketOptions{
 		// Without Scheme the server takes its pages for http, and refuses those of https.
-		Checks:   transport.Checks{Scheme: header("X-Forwarded-Proto")},
-		LongPoll: &longpoll.Options{},
+		Checks:     transport.Checks{Scheme: header("X-Forwarded-Proto")},
+		Transports: []transport.Transport{websocket.New(nil), longpoll.New(nil)},
 	}
 	return endpoint, mount
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/client"
 	"github.com/bennu-go/bennu/internal/wstest"
+	"github.com/bennu-go/bennu/transport/longpoll"
 )
 
 // crowd is more than the limit of one address, which is 100 connections by the recipe
@@ -64,14 +65,14 @@ func TestServerWithout(t *testing.T) {
 	t.Parallel()
 	noAddress := func(o *bennu.EndpointOptions, m *bennu.SocketOptions) {
 		o.Limits.ClientAddress = nil
-		m.LongPoll.Window = 5 * time.Minute // nobody polls here, and no session shall end by that
+		m.Transports[1] = longpoll.New(&longpoll.Options{Window: 5 * time.Minute}) // nobody polls here, and no session shall end by that
 	}
 	fewer := func(o *bennu.EndpointOptions, m *bennu.SocketOptions) {
 		noAddress(o, m)
 		o.Limits.PerAddress = 10 // the proxy has not enough time to cut the first of them
 	}
 	noScheme := func(_ *bennu.EndpointOptions, m *bennu.SocketOptions) { m.Checks.Scheme = nil }
-	noLongPoll := func(_ *bennu.EndpointOptions, m *bennu.SocketOptions) { m.LongPoll = nil }
+	noLongPoll := func(_ *bennu.EndpointOptions, m *bennu.SocketOptions) { m.Transports = m.Transports[:1] }
 	const come = 70
 	tests := []struct {
 		name    string

@@ -15,7 +15,6 @@ import (
 
 	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/internal/wstest"
-	"github.com/bennu-go/bennu/transport"
 )
 
 const fixture = "/socket/websocket?vsn=2.0.0"
@@ -126,7 +125,7 @@ func forwarded(t *testing.T, p *proxy, s *server) {
 // far too much.
 func sizes(t *testing.T, p *proxy) {
 	longest := fixture + "&pad="
-	longest += strings.Repeat("x", transport.MaxURL-len(longest))
+	longest += strings.Repeat("x", 8<<10-len(longest))
 	wstest.Dial(t, p.ws(longest)).Fence()
 	wstest.Dial(t, p.ws(fixture), "X-Large: "+strings.Repeat("x", 12<<10)).Fence()
 

@@ -14,6 +14,7 @@ import (
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/internal/conformance/app"
 	"github.com/bennu-go/bennu/internal/wstest"
+	"github.com/bennu-go/bennu/transport/websocket"
 )
 
 // A server is the fixture application in this process, with three paths more:
@@ -60,7 +61,7 @@ func startServerAt(t *testing.T, at backend, change ...func(*bennu.EndpointOptio
 	options, mount := behindProxy()
 	options.Logger = logger
 	// It shall be the proxy that cuts.
-	mount.WebSocket.IdleTimeout = 5 * time.Minute
+	mount.Transports[0] = websocket.New(&websocket.Options{IdleTimeout: 5 * time.Minute})
 	for _, c := range change {
 		c(&options, &mount)
 	}

@@ -2,7 +2,6 @@ package longpoll
 
 import (
 	"errors"
-	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"time"
@@ -21,25 +20,13 @@ func allowOrigin(w http.ResponseWriter, origin string) {
 	w.Header().Set("Access-Control-Allow-Origin", origin)
 }
 
-// refuse answers with an HTTP status and an empty body.
-func refuse(w http.ResponseWriter, status int) {
-	w.Header().Set("Content-Length", "0")
-	w.WriteHeader(status)
-}
-
-// refuseBusy answers 503. Clients that obey come back spread over some seconds.
-func refuseBusy(w http.ResponseWriter) {
-	w.Header().Set("Retry-After", strconv.Itoa(1+rand.IntN(5)))
-	refuse(w, http.StatusServiceUnavailable)
-}
-
 // answerStatus answers with nothing but a status in the envelope.
-func (h *Handler) answerStatus(w http.ResponseWriter, status int) {
+func (h *handler) answerStatus(w http.ResponseWriter, status int) {
 	_ = h.write(w, nil, append(strconv.AppendInt([]byte(`{"status":`), int64(status), 10), '}'))
 }
 
 // answer answers a GET. The error is that of writing. The poll is nil where nothing may cut it.
-func (h *Handler) answer(w http.ResponseWriter, status int, token string, messages [][]byte, p *localPoll) error {
+func (h *handler) answer(w http.ResponseWriter, status int, token string, messages [][]byte, p *localPoll) error {
 	size := 64 + len(token)
 	for _, m := range messages {
 		size += len(m) + len(m)/8 + 4 // JSON in JSON has its quotes escaped
@@ -117,7 +104,7 @@ const writeChunk = 32 << 10
 
 // write writes a JSON answer. A client that takes nothing of it for the write
 // timeout is given up.
-func (h *Handler) write(w http.ResponseWriter, p *localPoll, body []byte) error {
+func (h *handler) write(w http.ResponseWriter, p *localPoll, body []byte) error {
 	header(w, len(body))
 	control := http.NewResponseController(w)
 	if err := h.writePart(w, control, p, body); err != nil {
@@ -134,7 +121,7 @@ func header(w http.ResponseWriter, length int) {
 	header.Set("Content-Length", strconv.Itoa(length))
 }
 
-func (h *Handler) writePart(w http.ResponseWriter, control *http.ResponseController, p *localPoll, b []byte) error {
+func (h *handler) writePart(w http.ResponseWriter, control *http.ResponseController, p *localPoll, b []byte) error {
 	for len(b) > 0 {
 		if err := h.writeDeadline(control, p); err != nil {
 			return err
@@ -148,7 +135,7 @@ func (h *Handler) writePart(w http.ResponseWriter, control *http.ResponseControl
 	return nil
 }
 
-func (h *Handler) writeEnd(control *http.ResponseController, p *localPoll) error {
+func (h *handler) writeEnd(control *http.ResponseController, p *localPoll) error {
 	if err := h.writeDeadline(control, p); err != nil {
 		return err
 	}
@@ -160,7 +147,7 @@ func (h *Handler) writeEnd(control *http.ResponseController, p *localPoll) error
 	return nil
 }
 
-func (h *Handler) writeDeadline(control *http.ResponseController, p *localPoll) error {
+func (h *handler) writeDeadline(control *http.ResponseController, p *localPoll) error {
 	var deadline time.Time // none
 	if h.lim.write != forever {
 		deadline = time.Now().Add(h.lim.write)

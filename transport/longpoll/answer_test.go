@@ -18,7 +18,7 @@ func (w *nowhere) Write(b []byte) (int, error) { w.n += len(b); return len(b), n
 
 // TestLargeAnswer writes an answer of some MiB: it is whole, and never in memory as a whole.
 func TestLargeAnswer(t *testing.T) {
-	srv := newServer(t, nil)
+	srv := testServer(t, nil)
 	h := mustHandler(t, srv, &exchange{}, nil)
 	messages := [][]byte{[]byte(strings.Repeat("\"é\n", 500_000)), nil, []byte(strings.Repeat("x", 1<<20))}
 	w := httptest.NewRecorder()

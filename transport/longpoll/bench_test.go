@@ -12,7 +12,7 @@ import (
 
 // benchServe serves without a network, so that the transport is measured and not
 // the HTTP server.
-func benchServe(b *testing.B, h *Handler, a ask) *httptest.ResponseRecorder {
+func benchServe(b *testing.B, h *handler, a ask) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	h.Serve(w, a.request("http://example.com"), nil)
 	if w.Code != http.StatusOK {
@@ -21,7 +21,7 @@ func benchServe(b *testing.B, h *Handler, a ask) *httptest.ResponseRecorder {
 	return w
 }
 
-func benchOpen(b *testing.B, srv *Server, a *exchange) (*Handler, string) {
+func benchOpen(b *testing.B, srv *server, a *exchange) (*handler, string) {
 	h := mustHandler(b, srv, a, nil)
 	r, err := readReply(benchServe(b, h, ask{}).Result())
 	if err != nil {
@@ -32,7 +32,7 @@ func benchOpen(b *testing.B, srv *Server, a *exchange) (*Handler, string) {
 
 // BenchmarkRoundTrip posts a message and polls for its echo.
 func BenchmarkRoundTrip(b *testing.B) {
-	h, token := benchOpen(b, newServer(b, nil), &exchange{})
+	h, token := benchOpen(b, testServer(b, nil), &exchange{})
 	b.ReportAllocs()
 	for b.Loop() {
 		benchServe(b, h, ask{method: "POST", token: token, body: heartbeat})
@@ -43,8 +43,8 @@ func BenchmarkRoundTrip(b *testing.B) {
 // BenchmarkRelayedRoundTrip does so through a second server.
 func BenchmarkRelayedRoundTrip(b *testing.B) {
 	p := pubsub.NewLocal()
-	owner := newServer(b, &ServerConfig{PubSub: p, Secret: clusterSecret})
-	other := newServer(b, &ServerConfig{PubSub: p, Secret: clusterSecret})
+	owner := testServer(b, &serverConfig{PubSub: p, Secret: clusterSecret})
+	other := testServer(b, &serverConfig{PubSub: p, Secret: clusterSecret})
 	_, token := benchOpen(b, owner, &exchange{})
 	h := mustHandler(b, other, &exchange{}, nil)
 	b.ReportAllocs()
@@ -57,7 +57,7 @@ func BenchmarkRelayedRoundTrip(b *testing.B) {
 // BenchmarkPollFull polls for 100 messages of 200 bytes.
 func BenchmarkPollFull(b *testing.B) {
 	x := &exchange{}
-	h, token := benchOpen(b, newServer(b, nil), x)
+	h, token := benchOpen(b, testServer(b, nil), x)
 	conn := x.last().conn
 	f := seal(wire.Text, `["1",null,"room:1","event",{"text":"`+strings.Repeat("x", 160)+`"}]`)
 	b.ReportAllocs()

@@ -40,7 +40,7 @@ func (*noRoomError) Error() string { return "longpoll: no room for the body of a
 type shares struct{ first, rest share }
 
 // sharesFor makes the shares of a post to a session.
-func (h *Handler) sharesFor(session id, addr string) shares {
+func (h *handler) sharesFor(session id, addr string) shares {
 	l := h.lim
 	return shares{
 		first: share{budget: &h.srv.firsts, session: session, addr: addr, sessionMost: noLimit, addrMost: l.firstsPerAddress},
@@ -70,7 +70,7 @@ func (s *shares) release() {
 // readBody reads the body of a post, for which it waits for room, until done is closed at the
 // longest. An error is errTooLarge, a *noRoomError, or says that the body is cut or too slow
 // to come. After an error it is given back.
-func (h *Handler) readBody(w http.ResponseWriter, r *http.Request, has *shares, done <-chan struct{}) (data []byte, err error) {
+func (h *handler) readBody(w http.ResponseWriter, r *http.Request, has *shares, done <-chan struct{}) (data []byte, err error) {
 	control := http.NewResponseController(w)
 	defer func() {
 		if err != nil {
@@ -117,7 +117,7 @@ func (h *Handler) readBody(w http.ResponseWriter, r *http.Request, has *shares, 
 
 // fill takes room for a body up to a size, and reads it until it has that size or ends. If its
 // length was not declared, memory is taken as it comes.
-func (h *Handler) fill(r *http.Request, control *http.ResponseController, s *share, body []byte, size int, done <-chan struct{}) (_ []byte, ended bool, err error) {
+func (h *handler) fill(r *http.Request, control *http.ResponseController, s *share, body []byte, size int, done <-chan struct{}) (_ []byte, ended bool, err error) {
 	if len(body) == size {
 		return body, r.ContentLength >= 0, nil
 	}

@@ -37,8 +37,8 @@ func TestPostBytes(t *testing.T) {
 		opts           Options
 		sessions, most int
 	}{
-		{"session", Options{}, 1, 2 * DefaultMaxBody},
-		{"address", Options{}, 8, DefaultMaxPostBytesPerAddress},
+		{"session", Options{}, 1, 2 * defaultMaxBody},
+		{"address", Options{}, 8, defaultMaxPostBytesPerAddress},
 		{"small address", Options{MaxPostBytesPerAddress: 3 << 20}, 8, 3 << 20},
 		{"large body", Options{MaxBody: 6 << 20}, 4, 12 << 20},
 	} {
@@ -74,13 +74,13 @@ func TestPostBytes(t *testing.T) {
 // TestNodePostBytes has more addresses than the server has room for.
 func TestNodePostBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv := NewServer(&ServerConfig{MaxPostBytes: 3 << 20})
+		srv := newServer(&serverConfig{MaxPostBytes: 3 << 20})
 		n := 0
 		opts := &Options{ClientAddr: func(r *http.Request) string { n++; return fmt.Sprint("10.0.0.", n) }}
 		b := &bubble{t, srv, mustHandler(t, srv, stuck(), opts)}
 		var all []<-chan *reply
 		for range 6 {
-			all = append(all, b.background(ask{method: "POST", token: b.open(), body: strings.Repeat("x", DefaultMaxBody)}))
+			all = append(all, b.background(ask{method: "POST", token: b.open(), body: strings.Repeat("x", defaultMaxBody)}))
 		}
 		if n := b.held(); n > 3<<20 || n < 2<<20 {
 			t.Errorf("%d bytes are held", n)
@@ -108,7 +108,7 @@ func TestPostsWaitForRoom(t *testing.T) {
 	inBubble(t, x, nil, func(b *bubble) {
 		var all []<-chan *reply
 		for range 60 {
-			all = append(all, b.background(ask{method: "POST", token: b.open(), body: strings.Repeat("x", DefaultMaxBody)}))
+			all = append(all, b.background(ask{method: "POST", token: b.open(), body: strings.Repeat("x", defaultMaxBody)}))
 		}
 		for _, c := range all {
 			(<-c).want(b, 200)
@@ -158,7 +158,7 @@ func TestWaitingPostEnds(t *testing.T) {
 			x := stuck()
 			inBubble(t, x, nil, func(b *bubble) {
 				token := b.open()
-				body := strings.Repeat("x", DefaultMaxBody)
+				body := strings.Repeat("x", defaultMaxBody)
 				b.background(ask{method: "POST", token: token, body: body})
 				b.background(ask{method: "POST", token: token, body: body})
 				ctx, cancel := context.WithCancel(context.Background())
@@ -260,15 +260,15 @@ func TestBudgetModel(t *testing.T) {
 }
 
 func TestPostByteOptions(t *testing.T) {
-	small := newServer(t, &ServerConfig{MaxPostBytes: 1 << 19})
+	small := testServer(t, &serverConfig{MaxPostBytes: 1 << 19})
 	if h, err := small.Handler(&exchange{}, nil, nil); err == nil || h != nil || !strings.Contains(err.Error(), "MaxBody") {
 		t.Errorf("a body larger than the server's bound: %v", err)
 	}
-	large := newServer(t, &ServerConfig{MaxPostBytes: 1<<30 + 1})
-	if h, err := large.Handler(&exchange{}, nil, nil); err == nil || h != nil || !strings.Contains(err.Error(), "ServerConfig.MaxPostBytes") {
+	large := testServer(t, &serverConfig{MaxPostBytes: 1<<30 + 1})
+	if h, err := large.Handler(&exchange{}, nil, nil); err == nil || h != nil || !strings.Contains(err.Error(), "MaxPostBytes") {
 		t.Errorf("a bound beyond the largest: %v", err)
 	}
-	s := newServer(t, nil)
+	s := testServer(t, nil)
 	if _, err := s.Handler(&exchange{}, nil, &Options{MaxPostBytesPerAddress: 1 << 19}); err == nil {
 		t.Error("a body larger than the bound of an address")
 	}

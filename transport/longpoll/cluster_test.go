@@ -130,7 +130,7 @@ func inClusterBubbles(t *testing.T, opts *Options, receive func(*phone, wire.Opc
 	}
 }
 
-func playCluster(t *testing.T, nodes int, serve func(testing.TB, *Server, seam.Acceptor, *Options) *site,
+func playCluster(t *testing.T, nodes int, serve func(testing.TB, *server, seam.Acceptor, *Options) *site,
 	opts *Options, receive func(*phone, wire.Opcode, []byte) <-chan struct{}, test func(t *testing.T, c *cluster)) {
 	if receive == nil {
 		receive = echo
@@ -141,8 +141,8 @@ func playCluster(t *testing.T, nodes int, serve func(testing.TB, *Server, seam.A
 	if nodes == 2 {
 		q = c.ether.node(t, "b@example")
 	}
-	c.a = serve(t, newServer(t, &ServerConfig{PubSub: p, Secret: clusterSecret}), c.x, opts)
-	c.b = serve(t, newServer(t, &ServerConfig{PubSub: q, Secret: clusterSecret}), nil, opts)
+	c.a = serve(t, testServer(t, &serverConfig{PubSub: p, Secret: clusterSecret}), c.x, opts)
+	c.b = serve(t, testServer(t, &serverConfig{PubSub: q, Secret: clusterSecret}), nil, opts)
 	test(t, c)
 	for _, ps := range []*pubsub.PubSub{p, q} {
 		c.a.srv.Close(transport.CloseRestart)
@@ -170,7 +170,7 @@ func TestServedByAnotherNode(t *testing.T) {
 		if c.b.srv.Stats().Opened != 0 || c.a.srv.Stats().Opened != 1 {
 			t.Error("a session was made")
 		}
-		if n := c.a.srv.Stats().Garbage + c.b.srv.Stats().Garbage; n != 0 {
+		if n := c.a.srv.extra("garbage") + c.b.srv.extra("garbage"); n != 0 {
 			t.Errorf("%d garbage", n)
 		}
 	})
@@ -224,9 +224,9 @@ func TestManyRelayedPolls(t *testing.T) {
 		var polls []<-chan *reply
 		for i := range maxPolls + 1 {
 			polls = append(polls, c.b.background(ask{token: token}))
-			eventually(t, "the poll waits", func() bool { return c.a.srv.Stats().Polls == uint64(i+1) })
+			eventually(t, "the poll waits", func() bool { return c.a.srv.extra("polls") == uint64(i+1) })
 		}
-		if r := (<-polls[0]).want(t, 204); r.Token != token || time.Since(began) > DefaultWindow/2 {
+		if r := (<-polls[0]).want(t, 204); r.Token != token || time.Since(began) > defaultWindow/2 {
 			t.Errorf("%v after %v", r, time.Since(began))
 		}
 		c.a.post(token, "a").want(t, 200)
@@ -270,7 +270,7 @@ func TestHandedOverToNobody(t *testing.T) {
 		}
 		c.x.last().conn.Send(seal(wire.Text, "a"))
 		c.x.last().conn.Send(seal(wire.Text, "b"))
-		eventually(t, "it is handed over or given back", func() bool { return c.a.srv.Stats().Batches == 1 })
+		eventually(t, "it is handed over or given back", func() bool { return c.a.srv.extra("batches") == 1 })
 		s.remoteGone(gone)
 		c.x.last().conn.Send(seal(wire.Text, "c"))
 		r := c.b.poll(token)
@@ -290,7 +290,7 @@ func TestRelayedParts(t *testing.T) {
 			c.b.post(token, body).want(t, 200)
 			c.b.poll(token).want(t, 200, body)
 		}
-		c.b.post(token, strings.Repeat("x", DefaultMaxBody+1)).wantHTTP(t, 400)
+		c.b.post(token, strings.Repeat("x", defaultMaxBody+1)).wantHTTP(t, 400)
 		if n := c.ether.most.Load(); n > maxMessageBytes {
 			t.Errorf("a message of %d bytes", n)
 		}
@@ -329,7 +329,7 @@ func TestLongRelayedPost(t *testing.T) {
 	var lines []string
 	inClusterBubbles(t, nil, func(*phone, wire.Opcode, []byte) <-chan struct{} {
 		c := make(chan struct{})
-		time.AfterFunc(DefaultWindow-time.Second, func() { close(c) })
+		time.AfterFunc(defaultWindow-time.Second, func() { close(c) })
 		return c
 	}, func(t *testing.T, c *cluster) {
 		token := c.a.open()
@@ -389,7 +389,7 @@ func TestOwnerIsGone(t *testing.T) {
 	})
 }
 
-func mustOpen(t *testing.T, s *Server, text string) *token {
+func mustOpen(t *testing.T, s *server, text string) *token {
 	t.Helper()
 	tok, ok := s.keys.open(text)
 	if !ok {
@@ -424,18 +424,18 @@ func TestSilentBroker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEther()
 		p, q := e.node(t, "a"), e.node(t, "b")
-		a := &bubble{T: t, srv: NewServer(&ServerConfig{PubSub: p, Secret: clusterSecret})}
-		b := &bubble{T: t, srv: NewServer(&ServerConfig{PubSub: q, Secret: clusterSecret})}
+		a := &bubble{T: t, srv: newServer(&serverConfig{PubSub: p, Secret: clusterSecret})}
+		b := &bubble{T: t, srv: newServer(&serverConfig{PubSub: q, Secret: clusterSecret})}
 		a.h, b.h = mustHandler(t, a.srv, &exchange{}, nil), mustHandler(t, b.srv, &exchange{}, nil)
 		token := a.open()
 
 		e.losing(func(string, *pubsub.Message) bool { return true })
 		r, d := b.timed(ask{method: "POST", token: token, body: "a"})
-		if r.want(t, 410); d != DefaultPubSubTimeout {
+		if r.want(t, 410); d != defaultPubSubTimeout {
 			t.Errorf("post after %v", d)
 		}
 		r, d = b.timed(ask{token: token})
-		if r.want(t, 410); d != DefaultPubSubTimeout {
+		if r.want(t, 410); d != defaultPubSubTimeout {
 			t.Errorf("poll after %v", d)
 		}
 		// Only what the owner has to say after its first sign is lost.
@@ -444,13 +444,13 @@ func TestSilentBroker(t *testing.T) {
 			return k == kindBatch || k == kindDone
 		})
 		r, d = b.timed(ask{method: "POST", token: token, body: "a"})
-		if r.want(t, 408); d != 2*DefaultWindow+DefaultPubSubTimeout {
+		if r.want(t, 408); d != 2*defaultWindow+defaultPubSubTimeout {
 			t.Errorf("post after %v", d)
 		}
 		token = a.open()
 		a.do(ask{method: "POST", token: token, body: "a"}).want(t, 200)
 		r, d = b.timed(ask{token: token})
-		if r.want(t, 204); d != 10*time.Second && d != DefaultWindow {
+		if r.want(t, 204); d != 10*time.Second && d != defaultWindow {
 			t.Errorf("poll after %v", d)
 		}
 		e.losing(nil)
@@ -468,8 +468,8 @@ func TestLossyBroker(t *testing.T) {
 		e := newEther()
 		p, q := e.node(t, "a"), e.node(t, "b")
 		x := &exchange{}
-		a := &bubble{T: t, srv: NewServer(&ServerConfig{PubSub: p, Secret: clusterSecret})}
-		b := &bubble{T: t, srv: NewServer(&ServerConfig{PubSub: q, Secret: clusterSecret})}
+		a := &bubble{T: t, srv: newServer(&serverConfig{PubSub: p, Secret: clusterSecret})}
+		b := &bubble{T: t, srv: newServer(&serverConfig{PubSub: q, Secret: clusterSecret})}
 		opts := &Options{Window: time.Second, PubSubTimeout: 100 * time.Millisecond, MaxSessionsPerAddress: Unlimited}
 		a.h, b.h = mustHandler(t, a.srv, x, opts), mustHandler(t, b.srv, &exchange{}, opts)
 		r := rand.New(rand.NewPCG(3, 4))
@@ -542,7 +542,7 @@ func TestGarbageBetweenNodes(t *testing.T) {
 			send(routeEvent, b)
 		}
 		send(routeEvent, make([]byte, maxMessageBytes+1))
-		if srv.Stats().Garbage == 0 {
+		if srv.extra("garbage") == 0 {
 			t.Error("nothing counted")
 		}
 		c.a.poll(token) // it may have been ended; the server has not
@@ -607,7 +607,7 @@ func TestLongNodeName(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEther()
 		for _, n := range []int{maxNode + 1, maxNode} {
-			srv := newServer(t, &ServerConfig{PubSub: e.node(t, strings.Repeat("n", n))})
+			srv := testServer(t, &serverConfig{PubSub: e.node(t, strings.Repeat("n", n))})
 			st := direct(t, srv, nil, nil)
 			st.poll(st.open()).want(t, 204)
 		}
@@ -667,8 +667,8 @@ func TestCrowdedRelay(t *testing.T) {
 		}
 		p, atA := node("a")
 		q, atB := node("b")
-		a := &bubble{T: t, srv: NewServer(&ServerConfig{PubSub: p, Secret: clusterSecret, Logger: slog.New(slog.DiscardHandler)})}
-		b := &bubble{T: t, srv: NewServer(&ServerConfig{PubSub: q, Secret: clusterSecret, Logger: slog.New(slog.DiscardHandler)})}
+		a := &bubble{T: t, srv: newServer(&serverConfig{PubSub: p, Secret: clusterSecret, Logger: slog.New(slog.DiscardHandler)})}
+		b := &bubble{T: t, srv: newServer(&serverConfig{PubSub: q, Secret: clusterSecret, Logger: slog.New(slog.DiscardHandler)})}
 		a.h, b.h = mustHandler(t, a.srv, &exchange{}, nil), mustHandler(t, b.srv, &exchange{}, nil)
 		var tokens []string
 		for range 8 {
@@ -693,7 +693,7 @@ func TestCrowdedRelay(t *testing.T) {
 		if atA.full == 0 || atB.full == 0 {
 			t.Errorf("the buffers were never full: %d, %d", atA.full, atB.full)
 		}
-		for _, s := range []*Server{a.srv, b.srv} {
+		for _, s := range []*server{a.srv, b.srv} {
 			for _, b := range []*budget{&s.rests, &s.flights, &s.answers} {
 				if b.bytes != 0 || len(s.route.taken) != 0 {
 					t.Errorf("%d bytes are held, %d answers awaited", b.bytes, len(s.route.taken))
@@ -716,8 +716,8 @@ func TestRelayedWithdrawal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEther()
 		p, q := e.node(t, "a"), e.node(t, "b")
-		a := &bubble{T: t, srv: NewServer(&ServerConfig{PubSub: p, Secret: clusterSecret, Logger: slog.New(slog.DiscardHandler)})}
-		b := &bubble{T: t, srv: NewServer(&ServerConfig{PubSub: q, Secret: clusterSecret, Logger: slog.New(slog.DiscardHandler)})}
+		a := &bubble{T: t, srv: newServer(&serverConfig{PubSub: p, Secret: clusterSecret, Logger: slog.New(slog.DiscardHandler)})}
+		b := &bubble{T: t, srv: newServer(&serverConfig{PubSub: q, Secret: clusterSecret, Logger: slog.New(slog.DiscardHandler)})}
 		a.h, b.h = mustHandler(t, a.srv, stuck(), nil), mustHandler(t, b.srv, &exchange{}, nil)
 		token := a.open()
 		ctx, cancel := context.WithCancel(t.Context())

@@ -94,7 +94,7 @@ func TestCutResponses(t *testing.T) {
 			token = rep.Token
 		} // else it forgets that it has it, and asks again
 	}
-	if s := st.srv.Stats(); s.Redelivered == 0 || s.Opened != 1 {
+	if s := st.srv.Stats(); s.Extra["redelivered"] == 0 || s.Opened != 1 {
 		t.Errorf("%+v", s)
 	}
 	t.Logf("%d messages, %d cuts", received, done)

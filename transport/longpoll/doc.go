@@ -1,8 +1,8 @@
-// Package longpoll carries connections over HTTP long polling, for clients whose
-// proxies break WebSocket. It is the protocol that phoenix.js falls back to.
+// Package longpoll is the transport over HTTP long polling, for clients whose proxies break
+// WebSocket: [New] is for SocketOptions.Transports. It is the protocol that phoenix.js falls
+// back to.
 //
-// A [Server] belongs to one endpoint and owns its sessions. A [Handler] belongs
-// to one mount. A session is made by a GET without a token; from then on GETs
+// All mounts of an endpoint share a server, which owns the sessions. A session is made by a GET without a token; from then on GETs
 // fetch what the server has for the client and POSTs bring what the client has
 // for the server. Nobody can see from a connection that a client is gone, so a
 // session lives by being polled.
@@ -31,7 +31,7 @@
 // A token names the server that has the session. A request that reaches another
 // one is passed on through pubsub, where all rules are the owner's to apply:
 // one waiting poll, order, proof of receipt. All nodes need the same
-// [ServerConfig.Secret], and the same mounts in the same order.
+// EndpointOptions.Secret, and the same mounts in the same order.
 //
 // # Goroutines
 //

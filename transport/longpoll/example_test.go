@@ -6,47 +6,27 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"time"
 
-	"github.com/bennu-go/bennu/internal/seam"
+	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/longpoll"
-	"github.com/bennu-go/bennu/wire"
+	"github.com/bennu-go/bennu/transport/websocket"
 )
 
-// shouter answers every message in upper case.
-type shouter struct{ conn seam.Conn }
-
-func (s *shouter) Opened(c seam.Conn) { s.conn = c }
-
-func (s *shouter) Receive(op wire.Opcode, data []byte) <-chan struct{} {
-	room := make([]byte, seam.Headroom, seam.Headroom+len(data))
-	s.conn.Send(seam.Seal(wire.Text, append(room, strings.ToUpper(string(data))...)))
-	return nil
-}
-
-func (s *shouter) Closed(error) {}
-
-// everyone accepts every connection.
-type everyone struct{}
-
-func (everyone) Accept(*transport.ConnectInfo) (seam.Receiver, error) { return &shouter{}, nil }
-
-func Example() {
-	server := longpoll.NewServer(nil)
-	defer server.Close(transport.CloseRestart)
-	handler, err := server.Handler(everyone{}, nil, nil)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		handler.Serve(w, r, nil)
-	}))
+// A socket over both transports, and a client that polls.
+func ExampleNew() {
+	endpoint := bennu.NewEndpoint(nil)
+	endpoint.Socket("/socket", &bennu.SocketHandler{}, &bennu.SocketOptions{Transports: []transport.Transport{
+		websocket.New(nil),
+		longpoll.New(&longpoll.Options{Window: 20 * time.Second}),
+	}})
+	web := httptest.NewServer(endpoint)
 	defer web.Close()
 
 	var token string
 	request := func(method, body string) {
-		r, _ := http.NewRequest(method, web.URL, strings.NewReader(body))
+		r, _ := http.NewRequest(method, web.URL+"/socket/longpoll?vsn=2.0.0", strings.NewReader(body))
 		r.Header.Set("X-Phoenix-Longpoll-Token", token)
 		response, err := http.DefaultClient.Do(r)
 		if err != nil {
@@ -69,10 +49,10 @@ func Example() {
 		fmt.Println(method, answer.Status, answer.Messages)
 	}
 	request("GET", "") // there is no session yet, so one is made
-	request("POST", "hello")
+	request("POST", `[null,"1","phoenix","heartbeat",{}]`)
 	request("GET", "")
 	// Output:
 	// GET 410 []
 	// POST 200 []
-	// GET 200 [HELLO]
+	// GET 200 [[null,"1","phoenix","phx_reply",{"response":{},"status":"ok"}]]
 }

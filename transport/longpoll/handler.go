@@ -9,11 +9,8 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu/internal/notice"
-	"github.com/bennu-go/bennu/internal/redact"
 	"github.com/bennu-go/bennu/internal/seam"
-	"github.com/bennu-go/bennu/internal/tokenplace"
 	"github.com/bennu-go/bennu/transport"
-	"github.com/bennu-go/bennu/transport/internal/refusal"
 )
 
 // Headers of requests, spelled as net/http spells them.
@@ -25,23 +22,18 @@ const (
 	ackHeader = "X-Bennu-Longpoll-Ack"
 )
 
-// Handler serves the requests of one mount. Its method may be called from any
-// goroutine.
-type Handler struct {
-	srv      *Server
-	index    uint32 // of the mount, the same on all nodes that run the same program
-	acceptor seam.Acceptor
-	checks   transport.Checks
-	lim      *limits
-	mount    refusal.Mount
-	addr     func(*http.Request) string
+// handler serves the requests of one mount.
+type handler struct {
+	srv   *server
+	host  *seam.Host
+	index uint32 // of the mount, the same on all nodes that run the same program
+	lim   *limits
+	addr  func(*http.Request) string
 }
 
-// Handler makes the handler of a mount. The checks are made on each request, also
-// those of a session that exists. It copies checks and opts, of which nil means the
-// defaults. The error names what is out of its bounds. Nodes that shall
-// serve each other's sessions must make their handlers in the same order.
-func (s *Server) Handler(acceptor seam.Acceptor, checks *transport.Checks, opts *Options) (*Handler, error) {
+// handler makes the handler of a mount. The error names what is out of its bounds. Nodes that
+// shall serve each other's sessions must make their handlers in the same order.
+func (s *server) handler(host *seam.Host, opts *Options) (*handler, error) {
 	if s.options.Err != nil {
 		return nil, s.options.Err
 	}
@@ -49,33 +41,28 @@ func (s *Server) Handler(acceptor seam.Acceptor, checks *transport.Checks, opts 
 	if err != nil {
 		return nil, err
 	}
-	h := &Handler{srv: s, acceptor: acceptor, lim: l, mount: refusal.NewMount(s.book, transport.LongPoll, acceptor)}
-	if checks != nil {
-		h.checks = *checks
-	}
-	if err := h.checks.Validate(); err != nil {
-		return nil, err
-	}
-	if opts != nil {
-		h.addr = opts.ClientAddr
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if opts == nil {
 		opts = &Options{}
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if err := s.fitPosts(opts, l); err != nil {
 		return nil, err
 	}
-	h.index = s.mounts
+	h := &handler{srv: s, host: host, lim: l, index: s.mounts, addr: opts.ClientAddr}
 	s.mounts++
 	return h, nil
 }
 
-// Serve answers a request: OPTIONS, a GET that makes or polls a session, or a
-// POST. It returns when the request is answered, which for a poll may take the
-// window. The vars are those of the mount's path.
-func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, vars map[string]string) {
+// Begins implements seam.Handler: a poll or a post of a session that exists does not.
+func (h *handler) Begins(r *http.Request) bool {
+	_, token := r.Header[tokenHeader]
+	return r.Method == http.MethodGet && !token && !strings.Contains("&"+r.URL.RawQuery, "&"+sessionParam+"=")
+}
+
+// Serve implements seam.Handler, for OPTIONS, a GET that makes or polls a session, and a POST. It
+// returns when the request is answered, which for a poll may take the window.
+func (h *handler) Serve(w http.ResponseWriter, r *http.Request, vars map[string]string) {
 	allowOrigin(w, "")
 	if r.ContentLength != 0 && r.Method != http.MethodPost {
 		// Whatever the answer, the server shall not wait for a body first, nor for
@@ -86,20 +73,20 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, vars map[string]
 	switch r.Method {
 	case http.MethodGet, http.MethodPost, http.MethodOptions:
 	default:
-		h.mount.Book.Say(notice.Method, h.mount.About(r, notice.Foreign("method", r.Method))...)
-		refuse(w, http.StatusBadRequest)
+		h.host.Book.Say(notice.Method, h.host.About(r, notice.Foreign("method", r.Method))...)
+		seam.Refuse(w, http.StatusBadRequest)
 		return
 	}
 	if !h.srv.work.enter() {
-		h.mount.Book.Say(notice.Draining, h.mount.About(r)...)
-		h.srv.stats.refused.Add(1)
-		refuseBusy(w)
+		h.host.Book.Say(notice.Draining, h.host.About(r)...)
+		h.srv.stats.Refused.Add(1)
+		seam.RefuseBusy(w)
 		return
 	}
 	defer h.srv.work.leave()
 	info, ok := h.check(w, r, vars)
 	if !ok {
-		h.srv.stats.refused.Add(1)
+		h.srv.stats.Refused.Add(1)
 		return
 	}
 	switch r.Method {
@@ -112,20 +99,19 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, vars map[string]
 		header.Set("Access-Control-Allow-Headers", strings.Join(r.Header["Access-Control-Request-Headers"], ", "))
 		header.Set("Access-Control-Allow-Methods", "get, post, options")
 		header.Set("Access-Control-Max-Age", "3600")
-		refuse(w, http.StatusOK)
+		seam.Refuse(w, http.StatusOK)
 	}
 }
 
 // check runs the mount's checks. It reports false when the request is answered.
-func (h *Handler) check(w http.ResponseWriter, r *http.Request, vars map[string]string) (*transport.ConnectInfo, bool) {
-	info, err := h.checks.Run(r, vars, transport.LongPoll)
+func (h *handler) check(w http.ResponseWriter, r *http.Request, vars map[string]string) (*transport.ConnectInfo, bool) {
+	info, err := h.host.Check(r, vars)
 	if err == nil {
 		if lines := r.Header["Origin"]; len(lines) > 0 {
 			allowOrigin(w, lines[0])
 		}
 		return info, true
 	}
-	h.mount.Checked(r, h.checks.Subprotocols, err)
 	status := http.StatusInternalServerError
 	if se, ok := errors.AsType[*transport.StatusError](err); ok {
 		status = se.Status
@@ -136,24 +122,24 @@ func (h *Handler) check(w http.ResponseWriter, r *http.Request, vars map[string]
 	if status == http.StatusForbidden {
 		h.answerStatus(w, statusForbidden)
 	} else {
-		refuse(w, status)
+		seam.Refuse(w, status)
 	}
 	return nil, false
 }
 
 // token is what the request presents. A header counts even if it is no token.
-func (h *Handler) token(r *http.Request, info *transport.ConnectInfo) (token, bool) {
+func (h *handler) token(r *http.Request, info *transport.ConnectInfo) (token, bool) {
 	var text string
 	if lines, ok := r.Header[tokenHeader]; ok {
 		text = lines[0]
 	} else if text, ok = info.Params.String(sessionParam); r.Method == http.MethodGet {
-		if !ok || isForeign(text) && tokenplace.Elsewhere(info) {
+		if !ok || isForeign(text) && seam.TokenElsewhere(info) {
 			return token{}, false // it asks for a session
 		}
 	}
 	t, ok := h.srv.keys.open(text)
 	if !ok && !h.isAuthToken(info, text) {
-		h.mount.Book.Say(notice.SessionToken, h.mount.About(r)...)
+		h.host.Book.Say(notice.SessionToken, h.host.About(r)...)
 		h.srv.stats.badTokens.Add(1)
 	}
 	return t, ok
@@ -174,29 +160,29 @@ const sessionParam = "token"
 
 // isAuthToken reports whether a text found as the session's token is the client's own,
 // under the same name.
-func (h *Handler) isAuthToken(info *transport.ConnectInfo, text string) bool {
-	return h.checks.TokenParam == sessionParam && info.AuthToken != nil && *info.AuthToken == text
+func (h *handler) isAuthToken(info *transport.ConnectInfo, text string) bool {
+	return h.host.Checks.TokenParam == sessionParam && info.AuthToken != nil && *info.AuthToken == text
 }
 
 // find returns the session of the request's token if it is on this server and of this
 // mount. Elsewhere says that another server may have it.
-func (h *Handler) find(r *http.Request, t *token) (s *session, elsewhere bool) {
+func (h *handler) find(r *http.Request, t *token) (s *session, elsewhere bool) {
 	if t.boot != h.srv.boot {
 		return nil, true
 	}
 	s = h.srv.session(t.session)
 	if s != nil && s.mount != h {
-		h.mount.Book.Say(notice.SessionToken, h.mount.About(r)...)
+		h.host.Book.Say(notice.SessionToken, h.host.About(r)...)
 		h.srv.stats.badTokens.Add(1)
 		return nil, false
 	}
 	if s == nil {
-		h.mount.Book.Say(notice.SessionGone, h.mount.About(r)...)
+		h.host.Book.Say(notice.SessionGone, h.host.About(r)...)
 	}
 	return s, false
 }
 
-func (h *Handler) get(w http.ResponseWriter, r *http.Request, info *transport.ConnectInfo) {
+func (h *handler) get(w http.ResponseWriter, r *http.Request, info *transport.ConnectInfo) {
 	if t, ok := h.token(r, info); ok {
 		// The http.Server would take its own timeout for the client's end.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
@@ -205,30 +191,29 @@ func (h *Handler) get(w http.ResponseWriter, r *http.Request, info *transport.Co
 			return
 		}
 		if s != nil || elsewhere { // otherwise find has said so
-			h.mount.Book.Say(notice.SessionGone, h.mount.About(r)...)
+			h.host.Book.Say(notice.SessionGone, h.host.About(r)...)
 		}
 	}
-	h.mount.Session(r, &h.checks, info)
 	h.create(w, r, info)
 }
 
 // create makes a session. The client is told 410, as if it had lost one, and
 // goes on with the token.
-func (h *Handler) create(w http.ResponseWriter, r *http.Request, info *transport.ConnectInfo) {
-	if h.checks.TokenParam == sessionParam {
+func (h *handler) create(w http.ResponseWriter, r *http.Request, info *transport.ConnectInfo) {
+	if h.host.Checks.TokenParam == sessionParam {
 		delete(info.Params, sessionParam) // the checks have left it for the session
 	}
 	addr := h.clientAddr(r)
 	if !h.srv.addresses.Add(addr, h.lim.perAddress) {
 		h.srv.stats.addressLimited.Add(1)
-		h.mount.Book.Say(notice.SessionsPerAddress, h.mount.About(r, notice.Foreign("counted_as", addr), slog.Int("limit", h.lim.perAddress))...)
-		refuseBusy(w)
+		h.host.Book.Say(notice.SessionsPerAddress, h.host.About(r, notice.Foreign("counted_as", addr), slog.Int("limit", h.lim.perAddress))...)
+		seam.RefuseBusy(w)
 		return
 	}
 	var s *session
 	defer func() {
 		if s == nil {
-			h.srv.stats.refused.Add(1)
+			h.srv.stats.Refused.Add(1)
 		}
 	}()
 	if s = h.open(w, r, info, addr); s != nil {
@@ -238,7 +223,7 @@ func (h *Handler) create(w http.ResponseWriter, r *http.Request, info *transport
 
 // open makes a session, or answers the request and returns nil. Of the address a
 // slot is taken, which it gives back or leaves to the session.
-func (h *Handler) open(w http.ResponseWriter, r *http.Request, info *transport.ConnectInfo, addr string) *session {
+func (h *handler) open(w http.ResponseWriter, r *http.Request, info *transport.ConnectInfo, addr string) *session {
 	var s *session
 	defer func() {
 		if s == nil {
@@ -250,14 +235,14 @@ func (h *Handler) open(w http.ResponseWriter, r *http.Request, info *transport.C
 		return nil
 	}
 	if r.Context().Err() != nil { // nobody would ever poll it
-		h.mount.Book.Say(notice.Gone, h.mount.About(r)...)
-		refuseBusy(w)
+		h.host.Book.Say(notice.Gone, h.host.About(r)...)
+		seam.RefuseBusy(w)
 		return nil
 	}
 	made, opened := newSession(h, receiver, addr, r.Header.Get(ackHeader) == "1")
 	if !h.srv.add(made) {
-		h.mount.Book.Say(notice.Draining, h.mount.About(r)...)
-		refuseBusy(w)
+		h.host.Book.Say(notice.Draining, h.host.About(r)...)
+		seam.RefuseBusy(w)
 		return nil
 	}
 	s = made
@@ -266,9 +251,9 @@ func (h *Handler) open(w http.ResponseWriter, r *http.Request, info *transport.C
 	select {
 	case <-s.done: // the receiver does not want it or broke, or the server closes
 		if blames(s.code) {
-			refuse(w, http.StatusInternalServerError)
+			seam.Refuse(w, http.StatusInternalServerError)
 		} else {
-			refuseBusy(w)
+			seam.RefuseBusy(w)
 		}
 		return nil
 	default:
@@ -276,34 +261,14 @@ func (h *Handler) open(w http.ResponseWriter, r *http.Request, info *transport.C
 	}
 }
 
-// accept asks the acceptor, and answers the request if that says no. A panic
-// answers 500, and so does runtime.Goexit, which ends the goroutine of the
-// request. The panic of http.ErrAbortHandler passes.
-func (h *Handler) accept(w http.ResponseWriter, r *http.Request, info *transport.ConnectInfo) (receiver seam.Receiver, ok bool) {
-	returned, token := false, info.AuthToken
-	defer func() {
-		if returned {
-			return
-		}
-		v := recover()
-		if v == http.ErrAbortHandler {
-			panic(v)
-		}
-		h.mount.Book.Say(notice.LongPollAcceptor, h.mount.About(r, slog.Any("panic", redact.KnownPanic(v, token, info.Params)), redact.StackAttr())...)
-		w.Header().Set("Connection", "close")
-		refuse(w, http.StatusInternalServerError)
-		_ = http.NewResponseController(w).Flush() // nobody else does after a Goexit
-	}()
-	receiver, err := h.acceptor.Accept(info)
-	returned = true
+// accept asks the acceptor, and answers the request if that says no.
+func (h *handler) accept(w http.ResponseWriter, r *http.Request, info *transport.ConnectInfo) (receiver seam.Receiver, ok bool) {
+	receiver, err := h.host.Ask(w, r, info)
 	switch {
-	case err == nil && receiver != nil:
-		return receiver, true
 	case err == nil:
-		h.mount.Book.Say(notice.NoReceiver, h.mount.About(r)...)
-		refuse(w, http.StatusInternalServerError)
-	case errors.Is(err, transport.ErrBusy):
-		refuseBusy(w)
+		return receiver, true
+	case errors.Is(err, transport.ErrBusy), errors.Is(err, transport.ErrPanic):
+		h.host.Refuse(w, r, err)
 	default: // here a reason is for nobody; it travels over WebSocket only
 		h.answerStatus(w, statusForbidden)
 	}
@@ -311,7 +276,7 @@ func (h *Handler) accept(w http.ResponseWriter, r *http.Request, info *transport
 }
 
 // clientAddr is what the sessions of a client are counted under.
-func (h *Handler) clientAddr(r *http.Request) string {
+func (h *handler) clientAddr(r *http.Request) string {
 	addr := r.RemoteAddr
 	if h.addr != nil {
 		addr = h.addr(r)

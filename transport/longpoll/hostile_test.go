@@ -91,7 +91,7 @@ func TestAlteredTokens(t *testing.T) {
 			t.Fatalf("%q: %s", bad, w.Body)
 		}
 	}
-	if n := st.srv.Stats().Posts; n != 0 {
+	if n := st.srv.extra("posts"); n != 0 {
 		t.Errorf("%d posts reached a session", n)
 	}
 	st.post(token, "a").want(t, 200)
@@ -124,9 +124,9 @@ func TestGuessedTokens(t *testing.T) {
 // same that is gone.
 func TestForeignTokens(t *testing.T) {
 	secret := []byte("0123456789abcdef0123456789abcdef")
-	st := serve(t, newServer(t, &ServerConfig{Secret: secret}), nil, nil)
-	for _, other := range []*ServerConfig{{Secret: []byte("another of sixteen bytes or more")}, {}, {Secret: secret}} {
-		token := serve(t, newServer(t, other), nil, nil).open()
+	st := serve(t, testServer(t, &serverConfig{Secret: secret}), nil, nil)
+	for _, other := range []*serverConfig{{Secret: []byte("another of sixteen bytes or more")}, {}, {Secret: secret}} {
+		token := serve(t, testServer(t, other), nil, nil).open()
 		st.post(token, "a").want(t, 410)
 		if r := st.poll(token).want(t, 410); r.Token == token {
 			t.Error("no new token")
@@ -155,7 +155,7 @@ func TestBodyTooLarge(t *testing.T) {
 	if res.StatusCode != 400 {
 		t.Errorf("HTTP %d", res.StatusCode)
 	}
-	if n := st.srv.Stats().BadBodies; n != 4 {
+	if n := st.srv.extra("bad_bodies"); n != 4 {
 		t.Errorf("%d counted", n)
 	}
 	whole := strings.Repeat("x", 1000)
@@ -214,7 +214,7 @@ func TestCutBodies(t *testing.T) {
 			io.Copy(io.Discard, c.br)
 		}
 	}
-	eventually(t, "all are counted", func() bool { return st.srv.Stats().BadBodies == 8 })
+	eventually(t, "all are counted", func() bool { return st.srv.extra("bad_bodies") == 8 })
 	st.post(token, "ok").want(t, 200)
 	st.poll(token).want(t, 200, "ok")
 }
@@ -239,7 +239,7 @@ func TestBodyOfGet(t *testing.T) {
 // window.
 func TestServerTimeouts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv := newServer(t, nil)
+		srv := testServer(t, nil)
 		h := mustHandler(t, srv, &exchange{}, nil)
 		hs := &http.Server{
 			Handler:     http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.Serve(w, r, nil) }),
@@ -294,7 +294,7 @@ func TestClientThatDoesNotRead(t *testing.T) {
 			eventually(t, "the request ends", func() bool {
 				st.srv.work.mu.Lock()
 				defer st.srv.work.mu.Unlock()
-				return st.srv.Stats().Batches == 1 && st.srv.work.n == 1
+				return st.srv.extra("batches") == 1 && st.srv.work.n == 1
 			})
 			eventually(t, "it has all", func() bool { // a machine that stands still may cut this one too
 				r, err := st.try(ask{token: token})
@@ -312,7 +312,7 @@ func TestClientThatDoesNotRead(t *testing.T) {
 // TestPlainResponseWriter has one that supports nothing but the interface.
 func TestPlainResponseWriter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := mustHandler(t, newServer(t, nil), &exchange{}, nil)
+		h := mustHandler(t, testServer(t, nil), &exchange{}, nil)
 		do := func(a ask) *reply {
 			t.Helper()
 			rec := httptest.NewRecorder()
@@ -344,8 +344,8 @@ func TestAbandonedSessions(t *testing.T) {
 		if b.srv.tasks.Len() != 0 {
 			b.Errorf("%d goroutines of idle sessions", b.srv.tasks.Len())
 		}
-		time.Sleep(DefaultWindow*3/2 + time.Second)
-		if s := b.srv.Stats(); s.Open != 0 || s.Inactive != uint64(n) {
+		time.Sleep(defaultWindow*3/2 + time.Second)
+		if s := b.srv.Stats(); s.Open != 0 || s.IdleTimeouts != uint64(n) {
 			b.Errorf("%+v", s)
 		}
 	})

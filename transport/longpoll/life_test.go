@@ -17,13 +17,13 @@ import (
 // bubble is a mount in a synctest bubble, without a network.
 type bubble struct {
 	*testing.T
-	srv *Server
-	h   *Handler
+	srv *server
+	h   *handler
 }
 
 func inBubble(t *testing.T, a seam.Acceptor, opts *Options, test func(b *bubble)) {
 	synctest.Test(t, func(t *testing.T) {
-		srv := NewServer(&ServerConfig{Logger: slog.New(slog.DiscardHandler)})
+		srv := newServer(&serverConfig{Logger: slog.New(slog.DiscardHandler)})
 		defer shut(t, srv)
 		test(&bubble{t, srv, mustHandler(t, srv, a, opts)})
 	})
@@ -67,7 +67,7 @@ func TestWindow(t *testing.T) {
 		token := b.open()
 		for range 100 {
 			r, d := b.timed(ask{token: token})
-			if r.want(b, 204); d != DefaultWindow {
+			if r.want(b, 204); d != defaultWindow {
 				b.Fatalf("204 after %v", d)
 			}
 		}
@@ -89,7 +89,7 @@ func TestUnpolled(t *testing.T) {
 			b.Errorf("reason %v", err)
 		}
 		b.do(ask{method: "POST", token: token, body: "a"}).want(b, 410)
-		if s := b.srv.Stats(); s.Open != 0 || s.Inactive != 1 {
+		if s := b.srv.Stats(); s.Open != 0 || s.IdleTimeouts != 1 {
 			b.Errorf("%+v", s)
 		}
 	})
@@ -107,7 +107,7 @@ func TestExpiry(t *testing.T) {
 			<-x.last().closed
 			x.last().closed <- nil
 			d := time.Since(began)
-			if d < DefaultWindow*3/2 || d > DefaultWindow*3 {
+			if d < defaultWindow*3/2 || d > defaultWindow*3 {
 				b.Errorf("polled after %v, ended %v later", after, d)
 			}
 		})
@@ -127,7 +127,7 @@ func TestDisconnectedPoll(t *testing.T) {
 		if r := (<-waiting).want(b, 204); r.Token != token {
 			b.Error("another token")
 		}
-		if d := time.Since(began); d != DefaultWindow {
+		if d := time.Since(began); d != defaultWindow {
 			b.Errorf("after %v", d)
 		}
 		if err := x.last().reason(b); !isClosed(err, 1001) {
@@ -185,7 +185,7 @@ func TestWaitWithoutClose(t *testing.T) {
 		if err := b.srv.Wait(context.Background()); err != nil {
 			b.Error(err)
 		}
-		if d := time.Since(began); d != DefaultWindow*3/2 {
+		if d := time.Since(began); d != defaultWindow*3/2 {
 			b.Errorf("after %v", d)
 		}
 	})
@@ -200,7 +200,7 @@ func TestServerCloseDuringConnect(t *testing.T) {
 	}}
 	synctest.Test(t, func(t *testing.T) {
 		release = make(chan struct{})
-		srv := NewServer(nil)
+		srv := newServer(nil)
 		b := &bubble{t, srv, mustHandler(t, srv, x, nil)}
 		waiting := b.background(ask{})
 		srv.Close(transport.CloseRestart)
@@ -223,8 +223,8 @@ func TestSlowHandling(t *testing.T) {
 		{"held", 3 * time.Second, 0, 200, 6 * time.Second},
 		{"settled", 0, 4 * time.Second, 200, 8 * time.Second},
 		{"both", 3 * time.Second, 4 * time.Second, 200, 8 * time.Second},
-		{"held too long", time.Minute, 0, 408, DefaultWindow},
-		{"settled too late", 0, time.Minute, 408, DefaultWindow},
+		{"held too long", time.Minute, 0, 408, defaultWindow},
+		{"settled too late", 0, time.Minute, 408, defaultWindow},
 		{"just in time", 7 * time.Second, 0, 200, 14 * time.Second},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -276,7 +276,7 @@ func TestHeldReceiverGetsNothing(t *testing.T) {
 	})
 	synctest.Test(t, func(t *testing.T) {
 		inBubbleHold = make(chan struct{})
-		srv := NewServer(nil)
+		srv := newServer(nil)
 		b := &bubble{t, srv, mustHandler(t, srv, x, nil)}
 		token := b.open()
 		keep := b.background(ask{token: token})
@@ -284,7 +284,7 @@ func TestHeldReceiverGetsNothing(t *testing.T) {
 		second := b.background(ask{method: "POST", token: token, body: "2"})
 		r, d := b.timed(ask{method: "POST", token: token, body: "3"})
 		r.want(t, 408)
-		if d != DefaultWindow {
+		if d != defaultWindow {
 			t.Errorf("after %v", d)
 		}
 		(<-first).want(t, 408)
@@ -331,7 +331,7 @@ func TestTooManyPosts(t *testing.T) {
 		if r.want(b, 408); d != 0 {
 			b.Errorf("after %v", d)
 		}
-		time.Sleep(DefaultWindow)
+		time.Sleep(defaultWindow)
 	})
 }
 
@@ -351,16 +351,16 @@ func TestTokenAge(t *testing.T) {
 // TestAddressLimit counts sessions by address, and frees them with the session.
 func TestAddressLimit(t *testing.T) {
 	inBubble(t, &exchange{}, nil, func(b *bubble) {
-		for range DefaultMaxSessionsPerAddress {
+		for range defaultMaxSessionsPerAddress {
 			b.open()
 		}
 		if r := b.do(ask{}).wantHTTP(b, 503); r.header.Get("Retry-After") == "" {
 			b.Error("no Retry-After")
 		}
-		if n := b.srv.Stats().AddressLimited; n != 1 {
+		if n := b.srv.extra("address_limited"); n != 1 {
 			b.Errorf("%d", n)
 		}
-		time.Sleep(DefaultWindow * 3 / 2)
+		time.Sleep(defaultWindow * 3 / 2)
 		synctest.Wait()
 		b.open()
 	})
@@ -405,7 +405,7 @@ func TestSlotIsGivenBackOnce(t *testing.T) {
 }
 
 func TestClientAddr(t *testing.T) {
-	h := &Handler{}
+	h := &handler{}
 	for in, want := range map[string]string{
 		"192.0.2.1:4000":                 "192.0.2.1",
 		"[2001:db8:1:2:3:4:5:6]:80":      "2001:db8:1:2::/64",

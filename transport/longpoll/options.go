@@ -8,32 +8,33 @@ import (
 
 	"github.com/bennu-go/bennu/internal/option"
 	"github.com/bennu-go/bennu/pubsub"
+	"github.com/bennu-go/bennu/transport"
 )
 
 // Unlimited switches a limit off. It must be written out, because 0 always
 // means the default.
-const Unlimited = -1
+const Unlimited = transport.Unlimited
 
 // Defaults of the limits in Options.
 const (
-	DefaultWindow                = 10 * time.Second
-	DefaultPubSubTimeout         = 2 * time.Second
-	DefaultBodyTimeout           = 10 * time.Second
-	DefaultWriteTimeout          = 10 * time.Second
-	DefaultTokenAge              = 10 * time.Minute
-	DefaultMaxBody               = 1 << 20
-	DefaultMaxBatch              = 100
-	DefaultMaxBufferBytes        = 4 << 20
-	DefaultMaxBufferMessages     = 2048
-	DefaultMaxSessionsPerAddress = 64
+	defaultWindow                = 10 * time.Second
+	defaultPubSubTimeout         = 2 * time.Second
+	defaultBodyTimeout           = 10 * time.Second
+	defaultWriteTimeout          = 10 * time.Second
+	defaultTokenAge              = 10 * time.Minute
+	defaultMaxBody               = 1 << 20
+	defaultMaxBatch              = 100
+	defaultMaxBufferBytes        = 4 << 20
+	defaultMaxBufferMessages     = 2048
+	defaultMaxSessionsPerAddress = 64
 
-	DefaultMaxPostBytesPerAddress = 8 << 20
-	DefaultMaxPostBytes           = 64 << 20
+	defaultMaxPostBytesPerAddress = 8 << 20
+	defaultMaxPostBytes           = 64 << 20
 )
 
-// ServerConfig configures a Server. The zero value and a nil pointer mean the
+// serverConfig configures a server. The zero value and a nil pointer mean the
 // defaults.
-type ServerConfig struct {
+type serverConfig struct {
 	// Logger takes what was refused, dropped or closed and why, and panics of acceptors
 	// and receivers. It gets at most 100 lines a second of each kind. Nil means
 	// slog.Default.
@@ -52,10 +53,14 @@ type ServerConfig struct {
 	MaxPostBytes int
 }
 
-// Options configures the sessions of one mount. The zero value and a nil pointer mean the
+// Options configures New. The zero value and a nil pointer mean the
 // defaults. For each limit 0 means its default and, but where it says otherwise,
 // Unlimited none; any other negative value is an error.
 type Options struct {
+	// Path is where clients poll, below the path of the socket. Its segments may be variables.
+	// Default "longpoll", which stock clients add by themselves.
+	Path string
+
 	// Window is how long a poll waits for data before it is answered with 204,
 	// and how long a post waits for each of its lines to be handled before it is
 	// answered with 408. A session that nobody polls dies between 1.5 and 3
@@ -174,18 +179,18 @@ func (o *Options) limits() (*limits, error) {
 		return v
 	}
 	l := &limits{
-		window:      finite("Window", o.Window, DefaultWindow),
-		pubsub:      finite("PubSubTimeout", o.PubSubTimeout, DefaultPubSubTimeout),
-		body:        span("BodyTimeout", o.BodyTimeout, DefaultBodyTimeout),
-		write:       span("WriteTimeout", o.WriteTimeout, DefaultWriteTimeout),
-		tokenAge:    span("TokenAge", o.TokenAge, DefaultTokenAge),
-		maxBody:     count("MaxBody", o.MaxBody, DefaultMaxBody),
-		maxBatch:    count("MaxBatch", o.MaxBatch, DefaultMaxBatch),
-		bufferBytes: count("MaxBufferBytes", o.MaxBufferBytes, DefaultMaxBufferBytes),
-		bufferMsgs:  count("MaxBufferMessages", o.MaxBufferMessages, DefaultMaxBufferMessages),
-		perAddress:  count("MaxSessionsPerAddress", o.MaxSessionsPerAddress, DefaultMaxSessionsPerAddress),
+		window:      finite("Window", o.Window, defaultWindow),
+		pubsub:      finite("PubSubTimeout", o.PubSubTimeout, defaultPubSubTimeout),
+		body:        span("BodyTimeout", o.BodyTimeout, defaultBodyTimeout),
+		write:       span("WriteTimeout", o.WriteTimeout, defaultWriteTimeout),
+		tokenAge:    span("TokenAge", o.TokenAge, defaultTokenAge),
+		maxBody:     count("MaxBody", o.MaxBody, defaultMaxBody),
+		maxBatch:    count("MaxBatch", o.MaxBatch, defaultMaxBatch),
+		bufferBytes: count("MaxBufferBytes", o.MaxBufferBytes, defaultMaxBufferBytes),
+		bufferMsgs:  count("MaxBufferMessages", o.MaxBufferMessages, defaultMaxBufferMessages),
+		perAddress:  count("MaxSessionsPerAddress", o.MaxSessionsPerAddress, defaultMaxSessionsPerAddress),
 	}
-	l.bytesPerAddress = count("MaxPostBytesPerAddress", o.MaxPostBytesPerAddress, max(DefaultMaxPostBytesPerAddress, twice(l.maxBody)))
+	l.bytesPerAddress = count("MaxPostBytesPerAddress", o.MaxPostBytesPerAddress, max(defaultMaxPostBytesPerAddress, twice(l.maxBody)))
 	if l.maxBody > l.bytesPerAddress {
 		if o.MaxBody != Unlimited {
 			fail("MaxPostBytesPerAddress is %d, less than MaxBody of %d: such a post would never be read; raise the one, or lower the other", l.bytesPerAddress, l.maxBody)
@@ -220,19 +225,19 @@ func firstsOf(bound int) int {
 	return max(bound/8, 16*earnest)
 }
 
-// boundPosts sets the bound of ServerConfig.MaxPostBytes.
-func (s *Server) boundPosts(n int) {
+// boundPosts sets the bound of serverConfig.MaxPostBytes.
+func (s *server) boundPosts(n int) {
 	switch {
 	case n == Unlimited:
 		n = noLimit
 	case n <= 0:
-		n, s.restsDefault = DefaultMaxPostBytes, true
+		n, s.restsDefault = defaultMaxPostBytes, true
 	}
 	s.rests.most, s.firsts.most = n, firstsOf(n)
 }
 
 // fitPosts sees to it that the server has room for the posts of a mount.
-func (s *Server) fitPosts(o *Options, l *limits) error {
+func (s *server) fitPosts(o *Options, l *limits) error {
 	s.answers.most = max(s.answers.most, s.rests.most, twice(l.answerBytes))
 	switch {
 	case o.MaxBody == Unlimited:
@@ -246,9 +251,8 @@ func (s *Server) fitPosts(o *Options, l *limits) error {
 	return nil
 }
 
-// Limits are the effective limits of the mount, for a server's log, which masks what is called a
-// token or a session.
-func (h *Handler) Limits() []slog.Attr {
+// Limits implements seam.Handler.
+func (h *handler) Limits() []slog.Attr {
 	l := h.lim
 	return []slog.Attr{
 		slog.Duration("window", l.window), slog.Duration("body_timeout", l.body), slog.Duration("write_timeout", l.write),

@@ -23,14 +23,14 @@ import (
 func TestAbortedPolls(t *testing.T) {
 	for _, version := range []int{1, 2} {
 		t.Run(fmt.Sprintf("HTTP/%d", version), func(t *testing.T) {
-			srv := newServer(t, nil)
+			srv := testServer(t, nil)
 			const clients, messages = 30, 50
 			x := &exchange{make: func() *phone {
 				p := newPhone(nil)
 				p.opened = func(p *phone) { go sendSlowly(p.conn, messages) }
 				return p
 			}}
-			h := mustHandler(t, srv, x, &Options{MaxSessionsPerAddress: Unlimited, Window: 2 * DefaultWindow})
+			h := mustHandler(t, srv, x, &Options{MaxSessionsPerAddress: Unlimited, Window: 2 * defaultWindow})
 			hs := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.Serve(w, r, nil) }))
 			hs.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 			hs.EnableHTTP2 = version == 2
@@ -52,7 +52,7 @@ func TestAbortedPolls(t *testing.T) {
 				})
 			}
 			all.Wait()
-			if s := srv.Stats(); s.Gaps != 0 || s.Opened != clients {
+			if s := srv.Stats(); s.Extra["gaps"] != 0 || s.Opened != clients {
 				t.Errorf("%d polls were aborted: %+v", aborted.Load(), s)
 			}
 			if aborted.Load() == 0 {
@@ -172,8 +172,8 @@ func TestOldToken(t *testing.T) {
 			inBubble(t, x, nil, func(b *bubble) {
 				old, token := newBatch(b, x)
 				ends := play(b, x, old, token)
-				if s := b.srv.Stats(); s.Gaps == 0 == ends {
-					b.Errorf("%d gaps", s.Gaps)
+				if s := b.srv.Stats(); s.Extra["gaps"] == 0 == ends {
+					b.Errorf("%d gaps", s.Extra["gaps"])
 				}
 			})
 		})

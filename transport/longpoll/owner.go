@@ -13,13 +13,13 @@ import (
 
 // peer is a server that asks, and its request.
 type peer struct {
-	srv     *Server // this one
+	srv     *server // this one
 	node    string
 	boot    id
 	request id
 }
 
-func (s *Server) peer(m *message) peer { return peer{s, m.node, m.boot, m.request} }
+func (s *server) peer(m *message) peer { return peer{s, m.node, m.boot, m.request} }
 
 // answer sends an answer if there is place for it in the adapter's buffer.
 func (p *peer) answer(m message) error {
@@ -40,7 +40,7 @@ func (p peer) conclude(status int) {
 		return
 	}
 	p.srv.tasks.Go(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), DefaultPubSubTimeout)
+		ctx, cancel := context.WithTimeout(context.Background(), defaultPubSubTimeout)
 		defer cancel()
 		_ = p.answerWithin(ctx, m)
 	})
@@ -48,7 +48,7 @@ func (p peer) conclude(status int) {
 
 // asked takes a request of another server. What it returns is to be run in a
 // goroutine of its own; it is nil when there is nothing to answer.
-func (s *Server) asked(m *message) (answer func()) {
+func (s *server) asked(m *message) (answer func()) {
 	ses := s.session(m.session)
 	from := s.peer(m)
 	switch m.kind {
@@ -79,7 +79,7 @@ func (s *Server) asked(m *message) (answer func()) {
 
 // landing returns what is closed when another server has, or does not want, the answer to a
 // request.
-func (s *Server) landing(request id) <-chan struct{} {
+func (s *server) landing(request id) <-chan struct{} {
 	r := &s.route
 	r.callMu.Lock()
 	defer r.callMu.Unlock()
@@ -92,7 +92,7 @@ func (s *Server) landing(request id) <-chan struct{} {
 	return r.taken[request]
 }
 
-func (s *Server) landed(request id) {
+func (s *server) landed(request id) {
 	r := &s.route
 	r.callMu.Lock()
 	defer r.callMu.Unlock()

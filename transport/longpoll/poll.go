@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/seam"
 )
 
 // localPoll is a poll whose client is connected here.
@@ -94,7 +95,7 @@ func (p *localPoll) finish() {
 
 // poll answers a GET for a session of this server. It reports false when there
 // is no such session any more, and has answered nothing then.
-func (h *Handler) poll(w http.ResponseWriter, r *http.Request, s *session, t *token) bool {
+func (h *handler) poll(w http.ResponseWriter, r *http.Request, s *session, t *token) bool {
 	p := &localPoll{ses: s, woken: make(chan struct{}, 1)}
 	again, newer, ok := s.poll(t.number, p)
 	if !ok {
@@ -114,8 +115,8 @@ func (h *Handler) poll(w http.ResponseWriter, r *http.Request, s *session, t *to
 	if !ok && h.srv.refusing() {
 		// Not 204: a client that goes on with its token at the server which takes
 		// over, and gets another there, may not notice that its channels are gone.
-		h.mount.Book.Say(notice.Draining, h.mount.About(r)...)
-		refuseBusy(w)
+		h.host.Book.Say(notice.Draining, h.host.About(r)...)
+		seam.RefuseBusy(w)
 		return true
 	}
 	if !ok {
@@ -134,7 +135,7 @@ func (h *Handler) poll(w http.ResponseWriter, r *http.Request, s *session, t *to
 
 // wait waits for data until the window is over, the poll is dismissed, or the client or the server
 // goes away.
-func (h *Handler) wait(ctx context.Context, s *session, p *localPoll) (b batch, ok bool) {
+func (h *handler) wait(ctx context.Context, s *session, p *localPoll) (b batch, ok bool) {
 	timer := time.NewTimer(h.lim.window)
 	defer timer.Stop()
 	for last := false; ; {
@@ -157,7 +158,7 @@ func (h *Handler) wait(ctx context.Context, s *session, p *localPoll) (b batch, 
 
 // answerBatch answers a poll with a batch and the token that proves its receipt. The poll is nil
 // for the session of another server.
-func (h *Handler) answerBatch(w http.ResponseWriter, t *token, b *batch, p *localPoll) error {
+func (h *handler) answerBatch(w http.ResponseWriter, t *token, b *batch, p *localPoll) error {
 	if p != nil {
 		p.batch = b
 		defer p.ses.answered()

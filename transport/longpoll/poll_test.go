@@ -32,7 +32,7 @@ func TestRepeat(t *testing.T) {
 		if r := st.poll(third.Token).want(t, 204); r.Token != third.Token {
 			t.Fatal("204 with another token")
 		}
-		if r := st.srv.Stats(); r.Redelivered != 2 || r.Batches != 3 {
+		if r := st.srv.Stats(); r.Extra["redelivered"] != 2 || r.Extra["batches"] != 3 {
 			t.Errorf("%+v", r)
 		}
 	})
@@ -70,7 +70,7 @@ func TestGap(t *testing.T) {
 			t.Errorf("reason %v", err)
 		}
 		st.poll(second).want(t, 410)
-		if n := st.srv.Stats().Gaps; n != 1 {
+		if n := st.srv.extra("gaps"); n != 1 {
 			t.Errorf("%d gaps", n)
 		}
 	})
@@ -291,7 +291,7 @@ func TestAcknowledgingMakesRoom(t *testing.T) {
 func TestBinaryDown(t *testing.T) {
 	var log strings.Builder
 	x := &exchange{}
-	srv := newServer(t, &ServerConfig{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	srv := testServer(t, &serverConfig{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	st := serve(t, srv, x, nil)
 	token := st.open()
 	conn := x.last().conn
@@ -307,7 +307,7 @@ func TestBinaryDown(t *testing.T) {
 	if n := strings.Count(log.String(), "level=ERROR"); n != 4 {
 		t.Errorf("%d lines, want one for each kind:\n%s", n, log.String())
 	}
-	if n := srv.Stats().BinaryDropped; n != 6 {
+	if n := srv.extra("binary_dropped"); n != 6 {
 		t.Errorf("%d dropped", n)
 	}
 	conn.Close(transport.CloseGoingAway)

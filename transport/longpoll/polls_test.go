@@ -42,7 +42,7 @@ func TestManyPolls(t *testing.T) {
 			b.Errorf("the latest waits for %v", d)
 		}
 		for _, late := range polls[2 : len(polls)-1] {
-			if r := (<-late).want(b, 204); time.Since(began) != DefaultWindow || r.header.Get("Connection") != "" {
+			if r := (<-late).want(b, 204); time.Since(began) != defaultWindow || r.header.Get("Connection") != "" {
 				b.Errorf("%v after %v", r, time.Since(began))
 			}
 		}
@@ -112,7 +112,7 @@ func TestGivenUpPollIsReadLate(t *testing.T) {
 				s.Send(seal(wire.Text, "a"))
 			}
 			token = (<-live).want(t, 200, "a").Token
-			if d := time.Since(began); d > DefaultWindow/2 {
+			if d := time.Since(began); d > defaultWindow/2 {
 				t.Errorf("%s: after %v", name, d)
 			}
 		}
@@ -151,7 +151,7 @@ func TestNobodyWaitsAgain(t *testing.T) {
 				x.last().conn.Send(seal(wire.Text, "b"))
 				(<-early).want(b, 204)
 				b.do(ask{token: token}).want(b, 200, "b")
-				if n := b.srv.Stats().Redelivered; n != 0 {
+				if n := b.srv.extra("redelivered"); n != 0 {
 					b.Errorf("%d batches were given again", n)
 				}
 			})
@@ -260,7 +260,7 @@ func TestAcknowledgedBeforeRead(t *testing.T) {
 		if l.srv.addresses.Len() != 1 {
 			t.Error("the address is free before the answers are written")
 		}
-		time.Sleep(DefaultWriteTimeout)
+		time.Sleep(defaultWriteTimeout)
 		synctest.Wait()
 		if l.srv.addresses.Len() != 0 {
 			t.Error("the address is not free when the answers are given up")
@@ -332,7 +332,7 @@ func TestEndWhileWriting(t *testing.T) {
 		_, rest := l.poll(token)
 		some := make([]byte, 2*writeChunk)
 		for range 5 {
-			time.Sleep(DefaultWriteTimeout - time.Second)
+			time.Sleep(defaultWriteTimeout - time.Second)
 			if _, err := io.ReadFull(rest, some); err != nil {
 				t.Fatal(err)
 			}
@@ -343,10 +343,10 @@ func TestEndWhileWriting(t *testing.T) {
 		x.last().conn.Close(transport.CloseGoingAway)
 		began := time.Now()
 		for l.writing(s) > 0 {
-			time.Sleep(DefaultWriteTimeout / 4)
+			time.Sleep(defaultWriteTimeout / 4)
 			_, _ = io.ReadFull(rest, some[:writeChunk/2])
 		}
-		if d := time.Since(began); d > 2*DefaultWriteTimeout {
+		if d := time.Since(began); d > 2*defaultWriteTimeout {
 			t.Errorf("the answer was cut after %v", d)
 		}
 	})

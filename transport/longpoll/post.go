@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/transport"
 )
 
@@ -23,7 +24,7 @@ func isNDJSON(r *http.Request) bool {
 	return len(lines) == 1 && lines[0] == "application/x-ndjson"
 }
 
-func (h *Handler) post(w http.ResponseWriter, r *http.Request, info *transport.ConnectInfo) {
+func (h *handler) post(w http.ResponseWriter, r *http.Request, info *transport.ConnectInfo) {
 	t, ok := h.token(r, info)
 	var s *session
 	elsewhere := false
@@ -57,13 +58,13 @@ func (h *Handler) post(w http.ResponseWriter, r *http.Request, info *transport.C
 	}
 	switch {
 	case status == statusGone && h.srv.refusing():
-		h.mount.Book.Say(notice.Draining, h.mount.About(r)...)
-		refuseBusy(w)
+		h.host.Book.Say(notice.Draining, h.host.About(r)...)
+		seam.RefuseBusy(w)
 		return
 	case status == statusGone:
-		h.mount.Book.Say(notice.SessionGone, h.mount.About(r)...)
+		h.host.Book.Say(notice.SessionGone, h.host.About(r)...)
 	case status == statusBad:
-		refuse(w, http.StatusBadRequest)
+		seam.Refuse(w, http.StatusBadRequest)
 		return
 	}
 	h.answerStatus(w, status)
@@ -71,7 +72,7 @@ func (h *Handler) post(w http.ResponseWriter, r *http.Request, info *transport.C
 
 // unread answers a post whose body could not be read. If that had to wait for room, done may
 // have ended it.
-func (h *Handler) unread(w http.ResponseWriter, r *http.Request, addr string, done <-chan struct{}, err error) {
+func (h *handler) unread(w http.ResponseWriter, r *http.Request, addr string, done <-chan struct{}, err error) {
 	full, isFull := errors.AsType[*noRoomError](err)
 	ended := false
 	select {
@@ -81,34 +82,34 @@ func (h *Handler) unread(w http.ResponseWriter, r *http.Request, addr string, do
 	}
 	switch {
 	case isFull && h.srv.refusing():
-		h.mount.Book.Say(notice.Draining, h.mount.About(r)...)
+		h.host.Book.Say(notice.Draining, h.host.About(r)...)
 		discard(w, r)
-		refuseBusy(w)
+		seam.RefuseBusy(w)
 		return
 	case isFull && ended:
-		h.mount.Book.Say(notice.SessionGone, h.mount.About(r)...)
+		h.host.Book.Say(notice.SessionGone, h.host.About(r)...)
 		discard(w, r)
 		h.answerStatus(w, statusGone)
 		return
 	case isFull:
-		h.mount.Book.Say(notice.PostBytes, h.mount.About(r, slog.String("bound", full.bound), slog.Int("limit", full.limit), notice.Foreign("counted_as", addr))...)
+		h.host.Book.Say(notice.PostBytes, h.host.About(r, slog.String("bound", full.bound), slog.Int("limit", full.limit), notice.Foreign("counted_as", addr))...)
 		h.srv.stats.unhandled.Add(1)
 		discard(w, r)
 		h.answerStatus(w, statusUnhandled)
 		return
 	case errors.Is(err, errTooLarge):
-		h.mount.Book.Say(notice.BodyTooLarge, h.mount.About(r, slog.Int("limit", h.lim.maxBody))...)
+		h.host.Book.Say(notice.BodyTooLarge, h.host.About(r, slog.Int("limit", h.lim.maxBody))...)
 		discard(w, r)
 	default:
-		h.mount.Book.Say(notice.BodyCut, h.mount.About(r, slog.String("error", err.Error()))...)
+		h.host.Book.Say(notice.BodyCut, h.host.About(r, slog.String("error", err.Error()))...)
 		w.Header().Set("Connection", "close")
 	}
 	h.srv.stats.badBodies.Add(1)
-	refuse(w, http.StatusBadRequest)
+	seam.Refuse(w, http.StatusBadRequest)
 }
 
 // deliver hands a post to a session of this server and waits for the result.
-func (h *Handler) deliver(r *http.Request, s *session, t *token, p *post) (status int) {
+func (h *handler) deliver(r *http.Request, s *session, t *token, p *post) (status int) {
 	h.srv.stats.posts.Add(1)
 	result := &localPost{make(chan int, 1)}
 	p.result = result

@@ -10,13 +10,14 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/pubsub"
 )
 
 // call is a request to the server that has a session, in the name of a client
 // that is connected here.
 type call struct {
-	srv     *Server
+	srv     *server
 	token   *token
 	request id
 	limit   int           // of body; 0 for a post, to which no batch is an answer
@@ -34,7 +35,7 @@ type call struct {
 
 // call begins a request, which hangUp ends. It returns nil when no server can
 // have the session.
-func (s *Server) call(t *token, limit int) *call {
+func (s *server) call(t *token, limit int) *call {
 	if s.pubsub == nil || t.node == s.node && s.pubsub.Subscribers(s.keys.topic(t.boot)) == 0 {
 		return nil
 	}
@@ -101,7 +102,7 @@ func (c *call) giveUp() {
 }
 
 // answered takes an answer. One to no call is late.
-func (s *Server) answered(m *message) {
+func (s *server) answered(m *message) {
 	r := &s.route
 	r.callMu.Lock()
 	c := r.calls[m.request]
@@ -187,7 +188,7 @@ func (c *call) await(ctx context.Context, span time.Duration, enough int) (statu
 
 // relayPoll answers a poll for a session of another server. It reports false
 // when that has none, and has answered nothing then.
-func (h *Handler) relayPoll(w http.ResponseWriter, r *http.Request, t *token) bool {
+func (h *handler) relayPoll(w http.ResponseWriter, r *http.Request, t *token) bool {
 	limit := h.lim.answerBytes
 	c := h.srv.call(t, limit)
 	if c == nil {
@@ -214,7 +215,7 @@ func (h *Handler) relayPoll(w http.ResponseWriter, r *http.Request, t *token) bo
 	if !alive {
 		c.giveUp()
 		if r.Context().Err() != nil {
-			refuseBusy(w) // to nobody
+			seam.RefuseBusy(w) // to nobody
 			return true
 		}
 		c.lost(r.Context(), h, errNoAnswer)
@@ -226,7 +227,7 @@ func (h *Handler) relayPoll(w http.ResponseWriter, r *http.Request, t *token) bo
 			c.tell(message{kind: kindTaken})
 		}
 		if messages, err = splitMessages(c.body); err != nil {
-			h.mount.Book.Say(notice.RelayGarbage, h.mount.About(r, slog.String("node", t.node), slog.String("error", err.Error()))...)
+			h.host.Book.Say(notice.RelayGarbage, h.host.About(r, slog.String("node", t.node), slog.String("error", err.Error()))...)
 			h.srv.stats.garbage.Add(1)
 		}
 	}
@@ -234,14 +235,14 @@ func (h *Handler) relayPoll(w http.ResponseWriter, r *http.Request, t *token) bo
 	case status == statusGone: // the token is an old one
 		return false
 	case status == statusClosing || messages == nil && h.srv.refusing():
-		h.mount.Book.Say(notice.Draining, h.mount.About(r, slog.String("node", t.node))...)
+		h.host.Book.Say(notice.Draining, h.host.About(r, slog.String("node", t.node))...)
 		c.giveUp()
-		refuseBusy(w)
+		seam.RefuseBusy(w)
 		return true
 	case status == statusUnhandled: // the owner keeps what has found no room here
-		h.mount.Book.Say(notice.RelayBusy, h.mount.About(r, slog.String("node", t.node))...)
+		h.host.Book.Say(notice.RelayBusy, h.host.About(r, slog.String("node", t.node))...)
 		c.giveUp()
-		refuseBusy(w)
+		seam.RefuseBusy(w)
 		return true
 	case messages == nil || r.Context().Err() != nil:
 		c.giveUp()
@@ -266,12 +267,12 @@ func (c *call) awaitUntil(ctx context.Context, end time.Time) (status int, alive
 
 // relayPost hands a post to the server that has the session, and returns the
 // status to answer with. It waits for those before it that are on their way.
-func (h *Handler) relayPost(r *http.Request, t *token, ndjson bool, body []byte) (status int) {
+func (h *handler) relayPost(r *http.Request, t *token, ndjson bool, body []byte) (status int) {
 	ctx := r.Context()
 	flight := h.srv.flight()
 	if flight.take(ctx, h.srv.closing, min(len(body), h.srv.flights.most), h.lim.window) != "" {
 		if ctx.Err() == nil {
-			h.mount.Book.Say(notice.RelayBusy, h.mount.About(r, slog.String("node", t.node))...)
+			h.host.Book.Say(notice.RelayBusy, h.host.About(r, slog.String("node", t.node))...)
 		}
 		return statusUnhandled
 	}
@@ -297,7 +298,7 @@ func (h *Handler) relayPost(r *http.Request, t *token, ndjson bool, body []byte)
 
 // sendPost sends the parts of a post, and gives the flight back when they have arrived. It
 // returns the status when there is one already.
-func (h *Handler) sendPost(ctx context.Context, c *call, ndjson bool, body []byte, flight *share) (status int) {
+func (h *handler) sendPost(ctx context.Context, c *call, ndjson bool, body []byte, flight *share) (status int) {
 	wait, cancel := context.WithTimeout(ctx, h.lim.window)
 	defer cancel()
 	signs := 1
@@ -343,8 +344,8 @@ var errNoAnswer = errors.New("longpoll: the node that has the session did not an
 
 // lost says that the server which has the session could not be reached, unless the client or
 // this server goes away.
-func (c *call) lost(ctx context.Context, h *Handler, err error) {
+func (c *call) lost(ctx context.Context, h *handler, err error) {
 	if ctx.Err() == nil && !c.srv.refusing() {
-		h.mount.Book.Say(notice.RelayLost, h.mount.Where(slog.String("node", c.token.node), slog.String("error", err.Error()))...)
+		h.host.Book.Say(notice.RelayLost, h.host.Where(slog.String("node", c.token.node), slog.String("error", err.Error()))...)
 	}
 }

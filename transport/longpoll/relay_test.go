@@ -11,14 +11,14 @@ import (
 
 // TestAnswerAtTheLastMoment has an answer come while a request is given up, whatever for.
 func TestAnswerAtTheLastMoment(t *testing.T) {
-	for name, end := range map[string]func(s *Server, cancel func()){
-		"the time is over":     func(*Server, func()) { time.Sleep(time.Second) },
-		"the client goes away": func(_ *Server, cancel func()) { cancel() },
-		"this server closes":   func(s *Server, _ func()) { s.Close(transport.CloseRestart) },
+	for name, end := range map[string]func(s *server, cancel func()){
+		"the time is over":     func(*server, func()) { time.Sleep(time.Second) },
+		"the client goes away": func(_ *server, cancel func()) { cancel() },
+		"this server closes":   func(s *server, _ func()) { s.Close(transport.CloseRestart) },
 	} {
 		for status, comes := range map[int]bool{statusOK: true, 0: false} {
 			synctest.Test(t, func(t *testing.T) {
-				c := &call{srv: newServer(t, nil), news: make(chan struct{}, 1)}
+				c := &call{srv: testServer(t, nil), news: make(chan struct{}, 1)}
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				got := make(chan int, 1)

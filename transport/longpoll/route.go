@@ -25,7 +25,7 @@ type route struct {
 }
 
 // attach counts one more user of the route.
-func (s *Server) attach() {
+func (s *server) attach() {
 	if s.pubsub == nil {
 		return
 	}
@@ -38,7 +38,7 @@ func (s *Server) attach() {
 }
 
 // detach undoes attach.
-func (s *Server) detach() {
+func (s *server) detach() {
 	if s.pubsub == nil {
 		return
 	}
@@ -56,16 +56,16 @@ const routeEvent = "longpoll"
 
 // send sends a message to a server. An error says that it cannot have arrived;
 // without one it may still be lost.
-func (s *Server) send(node string, boot id, m *message) error {
+func (s *server) send(node string, boot id, m *message) error {
 	return s.pubsub.DirectBroadcast(node, s.letter(boot, m))
 }
 
-func (s *Server) letter(boot id, m *message) *pubsub.Message {
+func (s *server) letter(boot id, m *message) *pubsub.Message {
 	return &pubsub.Message{Topic: s.keys.topic(boot), Event: routeEvent, Payload: m.encode(), Binary: true}
 }
 
 // sendWithin is send that waits for a place in the adapter's buffer, until ctx ends.
-func (s *Server) sendWithin(ctx context.Context, node string, boot id, m *message) error {
+func (s *server) sendWithin(ctx context.Context, node string, boot id, m *message) error {
 	letter := s.letter(boot, m)
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
 		err := s.pubsub.DirectBroadcast(node, letter)
@@ -87,16 +87,16 @@ func (s *Server) sendWithin(ctx context.Context, node string, boot id, m *messag
 const flightBytes = 2 << 20
 
 // flight is the share of a body that goes to another server.
-func (s *Server) flight() share {
+func (s *server) flight() share {
 	return share{budget: &s.flights, sessionMost: noLimit, addrMost: noLimit}
 }
 
 // listener is a Server as the subscriber of its route.
-type listener Server
+type listener server
 
 // Deliver implements pubsub.Subscriber.
 func (l *listener) Deliver(d *pubsub.Dispatch) {
-	s := (*Server)(l)
+	s := (*server)(l)
 	m, err := decodeMessage(d.Payload)
 	if err != nil || d.Event != routeEvent {
 		s.book.Say(notice.RelayGarbage, notice.Foreign("event", d.Event), slog.Int("bytes", len(d.Payload)))

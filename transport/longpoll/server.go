@@ -14,12 +14,12 @@ import (
 	"github.com/bennu-go/bennu/transport"
 )
 
-// Server owns the sessions of one endpoint and their goroutines. It has no
+// server owns the sessions of one endpoint and their goroutines. It has no
 // goroutine while nothing happens, but each session has a timer, so a server that
 // is dropped forgets its sessions after three windows. Its methods may be called
 // from any goroutine.
-type Server struct {
-	options option.Checker // of ServerConfig; Handler has its error
+type server struct {
+	options option.Checker // of serverConfig; handler has its error
 	book    *notice.Book
 	start   time.Time
 	pubsub  *pubsub.PubSub // nil for none
@@ -46,22 +46,22 @@ type Server struct {
 	route route
 }
 
-// NewServer makes a server. A nil cfg means the defaults.
-func NewServer(cfg *ServerConfig) *Server {
+// newServer makes a server. A nil cfg means the defaults.
+func newServer(cfg *serverConfig) *server {
 	if cfg == nil {
-		cfg = &ServerConfig{}
+		cfg = &serverConfig{}
 	}
 	log := cfg.Logger
 	if log == nil {
 		log = slog.Default()
 	}
-	s := &Server{
+	s := &server{
 		book: notice.Of(log), start: time.Now(), pubsub: cfg.PubSub, keys: newKeys(cfg.Secret), boot: newID(),
 		closing: make(chan struct{}), sessions: make(map[id]*session),
 	}
-	s.options.Of = "longpoll: ServerConfig."
+	s.options.Of = "longpoll: "
 	s.options.Secret("Secret", cfg.Secret)
-	s.options.Count("MaxPostBytes", max(cfg.MaxPostBytes, 0), DefaultMaxPostBytes, option.MaxCount)
+	s.options.Count("MaxPostBytes", max(cfg.MaxPostBytes, 0), defaultMaxPostBytes, option.MaxCount)
 	s.boundPosts(cfg.MaxPostBytes)
 	s.flights.most = flightBytes
 	if s.pubsub != nil {
@@ -76,16 +76,16 @@ func NewServer(cfg *ServerConfig) *Server {
 
 // now is the time on the server's clock, which knows nothing of wall-clock
 // jumps.
-func (s *Server) now() time.Duration { return time.Since(s.start) }
+func (s *server) now() time.Duration { return time.Since(s.start) }
 
 // seal makes the token of a session of this server.
-func (s *Server) seal(session id, number uint64) string {
+func (s *server) seal(session id, number uint64) string {
 	return s.keys.seal(&token{number: number, session: session, boot: s.boot, node: s.node})
 }
 
 // add takes a session into the table. It reports false when the server is
 // closed. The caller is in the gate.
-func (s *Server) add(ses *session) bool {
+func (s *server) add(ses *session) bool {
 	s.mu.Lock()
 	if !s.work.enter() {
 		s.mu.Unlock()
@@ -93,39 +93,38 @@ func (s *Server) add(ses *session) bool {
 	}
 	s.sessions[ses.id] = ses
 	s.mu.Unlock()
-	s.stats.open.Add(1)
-	s.stats.opened.Add(1)
+	s.stats.Open.Add(1)
+	s.stats.Opened.Add(1)
 	s.attach()
 	return true
 }
 
 // forget takes out a session whose receiver knows of its end.
-func (s *Server) forget(ses *session) {
+func (s *server) forget(ses *session) {
 	s.mu.Lock()
 	delete(s.sessions, ses.id)
 	s.mu.Unlock()
 	s.detach()
 	ses.letGo()
-	s.stats.open.Add(-1)
+	s.stats.Open.Add(-1)
 	s.work.leave()
 }
 
 // session finds a session by its id.
-func (s *Server) session(i id) *session {
+func (s *server) session(i id) *session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.sessions[i]
 }
 
-// Close makes the server answer every request with 503, and ends all sessions.
-// Each receiver is told a transport.ClosedError with code; no client can see it.
-// It does not wait; Wait does. Calls after the first have no effect.
+// Close implements seam.Server: every request is answered with 503, and all sessions end. Each
+// receiver is told a transport.ClosedError with code; no client can see it.
 //
 // A poll that waits is answered at once, with what is queued or with 503. That
 // differs from the end of a single session, of which a waiting poll learns
 // nothing before its window is over: here every poll is a request that
 // http.Server.Shutdown waits for.
-func (s *Server) Close(code transport.CloseCode) {
+func (s *server) Close(code transport.CloseCode) {
 	if !s.work.enter() { // so that Wait waits for this too
 		return
 	}
@@ -146,11 +145,16 @@ func (s *Server) Close(code transport.CloseCode) {
 	close(s.closing)
 }
 
-// Wait waits until no session is left, no request is being served and no
-// goroutine of the server runs, or for ctx and returns its cause. After Close
-// that takes no longer than the acceptor and the receivers take, and the clients
-// that are being read from or written to.
-func (s *Server) Wait(ctx context.Context) error {
+// Drained implements seam.Server. The polls of sessions that have ended wait for their window,
+// unless the server closes.
+func (s *server) Drained(context.Context) error { return nil }
+
+// Abort implements seam.Server: after Close nothing can be cut that does not end by itself.
+func (s *server) Abort() { s.Close(transport.CloseRestart) }
+
+// Wait implements seam.Server. After Close it takes no longer than the acceptor and the receivers
+// take, and the clients that are being read from or written to.
+func (s *server) Wait(ctx context.Context) error {
 	if err := s.work.wait(ctx); err != nil {
 		return err
 	}
@@ -224,4 +228,4 @@ func (g *gate) wait(ctx context.Context) error {
 
 // refusing reports whether Close was called. It is so before the first session ends, so that
 // no request takes the end of its session for one that concerns it alone.
-func (s *Server) refusing() bool { return s.work.isClosed() }
+func (s *server) refusing() bool { return s.work.isClosed() }

@@ -29,8 +29,8 @@ var (
 // posts to hand to the receiver or an end to tell it of, and is the only one to
 // call the receiver.
 type session struct {
-	srv       *Server
-	mount     *Handler
+	srv       *server
+	mount     *handler
 	id        id
 	addr      string // whose slot it takes
 	receiver  seam.Receiver
@@ -68,7 +68,7 @@ type session struct {
 
 // newSession makes a session and starts it. The channel is closed when Opened has
 // returned.
-func newSession(h *Handler, r seam.Receiver, addr string, adopting bool) (*session, <-chan struct{}) {
+func newSession(h *handler, r seam.Receiver, addr string, adopting bool) (*session, <-chan struct{}) {
 	now := h.srv.now()
 	s := &session{
 		srv: h.srv, mount: h, id: newID(), addr: addr, receiver: r,

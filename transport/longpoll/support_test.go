@@ -146,21 +146,21 @@ func answering(receive func(*phone, wire.Opcode, []byte) <-chan struct{}) *excha
 	return &exchange{make: func() *phone { return newPhone(receive) }}
 }
 
-// newServer makes a server that is closed and awaited at the end of the test.
-func newServer(t testing.TB, cfg *ServerConfig) *Server {
+// testServer makes a server that is closed and awaited at the end of the test.
+func testServer(t testing.TB, cfg *serverConfig) *server {
 	if cfg == nil {
-		cfg = &ServerConfig{}
+		cfg = &serverConfig{}
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := NewServer(cfg)
+	s := newServer(cfg)
 	t.Cleanup(func() { shut(t, s) })
 	return s
 }
 
 // shut closes a server and wants that nothing is left of it.
-func shut(t testing.TB, s *Server) {
+func shut(t testing.TB, s *server) {
 	t.Helper()
 	s.Close(transport.CloseRestart)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -169,7 +169,9 @@ func shut(t testing.TB, s *Server) {
 		t.Errorf("server has something left: %v", err)
 	}
 	stats := s.Stats()
-	if ends := stats.Inactive + stats.SlowConsumers + stats.Gaps + stats.Lost + stats.Malformed + stats.ServerClosed; stats.Open != 0 || ends != stats.Opened {
+	ends := stats.IdleTimeouts + stats.SlowConsumers + stats.Lost + stats.ServerClosed +
+		stats.ProtocolErrors + stats.InvalidData + stats.PolicyErrors + stats.TooBig
+	if stats.Open != 0 || ends != stats.Opened {
 		t.Errorf("at the end: %+v", stats)
 	}
 	if n := s.addresses.Len(); n != 0 || len(s.sessions) != 0 || s.route.users != 0 || len(s.route.calls) != 0 {
@@ -183,7 +185,7 @@ func shut(t testing.TB, s *Server) {
 	}
 }
 
-func mustHandler(t testing.TB, s *Server, a seam.Acceptor, opts *Options) *Handler {
+func mustHandler(t testing.TB, s *server, a seam.Acceptor, opts *Options) *handler {
 	t.Helper()
 	h, err := s.Handler(a, nil, opts)
 	if err != nil {
@@ -195,8 +197,8 @@ func mustHandler(t testing.TB, s *Server, a seam.Acceptor, opts *Options) *Handl
 // site is a mount that is served over TCP, or without a network.
 type site struct {
 	t   testing.TB
-	srv *Server
-	h   *Handler
+	srv *server
+	h   *handler
 	url string
 	via http.RoundTripper
 }
@@ -204,14 +206,14 @@ type site struct {
 // newSite serves a mount on a server of its own. A nil acceptor echoes.
 func newSite(t testing.TB, a seam.Acceptor, opts *Options) *site {
 	t.Helper()
-	return serve(t, newServer(t, nil), a, opts)
+	return serve(t, testServer(t, nil), a, opts)
 }
 
 // newCheckedSite is newSite with checks.
 func newCheckedSite(t testing.TB, a seam.Acceptor, checks transport.Checks) *site {
 	t.Helper()
 	st := newSite(t, a, nil)
-	st.h.checks = checks
+	st.h.host.Checks = checks
 	return st
 }
 
@@ -234,11 +236,11 @@ func patient(opts *Options) *Options {
 // pass at once, and none passes while the test stands still.
 func inSite(t *testing.T, a seam.Acceptor, opts *Options, test func(t *testing.T, st *site)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) { test(t, direct(t, newServer(t, nil), a, opts)) })
+	synctest.Test(t, func(t *testing.T) { test(t, direct(t, testServer(t, nil), a, opts)) })
 }
 
 // direct is serve without a network.
-func direct(t testing.TB, srv *Server, a seam.Acceptor, opts *Options) *site {
+func direct(t testing.TB, srv *server, a seam.Acceptor, opts *Options) *site {
 	t.Helper()
 	if a == nil {
 		a = &exchange{}
@@ -248,7 +250,7 @@ func direct(t testing.TB, srv *Server, a seam.Acceptor, opts *Options) *site {
 }
 
 // noNetwork hands requests to a handler.
-type noNetwork struct{ h *Handler }
+type noNetwork struct{ h *handler }
 
 func (n noNetwork) RoundTrip(r *http.Request) (*http.Response, error) {
 	r.RemoteAddr = "192.0.2.1:4000"
@@ -263,7 +265,7 @@ func (n noNetwork) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w.Result(), nil
 }
 
-func serve(t testing.TB, srv *Server, a seam.Acceptor, opts *Options) *site {
+func serve(t testing.TB, srv *server, a seam.Acceptor, opts *Options) *site {
 	t.Helper()
 	if a == nil {
 		a = &exchange{}

@@ -168,7 +168,20 @@ func (s *session) next() (p *post, ended bool) {
 func (s *session) close() {
 	s.closed = true
 	defer s.srv.forget(s)
+	s.sayEnd()
 	s.guard(func() { s.receiver.Closed(s.reason) }) // which does not change any more
+}
+
+// sayEnd says why the session ended, where nothing else does.
+func (s *session) sayEnd() {
+	switch s.reason {
+	case ErrInactive:
+		s.srv.book.Say(notice.Inactive, s.about()...)
+	case ErrGap:
+		s.srv.book.Say(notice.BatchGone, s.about()...)
+	case transport.ErrLost:
+		s.srv.book.Say(notice.BatchLost, s.about()...)
+	}
 }
 
 // handle hands the messages of a post to the receiver, one after another, each

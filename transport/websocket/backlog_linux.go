@@ -12,7 +12,7 @@ import (
 // and lets everybody else run in between: the poller, which waits for events of others, the
 // channels, and the writers.
 type backlog struct {
-	srv *Server
+	srv *server
 
 	mu      sync.Mutex
 	come    turns // since the goroutine looked last

@@ -321,7 +321,12 @@ func listen(t testing.TB, s *websocket.Server, a seam.Acceptor, opts *websocket.
 
 func listenChecked(t testing.TB, s *websocket.Server, a seam.Acceptor, checks *transport.Checks, opts *websocket.Options) string {
 	t.Helper()
-	h, err := s.Handler(a, checks, opts)
+	return listenHost(t, s, &seam.Host{Acceptor: a}, checks, opts)
+}
+
+func listenHost(t testing.TB, s *websocket.Server, host *seam.Host, checks *transport.Checks, opts *websocket.Options) string {
+	t.Helper()
+	h, err := s.HandlerOf(host, checks, opts)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,7 +26,7 @@ const (
 // through to its end; the engine says which goroutine that is. Writing is a role that
 // one goroutine has at a time; see writerState.
 type conn struct {
-	srv      *Server
+	srv      *server
 	lim      *limits
 	receiver seam.Receiver
 	engine   engine
@@ -60,8 +60,8 @@ type conn struct {
 	low     chan struct{} // closed when the queue is low; nil while nobody waits for that
 	wake    chan struct{} // closed to wake the reader where it does not wait for the socket
 
-	nextFlush  *conn // guarded by Server.flushMu
-	prev, next *conn // guarded by Server.mu
+	nextFlush  *conn // guarded by server.flushMu
+	prev, next *conn // guarded by server.mu
 
 	gone func() // of AfterGone
 }
@@ -96,7 +96,7 @@ func (l *connList) remove(c *conn) {
 	c.prev, c.next = nil, nil
 }
 
-func (s *Server) newConn(nc net.Conn, r seam.Receiver, l *limits) *conn {
+func (s *server) newConn(nc net.Conn, r seam.Receiver, l *limits) *conn {
 	c := &conn{srv: s, lim: l, receiver: r}
 	if !s.poll(c, nc) {
 		c.engine = newParked(c, nc)
@@ -168,11 +168,11 @@ func (c *conn) shut(code transport.CloseCode, reason error) {
 // closeLocked queues the close frame, past the bounds of the queue, and wakes
 // the reader, which tells the receiver.
 func (c *conn) closeLocked(code transport.CloseCode, reason error) {
-	c.srv.stats.closing(code, reason)
+	c.srv.stats.Ended(code, reason)
 	c.q.push([]byte{0x88, 2, byte(code >> 8), byte(code)})
 	timeout := c.lim.write
 	if timeout == 0 {
-		timeout = DefaultWriteTimeout
+		timeout = defaultWriteTimeout
 	}
 	c.closeBy = c.srv.now() + timeout
 	c.endLocked(reason)
@@ -203,7 +203,7 @@ func (c *conn) lost(reason error, abrupt bool) {
 	if !c.ended.Load() {
 		c.reason = reason
 		c.ended.Store(true)
-		c.srv.stats.closing(0, reason)
+		c.srv.stats.Ended(0, reason)
 	}
 	c.dead = true
 	c.abrupt = c.abrupt || abrupt

@@ -1,8 +1,9 @@
-// Package websocket carries connections over WebSocket, RFC 6455.
+// Package websocket is the transport over WebSocket, RFC 6455: [New] is for
+// SocketOptions.Transports.
 //
-// A [Server] belongs to one endpoint and owns every goroutine of its
-// connections. A [Handler] belongs to one mount: it checks a request, asks the
-// acceptor, upgrades, and hands the connection to the server.
+// All mounts of an endpoint share a server, which owns every goroutine of its connections. The
+// handler of a mount checks a request, asks Connect, upgrades, and hands the connection to the
+// server.
 //
 // Reading: what arrives is fed to the connection's parser, which takes memory only for
 // bytes that are here and never for a length that a client merely declared. While
@@ -11,7 +12,7 @@
 // reads, and calls the receivers of its connections, one after another. A connection has
 // a goroutine only while it opens, while its receiver holds it back, and when it ends.
 // Engine A, for TLS, for other systems, for a net.Conn that is not of package net, and
-// with [ServerConfig].NoEpoll, has a goroutine for each connection. Nothing else
+// with EndpointOptions.NoEpoll, has a goroutine for each connection. Nothing else
 // differs, except that engine B notices a deadline up to 50 ms late, that of the idle
 // timeout up to a sixteenth of it, but never more than a second.
 //

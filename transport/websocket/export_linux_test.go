@@ -14,7 +14,7 @@ func Parked(tc seam.Conn) bool {
 
 // Polled counts the connections that the server's pollers know, and the pollers that
 // are open.
-func (s *Server) Polled() (conns, open int) {
+func (s *server) Polled() (conns, open int) {
 	for i := range s.pollers.list {
 		p := &s.pollers.list[i]
 		p.mu.Lock()

@@ -72,7 +72,7 @@ func TestFloodgate(t *testing.T) {
 // the time that it waits for its turn it has not paused.
 func TestFloodIsNoPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := NewServer(&ServerConfig{NoEpoll: true})
+		s := newServer(&serverConfig{NoEpoll: true})
 		c := &conn{srv: s, lim: &limits{}}
 		c.engine = &parked{conn: c}
 		for range burstBytes {

@@ -72,13 +72,13 @@ const laterEvery = 8
 
 // schedule marks a connection for flushing. The caller has made it
 // writerScheduled.
-func (s *Server) schedule(c *conn) { s.mark(c, &s.toFlush) }
+func (s *server) schedule(c *conn) { s.mark(c, &s.toFlush) }
 
 // scheduleLater is schedule for pings and the ends of connections that are idle. Thousands may
 // be due in one moment, and no answer must wait for all of them.
-func (s *Server) scheduleLater(c *conn) { s.mark(c, &s.toFlushLater) }
+func (s *server) scheduleLater(c *conn) { s.mark(c, &s.toFlushLater) }
 
-func (s *Server) mark(c *conn, l *flushList) {
+func (s *server) mark(c *conn, l *flushList) {
 	s.flushMu.Lock()
 	l.push(c)
 	start := s.flushing < s.maxFlushing
@@ -93,7 +93,7 @@ func (s *Server) mark(c *conn, l *flushList) {
 }
 
 // flushScheduled flushes connections until none is marked.
-func (s *Server) flushScheduled() {
+func (s *server) flushScheduled() {
 	defer s.goroutines.Done()
 	f := flushers.Get().(*flusher)
 	for {
@@ -114,7 +114,7 @@ func (s *Server) flushScheduled() {
 }
 
 // nextFlushLocked is the next connection to flush, or nil.
-func (s *Server) nextFlushLocked() *conn {
+func (s *server) nextFlushLocked() *conn {
 	s.flushes++
 	if s.flushes%laterEvery == 0 {
 		if c := s.toFlushLater.pop(); c != nil {

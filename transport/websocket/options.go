@@ -2,31 +2,31 @@ package websocket
 
 import (
 	"log/slog"
-	"net/http"
 	"time"
 
 	"github.com/bennu-go/bennu/internal/option"
+	"github.com/bennu-go/bennu/transport"
 )
 
 // Unlimited switches a limit off. It must be written out, because 0 always
 // means the default.
-const Unlimited = -1
+const Unlimited = transport.Unlimited
 
 // Defaults of the limits in Options.
 const (
-	DefaultMaxMessage       = 1 << 20
-	DefaultMaxFragments     = 128
-	DefaultMaxControlRate   = 20
-	DefaultIdleTimeout      = 75 * time.Second
-	DefaultWriteTimeout     = 10 * time.Second
-	DefaultCloseLinger      = time.Second
-	DefaultMaxQueueBytes    = 4 << 20
-	DefaultMaxQueueMessages = 2048
+	defaultMaxMessage       = 1 << 20
+	defaultMaxFragments     = 128
+	defaultMaxControlRate   = 20
+	defaultIdleTimeout      = 75 * time.Second
+	defaultWriteTimeout     = 10 * time.Second
+	defaultCloseLinger      = time.Second
+	defaultMaxQueueBytes    = 4 << 20
+	defaultMaxQueueMessages = 2048
 )
 
-// ServerConfig configures a Server. The zero value and a nil pointer mean the
+// serverConfig configures a server. The zero value and a nil pointer mean the
 // defaults.
-type ServerConfig struct {
+type serverConfig struct {
 	// Logger takes what was refused, dropped or closed and why, and panics of acceptors
 	// and receivers. Nil means slog.Default.
 	Logger *slog.Logger
@@ -44,10 +44,14 @@ type ServerConfig struct {
 	NoEpoll bool
 }
 
-// Options configures the connections of one mount. The zero value and a nil pointer mean the
+// Options configures New. The zero value and a nil pointer mean the
 // defaults. For each limit 0 means its default and Unlimited none. Any other negative value
 // is an error, and so is a time of more than a year (8,760 h) or a number of more than 2^30.
 type Options struct {
+	// Path is that of the WebSocket below the path of the socket. Its segments may be variables.
+	// Default "websocket", which stock clients add by themselves.
+	Path string
+
 	// MaxMessage bounds one message from the client in bytes, all fragments
 	// together. A longer one closes the connection with 1009, before its
 	// payload is read. Default 1 MiB.
@@ -80,12 +84,6 @@ type Options struct {
 	// waits, a frame of up to MaxQueueBytes is always taken. Defaults 4 MiB and 2,048.
 	MaxQueueBytes    int
 	MaxQueueMessages int
-
-	// ErrorHandler answers a request that the acceptor refused with a reason,
-	// that is, with an error other than transport.ErrRefused and
-	// transport.ErrBusy. It must write the whole response. Nil answers 403
-	// with an empty body.
-	ErrorHandler func(w http.ResponseWriter, r *http.Request, err error)
 }
 
 // limits are the resolved limits of a mount, shared by its connections.
@@ -114,21 +112,21 @@ func (o *Options) limits() (*limits, error) {
 		return v
 	}
 	l := &limits{
-		maxMessage:   count("MaxMessage", o.MaxMessage, DefaultMaxMessage),
-		maxFragments: count("MaxFragments", o.MaxFragments, DefaultMaxFragments),
-		controlRate:  count("MaxControlRate", o.MaxControlRate, DefaultMaxControlRate),
-		queueBytes:   count("MaxQueueBytes", o.MaxQueueBytes, DefaultMaxQueueBytes),
-		queueMsgs:    count("MaxQueueMessages", o.MaxQueueMessages, DefaultMaxQueueMessages),
-		idle:         span("IdleTimeout", o.IdleTimeout, DefaultIdleTimeout),
-		write:        span("WriteTimeout", o.WriteTimeout, DefaultWriteTimeout),
-		linger:       c.Finite("CloseLinger", o.CloseLinger, DefaultCloseLinger, option.MaxDuration),
+		maxMessage:   count("MaxMessage", o.MaxMessage, defaultMaxMessage),
+		maxFragments: count("MaxFragments", o.MaxFragments, defaultMaxFragments),
+		controlRate:  count("MaxControlRate", o.MaxControlRate, defaultMaxControlRate),
+		queueBytes:   count("MaxQueueBytes", o.MaxQueueBytes, defaultMaxQueueBytes),
+		queueMsgs:    count("MaxQueueMessages", o.MaxQueueMessages, defaultMaxQueueMessages),
+		idle:         span("IdleTimeout", o.IdleTimeout, defaultIdleTimeout),
+		write:        span("WriteTimeout", o.WriteTimeout, defaultWriteTimeout),
+		linger:       c.Finite("CloseLinger", o.CloseLinger, defaultCloseLinger, option.MaxDuration),
 	}
 	l.ask = askAfter(l.idle)
 	return l, c.Err
 }
 
-// Limits are the effective limits of the mount, for a server's log.
-func (h *Handler) Limits() []slog.Attr {
+// Limits implements seam.Handler.
+func (h *handler) Limits() []slog.Attr {
 	l := h.lim
 	return []slog.Attr{
 		bound("max_message", l.maxMessage), bound("max_fragments", l.maxFragments), bound("max_control_rate", l.controlRate),

@@ -33,7 +33,7 @@ func declaration(op ws.OpCode, n uint64) []byte {
 }
 
 func newParser() *parser {
-	return &parser{maxMessage: DefaultMaxMessage, maxFragments: DefaultMaxFragments}
+	return &parser{maxMessage: defaultMaxMessage, maxFragments: defaultMaxFragments}
 }
 
 // found is a parser's verdict on a whole stream.
@@ -119,10 +119,10 @@ func reference(stream []byte) (f found) {
 			} else if h.Length == 0 && !h.Fin {
 				return fail(1008)
 			}
-			if frags++; frags > DefaultMaxFragments {
+			if frags++; frags > defaultMaxFragments {
 				return fail(1008)
 			}
-			if h.Length > DefaultMaxMessage-int64(len(msg)) {
+			if h.Length > defaultMaxMessage-int64(len(msg)) {
 				return fail(1009)
 			}
 		}
@@ -325,9 +325,9 @@ func TestDeclaredLengthsAllocateNothing(t *testing.T) {
 		{"2^63-1", declaration(ws.OpBinary, 1<<63-1), 1009, 512},
 		{"2^63", declaration(ws.OpBinary, 1<<63), 1002, 512},
 		{"2^40", declaration(ws.OpText, 1<<40), 1009, 512},
-		{"one more", declaration(ws.OpText, DefaultMaxMessage+1), 1009, 512},
-		{"limit, empty", declaration(ws.OpText, DefaultMaxMessage), 0, 512},
-		{"limit, one byte", append(declaration(ws.OpText, DefaultMaxMessage), 'a'), 0, firstAlloc + 512},
+		{"one more", declaration(ws.OpText, defaultMaxMessage+1), 1009, 512},
+		{"limit, empty", declaration(ws.OpText, defaultMaxMessage), 0, 512},
+		{"limit, one byte", append(declaration(ws.OpText, defaultMaxMessage), 'a'), 0, firstAlloc + 512},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			got := allocated(func() {
@@ -353,13 +353,13 @@ func TestDeclaredLengthsAllocateNothing(t *testing.T) {
 // TestPayloadGrowsWithArrival holds what a message costs to what was sent of it.
 func TestPayloadGrowsWithArrival(t *testing.T) {
 	ps := newParser()
-	in := declaration(ws.OpBinary, DefaultMaxMessage)
+	in := declaration(ws.OpBinary, defaultMaxMessage)
 	if _, _, err := ps.feed(in); err != nil {
 		t.Fatal(err)
 	}
 	piece := make([]byte, 1000)
-	for sent := 0; sent < DefaultMaxMessage; {
-		n := min(len(piece), DefaultMaxMessage-sent)
+	for sent := 0; sent < defaultMaxMessage; {
+		n := min(len(piece), defaultMaxMessage-sent)
 		_, ev, err := ps.feed(piece[:n])
 		if err != nil {
 			t.Fatal(err)
@@ -368,7 +368,7 @@ func TestPayloadGrowsWithArrival(t *testing.T) {
 		if c := cap(ps.msg); c > 2*sent+firstAlloc {
 			t.Fatalf("%d bytes sent, room for %d", sent, c)
 		}
-		if sent == DefaultMaxMessage && (ev.kind != evMessage || cap(ev.data) != DefaultMaxMessage) {
+		if sent == defaultMaxMessage && (ev.kind != evMessage || cap(ev.data) != defaultMaxMessage) {
 			t.Fatalf("at the end %d, capacity %d", ev.kind, cap(ev.data))
 		}
 	}
@@ -408,8 +408,8 @@ func fragmented(size, fragments int, first bool) []byte {
 // TestFragmentsCostInProportion counts the bytes that a message takes in fragments, and how
 // many of them are kept with it.
 func TestFragmentsCostInProportion(t *testing.T) {
-	for _, size := range []int{1 << 10, 100_000, 1<<19 + 1, DefaultMaxMessage} {
-		for _, fragments := range []int{1, 2, 3, 33, 64, 65, 66, 90, 127, DefaultMaxFragments} {
+	for _, size := range []int{1 << 10, 100_000, 1<<19 + 1, defaultMaxMessage} {
+		for _, fragments := range []int{1, 2, 3, 33, 64, 65, 66, 90, 127, defaultMaxFragments} {
 			for _, first := range []bool{false, true} {
 				whole := fragmented(size, fragments, first)
 				for _, piece := range []int{1 << 30, 16 << 10, 1000} {
@@ -452,7 +452,7 @@ func TestMillionFragments(t *testing.T) {
 	}
 	var got found
 	n := allocated(func() { got = parseInPlace(newParser(), stream) })
-	if got.code != transport.ClosePolicy || len(got.events) != DefaultMaxFragments-1 {
+	if got.code != transport.ClosePolicy || len(got.events) != defaultMaxFragments-1 {
 		t.Errorf("closed with %d after %d pings", got.code, len(got.events))
 	}
 	if n > 64<<10 {
@@ -483,14 +483,14 @@ func BenchmarkFragments(b *testing.B) {
 		name   string
 		stream []byte
 	}{
-		{"whole", fragmented(DefaultMaxMessage, 1, false)},
-		{"fragments2", fragmented(DefaultMaxMessage, 2, false)},
-		{"fragments66", fragmented(DefaultMaxMessage, 66, false)},
-		{"fragments128", fragmented(DefaultMaxMessage, DefaultMaxFragments, false)},
-		{"large-first", fragmented(DefaultMaxMessage, DefaultMaxFragments, true)},
-		{"just-over-half", fragmented(1<<19+1, DefaultMaxFragments, true)},
-		{"16KiB-in-128", fragmented(16<<10, DefaultMaxFragments, false)},
-		{"one-byte-each", fragmented(DefaultMaxFragments, DefaultMaxFragments, false)},
+		{"whole", fragmented(defaultMaxMessage, 1, false)},
+		{"fragments2", fragmented(defaultMaxMessage, 2, false)},
+		{"fragments66", fragmented(defaultMaxMessage, 66, false)},
+		{"fragments128", fragmented(defaultMaxMessage, defaultMaxFragments, false)},
+		{"large-first", fragmented(defaultMaxMessage, defaultMaxFragments, true)},
+		{"just-over-half", fragmented(1<<19+1, defaultMaxFragments, true)},
+		{"16KiB-in-128", fragmented(16<<10, defaultMaxFragments, false)},
+		{"one-byte-each", fragmented(defaultMaxFragments, defaultMaxFragments, false)},
 	} {
 		b.Run(shape.name, func(b *testing.B) {
 			ps := newParser()

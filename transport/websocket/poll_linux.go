@@ -52,7 +52,7 @@ type polled conn
 
 // poll gives a connection to engine B, if that can serve it. Then the socket goes on
 // under another descriptor, and nc is closed to give back what it holds.
-func (s *Server) poll(c *conn, nc net.Conn) bool {
+func (s *server) poll(c *conn, nc net.Conn) bool {
 	p := s.pollers.next()
 	if p == nil {
 		return false

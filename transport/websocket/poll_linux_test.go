@@ -31,8 +31,8 @@ func (deaf) Closed(error)                                {}
 
 // onePoller makes a server whose connections all have the same poller. Nothing of it
 // is left at the end of the test.
-func onePoller(t *testing.T) (*Server, *poller) {
-	s := NewServer(&ServerConfig{Logger: slog.New(slog.DiscardHandler)})
+func onePoller(t *testing.T) (*server, *poller) {
+	s := newServer(&serverConfig{Logger: slog.New(slog.DiscardHandler)})
 	s.makePollers(1)
 	t.Cleanup(func() {
 		s.Abort()
@@ -46,13 +46,13 @@ func onePoller(t *testing.T) (*Server, *poller) {
 }
 
 // connect makes a connection that has settled: it is parked, with nothing to write.
-func connect(t *testing.T, s *Server) (*conn, net.Conn) {
+func connect(t *testing.T, s *server) (*conn, net.Conn) {
 	t.Helper()
 	return connectTo(t, s, deaf{}, nil)
 }
 
 // connectTo is connect with a receiver and options.
-func connectTo(t *testing.T, s *Server, r seam.Receiver, opts *Options) (*conn, net.Conn) {
+func connectTo(t *testing.T, s *server, r seam.Receiver, opts *Options) (*conn, net.Conn) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -229,7 +229,7 @@ func TestSweepLooksAhead(t *testing.T) {
 	waittest.Until(t, "the connection changes", func() bool {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		return p.slots[c.poll.slot].due > s.now()+DefaultIdleTimeout/2 && p.wake > s.now()+DefaultIdleTimeout/2
+		return p.slots[c.poll.slot].due > s.now()+defaultIdleTimeout/2 && p.wake > s.now()+defaultIdleTimeout/2
 	})
 }
 
@@ -238,13 +238,13 @@ func TestOverdueIsNeitherEarlyNorLate(t *testing.T) {
 	s, _ := onePoller(t)
 	c, _ := connect(t, s)
 	heard := func() time.Duration { c.mu.Lock(); defer c.mu.Unlock(); return c.heard }()
-	for _, early := range []time.Duration{0, DefaultIdleTimeout / 2, DefaultIdleTimeout - 1} {
+	for _, early := range []time.Duration{0, defaultIdleTimeout / 2, defaultIdleTimeout - 1} {
 		(*polled)(c).overdue(heard + early)
 		if c.ended.Load() {
 			t.Fatalf("ended after %v", early)
 		}
 	}
-	(*polled)(c).overdue(heard + DefaultIdleTimeout)
+	(*polled)(c).overdue(heard + defaultIdleTimeout)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.reason != transport.ErrIdle {
@@ -306,7 +306,7 @@ func TestSilentIsAskedOnce(t *testing.T) {
 	(*polled)(c).overdue(heard + pingAfter - 1)
 	(*polled)(c).overdue(heard + pingAfter)
 	(*polled)(c).overdue(heard + pingAfter + 1)
-	(*polled)(c).overdue(heard + DefaultIdleTimeout - 1)
+	(*polled)(c).overdue(heard + defaultIdleTimeout - 1)
 	c.Close(transport.CloseGoingAway)
 	got, err := io.ReadAll(peer)
 	if want := "\x89\x00\x88\x02\x03\xe9"; err != nil || string(got) != want {
@@ -341,7 +341,7 @@ func TestAskedLateByPoller(t *testing.T) {
 // has sent is still in its socket when it is looked at: too late to be asked, or for its
 // connection to go on.
 func TestWhatHasComeIsNotLate(t *testing.T) {
-	for _, late := range []time.Duration{pingAfter, DefaultIdleTimeout} {
+	for _, late := range []time.Duration{pingAfter, defaultIdleTimeout} {
 		s, p := onePoller(t)
 		c, peer := connect(t, s)
 		heard := func() time.Duration { c.mu.Lock(); defer c.mu.Unlock(); return c.heard }()

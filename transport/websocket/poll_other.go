@@ -10,7 +10,7 @@ type pollState struct{ writable bool }
 // pollers are those of engine B.
 type pollers struct{}
 
-func (s *Server) makePollers(int) {}
+func (s *server) makePollers(int) {}
 
 // poll gives a connection to engine B, which is not for this system.
-func (s *Server) poll(*conn, net.Conn) bool { return false }
+func (s *server) poll(*conn, net.Conn) bool { return false }

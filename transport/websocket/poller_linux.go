@@ -30,7 +30,7 @@ type pollers struct {
 }
 
 // makePollers makes n pollers; with none, engine B is not used.
-func (s *Server) makePollers(n int) {
+func (s *server) makePollers(n int) {
 	s.pollers.list = make([]poller, n)
 	s.pollers.floodgate = newFloodgate()
 	for i := range s.pollers.list {
@@ -59,7 +59,7 @@ func (p *pollers) next() *poller {
 // Events name a slot and the generation of what was put there, so that one for a
 // connection that is gone finds nobody.
 type poller struct {
-	srv    *Server
+	srv    *server
 	doWork func(fd uintptr) bool // p.work, made once
 
 	mu    sync.Mutex // taken after that of a connection
@@ -209,7 +209,7 @@ func (p *poller) run() {
 
 // readToTheEnd runs a function that calls receivers until it returns: one that calls
 // runtime.Goexit ends the goroutine, and the next one goes on. The caller has counted it.
-func (s *Server) readToTheEnd(run func()) {
+func (s *server) readToTheEnd(run func()) {
 	over := false
 	defer func() {
 		if over {

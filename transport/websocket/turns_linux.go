@@ -46,7 +46,7 @@ func (q *turns) pop() *conn {
 
 // serve reads from so many of the first ones, each once, and puts those with more to read behind
 // the others.
-func (q *turns) serve(s *Server, buf []byte, most int) {
+func (q *turns) serve(s *server, buf []byte, most int) {
 	began := s.now()
 	now := began
 	for range min(q.len(), most) {

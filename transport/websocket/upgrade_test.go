@@ -273,7 +273,7 @@ func TestAcceptorAnswers(t *testing.T) {
 		for _, lines := range [][]string{{"X-Nothing: 1"}, {"Upgrade:"}} {
 			t.Run(tc.name+"/"+lines[0], func(t *testing.T) {
 				s := newServer(t)
-				addr := listen(t, s, tc.accept, &websocket.Options{ErrorHandler: tc.onError})
+				addr := listenHost(t, s, &seam.Host{Acceptor: tc.accept, ErrorHandler: tc.onError}, nil, nil)
 				_, resp, body := roundTrip(t, addr, "GET / HTTP/1.1", with(upgradeLines(addr), lines...))
 				if resp.StatusCode != tc.status || body != tc.body {
 					t.Errorf("%d %q, want %d %q", resp.StatusCode, body, tc.status, tc.body)
@@ -330,7 +330,7 @@ func TestAbortHandlerPasses(t *testing.T) {
 func TestPathVariablesReachTheAcceptor(t *testing.T) {
 	s := newServer(t)
 	h, err := s.Handler(acceptFunc(func(i *transport.ConnectInfo) (seam.Receiver, error) {
-		if i.Transport != transport.WebSocket || i.Params["tenant"] != "acme" || i.Params["zz"] != "1" {
+		if i.Transport != "websocket" || i.Params["tenant"] != "acme" || i.Params["zz"] != "1" {
 			t.Errorf("%s %v", i.Transport, i.Params)
 		}
 		return nil, transport.ErrRefused
@@ -427,7 +427,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		t.Errorf("FlushWorkers beyond the largest: %v", err)
 	}
 	for _, c := range []*transport.Checks{
-		{Subprotocols: []string{"a b"}}, {Subprotocols: []string{""}}, {Session: &transport.SessionCheck{}},
+		{Subprotocols: []string{"a b"}}, {Subprotocols: []string{""}},
 	} {
 		if _, err := s.Handler(acceptFunc(acceptEcho), c, nil); err == nil {
 			t.Errorf("%+v accepted", c)

@@ -22,6 +22,7 @@ import (
 	"github.com/bennu-go/bennu/internal/conformance/app"
 	"github.com/bennu-go/bennu/presence"
 	"github.com/bennu-go/bennu/pubsub"
+	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/websocket"
 )
 
@@ -34,7 +35,7 @@ func newSlowEndpoint() *bennu.Endpoint {
 	var users bennu.SocketHandler
 	users.Channel("bench:*", rooms)
 	endpoint := bennu.NewEndpoint(&bennu.EndpointOptions{Logger: quietLog(), DrainTime: bennu.Unlimited})
-	endpoint.Socket("/socket", &users, &bennu.SocketOptions{WebSocket: websocket.Options{MaxQueueBytes: 256 << 10, WriteTimeout: 10 * patience}})
+	endpoint.Socket("/socket", &users, &bennu.SocketOptions{Transports: []transport.Transport{websocket.New(&websocket.Options{MaxQueueBytes: 256 << 10, WriteTimeout: 10 * patience})}})
 	return endpoint
 }
 

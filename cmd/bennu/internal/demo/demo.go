@@ -21,7 +21,9 @@ import (
 	"github.com/bennu-go/bennu/examples/hello"
 	"github.com/bennu-go/bennu/presence"
 	"github.com/bennu-go/bennu/pubsub"
+	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/longpoll"
+	"github.com/bennu-go/bennu/transport/websocket"
 )
 
 //go:embed page
@@ -148,7 +150,7 @@ func (d *demo) serve(ctx context.Context, ln net.Listener, stdout io.Writer) err
 		Limits:   bennu.NodeLimits{Connections: d.connections},
 	})
 	endpoint.OnShutdown(func(context.Context) error { return d.here.Close() })
-	endpoint.Socket("/socket", &users, &bennu.SocketOptions{LongPoll: &longpoll.Options{}})
+	endpoint.Socket("/socket", &users, &bennu.SocketOptions{Transports: []transport.Transport{websocket.New(nil), longpoll.New(nil)}})
 
 	served := make(chan error, 1)
 	go func() { served <- endpoint.Serve(ctx, ln) }()

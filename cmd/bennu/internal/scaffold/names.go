@@ -13,6 +13,7 @@ import (
 
 	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
 	"github.com/bennu-go/bennu/internal/redact"
+	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/internal/topic"
 	"github.com/bennu-go/bennu/transport"
 )
@@ -135,7 +136,7 @@ func (n *names) setTopic(pattern string) error {
 // setTokenParam sets the parameter of the URL that a socket takes a token from. Checks know
 // which names are good.
 func (n *names) setTokenParam(name string) error {
-	if err := (&transport.Checks{TokenParam: name}).Validate(); err != nil {
+	if err := seam.Validate(&transport.Checks{TokenParam: name}); err != nil {
 		return cli.Usagef("--token-param: %w", err)
 	}
 	n.TokenParam = name

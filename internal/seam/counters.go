@@ -1,0 +1,81 @@
+package seam
+
+import (
+	"sync/atomic"
+
+	"github.com/bennu-go/bennu/transport"
+)
+
+// Counters count what transport.Stats has of a server.
+type Counters struct {
+	Open, Closing   atomic.Int64
+	Opened, Refused atomic.Uint64
+
+	clientClosed, lost, idle, slow            atomic.Uint64
+	protocol, invalid, policy, tooBig, server atomic.Uint64
+}
+
+// Ended counts the end of a connection, for a reason that is one of package transport's; all
+// others count by the code, which is 0 when none is sent.
+func (c *Counters) Ended(code transport.CloseCode, reason error) {
+	switch reason {
+	case transport.ErrClientClosed:
+		c.clientClosed.Add(1)
+		return
+	case transport.ErrLost:
+		c.lost.Add(1)
+		return
+	case transport.ErrIdle:
+		c.idle.Add(1)
+		return
+	case transport.ErrSlowConsumer:
+		c.slow.Add(1)
+		return
+	}
+	switch code {
+	case transport.CloseProtocolError:
+		c.protocol.Add(1)
+	case transport.CloseInvalidData:
+		c.invalid.Add(1)
+	case transport.ClosePolicy:
+		c.policy.Add(1)
+	case transport.CloseTooBig:
+		c.tooBig.Add(1)
+	default:
+		c.server.Add(1)
+	}
+}
+
+// Stats reads the counters, one after another. Extra is left to the transport.
+func (c *Counters) Stats() transport.Stats {
+	return transport.Stats{
+		Open: c.Open.Load(), Closing: c.Closing.Load(), Opened: c.Opened.Load(), Refused: c.Refused.Load(),
+		ClientClosed: c.clientClosed.Load(), Lost: c.lost.Load(),
+		IdleTimeouts: c.idle.Load(), SlowConsumers: c.slow.Load(),
+		ProtocolErrors: c.protocol.Load(), InvalidData: c.invalid.Load(),
+		PolicyErrors: c.policy.Load(), TooBig: c.tooBig.Load(), ServerClosed: c.server.Load(),
+	}
+}
+
+// Add adds the counters of one server to those of another.
+func Add(to *transport.Stats, s *transport.Stats) {
+	to.Open += s.Open
+	to.Closing += s.Closing
+	for _, c := range []struct{ to, from *uint64 }{
+		{&to.Opened, &s.Opened}, {&to.Refused, &s.Refused},
+		{&to.ClientClosed, &s.ClientClosed}, {&to.Lost, &s.Lost},
+		{&to.IdleTimeouts, &s.IdleTimeouts}, {&to.SlowConsumers, &s.SlowConsumers},
+		{&to.ProtocolErrors, &s.ProtocolErrors}, {&to.InvalidData, &s.InvalidData},
+		{&to.PolicyErrors, &s.PolicyErrors}, {&to.TooBig, &s.TooBig}, {&to.ServerClosed, &s.ServerClosed},
+		{&to.MessagesIn, &s.MessagesIn}, {&to.BytesIn, &s.BytesIn},
+		{&to.MessagesOut, &s.MessagesOut}, {&to.BytesOut, &s.BytesOut}, {&to.Writes, &s.Writes},
+	} {
+		*c.to += *c.from
+	}
+	for name, n := range s.Extra {
+		if to.Extra == nil {
+			to.Extra = make(map[string]uint64)
+		}
+		to.Extra[name] += n
+	}
+}

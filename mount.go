@@ -1,0 +1,220 @@
+package bennu
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/bennu-go/bennu/internal/nils"
+	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/seam"
+	"github.com/bennu-go/bennu/internal/stock"
+	"github.com/bennu-go/bennu/internal/weborigin"
+	"github.com/bennu-go/bennu/transport"
+	"github.com/bennu-go/bennu/transport/websocket"
+)
+
+// SocketOptions configure one mount. The zero value and a nil pointer are the defaults.
+type SocketOptions struct {
+	// Checks are what a request must pass on any transport: origin policy, auth
+	// token, subprotocols, web session.
+	Checks transport.Checks
+	// Transports are what clients may connect over, each below the mount's path at the Path of its
+	// options: WebSocket, long polling for clients behind proxies that break WebSocket, or one of
+	// your own; see package transport. nil is WebSocket alone, with its defaults.
+	//
+	// A message that one client may send must have room in the queue of every other. So limits
+	// of a transport that are left out are set to fit those that are given, of all transports,
+	// and Socket panics for two that do not fit each other.
+	Transports []transport.Transport
+	// ErrorHandler answers a request that Connect refused with a reason, that is, with an error
+	// other than ErrRefused and transport.ErrBusy. It must write the whole response. nil answers
+	// 403 with an empty body, as long polling does in any case.
+	ErrorHandler func(w http.ResponseWriter, r *http.Request, err error)
+}
+
+// Socket mounts a handler at a path, whose segments may be variables such as
+// ":tenant"; they become parameters of Connect and win over the query's. Where the
+// paths of two mounts overlap, the one mounted last is tried first, so the more general one
+// is mounted first.
+//
+// The path is that of the socket, such as "/socket", to which clients add that of the transport by
+// themselves. A path or an option that cannot work is a mistake of the program:
+// Socket panics with a sentence that says what to do.
+//
+// After that no channel can be added to h, and no handler to its channels.
+func (e *Endpoint) Socket(path string, h *SocketHandler, opts *SocketOptions) {
+	where := caller()
+	if err := e.mount(path, h, opts, where); err != nil {
+		panic(fmt.Sprintf("bennu: %s: socket %q: %v", where, path, err))
+	}
+}
+
+func (e *Endpoint) mount(path string, h *SocketHandler, opts *SocketOptions, where string) error {
+	o := SocketOptions{}
+	if opts != nil {
+		o = *opts
+	}
+	list, err := listed(o.Transports)
+	if err != nil {
+		return err
+	}
+	if err := checkPath(path, list); err != nil {
+		return err
+	}
+	if err := e.resolveChecks(path, &o.Checks); err != nil {
+		return err
+	}
+	handler, err := h.mount(e)
+	if err != nil {
+		return err
+	}
+	h.seal(where)
+	handler.path, handler.authToken = path, o.Checks.AuthToken || o.Checks.TokenParam != ""
+	if !o.Checks.AuthToken && isAuthenticate(h.Connect) {
+		// Not a panic: a handler may be mounted twice, and refuse clients at one path.
+		e.book.Say(notice.AuthTokenOff, slog.String("mount", path))
+	}
+	if err := relateBounds(list); err != nil {
+		return err
+	}
+	if err := handler.limits.relateQueues(h.Limits.Topics != 0, list); err != nil {
+		return err
+	}
+	hosts := make([]*seam.Host, len(list))
+	for i, t := range list {
+		hosts[i] = e.host(handler, t, &o)
+	}
+	e.bound(handler)
+	for i, t := range list {
+		routes, err := t.MountSeam(hosts[i])
+		if err != nil {
+			return err
+		}
+		for _, r := range routes {
+			if err := e.route(path, r, hosts[i], where); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// resolveChecks applies the options of the endpoint to the checks of a mount.
+func (e *Endpoint) resolveChecks(path string, c *transport.Checks) error {
+	if e.options.Host != "" {
+		host, err := weborigin.ParseHost(e.options.Host)
+		if err != nil {
+			return fmt.Errorf("EndpointOptions: %w", err)
+		}
+		if c.Origin == nil {
+			c.Origin = transport.OriginHost(host)
+		}
+	}
+	if c.Origin == nil && !c.InsecureSkipOriginCheck {
+		e.trustsHost = append(e.trustsHost, path)
+	}
+	if c.InsecureSkipOriginCheck {
+		e.log.Log(slog.LevelWarn, "origin check is off: any website can connect with its visitor's network position", slog.String("path", path))
+	}
+	if c.TokenParam != "" && strings.Contains("/"+path+"/", "/:"+c.TokenParam+"/") {
+		return fmt.Errorf("the path has the variable %q, which TokenParam names too; rename one of them", ":"+c.TokenParam)
+	}
+	return seam.Validate(c)
+}
+
+// listedTransport is a transport of a mount.
+type listedTransport struct {
+	seam.Mounter
+	name   string
+	traits seam.Traits // whose bounds relateBounds makes fit
+}
+
+// listed finds what is wrong with a list of transports.
+func listed(given []transport.Transport) ([]*listedTransport, error) {
+	if given == nil {
+		given = []transport.Transport{websocket.New(nil)}
+	}
+	if len(given) == 0 {
+		return nil, errors.New("no transport is on; leave Transports out for WebSocket, or list one")
+	}
+	var list []*listedTransport
+	for i, t := range given {
+		if nils.Is(t) {
+			return nil, fmt.Errorf("Transports[%d] is nil (%T); take it out, or list what the New of its package returns", i, t)
+		}
+		l := &listedTransport{name: t.Name()}
+		if !isTransportName(l.name) {
+			return nil, fmt.Errorf("Transports[%d] (%T) has the name %q; its Name must return 1 to 32 of a-z, 0-9 and -", i, t, l.name)
+		}
+		if k := slices.IndexFunc(list, func(o *listedTransport) bool { return o.name == l.name }); k >= 0 {
+			return nil, fmt.Errorf("Transports[%d] has the name %q, and so has Transports[%d]; list each transport once, or mount the second at another path", i, l.name, k)
+		}
+		mounter, ok := t.(seam.Mounter)
+		if !ok {
+			return nil, fmt.Errorf("Transports[%d] (%T) is no transport of this module", i, t)
+		}
+		l.Mounter, l.traits = mounter, mounter.Traits()
+		list = append(list, l)
+	}
+	return list, nil
+}
+
+// isTransportName reports whether a text can be the name of a transport.
+func isTransportName(name string) bool {
+	return name != "" && len(name) <= 32 && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
+}
+
+// checkPath finds the path of a transport where that of the socket is wanted. Clients and Socket
+// each add the former to the latter.
+func checkPath(path string, list []*listedTransport) error {
+	if err := checkSegments(path); err != nil {
+		return err
+	}
+	last := lastSegment(path)
+	name, stock := stock.Segment(last)
+	given := slices.ContainsFunc(list, func(t *listedTransport) bool { return t.traits.DefaultPath == name && t.traits.Path != "" })
+	if !stock || given {
+		return nil
+	}
+	whole := "/" + strings.Trim(path, "/")
+	socket := strings.TrimRight(strings.TrimSuffix(strings.TrimRight(whole, "/"), last), "/")
+	return fmt.Errorf("clients add %q to the path of a socket by themselves: mount it at %q, or set Path in the options of the transport to %q if %s/%s is what they ask for",
+		name, cmp.Or(socket, "/"), name, whole, name)
+}
+
+// checkSegments finds what is no path, but a pattern as others write it.
+func checkSegments(path string) error {
+	if strings.ContainsAny(path, "{}<>*?#") || strings.Contains(path, "://") {
+		return fmt.Errorf("%q is no path of segments, each a text or a variable such as \":tenant\"; write it as \"/of/:tenant/socket\"", path)
+	}
+	return nil
+}
+
+// host is a mount as one of its transports sees it.
+func (e *Endpoint) host(h *mountedHandler, t *listedTransport, o *SocketOptions) *seam.Host {
+	v := newVia(h, t.name, &t.traits)
+	h.leastOutbound = min(h.leastOutbound, v.outbound.bytes)
+	return &seam.Host{
+		Name: t.name, Path: h.path, Traits: t.traits, Acceptor: v, Checks: o.Checks, Book: e.book, ErrorHandler: o.ErrorHandler,
+		Root: e, Ending: e.ending, PubSub: e.pubsub, Secret: e.options.Secret, ClientAddress: e.options.Limits.ClientAddress,
+		MaxPostBytes: e.options.Limits.PostBytes, MaxClosing: closingMost(e.admission.limits.Connections), NoEpoll: e.options.NoEpoll,
+		Arrived: func(r *http.Request) *http.Request { e.beginServing(r, nil); return e.admission.identify(r) },
+		Shared:  func(key any, make func() seam.Server) seam.Server { return e.transports.shared(t.name, key, make) },
+	}
+}
+
+// mostOthers is how much may wait for a channel from elsewhere because so much may wait for its
+// client.
+const mostOthers = 4 << 20
+
+// bound takes the bounds of a mount's connections into account.
+func (e *Endpoint) bound(h *mountedHandler) {
+	h.othersBytes = max(h.othersBytes, min(h.leastOutbound, mostOthers))
+	e.leastOutbound = min(e.leastOutbound, h.leastOutbound)
+	e.handlers = append(e.handlers, h)
+}

@@ -1,0 +1,96 @@
+package longpoll
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/seam"
+	"github.com/bennu-go/bennu/transport"
+)
+
+const (
+	name        = "longpoll"
+	defaultPath = "longpoll"
+)
+
+// New makes the transport for SocketOptions.Transports. A nil opts is the defaults; opts is copied.
+// What is wrong with it Endpoint.Socket says.
+//
+// Its Stats count sessions as connections: IdleTimeouts are those that nobody polled any more, and
+// Lost those of which a batch could not be written, or is asked for that is gone. Refused are
+// requests for a session. Extra has
+//
+//   - address_limited: requests for a session of an address that has too many
+//   - polls, posts: those that reached a session of this node
+//   - batches, redelivered: batches handed over, and given again to clients that missed them
+//   - bad_tokens: tokens that nobody here signed, or that are for another mount
+//   - bad_bodies: bodies too large, cut, slow, or not to be read as messages
+//   - ignored_lines: posts with more messages than MaxBatch
+//   - unhandled: posts answered with 408
+//   - binary_dropped: binary frames, which no client can receive
+//   - relayed: requests that other nodes served for a client here
+//   - garbage: what arrived from other nodes and made no sense
+//   - gaps: sessions that ended because their client asked for a batch that is gone
+func New(opts *Options) transport.Transport {
+	if opts == nil {
+		opts = &Options{}
+	}
+	return &longPoll{*opts}
+}
+
+// longPoll is the transport.
+type longPoll struct{ opts Options }
+
+// Name implements transport.Transport.
+func (t *longPoll) Name() string { return name }
+
+// Mount implements transport.Transport. An endpoint calls MountSeam in its place.
+func (t *longPoll) Mount(transport.Mount) error {
+	return errors.New("longpoll: list what New returns in SocketOptions.Transports as it is, not inside another transport")
+}
+
+// Traits implements seam.Mounter.
+func (t *longPoll) Traits() seam.Traits {
+	o := &t.opts
+	return seam.Traits{
+		Path: o.Path, DefaultPath: defaultPath,
+		Manner:        seam.Manner{Transport: name, HeaderToken: true, SessionToken: true},
+		TextOnly:      true,
+		AcceptorPanic: notice.LongPollAcceptor,
+		Bounds: seam.Bounds{
+			Message:       seam.Bound{Option: "longpoll.Options.MaxBody", Value: o.MaxBody, Default: defaultMaxBody},
+			QueueBytes:    seam.Bound{Option: "longpoll.Options.MaxBufferBytes", Value: o.MaxBufferBytes, Default: defaultMaxBufferBytes},
+			QueueMessages: seam.Bound{Option: "longpoll.Options.MaxBufferMessages", Value: o.MaxBufferMessages, Default: defaultMaxBufferMessages},
+		},
+	}
+}
+
+// maxRelayed is well within what passes from one node to another at once.
+const maxRelayed = 96 << 20
+
+// serverKey is the key of the server that all mounts of an endpoint share.
+type serverKey struct{}
+
+// MountSeam implements seam.Mounter.
+func (t *longPoll) MountSeam(host *seam.Host) ([]seam.Route, error) {
+	o, b := t.opts, &host.Traits.Bounds
+	if host.PubSub.Node() != "" && max(o.MaxBody, o.MaxBufferBytes) > maxRelayed {
+		return nil, fmt.Errorf("option longpoll.Options.MaxBody is %d, and MaxBufferBytes %d; no more than %d bytes at once go from one node to another: lower them",
+			o.MaxBody, o.MaxBufferBytes, maxRelayed)
+	}
+	s := host.Shared(serverKey{}, func() seam.Server {
+		return newServer(&serverConfig{Logger: slog.New(host.Book.Handler()), PubSub: host.PubSub, Secret: host.Secret, MaxPostBytes: host.MaxPostBytes})
+	}).(*server)
+	o.MaxBody, o.MaxBufferBytes, o.MaxBufferMessages = b.Message.Value, b.QueueBytes.Value, b.QueueMessages.Value
+	if o.ClientAddr == nil {
+		o.ClientAddr = host.ClientAddress
+	}
+	h, err := s.handler(host, &o)
+	if err != nil {
+		return nil, err
+	}
+	return []seam.Route{{Path: cmp.Or(o.Path, defaultPath), Handler: h}}, nil
+}

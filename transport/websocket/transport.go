@@ -1,0 +1,68 @@
+package websocket
+
+import (
+	"cmp"
+	"errors"
+	"log/slog"
+
+	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/seam"
+	"github.com/bennu-go/bennu/transport"
+)
+
+const (
+	name        = "websocket"
+	defaultPath = "websocket"
+)
+
+// New makes the transport for SocketOptions.Transports, which has it alone when it is nil. A nil
+// opts is the defaults; opts is copied. What is wrong with it Endpoint.Socket says.
+func New(opts *Options) transport.Transport {
+	if opts == nil {
+		opts = &Options{}
+	}
+	return &webSocket{*opts}
+}
+
+// webSocket is the transport.
+type webSocket struct{ opts Options }
+
+// Name implements transport.Transport.
+func (t *webSocket) Name() string { return name }
+
+// Mount implements transport.Transport. An endpoint calls MountSeam in its place.
+func (t *webSocket) Mount(transport.Mount) error {
+	return errors.New("websocket: list what New returns in SocketOptions.Transports as it is, not inside another transport")
+}
+
+// Traits implements seam.Mounter.
+func (t *webSocket) Traits() seam.Traits {
+	o := &t.opts
+	return seam.Traits{
+		Path: o.Path, DefaultPath: defaultPath,
+		Manner:        seam.Manner{Transport: name, Offers: true},
+		AcceptorPanic: notice.WebSocketAcceptor,
+		Bounds: seam.Bounds{
+			Message:       seam.Bound{Option: "websocket.Options.MaxMessage", Value: o.MaxMessage, Default: defaultMaxMessage},
+			QueueBytes:    seam.Bound{Option: "websocket.Options.MaxQueueBytes", Value: o.MaxQueueBytes, Default: defaultMaxQueueBytes},
+			QueueMessages: seam.Bound{Option: "websocket.Options.MaxQueueMessages", Value: o.MaxQueueMessages, Default: defaultMaxQueueMessages},
+		},
+	}
+}
+
+// serverKey is the key of the server that all mounts of an endpoint share.
+type serverKey struct{}
+
+// MountSeam implements seam.Mounter.
+func (t *webSocket) MountSeam(host *seam.Host) ([]seam.Route, error) {
+	s := host.Shared(serverKey{}, func() seam.Server {
+		return newServer(&serverConfig{Logger: slog.New(host.Book.Handler()), NoEpoll: host.NoEpoll, MaxClosing: host.MaxClosing})
+	}).(*server)
+	o, b := t.opts, &host.Traits.Bounds
+	o.MaxMessage, o.MaxQueueBytes, o.MaxQueueMessages = b.Message.Value, b.QueueBytes.Value, b.QueueMessages.Value
+	h, err := s.handler(host, &o)
+	if err != nil {
+		return nil, err
+	}
+	return []seam.Route{{Path: cmp.Or(o.Path, defaultPath), Handler: h}}, nil
+}
