@@ -13,6 +13,26 @@ type Counters struct {
 
 	clientClosed, lost, idle, slow            atomic.Uint64
 	protocol, invalid, policy, tooBig, server atomic.Uint64
+
+	// These change all the time, so neither may slow down whoever reads what is next to it.
+	_                             [64]byte
+	messagesIn, bytesIn           atomic.Uint64
+	_                             [64]byte
+	messagesOut, bytesOut, writes atomic.Uint64
+	_                             [64]byte
+}
+
+// In counts messages of clients, and their bytes.
+func (c *Counters) In(messages, bytes int) {
+	c.messagesIn.Add(uint64(messages))
+	c.bytesIn.Add(uint64(bytes))
+}
+
+// Out counts frames that were written to clients, their bytes, and the calls that wrote them.
+func (c *Counters) Out(messages, bytes, writes int) {
+	c.messagesOut.Add(uint64(messages))
+	c.bytesOut.Add(uint64(bytes))
+	c.writes.Add(uint64(writes))
 }
 
 // Ended counts the end of a connection, for a reason that is one of package transport's; all
@@ -54,6 +74,8 @@ func (c *Counters) Stats() transport.Stats {
 		IdleTimeouts: c.idle.Load(), SlowConsumers: c.slow.Load(),
 		ProtocolErrors: c.protocol.Load(), InvalidData: c.invalid.Load(),
 		PolicyErrors: c.policy.Load(), TooBig: c.tooBig.Load(), ServerClosed: c.server.Load(),
+		MessagesIn: c.messagesIn.Load(), BytesIn: c.bytesIn.Load(),
+		MessagesOut: c.messagesOut.Load(), BytesOut: c.bytesOut.Load(), Writes: c.writes.Load(),
 	}
 }
 

@@ -357,7 +357,9 @@ func (s *session) take(w waiter) (batch, bool) {
 	s.waiter = nil
 	s.writing++
 	s.srv.stats.batches.Add(1)
-	return s.box.hand(w), true
+	b := s.box.hand(w)
+	s.srv.stats.Out(len(b.messages), b.load.bytes, 1)
+	return b, true
 }
 
 // giveBackLocked undoes a hand-over to w of which nothing was written, and

@@ -259,6 +259,7 @@ func (s *session) receive(l line, within time.Duration, gone <-chan struct{}) bo
 		return false
 	default:
 	}
+	s.srv.stats.In(1, len(l.data))
 	ok := s.guard(func() {
 		s.hold = s.receiver.Receive(l.op, l.data)
 	})

@@ -27,7 +27,20 @@ type flusher struct {
 	b    *batch // what writeAll writes, and what came of it
 	done progress
 	err  error
+
+	sum progress // what flush has written since count
 }
+
+// count adds what f has written to the counters of the server.
+func (s *server) count(f *flusher) {
+	if f.sum.writes > 0 {
+		s.stats.Out(f.sum.msgs, f.sum.bytes, f.sum.writes)
+		f.sum = progress{}
+	}
+}
+
+// countEvery is how many connections a worker flushes before it counts what it has written.
+const countEvery = 64
 
 var flushers = sync.Pool{New: func() any {
 	f := &flusher{}
@@ -96,12 +109,13 @@ func (s *server) mark(c *conn, l *flushList) {
 func (s *server) flushScheduled() {
 	defer s.goroutines.Done()
 	f := flushers.Get().(*flusher)
-	for {
+	for n := 1; ; n++ {
 		s.flushMu.Lock()
 		c := s.nextFlushLocked()
 		if c == nil {
 			s.flushing--
 			s.flushMu.Unlock()
+			s.count(f)
 			f.free()
 			return
 		}
@@ -110,6 +124,9 @@ func (s *server) flushScheduled() {
 		c.writer = writerBusy
 		c.mu.Unlock()
 		f.flush(c)
+		if n%countEvery == 0 {
+			s.count(f)
+		}
 	}
 }
 
@@ -140,6 +157,7 @@ func (f *flusher) flush(c *conn) {
 	f.b = b
 	err := c.engine.write(f)
 	done := f.done
+	f.sum.add(done)
 	f.b, f.err, f.done = nil, nil, progress{}
 	if err != nil {
 		c.writeFailed(b, transport.ErrLost)
@@ -230,6 +248,9 @@ func (f *flusher) writeAll(fd uintptr) bool {
 	for !f.b.done() {
 		n, err := writeNow(int(fd), f.gather(f.b))
 		f.done.add(f.b.advance(n))
+		if n > 0 {
+			f.done.writes++
+		}
 		if err != nil {
 			if err != errFull {
 				f.err = err

@@ -60,6 +60,7 @@ func (a *parked) writeWaiting(b batch) {
 			a.writeFailed(&b, reason)
 			return
 		}
+		a.srv.stats.Out(done.msgs, done.bytes, done.writes)
 		a.mu.Lock()
 		if a.settleLocked(&b, done); b.done() {
 			b.free()
@@ -116,5 +117,7 @@ func (a *parked) stepChunk(b *batch) (progress, error) {
 		p = buf
 	}
 	n, err := a.nc.Write(p[:min(len(p), chunk)])
-	return b.advance(n), err
+	done := b.advance(n)
+	done.writes = 1
+	return done, err
 }

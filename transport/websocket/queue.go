@@ -77,12 +77,13 @@ func (q *queue) drop() {
 	q.wrote(b.dropAll())
 }
 
-// progress counts bytes and whole frames that left a batch.
-type progress struct{ bytes, msgs int }
+// progress counts bytes and whole frames that left a batch, and the calls that wrote them.
+type progress struct{ bytes, msgs, writes int }
 
 func (d *progress) add(o progress) {
 	d.bytes += o.bytes
 	d.msgs += o.msgs
+	d.writes += o.writes
 }
 
 // batch is what was taken from a queue to be written, with how far that is done.

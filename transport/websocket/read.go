@@ -32,6 +32,7 @@ func (c *conn) consume(p []byte) (rest []byte, resume <-chan struct{}) {
 		c.ps.maxMessage, c.ps.maxFragments = c.lim.maxMessage, c.lim.maxFragments
 	}
 	c.cork()
+	messages, bytes := 0, 0
 	for len(p) > 0 && !c.ended.Load() && resume == nil {
 		n, ev, err := c.ps.feed(p)
 		p = p[n:]
@@ -41,6 +42,8 @@ func (c *conn) consume(p []byte) (rest []byte, resume <-chan struct{}) {
 		}
 		switch ev.kind {
 		case evMessage:
+			messages++
+			bytes += len(ev.data)
 			resume = notYet(c.receiver.Receive(ev.op, ev.data))
 		case evPing:
 			if c.countControl() {
@@ -59,6 +62,9 @@ func (c *conn) consume(p []byte) (rest []byte, resume <-chan struct{}) {
 	if c.ps.idle() && !c.ended.Load() {
 		parsers.Put(c.ps)
 		c.ps = nil
+	}
+	if messages > 0 {
+		c.srv.stats.In(messages, bytes)
 	}
 	c.uncork()
 	return p, resume
@@ -195,6 +201,7 @@ func (c *conn) uncork() {
 	c.mu.Unlock()
 	f := flushers.Get().(*flusher)
 	f.flush(c)
+	c.srv.count(f)
 	f.free()
 }
 
