@@ -149,6 +149,13 @@ func (s *Socket) admit() bool {
 	return false
 }
 
+// sayLimits logs the limits, at the first call.
+func (e *Endpoint) sayLimits() {
+	if !e.limitsSaid.Swap(true) {
+		e.logLimits()
+	}
+}
+
 func (e *Endpoint) logLimits() {
 	l := &e.admission.limits
 	e.log.Log(slog.LevelInfo, "limits of this node",

@@ -31,6 +31,7 @@ type Endpoint struct {
 	proxied    proxied
 	cancel     context.CancelFunc // ends the node's context
 	serving    atomic.Bool        // beginServing was called
+	limitsSaid atomic.Bool        // sayLimits was called
 	// ending is closed when Shutdown begins.
 	shutdownOnce sync.Once
 	ending       chan struct{}

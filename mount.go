@@ -176,9 +176,9 @@ func checkPath(path string, list []*listedTransport) error {
 		return err
 	}
 	last := lastSegment(path)
-	name, stock := stock.Segment(last)
+	name, known := stock.Segment(last)
 	given := slices.ContainsFunc(list, func(t *listedTransport) bool { return t.traits.DefaultPath == name && t.traits.Path != "" })
-	if !stock || given {
+	if !known || given {
 		return nil
 	}
 	whole := "/" + strings.Trim(path, "/")
@@ -203,7 +203,7 @@ func (e *Endpoint) host(h *mountedHandler, t *listedTransport, o *SocketOptions)
 		Name: t.name, Path: h.path, Traits: t.traits, Acceptor: v, Checks: o.Checks, Book: e.book, ErrorHandler: o.ErrorHandler,
 		Root: e, Ending: e.ending, PubSub: e.pubsub, Secret: e.options.Secret, ClientAddress: e.options.Limits.ClientAddress,
 		MaxPostBytes: e.options.Limits.PostBytes, MaxClosing: closingMost(e.admission.limits.Connections), NoEpoll: e.options.NoEpoll,
-		Arrived: func(r *http.Request) *http.Request { e.beginServing(r, nil); return e.admission.identify(r) },
+		Arrived: func(r *http.Request) *http.Request { e.sayLimits(); return e.admission.identify(r) },
 		Shared:  func(key any, make func() seam.Server) seam.Server { return e.transports.shared(t.name, key, make) },
 	}
 }

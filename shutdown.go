@@ -239,7 +239,7 @@ func (e *Endpoint) beginServing(r *http.Request, address net.Addr) {
 	if e.serving.Load() || e.serving.Swap(true) {
 		return
 	}
-	e.logLimits()
+	e.sayLimits()
 	e.warnOfHost(address)
 	if r == nil {
 		return
