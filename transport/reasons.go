@@ -28,8 +28,9 @@ var (
 	ErrRefused = errors.New("bennu: connection refused")
 	// ErrBusy refuses a connection because the server takes none at present.
 	ErrBusy = errors.New("bennu: server takes no connections at present")
-	// ErrPanic refuses a connection because Connect has panicked. The panic is logged.
-	ErrPanic = errors.New("bennu: connect panicked")
+	// ErrPanic refuses a connection because Connect has panicked, and is the reason of one of which
+	// a method of its Link has. The panic is logged.
+	ErrPanic = errors.New("bennu: ended by a panic, which is logged")
 )
 
 // Reasons a connection ended, which Session.Serve returns.

@@ -34,16 +34,21 @@ type Mount interface {
 	// Accept makes the mount's checks and asks Connect, in the order that clients of all
 	// transports see. The checks refuse a URL of more than 8 KiB, a header of more than 64
 	// lines or 16 KiB, and a query of more than 64 parameters, nested more than 32 deep, or that
-	// is not UTF-8. A request that did not come over HTTP is described by an http.Request:
-	// URL.RawQuery, Header, RemoteAddr, TLS and context count; X-Phoenix-AuthToken is the
-	// token. A panic of Connect is logged and returned as ErrPanic.
+	// is not UTF-8.
+	//
+	// Accept takes the request that a handler of Handle has got, or one with its context, in
+	// which the variables of the path are. A request that did not come over HTTP is described by
+	// an http.Request: URL.RawQuery, Header, RemoteAddr, TLS and context count;
+	// X-Phoenix-AuthToken is the token. A panic of Connect, or runtime.Goexit, is logged and
+	// returned as ErrPanic.
 	Accept(r *http.Request) (Session, error)
 	// Refuse answers a request that Accept refused: the status of a *StatusError, 403 and an
 	// empty body for ErrRefused, 503 with Retry-After of 1 to 5 s for ErrBusy, 500 for
-	// ErrPanic, otherwise the mount's ErrorHandler or 403.
+	// ErrPanic, otherwise the mount's ErrorHandler or 403. A body that the client goes on to
+	// send is not waited for.
 	Refuse(w http.ResponseWriter, r *http.Request, err error)
 	// Go runs f in a goroutine that Shutdown waits for. ctx ends when the endpoint takes no
-	// more connections: stop to listen then. Those that are open are closed by bennu.
+	// more connections: stop listening then. Those that are open are closed by bennu.
 	Go(f func(ctx context.Context))
 	// Logger masks secrets and is bounded by rate.
 	Logger() *slog.Logger
@@ -57,7 +62,9 @@ type Session interface {
 	// Subprotocol is to be echoed where the transport has such a thing; "" is none.
 	Subprotocol() string
 	// Serve opens the connection and returns why it ended, when nothing of it runs any more
-	// and Close(0) has returned. The caller's goroutine reads. Call it once.
+	// and Close(0) has returned. The caller's goroutine reads. Call it once. The reasons are
+	// ErrClientClosed, ErrLost, ErrIdle, ErrSlowConsumer, ErrPanic and *ClosedError. Options that
+	// cannot work are an error, and the connection is refused.
 	Serve(l Link, o *LinkOptions) error
 }
 
@@ -68,8 +75,9 @@ type Link interface {
 	// 1009). Any other error: the connection is lost.
 	Read() (op wire.Opcode, data []byte, err error)
 	// Write sends all frames, in order and at best with one call to the system. They and
-	// their bytes belong to others: copy, do not change. It must return by the deadline. An
-	// error ends the connection.
+	// their bytes belong to others: copy, do not change. It must return by the deadline, which
+	// is the zero time for none. An error ends the connection; one that is a timeout, as package
+	// net has it, is that of a slow client.
 	Write(frames []Frame, deadline time.Time) error
 	// Close tells the client a code, if the transport can, and that nothing follows; Read may
 	// go on until the client has closed its side. With 0 it ends the connection at once, and
@@ -83,16 +91,18 @@ type LinkOptions struct {
 	// MaxMessage bounds one message from the client in bytes. Read should refuse a longer one
 	// before it is read. Default 1 MiB.
 	MaxMessage int
-	// IdleTimeout is how long nothing may be read before the connection is closed with 1002.
-	// Default 60 s.
+	// IdleTimeout is how long Read may return nothing before the connection is closed with 1002.
+	// Default 75 s: browsers run the timers of a hidden page once a minute.
 	IdleTimeout time.Duration
-	// WriteTimeout is how long one Write may take. Default 10 s.
+	// WriteTimeout is how long one Write may take for each 256 KiB begun. It also bounds how long
+	// a closing connection may take to write what is queued. Default 10 s.
 	WriteTimeout time.Duration
 	// CloseLinger is how long a closed connection waits for the client to close its side.
 	// Default 1 s; Unlimited is not allowed.
 	CloseLinger time.Duration
 	// MaxQueueBytes and MaxQueueMessages bound what waits to be written, what is being written
-	// included. A frame that would pass a bound closes the connection with 1013. Defaults
-	// 1 MiB and 2,048.
+	// included. A frame that would pass a bound closes the connection with 1013. But while no
+	// more than an eighth of MaxQueueBytes waits, a frame of up to MaxQueueBytes is always taken.
+	// Defaults 4 MiB and 2,048, and more where limits of the mount ask for it.
 	MaxQueueBytes, MaxQueueMessages int
 }

@@ -28,9 +28,12 @@ var layers = []struct {
 	{"internal/frame", []string{"wire"}},
 	// What sockets and transports see of each other stands between the two.
 	{"internal/seam", []string{"internal/...", "wire", "transport", "pubsub"}},
+	{"internal/link", []string{"internal/...", "wire", "transport"}},
 	{"internal/...", []string{"internal/..."}},
 	{"wire", []string{"internal/..."}},
 	{"transport", []string{"internal/...", "wire"}},
+	// The suite for transports mounts them at an endpoint.
+	{"transport/transporttest", []string{"internal/...", "wire", "transport", "."}},
 	// A request of long polling may land on a node that does not have its session.
 	{"transport/longpoll", []string{"internal/...", "wire", "transport", "pubsub"}},
 	{"transport/...", []string{"internal/...", "wire", "transport"}},
@@ -93,6 +96,7 @@ func importDirection(g graph) (faults []string) {
 // The core is what a user of bennu compiles in any case: such a user must not be
 // made to compile a broker. Packages that are not listed may reach anything.
 var reach = []struct{ packages, modules []string }{
+	{[]string{"transport/transporttest"}, []string{"github.com/gobwas/ws", "github.com/gobwas/httphead", "golang.org/x/sys", "go.uber.org/goleak"}},
 	{[]string{".", "wire", "transport/...", "pubsub"}, []string{"github.com/gobwas/ws", "github.com/gobwas/httphead", "golang.org/x/sys"}},
 	{[]string{"token"}, []string{"golang.org/x/crypto", "golang.org/x/sys"}},
 	{[]string{"client", "client/presence"}, []string{"github.com/coder/websocket"}},

@@ -40,6 +40,8 @@ const (
 	FallbackCrash
 	WebSocketAcceptor
 	LongPollAcceptor
+	LinkAcceptor
+	TransportPanic
 	NoReceiver
 	Gone
 	UpgradeHeaders
@@ -52,6 +54,12 @@ const (
 	ControlFrames
 	WebSocketReceiver
 	LongPollReceiver
+	LinkReceiver
+	LinkPanic
+	LinkStuck
+	LinkOpcode
+	LinkOptions
+	ClientFault
 	Idle
 	SlowConsumer
 	NotRead
@@ -249,6 +257,9 @@ var table = [kinds]Entry{
 	FallbackCrash:     {"fallback_panic", fault, "the Fallback panicked", "see the stack: EndpointOptions.Fallback panicked"},
 	WebSocketAcceptor: {"websocket_connect_panic", fault, "websocket: acceptor panicked", "see the stack: Connect or ID panicked"},
 	LongPollAcceptor:  {"longpoll_connect_panic", fault, "longpoll: acceptor panicked", "see the stack: Connect or ID panicked"},
+	LinkAcceptor:      {"link_connect_panic", fault, "transport: acceptor panicked", "see the stack: Connect or ID panicked"},
+	TransportPanic: {"transport_panic", fault, "a goroutine of a transport panicked",
+		"see the stack: a function that the transport gave to Mount.Go panicked; what it listens to is served no longer"},
 	NoReceiver: {"no_receiver", fault, "acceptor returned neither receiver nor error",
 		"let the Acceptor return one of them"},
 	Gone: {"gone", debug, "a client went away before its connection was open", "nothing"},
@@ -267,6 +278,17 @@ var table = [kinds]Entry{
 		"send fewer, or raise websocket.Options.MaxControlRate"},
 	WebSocketReceiver: {"websocket_panic", fault, "websocket: receiver panicked", "see the stack"},
 	LongPollReceiver:  {"longpoll_panic", fault, "longpoll: receiver panicked", "see the stack"},
+	LinkReceiver:      {"link_panic_receiver", fault, "transport: receiver panicked", "see the stack"},
+	LinkPanic: {"link_panic", fault, "a connection was cut: a method of its Link panicked",
+		"see the stack; repair the transport"},
+	LinkStuck: {"link_stuck", fault, "a connection was cut, and a method of its Link does not return",
+		"let Read and Write of the transport's Link return when Close(0) is called, and Close at once; until then the goroutines and the descriptor are lost"},
+	LinkOpcode: {"link_opcode", fault, "a client was closed: the Link of its transport read a message that is neither text nor binary",
+		"let Read return wire.Text or wire.Binary; repair the transport"},
+	LinkOptions: {"link_options", fault, "a connection was refused: the LinkOptions of its transport cannot work",
+		"see the error"},
+	ClientFault: {"client_fault", warn, "a client that broke the rules of its transport was closed",
+		"repair the client, or what stands in between and changes its messages"},
 	Idle: {"idle", info, "a client from which nothing came was closed",
 		"let the client answer pings, or send heartbeats more often than websocket.Options.IdleTimeout, or raise that"},
 	NotRead: {"not_read", warn, "a client was closed from which nothing was read for long: a channel does not handle what it sent",

@@ -42,7 +42,7 @@ func (c *Counters) Ended(code transport.CloseCode, reason error) {
 	case transport.ErrClientClosed:
 		c.clientClosed.Add(1)
 		return
-	case transport.ErrLost:
+	case transport.ErrLost, transport.ErrPanic:
 		c.lost.Add(1)
 		return
 	case transport.ErrIdle:

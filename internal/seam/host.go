@@ -36,7 +36,7 @@ type Traits struct {
 
 // A Route is a path below that of the socket, and what serves it.
 type Route struct {
-	Path    string
+	Path    string // empty where the transport takes no requests below the socket
 	Handler Handler
 }
 

@@ -1,0 +1,79 @@
+package link
+
+import (
+	"cmp"
+	"log/slog"
+	"time"
+
+	"github.com/bennu-go/bennu/internal/option"
+	"github.com/bennu-go/bennu/internal/seam"
+	"github.com/bennu-go/bennu/transport"
+)
+
+// Defaults of transport.LinkOptions.
+const (
+	defaultMaxMessage       = 1 << 20
+	defaultIdleTimeout      = 75 * time.Second
+	defaultWriteTimeout     = 10 * time.Second
+	defaultCloseLinger      = time.Second
+	defaultMaxQueueBytes    = 4 << 20
+	defaultMaxQueueMessages = 2048
+)
+
+// limits are resolved transport.LinkOptions.
+type limits struct {
+	maxMessage int
+	queueBytes int
+	queueMsgs  int
+	idle       time.Duration // 0 is none
+	write      time.Duration // 0 is none
+	linger     time.Duration
+}
+
+// resolve makes limits of options, of which nil is the defaults. Where those of the mount are
+// other numbers, because they fit its other transports, they count.
+func resolve(o *transport.LinkOptions, mount *seam.Bounds) (*limits, error) {
+	if o == nil {
+		o = &transport.LinkOptions{}
+	}
+	c := &option.Checker{Of: "LinkOptions."}
+	span := func(name string, v, def time.Duration) time.Duration {
+		if v = c.Duration(name, v, def, option.MaxDuration); v == option.Forever {
+			return 0
+		}
+		return v
+	}
+	count := func(name string, v int, b *seam.Bound) int {
+		def := cmp.Or(b.Value, b.Default)
+		if def == transport.Unlimited {
+			def = option.None
+		}
+		return c.Count(name, v, def, option.MaxCount)
+	}
+	l := &limits{
+		maxMessage: count("MaxMessage", o.MaxMessage, &mount.Message),
+		queueBytes: count("MaxQueueBytes", o.MaxQueueBytes, &mount.QueueBytes),
+		queueMsgs:  count("MaxQueueMessages", o.MaxQueueMessages, &mount.QueueMessages),
+		idle:       span("IdleTimeout", o.IdleTimeout, defaultIdleTimeout),
+		write:      span("WriteTimeout", o.WriteTimeout, defaultWriteTimeout),
+		linger:     c.Finite("CloseLinger", o.CloseLinger, defaultCloseLinger, option.MaxDuration),
+	}
+	return l, c.Err
+}
+
+// attrs are the limits for a server's log.
+func (l *limits) attrs() []slog.Attr {
+	return []slog.Attr{
+		bound("max_message", l.maxMessage),
+		bound("max_queue_bytes", l.queueBytes), bound("max_queue_messages", l.queueMsgs),
+		slog.Duration("idle_timeout", l.idle), slog.Duration("write_timeout", l.write),
+		slog.Duration("close_linger", l.linger),
+	}
+}
+
+func bound(name string, n int) slog.Attr {
+	if n == option.None {
+		return slog.String(name, "unlimited")
+	}
+	return slog.Int(name, n)
+}

@@ -1,0 +1,42 @@
+package link
+
+import (
+	"testing"
+	"time"
+
+	"github.com/bennu-go/bennu/internal/seam"
+	"github.com/bennu-go/bennu/transport"
+)
+
+func TestLimits(t *testing.T) {
+	with := func(message, bytes, messages int) *seam.Bounds {
+		b := bounds
+		b.Message.Value, b.QueueBytes.Value, b.QueueMessages.Value = message, bytes, messages
+		return &b
+	}
+	const none = 1<<63 - 1
+	for _, tt := range []struct {
+		o     *transport.LinkOptions
+		mount *seam.Bounds
+		want  limits
+		err   string
+	}{
+		{nil, &bounds, limits{1 << 20, 4 << 20, 2048, 75 * time.Second, 10 * time.Second, time.Second}, ""},
+		{nil, with(2<<20, transport.Unlimited, 20_000), limits{2 << 20, none, 20_000, 75 * time.Second, 10 * time.Second, time.Second}, ""},
+		{
+			&transport.LinkOptions{MaxMessage: transport.Unlimited, IdleTimeout: transport.Unlimited, WriteTimeout: transport.Unlimited, MaxQueueBytes: transport.Unlimited, MaxQueueMessages: transport.Unlimited},
+			&bounds, limits{none, none, none, 0, 0, time.Second}, "",
+		},
+		{&transport.LinkOptions{MaxMessage: 7, MaxQueueMessages: 8}, with(1, 2, 3), limits{7, 2, 8, 75 * time.Second, 10 * time.Second, time.Second}, ""},
+		{&transport.LinkOptions{CloseLinger: -1}, &bounds, limits{}, "LinkOptions.CloseLinger is -1ns; use 0 for the default of 1s, or up to 8760h0m0s"},
+		{&transport.LinkOptions{MaxMessage: -7}, &bounds, limits{}, "LinkOptions.MaxMessage is -7; use 0 for the default or Unlimited"},
+	} {
+		got, err := resolve(tt.o, tt.mount)
+		switch {
+		case err != nil && err.Error() != tt.err, err == nil && tt.err != "":
+			t.Errorf("%+v: error %v, want %q", tt.o, err, tt.err)
+		case err == nil && *got != tt.want:
+			t.Errorf("%+v: got %+v, want %+v", tt.o, *got, tt.want)
+		}
+	}
+}

@@ -1,0 +1,254 @@
+package link
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/bennu-go/bennu/internal/nils"
+	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/redact"
+	"github.com/bennu-go/bennu/internal/seam"
+	"github.com/bennu-go/bennu/transport"
+)
+
+// Mounter mounts a transport that is none of this module's, by showing it a transport.Mount.
+func Mounter(t transport.Transport) seam.Mounter { return &mounter{t} }
+
+type mounter struct{ transport.Transport }
+
+// bounds are the defaults of LinkOptions, which a transport gives with each connection.
+var bounds = seam.Bounds{
+	Message:       seam.Bound{Option: "transport.LinkOptions.MaxMessage", Default: defaultMaxMessage},
+	QueueBytes:    seam.Bound{Option: "transport.LinkOptions.MaxQueueBytes", Default: defaultMaxQueueBytes},
+	QueueMessages: seam.Bound{Option: "transport.LinkOptions.MaxQueueMessages", Default: defaultMaxQueueMessages},
+}
+
+// Traits implements seam.Mounter.
+func (m *mounter) Traits() seam.Traits {
+	return seam.Traits{
+		Manner:        seam.Manner{Transport: m.Name(), HeaderToken: true, Offers: true},
+		AcceptorPanic: notice.LinkAcceptor,
+		Bounds:        bounds,
+	}
+}
+
+// groupKey is the key of the Group that all mounts of an endpoint share whose transports have a
+// name.
+type groupKey struct{ name string }
+
+// MountSeam implements seam.Mounter.
+func (m *mounter) MountSeam(host *seam.Host) ([]seam.Route, error) {
+	group := host.Shared(groupKey{host.Name}, func() seam.Server { return newGroup(host.Book, host.MaxClosing, host.Ending) }).(*Group)
+	mount := &mount{host: host, group: group}
+	err := m.Mount(mount)
+	routes, fault := mount.mounted()
+	if err == nil {
+		err = fault
+	}
+	return routes, err
+}
+
+// mount is a transport.Mount.
+type mount struct {
+	host   *seam.Host
+	group  *Group
+	served sync.Once // a connection
+
+	mu     sync.Mutex
+	over   bool // Transport.Mount has returned
+	routes []seam.Route
+	limits []slog.Attr
+	fault  error // the first mistake
+}
+
+// mounted ends the time of Transport.Mount.
+func (m *mount) mounted() ([]seam.Route, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.over = true
+	if len(m.routes) == 0 { // the endpoint knows the socket and its limits all the same
+		m.routes = append(m.routes, seam.Route{Handler: &route{mount: m}})
+	}
+	return m.routes, m.fault
+}
+
+// early panics in the transport that calls a method after the time of Transport.Mount.
+func (m *mount) early(method string) {
+	if m.over {
+		panic(fmt.Sprintf("bennu: transport %q calls Mount.%s after its Mount has returned; call it before", m.host.Name, method))
+	}
+}
+
+// Handle implements transport.Mount.
+func (m *mount) Handle(path string, h http.Handler) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.early("Handle")
+	switch {
+	case m.fault != nil:
+	case strings.Trim(path, "/") == "":
+		m.fault = fmt.Errorf("transport %q handles no path below that of the socket: give Mount.Handle one or more segments, such as %q", m.host.Name, m.host.Name)
+	case nils.Is(h):
+		m.fault = fmt.Errorf("transport %q gives Mount.Handle no handler for %q", m.host.Name, path)
+	}
+	m.routes = append(m.routes, seam.Route{Path: path, Handler: &route{m, h}})
+}
+
+// Limits implements transport.Mount.
+func (m *mount) Limits(attrs ...slog.Attr) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.early("Limits")
+	m.limits = append(m.limits, attrs...)
+}
+
+// Root implements transport.Mount.
+func (m *mount) Root() http.Handler { return m.host.Root }
+
+// Logger implements transport.Mount.
+func (m *mount) Logger() *slog.Logger { return slog.New(m.host.Book.Handler()) }
+
+// Go implements transport.Mount.
+func (m *mount) Go(f func(ctx context.Context)) {
+	if f == nil {
+		panic(fmt.Sprintf("bennu: transport %q gives Mount.Go no function", m.host.Name))
+	}
+	m.group.run(func(ctx context.Context) {
+		returned := false
+		defer func() {
+			if v := recover(); !returned && v != nil {
+				m.host.Book.Say(notice.TransportPanic, m.host.Where(slog.Any("panic", v), redact.StackAttr())...)
+			}
+		}()
+		f(ctx)
+		returned = true
+	})
+}
+
+// bodyTime is how long a client may send a body that nobody wants.
+const bodyTime = 5 * time.Second
+
+// Refuse implements transport.Mount.
+func (m *mount) Refuse(w http.ResponseWriter, r *http.Request, err error) {
+	if r.ContentLength != 0 {
+		// The server shall not wait for a body before the answer, nor for ever after it.
+		w.Header().Set("Connection", "close")
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
+	}
+	m.host.Refuse(w, r, err)
+}
+
+// Accept implements transport.Mount.
+func (m *mount) Accept(r *http.Request) (transport.Session, error) {
+	if r == nil || r.URL == nil {
+		panic(fmt.Sprintf("bennu: transport %q calls Mount.Accept without a request that has a URL; give it &http.Request{URL: &url.URL{}}, with what the client sent", m.host.Name))
+	}
+	s, err := m.accept(r)
+	if err != nil {
+		m.group.stats.Refused.Add(1)
+		return nil, err
+	}
+	return s, nil
+}
+
+// accept calls functions of the program, any of which may panic or end its goroutine. It gives
+// them one of their own, so that the transport's goes on.
+func (m *mount) accept(r *http.Request) (s *session, err error) {
+	if !m.group.enter() {
+		m.host.Book.Say(notice.Draining, m.host.About(r)...)
+		return nil, transport.ErrBusy
+	}
+	defer m.group.tasks.Done()
+	var abort any
+	asked := false
+	done := make(chan struct{})
+	go func() {
+		returned := false
+		defer close(done)
+		defer func() {
+			v := recover()
+			switch {
+			case returned:
+				return
+			case v == http.ErrAbortHandler: // which belongs to net/http
+				abort = v
+			case v != nil:
+				m.sayCrash(r, v)
+			case !asked: // otherwise it is said already
+				m.sayCrash(r, "runtime.Goexit")
+			}
+			err = transport.ErrPanic
+		}()
+		var info *transport.ConnectInfo
+		if r, info, err = m.check(r); err == nil {
+			asked = true
+			s, err = m.ask(r, info)
+		}
+		returned = true
+	}()
+	<-done
+	if abort != nil {
+		panic(abort)
+	}
+	return s, err
+}
+
+// sayCrash says that a function of the program has panicked before Connect.
+func (m *mount) sayCrash(r *http.Request, v any) {
+	params, _ := seam.ParseQuery(r.URL.RawQuery) // a panic may quote what is in it
+	m.host.Book.Say(notice.RequestCrash, m.host.About(r, slog.Any("panic", redact.KnownPanic(v, nil, params)), redact.StackAttr())...)
+}
+
+// check makes the mount's checks. The request that it returns has all that lines of the log need.
+func (m *mount) check(r *http.Request) (*http.Request, *transport.ConnectInfo, error) {
+	if r.Header == nil {
+		shallow := *r
+		r, shallow.Header = &shallow, http.Header{}
+	}
+	vars, _ := r.Context().Value(varsKey{}).(map[string]string)
+	if vars == nil && m.host.Arrived != nil {
+		r = m.host.Arrived(r)
+	}
+	info, err := m.host.Check(r, vars)
+	return r, info, err
+}
+
+// ask asks the acceptor.
+func (m *mount) ask(r *http.Request, info *transport.ConnectInfo) (*session, error) {
+	subprotocol := info.Subprotocol
+	receiver, err := m.host.Ask(nil, r, info)
+	if err != nil {
+		return nil, err
+	}
+	m.group.makeRoom()
+	return &session{mount: m, receiver: receiver, subprotocol: subprotocol}, nil
+}
+
+// varsKey is the key of the variables of the mount's path in a request's context. All requests
+// that came by a path of the endpoint have them.
+type varsKey struct{}
+
+// route is a path that a transport handles.
+type route struct {
+	mount   *mount
+	handler http.Handler // nil for one of limits alone
+}
+
+// Serve implements seam.Handler.
+func (r *route) Serve(w http.ResponseWriter, req *http.Request, vars map[string]string) {
+	if vars == nil {
+		vars = map[string]string{}
+	}
+	r.handler.ServeHTTP(w, req.WithContext(context.WithValue(req.Context(), varsKey{}, vars)))
+}
+
+// Limits implements seam.Handler.
+func (r *route) Limits() []slog.Attr { return r.mount.limits }
+
+// Begins implements seam.Handler.
+func (r *route) Begins(*http.Request) bool { return true }

@@ -1,0 +1,49 @@
+package link
+
+import (
+	"github.com/bennu-go/bennu/internal/pace"
+	"github.com/bennu-go/bennu/transport"
+)
+
+// Offer is Send for a frame that can wait; see pace.Offer.
+func (c *conn) Offer(f transport.Frame) (again <-chan struct{}, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch n := f.Len(); {
+	case c.ended:
+		return nil, pace.ErrClosed
+	case n > c.lim.queueBytes/4*3:
+		return nil, pace.ErrTooLarge
+	case !c.queue.spares(n, c.lim):
+		return c.awaitLowLocked(), nil
+	case n > 0:
+		c.pushLocked(f)
+	}
+	return nil, nil
+}
+
+// Low is nil when the queue is low or the connection has ended; see pace.Low.
+func (c *conn) Low() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended || c.queue.low(c.lim) {
+		return nil
+	}
+	return c.awaitLowLocked()
+}
+
+func (c *conn) awaitLowLocked() <-chan struct{} {
+	if c.low == nil {
+		c.low = make(chan struct{})
+	}
+	return c.low
+}
+
+// lowLocked tells those who wait for it that the queue is low, or that the connection has
+// ended.
+func (c *conn) lowLocked() {
+	if c.low != nil && (c.ended || c.queue.low(c.lim)) {
+		close(c.low)
+		c.low = nil
+	}
+}

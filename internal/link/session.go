@@ -1,0 +1,45 @@
+package link
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+
+	"github.com/bennu-go/bennu/internal/nils"
+	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/seam"
+	"github.com/bennu-go/bennu/transport"
+)
+
+// session is a transport.Session.
+type session struct {
+	mount       *mount
+	receiver    seam.Receiver
+	subprotocol string
+	served      atomic.Bool
+}
+
+// Subprotocol implements transport.Session.
+func (s *session) Subprotocol() string { return s.subprotocol }
+
+// Serve implements transport.Session.
+func (s *session) Serve(l transport.Link, o *transport.LinkOptions) error {
+	m := s.mount
+	switch {
+	case nils.Is(l):
+		panic(fmt.Sprintf("bennu: transport %q calls Session.Serve without a Link", m.host.Name))
+	case s.served.Swap(true):
+		panic(fmt.Sprintf("bennu: transport %q calls Session.Serve twice; a connection that ends is accepted anew", m.host.Name))
+	}
+	lim, err := resolve(o, &m.host.Traits.Bounds)
+	if err != nil {
+		m.host.Book.Say(notice.LinkOptions, m.host.Where(slog.String("error", err.Error()))...)
+		m.group.stats.Refused.Add(1)
+		return errors.Join(fmt.Errorf("bennu: %w", err), l.Close(0))
+	}
+	m.served.Do(func() {
+		m.host.Book.Log().Log(slog.LevelInfo, "limits of a link", m.host.Where(lim.attrs()...)...)
+	})
+	return m.group.serve(l, s.receiver, lim)
+}

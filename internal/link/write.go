@@ -1,0 +1,116 @@
+package link
+
+import (
+	"errors"
+	"net"
+	"os"
+	"time"
+
+	"github.com/bennu-go/bennu/transport"
+)
+
+// writeLocked starts the writer if it does not run and has something to do.
+func (c *conn) writeLocked() {
+	if c.writing || c.cut || c.queue.empty() && (!c.ended || c.flushed) {
+		return
+	}
+	c.writing = true
+	c.startLocked((*conn).write)
+}
+
+// write is the writer.
+func (c *conn) write() {
+	defer func() { // also when a method of the link ends this goroutine
+		c.mu.Lock()
+		c.writing, c.writeBy = false, 0
+		c.mu.Unlock()
+	}()
+	for {
+		frames, code, deadline := c.nextWrite()
+		switch {
+		case frames != nil:
+			c.wrote(c.call("Write", func() error { return c.link.Write(frames, deadline) }))
+		case code != 0:
+			c.flush(code)
+		default:
+			return
+		}
+	}
+}
+
+// nextWrite is what the writer does next: frames to write, or a code to close with, or nothing.
+func (c *conn) nextWrite() (frames []transport.Frame, code transport.CloseCode, deadline time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.cut:
+	case !c.queue.empty():
+		frames = c.queue.take()
+		c.writeBy = c.deadlineLocked()
+	case c.ended && !c.flushed:
+		code = c.code
+		c.writeBy = c.closeBy
+	}
+	if frames == nil && code == 0 {
+		c.writing, c.writeBy = false, 0 // here, so that what comes next starts another
+	}
+	if c.writeBy != 0 {
+		deadline = c.group.at(c.writeBy)
+		c.armLocked()
+	}
+	return frames, code, deadline
+}
+
+// deadlineLocked is when the batch that was taken must be written.
+func (c *conn) deadlineLocked() time.Duration {
+	now := c.group.now()
+	switch {
+	case c.ended:
+		return c.closeBy
+	case c.lim.write == 0:
+		return 0
+	}
+	parts := time.Duration(c.queue.taken+batchBytes-1) / batchBytes
+	return now + max(1, parts)*c.lim.write
+}
+
+// wrote takes note of what Write returned.
+func (c *conn) wrote(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	late := c.writeBy != 0 && c.group.now() >= c.writeBy
+	c.writeBy = 0
+	bytes, frames := c.queue.wrote()
+	c.lowLocked()
+	switch {
+	case err == nil:
+		c.group.stats.Out(frames, bytes, 1)
+	case c.ended:
+		c.cutLocked()
+	case late || isTimeout(err):
+		c.endLocked(0, transport.ErrSlowConsumer)
+	default:
+		c.endLocked(0, transport.ErrLost)
+	}
+}
+
+// flush gives the client the close code, after all that was queued.
+func (c *conn) flush(code transport.CloseCode) {
+	err := c.call("Close", func() error { return c.link.Close(code) })
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.writeBy, c.flushed = 0, true
+	if err != nil {
+		c.cutLocked()
+		return
+	}
+	c.closeBy = c.group.now() + c.lim.linger
+	c.settleLocked()
+	c.armLocked()
+}
+
+// isTimeout reports whether err says that a deadline passed.
+func isTimeout(err error) bool {
+	var ne net.Error
+	return errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &ne) && ne.Timeout()
+}
