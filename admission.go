@@ -166,11 +166,16 @@ func (e *Endpoint) logLimits() {
 		e.log.Log(slog.LevelWarn, "the process may open too few files for Limits.Connections, which is lowered",
 			slog.Int("given", given), slog.Int("connections", l.Connections), slog.String("fix", "raise the process's limit on open files, or lower EndpointOptions.Limits.Connections"))
 	}
-	for _, h := range e.handlers {
+	e.logMounts(e.handlers.all(), e.mounts.all())
+}
+
+// logMounts logs the limits of sockets and their paths.
+func (e *Endpoint) logMounts(handlers []*mountedHandler, mounts []*mount) {
+	for _, h := range handlers {
 		e.log.Log(slog.LevelInfo, "limits of a connection", append([]slog.Attr{slog.String("path", h.path)}, h.attrs()...)...)
 	}
-	for _, m := range e.mounts {
-		e.log.Log(slog.LevelInfo, "limits of a mount", append([]slog.Attr{slog.String("path", m.path.String())}, m.handler.Limits()...)...)
+	for _, m := range mounts {
+		e.log.Log(slog.LevelInfo, "limits of a mount", append([]slog.Attr{slog.String("path", m.String())}, m.handler.Limits()...)...)
 	}
 }
 

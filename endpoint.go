@@ -26,8 +26,8 @@ type Endpoint struct {
 	node
 	options    EndpointOptions
 	transports transports
-	mounts     []*mount
-	trustsHost []string // mounts with the default origin policy, and no Host
+	mounts     growing[*mount]
+	trustsHost growing[string] // mounts with the default origin policy, and no Host
 	proxied    proxied
 	cancel     context.CancelFunc // ends the node's context
 	serving    atomic.Bool        // beginServing was called
@@ -88,7 +88,7 @@ type EndpointOptions struct {
 // a negative one other than Unlimited. The sentence says what to write.
 func NewEndpoint(opts *EndpointOptions) *Endpoint {
 	e := &Endpoint{ending: make(chan struct{}), closing: make(chan struct{}, 1)}
-	e.leastOutbound = math.MaxInt
+	e.leastOutbound.Store(math.MaxInt64)
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	if opts != nil {
 		e.options = *opts
@@ -128,8 +128,8 @@ func (e *Endpoint) PubSub() *pubsub.PubSub { return e.pubsub }
 // ServeHTTP implements http.Handler. A panic of a function that the program has given, such as
 // Checks.Origin, is logged and answered 500; that of http.ErrAbortHandler passes.
 func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	for _, m := range slices.Backward(e.mounts) {
-		if vars, ok := m.path.Match(r.URL.Path); ok {
+	for _, m := range slices.Backward(e.mounts.all()) {
+		if vars, ok := m.match(r.URL.Path); ok {
 			address, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 			e.beginServing(r, address)
 			if !e.proxied.over.Load() {

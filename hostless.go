@@ -12,10 +12,11 @@ import (
 // others than this machine can reach the listener: an attacker can give a name of theirs the
 // address of this server (DNS rebinding).
 func (e *Endpoint) warnOfHost(address net.Addr) {
-	if len(e.trustsHost) == 0 || address == nil || onLoopback(address) {
+	trusting := e.trustsHost.all()
+	if len(trusting) == 0 || address == nil || onLoopback(address) {
 		return
 	}
-	e.book.Say(notice.NoHost, slog.String("mounts", strings.Join(e.trustsHost, ", ")), slog.String("address", address.String()))
+	e.book.Say(notice.NoHost, slog.String("mounts", strings.Join(trusting, ", ")), slog.String("address", address.String()))
 }
 
 // onLoopback reports whether only this machine can reach an address.

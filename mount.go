@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bennu-go/bennu/internal/link"
 	"github.com/bennu-go/bennu/internal/nils"
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/internal/seam"
@@ -85,6 +86,7 @@ func (e *Endpoint) mount(path string, h *SocketHandler, opts *SocketOptions, whe
 	if err := handler.limits.relateQueues(h.Limits.Topics != 0, list); err != nil {
 		return err
 	}
+	before := len(e.mounts.all())
 	hosts := make([]*seam.Host, len(list))
 	for i, t := range list {
 		hosts[i] = e.host(handler, t, &o)
@@ -101,6 +103,9 @@ func (e *Endpoint) mount(path string, h *SocketHandler, opts *SocketOptions, whe
 			}
 		}
 	}
+	if e.serving.Load() { // a transport of an earlier mount listens by itself
+		e.logMounts([]*mountedHandler{handler}, e.mounts.all()[before:])
+	}
 	return nil
 }
 
@@ -116,7 +121,7 @@ func (e *Endpoint) resolveChecks(path string, c *transport.Checks) error {
 		}
 	}
 	if c.Origin == nil && !c.InsecureSkipOriginCheck {
-		e.trustsHost = append(e.trustsHost, path)
+		e.trustsHost.add(path)
 	}
 	if c.InsecureSkipOriginCheck {
 		e.log.Log(slog.LevelWarn, "origin check is off: any website can connect with its visitor's network position", slog.String("path", path))
@@ -156,7 +161,7 @@ func listed(given []transport.Transport) ([]*listedTransport, error) {
 		}
 		mounter, ok := t.(seam.Mounter)
 		if !ok {
-			return nil, fmt.Errorf("Transports[%d] (%T) is no transport of this module", i, t)
+			mounter = link.Mounter(t)
 		}
 		l.Mounter, l.traits = mounter, mounter.Traits()
 		list = append(list, l)
@@ -215,6 +220,6 @@ const mostOthers = 4 << 20
 // bound takes the bounds of a mount's connections into account.
 func (e *Endpoint) bound(h *mountedHandler) {
 	h.othersBytes = max(h.othersBytes, min(h.leastOutbound, mostOthers))
-	e.leastOutbound = min(e.leastOutbound, h.leastOutbound)
-	e.handlers = append(e.handlers, h)
+	e.leastOutbound.Store(min(e.leastOutbound.Load(), int64(h.leastOutbound)))
+	e.handlers.add(h)
 }

@@ -12,7 +12,7 @@ import (
 
 // mount is a path of a SocketHandler, over one transport.
 type mount struct {
-	path    *urlpath.Path
+	path    *urlpath.Path // nil where the transport takes no requests below the socket
 	handler seam.Handler
 	host    *seam.Host
 	memory  *seam.Host    // for connections in memory
@@ -23,6 +23,13 @@ type mount struct {
 
 // route sends the requests of a path below a socket's to a transport.
 func (e *Endpoint) route(path string, r seam.Route, host *seam.Host, where string) error {
+	if r.Path == "" {
+		base, err := urlpath.Compile(path)
+		if err == nil {
+			e.mounts.add(&mount{handler: r.Handler, host: host, base: base, where: where})
+		}
+		return err
+	}
 	if err := checkSegments(r.Path); err != nil {
 		return err
 	}
@@ -34,7 +41,10 @@ func (e *Endpoint) route(path string, r seam.Route, host *seam.Host, where strin
 	if err != nil {
 		return err
 	}
-	for _, m := range e.mounts {
+	for _, m := range e.mounts.all() {
+		if m.path == nil {
+			continue
+		}
 		switch older, newer := m.path.String(), compiled.String(); {
 		case older == newer:
 			return fmt.Errorf("the path %s is already mounted at %s", compiled, m.where)
@@ -47,11 +57,27 @@ func (e *Endpoint) route(path string, r seam.Route, host *seam.Host, where strin
 	if err != nil {
 		return err
 	}
-	e.mounts = append(e.mounts, &mount{
+	e.mounts.add(&mount{
 		path: compiled, handler: r.Handler, host: host, memory: host.InMemory(host.Acceptor.(*via).inMemory()),
 		base: base, last: lastSegment(r.Path), where: where,
 	})
 	return nil
+}
+
+// match reports whether a request at a path is for the mount, and returns the variables.
+func (m *mount) match(path string) (vars map[string]string, ok bool) {
+	if m.path == nil {
+		return nil, false
+	}
+	return m.path.Match(path)
+}
+
+// String returns the mount's path, or that of the socket.
+func (m *mount) String() string {
+	if m.path == nil {
+		return m.base.String()
+	}
+	return m.path.String()
 }
 
 // covers reports whether every path of one pattern is one of the other, too.

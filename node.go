@@ -2,6 +2,7 @@ package bennu
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/bennu-go/bennu/internal/notice"
@@ -14,19 +15,20 @@ import (
 // use a *node and not the Endpoint, which is the face of it: mounts, HTTP, Serve, Shutdown.
 // Socket.Endpoint alone leads back to that, for programs.
 //
-// NewEndpoint sets the fields, and Endpoint.Socket adds to handlers and leastOutbound before
-// the endpoint serves. From then on they are read without a lock; the types that change while
-// it serves have locks of their own. None of those locks is held while user code runs.
+// NewEndpoint sets the fields, which are then read without a lock. Endpoint.Socket adds to handlers
+// and leastOutbound, and a transport that listens by itself may serve a mount meanwhile, so these are
+// atomic. The types that change while the endpoint serves have locks of their own. None of those
+// locks is held while user code runs.
 type node struct {
 	pubsub     *pubsub.PubSub
 	book       *notice.Book    // counts and logs all that is refused, dropped or closed
 	log        *ratelog.Logger // where the book writes; masks secrets
 	ignoreGaps bool            // EndpointOptions.IgnoreGaps
 
-	handlers []*mountedHandler
+	handlers growing[*mountedHandler]
 	// leastOutbound is the smallest number of bytes that may wait for a client of any mount.
 	// A frame that is no larger fits every client.
-	leastOutbound int
+	leastOutbound atomic.Int64
 
 	admission   *admission
 	sockets     socketList

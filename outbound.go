@@ -41,7 +41,7 @@ func (s *Socket) takes(f transport.Frame) bool {
 		return false
 	}
 	n := f.Len()
-	return n <= s.node.leastOutbound || n <= s.outbound().bytes
+	return int64(n) <= s.node.leastOutbound.Load() || n <= s.outbound().bytes
 }
 
 // cannotRead reports whether a frame is one that no client reads over its transport.
@@ -111,11 +111,11 @@ func (n *node) publish(from pubsub.Subscriber, m *pubsub.Message) error {
 func (n *node) fits(m *pubsub.Message) error {
 	// At most that, in the serializers of this module: names may have escapes.
 	size := len(m.Payload) + 2*(len(m.Topic)+len(m.Event)) + envelope + seam.Headroom
-	if size <= n.leastOutbound {
+	if int64(size) <= n.leastOutbound.Load() {
 		return nil
 	}
 	most := math.MaxInt
-	for _, h := range n.handlers {
+	for _, h := range n.handlers.all() {
 		if h.match(m.Topic) != nil {
 			most = min(most, h.leastOutbound)
 		}

@@ -25,9 +25,11 @@ func (e *Endpoint) unmounted(r *http.Request) {
 	} else if !named && !upgrades && !speaks {
 		return
 	}
-	paths := make([]string, 0, len(e.mounts))
-	for _, m := range e.mounts {
-		paths = append(paths, m.path.String())
+	paths := make([]string, 0, len(e.mounts.all()))
+	for _, m := range e.mounts.all() {
+		if m.path != nil {
+			paths = append(paths, m.path.String())
+		}
 	}
 	mounted := notice.Foreign("mounted", strings.Join(paths, ", "))
 	if e.options.Fallback != nil {
@@ -49,8 +51,8 @@ func (e *Endpoint) absent(path string) (notice.Kind, bool) {
 	if kind, ok := stock.Absent(last); ok {
 		return kind, true
 	}
-	for _, m := range e.mounts {
-		if last == m.last {
+	for _, m := range e.mounts.all() {
+		if last != "" && last == m.last {
 			return notice.NoTransport, true
 		}
 	}
@@ -64,7 +66,7 @@ func (e *Endpoint) named(path string) bool {
 	if _, ok := stock.Segment(last); ok {
 		return true
 	}
-	for _, m := range e.mounts {
+	for _, m := range e.mounts.all() {
 		if last != "" && strings.EqualFold(last, m.last) {
 			return true
 		}
@@ -85,7 +87,7 @@ func (e *Endpoint) isBelow(path string) bool {
 
 // isSocket reports whether a path is that of a socket.
 func (e *Endpoint) isSocket(path string) bool {
-	for _, m := range e.mounts {
+	for _, m := range e.mounts.all() {
 		if _, ok := m.base.Match(path); ok {
 			return true
 		}
