@@ -67,6 +67,7 @@ type SocketHandler struct {
 
 	routes []route
 	sealed bool
+	wrap   func(seam.Receiver) seam.Receiver // of seam.Wrap
 }
 
 // Channel sends topics to a handler. The pattern is a whole topic, or a prefix with
@@ -138,6 +139,7 @@ type mountedHandler struct {
 	versions *vsn.Versions
 	limits   Limits
 	routes   []route
+	wrap     func(seam.Receiver) seam.Receiver // of seam.Wrap; may be nil
 	renew    func(ctx context.Context, s *Socket, token string) (time.Time, error)
 
 	expiryGrace time.Duration
@@ -180,6 +182,7 @@ func (h *SocketHandler) mount(e *Endpoint) (*mountedHandler, error) {
 		e.disconnects.listen(&e.node)
 	}
 	return &mountedHandler{
+		wrap:     h.wrap,
 		endpoint: e, connect: h.Connect, id: h.ID, versions: versions,
 		limits: limits.withDefaults(), routes: h.routes,
 		renew: h.Renew, expiryGrace: limit(h.ExpiryGrace, 25*time.Second),
@@ -249,7 +252,7 @@ func (h *mountedHandler) accept(v *via, info *transport.ConnectInfo) (seam.Recei
 		return nil, ErrRefused
 	}
 	if h.connect == nil && h.id == nil {
-		return (*receiver)(s), nil
+		return h.receiverOf(s), nil
 	}
 	if h.id != nil {
 		if !s.node.disconnects.await(info.Context(), h.limits.ConnectTimeout) {
@@ -261,7 +264,7 @@ func (h *mountedHandler) accept(v *via, info *transport.ConnectInfo) (seam.Recei
 	if err := (&connecting{s: s}).run(info); err != nil {
 		return nil, err
 	}
-	return (*receiver)(s), nil
+	return h.receiverOf(s), nil
 }
 
 // versionText is a version in the log. What is none is a parameter as any other, and stays out.

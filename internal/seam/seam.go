@@ -49,3 +49,7 @@ type Acceptor interface {
 	// transport.ErrBusy 503; any other error is a reason for the mount's error handler.
 	Accept(info *transport.ConnectInfo) (Receiver, error)
 }
+
+// Wrap has the receivers of all connections that a SocketHandler accepts wrapped, for the suite
+// that tests transports. It is called before the handler is mounted. Package bennu sets it.
+var Wrap func(handler any, wrap func(Receiver) Receiver)

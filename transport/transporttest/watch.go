@@ -1,0 +1,211 @@
+package transporttest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/bennu-go/bennu/transport"
+	"github.com/bennu-go/bennu/wire"
+)
+
+// watch stands between an endpoint and a transport that is made of links, holds the latter to its
+// laws, and makes methods fail for checks.
+type watch struct {
+	s *suite
+
+	mu      sync.Mutex
+	links   []*watchedLink
+	faults  []string
+	running int // functions of Mount.Go
+}
+
+func newWatch(s *suite) *watch { return &watch{s: s} }
+
+func (w *watch) transport(t transport.Transport) transport.Transport { return &watchedTransport{t, w} }
+
+func (w *watch) fault(format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.faults = append(w.faults, fmt.Sprintf(format, args...))
+}
+
+// report fails the check for what broke a law. The endpoint was shut down.
+func (w *watch) report() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.running > 0 {
+		w.faults = append(w.faults, fmt.Sprintf("%d functions of Mount.Go run after Shutdown: they end when their context does", w.running))
+	}
+	for _, l := range w.links {
+		l.mu.Lock()
+		for _, f := range l.frames {
+			if !bytes.Equal(f.frame.Bytes(), f.bytes) {
+				w.faults = append(w.faults, "the bytes of a frame were changed: they belong to all connections that get the frame")
+				break
+			}
+		}
+		l.mu.Unlock()
+	}
+	for _, fault := range w.faults {
+		w.s.Errorf("%s", fault)
+	}
+}
+
+// last is the link that was served last.
+func (w *watch) last() *watchedLink {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.links[len(w.links)-1]
+}
+
+type watchedTransport struct {
+	transport.Transport
+	w *watch
+}
+
+// Mount implements transport.Transport.
+func (t *watchedTransport) Mount(m transport.Mount) error {
+	return t.Transport.Mount(&watchedMount{m, t.w})
+}
+
+type watchedMount struct {
+	transport.Mount
+	w *watch
+}
+
+// Accept implements transport.Mount.
+func (m *watchedMount) Accept(r *http.Request) (transport.Session, error) {
+	s, err := m.Mount.Accept(r)
+	if err != nil {
+		return nil, err
+	}
+	return &watchedSession{Session: s, w: m.w}, nil
+}
+
+// Go implements transport.Mount.
+func (m *watchedMount) Go(f func(ctx context.Context)) {
+	m.w.mu.Lock()
+	m.w.running++
+	m.w.mu.Unlock()
+	m.Mount.Go(func(ctx context.Context) {
+		defer func() {
+			m.w.mu.Lock()
+			m.w.running--
+			m.w.mu.Unlock()
+		}()
+		f(ctx)
+	})
+}
+
+type watchedSession struct {
+	transport.Session
+	w *watch
+}
+
+// Serve implements transport.Session.
+func (s *watchedSession) Serve(l transport.Link, o *transport.LinkOptions) error {
+	watched := &watchedLink{link: l, w: s.w}
+	s.w.mu.Lock()
+	s.w.links = append(s.w.links, watched)
+	s.w.mu.Unlock()
+	defer func() {
+		watched.mu.Lock()
+		watched.served = true
+		watched.mu.Unlock()
+	}()
+	return s.Session.Serve(watched, o)
+}
+
+// watchedLink is a Link that is held to its laws.
+type watchedLink struct {
+	link transport.Link
+	w    *watch
+
+	mu     sync.Mutex
+	frames []kept
+	burst  map[string]func() // what a method does in place of its work
+	cut    bool              // Close(0) was called
+	served bool              // Serve has returned
+}
+
+// kept is a frame with what it was.
+type kept struct {
+	frame transport.Frame
+	bytes []byte
+}
+
+// cutAfter is a bit less than how long a Write may run on after its deadline before it is cut.
+const cutAfter = 400 * time.Millisecond
+
+// keptMost is how many frames of a link are compared in the end.
+const keptMost = 100
+
+// break makes a method do something else.
+func (l *watchedLink) breaks(method string, f func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.burst == nil {
+		l.burst = map[string]func(){}
+	}
+	l.burst[method] = f
+}
+
+func (l *watchedLink) burstIn(method string) {
+	l.mu.Lock()
+	f := l.burst[method]
+	l.mu.Unlock()
+	if f != nil {
+		f()
+	}
+}
+
+// Read implements transport.Link.
+func (l *watchedLink) Read() (op wire.Opcode, data []byte, err error) {
+	op, data, err = l.link.Read()
+	l.burstIn("Read")
+	return op, data, err
+}
+
+// Write implements transport.Link.
+func (l *watchedLink) Write(frames []transport.Frame, deadline time.Time) error {
+	l.burstIn("Write")
+	l.mu.Lock()
+	for _, f := range frames {
+		if len(l.frames) < keptMost {
+			l.frames = append(l.frames, kept{f, bytes.Clone(f.Bytes())})
+		}
+	}
+	l.mu.Unlock()
+	err := l.link.Write(frames, deadline)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	// When another method fails too, the connection may be cut before this one returns.
+	if l.cut && !deadline.IsZero() && time.Since(deadline) > cutAfter {
+		l.w.fault("Write ran on after its deadline until it was cut: it must return by the deadline")
+	}
+	return err
+}
+
+// Close implements transport.Link.
+func (l *watchedLink) Close(code transport.CloseCode) error {
+	if code == 0 {
+		l.mu.Lock()
+		l.cut = true
+		l.mu.Unlock()
+		l.burstIn("Close(0)")
+	} else {
+		l.burstIn("Close")
+	}
+	return l.link.Close(code)
+}
+
+// listens reports whether the transport has functions of Mount.Go.
+func (w *watch) listens() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.running > 0
+}
