@@ -175,7 +175,9 @@ func (e *Endpoint) logMounts(handlers []*mountedHandler, mounts []*mount) {
 		e.log.Log(slog.LevelInfo, "limits of a connection", append([]slog.Attr{slog.String("path", h.path)}, h.attrs()...)...)
 	}
 	for _, m := range mounts {
-		e.log.Log(slog.LevelInfo, "limits of a mount", append([]slog.Attr{slog.String("path", m.String())}, m.handler.Limits()...)...)
+		if limits := m.handler.Limits(); len(limits) > 0 {
+			e.log.Log(slog.LevelInfo, "limits of a mount", append([]slog.Attr{slog.String("path", m.String())}, limits...)...)
+		}
 	}
 }
 

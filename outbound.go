@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math"
 
+	"github.com/bennu-go/bennu/internal/ability"
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/pubsub"
@@ -33,7 +34,28 @@ func outboundOf(b *seam.Bounds) outbound {
 }
 
 // outbound is what may wait for the client of s.
-func (s *Socket) outbound() outbound { return s.via.outbound }
+func (s *Socket) outbound() outbound {
+	if b, ok := s.conn.(ability.Bounded); ok {
+		bytes, messages := b.MostQueued()
+		return outbound{bytes, messages}
+	}
+	return s.via.outbound
+}
+
+// boundOutbound takes the bounds of a connection into account that only the connection knows.
+func (n *node) boundOutbound(conn seam.Conn) {
+	b, ok := conn.(ability.Bounded)
+	if !ok {
+		return
+	}
+	bytes, _ := b.MostQueued()
+	for {
+		least := n.leastOutbound.Load()
+		if int64(bytes) >= least || n.leastOutbound.CompareAndSwap(least, int64(bytes)) {
+			return
+		}
+	}
+}
 
 // takes reports whether a frame can be sent to the client of s at all.
 func (s *Socket) takes(f transport.Frame) bool {

@@ -109,6 +109,7 @@ func (r *receiver) Opened(conn seam.Conn) {
 	s.conn = conn
 	early := s.reason
 	s.mu.Unlock()
+	s.node.boundOutbound(conn)
 	if early != nil {
 		conn.Close(transport.CloseGoingAway)
 	}

@@ -16,7 +16,11 @@ type via struct {
 
 // newVia reads the traits of a transport, of which the bounds are related.
 func newVia(h *mountedHandler, name string, t *seam.Traits) *via {
-	return &via{handler: h, name: name, textOnly: t.TextOnly, outbound: outboundOf(&t.Bounds)}
+	v := &via{handler: h, name: name, textOnly: t.TextOnly, outbound: unbounded}
+	if !t.OwnBounds {
+		v.outbound = outboundOf(&t.Bounds)
+	}
+	return v
 }
 
 // inMemory is the same for a client in memory, which can get all frames.

@@ -29,6 +29,13 @@ type Offerer interface {
 	Low() <-chan struct{}
 }
 
+// Bounded has a queue whose bounds only the connection knows, as those have that are made of a
+// transport.Link. That of all others is known from the options of their transport.
+type Bounded interface {
+	// MostQueued is how much may wait for the client.
+	MostQueued() (bytes, messages int)
+}
+
 // Lingerer keeps a file after Receiver.Closed, until its client has gone. A WebSocket has it, so
 // that it counts for NodeLimits.PerAddress for so long; without it a connection counts until Closed.
 type Lingerer interface {

@@ -204,6 +204,7 @@ var refusals = map[string]refusal{
 	"internal/link/group.go conn.close":         {marks: 1, why: "who calls it has said why, or shuts the server down"},
 	"internal/link/group.go Group.linger":       {marks: 1, why: "it counts a connection that has ended"},
 	"internal/link/group.go Group.remove":       {marks: 1, why: "it counts a connection that has ended"},
+	"internal/link/group.go Group.Wait":         {kinds: "TransportStuck"},
 	"internal/link/group.go Group.makeRoom":     {kinds: "LingerCut"},
 	"internal/link/mount.go mount.Go":           {kinds: "TransportPanic"},
 	"internal/link/mount.go mount.Refuse":       {marks: 1, why: "Accept has said why"},

@@ -94,15 +94,8 @@ func (c *conn) Close(code transport.CloseCode) {
 // is told of the end. Receiver.Closed alone may call it. f must not block.
 func (c *conn) AfterGone(f func()) { c.gone = f }
 
-// MaxFrame is the size of the largest frame that can be sent.
-func (c *conn) MaxFrame() int { return c.lim.queueBytes }
-
-// Queued is what waits for the client, in bytes and frames.
-func (c *conn) Queued() (bytes, frames int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.queue.bytes, c.queue.msgs
-}
+// MostQueued implements ability.Bounded.
+func (c *conn) MostQueued() (bytes, messages int) { return c.lim.queueBytes, c.lim.queueMsgs }
 
 // startLocked runs a part of the connection's work in a goroutine.
 func (c *conn) startLocked(part func(*conn)) {

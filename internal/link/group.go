@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/bennu-go/bennu/internal/notice"
@@ -15,13 +16,16 @@ import (
 // Group has the connections of one endpoint whose transports have a name and are made of links.
 // It implements seam.Server. Its methods may be called from any goroutine.
 type Group struct {
+	name       string
 	book       *notice.Book
 	start      time.Time
 	maxClosing int        // 0 is none
 	tasks      task.Group // Serve, Accept, Mount.Go, and the goroutines of connections
 	stats      seam.Counters
 
-	ending <-chan struct{} // closed when no more connections are accepted
+	ending    <-chan struct{} // closed when no more connections are accepted
+	functions atomic.Int64    // of Mount.Go, which are tasks too
+	said      atomic.Bool     // that these alone are left
 
 	mu      sync.Mutex
 	stopped bool
@@ -32,8 +36,8 @@ type Group struct {
 
 // newGroup makes a Group. At most maxClosing connections that have ended may wait for their
 // clients; 0 is no limit.
-func newGroup(book *notice.Book, maxClosing int, ending <-chan struct{}) *Group {
-	return &Group{book: book, start: time.Now(), maxClosing: maxClosing, ending: ending}
+func newGroup(name string, book *notice.Book, maxClosing int, ending <-chan struct{}) *Group {
+	return &Group{name: name, book: book, start: time.Now(), maxClosing: maxClosing, ending: ending}
 }
 
 // now is the time on the group's clock, which knows nothing of wall-clock jumps.
@@ -130,8 +134,10 @@ func (g *Group) enter() bool {
 // run runs f in a goroutine, with a context that ends when no more connections are accepted.
 func (g *Group) run(f func(ctx context.Context)) {
 	g.tasks.Add()
+	g.functions.Add(1)
 	go func() {
 		defer g.tasks.Done()
+		defer g.functions.Add(-1)
 		f(&listening{context.Background(), g.ending})
 	}()
 }
@@ -180,10 +186,16 @@ func (g *Group) stop(code transport.CloseCode) {
 	}
 }
 
-// Wait waits until no connection is left, or for ctx and returns its cause. After Close that
-// takes at most the write timeout and the linger time, unless a method of a link does not
-// return.
-func (g *Group) Wait(ctx context.Context) error { return g.tasks.Wait(ctx) }
+// Wait waits until no connection is left, and no function of Mount.Go, or for ctx and returns its
+// cause. After Close that takes at most the write timeout and the linger time, unless a method of a
+// link does not return.
+func (g *Group) Wait(ctx context.Context) error {
+	err := g.tasks.Wait(ctx)
+	if n := g.functions.Load(); err != nil && n > 0 && int(n) == g.tasks.Len() && !g.said.Swap(true) {
+		g.book.Say(notice.TransportStuck, slog.String("transport", g.name), slog.Int("functions", int(n)))
+	}
+	return err
+}
 
 // Drained implements seam.Server.
 func (g *Group) Drained(ctx context.Context) error { return g.Wait(ctx) }

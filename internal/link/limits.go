@@ -58,8 +58,14 @@ func resolve(o *transport.LinkOptions, mount *seam.Bounds) (*limits, error) {
 		write:      span("WriteTimeout", o.WriteTimeout, defaultWriteTimeout),
 		linger:     c.Finite("CloseLinger", o.CloseLinger, defaultCloseLinger, option.MaxDuration),
 	}
+	if o.MaxQueueBytes == 0 && l.maxMessage <= option.MaxCount-envelope {
+		l.queueBytes = max(l.queueBytes, l.maxMessage+envelope)
+	}
 	return l, c.Err
 }
+
+// envelope is how much larger than a client's message a frame may be that hands on its payload.
+const envelope = 1 << 10
 
 // attrs are the limits for a server's log.
 func (l *limits) attrs() []slog.Attr {

@@ -27,7 +27,8 @@ func TestLimits(t *testing.T) {
 			&transport.LinkOptions{MaxMessage: transport.Unlimited, IdleTimeout: transport.Unlimited, WriteTimeout: transport.Unlimited, MaxQueueBytes: transport.Unlimited, MaxQueueMessages: transport.Unlimited},
 			&bounds, limits{none, none, none, 0, 0, time.Second}, "",
 		},
-		{&transport.LinkOptions{MaxMessage: 7, MaxQueueMessages: 8}, with(1, 2, 3), limits{7, 2, 8, 75 * time.Second, 10 * time.Second, time.Second}, ""},
+		{&transport.LinkOptions{MaxMessage: 7, MaxQueueMessages: 8}, with(1, 2, 3), limits{7, 1031, 8, 75 * time.Second, 10 * time.Second, time.Second}, ""},
+		{&transport.LinkOptions{MaxMessage: 8 << 20}, &bounds, limits{8 << 20, 8<<20 + 1024, 2048, 75 * time.Second, 10 * time.Second, time.Second}, ""},
 		{&transport.LinkOptions{CloseLinger: -1}, &bounds, limits{}, "LinkOptions.CloseLinger is -1ns; use 0 for the default of 1s, or up to 8760h0m0s"},
 		{&transport.LinkOptions{MaxMessage: -7}, &bounds, limits{}, "LinkOptions.MaxMessage is -7; use 0 for the default or Unlimited"},
 	} {

@@ -34,6 +34,7 @@ func (m *mounter) Traits() seam.Traits {
 		Manner:        seam.Manner{Transport: m.Name(), HeaderToken: true, Offers: true},
 		AcceptorPanic: notice.LinkAcceptor,
 		Bounds:        bounds,
+		OwnBounds:     true,
 	}
 }
 
@@ -43,7 +44,7 @@ type groupKey struct{ name string }
 
 // MountSeam implements seam.Mounter.
 func (m *mounter) MountSeam(host *seam.Host) ([]seam.Route, error) {
-	group := host.Shared(groupKey{host.Name}, func() seam.Server { return newGroup(host.Book, host.MaxClosing, host.Ending) }).(*Group)
+	group := host.Shared(groupKey{host.Name}, func() seam.Server { return newGroup(host.Name, host.Book, host.MaxClosing, host.Ending) }).(*Group)
 	mount := &mount{host: host, group: group}
 	err := m.Mount(mount)
 	routes, fault := mount.mounted()

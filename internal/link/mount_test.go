@@ -226,6 +226,32 @@ func TestServeOptions(t *testing.T) {
 	<-b.cut
 }
 
+// Shutdown can be told which transport it waits for.
+func TestGoRunsOn(t *testing.T) {
+	h := newHost(nil)
+	release := make(chan struct{})
+	if err := h.mounted(func(m transport.Mount) error {
+		m.Go(func(context.Context) { <-release })
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 2 {
+		if err := h.group.Wait(over); err == nil {
+			t.Error("Wait returned nil")
+		}
+	}
+	if n := h.Book.Count(notice.TransportStuck); n != 1 {
+		t.Errorf("it was said %d times: %s", n, h.log)
+	}
+	close(release)
+	if err := h.group.Wait(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(nil)

@@ -62,7 +62,7 @@ func within(t *testing.T, f func(b *bench)) {
 		log := &waittest.Buffer{}
 		b := &bench{
 			T: t, lim: *l, log: log, start: time.Now(),
-			group: newGroup(notice.NewBook(slog.New(slog.NewTextHandler(log, nil))), 0, make(chan struct{})),
+			group: newGroup("fake", notice.NewBook(slog.New(slog.NewTextHandler(log, nil))), 0, make(chan struct{})),
 			in:    make(chan message, 100), cut: make(chan struct{}), served: make(chan error, 1),
 		}
 		f(b)

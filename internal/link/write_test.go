@@ -44,8 +44,8 @@ func TestCoalescing(t *testing.T) {
 		if s := b.group.Stats(); s.Writes != 2 || s.MessagesOut != 101 {
 			t.Errorf("counted as %+v", s)
 		}
-		if bytes, frames := b.conn.(*conn).Queued(); bytes != 0 || frames != 0 {
-			t.Errorf("%d bytes in %d frames are left", bytes, frames)
+		if q := &b.conn.(*conn).queue; q.bytes != 0 || q.msgs != 0 {
+			t.Errorf("%d bytes in %d frames are left", q.bytes, q.msgs)
 		}
 		close(b.in)
 		b.end(transport.ErrClientClosed)

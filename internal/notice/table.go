@@ -42,6 +42,7 @@ const (
 	LongPollAcceptor
 	LinkAcceptor
 	TransportPanic
+	TransportStuck
 	NoReceiver
 	Gone
 	UpgradeHeaders
@@ -260,6 +261,8 @@ var table = [kinds]Entry{
 	LinkAcceptor:      {"link_connect_panic", fault, "transport: acceptor panicked", "see the stack: Connect or ID panicked"},
 	TransportPanic: {"transport_panic", fault, "a goroutine of a transport panicked",
 		"see the stack: a function that the transport gave to Mount.Go panicked; what it listens to is served no longer"},
+	TransportStuck: {"transport_stuck", fault, "Shutdown waits for a function of a transport",
+		"let what the transport gave to Mount.Go return when its context ends, and its connections have ended"},
 	NoReceiver: {"no_receiver", fault, "acceptor returned neither receiver nor error",
 		"let the Acceptor return one of them"},
 	Gone: {"gone", debug, "a client went away before its connection was open", "nothing"},

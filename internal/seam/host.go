@@ -30,6 +30,8 @@ type Traits struct {
 	// TextOnly: its clients cannot get binary frames.
 	TextOnly bool
 	Bounds   Bounds
+	// OwnBounds: the bounds are defaults, and each connection has its own; see ability.Bounded.
+	OwnBounds bool
 	// AcceptorPanic is the reason in the log for a panic of Connect.
 	AcceptorPanic notice.Kind
 }
