@@ -10,7 +10,7 @@ import (
 // still made.
 type growing[T any] struct{ list atomic.Pointer[[]T] }
 
-// all is what was added so far. It must not be changed.
+// all returns the list so far. It must not be changed.
 func (g *growing[T]) all() []T {
 	if list := g.list.Load(); list != nil {
 		return *list

@@ -29,7 +29,7 @@ type ownTransport struct {
 func (o *ownTransport) Name() string                  { return o.name }
 func (o *ownTransport) Mount(m transport.Mount) error { return o.mount(m) }
 
-// script is a Link whose client says what stands in it, and then waits for its end.
+// script is a Link whose client sends some messages and then waits for the end.
 type script struct {
 	say []string
 	out chan string // frames
@@ -101,7 +101,7 @@ func TestOwnTransport(t *testing.T) {
 	if got := waittest.Next(t, "the reply to the join", client.out); !strings.Contains(got, `"ok"`) {
 		t.Errorf("the reply to the join is %s", got)
 	}
-	// What is larger than its queue is refused, and does not close it as a slow client.
+	// A frame that is larger than its queue is refused, and does not close it as a slow client.
 	if err := e.Broadcast("room:1", "large", said{strings.Repeat("x", 2000)}); err != nil && !errors.Is(err, bennu.ErrTooLarge) {
 		t.Error(err)
 	}
@@ -193,5 +193,5 @@ func TestMountWhileServing(t *testing.T) {
 // goneScript is a script whose client goes when it has got something.
 type goneScript struct{ *script }
 
-// Close does not close what the client has closed.
+// Close does nothing: the client has closed the channel.
 func (s *goneScript) Close(transport.CloseCode) error { return nil }

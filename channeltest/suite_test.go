@@ -46,7 +46,7 @@ func TestTransport(t *testing.T) {
 	})
 }
 
-// raw is a Client without what makes it one of version 2.
+// raw is a Client of messages that are not parsed.
 type raw struct {
 	*Client
 	read int // entries of its inbox

@@ -95,13 +95,13 @@ type LinkOptions struct {
 	// Default 75 s: browsers run the timers of a hidden page once a minute.
 	IdleTimeout time.Duration
 	// WriteTimeout is how long one Write may take for each 256 KiB begun. It also bounds how long
-	// a closing connection may take to write what is queued. Default 10 s.
+	// a closing connection may take to write its queue. Default 10 s.
 	WriteTimeout time.Duration
 	// CloseLinger is how long a closed connection waits for the client to close its side.
 	// Default 1 s; Unlimited is not allowed.
 	CloseLinger time.Duration
-	// MaxQueueBytes and MaxQueueMessages bound what waits to be written, what is being written
-	// included. A frame that would pass a bound closes the connection with 1013. But while no
+	// MaxQueueBytes and MaxQueueMessages bound the queue of frames for the client, with those
+	// that are being written. A frame that would pass a bound closes the connection with 1013. But while no
 	// more than an eighth of MaxQueueBytes waits, a frame of up to MaxQueueBytes is always taken.
 	// Defaults 4 MiB and 2,048, and more where limits of the mount ask for it.
 	MaxQueueBytes, MaxQueueMessages int

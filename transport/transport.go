@@ -28,19 +28,19 @@
 //     called by one other goroutine at a time, never two at once. Close(0) may be called by any, at
 //     any time, and is called once; a Read or a Write that runs at that moment, or is about to
 //     begin, returns. So a Link needs no lock for writing.
-//   - When: the transport answers the handshake after Accept and before Serve. What a client sends
-//     together with its handshake is for the first Read. Before Serve nothing is written that is
+//   - When: the transport answers the handshake after Accept and before Serve. A message that
+//     comes together with the handshake is for the first Read. Before Serve nothing is written that is
 //     not of the handshake, and Read is not called again after an error.
 //   - Reading: Read returns whole messages, one at a time, in the order in which they were sent,
-//     each once, and never a part of one. What it returns is bennu's: the next Read uses other
-//     memory. A message longer than MaxMessage closes the connection with 1009, best by a
+//     each once, and never a part of one. Its memory is bennu's from then on: the next Read uses
+//     other. A message longer than MaxMessage closes the connection with 1009, best by a
 //     *ClosedError before it is read, and text that is not UTF-8 with 1007; bennu looks at both
 //     again.
 //   - Ends: a client that closes in order is io.EOF, and one that is lost is another error.
 //   - Writing: Write sends all frames, in order, and returns by its deadline, which is
 //     WriteTimeout from now for each 256 KiB begun. It does not keep the slice, waits for no more
 //     to send, and buffers nothing that could grow. Half a second after the deadline it is cut.
-//   - Frames and their bytes belong to all connections that get them: copy what must be changed.
+//   - Frames and their bytes belong to all connections that get them: copy a frame to change it.
 //     [Frame].Bytes is a whole unmasked frame of RFC 6455, made once for all connections, which
 //     streams of bytes should send. Of text, no more than whitespace between values may change.
 //   - Coalescing: while a Write runs, frames gather, and the next Write gets them, up to 256 KiB or
@@ -48,7 +48,7 @@
 //   - Back-pressure: Read is not called while the socket holds the connection back, because of a
 //     full mailbox, the message rate or a join; that time does not count as idle. Whoever sends to
 //     a client never waits: a frame that does not fit the queue closes the connection with 1013.
-//   - Closing: what is queued is written, then Close is called with the code, once; Read goes on,
+//   - Closing: the queue is written, then Close is called with the code, once; Read goes on,
 //     for up to CloseLinger, until the client has closed its side, too; then comes Close(0). After a
 //     *ClosedError of Read the client has all of CloseLinger to take the code. After another error
 //     of Read or an error of Write, after a panic, and when the context of Shutdown ends, Close(0)
@@ -57,7 +57,7 @@
 //     connection; those in a handler answer 500, and those in a function of Go end it. Other
 //     connections and the process go on. A method that never returns is logged, and its
 //     connection has ended all the same, but Serve and Shutdown wait for it.
-//   - Shutdown: the contexts of Go end first, and what listens stops; then connections are closed
+//   - Shutdown: the contexts of Go end first, and listeners close; then connections are closed
 //     with 1012 and those that are not accepted yet refused. Shutdown waits for every function of Go
 //     and every Serve.
 //   - HTTP: Serve may run in a handler, for hours. The handler first clears the deadlines of the

@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -25,7 +24,8 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// New makes a transport that serves a listener, for one mount. A nil o is the defaults.
+// New makes a transport that serves a listener, for one mount. A nil o is the defaults. There is
+// always a largest message: Unlimited is 1 MiB.
 func New(ln net.Listener, o *transport.LinkOptions) transport.Transport {
 	return &lines{ln, cmp.Or(o, &transport.LinkOptions{})}
 }
@@ -74,10 +74,7 @@ func (t *lines) serve(m transport.Mount, nc net.Conn) {
 	}
 	if _, err := io.WriteString(nc, "ok\n"); err == nil {
 		_ = nc.SetDeadline(time.Time{})
-		l.most = math.MaxInt32
-		if n := cmp.Or(t.opts.MaxMessage, 1<<20); n != transport.Unlimited {
-			l.most = base64.StdEncoding.EncodedLen(n)
-		}
+		l.most = base64.StdEncoding.EncodedLen(cmp.Or(max(t.opts.MaxMessage, 0), 1<<20))
 		_ = s.Serve(l, t.opts)
 	}
 }

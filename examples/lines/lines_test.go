@@ -51,7 +51,7 @@ func listen(t testing.TB) net.Listener {
 	return ln
 }
 
-// client is what a device would have.
+// client is a device.
 type client struct {
 	nc *net.TCPConn
 	in *bufio.Reader

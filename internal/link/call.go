@@ -48,7 +48,7 @@ func (c *conn) guard(f func()) {
 	returned = true
 }
 
-// about adds what the receiver knows of the connection to the attributes of a line.
+// about adds the attributes by which the receiver knows the connection to those of a line.
 func (c *conn) about(attrs ...slog.Attr) []slog.Attr {
 	if r, ok := c.receiver.(ability.Describer); ok {
 		return r.About(attrs...)

@@ -12,9 +12,9 @@ import (
 //
 // Its life has these steps. It is open until something ends it: the server, the client, the
 // link, a limit. Then it takes no more frames, and the receiver is told, by the reader or, when
-// the reader is away, by a goroutine of its own. With a close code the writer writes what is
-// queued and calls Link.Close with the code; that is followed by Link.Close(0) when Read has
-// ended, or after the linger time. Without a code Link.Close(0) comes at once: the connection is
+// the reader is away, by a goroutine of its own. With a close code the writer writes the queue and
+// calls Link.Close with the code; Link.Close(0) follows when Read has ended, or after the linger
+// time. Without a code Link.Close(0) comes at once: the connection is
 // cut. It is over when Close(0) has returned and no goroutine works for it any more.
 type conn struct {
 	group    *Group
@@ -69,8 +69,7 @@ func (c *conn) Send(f transport.Frame) bool {
 	case f.Len() == 0: // the zero Frame
 		return true
 	case !c.queue.fits(f.Len(), c.lim):
-		// The client will not read in time what is queued, so that makes room for the close
-		// code.
+		// The client will not read the queue in time, so that makes room for the close code.
 		c.queue.drop()
 		c.endLocked(transport.CloseTryAgainLater, transport.ErrSlowConsumer)
 		return false

@@ -29,7 +29,7 @@ type Group struct {
 
 	mu      sync.Mutex
 	stopped bool
-	code    transport.CloseCode // what stop said
+	code    transport.CloseCode // given to stop
 	conns   connList            // those whose receivers are not told of the end
 	closing connList            // the others, the oldest first
 }

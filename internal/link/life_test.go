@@ -70,7 +70,7 @@ func TestLinger(t *testing.T) {
 		b.want("opened", closedOf(1012), "close 1012", "close 0 at 1s")
 		b.end(closedWith(1012))
 	})
-	// What a client sends to a connection that is closed is read, but not for ever.
+	// A client that goes on to send is read from, but not for ever.
 	within(t, func(b *bench) {
 		b.open()
 		b.conn.Close(transport.CloseRestart)
@@ -82,7 +82,7 @@ func TestLinger(t *testing.T) {
 	})
 }
 
-// The channels hear of an end before a client that does not read has got what is queued.
+// The channels hear of an end though the client does not read the queue.
 func TestClosedBeforeWritten(t *testing.T) {
 	within(t, func(b *bench) {
 		taken := make(chan struct{})

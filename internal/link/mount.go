@@ -147,7 +147,7 @@ func (m *mount) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 // Accept implements transport.Mount.
 func (m *mount) Accept(r *http.Request) (transport.Session, error) {
 	if r == nil || r.URL == nil {
-		panic(fmt.Sprintf("bennu: transport %q calls Mount.Accept without a request that has a URL; give it &http.Request{URL: &url.URL{}}, with what the client sent", m.host.Name))
+		panic(fmt.Sprintf("bennu: transport %q calls Mount.Accept without a request that has a URL; give it &http.Request{URL: &url.URL{…}} with the client's parameters, header and address", m.host.Name))
 	}
 	s, err := m.accept(r)
 	if err != nil {
@@ -176,7 +176,7 @@ func (m *mount) accept(r *http.Request) (s *session, err error) {
 			switch {
 			case returned:
 				return
-			case v == http.ErrAbortHandler: // which belongs to net/http
+			case v == http.ErrAbortHandler && cameByPath(r): // which belongs to net/http
 				abort = v
 			case v != nil:
 				m.sayCrash(r, v)
@@ -201,7 +201,7 @@ func (m *mount) accept(r *http.Request) (s *session, err error) {
 
 // sayCrash says that a function of the program has panicked before Connect.
 func (m *mount) sayCrash(r *http.Request, v any) {
-	params, _ := seam.ParseQuery(r.URL.RawQuery) // a panic may quote what is in it
+	params, _ := seam.ParseQuery(r.URL.RawQuery) // which a panic may quote
 	m.host.Book.Say(notice.RequestCrash, m.host.About(r, slog.Any("panic", redact.KnownPanic(v, nil, params)), redact.StackAttr())...)
 }
 
@@ -212,7 +212,7 @@ func (m *mount) check(r *http.Request) (*http.Request, *transport.ConnectInfo, e
 		r, shallow.Header = &shallow, http.Header{}
 	}
 	vars, _ := r.Context().Value(varsKey{}).(map[string]string)
-	if vars == nil && m.host.Arrived != nil {
+	if !cameByPath(r) && m.host.Arrived != nil {
 		r = m.host.Arrived(r)
 	}
 	info, err := m.host.Check(r, vars)
@@ -229,6 +229,9 @@ func (m *mount) ask(r *http.Request, info *transport.ConnectInfo) (*session, err
 	m.group.makeRoom()
 	return &session{mount: m, receiver: receiver, subprotocol: subprotocol}, nil
 }
+
+// cameByPath reports whether a request came by a path of the endpoint, and so over HTTP.
+func cameByPath(r *http.Request) bool { return r.Context().Value(varsKey{}) != nil }
 
 // varsKey is the key of the variables of the mount's path in a request's context. All requests
 // that came by a path of the endpoint have them.

@@ -176,11 +176,17 @@ func TestAcceptPanics(t *testing.T) {
 		}
 	}
 	h := newHost(func(*transport.ConnectInfo) (seam.Receiver, error) { panic(http.ErrAbortHandler) })
-	if err := h.mounted(nil); err != nil {
+	if err := h.mounted(func(m transport.Mount) error {
+		m.Handle("fake", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = m.Accept(r) }))
+		return nil
+	}); err != nil {
 		t.Fatal(err)
 	}
-	if got := panics(func() { _, _ = h.mount.Accept(r) }); got != http.ErrAbortHandler.Error() {
+	if got := panics(func() { h.routes[0].Handler.Serve(nil, r, nil) }); got != http.ErrAbortHandler.Error() {
 		t.Errorf("ErrAbortHandler comes out as %q", got)
+	}
+	if _, err := h.mount.Accept(r); !errors.Is(err, transport.ErrPanic) { // there is no http.Server to take it
+		t.Errorf("ErrAbortHandler elsewhere is %v", err)
 	}
 	h.group.Close(transport.CloseRestart)
 	if _, err := h.mount.Accept(r); !errors.Is(err, transport.ErrBusy) || h.Book.Count(notice.Draining) != 1 {

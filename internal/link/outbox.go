@@ -10,7 +10,7 @@ const (
 	keptFrames = 64
 )
 
-// outbox holds what waits for the client. The counts include the batch that is being written.
+// outbox is the queue of frames for the client. The counts include the batch that is being written.
 // The lists are the connection's own and no others': a link that keeps one harms itself alone.
 type outbox struct {
 	frames []transport.Frame // not yet taken
@@ -46,7 +46,7 @@ func (o *outbox) push(f transport.Frame) {
 // empty reports whether nothing waits to be taken.
 func (o *outbox) empty() bool { return len(o.frames) == 0 }
 
-// take moves what waits, or the first part of it, into the batch.
+// take moves the queued frames, or the first of them, into the batch.
 func (o *outbox) take() []transport.Frame {
 	n, bytes := 0, 0
 	for n < len(o.frames) && (n == 0 || bytes+o.frames[n].Len() <= batchBytes) {
@@ -65,7 +65,7 @@ func (o *outbox) take() []transport.Frame {
 	return o.batch
 }
 
-// wrote forgets the batch and returns what it was.
+// wrote forgets the batch and returns its size.
 func (o *outbox) wrote() (bytes, msgs int) {
 	bytes, msgs = o.taken, len(o.batch)
 	o.bytes -= bytes
@@ -78,7 +78,7 @@ func (o *outbox) wrote() (bytes, msgs int) {
 	return bytes, msgs
 }
 
-// drop forgets what waits to be taken.
+// drop forgets the frames that were not taken.
 func (o *outbox) drop() {
 	for _, f := range o.frames {
 		o.bytes -= f.Len()

@@ -106,7 +106,8 @@ func (c *conn) readFailed(err error) {
 	}
 }
 
-// blame is a code of a Link that closes for what its client sent. Only these say so.
+// blame returns the code to close with when a Link returns one as an error of its client. Other codes
+// do not blame a client.
 func blame(code transport.CloseCode) transport.CloseCode {
 	switch code {
 	case transport.CloseInvalidData, transport.ClosePolicy, transport.CloseTooBig:
@@ -150,7 +151,7 @@ func (c *conn) valid(op wire.Opcode, data []byte) bool {
 	return false
 }
 
-// refuse closes the connection for what its client sent.
+// refuse closes the connection because of a message.
 func (c *conn) refuse(code transport.CloseCode) {
 	c.sayRefused(code)
 	c.end(code, &transport.ClosedError{Code: code})

@@ -19,8 +19,8 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// bench is a connection under test: its link and its receiver, which write down what is done
-// to them.
+// bench is a connection under test: its link and its receiver, which write down all
+// calls.
 type bench struct {
 	*testing.T
 	group *Group
@@ -29,11 +29,11 @@ type bench struct {
 	conn  seam.Conn
 	start time.Time
 
-	in     chan message  // what Read returns
+	in     chan message  // messages for Read to return
 	cut    chan struct{} // closed by Close(0)
-	served chan error    // what serve returned
+	served chan error    // the result of serve
 
-	// These stand in place of what the link and the receiver do, where they are set.
+	// Where these are set, the link and the receiver call them.
 	read    func() (wire.Opcode, []byte, error)
 	write   func(frames []transport.Frame, deadline time.Time) error
 	close   func(code transport.CloseCode) error
@@ -102,7 +102,7 @@ func (b *bench) end(want error) {
 	}
 }
 
-// note writes down what happens, with the time where that is not the beginning.
+// note writes down an event, with its time where that is not the beginning.
 func (b *bench) note(format string, args ...any) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -113,8 +113,8 @@ func (b *bench) note(format string, args ...any) {
 	b.events = append(b.events, event)
 }
 
-// want wants exactly these events so far, in this order. But what the receiver is told of the
-// end and what the link is told come from two goroutines: the former counts as the first.
+// want wants exactly these events so far, in this order. But two goroutines tell the receiver and the
+// link of the end: the receiver counts as the first.
 func (b *bench) want(events ...string) {
 	b.Helper()
 	synctest.Wait()

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// idleGrace is how long Read may take when the idle timeout is over, so that it can return
-	// what came while the whole process stood still.
+	// idleGrace is how long Read may take when the idle timeout is over, so that it can return a
+	// message that came while the whole process stood still.
 	idleGrace = 50 * time.Millisecond
 	// writeGrace is how long a Write or a Close may run on after its deadline.
 	writeGrace = 500 * time.Millisecond
@@ -25,8 +25,8 @@ const (
 // never is a time that does not come.
 const never time.Duration = math.MaxInt64
 
-// A limit is a time at which something happens unless something else does before. What reached
-// returns is called when conn.mu is free again: logs belong to the program.
+// A limit is a time at which something happens unless something else does before. The function that
+// reached returns is called when conn.mu is free again: logs belong to the program.
 type limit struct {
 	at      time.Duration
 	reached func(c *conn) (say func())
@@ -126,7 +126,7 @@ func (c *conn) armLocked() {
 	}
 }
 
-// tick is what the timer calls.
+// tick looks at the limits. The timer calls it.
 func (c *conn) tick() {
 	var say func()
 	c.mu.Lock()

@@ -38,7 +38,7 @@ func (c *conn) write() {
 	}
 }
 
-// nextWrite is what the writer does next: frames to write, or a code to close with, or nothing.
+// nextWrite returns the next task of the writer: frames to write, or a code to close with, or none.
 func (c *conn) nextWrite() (frames []transport.Frame, code transport.CloseCode, deadline time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -52,7 +52,7 @@ func (c *conn) nextWrite() (frames []transport.Frame, code transport.CloseCode, 
 		c.writeBy = c.closeBy
 	}
 	if frames == nil && code == 0 {
-		c.writing, c.writeBy = false, 0 // here, so that what comes next starts another
+		c.writing, c.writeBy = false, 0 // here, so that the next frame starts another writer
 	}
 	if c.writeBy != 0 {
 		deadline = c.group.at(c.writeBy)
@@ -74,7 +74,7 @@ func (c *conn) deadlineLocked() time.Duration {
 	return now + max(1, parts)*c.lim.write
 }
 
-// wrote takes note of what Write returned.
+// wrote takes note of the result of Write.
 func (c *conn) wrote(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

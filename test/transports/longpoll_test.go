@@ -146,7 +146,7 @@ func (c *pollClient) Receive(ctx context.Context) (wire.Opcode, []byte, error) {
 			return 0, nil, err
 		}
 		if a.Status != http.StatusOK && a.Status != http.StatusNoContent {
-			c.Cut() // what it says of a new session is not for here
+			c.Cut() // the new session that it offers is not for here
 			return 0, nil, io.EOF
 		}
 		c.inbox = a.Messages

@@ -70,7 +70,7 @@ type wsClient struct {
 	in  *bufio.Reader
 	sub string
 
-	mu   sync.Mutex // for what is written
+	mu   sync.Mutex // held while writing
 	code transport.CloseCode
 }
 

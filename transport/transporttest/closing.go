@@ -32,7 +32,7 @@ var closing = []check{
 	},
 	{
 		name: "close/queued",
-		law:  "what is queued is written before the close code",
+		law:  "the queue is written before the close code",
 		body: func(s *suite) {
 			s.start(setup{})
 			c, p := s.connect()

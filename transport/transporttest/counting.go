@@ -60,7 +60,7 @@ var leaking = []check{
 
 func leaks(s *suite) {
 	s.start(setup{link: transport.LinkOptions{MaxMessage: 1 << 10}})
-	c, p := s.connect() // what is made once, such as pools, is made
+	c, p := s.connect() // pools and the like are made once
 	s.alive(c, p)
 	goroutines, descriptors := runtime.NumGoroutine(), openFiles()
 	for i := range sized(50) {
@@ -79,7 +79,7 @@ func leaks(s *suite) {
 		}
 		if i%5 == 2 || s.Orderly {
 			p.end()
-		} else { // what the client did may have ended nothing
+		} else { // the client may have ended nothing
 			p.close(4001)
 		}
 		c.Cut()

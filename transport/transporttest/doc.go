@@ -12,8 +12,8 @@
 //	}
 //
 // The suite mounts the transport at an endpoint, connects clients and breaks off connections in
-// every way. A failure says what went wrong, and the law that was broken; the laws are those of
-// package transport. The suite waits for events, and asserts durations only in bubbles of
+// every way. A failure says what went wrong, and quotes the law; the laws are those of package
+// transport. The suite waits for events, and asserts durations only in bubbles of
 // testing/synctest; see RunInBubble. Run it with the race detector.
 //
 // Environment variable BENNU_FULL=1 makes its numbers ten times larger.

@@ -14,12 +14,12 @@ import (
 var draining = []check{
 	{
 		name: "drain/all",
-		law:  "Shutdown closes every connection with 1012, lets what runs be answered before, and refuses new ones with 503",
+		law:  "Shutdown closes every connection with 1012, lets callbacks that run answer before that, and refuses new ones with 503",
 		body: drain,
 	},
 	{
 		name: "drain/cut",
-		law:  "when the context of Shutdown ends, what is left is cut, and Shutdown returns",
+		law:  "when the context of Shutdown ends, all connections are cut, and Shutdown returns",
 		only: stalling,
 		body: func(s *suite) {
 			s.start(setup{link: transport.LinkOptions{WriteTimeout: time.Hour, MaxQueueBytes: transport.Unlimited, MaxQueueMessages: transport.Unlimited}})
@@ -40,7 +40,7 @@ var draining = []check{
 	},
 	{
 		name: "drain/listeners",
-		law:  "the context of Mount.Go ends when Shutdown begins, before connections are closed; what listens stops then, so that nobody connects to a server that goes",
+		law:  "the context of Mount.Go ends when Shutdown begins, before connections are closed; listeners close then, so that nobody connects to a server that goes",
 		only: ofLinks,
 		body: func(s *suite) {
 			s.start(setup{hooks: hooks{channels: true, slow: make(chan struct{})}})

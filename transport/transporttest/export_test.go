@@ -8,8 +8,7 @@ import (
 	"testing/synctest"
 )
 
-// Check runs one check in place of a test of its own, and returns what it says against the
-// transport.
+// Check runs one check, whose failures are no failures of t, and returns them.
 func Check(t *testing.T, name string, bubble bool, newHarness func(testing.TB) *Harness) (failures []string) {
 	t.Helper()
 	for _, c := range checks() {

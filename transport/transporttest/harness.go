@@ -11,7 +11,7 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// Harness is what the suite needs of a transport and its client.
+// Harness is a transport with its client.
 type Harness struct {
 	// New makes the transport with these limits, for one mount. It is called once.
 	New func(o *transport.LinkOptions) transport.Transport
@@ -43,7 +43,8 @@ type Target struct {
 	URL string
 	// Handler is the endpoint, for clients within the process.
 	Handler http.Handler
-	// Path is that of the mount, such as "/suite/blue". Clients add what is the transport's.
+	// Path is that of the mount, such as "/suite/blue", to which clients add a segment of the
+	// transport's.
 	Path string
 	// RawQuery are the parameters as they stand in a URL.
 	RawQuery string

@@ -84,7 +84,7 @@ var incoming = []check{
 	},
 	{
 		name: "in/owned",
-		law:  "what Read returns is bennu's afterwards: the next Read does not use its memory again",
+		law:  "a message that Read returned is bennu's: the next Read does not use its memory again",
 		body: func(s *suite) {
 			s.start(setup{})
 			c, p := s.connect()
@@ -142,7 +142,7 @@ func held(s *suite) {
 	})
 	c, p := s.connect()
 	sent := make(chan struct{})
-	go func() { // a transport may answer what was sent only when it is handled
+	go func() { // some transports answer a message only when it is handled
 		defer close(sent)
 		for _, t := range numberedAll(3) {
 			if err := c.Send(wire.Text, []byte(t)); err != nil {

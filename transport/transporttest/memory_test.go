@@ -23,7 +23,7 @@ type memory struct {
 	opts  transport.LinkOptions
 	dials chan *memoryClient
 	deaf  chan struct{} // closed when nobody listens any more
-	free  chan struct{} // closed when the test ends: what is stuck lets go
+	free  chan struct{} // closed when the test ends, for links that are stuck
 	mu    sync.Mutex
 }
 
@@ -97,7 +97,7 @@ func (m *memory) serve(mount transport.Mount, c *memoryClient) {
 	if !m.is("echoes no subprotocol") {
 		c.subprotocol = s.Subprotocol()
 	}
-	if m.is("forgets what came with the handshake") {
+	if m.is("loses a message that comes with the handshake") {
 		c.up.change(func() { c.up.list = nil })
 	}
 	c.answer <- nil
@@ -144,7 +144,7 @@ func (l *memoryLink) Read() (wire.Opcode, []byte, error) {
 
 func (l *memoryLink) take(x packet) (wire.Opcode, []byte, error) {
 	if most := l.opts.MaxMessage; most > 0 && len(x.data) > most {
-		if !l.is("cuts off what is too long") {
+		if !l.is("cuts off the end of a long message") {
 			return 0, nil, &transport.ClosedError{Code: transport.CloseTooBig}
 		}
 		x.data = x.data[:most]

@@ -58,7 +58,7 @@ var outgoing = []check{
 	},
 	{
 		name: "out/shared",
-		law:  "frames and their bytes belong to all connections that get them: a link copies what it must change",
+		law:  "frames and their bytes belong to all connections that get them: a link copies a frame to change it",
 		body: shared,
 	},
 	{
@@ -68,7 +68,7 @@ var outgoing = []check{
 		body: func(s *suite) {
 			const size, window = 64 << 10, 16
 			n := sized(4<<20) / size
-			s.start(setup{link: transport.LinkOptions{MaxQueueBytes: (2*window + 8) * size}}) // some keep what the client has not acknowledged
+			s.start(setup{link: transport.LinkOptions{MaxQueueBytes: (2*window + 8) * size}}) // some keep frames until the client acknowledges them
 			c, p := s.connect()
 			sent := 0
 			for i := range n {
@@ -92,7 +92,7 @@ var outgoing = []check{
 				before := s.stats()
 				p.sendAll(numberedAll(n)...)
 				c.want(numberedAll(n)...)
-				s.until("what is written is counted", func() bool { return s.stats().MessagesOut-before.MessagesOut >= uint64(n) })
+				s.until("all frames are counted as written", func() bool { return s.stats().MessagesOut-before.MessagesOut >= uint64(n) })
 				// Each frame may have found its writer at work on the one before, on a machine
 				// that is slow enough; but not again and again.
 				gathered = s.stats().Writes-before.Writes < uint64(n)

@@ -71,7 +71,7 @@ func (p *peer) faultLocked(format string, args ...any) {
 	p.faults = append(p.faults, fmt.Sprintf(format, args...))
 }
 
-// report fails the check for what broke a law. The endpoint was shut down.
+// report fails the check for each fault. The endpoint was shut down.
 func (p *peer) report() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -19,7 +19,7 @@ type pipe struct {
 	mu      sync.Mutex
 	list    []packet
 	bytes   int
-	err     error         // what get returns when the list is empty
+	err     error         // the result of get when the list is empty
 	broken  bool          // nothing is put any more, and nothing got
 	stalled bool          // get waits
 	changed chan struct{} // closed and made anew with each change
@@ -116,7 +116,7 @@ func (p *pipe) get(over <-chan time.Time) (x packet, err error) {
 	return x, err
 }
 
-// end ends the pipe after what it holds.
+// end ends the pipe after the packets that it holds.
 func (p *pipe) end(err error) {
 	p.change(func() {
 		if p.err == nil {

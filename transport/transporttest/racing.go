@@ -44,7 +44,7 @@ func race(s *suite) {
 	all.Wait()
 }
 
-// raceOne does to a client and a connection what may be done to them.
+// raceOne sends, closes and cuts from both sides of a connection.
 func (s *suite) raceOne(c *client, p *peer) {
 	var sides sync.WaitGroup
 	sides.Go(func() {

@@ -9,7 +9,7 @@ import (
 	"github.com/bennu-go/bennu/internal/waittest"
 )
 
-// Patience is how long the suite waits for what must happen. It is no measure of speed.
+// Patience is how long the suite waits for an event. It is no measure of speed.
 const Patience = waittest.Patience
 
 // Run tests a transport. The function makes a new Harness for each check. Most checks run in
@@ -37,10 +37,10 @@ func RunInBubble(t *testing.T, newHarness func(t testing.TB) *Harness) {
 
 // A check is one test of the suite.
 type check struct {
-	name string // the group and what is checked
+	name string // of the group and the check
 	law  string // a failure breaks it
 	only func(s *suite) (yes bool, why string)
-	// alone: it counts what is the whole process's.
+	// alone: it counts goroutines and descriptors of the whole process.
 	alone bool
 	body  func(s *suite)
 }

@@ -11,13 +11,13 @@ import (
 var slowness = []check{
 	{
 		name: "slow/bytes",
-		law:  "a client that takes nothing has no more waiting for it than MaxQueueBytes, and what the system buffers; the next frame closes with 1013, and who sends never waits",
+		law:  "a client that takes nothing has no more waiting for it than MaxQueueBytes, beside the buffers of the system; the next frame closes with 1013, and who sends never waits",
 		only: stalling,
 		body: func(s *suite) { s.overflow(transport.LinkOptions{MaxQueueBytes: 64 << 10}, 16<<10) },
 	},
 	{
 		name: "slow/messages",
-		law:  "a client that takes nothing has no more frames waiting for it than MaxQueueMessages, and what the system buffers; the next frame closes with 1013, and who sends never waits",
+		law:  "a client that takes nothing has no more frames waiting for it than MaxQueueMessages, beside the buffers of the system; the next frame closes with 1013, and who sends never waits",
 		only: stalling,
 		body: func(s *suite) {
 			s.overflow(transport.LinkOptions{MaxQueueMessages: 16, MaxQueueBytes: transport.Unlimited}, 16<<10)
@@ -115,7 +115,7 @@ func (s *suite) gone() {
 	s.until("Serve returns: Close(0) ends a connection at once, and makes Read and Write return", func() bool { return s.stats().Open == 0 })
 }
 
-// rest gives a connection a moment to write what is queued.
+// rest gives a connection a moment to write its queue.
 func (p *peer) rest() {
 	low := p.conn.(ability.Offerer).Low()
 	if low == nil {

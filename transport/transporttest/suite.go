@@ -48,9 +48,9 @@ type hooks struct {
 	opened  func(p *peer)
 	receive func(p *peer, op wire.Opcode, data []byte) (resume <-chan struct{})
 	closed  func(p *peer, reason error)
-	// channels hands what comes on to the socket, which has a channel for each topic.
+	// channels hands messages on to the socket, which has a channel for each topic.
 	channels bool
-	slow     chan struct{} // what handlers of "slow" wait for
+	slow     chan struct{} // handlers of "slow" wait for it
 }
 
 // setup says how an endpoint is to be. The zero value is what most checks need.
@@ -156,7 +156,7 @@ func (s *suite) serve(o *setup) {
 	})
 }
 
-// end shuts the endpoint down, and looks at what holds for every connection of every check.
+// end shuts the endpoint down, and checks the laws that hold for every connection of every check.
 func (s *suite) end() {
 	s.Helper()
 	if !s.ended {

@@ -19,10 +19,10 @@ func TestMemory(t *testing.T) { transporttest.Run(t, memoryHarness("")) }
 
 func TestStream(t *testing.T) { transporttest.Run(t, streamHarness("")) }
 
-// wrongs are transports that each do one thing wrong, by the check that finds it, and a word of
-// what that says.
+// wrongs are transports that each do one thing wrong, with the check that finds it, and a part of
+// its failure.
 var wrongs = []struct{ wrong, check, says string }{
-	{"forgets what came with the handshake", "open/early", "is not lost"},
+	{"loses a message that comes with the handshake", "open/early", "is not lost"},
 	{"does not serve whom it accepted", "open/both ways", "no connection was opened"},
 	{"loses the parameters", "open/info", "Connect is told"},
 	{"loses the token", "open/info", "Connect is told"},
@@ -31,8 +31,8 @@ var wrongs = []struct{ wrong, check, says string }{
 	{"has one status for all refusals", "refuse/connect", "want 503"},
 	{"takes all for text", "in/kinds", "whatever their length"},
 	{"drops empty messages", "in/empty", "is a message"},
-	{"cuts off what is too long", "in/largest", "1009"},
-	{"uses the memory of a message again", "in/owned", "bennu's afterwards"},
+	{"cuts off the end of a long message", "in/largest", "1009"},
+	{"uses the memory of a message again", "in/owned", "use its memory again"},
 	{"changes the order of messages", "in/order", "in the order"},
 	{"writes one frame of many", "out/order", "none lost"},
 	{"writes frames in any order", "out/order", "in their order"},

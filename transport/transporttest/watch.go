@@ -33,7 +33,7 @@ func (w *watch) fault(format string, args ...any) {
 	w.faults = append(w.faults, fmt.Sprintf(format, args...))
 }
 
-// report fails the check for what broke a law. The endpoint was shut down.
+// report fails the check for each fault. The endpoint was shut down.
 func (w *watch) report() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -127,12 +127,12 @@ type watchedLink struct {
 
 	mu     sync.Mutex
 	frames []kept
-	burst  map[string]func() // what a method does in place of its work
+	burst  map[string]func() // called at the begin of a method, by its name
 	cut    bool              // Close(0) was called
 	served bool              // Serve has returned
 }
 
-// kept is a frame with what it was.
+// kept is a frame with a copy of its bytes.
 type kept struct {
 	frame transport.Frame
 	bytes []byte
