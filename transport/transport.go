@@ -65,6 +65,6 @@
 //     http.ResponseController, and uses that for all that middleware may have wrapped.
 //     http.Server.Shutdown waits for such handlers, so Endpoint.Shutdown must run beside it, as
 //     Endpoint.Serve has it.
-//   - Mistakes are told where they are made: Handle and Limits after Mount has returned, Serve
-//     called twice or without a Link, and Accept without a URL panic in the caller.
+//   - Mistakes are told where they are made. Handle and Limits panic after Mount has returned; Serve
+//     called twice or without a Link, and Accept without a URL, are errors, which are logged too.
 package transport

@@ -33,7 +33,6 @@ var mayPanic = map[string]string{
 	"socket.go":                            "Assign after Connect is a mistake in the program, and would be a data race",
 	"socket_handler.go":                    "a pattern registered twice, seen at start",
 	"internal/link/mount.go":               "a mistake in a transport, seen where it is made; passes on http.ErrAbortHandler, which belongs to net/http",
-	"internal/link/session.go":             "a mistake in a transport, seen where it is made",
 	"internal/seam/refuse.go":              "passes on http.ErrAbortHandler, which belongs to net/http",
 	"transport/transporttest/panicking.go": "a check has methods panic",
 	"transport/transporttest/refusing.go":  "a check has Connect panic",

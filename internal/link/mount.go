@@ -147,7 +147,8 @@ func (m *mount) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 // Accept implements transport.Mount.
 func (m *mount) Accept(r *http.Request) (transport.Session, error) {
 	if r == nil || r.URL == nil {
-		panic(fmt.Sprintf("bennu: transport %q calls Mount.Accept without a request that has a URL; give it &http.Request{URL: &url.URL{…}} with the client's parameters, header and address", m.host.Name))
+		m.group.stats.Refused.Add(1)
+		return nil, m.misused("Mount.Accept is called without a request that has a URL, with the client's parameters in its RawQuery")
 	}
 	s, err := m.accept(r)
 	if err != nil {
@@ -155,6 +156,13 @@ func (m *mount) Accept(r *http.Request) (transport.Session, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// misused says that the transport broke a law, and returns that as an error: a panic could end the
+// process, because the goroutines of a transport are its own.
+func (m *mount) misused(law string) error {
+	m.host.Book.Say(notice.TransportMisuse, m.host.Where(slog.String("error", law))...)
+	return fmt.Errorf("bennu: transport %q: %s", m.host.Name, law)
 }
 
 // accept calls functions of the program, any of which may panic or end its goroutine. It gives

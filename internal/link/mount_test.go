@@ -103,14 +103,24 @@ func TestMountMistakes(t *testing.T) {
 	for want, f := range map[string]func(){
 		"Mount.Handle after its Mount has returned": func() { h.mount.Handle("a", handler) },
 		"Mount.Limits after its Mount has returned": func() { h.mount.Limits(slog.Int("a", 1)) },
-		"Mount.Accept without a request":            func() { _, _ = h.mount.Accept(nil) },
-		"without a request that has a URL":          func() { _, _ = h.mount.Accept(&http.Request{}) },
 		"Mount.Go no function":                      func() { h.mount.Go(nil) },
-		"Session.Serve without a Link":              func() { _ = served.Serve((*fakeLink)(nil), nil) },
-		"Session.Serve twice":                       func() { _ = served.Serve(l, nil) },
 	} {
 		if got := panics(f); !strings.Contains(got, want) {
 			t.Errorf("panic %q, want %q", got, want)
+		}
+	}
+	accept := func(r *http.Request) error { _, err := h.mount.Accept(r); return err }
+	for i, tt := range []struct {
+		err  error
+		want string
+	}{
+		{accept(nil), "without a request that has a URL"},
+		{accept(&http.Request{}), "without a request that has a URL"},
+		{served.Serve((*fakeLink)(nil), nil), "without a Link"},
+		{served.Serve(l, nil), "called twice"},
+	} {
+		if tt.err == nil || !strings.Contains(tt.err.Error(), tt.want) || h.Book.Count(notice.TransportMisuse) != 4 {
+			t.Errorf("mistake %d: %v, want %q; %s", i, tt.err, tt.want, h.log)
 		}
 	}
 }

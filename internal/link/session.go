@@ -28,9 +28,9 @@ func (s *session) Serve(l transport.Link, o *transport.LinkOptions) error {
 	m := s.mount
 	switch {
 	case nils.Is(l):
-		panic(fmt.Sprintf("bennu: transport %q calls Session.Serve without a Link", m.host.Name))
+		return m.misused("Session.Serve is called without a Link")
 	case s.served.Swap(true):
-		panic(fmt.Sprintf("bennu: transport %q calls Session.Serve twice; a connection that ends is accepted anew", m.host.Name))
+		return m.misused("Session.Serve is called twice; a client that comes back must be accepted anew")
 	}
 	lim, err := resolve(o, &m.host.Traits.Bounds)
 	if err != nil {

@@ -43,6 +43,7 @@ const (
 	LinkAcceptor
 	TransportPanic
 	TransportStuck
+	TransportMisuse
 	NoReceiver
 	Gone
 	UpgradeHeaders
@@ -261,6 +262,7 @@ var table = [kinds]Entry{
 	LinkAcceptor:      {"link_connect_panic", fault, "transport: acceptor panicked", "see the stack: Connect or ID panicked"},
 	TransportPanic: {"transport_panic", fault, "a goroutine of a transport panicked",
 		"see the stack: a function that the transport gave to Mount.Go panicked; what it listens to is served no longer"},
+	TransportMisuse: {"transport_misuse", fault, "a transport broke the laws of package transport", "see the error; repair the transport"},
 	TransportStuck: {"transport_stuck", fault, "Shutdown waits for a function of a transport",
 		"let what the transport gave to Mount.Go return when its context ends, and its connections have ended"},
 	NoReceiver: {"no_receiver", fault, "acceptor returned neither receiver nor error",
