@@ -85,6 +85,7 @@ func (p *peer) report() {
 
 // Opened implements seam.Receiver.
 func (p *peer) Opened(c seam.Conn) {
+	defer func() { p.s.peers <- p }() // after all hooks, also when they panic
 	defer p.enter("Opened")()
 	p.mu.Lock()
 	if p.conn != nil {
@@ -93,7 +94,6 @@ func (p *peer) Opened(c seam.Conn) {
 	p.conn = c
 	p.mu.Unlock()
 	p.inner.Opened(c)
-	p.s.peers <- p
 	if p.s.hooks.opened != nil {
 		p.s.hooks.opened(p)
 	}
