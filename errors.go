@@ -195,7 +195,7 @@ var (
 	ErrJoinTimeout   = errors.New("bennu: join took longer than its limit")
 	// ErrGap: messages of other nodes may have been missed. The client gets
 	// phx_error and joins again.
-	ErrGap = pubsub.ErrGap
+	ErrGap = errors.New("bennu: messages of other nodes may have been missed")
 
 	ErrClientClosed = transport.ErrClientClosed
 	ErrLost         = transport.ErrLost

@@ -106,10 +106,10 @@ func TestEndpointSubscribeGap(t *testing.T) {
 	defer s.Subscribe("news", func(_ context.Context, b bennu.Broadcast) { heard <- b }).Cancel()
 	over := make(chan struct{})
 	for i, gaps := range [][]pubsub.Gap{
-		{{Cause: pubsub.ErrGap}},
-		{{Topic: "news", Cause: pubsub.ErrGap}, {Topic: "news", Cause: pubsub.ErrGap}},
-		{{Topic: "news", Cause: pubsub.ErrGap, Over: over}},
-		{{Topic: "news", Cause: pubsub.ErrGap, Over: over}, {Topic: "news", Cause: pubsub.ErrGap}},
+		{{Cause: bennu.ErrGap}},
+		{{Topic: "news", Cause: bennu.ErrGap}, {Topic: "news", Cause: bennu.ErrGap}},
+		{{Topic: "news", Cause: bennu.ErrGap, Over: over}},
+		{{Topic: "news", Cause: bennu.ErrGap, Over: over}, {Topic: "news", Cause: bennu.ErrGap}},
 	} {
 		for _, g := range gaps {
 			l.Gap(g)

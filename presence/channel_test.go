@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/internal/wstest"
 	"github.com/bennu-go/bennu/presence"
 	"github.com/bennu-go/bennu/pubsub"
@@ -102,7 +103,7 @@ func (s *site) join(t *testing.T, key string) (c *wstest.Client, ref string) {
 func (s *site) eventually(t *testing.T, want string) {
 	t.Helper()
 	state := func() string { return parse(t, s.here.State("room:1")).String() }
-	pubsubtest.Eventually(t, fmt.Sprintf("the list is %q", want), func() bool { return state() == want })
+	waittest.Until(t, fmt.Sprintf("the list is %q", want), func() bool { return state() == want })
 }
 
 // TestChannelEnds has a channel's entry leave, however the channel ends.

@@ -52,7 +52,7 @@
 // # Concurrency
 //
 // All methods may be called from any goroutine, from callbacks of a channel, and from the
-// hooks in [Options]. Close is the exception: it waits for hooks, so none may call it.
+// hooks in [Options], except Close, which waits for hooks.
 // Changed, First and Last run one at a time; Fetch runs for several topics at once. No lock is
 // held while a hook runs. A hook that panics or calls runtime.Goexit is logged.
 package presence

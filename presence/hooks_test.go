@@ -14,9 +14,9 @@ import (
 
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/channeltest"
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/presence"
 	"github.com/bennu-go/bennu/pubsub"
-	"github.com/bennu-go/bennu/pubsub/pubsubtest"
 )
 
 // hooked makes options each of which has one hook call f, with its topic.
@@ -177,7 +177,7 @@ func TestSubscriberThatEnds(t *testing.T) {
 			defer sub.Cancel()
 			for i := range 3 {
 				mustTrack(t, here.NewOwner(), "t", fmt.Sprint(i), "")
-				pubsubtest.Eventually(t, "it is told", func() bool { return told.Load() == int64(i+1) })
+				waittest.Until(t, "it is told", func() bool { return told.Load() == int64(i+1) })
 			}
 		})
 	}

@@ -20,7 +20,6 @@ import (
 	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/presence"
 	"github.com/bennu-go/bennu/pubsub"
-	"github.com/bennu-go/bennu/pubsub/pubsubtest"
 )
 
 func TestMain(m *testing.M) { waittest.Main(m) }
@@ -168,7 +167,7 @@ func parse(t testing.TB, raw []byte) list {
 
 func (c *client) eventually(t testing.TB, want string) {
 	t.Helper()
-	pubsubtest.Eventually(t, fmt.Sprintf("a client sees %q; it sees %q", want, c.sees()), func() bool { return c.sees() == want })
+	waittest.Until(t, fmt.Sprintf("a client sees %q; it sees %q", want, c.sees()), func() bool { return c.sees() == want })
 }
 
 func mustTrack(t testing.TB, o *presence.Owner[person], topic, key, name string) (ref string) {
@@ -338,7 +337,7 @@ func TestHostileKeys(t *testing.T) {
 	for _, key := range keys {
 		mustTrack(t, o, "t", key, key)
 	}
-	pubsubtest.Eventually(t, "all keys are there", func() bool {
+	waittest.Until(t, "all keys are there", func() bool {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		return len(c.state) == len(keys)
@@ -475,7 +474,7 @@ func TestHooks(t *testing.T) {
 	laptop, phone := p.NewOwner(), p.NewOwner()
 	step := func(want ...string) {
 		t.Helper()
-		pubsubtest.Eventually(t, fmt.Sprintf("%q", want), func() bool {
+		waittest.Until(t, fmt.Sprintf("%q", want), func() bool {
 			mu.Lock()
 			defer mu.Unlock()
 			return len(log) >= len(want)

@@ -1,24 +1,29 @@
-// Package pubsub carries messages from publishers to the subscribers of a topic,
-// on this node and, through an Adapter, on the others.
+// Package pubsub delivers messages to the subscribers of a topic, on this node and, through an
+// [Adapter], on others.
 //
-// It knows nothing of channels, connections or encodings: a Message is carried
-// and never looked into, and a Subscriber decides what delivery means.
+// It does not know channels, connections or encodings: payloads are opaque bytes, and a
+// [Subscriber] decides what to do with a message. Most programs pass a PubSub to an endpoint and
+// to a presence, and do not call it themselves.
 //
 // # Laws
 //
-//   - Delivery is at most once. Nothing is stored.
-//   - A broadcast runs in the goroutine of its publisher. It returns when every
-//     subscriber of this node has been handed the message and the adapter has
-//     taken it for the other nodes.
-//   - The messages of one goroutine to one topic reach each subscriber in the
-//     order they were published.
-//   - A subscription made twice delivers twice.
-//   - Between nodes the same holds for each publisher, and once Subscription.Ready is
-//     closed nothing published on any node is missed, unless a GapSubscriber is told so.
-//   - A topic is received from other nodes while somebody here is subscribed, and for
-//     Options.Linger after that.
-//   - No lock of this package is held while a Subscriber runs, so a Subscriber may
-//     subscribe and unsubscribe. A delivery that has begun may therefore still
-//     arrive after its subscription was cancelled; a Subscriber for whom
-//     that matters keeps a flag under a lock of its own.
+//   - A message is delivered at most once. Nothing is stored.
+//   - A broadcast runs in the goroutine of its publisher. It returns when every subscriber of
+//     this node has been called and the adapter has accepted the message for the other nodes.
+//   - The messages of one goroutine to one topic reach each subscriber in the order in which
+//     they were published.
+//   - A subscriber that subscribes twice gets every message twice.
+//   - The same holds between nodes for each publisher. Once [Subscription.Ready] is closed, a
+//     subscriber misses no message of any node without being told, if it is a [GapSubscriber].
+//   - Messages of other nodes to a topic are received while the topic has subscriptions here,
+//     and for Options.Linger after that.
+//   - No lock of this package is held while a Subscriber runs, so it may subscribe and
+//     cancel. For the same reason a delivery that has begun may arrive after Cancel has
+//     returned; a Subscriber that cannot have this keeps a flag under a lock of its own.
+//
+// # Adapters
+//
+// Packages natspubsub and redispubsub connect nodes. Their common part (interest, numbering,
+// detection of gaps, proof that nodes are alive) is internal; an adapter for another
+// broker implements [Adapter] on its own, and tests it with package pubsubtest.
 package pubsub

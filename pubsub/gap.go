@@ -1,28 +1,24 @@
 package pubsub
 
 import (
-	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// ErrGap says that messages of other nodes may have been missed.
-var ErrGap = errors.New("pubsub: messages of other nodes may have been missed")
-
-// A GapSubscriber is a Subscriber that wants to know when it may have missed
-// messages. One that does not is told nothing, nor is one that wraps a GapSubscriber and has
-// no method Gap that passes it on.
+// A GapSubscriber is a Subscriber that is told when it may have missed messages. Other
+// Subscribers are not told. A Subscriber that wraps a GapSubscriber needs a method Gap that
+// calls the wrapped one.
 type GapSubscriber interface {
 	Subscriber
-	// Gap says that messages of the topic may have been missed between the
-	// subscription and now. It must not block, and must not panic.
+	// Gap says that messages of the topic may have been missed between the subscription and
+	// now. It must not block or panic.
 	Gap(topic string)
 }
 
 const (
-	// gapRate is how many subscribers are told of a gap in a second, unless that
-	// would take longer than gapMost: most of them will cost somebody a new join.
+	// gapRate bounds the subscribers that are told of a gap per second, since most of them
+	// make a client join again. Telling all takes no longer than gapMost.
 	gapRate = 2000
 	gapMost = 30 * time.Second
 	gapStep = 100 * time.Millisecond
@@ -30,14 +26,14 @@ const (
 
 // gaps tells subscribers of gaps in all topics.
 type gaps struct {
-	round   atomic.Uint32 // counts them; a subscription made later has not missed anything
+	round   atomic.Uint32 // number of gaps; a subscription that is younger has missed nothing
 	mu      sync.Mutex
-	telling bool // a goroutine of tellers is at it
+	telling bool // a goroutine runs tellGap
 	closed  chan struct{}
 	tellers sync.WaitGroup
 }
 
-// receiver is PubSub as its adapter sees it.
+// receiver is the Receiver of a PubSub, whose methods are not methods of PubSub itself.
 type receiver PubSub
 
 // Receive implements Receiver.
@@ -62,15 +58,16 @@ func (r *receiver) Gap(g Gap) {
 	default:
 	}
 	p.gaps.round.Add(1)
-	if !p.gaps.telling { // otherwise who tells sees the new round
+	if !p.gaps.telling { // otherwise the running tellGap sees the new round
 		p.gaps.telling = true
 		p.gaps.tellers.Go(p.tellGap)
 	}
 }
 
-// topicGap lists who must know of a gap in one topic. While the broker refuses it these are those
-// who have not been told yet. At the end of that time they are those who were told of its
-// beginning: who subscribed since has waited.
+// topicGap returns the subscriptions that are told of a gap in one topic. When the broker refuses
+// the topic, they are those that have not been told yet. When it is received again, they are
+// those that were told before: later ones are still waiting for Ready, and missed nothing. At any
+// other gap they are all.
 func (p *PubSub) topicGap(g *Gap) (list []*Subscription) {
 	s := p.shard(g.Topic)
 	s.mu.Lock()
@@ -94,7 +91,7 @@ func (p *PubSub) topicGap(g *Gap) (list []*Subscription) {
 	return list
 }
 
-// tellGap tells every subscription that was there, a few at a time.
+// tellGap tells every subscription that is older than the latest gap, a few at a time.
 func (p *PubSub) tellGap() {
 	for {
 		round := p.gaps.round.Load()
@@ -128,7 +125,7 @@ func (p *PubSub) tellGap() {
 	}
 }
 
-// gapSubscribers lists who wants to know, of all topics of a shard, and subscribed before a
+// gapSubscribers returns the subscriptions of GapSubscribers in a shard that were made before a
 // round.
 func (p *PubSub) gapSubscribers(s *shard, round uint32) (list []*Subscription) {
 	s.mu.RLock()
@@ -143,7 +140,7 @@ func (p *PubSub) gapSubscribers(s *shard, round uint32) (list []*Subscription) {
 	return list
 }
 
-// closeGaps waits for who is telling.
+// closeGaps stops tellGap and waits for it.
 func (p *PubSub) closeGaps() {
 	p.gaps.mu.Lock()
 	select {

@@ -2,33 +2,32 @@ package pubsub
 
 import "time"
 
-// Health is how an Adapter does. The counters count since its start, and are read
-// one after the other, not at one instant.
+// Health is the state of an Adapter. Its counters start at zero when the adapter starts. They are
+// read one after the other, not at one instant.
 type Health struct {
-	// Connected says that the broker answers. While it does not, this node goes on
-	// by itself and what it publishes for others waits, within bounds.
+	// Connected reports whether the broker answers. While it does not, messages for other
+	// nodes wait, within bounds; subscribers of this node are not affected.
 	Connected bool
-	// Since is when Connected changed last.
+	// Since is the time of the last change of Connected.
 	Since time.Time
-	// Err is why the broker is not connected, or what else is wrong, such as a
-	// second node that runs with the same name. One that was refused at its start is
-	// counted in Conflicts alone. nil means that all is well. ErrNameTaken while
-	// Connected is false is for good: an older node has this one's name. In JSON an error
-	// is {}; write Err.Error() there.
+	// Err is the reason why the broker is not connected, or another problem, such as a second
+	// node with the same name; nil means that there is none. ErrNameTaken while Connected is
+	// false is final: an older node has the name. Use Err.Error() in JSON, where an error is
+	// {}.
 	Err error
-	// Peers are the names of the other nodes that were heard of lately, sorted.
+	// Peers are the names of the other nodes that were heard lately, sorted.
 	Peers []string
 
-	Topics   int // topics wanted at this moment
-	Pending  int // of these, not confirmed by the broker yet
-	Buffered int // bytes that wait for the broker at this moment
+	Topics   int // topics that are wanted now
+	Pending  int // of these, topics that the broker has not confirmed
+	Buffered int // bytes that wait for the broker now
 
-	Sent      int64 // messages handed to the broker
-	Received  int64 // messages of other nodes delivered on this one
-	Lost      int64 // messages not taken for other nodes, without those that are too large; each was an error to its publisher, or logged
-	Missed    int64 // messages of other nodes that did not come, known from their numbering
-	Discarded int64 // messages that came twice or too late, or of nodes that do not prove that they are alive
-	Garbage   int64 // what came and was no message of ours
+	Sent      int64 // messages passed to the broker
+	Received  int64 // messages of other nodes that were delivered
+	Lost      int64 // messages that were not accepted for other nodes, except too large ones; each was an error for its publisher, or logged
+	Missed    int64 // messages of other nodes that did not arrive, known from their numbers
+	Discarded int64 // messages that arrived twice or late, or from nodes that do not prove that they are alive
+	Garbage   int64 // received data that is no message of this cluster
 	Gaps      int64 // times in which messages may have been missed
-	Conflicts int64 // messages of another node with this one's name
+	Conflicts int64 // messages of another node with the name of this one
 }

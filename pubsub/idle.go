@@ -5,27 +5,26 @@ import (
 	"time"
 )
 
-// idleTopics gives interest up a moment after the last subscription ended: a
-// client that reloads its page, or a channel that is joined again, costs the broker
-// nothing, and misses nothing.
+// idleTopics ends the interest in a topic some time after its last subscription has ended, so
+// that a client that reloads its page causes no traffic with the broker, and misses nothing.
 type idleTopics struct {
 	linger time.Duration
 
 	mu     sync.Mutex
-	queue  []idleTopic // by time
-	timer  *time.Timer // runs while the queue is not empty
+	queue  []idleTopic // in order of time
+	timer  *time.Timer // runs while queue is not empty
 	closed bool
 	sweeps sync.WaitGroup
 }
 
-// idleTopic is a topic that was left, and in which of its idle times.
+// idleTopic is a topic without subscriptions, if its round has not changed until then.
 type idleTopic struct {
 	t     *topic
 	round uint32
 	until time.Time
 }
 
-// add is called with the lock of the topic's shard held.
+// addIdle adds a topic whose last subscription has ended. The caller holds the lock of its shard.
 func (p *PubSub) addIdle(t *topic) {
 	i := &p.idle
 	i.mu.Lock()
@@ -40,7 +39,7 @@ func (p *PubSub) addIdle(t *topic) {
 	}
 }
 
-// sweepIdle forgets the topics whose time has come.
+// sweepIdle ends the interest in the topics that are due.
 func (p *PubSub) sweepIdle() {
 	i := &p.idle
 	defer i.sweeps.Done()
@@ -73,7 +72,7 @@ func (p *PubSub) sweepIdle() {
 	}
 }
 
-// closeIdle waits for a sweep that runs.
+// closeIdle stops the timer and waits for a sweep that runs.
 func (p *PubSub) closeIdle() {
 	i := &p.idle
 	i.mu.Lock()

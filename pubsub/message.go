@@ -1,45 +1,45 @@
 package pubsub
 
-// Message is one broadcast. Once published it must not be changed.
+// Message is one broadcast. It must not be changed after it was published.
 type Message struct {
-	// Topic is any string; there are no wildcards here.
+	// Topic is any string. There are no wildcards.
 	Topic string
 	// Event names the message within its topic.
 	Event string
-	// Payload belongs to publisher and subscribers; this package carries it.
+	// Payload is the content, which this package does not look at.
 	Payload []byte
-	// Binary tells the two kinds of Payload apart, for those who encode it.
+	// Binary says that Payload is not JSON text, for subscribers that encode it.
 	Binary bool
 }
 
-// Dispatch is one message on its way to the subscribers of this node. It is
-// valid only during Deliver; the Message in it stays valid.
+// Dispatch is the delivery of one message to the subscribers of this node. It is valid only during
+// Deliver; its Message stays valid.
 type Dispatch struct {
 	*Message
-	// Remote says that the message came from another node, through a broker that
-	// others may write to. Its meaning has not been checked.
+	// Remote says that the message came from another node, through a broker to which others
+	// may write. Its content has not been checked.
 	Remote bool
-	// Memo lasts for one dispatch and is shared by its subscribers, who are
-	// called one after the other: the place to keep what is made once for all of
+	// Memo is shared by the subscribers of one dispatch, which are called one after the other.
+	// It is nil for the first: a place for a value that is computed once for all of
 	// them, such as an encoded frame.
 	Memo any
 
-	told bool  // the publisher waits for err
+	told bool  // the publisher gets err
 	err  error // of Refuse
 }
 
-// Refuse is called in Deliver by a subscriber that can never take the message. The publisher gets
-// err if it is on this node and its call returns errors, which Refuse reports; otherwise
-// nobody hears of it. The other subscribers get the message all the same.
+// Refuse is called in Deliver by a subscriber that can never accept the message. If the publisher is
+// on this node and its call returns errors, it gets err; Refuse reports whether this is so. The
+// other subscribers get the message all the same.
 func (d *Dispatch) Refuse(err error) (told bool) {
 	d.err = err
 	return d.told
 }
 
-// A Subscriber takes the messages of a topic.
+// A Subscriber gets the messages of a topic.
 type Subscriber interface {
-	// Deliver takes one message. It runs in the publisher's goroutine, which has
-	// all other subscribers still to serve: it must not block, and must not panic.
-	// Several publishers may call it at once.
+	// Deliver takes one message. It runs in the goroutine of the publisher, which calls all
+	// other subscribers too, so it must not block or panic. Several publishers may call it
+	// concurrently.
 	Deliver(d *Dispatch)
 }

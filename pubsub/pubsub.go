@@ -15,12 +15,12 @@ import (
 	"github.com/bennu-go/bennu/internal/reserved"
 )
 
-// shardCount spreads topics over locks. It is a power of two, and large enough
-// that joins on many cores seldom meet.
+// shardCount is the number of locks over which topics are spread: a power of two, and large
+// enough that joins on many cores seldom wait for each other.
 const shardCount = 64
 
-// PubSub is a registry of subscriptions. All methods may be called from any
-// goroutine. The zero value is not usable; call New.
+// PubSub delivers messages to subscriptions. All methods may be called from any goroutine. Make it
+// with New or NewLocal; the zero value is not usable.
 type PubSub struct {
 	adapter Adapter
 	seed    maphash.Seed
@@ -29,37 +29,35 @@ type PubSub struct {
 	gaps    gaps
 }
 
+// shard has the topics of one lock.
 type shard struct {
 	mu     sync.RWMutex
 	topics map[string]*topic
 }
 
-// topic is what a shard knows of one topic. It is in the map while it has
-// subscriptions, and with an adapter a moment longer.
+// topic is in the map of its shard while it has subscriptions, and with an adapter for the time
+// of Options.Linger after that. The lock of the shard guards it.
 type topic struct {
-	name  string
-	subs  []*Subscription
-	ready <-chan struct{}
-	// refused says that the broker does not let this node have it.
-	refused bool
-	round   uint32 // how often it was left by its last subscription
+	name    string
+	subs    []*Subscription
+	ready   <-chan struct{} // of Adapter.Interest, or of a Gap
+	refused bool            // the broker refuses the topic
+	round   uint32          // how often the last subscription has ended
 }
 
-// Options configure New. The zero value is a node on its own.
+// Options configure New. The zero value is a node without others.
 type Options struct {
-	// Adapter connects this node to others. nil: no others.
+	// Adapter connects this node to others. Default nil: there are no others.
 	Adapter Adapter
-	// Linger is how long a topic is still received from other nodes after its
-	// last subscription here has ended. Default 2 s; less than
-	// a millisecond means one.
+	// Linger is how long a topic is received from other nodes after its last subscription on
+	// this node has ended. At least a millisecond. Default 2 s.
 	Linger time.Duration
 }
 
-// DefaultLinger is that of Options.
-const DefaultLinger = 2 * time.Second
+const defaultLinger = 2 * time.Second
 
-// New makes a PubSub, starting its adapter; ctx bounds that. A nil opts is the
-// zero Options.
+// New makes a PubSub and starts its adapter; ctx bounds the start. A nil opts is the zero
+// Options.
 func New(ctx context.Context, opts *Options) (*PubSub, error) {
 	p := NewLocal()
 	if opts == nil || opts.Adapter == nil {
@@ -73,7 +71,7 @@ func New(ctx context.Context, opts *Options) (*PubSub, error) {
 	case opts.Linger > option.MaxDuration:
 		return nil, fmt.Errorf("pubsub: option Linger is %v; use up to %v", opts.Linger, option.MaxDuration)
 	case opts.Linger == 0:
-		p.idle.linger = DefaultLinger
+		p.idle.linger = defaultLinger
 	default:
 		p.idle.linger = max(opts.Linger, time.Millisecond)
 	}
@@ -84,7 +82,7 @@ func New(ctx context.Context, opts *Options) (*PubSub, error) {
 	return p, nil
 }
 
-// NewLocal makes a PubSub without other nodes.
+// NewLocal makes a PubSub without an adapter.
 func NewLocal() *PubSub {
 	p := &PubSub{seed: maphash.MakeSeed()}
 	p.gaps.closed = make(chan struct{})
@@ -94,7 +92,7 @@ func NewLocal() *PubSub {
 	return p
 }
 
-// Node is the adapter's name for this node, or "" without an adapter.
+// Node returns the name of this node, or "" without an adapter.
 func (p *PubSub) Node() string {
 	if p.adapter == nil {
 		return ""
@@ -102,7 +100,7 @@ func (p *PubSub) Node() string {
 	return p.adapter.Node()
 }
 
-// Health is how the adapter does. Without one all is well.
+// Health returns the state of the adapter. Without an adapter, Connected is true.
 func (p *PubSub) Health() Health {
 	if p.adapter == nil {
 		return Health{Connected: true}
@@ -110,7 +108,7 @@ func (p *PubSub) Health() Health {
 	return p.adapter.Health()
 }
 
-// Close stops the adapter. Subscriptions of this node go on.
+// Close stops the adapter. Broadcasts still reach the subscribers of this node.
 func (p *PubSub) Close(ctx context.Context) error {
 	if p.adapter == nil {
 		return nil
@@ -121,18 +119,19 @@ func (p *PubSub) Close(ctx context.Context) error {
 	return err
 }
 
+// shard returns the shard of a topic.
 func (p *PubSub) shard(topic string) *shard {
 	return &p.shards[maphash.String(p.seed, topic)&(shardCount-1)]
 }
 
-// Broadcast publishes m to the subscribers of its topic on all nodes. This node
-// is always served; an error is the adapter's, and says that the other
-// nodes were not, or a subscriber's that has refused m, or both.
+// Broadcast publishes m to the subscribers of its topic on all nodes. An error means that the
+// adapter did not accept m, so that other nodes do not get it, or that a subscriber of this node
+// refused m, or both.
 func (p *PubSub) Broadcast(m *Message) error { return p.BroadcastFrom(nil, m) }
 
-// BroadcastFrom is Broadcast without from, which is compared with ==; a value that cannot be,
-// such as a struct with a function, excludes nobody. It can only exclude a subscriber of this
-// node.
+// BroadcastFrom is like Broadcast, but skips one subscriber of this node, usually the publisher
+// itself. Subscribers are compared with ==; if from cannot be compared, such as a struct with a
+// function, none is skipped.
 func (p *PubSub) BroadcastFrom(from Subscriber, m *Message) error {
 	var err error
 	if p.adapter != nil {
@@ -147,27 +146,23 @@ func (p *PubSub) BroadcastFrom(from Subscriber, m *Message) error {
 	return err
 }
 
-// disconnectOf is a disconnect as it is told to every node. The connection it is meant for may
-// be one that is being accepted: no node has an interest in its id yet.
+// disconnectOf returns the message that tells every node of a disconnect. The connection may be one
+// that is being accepted, and then no node is interested in its topic yet.
 func disconnectOf(m *Message) *Message {
 	return &Message{Topic: reserved.Disconnects, Event: reserved.EventDisconnect, Payload: []byte(m.Topic), Binary: true}
 }
 
 // LocalBroadcast publishes m to the subscribers of this node alone.
-func (p *PubSub) LocalBroadcast(m *Message) { p.LocalBroadcastFrom(nil, m) }
+func (p *PubSub) LocalBroadcast(m *Message) { _ = p.dispatch(nil, m, fromHere) }
 
-// LocalBroadcastFrom is LocalBroadcast without from.
-func (p *PubSub) LocalBroadcastFrom(from Subscriber, m *Message) {
-	_ = p.dispatch(from, m, fromHere)
-}
-
-// DirectBroadcast publishes m to the subscribers of one node, which may be this one.
+// DirectBroadcast publishes m to the subscribers of one node, which may be this one. It returns no
+// error if there is no such node and the adapter does not know.
 func (p *PubSub) DirectBroadcast(node string, m *Message) error {
 	if node == p.Node() {
 		return p.dispatch(nil, m, fromCaller)
 	}
 	if p.adapter == nil {
-		return ErrNoAdapter
+		return errNoAdapter
 	}
 	err := p.adapter.Direct(node, m)
 	if m.Event == reserved.EventDisconnect {
@@ -176,7 +171,7 @@ func (p *PubSub) DirectBroadcast(node string, m *Message) error {
 	return err
 }
 
-// comparable is s, or nil when comparing it with == would panic: then it is no other's equal.
+// comparable returns s, or nil if comparing it with == would panic.
 func comparable(s Subscriber) Subscriber {
 	if s == nil || !reflect.ValueOf(s).Comparable() {
 		return nil
@@ -184,21 +179,20 @@ func comparable(s Subscriber) Subscriber {
 	return s
 }
 
-// origin is where a message comes from.
+// origin says from where a message comes.
 type origin uint8
 
 const (
-	fromCaller    origin = iota // a publisher of this node, who gets an error
-	fromHere                    // one who gets none
+	fromCaller    origin = iota // a publisher of this node that gets errors
+	fromHere                    // a publisher of this node that gets none
 	fromElsewhere               // another node
 )
 
-// snapshots keeps the lists that dispatch copies subscriptions into.
+// snapshots are lists for dispatch.
 var snapshots = sync.Pool{New: func() any { return new([]*Subscription) }}
 
-// dispatch copies the list of subscriptions under a brief read lock and delivers
-// outside it: copying ten thousand pointers costs a few microseconds, delivering to
-// them a thousand times that.
+// dispatch copies the list of subscriptions under a read lock, and delivers without it. Copying
+// ten thousand pointers takes a few microseconds, and delivering to them a thousand times that.
 func (p *PubSub) dispatch(from Subscriber, m *Message, o origin) error {
 	if o != fromElsewhere && m.Event == reserved.EventDisconnect && m.Topic != reserved.Disconnects {
 		_ = p.dispatch(nil, disconnectOf(m), fromHere)
@@ -226,7 +220,7 @@ func (p *PubSub) dispatch(from Subscriber, m *Message, o origin) error {
 	return d.err
 }
 
-// Topics is the number of topics with at least one subscription on this node.
+// Topics returns the number of topics with subscriptions on this node.
 func (p *PubSub) Topics() int {
 	n := 0
 	for i := range p.shards {
@@ -242,7 +236,7 @@ func (p *PubSub) Topics() int {
 	return n
 }
 
-// Subscribers is the number of subscriptions to a topic on this node.
+// Subscribers returns the number of subscriptions to a topic on this node.
 func (p *PubSub) Subscribers(topic string) int {
 	s := p.shard(topic)
 	s.mu.RLock()

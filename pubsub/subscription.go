@@ -2,26 +2,25 @@ package pubsub
 
 import "strings"
 
-// Subscription is one entry in the registry.
+// Subscription makes a Subscriber get the messages of a topic, until Cancel.
 type Subscription struct {
 	subscriber Subscriber
 	pubsub     *PubSub
 	topic      *topic
-	index      int    // in topic.subs, or -1 when cancelled; guarded by the shard
-	born       uint32 // how many gaps there had been
-	missing    bool   // was told that the topic is refused; guarded by the shard
+	index      int    // in topic.subs, or -1 after Cancel; guarded by the lock of the shard
+	born       uint32 // number of gaps before it was made
+	missing    bool   // it was told that the broker refuses the topic; guarded by the lock of the shard
 }
 
-// Subscribe registers s for a topic. Messages may arrive before it returns.
-// Every Subscription must be cancelled in the end.
+// Subscribe subscribes s to the topic of that name. Messages may be delivered before it returns.
+// Cancel every Subscription in the end.
 func (p *PubSub) Subscribe(name string, s Subscriber) *Subscription {
 	sh := p.shard(name)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	t := sh.topics[name]
 	if t == nil {
-		// The name may be a piece of a larger string that should not live as
-		// long as the topic.
+		// The name may share the memory of a larger string.
 		name = strings.Clone(name)
 		t = &topic{name: name}
 		sh.topics[name] = t
@@ -34,12 +33,9 @@ func (p *PubSub) Subscribe(name string, s Subscriber) *Subscription {
 	return sub
 }
 
-// Topic is the topic subscribed to.
-func (s *Subscription) Topic() string { return s.topic.name }
-
-// Ready is closed once no broadcast published on any node after that can be
-// missed. It is nil when that is already so. When the broker refuses the topic, it is
-// another one, which stays open: who has waited calls Ready again.
+// Ready returns a channel that is closed when no later broadcast of any node can be missed, or nil
+// if that is so already. If the broker refuses the topic meanwhile, Ready returns another channel,
+// so call it again when the first one is closed.
 func (s *Subscription) Ready() <-chan struct{} {
 	sh := s.pubsub.shard(s.topic.name)
 	sh.mu.RLock()
@@ -47,8 +43,8 @@ func (s *Subscription) Ready() <-chan struct{} {
 	return s.topic.ready
 }
 
-// Cancel ends the subscription. A delivery that has begun may still arrive.
-// Calls after the first have no effect.
+// Cancel ends the subscription. A delivery that has begun may still arrive. Only the first call
+// has an effect.
 func (s *Subscription) Cancel() {
 	sh := s.pubsub.shard(s.topic.name)
 	sh.mu.Lock()
@@ -56,26 +52,8 @@ func (s *Subscription) Cancel() {
 	s.pubsub.cancel(sh, s)
 }
 
-// Unsubscribe cancels every subscription of s to a topic. One whose values cannot be compared
-// with == needs Subscription.Cancel.
-func (p *PubSub) Unsubscribe(name string, s Subscriber) {
-	sh := p.shard(name)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	t := sh.topics[name]
-	if s = comparable(s); t == nil || s == nil {
-		return
-	}
-	for i := len(t.subs) - 1; i >= 0; i-- {
-		if t.subs[i].subscriber == s {
-			p.cancel(sh, t.subs[i])
-		}
-	}
-}
-
-// cancel takes sub out by putting the last subscription in its place: leaving a topic
-// costs the same however many others are on it. Order among subscribers means
-// nothing.
+// cancel removes a subscription by moving the last one to its place, so that the cost does not
+// depend on their number. Subscribers have no order.
 func (p *PubSub) cancel(sh *shard, sub *Subscription) {
 	if sub.index < 0 {
 		return
@@ -95,7 +73,7 @@ func (p *PubSub) cancel(sh *shard, sub *Subscription) {
 		t.round++
 		p.addIdle(t)
 	}
-	// A topic that once was large gives its list back.
+	// Shrink the list of a topic that was large.
 	if c := cap(t.subs); c > 64 && last < c/4 {
 		t.subs = append(make([]*Subscription, 0, c/2), t.subs...)
 	}

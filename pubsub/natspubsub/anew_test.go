@@ -10,7 +10,6 @@ import (
 
 	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/pubsub/internal/cluster"
-	"github.com/bennu-go/bennu/pubsub/pubsubtest"
 )
 
 // heard is a node that notes what its link tells.
@@ -84,7 +83,7 @@ func TestLostWhileSubscribing(t *testing.T) {
 		}
 	}
 	eventually(t, "the client has connected again", func() bool { return l.conn.Load().Stats().Reconnects == 1 })
-	ctx, cancel := context.WithTimeout(t.Context(), pubsubtest.Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), waittest.Patience)
 	defer cancel()
 	err := l.subscribe(ctx, []string{"bennu.t.a", "bennu.t.b", "bennu.t.c"})
 	l.give()
@@ -112,7 +111,7 @@ func TestBarrierOfBefore(t *testing.T) {
 	if len(l.barrier.passed) > 0 {
 		t.Error("the complaint of a subscription before is taken")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), pubsubtest.Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), waittest.Patience)
 	defer cancel()
 	if !l.barrier.wait(ctx, conn) {
 		t.Error("no complaint comes")

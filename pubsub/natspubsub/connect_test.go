@@ -22,6 +22,7 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"github.com/bennu-go/bennu/internal/testport"
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/pubsub/pubsubtest"
 )
@@ -81,7 +82,7 @@ func checkMistake(t *testing.T, name string, try func() error) {
 // start tries to start a node that must fail, and returns why.
 func startError(t *testing.T, a pubsub.Adapter) error {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), pubsubtest.Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), waittest.Patience)
 	defer cancel()
 	p, err := pubsub.New(ctx, &pubsub.Options{Adapter: a})
 	if err == nil {
@@ -198,7 +199,7 @@ func TestPermission(t *testing.T) {
 	as := func(user string) func(*Options) { return func(o *Options) { o.User, o.Password = user, "p" } }
 	pubsubtest.Start(t, b.node(t, "a", as("some")), nil)
 	a := b.node(t, "b", as("none"))
-	ctx, cancel := context.WithTimeout(t.Context(), pubsubtest.Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), waittest.Patience)
 	defer cancel()
 	_, err := pubsub.New(ctx, &pubsub.Options{Adapter: a})
 	if err == nil {
@@ -237,7 +238,7 @@ func TestTLS(t *testing.T) {
 	t.Parallel()
 	cert, pool := certificates(t)
 	b := startBroker(t, func(o *server.Options) {
-		o.TLS, o.TLSTimeout = true, pubsubtest.Patience.Seconds()
+		o.TLS, o.TLSTimeout = true, waittest.Patience.Seconds()
 		o.TLSConfig = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
 	})
 	trusting := func(o *Options) {

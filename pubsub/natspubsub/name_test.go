@@ -7,6 +7,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/pubsub/pubsubtest"
 )
@@ -24,7 +25,7 @@ func TestNameOfTheDead(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := dead.FlushTimeout(pubsubtest.Patience); err != nil {
+	if err := dead.FlushTimeout(waittest.Patience); err != nil {
 		t.Fatal(err)
 	}
 	dead.Close() // as the system does when the process is killed
@@ -47,7 +48,7 @@ func TestNameUnderEavesdropping(t *testing.T) {
 	if _, err := c.Subscribe(">", func(*nats.Msg) {}); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.FlushTimeout(pubsubtest.Patience); err != nil {
+	if err := c.FlushTimeout(waittest.Patience); err != nil {
 		t.Fatal(err)
 	}
 	first := pubsubtest.Start(t, b.node(t, "a", nil), nil)
@@ -84,7 +85,7 @@ func TestNamesakesMeet(t *testing.T) {
 	}
 	select {
 	case <-far.gaps:
-	case <-time.After(pubsubtest.Patience):
+	case <-time.After(waittest.Patience):
 		t.Error("its subscribers are not told")
 	}
 	eventually(t, "the older one is well", func() bool { h := p.Health(); return h.Connected && h.Err == nil })

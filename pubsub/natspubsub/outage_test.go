@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/pubsub/pubsubtest"
 )
@@ -14,7 +15,7 @@ import (
 func TestMuteServer(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, nil)
-	p := pubsubtest.Start(t, b.node(t, "a", func(o *Options) { o.ConnectTimeout = 4 * pubsubtest.Patience }), nil)
+	p := pubsubtest.Start(t, b.node(t, "a", func(o *Options) { o.ConnectTimeout = 4 * waittest.Patience }), nil)
 	addr := b.running.Addr().String()
 	b.stop()
 	ln, err := net.Listen("tcp", addr)
@@ -36,7 +37,7 @@ func TestMuteServer(t *testing.T) {
 		if err != nil {
 			t.Errorf("Broadcast: %v", err)
 		}
-	case <-time.After(pubsubtest.Patience):
+	case <-time.After(waittest.Patience):
 		t.Error("Broadcast waits for a server that says nothing")
 		held.Close()
 		<-published

@@ -5,6 +5,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/pubsub/pubsubtest"
 	"github.com/bennu-go/bennu/test/replay"
@@ -23,7 +24,7 @@ func stranger(t *testing.T, c *nats.Conn, tape *replay.Tape) (publish func(strin
 			t.Fatal(err)
 		}
 	}
-	if err := c.FlushTimeout(pubsubtest.Patience); err != nil {
+	if err := c.FlushTimeout(waittest.Patience); err != nil {
 		t.Fatal(err)
 	}
 	return func(channel string, data []byte) {
@@ -33,7 +34,7 @@ func stranger(t *testing.T, c *nats.Conn, tape *replay.Tape) (publish func(strin
 		if err := c.PublishMsg(m); err != nil {
 			t.Error(err)
 		}
-		if err := c.FlushTimeout(pubsubtest.Patience); err != nil {
+		if err := c.FlushTimeout(waittest.Patience); err != nil {
 			t.Error(err)
 		}
 	}

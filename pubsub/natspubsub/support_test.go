@@ -14,7 +14,6 @@ import (
 	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/pubsub/internal/cluster"
-	"github.com/bennu-go/bennu/pubsub/pubsubtest"
 )
 
 func TestMain(m *testing.M) { waittest.Heavy(m, waittest.Brokers, 4) }
@@ -34,7 +33,7 @@ type broker struct {
 func startBroker(t testing.TB, change func(*server.Options)) *broker {
 	t.Helper()
 	b := &broker{t: t, options: server.Options{
-		Host: "127.0.0.1", Port: testport.Free(t), NoSigs: true, NoLog: true, AuthTimeout: pubsubtest.Patience.Seconds(),
+		Host: "127.0.0.1", Port: testport.Free(t), NoSigs: true, NoLog: true, AuthTimeout: waittest.Patience.Seconds(),
 	}}
 	if change != nil {
 		change(&b.options)
@@ -52,7 +51,7 @@ func (b *broker) start() {
 		b.t.Fatal(err)
 	}
 	s.Start()
-	if !s.ReadyForConnections(pubsubtest.Patience) {
+	if !s.ReadyForConnections(waittest.Patience) {
 		b.t.Fatal("the NATS server does not start")
 	}
 	b.options.Port = s.Addr().(*net.TCPAddr).Port
@@ -91,7 +90,7 @@ func (b *broker) garbage(t testing.TB, topic string, data []byte) {
 	if err := c.Publish(cluster.TopicChannel(cluster.DefaultPrefix, topic), data); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.FlushTimeout(pubsubtest.Patience); err != nil {
+	if err := c.FlushTimeout(waittest.Patience); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -145,7 +144,7 @@ func (b *inbox) next(t testing.TB) *pubsub.Message {
 	select {
 	case m := <-b.messages:
 		return m
-	case <-time.After(pubsubtest.Patience):
+	case <-time.After(waittest.Patience):
 		t.Fatal("no message comes")
 		return nil
 	}
@@ -158,7 +157,7 @@ func await(t testing.TB, sub *pubsub.Subscription) {
 	}
 	select {
 	case <-sub.Ready():
-	case <-time.After(pubsubtest.Patience):
+	case <-time.After(waittest.Patience):
 		t.Fatal("interest is never confirmed")
 	}
 }

@@ -1,7 +1,7 @@
-// Package pubsubtest is the suite that every pubsub.Adapter must pass, and Memory,
-// a broker within the process for tests of programs with several nodes.
+// Package pubsubtest has the test suite that every pubsub.Adapter must pass, and [Memory], a broker
+// in the process for tests of programs with several nodes.
 //
-// The author of an adapter writes one test:
+// An adapter is tested with one function:
 //
 //	func TestAdapter(t *testing.T) {
 //		pubsubtest.Run(t, func(t *testing.T) *pubsubtest.Cluster {
@@ -12,6 +12,6 @@
 //		})
 //	}
 //
-// A failure names the law that was broken. The suite waits with deadlines and asserts
-// no duration; run it with the race detector.
+// A failure names the broken law. The suite waits for events with a deadline, and does not test how
+// long they take. Run it with the race detector.
 package pubsubtest

@@ -30,16 +30,17 @@ func ready(s *suite) {
 	var all sync.WaitGroup
 	for i := range 300 {
 		all.Go(func() {
-			box, sub := s.subscribe(b, fmt.Sprint("crowd ", i))
+			topic := fmt.Sprint("crowd ", i)
+			box, sub := s.subscribe(b, topic)
 			defer sub.Cancel()
-			s.broadcast(publishers[i%2], sub.Topic(), "first")
+			s.broadcast(publishers[i%2], topic, "first")
 			s.want("what is published anywhere once Ready is closed must arrive", box, "first")
 		})
 	}
 	all.Wait()
 }
 
-// interest sees that a node gets only what it wants.
+// interest checks that a node receives only the topics that it wants.
 func interest(s *suite) {
 	a, b, c := s.nodes()
 	box, sub := s.subscribe(b, "wanted")
@@ -62,7 +63,7 @@ func interest(s *suite) {
 	s.noGap("a node that was not interested has missed nothing", b.Health())
 }
 
-// churn comes and goes on some topics while others are published to.
+// churn subscribes to some topics and cancels all the time, while messages are published to another.
 func churn(s *suite) {
 	a, b, _ := s.nodes()
 	stays, _ := s.subscribe(b, "stays")
@@ -79,9 +80,10 @@ func churn(s *suite) {
 					return
 				default:
 				}
-				sub := b.Subscribe(fmt.Sprint("churn ", r.IntN(20)), &subscribertest.Box{})
+				topic := fmt.Sprint("churn ", r.IntN(20))
+				sub := b.Subscribe(topic, &subscribertest.Box{})
 				if r.IntN(3) == 0 {
-					s.await(sub)
+					s.await(sub, topic)
 				}
 				sub.Cancel()
 			}
@@ -103,16 +105,17 @@ func churn(s *suite) {
 		}
 	}
 	for i := range 20 {
-		box, sub := s.subscribe(b, fmt.Sprint("churn ", i))
-		s.broadcast(a, sub.Topic(), "after")
+		topic := fmt.Sprint("churn ", i)
+		box, sub := s.subscribe(b, topic)
+		s.broadcast(a, topic, "after")
 		s.arrive("a topic works after churn", box, func() bool { return box.Count() > 0 })
 		sub.Cancel()
 	}
 	s.eventually("all but one are given up", func() bool { return b.Health().Topics == 1 })
 }
 
-// Hostile are topics that brokers might take for something else, or for each other.
-func Hostile() []string {
+// hostile returns topics that a broker may mistake for something else, or for each other.
+func hostile() []string {
 	list := []string{
 		"", " ", "*", ">", ".", "..", "a.b", "a.*", "a.>", "a..b", ".a", "a.", "*.*", "$SYS.>", "$SYS", "_INBOX.x", "$JS.API.>",
 		"?", "[a-z]", "h[ae]llo", "h?llo", "{}", "{a}", "{a}b", "a{b}c", "\x00", "a\x00b", "\r\n", "a\r\nb", "PUB x 0\r\n\r\n",
@@ -126,10 +129,10 @@ func Hostile() []string {
 	return list
 }
 
-// topics publishes to topics that look alike, or like something else.
+// topics publishes to topics that a broker may confuse.
 func topics(s *suite) {
 	a, b, _ := s.nodes()
-	list := Hostile()
+	list := hostile()
 	r := rand.New(rand.NewPCG(3, 4))
 	const alphabet = "ab.*>=2Eh \x00\xff{}:"
 	known := make(map[string]bool)
@@ -153,8 +156,8 @@ func topics(s *suite) {
 		boxes[i] = &subscribertest.Box{}
 		subs[i] = b.Subscribe(t, boxes[i])
 	}
-	for _, sub := range subs {
-		s.await(sub)
+	for i, sub := range subs {
+		s.await(sub, list[i])
 	}
 	s.since(began)
 	for i, t := range list {

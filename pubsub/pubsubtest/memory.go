@@ -11,25 +11,26 @@ import (
 	"github.com/bennu-go/bennu/pubsub/internal/cluster"
 )
 
-// Memory is a broker within the process. It does what a broker does: it carries
-// only what is wanted, it can go away and come back, and it drops what a node does not take
-// in time. All methods may be called from any goroutine. The zero value is ready.
+// Memory is a broker in the process. Like other brokers, it delivers to nodes only the topics that they
+// want, can go away and come back, and drops the messages of a node that does not read them in time.
+// All methods may be called from any goroutine. The zero value is ready to use.
 type Memory struct {
 	mu     sync.Mutex
 	links  map[*memoryLink]bool
 	away   bool
-	record func(channel string, data []byte) // takes what is published; nil: nobody
+	record func(channel string, data []byte) // called for each published message; may be nil
 }
 
-// memoryQueue bounds, in bytes, what waits for one node.
+// memoryQueue bounds the messages that wait for a node, in bytes.
 const memoryQueue = 64 << 20
 
-// Node makes an adapter for a node. It is not started.
+// Node makes an adapter for a node, without starting it.
 func (m *Memory) Node(t testing.TB, name string) pubsub.Adapter {
 	t.Helper()
 	return m.node(t, cluster.Options{Node: name})
 }
 
+// node makes an adapter with any options.
 func (m *Memory) node(t testing.TB, o cluster.Options) pubsub.Adapter {
 	t.Helper()
 	o.Logger = slog.New(slog.DiscardHandler)
@@ -42,12 +43,13 @@ func (m *Memory) node(t testing.TB, o cluster.Options) pubsub.Adapter {
 	return n
 }
 
-// Break takes the broker away until the returned function is called.
+// Break stops the broker until mend is called.
 func (m *Memory) Break() (mend func()) {
 	m.set(true)
 	return func() { m.set(false) }
 }
 
+// set stops or starts the broker, and tells the nodes.
 func (m *Memory) set(away bool) {
 	m.mu.Lock()
 	m.away = away
@@ -73,14 +75,15 @@ var (
 	errMemorySlow = errors.New("the node does not take what waits for it")
 )
 
-// Garbage delivers bytes to the nodes that want a topic, as a stranger with access to
-// the broker could.
+// Garbage delivers data to the nodes that want a topic, as a stranger with access to the broker
+// could.
 func (m *Memory) Garbage(topic string, data []byte) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.publishLocked(cluster.Outgoing{Channel: cluster.TopicChannel(cluster.DefaultPrefix, topic), Data: data})
 }
 
+// publishLocked queues a message for the links that want its channel.
 func (m *Memory) publishLocked(o cluster.Outgoing) {
 	if m.record != nil {
 		m.record(o.Channel, o.Data)
@@ -89,6 +92,7 @@ func (m *Memory) publishLocked(o cluster.Outgoing) {
 		if !l.wants[o.Channel] {
 			continue
 		}
+		// A node that reads too slowly loses everything that waits for it, and is told so.
 		if l.bytes+len(o.Data) > memoryQueue {
 			l.queue, l.bytes, l.dropped = nil, 0, true
 		}
@@ -98,7 +102,7 @@ func (m *Memory) publishLocked(o cluster.Outgoing) {
 	}
 }
 
-// memoryLink is a node's connection to the broker, whose lock guards it.
+// memoryLink is the connection of a node to the broker. The lock of the broker guards it.
 type memoryLink struct {
 	broker  *Memory
 	events  cluster.Events
@@ -128,6 +132,7 @@ func (l *memoryLink) Open(_ context.Context, e cluster.Events) error {
 	return nil
 }
 
+// read passes queued messages to the node.
 func (l *memoryLink) read() {
 	m := l.broker
 	for {

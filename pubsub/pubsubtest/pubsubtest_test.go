@@ -121,7 +121,7 @@ func fails(t *testing.T, says string, play func()) {
 		play()
 		return
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), waittest.Patience)
 	defer cancel()
 	own := exec.CommandContext(ctx, os.Args[0], "-test.run=^"+t.Name()+"$")
 	own.Env = append(os.Environ(), within+"=1")

@@ -12,39 +12,35 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-// Cluster is what a test of an adapter needs.
+// Cluster is the broker of one test, and makes its nodes.
 type Cluster struct {
-	// Node makes an adapter for a node. It is not started yet. Nodes of one Cluster
-	// reach each other, and no others.
+	// Node makes an adapter, without starting it. Nodes of one Cluster reach each other, and
+	// those of another Cluster do not.
 	Node func(t testing.TB, name string) pubsub.Adapter
-	// Break takes the broker away, as if it were killed, until the function that it
-	// returns is called. nil: this broker cannot be taken away, and what happens
-	// then is not tested.
+	// Break stops the broker, as if it were killed, until mend is called. Default nil: outages
+	// are not tested.
 	Break func(t testing.TB) (mend func())
-	// Garbage makes the broker deliver these bytes, as they are, to the nodes that are
-	// interested in a topic. nil: not tested.
+	// Garbage makes the broker deliver data, unchanged, to the nodes that are interested in a
+	// topic. Default nil: this is not tested.
 	Garbage func(t testing.TB, topic string, data []byte)
-	// MaxPayload is a payload that must get through, in bytes. Default 512 KiB.
-	// TooLarge is one that must not. Default 64 MiB.
+	// MaxPayload is the size of a payload that must be delivered, in bytes, and TooLarge that
+	// of one that must be refused. Defaults 512 KiB and 64 MiB.
 	MaxPayload, TooLarge int
-	// Messages is how many messages the test of order sends. Default 20,000. The test of
-	// Ready has a hundredth as many rounds, 20 to 200.
+	// Messages is the number of messages in the test of order. The test of Ready has a
+	// hundredth as many rounds, 20 to 200. Default 20,000.
 	Messages int
 }
 
-// Patience is how long the suite waits for what must happen.
-const Patience = waittest.Patience
-
-// Run tests an adapter. The function makes a new Cluster for each test. A test in which a
-// node tells of a gap, whether a message was missed or not, fails, unless the machine was so
-// slow that the node may have had a reason; such a test is run again, and fails when it is so each
-// time.
+// Run tests an adapter. It calls newCluster for each test. A test fails if a node reports a gap,
+// even if no message was missed. If the machine was so slow that the node may have had a reason, the
+// test is run again, up to five times.
 func Run(t *testing.T, newCluster func(t *testing.T) *Cluster) {
 	for _, test := range tests {
 		test.run(t, newCluster)
 	}
 }
 
+// tests are the tests of the suite, each named for what it is about.
 var tests = []test{
 	{"OneNode", oneNode},
 	{"TwoNodes", twoNodes},
@@ -71,9 +67,10 @@ type test struct {
 	body func(s *suite)
 }
 
-// attempts is how often a test is run at most.
+// attempts bounds the runs of a test.
 const attempts = 5
 
+// run runs the test until it says something about the adapter.
 func (test *test) run(t *testing.T, newCluster func(t *testing.T) *Cluster) {
 	t.Helper()
 	for range attempts {
@@ -85,7 +82,7 @@ func (test *test) run(t *testing.T, newCluster func(t *testing.T) *Cluster) {
 		test.name, attempts, lateTime)
 }
 
-// try runs the test once. It reports false if that says nothing about the adapter.
+// try runs the test once. It returns false if the result says nothing about the adapter.
 func (test *test) try(t *testing.T, newCluster func(t *testing.T) *Cluster) (judged bool) {
 	s := &suite{}
 	passed := t.Run(test.name, func(t *testing.T) {
@@ -99,31 +96,32 @@ func (test *test) try(t *testing.T, newCluster func(t *testing.T) *Cluster) (jud
 		if c.Messages == 0 {
 			c.Messages = 20_000
 		}
-		s.T, s.Cluster = t, c
+		s.T, s.Cluster = t, c // the tests call methods of both
 		test.body(s)
 	})
 	return !passed || !s.doubtful.Load()
 }
 
-// suite is one test that runs.
+// suite is a running test.
 type suite struct {
 	*testing.T
 	*Cluster
 	late     atomic.Bool // something took longer than lateTime
-	doubtful atomic.Bool // a node has told of a gap, and may have had a reason
+	doubtful atomic.Bool // a node has reported a gap, and may have had a reason
 }
 
-// lateTime is less than what an adapter may wait for other nodes before it tells of a gap.
+// lateTime is less than the time for which an adapter waits for other nodes before it reports a
+// gap.
 const lateTime = 500 * time.Millisecond
 
-// since notes when what began then has taken so long that an adapter may tell of a gap.
+// since notes whether so much time has passed that an adapter may report a gap.
 func (s *suite) since(began time.Time) {
 	if time.Since(began) > lateTime {
 		s.late.Store(true)
 	}
 }
 
-// noGap fails a test in which a node has told of gaps though nothing was missed.
+// noGap fails the test if a node has reported gaps.
 func (s *suite) noGap(law string, h pubsub.Health) {
 	s.Helper()
 	switch {
@@ -143,10 +141,10 @@ func (s *suite) node(name string) *pubsub.PubSub {
 	return Start(s.T, s.Node(s.T, name), &pubsub.Options{Linger: linger})
 }
 
-// linger is short, so that nodes give interest up the whole time.
+// linger is short, so that nodes end interest all the time.
 const linger = 10 * time.Millisecond
 
-// nodes starts three.
+// nodes starts three nodes.
 func (s *suite) nodes() (a, b, c *pubsub.PubSub) {
 	s.Helper()
 	a, b, c = s.node("a"), s.node("b"), s.node("c")
@@ -156,7 +154,8 @@ func (s *suite) nodes() (a, b, c *pubsub.PubSub) {
 	return a, b, c
 }
 
-// Start makes a PubSub on an adapter, which is closed when the test ends.
+// Start makes a PubSub with an adapter, and closes it when the test ends. opts may be nil; its Adapter
+// is ignored.
 func Start(t testing.TB, a pubsub.Adapter, opts *pubsub.Options) *pubsub.PubSub {
 	t.Helper()
 	o := pubsub.Options{}
@@ -164,14 +163,14 @@ func Start(t testing.TB, a pubsub.Adapter, opts *pubsub.Options) *pubsub.PubSub 
 		o = *opts
 	}
 	o.Adapter = a
-	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	ctx, cancel := context.WithTimeout(context.Background(), waittest.Patience)
 	defer cancel()
 	p, err := pubsub.New(ctx, &o)
 	if err != nil {
 		t.Fatalf("start: %v", err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), Patience)
+		ctx, cancel := context.WithTimeout(context.Background(), waittest.Patience)
 		defer cancel()
 		if err := p.Close(ctx); err != nil {
 			t.Errorf("close: %v", err)
@@ -180,21 +179,14 @@ func Start(t testing.TB, a pubsub.Adapter, opts *pubsub.Options) *pubsub.PubSub 
 	return p
 }
 
+// eventually waits until ok returns true.
 func (s *suite) eventually(law string, ok func() bool) {
 	s.Helper()
 	defer s.since(time.Now())
-	Eventually(s.T, law, ok)
+	waittest.Until(s.T, law, ok)
 }
 
-// Eventually polls until ok, and fails the test when that takes longer than
-// Patience.
-func Eventually(t testing.TB, law string, ok func() bool) {
-	t.Helper()
-	if !waittest.Within(Patience, ok) {
-		t.Fatalf("never came true: %s", law)
-	}
-}
-
+// broadcast publishes an event.
 func (s *suite) broadcast(p *pubsub.PubSub, topic, event string) {
 	s.Helper()
 	if err := p.Broadcast(&pubsub.Message{Topic: topic, Event: event, Payload: []byte("{}")}); err != nil {
@@ -208,32 +200,33 @@ func (s *suite) subscribe(p *pubsub.PubSub, topic string) (*subscribertest.Box, 
 	defer s.since(time.Now())
 	b := &subscribertest.Box{}
 	sub := p.Subscribe(topic, b)
-	s.await(sub)
+	s.await(sub, topic)
 	return b, sub
 }
 
-func (s *suite) await(sub *pubsub.Subscription) {
+// await waits until no message can be missed.
+func (s *suite) await(sub *pubsub.Subscription, topic string) {
 	s.Helper()
 	if sub.Ready() == nil {
 		return
 	}
 	select {
 	case <-sub.Ready():
-	case <-time.After(Patience):
-		s.Fatalf("interest in %.40q was never confirmed", sub.Topic())
+	case <-time.After(waittest.Patience):
+		s.Fatalf("interest in %.40q was never confirmed", topic)
 	}
 }
 
-// want waits until a box has got exactly these events.
+// want waits for the events of a box, which must be exactly these.
 func (s *suite) want(law string, b *subscribertest.Box, events ...string) {
 	s.Helper()
 	s.arrive(law, b, func() bool { return b.Count() >= len(events) })
 	b.Want(s.T, law, events...)
 }
 
-// arrive waits until a box has got what it should. On a slow machine a node may have waited in
-// vain for another, and confirmed its interest all the same: then a message may be missed, the
-// subscriber is told of a gap, and the test ends here, to be run again.
+// arrive waits until ok returns true. On a slow machine, a node may give up waiting for another and
+// confirm its interest without it. Then a message may be missed, the subscriber is told of a gap,
+// and the test ends and is run again.
 func (s *suite) arrive(law string, b interface{ Gaps() int }, ok func() bool) {
 	s.Helper()
 	began, missed := time.Now(), false
@@ -248,8 +241,7 @@ func (s *suite) arrive(law string, b interface{ Gaps() int }, ok func() bool) {
 	}
 }
 
-// fence returns when everything that a has published before has been seen by b,
-// as far as it is wanted there.
+// fence returns when b has received everything that a has published before, as far as b wants it.
 func (s *suite) fence(a, b *pubsub.PubSub, topic string) {
 	s.Helper()
 	end, sub := s.subscribe(b, topic)
@@ -258,7 +250,7 @@ func (s *suite) fence(a, b *pubsub.PubSub, topic string) {
 	s.arrive("a message arrives", end, func() bool { return end.Count() > 0 })
 }
 
-// numbered is a payload that says who sent it and which it is.
+// numbered is a payload with the number of a publisher and of its message.
 type numbered struct {
 	From, N int
 }

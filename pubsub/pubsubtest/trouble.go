@@ -9,10 +9,11 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu/internal/subscribertest"
+	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-// outage takes the broker away and brings it back.
+// outage stops the broker and starts it again.
 func outage(s *suite) {
 	if s.Break == nil {
 		s.Skip("THIS BROKER CANNOT BE TAKEN AWAY (Cluster.Break is nil): what happens then is not tested")
@@ -57,7 +58,7 @@ func outage(s *suite) {
 
 	mend()
 	s.eventually("nodes know that the broker is back", func() bool { return a.Health().Connected && b.Health().Connected })
-	s.await(sub)
+	s.await(sub, "late")
 	s.eventually("subscribers are told that they may have missed something", func() bool { return far.Gaps() > 0 })
 	seen := far.Count()
 	s.eventually("messages arrive again", func() bool {
@@ -109,13 +110,13 @@ func (b *sleeper) Deliver(d *pubsub.Dispatch) {
 	b.Box.Deliver(d)
 }
 
-// slowNode has a node that does not take its messages.
+// slowNode blocks a node that should take its messages.
 func slowNode(s *suite) {
 	a, b, c := s.nodes()
 	slow := &sleeper{wake: make(chan struct{}), at: make(chan struct{})}
 	wake := sync.OnceFunc(func() { close(slow.wake) })
 	defer wake() // or the node could not be closed
-	s.await(b.Subscribe("t", slow))
+	s.await(b.Subscribe("t", slow), "t")
 	quick, _ := s.subscribe(c, "t")
 	payload := make([]byte, min(100<<10, s.MaxPayload))
 	messages := max(200, (20<<20)/len(payload)) // more than what waits for a node on its way
@@ -143,7 +144,7 @@ func slowNode(s *suite) {
 	}
 }
 
-// garbage has a stranger who can publish to the broker.
+// garbage publishes data that no node has sent.
 func garbage(s *suite) {
 	if s.Garbage == nil {
 		s.Skip("NOTHING CAN BE PUBLISHED PAST THE ADAPTER (Cluster.Garbage is nil): garbage is not tested")
@@ -168,7 +169,7 @@ func garbage(s *suite) {
 // name starts two nodes with one name.
 func name(s *suite) {
 	a, b, _ := s.nodes()
-	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	ctx, cancel := context.WithTimeout(context.Background(), waittest.Patience)
 	defer cancel()
 	second, err := pubsub.New(ctx, &pubsub.Options{Adapter: s.Node(s.T, "a")})
 	if err == nil {
@@ -190,7 +191,7 @@ func name(s *suite) {
 // closing closes a node.
 func closing(s *suite) {
 	a, b, _ := s.nodes()
-	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	ctx, cancel := context.WithTimeout(context.Background(), waittest.Patience)
 	defer cancel()
 	far, _ := s.subscribe(b, "t")
 	local, sub := s.subscribe(a, "t")

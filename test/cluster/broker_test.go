@@ -8,7 +8,6 @@ import (
 
 	"github.com/bennu-go/bennu/internal/redistest"
 	"github.com/bennu-go/bennu/internal/testport"
-	"github.com/bennu-go/bennu/pubsub/natspubsub"
 )
 
 // The kinds of adapter.
@@ -72,7 +71,7 @@ func (b redisBroker) resume(t testing.TB)  { t.Helper(); b.Resume(t) }
 // tooLarge one that is too large for the broker.
 var (
 	large    = map[string]int{kindNATS: 1<<20 - 1<<10, kindEmbedded: 4<<20 - 64<<10, kindRedis: 4<<20 - 64<<10}
-	tooLarge = map[string]int{kindNATS: 1 << 20, kindEmbedded: natspubsub.DefaultMaxPayload, kindRedis: 8 << 20}
+	tooLarge = map[string]int{kindNATS: 1 << 20, kindEmbedded: 5 << 20, kindRedis: 8 << 20}
 )
 
 // natsBroker is a NATS server.

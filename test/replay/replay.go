@@ -16,7 +16,6 @@ import (
 	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/presence"
 	"github.com/bennu-go/bennu/pubsub"
-	"github.com/bennu-go/bennu/pubsub/pubsubtest"
 )
 
 // Secret is what the nodes share.
@@ -223,7 +222,7 @@ func Run(t *testing.T, adapter func(t testing.TB, name string) pubsub.Adapter, t
 			t.Fatal(err)
 		}
 		for _, n := range nodes {
-			pubsubtest.Eventually(t, "a user is present on all nodes", func() bool { return len(n.presence.List("room:1")) == 1 })
+			waittest.Until(t, "a user is present on all nodes", func() bool { return len(n.presence.List("room:1")) == 1 })
 		}
 		talk(t, nodes, fmt.Sprint("boot ", round))
 		for _, n := range nodes {
@@ -301,7 +300,7 @@ func Run(t *testing.T, adapter func(t testing.TB, name string) pubsub.Adapter, t
 	// have been missed.
 	doubtful := anyLate(nodes)
 	for i, n := range nodes {
-		pubsubtest.Eventually(t, "messages come after the recording", func() bool { return n.boxes["end"].Count() == 3 })
+		waittest.Until(t, "messages come after the recording", func() bool { return n.boxes["end"].Count() == 3 })
 		for topic, b := range n.boxes {
 			events, gaps := b.Events(), b.Gaps()
 			slices.Sort(events)

@@ -318,5 +318,5 @@ func (n *Node) stepDown(ctx context.Context) {
 }
 
 func (n *Node) errTaken() error {
-	return fmt.Errorf("pubsub: %w: %q; give each node a name of its own", pubsub.ErrNameTaken, n.options.Node)
+	return fmt.Errorf("%w: %q; give each node a name of its own", pubsub.ErrNameTaken, n.options.Node)
 }
