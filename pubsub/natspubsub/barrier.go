@@ -8,15 +8,16 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// barrier waits until everything that NATS complained of so far was handed on. The client
-// hands complaints on one after the other, and a message for which its subscription has no
-// room is one of them.
+// barrier waits until the client library has passed on all errors that NATS has sent so far. The
+// library calls the error handler for one error after the other, also when a subscription has no
+// room for a message. So the barrier publishes two messages to a subscription with room for one:
+// when the handler is called for the second, it has been called for all errors before.
 type barrier struct {
 	subject string
-	room    chan *nats.Msg // for one message
-	passed  chan struct{}  // gets the complaint about a second one
+	room    chan *nats.Msg // takes the first message
+	passed  chan struct{}  // has a value after the error about the second one
 
-	mu  sync.Mutex // held while one waits; sub is changed under it
+	mu  sync.Mutex // held during wait and renew; sub is changed under it
 	sub atomic.Pointer[nats.Subscription]
 }
 
@@ -24,8 +25,8 @@ func newBarrier(subject string) *barrier {
 	return &barrier{subject: subject, room: make(chan *nats.Msg, 1), passed: make(chan struct{}, 1)}
 }
 
-// renew subscribes anew. It comes before any other subscription, which may be the last that
-// NATS lets the connection have.
+// renew subscribes again. It must be the first subscription of a connection, since NATS may limit
+// their number.
 func (b *barrier) renew(conn *nats.Conn) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -35,16 +36,17 @@ func (b *barrier) renew(conn *nats.Conn) {
 	}
 }
 
+// dropLocked ends the subscription.
 func (b *barrier) dropLocked() {
 	if sub := b.sub.Swap(nil); sub != nil {
 		_ = sub.Unsubscribe() // fails on a connection that is gone
 	}
 }
 
-// dropped reports whether renew is due, because a wait was cut short.
+// dropped reports whether there is no subscription, because a wait was cut short. Then renew is due.
 func (b *barrier) dropped() bool { return b.sub.Load() == nil }
 
-// wait reports false if there is no telling.
+// wait waits until all errors so far were passed on. It returns false if it cannot find out.
 func (b *barrier) wait(ctx context.Context, conn *nats.Conn) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -68,12 +70,12 @@ func (b *barrier) wait(ctx context.Context, conn *nats.Conn) bool {
 		case <-ctx.Done():
 		}
 	}
-	b.dropLocked() // what is under way must not be taken for the next
+	b.dropLocked() // messages that are on the way must not count for the next wait
 	return false
 }
 
-// pass takes the complaint about a message without room. One of an earlier subscription may
-// come late.
+// pass is called for the error about a message without room. The error may be late, and about an
+// earlier subscription.
 func (b *barrier) pass(sub *nats.Subscription) {
 	if sub != b.sub.Load() {
 		return
@@ -84,6 +86,7 @@ func (b *barrier) pass(sub *nats.Subscription) {
 	}
 }
 
+// empty removes a value from a channel, if there is one.
 func empty[T any](c chan T) {
 	select {
 	case <-c:

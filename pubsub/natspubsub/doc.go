@@ -1,31 +1,31 @@
-// Package natspubsub connects nodes through NATS: a server or cluster that is there
-// already, with New, or one that the nodes make among themselves, with NewEmbedded.
+// Package natspubsub connects nodes through NATS: with an existing server or cluster, by [New], or
+// with servers that run inside the nodes, by [NewEmbedded].
 //
-// NATS carries a topic only to where it is wanted: each topic that somebody on this
-// node has joined is one subject at the server, and no node gets anything else.
+// Each topic with subscribers on a node is one subject to which the node subscribes, so a
+// message is sent only to nodes that want it.
 //
-// # Which one
+// # New or NewEmbedded
 //
-// NewEmbedded needs no other service: each node runs a NATS server inside its own
-// process, on its cluster port, and routes to its peers. It fits a handful to some
-// dozens of nodes that can reach each other. New is for a NATS that is operated
-// already, or for nodes that come and go by the hundred.
+// NewEmbedded needs no other service: each node runs a NATS server in its own process, which
+// connects to its peers on a cluster port. It suits up to some dozens of nodes that can reach each
+// other. New is for an existing NATS, or for hundreds of nodes that come and go.
 //
-// # When NATS is away
+// # Outages
 //
-// Each node goes on by itself. What it publishes for others waits in a buffer of 8 MiB,
-// and then is refused with pubsub.ErrBufferFull. When NATS is back, everything is
-// subscribed again, and those who may have missed something are told: the clients of a
-// bennu.Endpoint by phx_error, unless it ignores gaps. In an embedded cluster the same goes for the route
-// to each peer. A peer that ends is no gap: what it published before has arrived or
-// is lost with it.
+// While NATS is away, subscribers of a node get the messages of their own node. Messages for other
+// nodes wait in a buffer of 8 MiB; when it is full, Broadcast returns pubsub.ErrBufferFull. When
+// NATS is back, the node subscribes to all its topics again, and subscribers that may have missed
+// messages are told: the clients of a bennu.Endpoint get phx_error, unless it ignores gaps. In an
+// embedded cluster this holds for the route to each peer. A peer that ends causes no gap.
 //
-// # Who may publish
+// # Permissions
 //
-// Whoever can publish to the subjects can write into every channel. Give NATS
-// users, and the nodes' user permission to publish and subscribe to "bennu.>" (the
-// prefix): a node does not start with less, and when the permission is taken away later, or
-// NATS has a limit on subscriptions, Health.Err and the log say so, and the subscribers of the
-// topics that do not arrive are told of a gap. Or set Secret, with which nodes sign what they send and drop everything
-// else. An embedded cluster asks its peers for the secret.
+// Whoever can publish to the subjects can send messages to every client. Configure users in NATS,
+// and allow the user of the nodes to publish and subscribe to "bennu.>", where bennu is the
+// Prefix. A node does not start without this permission. If it is taken away later, or if NATS
+// limits subscriptions, Health.Err and the log say so, and subscribers of the topics that do
+// not arrive are told of a gap.
+//
+// With a Secret, nodes sign their messages and drop all others. Embedded servers also demand it from
+// peers that connect.
 package natspubsub

@@ -22,32 +22,30 @@ import (
 	"github.com/bennu-go/bennu/pubsub/internal/cluster"
 )
 
-// EmbeddedOptions configure NewEmbedded. Node is required; the zero value of every
-// other field is its default. It is copied.
+// EmbeddedOptions configure NewEmbedded. Node is required; the zero value of every other field is
+// its default. It is copied.
 type EmbeddedOptions struct {
-	// Node is this node's name, unique in the cluster; see Options.
+	// Node is the name of this node, as in Options.
 	Node string
-	// Listen is the host:port on which peers reach this node. Default
-	// "127.0.0.1:6222": nodes on one machine need ports of their own. Port 0 picks a
-	// free one.
+	// Listen is the host:port on which peers reach this node. Nodes on one machine need
+	// different ports; port 0 picks a free one. Default "127.0.0.1:6222".
 	Listen string
-	// Peers are the host:port of other nodes, or one name that DNS resolves to all of
-	// them. A few that are there when this node starts are enough, they tell of the
-	// rest; itself among them does no harm. Those that are not there yet are tried
-	// again, every second, for ever.
+	// Peers are the host:port of other nodes, or of one name that DNS resolves to all of them.
+	// A few running ones are enough, since they know the others; this node itself may be among
+	// them. Peers that do not answer are tried again every second.
 	Peers []string
-	// Advertise is the host:port that peers are told for this node, where it is not
-	// Listen. Default: Listen.
+	// Advertise is the host:port under which peers reach this node, if it is not Listen.
+	// Default: Listen.
 	Advertise string
-	// Secret keeps strangers out: peers show that they know it, and sign what they send.
-	// At least 16 bytes, the same on every node. It is required when Listen can be
-	// reached from other machines.
+	// Secret keeps strangers out: peers have to know it to connect, and sign their messages.
+	// At least 16 bytes, the same on every node. It is required if other machines can reach
+	// Listen.
 	Secret []byte
-	// TLS encrypts the routes between nodes; both sides show a certificate and check
-	// the other's. Default: plain TCP.
+	// TLS encrypts the routes between nodes. Both sides send a certificate and check the
+	// other one. Default: plain TCP.
 	TLS *tls.Config
-	// MaxPayload bounds one message, in bytes. Default 5 MiB, which is more than may wait
-	// for a client by default, at most 8 MiB.
+	// MaxPayload bounds a message in bytes, from 64 KiB to 8 MiB. Default 5 MiB, which is more
+	// than the default queue of a client holds.
 	MaxPayload int
 
 	// Prefix, Buffer, Probe and Logger are those of Options.
@@ -59,24 +57,24 @@ type EmbeddedOptions struct {
 
 // Defaults and bounds of EmbeddedOptions.
 const (
-	DefaultListen     = "127.0.0.1:6222"
-	DefaultMaxPayload = 5 << 20
+	defaultListen     = "127.0.0.1:6222"
+	defaultMaxPayload = 5 << 20
 	maxMaxPayload     = 8 << 20
 )
 
-// Embedded is an adapter with its own NATS server.
+// Embedded is an adapter with a NATS server in this process.
 type Embedded struct {
 	pubsub.Adapter
 	link *embeddedLink
 }
 
-// Addr is where peers reach this node; nil before pubsub.New has started it. It must
-// not be called while that runs.
+// Addr returns the address on which peers reach this node, or nil before pubsub.New has started
+// it. It must not be called while pubsub.New runs.
 func (e *Embedded) Addr() net.Addr { return e.link.addr() }
 
-// NewEmbedded makes an adapter that runs a NATS server in this process and routes
-// to its peers. Server and routes begin when it is started, by pubsub.New, which
-// waits until the peers that are there are connected.
+// NewEmbedded makes an adapter that runs a NATS server in this process, connected to those of its
+// peers. The server starts when pubsub.New starts the adapter, and pubsub.New waits until the
+// running peers are connected.
 func NewEmbedded(opts *EmbeddedOptions) (*Embedded, error) {
 	if opts == nil {
 		opts = &EmbeddedOptions{}
@@ -89,39 +87,41 @@ func NewEmbedded(opts *EmbeddedOptions) (*Embedded, error) {
 	return e, nil
 }
 
+// newEmbedded checks the options and makes the configuration of the server.
 func newEmbedded(o *EmbeddedOptions) (*Embedded, error) {
 	if o.Listen == "" {
-		o.Listen = DefaultListen
+		o.Listen = defaultListen
 	}
 	host, port, err := hostPort(o.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("option Listen: %w", err)
 	}
+	// A cluster port without a password would let everybody publish to every client.
 	if len(o.Secret) == 0 && !isLoopback(host) {
 		return nil, fmt.Errorf("option Secret is empty, and anybody who reaches %s could join; set it to 32 random bytes, the same on every node, or listen on 127.0.0.1", o.Listen)
 	}
 	switch {
 	case o.MaxPayload == 0:
-		o.MaxPayload = DefaultMaxPayload
+		o.MaxPayload = defaultMaxPayload
 	case o.MaxPayload < 64<<10 || o.MaxPayload > maxMaxPayload:
 		return nil, fmt.Errorf("option MaxPayload is %d; use 0 for the default of 5 MiB, or 64 KiB to 8 MiB", o.MaxPayload)
 	}
 	s := &server.Options{
 		ServerName: unique(o.Node),
-		// The server does not route unless it listens for clients too. There is only one,
-		// in this process; nobody else knows the password.
+		// The server makes no routes unless it listens for clients too. Its only client is in
+		// this process; nobody else knows the password.
 		Host: "127.0.0.1", Port: server.RANDOM_PORT,
 		Username: "bennu", Password: rand.Text(), AuthTimeout: serverTime.Seconds(),
 		NoSigs:     true,
 		MaxPayload: int32(o.MaxPayload),
 		Cluster: server.ClusterOpts{
 			Name: "bennu", Host: host, Port: port, Advertise: o.Advertise, NoAdvertise: true,
-			// One connection to each peer: what one of them says stays in order, interest
-			// included.
+			// One connection to each peer, so that its messages and its interest arrive in
+			// order.
 			PoolSize:  -1,
 			TLSConfig: o.TLS,
-			// A peer that is gone without a word is found after four, and one that was only
-			// stopped for two is kept.
+			// A peer that vanished is noticed after four intervals; one that was only stopped
+			// for two is kept.
 			PingInterval: probe(o.Probe), MaxPingsOut: pings,
 		},
 	}
@@ -159,6 +159,7 @@ func newEmbedded(o *EmbeddedOptions) (*Embedded, error) {
 	return &Embedded{n, l}, nil
 }
 
+// probe returns the default for no Probe.
 func probe(d time.Duration) time.Duration {
 	if d <= 0 {
 		return cluster.DefaultBeat
@@ -166,17 +167,17 @@ func probe(d time.Duration) time.Duration {
 	return d
 }
 
-// unique is the name of a server. Two servers of one name would not connect, and
-// so their nodes could not find out that they have one name.
+// unique returns a name for the server of a node. Servers with the same name would not connect, and
+// their nodes could not notice that they have the same name.
 func unique(node string) string { return node + "/" + strings.ToLower(rand.Text()[:8]) }
 
-// nodeOf is the node whose server has this name.
+// nodeOf returns the node whose server has this name.
 func nodeOf(server string) string {
 	node, _, _ := strings.Cut(server, "/")
 	return node
 }
 
-// routePassword is what peers show. It says nothing of the secret itself.
+// routePassword derives the password of routes from the secret, which it does not reveal.
 func routePassword(secret []byte) string {
 	h := hmac.New(sha256.New, secret)
 	h.Write([]byte("bennu nats route"))
@@ -189,7 +190,7 @@ func hostPort(s string) (host string, port int, err error) {
 		port, err = strconv.Atoi(p)
 	}
 	if err != nil || port < 0 || port > 65535 {
-		return "", 0, fmt.Errorf("%q is not host:port; %s would be", s, DefaultListen)
+		return "", 0, fmt.Errorf("%q is not host:port, such as %s", s, defaultListen)
 	}
 	return host, port, nil
 }

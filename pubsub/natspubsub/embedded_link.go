@@ -18,7 +18,7 @@ import (
 	"github.com/bennu-go/bennu/pubsub/internal/cluster"
 )
 
-// embeddedLink is a link to a server of its own.
+// embeddedLink is a link to a NATS server that it runs in this process.
 type embeddedLink struct {
 	*link
 	server *server.Options
@@ -33,13 +33,14 @@ type embeddedLink struct {
 }
 
 const (
-	// serverTime is how long the server may take to start, and to let its only client in.
+	// serverTime bounds the start of the server, and the login of its client.
 	serverTime = 10 * time.Second
-	// peerDial is how long a peer may take to accept, to count as being there.
+	// peerDial bounds the attempt to reach a peer; a peer that accepts within it counts as
+	// running.
 	peerDial = time.Second
-	// peerTime is how long the routes to peers that are there may take.
+	// peerTime bounds the wait for routes to running peers.
 	peerTime = 5 * time.Second
-	// routeLook is how often the routes are looked at.
+	// routeLook is the time between two looks at the routes.
 	routeLook = 250 * time.Millisecond
 )
 
@@ -53,7 +54,7 @@ func (l *embeddedLink) Open(ctx context.Context, e cluster.Events) error {
 		return fmt.Errorf("natspubsub: the embedded NATS server: %w", err)
 	}
 	s.SetLoggerV2(l.log, false, false, false)
-	there := l.reachable(ctx)
+	there := l.reachable(ctx) // before the start, while no peer waits for this node
 	s.Start()
 	l.nats = s
 	fail := func(err error) error {
@@ -74,7 +75,7 @@ func (l *embeddedLink) Open(ctx context.Context, e cluster.Events) error {
 	return nil
 }
 
-// free says why a port cannot be listened on, which the server would not.
+// free returns an error if the port cannot be listened on; that of the server would not say why.
 func free(listen string) error {
 	ln, err := net.Listen("tcp", listen)
 	switch {
@@ -86,7 +87,7 @@ func free(listen string) error {
 	return ln.Close()
 }
 
-// reachable counts the peers that accept connections now.
+// reachable returns the number of peers that accept connections now.
 func (l *embeddedLink) reachable(ctx context.Context) int {
 	ctx, cancel := context.WithTimeout(ctx, peerDial)
 	defer cancel()
@@ -110,8 +111,8 @@ func (l *embeddedLink) reachable(ctx context.Context) int {
 	return n
 }
 
-// awaitRoutes waits for the routes to peers that are there. One that accepts but
-// lets nobody in is told of, and not waited for long.
+// awaitRoutes waits for routes to the running peers. If a peer accepts connections but makes no
+// route, the wait ends after peerTime and this is logged.
 func (l *embeddedLink) awaitRoutes(ctx context.Context, there int) {
 	ctx, cancel := context.WithTimeout(ctx, peerTime)
 	defer cancel()
@@ -127,6 +128,7 @@ func (l *embeddedLink) awaitRoutes(ctx context.Context, there int) {
 	}
 }
 
+// addr returns the address of the cluster port, or nil before the start.
 func (l *embeddedLink) addr() net.Addr {
 	if l.nats == nil {
 		return nil
@@ -158,15 +160,15 @@ func (l *embeddedLink) Close() {
 	l.nats.WaitForShutdown()
 }
 
-// serverLog takes what the server has to say. Most of it is of no interest to
-// anybody who does not operate NATS.
+// serverLog is the logger of the server. Most of its lines are of interest only to operators of
+// NATS, and are logged at level debug.
 type serverLog struct {
 	log  *slog.Logger
 	book *notice.Book
 
 	mu      sync.Mutex
 	fatal   string
-	refused time.Time // when it was last said that a peer and this node refuse each other
+	refused time.Time // time of the last line about a refused peer
 }
 
 func newServerLog(log *slog.Logger) *serverLog {
@@ -176,7 +178,7 @@ func newServerLog(log *slog.Logger) *serverLog {
 
 func (s *serverLog) debug(text string) { s.log.Debug("embedded NATS: " + text) }
 
-// last is why the server did not start.
+// last returns the reason why the server did not start.
 func (s *serverLog) last() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -186,7 +188,7 @@ func (s *serverLog) last() string {
 	return s.fatal
 }
 
-// The methods of server.Logger. The server tells of routine as loud as of trouble.
+// The methods of server.Logger. The server logs routine and trouble at the same levels.
 
 // Noticef implements server.Logger.
 func (s *serverLog) Noticef(format string, v ...any) { s.debug(fmt.Sprintf(format, v...)) }
@@ -197,18 +199,18 @@ func (s *serverLog) Warnf(format string, v ...any) { s.complain(format, v) }
 // Errorf implements server.Logger.
 func (s *serverLog) Errorf(format string, v ...any) { s.complain(format, v) }
 
-// routine begins what the server warns of though it is as it should be: the password of its
-// only client, made a moment ago, and peers that are not there yet.
+// routine are beginnings of warnings about normal things: the password of the client in this
+// process, and peers that are not running yet.
 var routine = []string{"Plaintext passwords detected", "Error trying to connect to route"}
 
-// refusals is how a server says that the passwords of two do not fit, the one that refuses
-// and the one that is refused.
+// refusals are parts of the lines that two servers with different passwords write: the one that
+// refuses and the one that is refused.
 var refusals = []string{"authentication error", "Authorization Violation"}
 
-// refusedPause is between two lines about that. Peers try again each second.
+// refusedPause is the time between two such lines in the log; peers try again every second.
 const refusedPause = time.Minute
 
-// unlike says that a peer has another secret, if that is what the server complains of.
+// unlike logs that a peer has another secret, and returns true, if the text is about that.
 func (s *serverLog) unlike(text string) bool {
 	if !slices.ContainsFunc(refusals, func(r string) bool { return strings.Contains(text, r) }) {
 		return false
@@ -228,6 +230,7 @@ func (s *serverLog) unlike(text string) bool {
 	return true
 }
 
+// complain logs a warning or an error of the server.
 func (s *serverLog) complain(format string, v []any) {
 	text := fmt.Sprintf(format, v...)
 	switch {

@@ -14,38 +14,38 @@ import (
 	"github.com/bennu-go/bennu/pubsub/internal/cluster"
 )
 
-// faults is what NATS has complained of. It does so after the fact, and the client hands it
-// on in a goroutine of its own.
+// faults are the errors that NATS has sent. It sends an error about a subscription or a message
+// some time later, and the client library passes it to an error handler in a goroutine of its own.
 type faults struct {
 	mu       sync.Mutex
-	seen     error         // the last one that was handed on
-	news     chan struct{} // closed, and made anew, with each
-	limits   int           // how often there were too many subscriptions
-	settled  int           // of these, those whose subscriptions are known
-	question string        // the channel of a question that waits for its answer
-	no       error         // which is this
+	seen     error         // the last error that was passed on
+	news     chan struct{} // closed, and replaced, with each error
+	limits   int           // number of errors about too many subscriptions
+	settled  int           // of these, errors for which the refused subscription is known
+	question string        // channel to which mayPublish has published
+	no       error         // the error about it
 }
 
-// stragglers is how long to wait for complaints where there is no barrier. One that comes
-// later makes the link subscribe anew.
+// stragglers is the time to wait for errors if there is no barrier. An error that comes later makes
+// the link subscribe to everything again.
 const stragglers = 20 * time.Millisecond
 
 func (f *faults) init() { f.news = make(chan struct{}) }
 
-// settle waits until everything that NATS complained of so far was handed on. It reports false
-// if that cannot be seen.
+// settle waits until all errors that NATS has sent so far were passed on. It returns false if it
+// cannot find out.
 func (l *link) settle(ctx context.Context, conn *nats.Conn) (sure bool) {
 	f := &l.faults
 	for {
 		f.mu.Lock()
 		seen, news := f.seen, f.news
 		f.mu.Unlock()
-		// It is asked for after that: it may be handed on from now on, and news tells.
+		// Read after news, which is closed if the error is passed on from now on.
 		last := conn.LastError()
 		switch {
 		case errors.Is(last, nats.ErrMaxSubscriptionsExceeded), errors.Is(last, nats.ErrSlowConsumer):
-			// Complaints of these kinds are all the same: whether the last one was handed on
-			// cannot be seen.
+			// Errors of these kinds are equal, so it cannot be seen whether the last one was
+			// passed on.
 			if l.barrier.wait(ctx, conn) {
 				return true
 			}
@@ -65,6 +65,7 @@ func (l *link) settle(ctx context.Context, conn *nats.Conn) (sure bool) {
 	}
 }
 
+// straggle waits for late errors.
 func straggle(ctx context.Context) {
 	pause := time.NewTimer(stragglers)
 	defer pause.Stop()
@@ -74,6 +75,7 @@ func straggle(ctx context.Context) {
 	}
 }
 
+// add notes that an error was passed on.
 func (f *faults) add(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -82,15 +84,15 @@ func (f *faults) add(err error) {
 	f.news = make(chan struct{})
 }
 
-// limitHits counts the subscriptions that were too many.
+// limitHits returns the number of errors about too many subscriptions.
 func (f *faults) limitHits() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.limits
 }
 
-// limitKnown notes that it is known which subscriptions so many complaints are about, or
-// with forget that it does not matter any more.
+// limitKnown notes that the refused subscriptions of so many errors are known, or, with forget,
+// that those of all errors so far do not matter any more.
 func (f *faults) limitKnown(hits int, forget bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -99,22 +101,22 @@ func (f *faults) limitKnown(hits int, forget bool) {
 	}
 }
 
-// overLimit reports whether there were too many subscriptions, and it is not known which.
+// overLimit reports whether NATS has refused subscriptions over its limit that are not known.
 func (f *faults) overLimit() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.limits != f.settled
 }
 
-// subject finds what a complaint is about.
+// subject matches the subject in the text of an error.
 var subject = regexp.MustCompile(`(?i)(Subscription|Publish) to "(\S+?)"`)
 
-// fault takes what NATS complains of.
+// fault is the error handler of the client library.
 func (l *link) fault(_ *nats.Conn, sub *nats.Subscription, err error) {
 	switch {
 	case sub != nil && sub.Subject == l.barrier.subject:
 		l.barrier.pass(sub)
-	case errors.Is(err, nats.ErrSlowConsumer): // messages are gone
+	case errors.Is(err, nats.ErrSlowConsumer): // the library has dropped messages
 		l.events.Dropped(cause(err))
 	case errors.Is(err, nats.ErrMaxSubscriptionsExceeded):
 		l.tooMany()
@@ -128,7 +130,7 @@ func (l *link) fault(_ *nats.Conn, sub *nats.Subscription, err error) {
 	l.faults.add(err)
 }
 
-// barred reports whether NATS does not let this user in.
+// barred reports whether an error means that NATS refuses this user.
 func barred(err error) bool {
 	for _, one := range []error{nats.ErrAuthorization, nats.ErrAuthExpired, nats.ErrAuthRevoked, nats.ErrAccountAuthExpired, nats.ErrPermissionViolation} {
 		if errors.Is(err, one) {
@@ -138,7 +140,7 @@ func barred(err error) bool {
 	return false
 }
 
-// forbidden follows a lack of permission.
+// forbidden handles an error about a missing permission.
 func (l *link) forbidden(publish bool, channel string, err error) {
 	cause := l.grant(publish, channel, err)
 	if !publish {
@@ -159,7 +161,7 @@ func (l *link) forbidden(publish bool, channel string, err error) {
 	}
 }
 
-// grant says what is missing. It keeps the words that NATS has for it.
+// grant returns an error that says which permission is missing, with the text of NATS.
 func (l *link) grant(publish bool, channel string, err error) error {
 	what := "subscribe to"
 	if publish {
@@ -168,13 +170,13 @@ func (l *link) grant(publish bool, channel string, err error) error {
 	return fmt.Errorf("natspubsub: NATS does not let this user %s %q (%w): may this user publish and subscribe to everything below the prefix? allow both for %q", what, channel, err, l.prefix+".>")
 }
 
-// limitCause says that there are too many subscriptions.
+// limitCause returns an error that says how to raise the limit on subscriptions.
 func (l *link) limitCause(channel string) error {
 	return fmt.Errorf("natspubsub: NATS does not let this connection subscribe to %q (%w); raise max_subscriptions of the server, or the limit of the account or user, to six more than the topics of a node", channel, nats.ErrMaxSubscriptionsExceeded)
 }
 
-// tooMany follows a subscription that was one too many. Subscribe finds out which; at any
-// other time everything is asked for again.
+// tooMany handles an error about too many subscriptions. While Subscribe runs, it finds out which
+// one was refused; otherwise the link subscribes to everything again.
 func (l *link) tooMany() {
 	l.faults.mu.Lock()
 	l.faults.limits++
@@ -187,8 +189,8 @@ func (l *link) tooMany() {
 	}
 }
 
-// sortOut asks for everything again when it is not known which subscriptions were too many, or
-// could not be known the next time.
+// sortOut subscribes to everything again if it is not known which subscriptions were refused, or
+// if there is no barrier to find out the next time.
 func (l *link) sortOut() {
 	if !l.take(context.Background()) {
 		return
@@ -196,7 +198,7 @@ func (l *link) sortOut() {
 	defer l.give()
 	conn := l.conn.Load()
 	if !l.unsure() || !conn.IsConnected() {
-		return // it is known by now, or will be when the connection is back
+		return // they are known by now, or returned will subscribe again
 	}
 	why := nats.ErrMaxSubscriptionsExceeded
 	if !l.faults.overLimit() {
@@ -208,12 +210,12 @@ func (l *link) sortOut() {
 	l.events.Dropped(cause(why))
 }
 
-// unsure reports whether everything is to be asked for again.
+// unsure reports whether the link has to subscribe to everything again.
 func (l *link) unsure() bool {
 	return l.faults.overLimit() || l.subs.lacks() || l.barrier.dropped()
 }
 
-// mayPublish asks whether NATS lets this user publish to a channel.
+// mayPublish publishes a message, and finds out whether this user has the permission.
 func (l *link) mayPublish(ctx context.Context, m cluster.Outgoing) error {
 	f, conn := &l.faults, l.conn.Load()
 	f.mu.Lock()

@@ -8,27 +8,26 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// gate stops reading from NATS while too much that was read waits for the node.
-// The client library would drop messages instead. When we do not read, NATS first
-// slows down who publishes, and after its own patience cuts us off; then we know that
-// there is a gap.
+// gate stops reading from NATS while too many messages wait for the node. The client library would
+// drop messages instead. If the node does not read, NATS first slows down publishers, and at last
+// closes the connection, which the node knows to be a gap.
 type gate struct {
-	waiting chan *nats.Msg // what was read and is not taken yet
+	waiting chan *nats.Msg // read, and not taken yet
 
 	mu     sync.Mutex
 	change sync.Cond
-	bytes  int // read and not taken, a little more
+	bytes  int // estimate of the bytes in waiting
 	closed bool
 }
 
 const (
-	// gateMessages and gateBytes are where the gate closes.
+	// gateMessages and gateBytes are the bounds at which the gate closes.
 	gateMessages = 8192
 	gateBytes    = 16 << 20
-	// readMessages is more than one read of the library can hold: 32 KiB of messages
-	// whose protocol line, subject and envelope take more than 32 bytes.
+	// readMessages is more than the number of messages in one read of the library: 32 KiB of
+	// messages of more than 32 bytes each.
 	readMessages = 1024
-	// frameBytes is what NATS puts around a message, about.
+	// frameBytes is about the number of bytes that NATS adds to a message.
 	frameBytes = 32
 )
 
@@ -38,8 +37,7 @@ func newGate(waiting chan *nats.Msg) *gate {
 	return g
 }
 
-// pass waits until there is room. One message larger than gateBytes gets through by
-// itself.
+// pass waits until there is room. A message larger than gateBytes passes when none waits.
 func (g *gate) pass() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -48,14 +46,15 @@ func (g *gate) pass() {
 	}
 }
 
+// read counts bytes that were read.
 func (g *gate) read(n int) {
 	g.mu.Lock()
 	g.bytes += n
 	g.mu.Unlock()
 }
 
-// taken counts a message that the node has. What the protocol adds is not known
-// exactly, so the count starts anew when nothing waits.
+// taken counts a message that the node has taken. The overhead of the protocol is not known
+// exactly, so the count is reset when no message waits.
 func (g *gate) taken(m *nats.Msg) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -66,6 +65,7 @@ func (g *gate) taken(m *nats.Msg) {
 	g.change.Broadcast()
 }
 
+// close opens the gate for good.
 func (g *gate) close() {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -12,8 +12,8 @@ import (
 
 var _ cluster.Knocker = (*link)(nil)
 
-// Knock implements cluster.Knocker. NATS answers a request that nobody gets. A second one,
-// to a subject that nobody knows, tells whether somebody listens to everything.
+// Knock implements cluster.Knocker. NATS answers a request that has no receiver. A second request,
+// to a random subject, shows whether there are receivers of all subjects.
 func (l *link) Knock(ctx context.Context, channel string) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, confirmTime)
 	defer cancel()
@@ -31,13 +31,13 @@ func (l *link) Knock(ctx context.Context, channel string) (int, error) {
 	return 1, nil
 }
 
-// listens reports whether anybody gets what is published to a subject.
+// listens reports whether a subject has receivers.
 func (l *link) listens(ctx context.Context, subject string) (bool, error) {
 	conn := l.conn.Load()
 	if !conn.HeadersSupported() {
 		return false, cluster.ErrUncounted // a server older than 2.2 does not answer
 	}
-	answer := unknown(subject) // it is below the prefix, where this user may listen
+	answer := unknown(subject) // below the prefix, to which this user may subscribe
 	nobody := make(chan *nats.Msg, 1)
 	sub, err := conn.ChanSubscribe(answer, nobody)
 	if err != nil {
@@ -47,12 +47,12 @@ func (l *link) listens(ctx context.Context, subject string) (bool, error) {
 	if err := conn.PublishRequest(subject, answer, []byte("?")); err != nil {
 		return false, fmt.Errorf("NATS: publish: %w", err)
 	}
-	// The server answers in order: what it has to say is here before this is confirmed.
+	// The server answers in order, so its answer to the request comes before that to the flush.
 	if err := conn.FlushWithContext(ctx); err != nil {
 		return false, fmt.Errorf("NATS: flush: %w", err)
 	}
 	return len(nobody) == 0, nil
 }
 
-// unknown is a subject below another that nobody knows.
+// unknown returns a random subject below another one.
 func unknown(subject string) string { return fmt.Sprintf("%s.%x", subject, rand.Uint64()) }

@@ -14,9 +14,22 @@ import (
 	"github.com/bennu-go/bennu/pubsub/internal/cluster"
 )
 
-// link is a connection to NATS.
+// link implements cluster.Link with a connection to NATS.
+//
+// The client library reconnects by itself, and then subscribes to everything again. The link reports
+// Down when the connection is lost, and Up when NATS has confirmed all subscriptions on the next
+// one. It has no way to ask whether NATS has accepted a subscription: NATS sends an error some time
+// later if not. So after each change the link sends a ping, whose answer follows the errors, and
+// waits until the library has passed on all of them (settle).
+//
+// Goroutines, which Close awaits: read, which passes messages to the node, and while they have
+// something to do returned, reopen, sortOut, and, with an embedded server, watchRoutes. The library
+// has goroutines of its own, in which it calls down and fault.
+//
+// Lock order: turn, barrier.mu, and then subs.mu or faults.mu, which are held for a moment. The link
+// waits for NATS while it holds turn and barrier.mu.
 type link struct {
-	where   string // for messages
+	where   string // the servers, for messages
 	url     string
 	prefix  string
 	options []nats.Option
@@ -25,31 +38,32 @@ type link struct {
 	conn   atomic.Pointer[nats.Conn]
 	events cluster.Events
 	gate   *gate
-	inbox  chan *nats.Msg // of all subscriptions; the gate keeps it from filling
+	inbox  chan *nats.Msg // of all subscriptions; the gate keeps it from being full
 	done   chan struct{}
 	tasks  tasks
 
-	// What the client knows too, but does not answer while it connects again.
+	// Copies of values that the library does not return while it reconnects.
 	payload atomic.Int64
 	at      atomic.Pointer[string]
 
-	turn chan struct{} // holds who changes subscriptions
+	turn chan struct{} // a lock, held while subscriptions are changed
 	subs subscriptions
-	// reconnects is how often the client had connected again when its subscriptions were looked
-	// at. It is used by who has the turn.
+	// reconnects is the library's count of reconnects when subs was last up to date. turn
+	// guards it.
 	reconnects uint64
 	faults     faults
 	barrier    *barrier
 
-	telling sync.Mutex // makes the order of Down and Up that of what happens
-	losses  int
+	telling sync.Mutex // keeps calls of Down and Up in order
+	losses  int        // number of lost connections
 }
 
 const (
-	// confirmTime is how long NATS may take to confirm subscriptions.
+	// confirmTime bounds the confirmation of subscriptions.
 	confirmTime = 10 * time.Second
-	// pings is how many of the client's own may be without an answer. The node looks
-	// itself whether NATS is there, and knows when it is late; the client does not.
+	// pings is the number of unanswered pings of the library until it reconnects. It is
+	// generous, since the node tests the connection itself, and unlike the library notices if
+	// its own process was stopped.
 	pings = 3
 )
 
@@ -81,10 +95,11 @@ func (l *link) Open(ctx context.Context, e cluster.Events) error {
 		defer close(connected)
 		conn, err = l.connect()
 	}()
+	// nats.Connect knows no context.
 	select {
 	case <-connected:
 	case <-ctx.Done():
-		l.gate.close() // no dial gets through
+		l.gate.close() // ends a dial
 		<-connected
 		if err == nil {
 			l.tasks.end()
@@ -99,13 +114,13 @@ func (l *link) Open(ctx context.Context, e cluster.Events) error {
 	return nil
 }
 
-// connect makes a connection, which lasts until it is closed or NATS ends it for good.
+// connect makes a connection, which the library renews until it is closed or fails for good.
 func (l *link) connect() (*nats.Conn, error) {
 	conn, err := nats.Connect(l.url, append([]nats.Option{
 		nats.MaxReconnects(-1),
 		nats.IgnoreAuthErrorAbort(),
 		nats.ReconnectToServer(new(rounds).next),
-		nats.ReconnectBufSize(-1), // what waits, waits in the node
+		nats.ReconnectBufSize(-1), // messages wait in the node, not in the library
 		nats.PingInterval(l.beat),
 		nats.MaxPingsOutstanding(pings),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { l.down(cause(err)) }),
@@ -125,7 +140,7 @@ func (l *link) connect() (*nats.Conn, error) {
 	return conn, nil
 }
 
-// down says that the connection is gone.
+// down reports that the connection was lost.
 func (l *link) down(cause error) {
 	l.telling.Lock()
 	defer l.telling.Unlock()
@@ -135,14 +150,14 @@ func (l *link) down(cause error) {
 	}
 }
 
-// loss is the number of the last loss.
+// loss returns the number of losses so far.
 func (l *link) loss() int {
 	l.telling.Lock()
 	defer l.telling.Unlock()
 	return l.losses
 }
 
-// up says that the connection is back, unless it was lost again.
+// up reports that the connection is back, unless it was lost again meanwhile.
 func (l *link) up(loss int) {
 	l.telling.Lock()
 	defer l.telling.Unlock()
@@ -151,8 +166,7 @@ func (l *link) up(loss int) {
 	}
 }
 
-// returned follows a connection that the client has made again. It has subscribed
-// everything again.
+// returned runs when the library has reconnected, and has subscribed to everything again.
 func (l *link) returned(c *nats.Conn, loss int) {
 	l.note(c)
 	if !l.take(context.Background()) {
@@ -160,8 +174,8 @@ func (l *link) returned(c *nats.Conn, loss int) {
 	}
 	defer l.give()
 	reconnects := c.Stats().Reconnects
-	// When the answer to a ping is here, NATS has the subscriptions. It may be late. If the
-	// connection is lost before it comes, we are called again.
+	// When NATS answers a ping, it has the subscriptions. If the connection is lost before that,
+	// returned is called again.
 	for !l.confirmed(c) {
 		if !c.IsConnected() || l.loss() != loss || l.tasks.ended() {
 			return
@@ -169,7 +183,7 @@ func (l *link) returned(c *nats.Conn, loss int) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), confirmTime)
 	defer cancel()
-	sure := l.settle(ctx, c) // not when the barrier is among those for which there is no place
+	sure := l.settle(ctx, c) // false if the subscription of the barrier is over the limit
 	l.reconnects = reconnects
 	if (!sure || l.unsure()) && !l.subscribeAnew() {
 		renew(c, reconnects)
@@ -178,23 +192,23 @@ func (l *link) returned(c *nats.Conn, loss int) {
 	l.up(loss)
 }
 
-// renew has a connection made again on which NATS takes too long to answer. When it is lost
-// already, and so it was not the one after so many others, returned or reopen follows anyway.
+// renew makes the library reconnect because NATS takes too long to answer. If the connection with
+// that number of reconnects is lost already, nothing is done: returned or reopen runs anyway.
 func renew(c *nats.Conn, reconnects uint64) {
 	if c.IsConnected() && c.Stats().Reconnects == reconnects {
 		_ = c.ForceReconnect() // fails only when it is closed
 	}
 }
 
-// confirmed waits for the answer to a ping.
+// confirmed sends a ping, and reports whether it was answered.
 func (l *link) confirmed(c *nats.Conn) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), confirmTime)
 	defer cancel()
 	return c.FlushWithContext(ctx) == nil
 }
 
-// reopen follows a connection that NATS has ended for good, over a message that is too
-// large for it by now or whatever else the client does not connect again for.
+// reopen runs when the library has given a connection up, for instance because NATS has closed it
+// over a message that is too large. It connects until it succeeds.
 func (l *link) reopen() {
 	for round := 1; ; round++ {
 		pause := time.NewTimer(reconnectDelay(round))
@@ -229,16 +243,16 @@ func (l *link) reopen() {
 	}
 }
 
-// note keeps what the server says of itself.
+// note copies the values of a new connection.
 func (l *link) note(c *nats.Conn) {
 	l.payload.Store(c.MaxPayload())
-	if id := c.ConnectedServerId(); id != "" { // which it is while connected
+	if id := c.ConnectedServerId(); id != "" { // empty if it was lost again
 		l.at.Store(&id)
 	}
 }
 
-// explain says what to do about a connection that was not to be had. The errors
-// of the client hold no password.
+// explain adds to an error of connecting what to do about it. The errors of the library contain no
+// password.
 func (l *link) explain(err error) error {
 	switch {
 	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked):
@@ -251,7 +265,7 @@ func (l *link) explain(err error) error {
 	return fmt.Errorf("natspubsub: connect to NATS at %s: %w", l.where, err)
 }
 
-// cause is why the connection is gone.
+// cause returns the reason for a lost connection.
 func cause(err error) error {
 	if err == nil {
 		return errors.New("NATS: the connection was dropped")
@@ -259,7 +273,7 @@ func cause(err error) error {
 	return fmt.Errorf("NATS: %w", err)
 }
 
-// read takes what comes, as fast as the node does.
+// read passes received messages to the node.
 func (l *link) read() {
 	for {
 		select {
@@ -307,19 +321,19 @@ func (l *link) Close() {
 	if conn == nil {
 		return
 	}
-	// What the node has handed over is to get there. It is a second in steps, so that the time
-	// in which the whole process stood still does not count.
+	// Wait up to a second for published messages to be sent, in steps, so that a time in which
+	// the whole process was stopped does not count.
 	for step := 0; step < 10 && conn.IsConnected() && conn.FlushTimeout(time.Second/10) != nil; step++ {
 	}
 	l.tasks.end()
 	conn.Close()
 	l.gate.close()
-	close(l.done) // not the inbox: the library may be about to put something in
+	close(l.done) // and not inbox, to which the library may still send
 	l.tasks.wait()
-	l.conn.Load().Close() // one that was made meanwhile
+	l.conn.Load().Close() // in case reopen has made another one
 }
 
-// tasks are the goroutines of a link. None starts after the end.
+// tasks are the goroutines of a link. None is started after end.
 type tasks struct {
 	mu   sync.Mutex
 	over bool

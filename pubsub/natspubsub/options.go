@@ -16,46 +16,48 @@ import (
 	"github.com/bennu-go/bennu/pubsub/internal/cluster"
 )
 
-// Options configure New. Node and URL are required; the zero value of every other
-// field is its default. It is copied.
+// Options configure New. Node and URL are required; the zero value of every other field is its
+// default. It is copied.
 type Options struct {
-	// Node is this node's name, unique in the cluster: 1 to 128 letters, digits and
-	// -_.@: bytes. A name that is the same after a restart, such as the host's, is best.
+	// Node is the name of this node, unique in the cluster: 1 to 128 ASCII letters, digits and
+	// -_.@: characters. Best is a name that stays the same after a restart, such as that of
+	// the host.
 	Node string
-	// URL is where NATS is: nats://host:4222, tls://, ws:// or wss://, or several of
-	// these with commas between. User and password may stand in it.
+	// URL is the address of NATS, such as nats://host:4222, with the scheme nats, tls, ws or
+	// wss, or several addresses separated by commas. It may contain user and password.
 	URL string
-	// User and Password, or Token, are how the server knows this node.
+	// User and Password, or Token, are the credentials of this node.
 	User, Password string
 	Token          string
-	// CredentialsFile has a user's JWT and seed, as "nsc generate creds" writes it;
-	// SeedFile the seed of an NKey alone.
+	// CredentialsFile names a file with JWT and seed of a user, as "nsc generate creds" writes
+	// it, and SeedFile one with the seed of an NKey.
 	CredentialsFile string
 	SeedFile        string
-	// TLS is used with tls:// URLs and with servers that ask for it. Default: the
-	// system's certificates.
+	// TLS is used for tls:// URLs, and for servers that demand TLS. Default: the certificates
+	// of the system.
 	TLS *tls.Config
-	// ConnectTimeout bounds each try to connect. Default 2 s, at most a year.
+	// ConnectTimeout bounds each attempt to connect. At most a year. Default 2 s.
 	ConnectTimeout time.Duration
 
-	// Prefix is what all subjects begin with. Applications that share a NATS need
-	// different ones. Default "bennu".
+	// Prefix begins all subjects. Applications that share a NATS need different ones. Default
+	// "bennu".
 	Prefix string
-	// Secret signs what nodes send each other: what is not signed with it, or was
-	// recorded and is published again, is dropped. At least 16 bytes, the same on every
-	// node. Default: nothing is signed, and NATS decides who may publish.
+	// Secret signs the messages of nodes. Messages that are not signed with it, and recorded
+	// ones that are published again, are dropped. At least 16 bytes, the same on every
+	// node. Default: messages are not signed, and NATS alone decides who may publish.
 	Secret []byte
-	// Buffer bounds, in bytes, what waits for NATS. Default 8 MiB.
+	// Buffer bounds the messages that wait for NATS, in bytes. Default 8 MiB.
 	Buffer int
-	// Probe is how often the node shows that it is there and looks whether NATS still
-	// delivers. When it does not, the node connects again within two of them. Default 5 s.
+	// Probe is the time between two tests whether NATS still delivers, which also show other
+	// nodes that this one is alive. If NATS does not deliver, the node connects again within
+	// twice this time. Default 5 s.
 	Probe time.Duration
-	// Logger takes what goes wrong with NATS. Default slog.Default().
+	// Logger gets errors and refusals. Default slog.Default().
 	Logger *slog.Logger
 }
 
-// New makes an adapter for a NATS server or cluster. It connects when it is started,
-// by pubsub.New.
+// New makes an adapter for an existing NATS server or cluster. It connects when pubsub.New starts
+// it.
 func New(opts *Options) (pubsub.Adapter, error) {
 	if opts == nil {
 		opts = &Options{}
@@ -84,6 +86,7 @@ func New(opts *Options) (pubsub.Adapter, error) {
 	return newNode(cluster.Options{Node: o.Node, Prefix: o.Prefix, Secret: o.Secret, Buffer: o.Buffer, Beat: o.Probe, Logger: o.Logger}, l)
 }
 
+// newNode makes the node of a link.
 func newNode(o cluster.Options, l cluster.Link) (pubsub.Adapter, error) {
 	n, err := cluster.New(o, l)
 	if err != nil {
@@ -92,7 +95,7 @@ func newNode(o cluster.Options, l cluster.Link) (pubsub.Adapter, error) {
 	return n, nil
 }
 
-// checkURL returns the servers as they may be shown: without passwords.
+// checkURL checks a list of URLs, and returns the servers without passwords, for messages.
 func checkURL(list string) (servers string, err error) {
 	if list == "" {
 		return "", errors.New("option URL is empty; say where NATS is, for instance nats://localhost:4222")
@@ -113,7 +116,7 @@ func checkURL(list string) (servers string, err error) {
 	return strings.Join(hosts, ", "), nil
 }
 
-// auth are the options by which the server knows us.
+// auth returns the client options with the credentials.
 func (o *Options) auth() ([]nats.Option, error) {
 	var list []nats.Option
 	if o.User != "" || o.Password != "" {

@@ -9,21 +9,21 @@ import (
 )
 
 const (
-	// The wait before each try to connect again grows up to reconnectMost.
+	// The wait before each attempt to reconnect grows from reconnectFirst to reconnectMost.
 	reconnectFirst = 100 * time.Millisecond
 	reconnectMost  = time.Second
-	// steady is how long a connection must last for the next wait to be short again.
+	// steady is the time after which a connection counts as stable, and waits are short again.
 	steady = 5 * time.Second
 )
 
-// rounds says which server to try next, and when: a wait is due when all have been
-// tried, and before the first when connections do not last.
+// rounds chooses the server for the next attempt, and the wait before it. There is a wait after
+// all servers have been tried, and before the first if connections do not last.
 type rounds struct {
 	mu    sync.Mutex
-	tried string    // the URL of the latest try
-	at    time.Time // of that
-	tries int       // since there was a connection
-	soon  int       // connections in a row that did not last
+	tried string    // URL of the last attempt
+	at    time.Time // of the last attempt
+	tries int       // attempts since the last connection
+	soon  int       // consecutive connections that did not last
 }
 
 // next implements nats.ReconnectToServerHandler.
@@ -33,7 +33,7 @@ func (r *rounds) next(servers []nats.Server, _ nats.ServerInfo) (*nats.Server, t
 	connected, best := r.tried == "", 0
 	for i := range servers {
 		url, tries := servers[i].URL.String(), servers[i].Reconnects
-		if url == r.tried && tries == 0 { // the client counts from its last connection there
+		if url == r.tried && tries == 0 { // the library resets the count when it connects
 			connected = true
 		}
 		if least := servers[best].Reconnects; tries < least || tries == least && servers[best].URL.String() == r.tried {
@@ -57,6 +57,7 @@ func (r *rounds) next(servers []nats.Server, _ nats.ServerInfo) (*nats.Server, t
 	return &servers[best], wait
 }
 
+// reconnectDelay returns the wait of a round, with jitter.
 func reconnectDelay(round int) time.Duration {
 	d := min(reconnectFirst<<min(round, 10), reconnectMost)
 	return d/2 + rand.N(d/2+1)

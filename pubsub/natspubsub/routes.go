@@ -8,33 +8,32 @@ import (
 	"time"
 )
 
-// routes is what an embedded server is connected to. The server tells nobody when
-// that changes, so it is looked at.
+// routes are the routes of an embedded server to its peers. The server does not report changes, so
+// they are polled.
 type routes struct {
 	mu   sync.Mutex
-	at   time.Time
-	now  map[string]uint64 // by the peer's server: the number of the route
-	same bool              // one of the peers has this node's name
-	seen map[string]route
+	at   time.Time         // of the last look
+	now  map[string]uint64 // number of the route, by server id of the peer
+	same bool              // a peer has the name of this node
+	seen map[string]route  // present and lost ones
 }
 
-// route is one that was there.
+// route is a route that has been seen.
 type route struct {
 	number uint64
 	first  time.Time
 	last   time.Time
-	gone   bool // it was missing at some look since
+	gone   bool // it was missing at a later look
 }
 
 const (
-	// routeFresh is how long a look is good for.
+	// routeFresh is the time for which the result of a look is used.
 	routeFresh = 20 * time.Millisecond
-	// routeSettled is how long a new route may be replaced by another: two peers that
-	// call each other at one time keep only one. Between the two there is no time
-	// without any.
+	// routeSettled is the time for which a new route may be replaced without a gap: two peers
+	// that connect to each other at the same time keep one of the two routes.
 	routeSettled = 3 * time.Second
-	// routeMemory is how long a lost peer is remembered; one that comes back later is as
-	// a new one.
+	// routeMemory is the time for which a lost peer is remembered. After that it counts as
+	// new.
 	routeMemory = time.Hour
 )
 
@@ -48,8 +47,8 @@ func (l *embeddedLink) Reaches(server string) bool {
 // Servers implements cluster.Router.
 func (l *embeddedLink) Servers() []string { return slices.Collect(maps.Keys(l.look())) }
 
-// Namesake implements cluster.Router. The names of servers, which are in the first
-// message on a route, tell.
+// Namesake implements cluster.Router. Servers send their names, which contain those of the nodes,
+// in the first message on a route.
 func (l *embeddedLink) Namesake() bool {
 	l.look()
 	l.routes.mu.Lock()
@@ -57,7 +56,7 @@ func (l *embeddedLink) Namesake() bool {
 	return l.routes.same
 }
 
-// look lists the routes.
+// look returns the routes.
 func (l *embeddedLink) look() map[string]uint64 {
 	r := &l.routes
 	r.mu.Lock()
@@ -79,8 +78,8 @@ func (l *embeddedLink) look() map[string]uint64 {
 	return r.now
 }
 
-// watchRoutes tells when a route was lost and is there again: what the peer sent
-// meanwhile did not get here. A peer that was started anew has another id.
+// watchRoutes reports a gap when a lost route is back, since messages of the peer were lost
+// meanwhile. A peer that was restarted has another id, and causes no gap.
 func (l *embeddedLink) watchRoutes() {
 	r := &l.routes
 	tick := time.NewTicker(routeLook)
@@ -97,8 +96,7 @@ func (l *embeddedLink) watchRoutes() {
 	}
 }
 
-// returned compares with what was there before, and reports whether a route was lost
-// meanwhile, or earlier, and is there again.
+// returned compares routes with those seen before, and reports whether a lost route is back.
 func (r *routes) returned(routes map[string]uint64) (lost bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -111,6 +109,8 @@ func (r *routes) returned(routes map[string]uint64) (lost bool) {
 		if !known {
 			was.first = now
 		}
+		// A new number is another route. It stands for a loss if the old one was missing at a
+		// look, or was settled.
 		lost = lost || known && was.number != number && (was.gone || was.last.Sub(was.first) > routeSettled)
 		was.number, was.last, was.gone = number, now, false
 		r.seen[id] = was

@@ -13,16 +13,16 @@ import (
 	"github.com/bennu-go/bennu/pubsub/internal/cluster"
 )
 
-// subscriptions are those that the client has. NATS refuses one some time after it was
-// asked for; then it goes from here.
+// subscriptions are the subscriptions of the client library. NATS may refuse one some time after it
+// was made; then it is removed.
 type subscriptions struct {
 	mu     sync.Mutex
-	have   map[string]*nats.Subscription // nil where the client could not ask
-	asking map[string]bool               // by Subscribe, which waits for NATS's word
-	no     map[string]error              // what NATS has refused of these
+	have   map[string]*nats.Subscription // by channel; nil: it has to be made again
+	asking map[string]bool               // channels for which subscribe waits
+	no     map[string]error              // of these, refused ones
 }
 
-// take gets the turn to change subscriptions, unless the link or ctx ends before.
+// take acquires turn, and returns false if the link or ctx ends before.
 func (l *link) take(ctx context.Context) bool {
 	select {
 	case l.turn <- struct{}{}:
@@ -33,6 +33,7 @@ func (l *link) take(ctx context.Context) bool {
 	return false
 }
 
+// give releases turn.
 func (l *link) give() { <-l.turn }
 
 // Subscribe implements cluster.Link.
@@ -46,14 +47,14 @@ func (l *link) Subscribe(ctx context.Context, channels []string) error {
 	return l.subscribe(ctx, channels)
 }
 
-// subscribe asks for channels and waits for NATS's word about each. NATS tells of those that
-// it refuses before it answers a ping that came after them.
+// subscribe subscribes to channels and waits until NATS has accepted or refused each. NATS sends its
+// errors before it answers a later ping. The caller holds turn.
 func (l *link) subscribe(ctx context.Context, channels []string) error {
 	conn, s := l.conn.Load(), &l.subs
 	hits, answered := l.faults.limitHits(), false
 	defer func() {
 		if s.asked(answered); !answered && l.faults.overLimit() {
-			l.tasks.start(l.sortOut) // nobody else knows what NATS has complained of
+			l.tasks.start(l.sortOut) // nothing else would find out which were refused
 		}
 	}()
 	fresh, err := s.ask(conn, channels, l.inbox)
@@ -63,19 +64,20 @@ func (l *link) subscribe(ctx context.Context, channels []string) error {
 	if err := conn.FlushWithContext(ctx); err != nil {
 		return fmt.Errorf("NATS did not confirm subscriptions: %w", err)
 	}
-	l.settle(ctx, conn)
+	l.settle(ctx, conn) // now s.no and the count of limits have all errors
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("NATS did not confirm subscriptions: %w", err)
 	}
 	if conn.Stats().Reconnects != l.reconnects {
-		// The client has asked for everything again, in any order. What NATS complained of
-		// may be about any of it, and returned sees to that.
+		// The library has reconnected and subscribed to everything again in any order, so
+		// errors may be about any channel. returned handles this.
 		return errors.New("NATS: the connection was lost while it was asked for subscriptions")
 	}
 	answered = true
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	// NATS does not say which are too many. It takes them in order.
+	// NATS does not say which subscriptions are over its limit. It accepts them in order, so they
+	// are the last ones.
 	hits = l.faults.limitHits() - hits
 	l.faults.limitKnown(hits, false)
 	for n := hits; n > 0 && len(fresh) > 0; {
@@ -96,7 +98,7 @@ func (l *link) subscribe(ctx context.Context, channels []string) error {
 	return refusal
 }
 
-// ask sends for the channels that the client does not have, and returns them in order.
+// ask subscribes to the channels that are missing, and returns these in order.
 func (s *subscriptions) ask(conn *nats.Conn, channels []string, inbox chan *nats.Msg) (fresh []string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -116,8 +118,8 @@ func (s *subscriptions) ask(conn *nats.Conn, channels []string, inbox chan *nats
 	return fresh, nil
 }
 
-// asked ends what ask began. Where nobody is told what NATS has refused, it is to be asked for
-// again.
+// asked ends what ask has begun. If the caller did not get the refusals, the refused channels have to
+// be subscribed to again.
 func (s *subscriptions) asked(told bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -129,7 +131,7 @@ func (s *subscriptions) asked(told bool) {
 	s.asking, s.no = nil, nil
 }
 
-// lacks reports whether something is to be asked for again.
+// lacks reports whether a subscription has to be made again.
 func (s *subscriptions) lacks() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -141,8 +143,8 @@ func (s *subscriptions) lacks() bool {
 	return false
 }
 
-// refused notes that NATS does not let the client have a channel, and reports whether
-// somebody must be told: Subscribe tells itself.
+// refused removes a channel that NATS has refused, and reports whether the node has to be told:
+// subscribe returns the refusals of its own channels.
 func (s *subscriptions) refused(channel string, cause error) (tell bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -155,7 +157,7 @@ func (s *subscriptions) refuseLocked(channel string, cause error) (tell bool) {
 		return false
 	}
 	delete(s.have, channel)
-	_ = sub.Unsubscribe() // or the client would ask again, by itself
+	_ = sub.Unsubscribe() // or the library would subscribe again when it reconnects
 	if s.asking[channel] {
 		s.no[channel] = cause
 		return false
@@ -163,8 +165,8 @@ func (s *subscriptions) refuseLocked(channel string, cause error) (tell bool) {
 	return true
 }
 
-// subscribeAnew asks for everything again, in an order that is known, what every node needs
-// first. It reports whether NATS has answered. The caller has the turn.
+// subscribeAnew subscribes to everything again in a known order, with the channels that every node
+// needs first, and reports whether NATS has answered. The caller holds turn.
 func (l *link) subscribeAnew() (answered bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), confirmTime)
 	defer cancel()
@@ -172,13 +174,13 @@ func (l *link) subscribeAnew() (answered bool) {
 	s.mu.Lock()
 	channels := slices.Sorted(maps.Keys(s.have)) // ".c", ".n.", ".t."
 	for c, sub := range s.have {
-		_ = sub.Unsubscribe() // fails on a connection that is gone
-		s.have[c] = nil       // and then nothing can be asked for
+		_ = sub.Unsubscribe() // fails on a lost connection,
+		s.have[c] = nil       // as does subscribing then
 	}
 	s.mu.Unlock()
 	conn := l.conn.Load()
 	l.barrier.renew(conn)
-	l.settle(ctx, conn) // what is complained of until then is not about what is asked for now
+	l.settle(ctx, conn) // so that errors so far are not taken for errors about the new ones
 	l.faults.limitKnown(0, true)
 	if len(channels) == 0 {
 		return true
@@ -200,7 +202,7 @@ func (l *link) Unsubscribe(channels []string) error {
 	s := &l.subs
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var first error
+	var first error // the others are unsubscribed all the same
 	for _, c := range channels {
 		sub := s.have[c]
 		delete(s.have, c)

@@ -12,12 +12,12 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// callTimeout bounds the answer to one command, or to one pipeline. Tests have more patience.
+// callTimeout bounds the wait for the answer to a command or a pipeline. Tests raise it.
 var callTimeout = 3 * time.Second
 
-// connection is one connection to a server, with the client library on it. The
-// library would make another when this one breaks, and subscribe again on its own, so
-// that nobody hears of the gap; here it cannot.
+// connection is one connection to a server with a client of the library. The library is kept from
+// making a second connection when this one breaks: it would subscribe again by itself, and the gap
+// would not be noticed.
 type connection struct {
 	raw    net.Conn
 	client *redis.Client
@@ -25,14 +25,14 @@ type connection struct {
 
 var errUsedUp = errors.New("the connection was lost")
 
-// open connects to addr. It logs in with the first command.
+// open connects to addr. The client logs in with its first command.
 func (t *target) open(ctx context.Context, addr string, user login) (*connection, error) {
 	raw, err := t.dial(ctx, addr)
 	if err != nil {
 		return nil, err
 	}
 	guarded := newGuard(raw)
-	var used atomic.Bool
+	var used atomic.Bool // the library has taken the connection; there is no other
 	return &connection{raw, redis.NewClient(&redis.Options{
 		Network: t.network, Addr: addr,
 		Username: user.name, Password: user.password,
@@ -42,8 +42,8 @@ func (t *target) open(ctx context.Context, addr string, user login) (*connection
 			}
 			return guarded, nil
 		},
-		// With version 3 of the protocol the library reads in between, for
-		// notices that are not asked for here.
+		// With version 3 of the protocol, the library reads notifications between
+		// commands.
 		Protocol:                 2,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 		DisableIdentity:          true,
@@ -53,7 +53,7 @@ func (t *target) open(ctx context.Context, addr string, user login) (*connection
 	})}, nil
 }
 
-// dial makes a connection without logging in.
+// dial makes a network connection, with TLS if it is configured.
 func (t *target) dial(ctx context.Context, addr string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, t.dialTimeout)
 	defer cancel()
@@ -64,13 +64,13 @@ func (t *target) dial(ctx context.Context, addr string) (net.Conn, error) {
 	return (&tls.Dialer{NetDialer: &plain, Config: t.tls}).DialContext(ctx, t.network, addr)
 }
 
-// close ends the connection. Whoever waits for it gets an error.
+// close ends the connection. Calls that wait for it return an error.
 func (c *connection) close() {
-	_ = c.raw.Close() // first: the client's locks may be held by who waits
+	_ = c.raw.Close() // before the client, whose locks may be held by a call that waits
 	_ = c.client.Close()
 }
 
-// ask opens a connection for one question.
+// ask opens a connection and calls question with it.
 func (t *target) ask(ctx context.Context, addr string, user login, question func(context.Context, *redis.Conn) error) error {
 	ctx, cancel := context.WithTimeout(ctx, t.dialTimeout+callTimeout)
 	defer cancel()

@@ -1,8 +1,7 @@
-// Package redispubsub connects nodes through Redis, or Valkey, which speaks the same
-// protocol.
+// Package redispubsub connects nodes through Redis, or Valkey, which has the same protocol.
 //
 //	adapter, err := redispubsub.New(&redispubsub.Options{
-//		Node: hostname, // another one on each node
+//		Node: hostname, // different on each node
 //		URL:  os.Getenv("REDIS_URL"),
 //	})
 //	...
@@ -10,47 +9,42 @@
 //
 // # Servers
 //
-// One server, a master that Sentinels watch over, or a cluster. One server and
-// Sentinel work with Redis 5 and later; the cluster uses sharded pub/sub, which Redis has
-// had since 7.0 and Valkey from its start. The tests run with Redis 7.
+// Redis may be a single server, a master with Sentinels, or a Redis Cluster. The first two work
+// with Redis 5 and later. A cluster needs sharded pub/sub, which Redis has since 7.0 and Valkey
+// from the start. The tests run with Redis 7.
 //
-// A node listens to one channel for each topic it is interested in, and to nothing
-// else, so a message goes to the nodes that want it. In a cluster the channels are
-// spread over the shards. The adapter stores nothing: no key is read or written, and
-// FLUSHALL, eviction and persistence do not matter.
+// A node subscribes to one channel for each topic with subscribers, so a message is sent only to
+// nodes that want it. In a cluster, the channels are spread over the shards. The adapter stores
+// nothing: it reads and writes no keys, so FLUSHALL, eviction and persistence do not matter.
 //
-// # Promises
+// # Outages
 //
-// Messages of one publisher to one topic come in order, each at most once. Redis keeps
-// nothing for a node that is away. Whenever messages may have been missed (the server
-// was away, it cut this node off for reading too slowly, a master failed over, a
-// part of a cluster moved) the adapter says so once everything is subscribed again, and
-// pubsub tells the subscribers.
+// Redis keeps no messages for a node that is away. If messages may have been missed, because the
+// server was away, closed the connection of a slow reader, failed over or moved slots, the
+// subscribers are told as soon as the node has subscribed to everything again.
 //
-// While a server is away, what is published waits in Options.Buffer. In a cluster one
-// missing shard counts as the broker being away: topics of the others are still
-// received, but nothing is sent until it is back or replaced.
+// While a server is away, messages for other nodes wait in a buffer, which Options.Buffer bounds.
+// In a cluster, one missing shard counts as an outage: topics of the other shards are still
+// received, but nothing is sent until the shard is back or replaced.
 //
-// Every Options.Probe each connection is tested with a message to this node itself. When that
-// does not come back, the connection is made anew within two of them. A node that is late
-// itself does not judge.
+// In every period of Options.Probe, each connection is tested with a message of this node to
+// itself. If it does not come back, the node connects again within two periods.
 //
 // # Permissions
 //
-// With an ACL the user needs the channels below the prefix and these commands, those
-// in the second line in a cluster only:
+// With an ACL, the user needs the channels below the prefix and these commands; those of the second
+// line in a cluster only:
 //
 //	ACL SETUSER bennu on >password resetchannels &bennu.* +publish +subscribe +unsubscribe +hello
 //	ACL SETUSER bennu +spublish +ssubscribe +sunsubscribe +cluster|slots
 //
-// A node does not start with less. When Redis refuses a channel later, Health.Err and the log
-// say so, and the subscribers of its topic are told of a gap.
+// A node does not start without them. If Redis refuses a channel later, Health.Err and the log say
+// so, and the subscribers of its topic are told of a gap.
 //
-// # The server's settings
+// # Settings of the server
 //
-// Redis cuts off a subscriber that is too far behind: client-output-buffer-limit
-// pubsub, by default at 32 MiB, or 8 MiB for a minute. Messages of more than 8 MiB are
-// refused here. Give Redis a tcp-keepalive (300 s is its default) and the user a
-// password; whoever can publish below the prefix is believed, unless Options.Secret is
-// set.
+// Redis closes the connection of a subscriber for which more than client-output-buffer-limit pubsub
+// waits: by default 32 MiB, or 8 MiB for a minute. Messages of more than 8 MiB are refused by the
+// adapter. Set tcp-keepalive (300 s by default), and a password for the user. Whoever can publish
+// below the prefix can send messages to every client, unless Options.Secret is set.
 package redispubsub

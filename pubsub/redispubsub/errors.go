@@ -17,18 +17,18 @@ import (
 	"github.com/bennu-go/bennu/pubsub/internal/cluster"
 )
 
-// verdict is what an error of a command says about the message.
+// verdict is the meaning of an error of a command.
 type verdict int
 
 const (
-	refused verdict = iota // this message, and it would be again
-	away                   // the server cannot at this moment
+	refused verdict = iota // the server refuses the message, and would refuse it again
+	away                   // the server cannot do it now
 	moved                  // another server of the cluster has the channel
-	broken                 // the connection is gone
+	broken                 // the connection is lost
 )
 
-// judge sorts errors of commands. Only a server's own words are about one
-// message; everything else is about the connection.
+// judge returns the meaning of an error of a command. Errors that the server sent are about the
+// command, all others about the connection.
 func judge(err error) verdict {
 	var told redis.Error
 	if !errors.As(err, &told) {
@@ -47,12 +47,11 @@ func judge(err error) verdict {
 	return refused
 }
 
-// problem is an error of a setting: trying again does not help.
+// problem is an error in the configuration, so that trying again does not help.
 type problem struct {
-	text string
-	is   error // what a caller may look for, or nil
-	// barred says that the server is there, and does not let this user do what is needed.
-	barred bool
+	text   string
+	is     error // for errors.Is, or nil
+	barred bool  // the server answers, and refuses this user
 }
 
 func (p *problem) Error() string { return p.text }
@@ -62,8 +61,8 @@ func problemf(format string, args ...any) error {
 	return &problem{text: fmt.Sprintf(format, args...)}
 }
 
-// explain says of an error at addr what is wrong and what to do about it. It shows
-// what a server or the network said, never a password.
+// explain adds to an error of the server at addr what to do about it. It quotes the server or the
+// network, never a password.
 func (t *target) explain(addr string, user login, err error) error {
 	var known *problem
 	if err == nil || errors.As(err, &known) || errors.Is(err, context.Canceled) {
@@ -110,13 +109,13 @@ func (t *target) explain(addr string, user login, err error) error {
 		return problemf("the certificate of %s is not trusted (%v); set RootCAs, or ServerName, in option TLS", addr, err)
 	case errors.As(err, &network) && network.Op == "dial":
 		return fmt.Errorf("%s cannot be reached (%w); is the address right, and Redis running?", addr, network.Err)
-	case isTimeout(err): // of a context, too
+	case isTimeout(err): // also that of a context
 		return fmt.Errorf("%s does not answer in time (%w)", addr, err)
 	}
 	return fmt.Errorf("the connection to %s broke (%w)", addr, err)
 }
 
-// forbidden is explain, of what a user may not do with a channel: it says what to grant.
+// forbidden is explain for a missing permission to a channel: it says how to grant it.
 func (l *link) forbidden(addr, what, channel string, err error) error {
 	if !noPermission(err) {
 		return l.target.explain(addr, l.target.user, err)
@@ -132,19 +131,19 @@ func (l *link) forbidden(addr, what, channel string, err error) error {
 	return &problem{fmt.Sprintf("user %q may not %s %q at %s (%s); allow it with ACL SETUSER %s %s", name, what, channel, addr, short(err.Error()), name, rules), nil, true}
 }
 
-// noPermission reports whether a server's ACL forbids a command.
+// noPermission reports whether an error says that an ACL forbids the command.
 func noPermission(err error) bool {
 	var told redis.Error
 	return errors.As(err, &told) && strings.HasPrefix(told.Error(), "NOPERM")
 }
 
-// noCommand reports whether it forbids the command whatever its channels.
+// noCommand reports whether it forbids the command for all channels.
 func noCommand(err error) bool {
 	return noPermission(err) && strings.Contains(err.Error(), "to run the")
 }
 
-// barring reports whether a server says that it takes nothing from this node for now, so that
-// there is no need to wait for its silence.
+// barring reports whether an error says that the server accepts nothing from this node, so that the
+// connection can be given up at once.
 func barring(err error) bool {
 	var told redis.Error
 	if !errors.As(err, &told) {
@@ -157,13 +156,13 @@ func barring(err error) bool {
 	return false
 }
 
-// isBarred reports whether an error is of a server that does not let this user in.
+// isBarred reports whether an error is that of a server that refuses this user.
 func isBarred(err error) bool {
 	var p *problem
 	return errors.As(err, &p) && p.barred
 }
 
-// advise adds to the error of a first connection what is likely then. Later it is not.
+// advise adds a likely reason to the error of the first connection.
 func (t *target) advise(err error) error {
 	switch {
 	case t.tls == nil && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)):
@@ -179,7 +178,7 @@ func isTimeout(err error) bool {
 	return errors.As(err, &network) && network.Timeout()
 }
 
-// short bounds what a server said.
+// short cuts a text of a server to 200 bytes.
 func short(text string) string {
 	if len(text) > 200 {
 		text = text[:200] + "..."
@@ -190,7 +189,7 @@ func short(text string) string {
 // awayFor is ErrAway with a reason.
 func awayFor(err error) error { return fmt.Errorf("%w: %w", cluster.ErrAway, err) }
 
-// safely calls f, which handles foreign bytes, and makes an error of a panic.
+// safely calls f, in which the library parses data of the server, and turns a panic into an error.
 func safely(f func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {

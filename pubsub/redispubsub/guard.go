@@ -9,25 +9,25 @@ import (
 )
 
 const (
-	// maxPayload bounds a message. Redis itself takes 512 MiB, and cuts off who
-	// has not read 32 MiB.
+	// maxPayload bounds a message. Redis accepts 512 MiB, but closes the connection of a
+	// subscriber for which 32 MiB wait.
 	maxPayload = 8 << 20
-	// maxElements bounds the lists that a server may send. The longest is the map of
-	// a cluster, an element for each range of slots.
+	// maxElements bounds the lists that a server may send. The longest is the map of a
+	// cluster, with an element for each range of slots.
 	maxElements = 2 * slotCount
 	guardBuffer = 32 << 10
 )
 
 var errOverlong = errors.New("the server sent something that is not of its protocol, or overlong")
 
-// guard is a connection whose other side is not believed about lengths: the
-// client library takes memory for whatever length is announced. A string that is too
-// long, which anybody who may publish can send, comes out empty.
+// guard is a connection that checks the lengths in what it reads, since the client library
+// allocates memory for any length. A string that is too long, which everybody who may publish can
+// send, is read as empty.
 type guard struct {
 	net.Conn
 	r    *bufio.Reader
-	line []byte // of a header line, what was not handed out yet; memory of r or constant
-	left int    // of a string
+	line []byte // rest of a header line that Read has not returned yet
+	left int    // bytes of the present string that Read has not returned yet
 }
 
 func newGuard(c net.Conn) *guard {
@@ -56,7 +56,7 @@ func (g *guard) Read(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// ready reports whether there is more that can be had without waiting.
+// ready reports whether more can be read without waiting.
 func (g *guard) ready() bool {
 	if len(g.line) > 0 {
 		return true
@@ -65,7 +65,7 @@ func (g *guard) ready() bool {
 	return len(waiting) > 0 && (g.left > 0 || bytes.IndexByte(waiting, '\n') >= 0)
 }
 
-// header reads a line, the only thing that can follow a string or another line.
+// header reads the next line; after a string or a line there is always a line.
 func (g *guard) header() error {
 	line, err := g.r.ReadSlice('\n')
 	switch {
@@ -84,11 +84,12 @@ func (g *guard) header() error {
 		case err != nil || size > 1<<30:
 			return errOverlong
 		case size > maxPayload:
+			// The connection goes on: one long message must not cut the node off.
 			if _, err := g.r.Discard(size + 2); err != nil {
 				return err
 			}
 			g.line = []byte("$0\r\n\r\n")
-		case size >= 0: // -1 is nothing at all
+		case size >= 0: // -1 means null
 			g.left = size + 2
 		}
 	case '*', '>', '~', '%', '|':

@@ -12,8 +12,8 @@ import (
 
 var _ cluster.Knocker = (*link)(nil)
 
-// Knock implements cluster.Knocker. The answer of PUBLISH also counts those who listen to
-// patterns; as many get what is published to a channel that nobody knows.
+// Knock implements cluster.Knocker. PUBLISH returns the number of receivers, including those that
+// subscribe to patterns. These are counted by publishing to a random channel.
 func (l *link) Knock(ctx context.Context, channel string) (int, error) {
 	l.mu.Lock()
 	x := l.owner(channel).session

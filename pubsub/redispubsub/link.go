@@ -11,6 +11,20 @@ import (
 )
 
 // link implements cluster.Link.
+//
+// It has a shard for each server with channels. The goroutine of a shard keeps a session, which has
+// two connections: a listener, which subscribes, and an outlet, which publishes. With version 2 of
+// the protocol, a connection that subscribes can do nothing else. A session lasts as long as the
+// connection of its listener. When that is lost, messages may have been missed, so the next session
+// subscribes to everything before it counts, and the node reports a gap. A lost outlet is replaced
+// within the session.
+//
+// Close awaits all goroutines: keep of each shard, in which watch and look test the session; run of
+// each listener; tell, which reports events to the node; and, with a cluster, follow, which keeps
+// the map of slots up to date.
+//
+// Lock order: turn, mu; in a listener writing, mu; in an outlet turn, mu. Nothing is written to a
+// server and no event is reported while a mu is held.
 type link struct {
 	target       *target
 	prefix, node string
@@ -20,26 +34,25 @@ type link struct {
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 	tasks  sync.WaitGroup
-	// turn holds who changes subscriptions of sessions that are live. Two at once
-	// could leave a channel in the state that the other one wanted.
+	// turn is a lock, held while the subscriptions of live sessions are changed, so that the
+	// commands of two changes do not mix.
 	turn  chan struct{}
-	news  chan struct{} // something to tell
-	moves chan struct{} // the map of the cluster may be out of date
+	news  chan struct{} // has a value if tell has something to report
+	moves chan struct{} // has a value if the map of the cluster may be out of date
 
-	mu     sync.Mutex
+	mu     sync.Mutex // guards the fields below, and the sessions of shards
 	shards []*shard
-	owners []*shard // by slot; nil: the only shard has all
-	// wanted is every channel that the core wants, with the session that has it, or
-	// nil. The session may have ended since.
-	wanted map[string]*session
-	asks   string // who knows the newest map, if anybody said so
-	downs  int    // counts losses of a shard
-	cause  error  // of the last
-	shift  error  // channels were subscribed late, and nobody was told yet
-	// denials are channels that a server does not let this user have, and nobody was told.
-	denials []*cluster.Refusal
+	owners []*shard // by slot; nil: the only shard has all slots
+	// wanted has the channels that the node wants, each with the session that is subscribed to
+	// it, or nil. The session may have ended.
+	wanted  map[string]*session
+	asks    string             // address of a node that may have a newer map, or ""
+	downs   int                // number of lost sessions
+	cause   error              // of the last one
+	shift   error              // channels moved between sessions: a gap to report
+	denials []*cluster.Refusal // refused channels to report
 
-	batch int // messages of one Publish; used by its goroutine alone
+	batch int // number of messages in a round; used by Publish alone
 }
 
 var _ cluster.Link = (*link)(nil)
@@ -65,6 +78,7 @@ func (l *link) Open(ctx context.Context, e cluster.Events) error {
 	return nil
 }
 
+// open makes the shards, connects them, and starts the goroutines.
 func (l *link) open(ctx context.Context) error {
 	switch l.target.mode {
 	case modeSingle:
@@ -76,6 +90,7 @@ func (l *link) open(ctx context.Context) error {
 			return err
 		}
 	}
+	// All servers have to be reachable at the start. Later, a shard may be without a session.
 	sessions := make([]*session, len(l.shards))
 	for i, s := range l.shards {
 		x, err := s.connect(ctx)
@@ -97,11 +112,12 @@ func (l *link) open(ctx context.Context) error {
 	return nil
 }
 
+// newShard makes a shard without a session.
 func (l *link) newShard(addr string) *shard {
 	return &shard{link: l, addr: addr, reset: make(chan error, 1)}
 }
 
-// keep starts a shard's goroutine.
+// keep starts the goroutine of a shard.
 func (l *link) keep(s *shard, x *session) {
 	ctx, stop := context.WithCancel(l.ctx)
 	s.stop = stop
@@ -120,9 +136,9 @@ func (l *link) Close() {
 // MaxPayload implements cluster.Link.
 func (l *link) MaxPayload() int { return maxPayload }
 
-// Server implements cluster.Link. A subscription that the master of its slot has
-// confirmed is seen by every publisher at once, because all publish at that master; so
-// there is nothing that nodes have to wait for beyond it.
+// Server implements cluster.Link. All nodes publish to a channel at the same server, the master of
+// its slot. A subscription that it has confirmed is in force for all of them, so nodes need not
+// wait for each other.
 func (l *link) Server() string { return "" }
 
 var errReset = errors.New("a message of this node to itself did not come back")
@@ -130,7 +146,7 @@ var errReset = errors.New("a message of this node to itself did not come back")
 // Reset implements cluster.Link.
 func (l *link) Reset() {
 	l.mu.Lock()
-	shards := l.shards
+	shards := l.shards // replaced as a whole by apply, and never changed
 	l.mu.Unlock()
 	for _, s := range shards {
 		select {
@@ -140,7 +156,7 @@ func (l *link) Reset() {
 	}
 }
 
-// owner is the shard of a channel. The lock is held.
+// owner returns the shard of a channel. The caller holds mu.
 func (l *link) owner(channel string) *shard {
 	if l.owners == nil {
 		return l.shards[0]
@@ -148,7 +164,7 @@ func (l *link) owner(channel string) *shard {
 	return l.owners[slotOf(channel)]
 }
 
-// probeFor names the channel on which a session of s hears itself.
+// probeFor returns the channel to which a session of s sends its probes.
 func (l *link) probeFor(s *shard) (string, bool) {
 	l.mu.Lock()
 	owners := l.owners

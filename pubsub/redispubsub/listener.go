@@ -11,24 +11,24 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// listener is one connection that subscribes. It ends with its connection.
+// listener is a connection with subscriptions. It ends with its connection.
 type listener struct {
 	conn    *connection
 	pubsub  *redis.PubSub
 	sharded bool
 	message func(channel string, data []byte)
-	lost    func(channel string) // the server took a subscription away
+	lost    func(channel string) // called when the server ends a subscription
 
-	writing sync.Mutex // makes the order of pending that of the wire
+	writing sync.Mutex // keeps pending in the order in which commands are written
 
 	mu      sync.Mutex
-	pending []*command // sent, and not confirmed yet
-	err     error      // why it ended
-	dead    chan struct{}
-	done    chan struct{} // its goroutine has ended
+	pending []*command    // written, and not confirmed yet
+	err     error         // why it ended
+	dead    chan struct{} // closed when it ends
+	done    chan struct{} // closed when its goroutine has ended
 }
 
-// command is a command that the server confirms once for each channel, in order.
+// command is a command that the server confirms with one answer for each channel, in order.
 type command struct {
 	add       bool
 	channels  []string
@@ -46,12 +46,12 @@ func newListener(conn *connection, sharded bool, message func(string, []byte), l
 	return l
 }
 
-// maxChannels bounds the channels of one command: what confirms them waits in the
-// server's buffer for this client, which has a limit.
+// maxChannels bounds the channels of one command, since the answers wait in the output buffer of
+// the server, which is limited.
 const maxChannels = 1024
 
-// send writes commands that add channels or take them back: in a cluster one for
-// each slot, as a command may not have channels of two.
+// send writes commands that subscribe to channels or unsubscribe from them. In a cluster there is
+// one for each slot, since the channels of a command must have the same slot.
 func (l *listener) send(ctx context.Context, add bool, channels []string) (sent []*command) {
 	if l.sharded {
 		channels = slices.Clone(channels)
@@ -59,6 +59,7 @@ func (l *listener) send(ctx context.Context, add bool, channels []string) (sent 
 		for _, c := range channels {
 			slots[c] = slotOf(c)
 		}
+		// Sorted by slot, so that the channels of a slot are next to each other.
 		slices.SortFunc(channels, func(a, b string) int { return slots[a] - slots[b] })
 		for len(channels) > 0 {
 			n := 1
@@ -76,6 +77,7 @@ func (l *listener) send(ctx context.Context, add bool, channels []string) (sent 
 	return sent
 }
 
+// write writes one command.
 func (l *listener) write(ctx context.Context, add bool, channels []string) *command {
 	c := &command{add: add, channels: channels, done: make(chan struct{})}
 	l.writing.Lock()
@@ -87,7 +89,7 @@ func (l *listener) write(ctx context.Context, add bool, channels []string) *comm
 		l.mu.Unlock()
 		return c
 	}
-	l.pending = append(l.pending, c)
+	l.pending = append(l.pending, c) // before it is written, since run may read the answer at once
 	l.mu.Unlock()
 	call := l.pubsub.Subscribe
 	switch {
@@ -104,8 +106,7 @@ func (l *listener) write(ctx context.Context, add bool, channels []string) *comm
 	return c
 }
 
-// await waits for commands. Its error is that of the first that has one; the others
-// are done all the same.
+// await waits for all commands, and returns the first error.
 func (l *listener) await(ctx context.Context, commands []*command) (err error) {
 	for _, c := range commands {
 		select {
@@ -120,8 +121,7 @@ func (l *listener) await(ctx context.Context, commands []*command) (err error) {
 	return err
 }
 
-// awaitFor is await with a limit: while nobody watches the session, a server that has
-// gone silent must be noticed by other means.
+// awaitFor is await with a time limit, for times in which watch does not notice a silent server.
 func (l *listener) awaitFor(ctx context.Context, limit time.Duration, commands []*command) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, errUnconfirmed)
 	defer cancel()
@@ -130,8 +130,8 @@ func (l *listener) awaitFor(ctx context.Context, limit time.Duration, commands [
 
 var errUnconfirmed = errors.New("the server does not confirm subscriptions")
 
-// run reads until the connection ends. Before the first command was written there is
-// no connection to read from.
+// run reads until the connection ends. It is started after the first command was written, for which
+// the library connects.
 func (l *listener) run() {
 	defer close(l.done)
 	for {
@@ -140,6 +140,7 @@ func (l *listener) run() {
 			got, err = l.pubsub.Receive(context.Background())
 			return err
 		})
+		// An error that the server sent is an answer; any other one ends the connection.
 		if told := redis.Error(nil); errors.As(err, &told) {
 			l.refuse(err)
 			continue
@@ -159,6 +160,7 @@ func (l *listener) run() {
 	}
 }
 
+// take handles something that the server sent.
 func (l *listener) take(got any) error {
 	switch m := got.(type) {
 	case *redis.Message:
@@ -174,8 +176,8 @@ func (l *listener) take(got any) error {
 	return nil
 }
 
-// confirm notes what the server has done for the first command that waits. Anything
-// else it does of its own accord.
+// confirm notes an answer to the first pending command, and returns false if it is not one: the
+// server also ends subscriptions on its own.
 func (l *listener) confirm(m *redis.Subscription) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -195,8 +197,7 @@ func (l *listener) confirm(m *redis.Subscription) bool {
 	return true
 }
 
-// refuse fails the first command that waits, which an error of the server is the
-// answer to.
+// refuse fails the first pending command with an error of the server.
 func (l *listener) refuse(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -210,7 +211,7 @@ func (l *listener) refuse(err error) {
 	close(c.done)
 }
 
-// die ends the connection. The first cause is what counts.
+// die ends the connection. Only the first call has an effect.
 func (l *listener) die(cause error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -218,13 +219,13 @@ func (l *listener) die(cause error) {
 		return
 	}
 	l.err = cause
-	for _, c := range l.pending {
+	for _, c := range l.pending { // they will not be answered
 		c.err = cause
 		close(c.done)
 	}
 	l.pending = nil
 	close(l.dead)
-	// Not the client: its locks may be held by who waits for this connection.
+	// Not the client, whose locks may be held by a call that waits for this connection.
 	_ = l.conn.raw.Close()
 }
 

@@ -13,62 +13,60 @@ import (
 	"github.com/bennu-go/bennu/internal/option"
 )
 
-// Options configure New. Node and one of URL and Addrs are required; the zero value of
-// each other field is its default. They are copied.
+// Options configure New. Node and one of URL and Addrs are required; the zero value of every other
+// field is its default. It is copied.
 type Options struct {
-	// Node is this node's name, unique in the cluster: 1 to 128 letters, digits
-	// and -_.@:. A second node of a name that is in use does not start.
+	// Node is the name of this node, unique in the cluster: 1 to 128 ASCII letters, digits and
+	// -_.@: characters. A second node with a name that is in use does not start.
 	Node string
-	// Prefix is what the names of all channels begin with, the same on every node
-	// and another for each application at one Redis. Default "bennu".
+	// Prefix begins the names of all channels. It is the same on every node; applications that
+	// share a Redis need different ones. Default "bennu".
 	Prefix string
-	// Secret, the same on every node, makes nodes drop what others put on their
-	// channels, recorded messages of nodes included. 16 bytes at least, better 32 random
-	// ones. Default: none.
+	// Secret signs the messages of nodes. Messages that are not signed with it, and recorded
+	// ones that are published again, are dropped. At least 16 bytes, the same on every
+	// node. Default: messages are not signed.
 	Secret []byte
-	// Buffer is how many bytes may wait for a server that is away or slow; what
-	// is published beyond that is an error. Default 8 MiB.
+	// Buffer bounds the messages that wait for Redis, in bytes. Default 8 MiB.
 	Buffer int
-	// Probe is how often the adapter looks whether messages still come through.
-	// What stops without a word is found within two of them. Default 5 s, at least
-	// 10 ms.
+	// Probe is the time between two tests whether Redis still delivers. If it does not, the
+	// node connects again within twice this time. At least 10 ms. Default 5 s.
 	Probe time.Duration
-	// Logger takes what operators should know. Default slog.Default().
+	// Logger gets errors and refusals. Default slog.Default().
 	Logger *slog.Logger
 
-	// URL is the one server, or a node of the cluster:
+	// URL is the address of the server, or of a node of the cluster:
 	//
 	//	redis://user:password@host:6379
 	//	rediss://host:6379               with TLS
 	//	unix:///run/redis/redis.sock
 	//
-	// User, password and port may be left out. A database number is allowed and has
-	// no meaning: channels belong to none.
+	// User, password and port may be omitted. A database number is allowed and ignored, since
+	// channels belong to no database.
 	URL string
-	// Addrs are host:port of the one server, of the Sentinels when there is a
-	// MasterName, or of some nodes of a Cluster, which name the others.
+	// Addrs are the host:port of the server, of the Sentinels if MasterName is set, or of some
+	// nodes of a cluster, which know the others.
 	Addrs []string
-	// MasterName is the name under which the Sentinels at Addrs know the master.
+	// MasterName is the name of the master in the Sentinels at Addrs.
 	MasterName string
-	// Cluster says that URL or Addrs lead to a Redis Cluster.
+	// Cluster says that URL or Addrs are nodes of a Redis Cluster.
 	Cluster bool
 
-	// Username and Password are those of the servers, unless URL has them. An
-	// empty Username is the user "default".
+	// Username and Password are the credentials for the servers, if URL has none. An empty
+	// Username is the user "default".
 	Username, Password string
-	// SentinelUsername and SentinelPassword are those of the Sentinels, if they
-	// want any.
+	// SentinelUsername and SentinelPassword are the credentials for the Sentinels, if they
+	// demand any.
 	SentinelUsername, SentinelPassword string
-	// TLS asks for TLS, to Sentinels too. nil: none, unless URL starts with
-	// rediss://. An empty ServerName becomes the host of each address.
+	// TLS is used for all connections, also to Sentinels. An empty ServerName becomes the host
+	// of each address. Default nil: no TLS, unless URL starts with rediss://.
 	TLS *tls.Config
-	// DialTimeout bounds the making of a connection, login included. Default 3 s.
+	// DialTimeout bounds each attempt to connect, login included. Default 3 s.
 	DialTimeout time.Duration
 }
 
 const defaultDialTimeout = 3 * time.Second
 
-// target is where the servers are and how to log in, checked.
+// target has the addresses of the servers and the credentials, after they were checked.
 type target struct {
 	mode        mode
 	network     string // tcp or unix
@@ -80,7 +78,7 @@ type target struct {
 	dialTimeout time.Duration
 }
 
-// mode is how the servers belong together.
+// mode is the kind of installation.
 type mode int
 
 const (
@@ -89,9 +87,10 @@ const (
 	modeCluster
 )
 
+// login has the credentials of a user.
 type login struct{ name, password string }
 
-// newTarget checks what o says of the servers.
+// newTarget checks the options about servers.
 func newTarget(o *Options) (*target, error) {
 	t := &target{
 		network: "tcp", addrs: append([]string(nil), o.Addrs...), master: o.MasterName,
@@ -139,7 +138,7 @@ func newTarget(o *Options) (*target, error) {
 		}
 	}
 	if t.network == "unix" {
-		return t, nil
+		return t, nil // its address is a path
 	}
 	for _, addr := range t.addrs {
 		if host, port, err := net.SplitHostPort(addr); err != nil || host == "" || port == "" {
@@ -149,7 +148,7 @@ func newTarget(o *Options) (*target, error) {
 	return t, nil
 }
 
-// parse takes a URL. Its errors do not show it: it may have a password.
+// parse reads a URL. Its errors do not quote the URL, which may contain a password.
 func (t *target) parse(raw string) error {
 	const form = "write redis://user:password@host:6379, rediss:// for TLS, or unix:///path"
 	u, err := url.Parse(raw)

@@ -12,19 +12,19 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// outlet is the connection of a session on which it publishes. When that breaks it
-// is made anew: nothing is missed here by that.
+// outlet is the connection on which a session publishes. If it breaks, it is replaced; unlike with
+// the listener, no messages are missed by this.
 type outlet struct {
 	t    *target
 	addr string
-	turn chan struct{} // holds who uses conn: pipelines go one after the other
+	turn chan struct{} // a lock, held while conn is used, so that pipelines do not mix
 
-	mu     sync.Mutex // of conn and closed alone: close does not wait for a turn
+	mu     sync.Mutex // guards conn, sticky and closed, so that close need not wait for turn
 	conn   *connection
 	sticky *redis.Conn
 	closed bool
 
-	after time.Time // no new connection before that
+	after time.Time // no new connection is made before; turn guards after and pause
 	pause time.Duration
 }
 
@@ -34,8 +34,8 @@ func newOutlet(t *target, addr string) *outlet {
 
 var errClosed = errors.New("the connection is closed")
 
-// use calls f with the connection, making one if there is none. An error of f that
-// says that it is broken ends it.
+// use calls f with the connection, and makes one if there is none. If f returns an error of the
+// connection, the connection is dropped.
 func (o *outlet) use(ctx context.Context, f func(*redis.Conn) error) error {
 	select {
 	case o.turn <- struct{}{}:
@@ -54,6 +54,7 @@ func (o *outlet) use(ctx context.Context, f func(*redis.Conn) error) error {
 	return err
 }
 
+// get returns the connection, or a new one.
 func (o *outlet) get(ctx context.Context) (*redis.Conn, error) {
 	o.mu.Lock()
 	sticky, closed := o.sticky, o.closed
@@ -64,7 +65,7 @@ func (o *outlet) get(ctx context.Context) (*redis.Conn, error) {
 	case sticky != nil:
 		return sticky, nil
 	case time.Now().Before(o.after):
-		return nil, errUsedUp
+		return nil, errUsedUp // each message would make an attempt otherwise
 	}
 	conn, err := o.t.open(ctx, o.addr, o.t.user)
 	if err != nil {
@@ -79,11 +80,12 @@ func (o *outlet) get(ctx context.Context) (*redis.Conn, error) {
 		conn.close()
 		return nil, errClosed
 	}
+	// Commands of a Conn use one connection, in order.
 	o.conn, o.sticky = conn, conn.client.Conn()
 	return o.sticky, nil
 }
 
-// drop ends the connection but not the outlet.
+// drop ends the connection. The next use makes another.
 func (o *outlet) drop() {
 	o.mu.Lock()
 	conn := o.conn
@@ -94,7 +96,7 @@ func (o *outlet) drop() {
 	}
 }
 
-// close ends the outlet; who uses it gets an error.
+// close ends the outlet. Later and running uses return an error.
 func (o *outlet) close() {
 	o.mu.Lock()
 	o.closed = true
@@ -102,8 +104,8 @@ func (o *outlet) close() {
 	o.drop()
 }
 
-// check looks whether the server is one to publish at: of the right kind, and a
-// master. What a replica is told stays with its own subscribers.
+// check returns an error if the server is of the wrong kind, or no master: a message that is
+// published at a replica reaches only subscribers of that replica.
 func (o *outlet) check(ctx context.Context) error {
 	var told map[string]any
 	err := o.use(ctx, func(c *redis.Conn) (err error) {
@@ -115,7 +117,7 @@ func (o *outlet) check(ctx context.Context) error {
 		if judge(err) == away {
 			return err
 		}
-		return nil // older than Redis 6, or not permitted: it goes without
+		return nil // HELLO is unknown before Redis 6, or not permitted: it cannot be checked
 	}
 	if err != nil {
 		return err

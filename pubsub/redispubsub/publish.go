@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// maxBatch bounds the messages of one round, and maxBatchBytes their bytes: a
-	// round is written before its answers are read.
+	// maxBatch and maxBatchBytes bound the messages of a round, all of which are written before
+	// the first answer is read.
 	maxBatch      = 128
 	maxBatchBytes = 256 << 10
 )
@@ -32,15 +32,15 @@ func (l *link) Publish(ctx context.Context, messages []cluster.Outgoing) (taken 
 	return taken, err
 }
 
-// part is what one round has for one shard.
+// part has the messages of a round for one shard.
 type part struct {
 	session  *session
 	messages []cluster.Outgoing
-	index    []int // of each message in the round
+	index    []int // their indexes in the round
 }
 
-// round publishes some messages, to all shards at once, and returns how many of them
-// were taken before the first that was not.
+// round publishes messages, to all shards concurrently, and returns how many were accepted before
+// the first that was not.
 func (l *link) round(ctx context.Context, messages []cluster.Outgoing) (taken int, err error) {
 	parts := l.divide(messages)
 	errs := make([]error, len(messages))
@@ -53,6 +53,8 @@ func (l *link) round(ctx context.Context, messages []cluster.Outgoing) (taken in
 		}
 		all.Wait()
 	}
+	// The first error decides. Later messages of this round may have been accepted, and are sent
+	// again; their receivers drop what comes twice.
 	for i, err := range errs {
 		if err == nil {
 			continue
@@ -67,8 +69,8 @@ func (l *link) round(ctx context.Context, messages []cluster.Outgoing) (taken in
 		}
 		switch judge(err) {
 		case refused:
-			// The next may be refused as well, and what comes after it is sent
-			// again each time: so not many at once until one is taken.
+			// The messages after this one are sent again. The next may be refused too, so
+			// rounds are small until a message is accepted.
 			l.batch = 1
 			if noPermission(err) {
 				cause := fmt.Errorf("redispubsub: %w", l.forbidden(addr, "publish to", messages[i].Channel, err))
@@ -76,7 +78,7 @@ func (l *link) round(ctx context.Context, messages []cluster.Outgoing) (taken in
 			}
 			return i, fmt.Errorf("redispubsub: %w", l.target.explain(addr, l.target.user, err))
 		case moved:
-			l.stale(hint(err))
+			l.stale(hint(err)) // the message waits until the map is up to date
 		}
 		return i, awayFor(err)
 	}
@@ -84,7 +86,7 @@ func (l *link) round(ctx context.Context, messages []cluster.Outgoing) (taken in
 	return len(messages), nil
 }
 
-// divide puts messages to the sessions they are for, in order.
+// divide divides messages by shard, in order.
 func (l *link) divide(messages []cluster.Outgoing) (parts []*part) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -103,8 +105,8 @@ func (l *link) divide(messages []cluster.Outgoing) (parts []*part) {
 	return parts
 }
 
-// pipeline publishes a part and notes an error for each message that was not surely
-// taken.
+// pipeline publishes a part, and sets the error of each message of which it is not certain that it
+// was accepted.
 func (l *link) pipeline(ctx context.Context, p *part, errs []error) {
 	err := error(cluster.ErrAway)
 	var answers []redis.Cmder
@@ -120,6 +122,8 @@ func (l *link) pipeline(ctx context.Context, p *part, errs []error) {
 				}
 				return nil
 			})
+			// Pipelined returns the first error of any command. Here only that of the
+			// connection matters; those of commands are read from the answers.
 			for _, a := range answers {
 				if err := a.Err(); err != nil && judge(err) == broken {
 					return err

@@ -8,8 +8,8 @@ import (
 	"github.com/bennu-go/bennu/pubsub/internal/cluster"
 )
 
-// New makes an adapter, to be given to pubsub.New, which connects it. An error says
-// which option is wrong and what to do about it.
+// New makes an adapter. It connects when pubsub.New starts it. An error says which option is wrong,
+// and what to write instead.
 func New(opts *Options) (pubsub.Adapter, error) {
 	if opts == nil {
 		return nil, errors.New("redispubsub: the options are nil; set Node and URL at least")

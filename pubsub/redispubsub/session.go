@@ -16,8 +16,8 @@ import (
 	"github.com/bennu-go/bennu/pubsub/internal/cluster"
 )
 
-// session is one stay at a shard's server, from the time everything was subscribed
-// until the connection that subscribes ends.
+// session is a time of being connected to the server of a shard: from the time when everything is
+// subscribed until the connection of the listener ends.
 type session struct {
 	shard    *shard
 	link     *link
@@ -25,24 +25,23 @@ type session struct {
 	outlet   *outlet
 	listener *listener
 
-	denied map[string]bool // what this user may not have; under the lock of link
+	denied map[string]bool // channels that the server refuses; link.mu guards it
 
-	nonce []byte // what it says to itself
-	probe atomic.Pointer[string]
+	nonce []byte                 // the payload of its probes
+	probe atomic.Pointer[string] // the channel of its probes
 	pulse *cluster.Pulse
-	first chan struct{}
+	first chan struct{} // closed when the first probe has come back
 	once  sync.Once
 }
 
-// leastProbe bounds how often a session looks, whatever the option: the core looks
-// too, and at once.
+// leastProbe bounds the time between two probes of a session, whatever the option. The node sends
+// probes of its own.
 const leastProbe = 250 * time.Millisecond
 
-// settleTime bounds the confirmation of one part of the channels when everything is
-// subscribed again.
+// settleTime bounds the confirmation of one chunk of channels in settle.
 const settleTime = 10 * time.Second
 
-// connect makes a session for a shard, with every channel that is wanted.
+// connect makes a session for a shard, subscribed to every wanted channel of the shard.
 func (s *shard) connect(ctx context.Context) (_ *session, err error) {
 	l := s.link
 	addr := s.addr
@@ -62,8 +61,10 @@ func (s *shard) connect(ctx context.Context) (_ *session, err error) {
 	return x, nil
 }
 
+// start connects outlet and listener, sends a probe, and subscribes.
 func (x *session) start(ctx context.Context) error {
 	l := x.link
+	// Closing the connections is the only way to end calls of the library when ctx ends.
 	defer context.AfterFunc(ctx, x.outlet.close)()
 	if err := x.outlet.check(ctx); err != nil {
 		return err
@@ -81,10 +82,12 @@ func (x *session) start(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() { x.listener.die(context.Cause(ctx)) })()
 
 	sent := x.listener.send(ctx, true, []string{channel})
-	l.tasks.Go(x.listener.run) // now it has a connection to read from
+	l.tasks.Go(x.listener.run) // now that the library has connected
 	if err := x.listener.awaitFor(ctx, callTimeout, sent); err != nil {
 		return l.forbidden(x.addr, "subscribe to", channel, err)
 	}
+	// The probe that comes back shows that both connections lead to the same server, and that this
+	// user may do both.
 	if err := x.say(ctx); err != nil {
 		return l.forbidden(x.addr, "publish to", channel, err)
 	}
@@ -93,14 +96,14 @@ func (x *session) start(ctx context.Context) error {
 	select {
 	case <-x.first:
 	case <-late.C:
-		return fmt.Errorf("%s takes messages and delivers none", x.addr)
+		return fmt.Errorf("%s accepts messages and delivers none", x.addr)
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
 	return l.settle(ctx, x, true)
 }
 
-// say publishes what the session must hear.
+// say publishes a probe.
 func (x *session) say(ctx context.Context) error {
 	return x.outlet.use(ctx, func(c *redis.Conn) error {
 		if x.link.target.mode == modeCluster {
@@ -110,35 +113,37 @@ func (x *session) say(ctx context.Context) error {
 	})
 }
 
-// message takes what the listener reads.
+// message takes a message from the listener.
 func (x *session) message(channel string, data []byte) {
-	x.pulse.Enter()
+	x.pulse.Enter() // while the node is busy with a message, later probes wait behind it
 	defer x.pulse.Leave()
 	if channel != *x.probe.Load() {
 		x.link.events.Message(channel, data)
 		return
 	}
-	if bytes.Equal(data, x.nonce) { // and not of a session before
+	if bytes.Equal(data, x.nonce) { // otherwise it is of an earlier session
 		x.pulse.Heard()
 		x.once.Do(func() { close(x.first) })
 	}
 }
 
-// lost takes word that the server no longer has a channel: its slot has moved.
+// lost is called when the server ends a subscription, since its slot has moved.
 func (x *session) lost(channel string) {
 	x.link.forsaken(x, channel)
 }
 
-// watch returns why the session must end.
+// watch returns when the session must end, with the reason.
 func (x *session) watch(ctx context.Context) error {
 	every := max(x.link.probe, leastProbe)
 	ctx, cancel := context.WithCancel(ctx)
 	var task sync.WaitGroup
 	defer func() {
 		cancel()
-		x.outlet.close() // who waits for it shall not go on waiting
+		x.outlet.close() // so that look does not wait for it
 		task.Wait()
 	}()
+	// Questions to the server are asked in another goroutine, so that a server that does not
+	// answer is noticed here.
 	turns, failed := make(chan struct{}, 1), make(chan error, 1)
 	task.Go(func() { x.look(ctx, turns, failed) })
 	tick := time.NewTicker(x.pulse.Step())
@@ -155,9 +160,10 @@ func (x *session) watch(ctx context.Context) error {
 			return context.Cause(ctx)
 		case <-tick.C:
 		}
+		// The pulse does not count a time in which this process itself was stopped.
 		now := time.Now()
 		if _, silent := x.pulse.Tick(now); silent > 0 {
-			return fmt.Errorf("%s has stopped delivering without a word, for %v now", x.addr, silent.Round(time.Millisecond))
+			return fmt.Errorf("%s has delivered nothing for %v", x.addr, silent.Round(time.Millisecond))
 		}
 		if now.Before(next) {
 			continue
@@ -166,13 +172,13 @@ func (x *session) watch(ctx context.Context) error {
 		x.pulse.Asked(now)
 		select {
 		case turns <- struct{}{}:
-		default: // still at the last one
+		default: // look is still busy
 		}
 	}
 }
 
-// look asks the server at each turn how it is. That it does not answer shows in
-// what the session does not hear.
+// look sends a probe in each turn, and checks that the server is still the master. If the server does
+// not answer, watch notices that no probe comes back.
 func (x *session) look(ctx context.Context, turns <-chan struct{}, failed chan<- error) {
 	t := x.link.target
 	for {
@@ -183,7 +189,7 @@ func (x *session) look(ctx context.Context, turns <-chan struct{}, failed chan<-
 		}
 		err := x.say(ctx)
 		if err != nil && judge(err) == broken && ctx.Err() == nil {
-			err = x.say(ctx) // over another connection: the loss of this one says nothing of the server
+			err = x.say(ctx) // again over a new connection, since only the old one may be lost
 		}
 		switch {
 		case err == nil:
@@ -195,8 +201,10 @@ func (x *session) look(ctx context.Context, turns <-chan struct{}, failed chan<-
 			x.link.stale(hint(err))
 		}
 		if t.mode == modeCluster {
-			continue // a node that is no longer a master says so itself
+			continue // a node that is no longer a master returns MOVED
 		}
+		// After a failover the old master may go on as a replica, and what is published there
+		// reaches no other server.
 		err = x.outlet.check(ctx)
 		if known := (*problem)(nil); !errors.As(err, &known) {
 			err = nil

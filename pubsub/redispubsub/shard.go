@@ -6,27 +6,27 @@ import (
 	"time"
 )
 
-// shard is a server that has channels: the only one, or a master of the cluster.
+// shard is a server with channels: the only one, or a master of a cluster.
 type shard struct {
 	link  *link
-	addr  string // with Sentinel "": it is looked up each time
+	addr  string // "" with Sentinels, which are asked each time
 	reset chan error
 	stop  context.CancelFunc
 
-	// Under the lock of link.
+	// Guarded by link.mu.
 	session *session // nil while there is none
-	known   bool     // it had a session, or a failure to get one
+	known   bool     // there was a session, or a failed attempt to make one
 }
 
 const (
-	firstPause = 100 * time.Millisecond // between tries to connect
+	firstPause = 100 * time.Millisecond // between attempts to connect
 	lastPause  = time.Second
-	// steady is how long a session must last for the next pause to be short again.
+	// steady is the time after which a session counts as stable, and pauses are short again.
 	steady = 5 * time.Second
 )
 
-// keep has a session at all times, as far as that is possible, until ctx ends.
-// The first may be there already.
+// keep makes a session whenever there is none, until ctx ends. It begins with x, unless that is
+// nil.
 func (s *shard) keep(ctx context.Context, x *session) {
 	var p pauses
 	for {
@@ -37,21 +37,21 @@ func (s *shard) keep(ctx context.Context, x *session) {
 			x.close()
 			p.ended(time.Since(began))
 		}
-		// Many nodes lose a server at the same moment.
+		// Many nodes lose a server at the same time, so the pause is random.
 		if x != nil || s.familiar() {
 			if pause := p.next(); !sleep(ctx, pause/2+rand.N(pause/2)) {
 				return
 			}
 		}
 		select {
-		case <-s.reset: // meant the session that is gone
+		case <-s.reset: // it was for the old session
 		default:
 		}
 		var err error
 		if x, err = s.connect(ctx); err == nil {
 			continue
 		}
-		x = nil
+		x = nil // connect has closed it
 		if ctx.Err() != nil {
 			return
 		}
@@ -59,28 +59,31 @@ func (s *shard) keep(ctx context.Context, x *session) {
 	}
 }
 
-// pauses are those between tries to connect. They grow while no session lasts, whether it
-// cannot be had or ends soon each time.
+// pauses are the pauses between attempts to connect. They grow while attempts fail or sessions end
+// soon.
 type pauses struct{ last time.Duration }
 
+// next returns the next pause.
 func (p *pauses) next() time.Duration {
 	p.last = min(max(2*p.last, firstPause), lastPause)
 	return p.last
 }
 
-// ended notes how long a session was.
+// ended notes the duration of a session.
 func (p *pauses) ended(after time.Duration) {
 	if after > steady {
 		p.last = 0
 	}
 }
 
+// familiar reports whether this is not the first attempt.
 func (s *shard) familiar() bool {
 	s.link.mu.Lock()
 	defer s.link.mu.Unlock()
 	return s.known
 }
 
+// sleep waits, and returns false if ctx ends before.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -2,10 +2,10 @@ package redispubsub
 
 import "strconv"
 
-// slotCount is into how many slots a cluster divides channels.
+// slotCount is the number of slots of a cluster.
 const slotCount = 16384
 
-// crcTable is of CRC-16/XMODEM, by which Redis finds the slot of a name.
+// crcTable is the table of CRC-16/XMODEM, which determines the slot of a name.
 var crcTable = func() (table [256]uint16) {
 	for i := range table {
 		crc := uint16(i) << 8
@@ -21,11 +21,11 @@ var crcTable = func() (table [256]uint16) {
 	return table
 }()
 
-// slotOf is the slot of a channel. Redis looks at nothing but what stands in braces, if
-// there are any; no channel of ours has one.
+// slotOf returns the slot of a channel. Names of channels contain no braces, to which Redis would
+// give a meaning.
 func slotOf(channel string) int { return int(crc(0, channel)) % slotCount }
 
-// crc goes on with a checksum.
+// crc adds a text to a checksum.
 func crc[T string | []byte](sum uint16, text T) uint16 {
 	for i := range len(text) {
 		sum = sum<<8 ^ crcTable[byte(sum>>8)^text[i]]
@@ -33,8 +33,8 @@ func crc[T string | []byte](sum uint16, text T) uint16 {
 	return sum
 }
 
-// probeChannel finds a name for the channel on which a node hears itself, in a slot
-// that fits. One slot in all is found after some 16,000 names, so far more are tried.
+// probeChannel returns a name for a channel of probes in a slot that fits. If only one slot fits, it
+// is found after about 16,000 names; many more are tried.
 func probeChannel(prefix, node string, fits func(slot int) bool) (string, bool) {
 	stem := prefix + ".p." + node + "."
 	sum := crc(0, stem)

@@ -8,7 +8,7 @@ import (
 	"github.com/bennu-go/bennu/pubsub/internal/cluster"
 )
 
-// ended notes that a session is over.
+// ended notes that a session has ended.
 func (l *link) ended(x *session, cause error) {
 	l.mu.Lock()
 	if x.shard.session == x {
@@ -19,10 +19,10 @@ func (l *link) ended(x *session, cause error) {
 	l.wake()
 }
 
-// failed notes that a shard could not be connected.
+// failed notes that an attempt to connect has failed.
 func (l *link) failed(s *shard, cause error) {
 	l.mu.Lock()
-	// The cause of health is of use when it says what to do.
+	// After the first failure, only a cause that says what to do replaces the one before.
 	var p *problem
 	if !s.known || errors.As(cause, &p) && (l.cause == nil || cause.Error() != l.cause.Error()) {
 		s.known = true
@@ -33,7 +33,7 @@ func (l *link) failed(s *shard, cause error) {
 	l.stale("")
 }
 
-// lossLocked counts a loss, unless the cluster has left the shard behind.
+// lossLocked counts a loss, unless the shard is no longer a part of the cluster.
 func (l *link) lossLocked(s *shard, cause error) {
 	if slices.Contains(l.shards, s) {
 		l.downs++
@@ -41,6 +41,7 @@ func (l *link) lossLocked(s *shard, cause error) {
 	}
 }
 
+// wake wakes tell.
 func (l *link) wake() {
 	select {
 	case l.news <- struct{}{}:
@@ -48,10 +49,10 @@ func (l *link) wake() {
 	}
 }
 
-// tell tells the core what happens, one thing after the other and with no lock held.
-// A loss that is made good at once is told all the same.
+// tell reports events to the node, one after the other and without a lock. A loss is reported even
+// if the session was replaced at once.
 func (l *link) tell() {
-	up, told := true, 0
+	up, told := true, 0 // the last reported state, and the number of reported losses
 	for {
 		select {
 		case <-l.news:
@@ -63,7 +64,7 @@ func (l *link) tell() {
 		whole := !slices.ContainsFunc(l.shards, func(s *shard) bool { return s.session == nil })
 		shift, denials := l.shift, l.denials
 		l.denials = nil
-		// Up says as much as Dropped, and more.
+		// Up implies Dropped.
 		if whole || up && downs == told {
 			l.shift = nil
 		}

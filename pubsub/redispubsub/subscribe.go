@@ -20,6 +20,7 @@ func (l *link) Subscribe(ctx context.Context, channels []string) error {
 	if err != nil {
 		return err
 	}
+	// All commands are written before the first answer is awaited.
 	sent := make(map[*session][]*command, len(parts))
 	for x, part := range parts {
 		sent[x] = x.listener.send(ctx, true, part)
@@ -29,7 +30,7 @@ func (l *link) Subscribe(ctx context.Context, channels []string) error {
 		denied, err := x.await(ctx, sent[x])
 		if err != nil {
 			if judge(err) == moved {
-				// Who follows the map subscribes to these too, and the core asks again.
+				// rearrange subscribes to these too, and the node asks again.
 				l.stale(hint(err))
 				return fmt.Errorf("redispubsub: %w", errMoved)
 			}
@@ -48,8 +49,8 @@ func (l *link) Subscribe(ctx context.Context, channels []string) error {
 	return nil
 }
 
-// await waits for commands that subscribe. It returns what the server does not let this user
-// have. A command is refused with all its channels, so these are tried one by one.
+// await waits for commands that subscribe, and returns the channels that the server refuses. The
+// server refuses a command with all its channels, so these are tried one by one.
 func (x *session) await(ctx context.Context, sent []*command) (denied *cluster.Refusal, err error) {
 	deny := func(cause error, channels ...string) {
 		if denied == nil {
@@ -89,7 +90,7 @@ func (x *session) await(ctx context.Context, sent []*command) (denied *cluster.R
 	return denied, nil
 }
 
-// deny notes what a session may not have of some channels, and returns the others.
+// deny notes refused channels of a session, and returns the others.
 func (l *link) deny(x *session, channels []string, denied *cluster.Refusal) (others []string) {
 	if denied == nil {
 		return channels
@@ -110,8 +111,7 @@ func (l *link) deny(x *session, channels []string, denied *cluster.Refusal) (oth
 	return others
 }
 
-// want notes that channels are wanted and divides those that have no session among
-// the sessions they belong to.
+// want adds wanted channels, and returns those that are not subscribed by session.
 func (l *link) want(channels []string) (map[*session][]string, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -128,7 +128,7 @@ func (l *link) want(channels []string) (map[*session][]string, error) {
 			return nil, fmt.Errorf("redispubsub: %w", cluster.ErrAway)
 		case has == x:
 		case has != nil && has == has.shard.session:
-			// It has to go from there first, or it would be read twice at once.
+			// The other session has to unsubscribe first, or both would read messages.
 			l.stale("")
 			return nil, fmt.Errorf("redispubsub: %w", errMoved)
 		default:
@@ -139,7 +139,7 @@ func (l *link) want(channels []string) (map[*session][]string, error) {
 	return parts, nil
 }
 
-// confirm notes that a session has channels. It returns those that are no longer
+// confirm notes that a session is subscribed to channels, and returns those that are no longer
 // wanted.
 func (l *link) confirm(x *session, channels []string) (drop []string) {
 	l.mu.Lock()
@@ -160,7 +160,7 @@ func (l *link) Unsubscribe(channels []string) error {
 	case l.turn <- struct{}{}:
 		defer func() { <-l.turn }()
 	case <-l.ctx.Done():
-		return nil // with the connections the subscriptions go
+		return nil // subscriptions end with their connections
 	}
 	l.mu.Lock()
 	parts := make(map[*session][]string)
@@ -177,9 +177,10 @@ func (l *link) Unsubscribe(channels []string) error {
 	return nil
 }
 
-// settle subscribes a session to every channel of its shard that is wanted. With live it
-// makes it the shard's session in the moment when none is left.
+// settle subscribes a session to every wanted channel of its shard. With live, it makes it the
+// session of the shard when none is missing any more.
 func (l *link) settle(ctx context.Context, x *session, live bool) error {
+	// Channels may be added meanwhile, so this is repeated until none is missing.
 	late := false
 	for {
 		l.mu.Lock()
@@ -188,6 +189,8 @@ func (l *link) settle(ctx context.Context, x *session, live bool) error {
 			if live {
 				x.shard.session, x.shard.known = x, true
 			}
+			// Messages may have been missed before the subscriptions. For a new session tell
+			// reports Up instead, which implies a gap.
 			if late && l.shift == nil {
 				l.shift = errMoved
 			}
@@ -198,7 +201,7 @@ func (l *link) settle(ctx context.Context, x *session, live bool) error {
 		l.mu.Unlock()
 		late = true
 		for other, part := range held {
-			// An error means that its server has let them go, or will with the connection.
+			// After an error, they end with the connection.
 			_ = other.listener.awaitFor(ctx, settleTime, other.listener.send(ctx, false, part))
 			l.release(other, part)
 		}
@@ -221,12 +224,12 @@ func (l *link) settle(ctx context.Context, x *session, live bool) error {
 	}
 }
 
-// settleChannels bounds the channels that settle has unconfirmed at one time: the
-// server's answers must stay below what it lets wait for one client.
+// settleChannels bounds the unconfirmed channels of settle, since the answers wait in the output
+// buffer of the server, which is limited.
 const settleChannels = 16 * maxChannels
 
-// missing lists what x should have and has not, and by session what others still
-// have of that. The lock is held.
+// missing returns the channels to which x should be subscribed and is not, and those of them to which
+// other sessions are subscribed. The caller holds mu.
 func (l *link) missing(x *session) (missing []string, held map[*session][]string) {
 	for c, has := range l.wanted {
 		if has == x || x.denied[c] || l.owner(c) != x.shard {
@@ -243,7 +246,7 @@ func (l *link) missing(x *session) (missing []string, held map[*session][]string
 	return missing, held
 }
 
-// release notes that a session no longer has channels.
+// release notes that a session is no longer subscribed to channels.
 func (l *link) release(x *session, channels []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -254,13 +257,13 @@ func (l *link) release(x *session, channels []string) {
 	}
 }
 
-// forsaken notes that a session's server has let a channel go.
+// forsaken notes that the server of a session has ended a subscription.
 func (l *link) forsaken(x *session, channel string) {
 	l.release(x, []string{channel})
 	l.stale("")
 }
 
-// rearrange gives each live session what it should have by the map as it is now.
+// rearrange subscribes each live session to the channels that it has by the present map.
 func (l *link) rearrange(ctx context.Context) error {
 	select {
 	case l.turn <- struct{}{}:
@@ -268,6 +271,7 @@ func (l *link) rearrange(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+	// The sessions that lack a channel: that of their probes, or a wanted one.
 	l.mu.Lock()
 	lack := make(map[*session]bool)
 	for _, s := range l.shards {
@@ -297,8 +301,7 @@ func (l *link) rearrange(ctx context.Context) error {
 	return first
 }
 
-// rehearse finds the session another channel on which to hear itself, if the one it has
-// has moved.
+// rehearse gives the session another channel for its probes if the slot of the present one has moved.
 func (x *session) rehearse(ctx context.Context) error {
 	l := x.link
 	l.mu.Lock()
@@ -309,7 +312,7 @@ func (x *session) rehearse(ctx context.Context) error {
 	}
 	channel, ok := l.probeFor(x.shard)
 	if !ok {
-		return nil // the shard is about to go
+		return nil // the shard has no slots any more, and will be removed
 	}
 	old := x.probe.Swap(&channel)
 	x.listener.send(ctx, false, []string{*old})

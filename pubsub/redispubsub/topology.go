@@ -12,7 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// locate asks the Sentinels for the master.
+// locate asks the Sentinels for the address of the master.
 func (t *target) locate(ctx context.Context) (string, error) {
 	var first error
 	for _, sentinel := range t.addrs {
@@ -39,14 +39,14 @@ func (t *target) locate(ctx context.Context) (string, error) {
 	return "", first
 }
 
-// clusterMap is who has which slot.
+// clusterMap has the address of the master of each slot.
 type clusterMap [slotCount]string
 
 // askMap asks one node of the cluster for its map.
 func (t *target) askMap(ctx context.Context, addr string) (*clusterMap, error) {
 	var slots []redis.ClusterSlot
 	err := t.ask(ctx, addr, t.user, func(ctx context.Context, c *redis.Conn) (err error) {
-		// CLUSTER SHARDS is newer, and lists masters that have failed as well.
+		// CLUSTER SHARDS is newer, but also lists masters that have failed.
 		cmd := redis.NewClusterSlotsCmd(ctx, "cluster", "slots")
 		_ = c.Process(ctx, cmd)
 		slots, err = cmd.Result()
@@ -70,9 +70,8 @@ func (t *target) askMap(ctx context.Context, addr string) (*clusterMap, error) {
 	return m, nil
 }
 
-// reachable is the address of a node, as told by the one at from. A node that does
-// not know its own address leaves it out, and one behind a mapped port knows only of its
-// loopback.
+// reachable returns the address of a node that the node at from has sent. A node that does not know
+// its own host omits it, and one behind a mapped port knows only its loopback address.
 func reachable(addr, from string) string {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -93,7 +92,7 @@ func loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// hint is the address that an error of a moved slot names, or "".
+// hint returns the address in a MOVED error, or "".
 func hint(err error) string {
 	addr, _ := redis.IsMovedError(err)
 	if host, _, err := net.SplitHostPort(addr); err != nil || host == "" {
@@ -102,7 +101,7 @@ func hint(err error) string {
 	return addr
 }
 
-// stale says that the map may be out of date, and who may know better.
+// stale makes follow fetch the map, first from addr unless that is "".
 func (l *link) stale(addr string) {
 	if addr != "" {
 		l.mu.Lock()
@@ -115,15 +114,15 @@ func (l *link) stale(addr string) {
 	}
 }
 
-// lookAnyway is how often the map is fetched though nothing seems to have changed.
+// lookAnyway is the time between two fetches of the map without a reason.
 const lookAnyway = 30 * time.Second
 
-// follow keeps the map of a cluster, and moves channels when their slots move.
+// follow keeps the map of the cluster up to date, and moves channels with their slots.
 func (l *link) follow() {
 	ticker := time.NewTicker(lookAnyway)
 	defer ticker.Stop()
 	for {
-		told := false // that something is not as the map says
+		told := false // there is a sign that the map is out of date
 		select {
 		case <-l.moves:
 			told = true
@@ -131,6 +130,7 @@ func (l *link) follow() {
 		case <-l.ctx.Done():
 			return
 		}
+		// There is a pause after a success too, so that many signs of one change cause one fetch.
 		for pause := firstPause; ; pause = min(2*pause, lastPause) {
 			changed, err := l.refresh(l.ctx)
 			told = told || changed
@@ -147,17 +147,18 @@ func (l *link) follow() {
 	}
 }
 
-// refresh fetches the map from the first node that has a whole one, and reports whether
-// it is another one.
+// refresh fetches the map from the first node that has a complete one, and reports whether it has
+// changed.
 func (l *link) refresh(ctx context.Context) (changed bool, err error) {
 	l.mu.Lock()
+	// First the node that an error has named, then connected ones, then the configured ones.
 	var order []string
 	for _, s := range l.shards {
 		if s.session != nil {
 			order = append(order, s.addr)
 		}
 	}
-	// One that has not heard the news shall not be asked each time.
+	// In random order, so that a node with an old map is not asked first each time.
 	rand.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
 	if l.asks != "" {
 		order = append([]string{l.asks}, order...)
@@ -181,14 +182,14 @@ func (l *link) refresh(ctx context.Context) (changed bool, err error) {
 	return false, err
 }
 
-// apply takes a map: shards that are new in it are connected, those it no longer has
-// are left.
+// apply replaces the map. New shards are connected, and removed ones are stopped.
 func (l *link) apply(m *clusterMap) (changed bool) {
 	l.mu.Lock()
 	before := make(map[string]*shard)
 	for _, s := range l.shards {
 		before[s.addr] = s
 	}
+	// Shards are known by their address. A replica that becomes master is a new shard.
 	byAddr := make(map[string]*shard)
 	var shards, fresh []*shard
 	owners := make([]*shard, slotCount)
