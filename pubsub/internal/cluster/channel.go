@@ -6,32 +6,35 @@ import (
 	"strings"
 )
 
-// maxEscaped bounds the escaped part of a channel name. Brokers bound the line it
-// stands on, NATS at 4 KiB.
+// maxEscaped bounds the escaped part of a channel name, since brokers bound the length of a command:
+// NATS to 4 KiB.
 const maxEscaped = 512
 
-// TopicChannel is the channel of a topic: letters, digits, - and _ stay, every other
-// byte becomes = and two hexadecimal digits. One that gets too long is named by its
-// hash instead, which no escaped name can look like.
+// TopicChannel returns the channel of a topic. Letters, digits, - and _ are kept, and every other byte
+// becomes = and two hexadecimal digits. A name that would be too long is replaced by a hash, in a form
+// that no escaped name has.
 func TopicChannel(prefix, topic string) string { return escape(prefix+".t.", topic) }
 
-// inboxChannel is where a node takes what is meant for it alone.
+// inboxChannel returns the channel of messages for one node alone.
 func inboxChannel(prefix, node string) string { return escape(inboxPrefix(prefix), node) }
 
+// inboxPrefix returns the beginning of all inbox channels.
 func inboxPrefix(prefix string) string { return prefix + ".n." }
 
-// checkChannel is where a node tries at its start whether it may use the channels of topics.
-// No topic has it.
+// checkChannel returns the channel on which a node tries at its start whether it may use channels of
+// topics. No topic has this name.
 func checkChannel(prefix, node string) string { return escape(prefix+".t.=n", node) }
 
-// controlChannel is shared by all nodes.
+// controlChannel returns the channel that all nodes share.
 func controlChannel(prefix string) string { return prefix + ".c" }
 
-// nodesChannel has every node that holds its name as a listener, and holderChannel the one
-// that holds a name. Nothing is read there: the broker knows whether somebody listens.
+// All nodes that hold their names subscribe to nodesChannel, and the node that holds a name to its
+// holderChannel. Messages there are ignored: a starting node asks the broker for the number of
+// subscribers.
 func nodesChannel(prefix string) string        { return prefix + ".e" }
 func holderChannel(prefix, node string) string { return escape(prefix+".h.", node) }
 
+// escape returns a channel name with an escaped part.
 func escape(prefix, name string) string {
 	if name == "" {
 		return prefix + "="
@@ -53,12 +56,12 @@ func escape(prefix, name string) string {
 	return string(b)
 }
 
+// plain reports whether a byte is kept by escape.
 func plain(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_'
 }
 
-// validName reports whether a prefix or the name of a node is one: 1 to max bytes of
-// letters, digits and the extra ones.
+// validName reports whether s has 1 to most bytes, all of them letters, digits, -, _ or in extra.
 func validName(s, extra string, most int) bool {
 	if s == "" || len(s) > most {
 		return false

@@ -5,17 +5,17 @@ import (
 	"sync/atomic"
 )
 
-// echoes is which of its own messages a node that starts has not heard yet, and what the
-// broker refuses meanwhile.
+// echoes are the messages to itself that a starting node has not received yet, and the first refusal
+// of the broker.
 type echoes struct {
 	waits   atomic.Bool
 	mu      sync.Mutex
-	missing map[string]bool // by channel
+	missing map[string]bool // channels
 	all     chan struct{}   // closed when none is missing
-	refused chan error      // the first of what the broker does not take
+	refused chan error      // gets the first refusal to publish
 }
 
-// await waits for messages on channels.
+// await begins to wait for a message on each of the channels.
 func (e *echoes) await(channels ...string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -27,7 +27,7 @@ func (e *echoes) await(channels ...string) {
 	e.waits.Store(true)
 }
 
-// done ends the start. It returns what the broker has refused.
+// done ends the wait, and returns the refusal of the broker, if there was one.
 func (e *echoes) done() error {
 	e.waits.Store(false)
 	select {
@@ -38,7 +38,7 @@ func (e *echoes) done() error {
 	}
 }
 
-// heard notes a message of this node's own.
+// heard notes a message of this node.
 func (e *echoes) heard(channel string) {
 	if !e.waits.Load() {
 		return
@@ -53,7 +53,7 @@ func (e *echoes) heard(channel string) {
 	}
 }
 
-// refuse notes that the broker does not take what this node says.
+// refuse notes that the broker refuses a message of this node.
 func (e *echoes) refuse(cause error) {
 	if !e.waits.Load() {
 		return

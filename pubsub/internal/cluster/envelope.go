@@ -11,70 +11,69 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-// kind says what an envelope holds.
+// kind is the kind of an envelope: a message of a topic, or control.
 type kind byte
 
 const (
 	kindText   kind = iota + 1 // a message of a topic
-	kindBinary                 // the same, its payload binary
-	kindHello                  // control: a node has started, or is back; answer
-	kindBeat                   // control: a node is there; to an inbox: the answer to hello and ask
+	kindBinary                 // the same with a binary payload
+	kindHello                  // control: a node has started or is back, and asks all for an answer
+	kindBeat                   // control: a node is alive; to an inbox: the answer to a hello or ask
 	kindBye                    // control: a node stops
-	kindAsk                    // control, or to an inbox: one boot of a node is to answer
-	kindSync                   // control: answer when this has come
-	kindSynced                 // to an inbox: it has
+	kindAsk                    // control, or to an inbox: asks one boot for an answer
+	kindSync                   // control: asks for a synced when it arrives
+	kindSynced                 // to an inbox: the answer to a sync
 )
 
 const (
 	magic   = "bn"
 	version = 2
-	// headerBytes are magic, version, kind and boot; macBytes the code that follows
-	// everything when there is a secret.
+	// headerBytes is the size of magic, version, kind and boot, and macBytes that of the
+	// signature at the end, if there is a secret.
 	headerBytes = 2 + 1 + 1 + 8
 	macBytes    = 16
-	// controlBytes follow the names in an envelope of control.
+	// controlBytes is the size of flags and numbers in a control envelope.
 	controlBytes = 1 + 8*8
 	// MaxName bounds the name of a node.
 	MaxName = 128
-	// maxTopic bounds topic and event of a message.
+	// maxTopic and maxEvent bound topic and event of a message, in bytes.
 	maxTopic = 1<<16 - 1
 	maxEvent = 1<<10 - 1
 )
 
-// envelope is what goes over the broker.
+// envelope is the unit that nodes send over the broker.
 type envelope struct {
-	kind kind
-	boot uint64 // of the sender
-	// serial counts the messages that the sender has published, to any channel. That of a
-	// message includes it.
-	serial uint64
+	kind   kind
+	boot   uint64 // of the sender
+	serial uint64 // number of messages that the sender has published, this one included
 
-	// Of a message: its numbers on its channel.
-	epoch, seq uint64
+	// Of a message.
+	epoch, seq uint64 // its number on its channel; see streams
 	message    pubsub.Message
 
 	// Of control.
-	node    string // of the sender
-	server  string // where it is
-	holds   bool   // it has its name for certain
-	number  uint64 // counts the envelopes of control of the sender
-	started uint64 // when it started, in nanoseconds since 1970
-	nodes   uint64 // how many others it knows
-	before  uint64 // serial as it was some time ago,
-	age     uint64 // so many milliseconds
-	about   uint64 // of beat: what is answered; of ask: the boot that is asked; of sync and synced: which
-	ask     uint64 // to be answered; 0: nothing
+	node    string // name of the sender
+	server  string // the server of the broker to which it is connected
+	holds   bool   // the sender has established that its name is its own
+	number  uint64 // number of the control envelope among those of the sender
+	started uint64 // start of the sender, in nanoseconds since 1970
+	nodes   uint64 // number of other nodes that it knows
+	before  uint64 // its serial age milliseconds ago
+	age     uint64
+	about   uint64 // of a beat: the answered number; of an ask: the asked boot; of sync and synced: the number of the sync
+	ask     uint64 // a number to answer, or 0
 }
 
-// errGarbage means bytes that are no envelope.
+// errGarbage means data that is no envelope.
 var errGarbage = errors.New("what came from the broker is no message of this cluster")
 
-// codec writes and reads envelopes. With a secret each carries a code over
-// itself and its channel, and one without is garbage.
+// codec encodes and decodes envelopes. With a secret, each has a signature over itself and its
+// channel, and one without is garbage.
 type codec struct {
 	macs *sync.Pool // of hash.Hash; nil without a secret
 }
 
+// newCodec returns a codec; the secret may be empty.
 func newCodec(secret []byte) codec {
 	if len(secret) == 0 {
 		return codec{}
@@ -83,6 +82,7 @@ func newCodec(secret []byte) codec {
 	return codec{macs: &sync.Pool{New: func() any { return hmac.New(sha256.New, key[:]) }}}
 }
 
+// overhead returns the size of the signature.
 func (c codec) overhead() int {
 	if c.macs == nil {
 		return 0
@@ -90,7 +90,7 @@ func (c codec) overhead() int {
 	return macBytes
 }
 
-// mac appends the code of data on a channel.
+// mac appends the signature of data on a channel.
 func (c codec) mac(b []byte, channel string, data []byte) []byte {
 	h := c.macs.Get().(hash.Hash)
 	defer c.macs.Put(h)
@@ -104,7 +104,7 @@ func (c codec) mac(b []byte, channel string, data []byte) []byte {
 
 func (e *envelope) isMessage() bool { return e.kind == kindText || e.kind == kindBinary }
 
-// size is how many bytes encode makes at most.
+// size bounds the length of the encoded envelope.
 func (c codec) size(e *envelope) int {
 	if !e.isMessage() {
 		return headerBytes + 2 + len(e.node) + 2 + len(e.server) + controlBytes + c.overhead()
@@ -113,6 +113,7 @@ func (c codec) size(e *envelope) int {
 	return headerBytes + 3*binary.MaxVarintLen64 + 2*binary.MaxVarintLen32 + len(m.Topic) + len(m.Event) + len(m.Payload) + c.overhead()
 }
 
+// encode returns the encoded envelope.
 func (c codec) encode(channel string, e *envelope) []byte {
 	b := make([]byte, 0, c.size(e))
 	b = append(b, magic...)
@@ -147,8 +148,7 @@ func appendString(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-// decode reads an envelope. Its payload shares memory with data, all else is
-// copied.
+// decode reads an envelope. The payload shares the memory of data; everything else is copied.
 func (c codec) decode(channel string, data []byte) (e envelope, err error) {
 	if len(data) < headerBytes+c.overhead() || string(data[:2]) != magic || data[2] != version {
 		return e, errGarbage
@@ -190,8 +190,8 @@ func (c codec) decode(channel string, data []byte) (e envelope, err error) {
 	return e, nil
 }
 
-// bootOf is the boot of the sender, or 0. It looks at nothing else, for what a
-// node hears of itself.
+// bootOf returns the boot in an envelope, or 0, without decoding it: a cheap test for the node's own
+// messages.
 func bootOf(data []byte) uint64 {
 	if len(data) < headerBytes {
 		return 0
@@ -199,7 +199,7 @@ func bootOf(data []byte) uint64 {
 	return binary.BigEndian.Uint64(data[4:])
 }
 
-// otherVersion is the version of an envelope of another version than this one's, or 0.
+// otherVersion returns the version of an envelope with another version, or 0.
 func otherVersion(data []byte) int {
 	if len(data) < headerBytes || string(data[:2]) != magic || data[2] == version {
 		return 0
@@ -207,7 +207,7 @@ func otherVersion(data []byte) int {
 	return int(data[2])
 }
 
-// reader takes an envelope apart.
+// reader reads the parts of an envelope. After an error, bad is set and it returns zeros.
 type reader struct {
 	b   []byte
 	bad bool

@@ -5,34 +5,34 @@ import (
 	"time"
 )
 
-// A floor is the serial of the newest message of a node at the time when interest in a topic
-// was taken. What the node published up to then is no message for that interest: somebody has
-// recorded it and publishes it again. Interest notes the number of a moment, and each node how
-// far it was at the last moments, so that interest costs the same however many nodes there are.
+// A floor is the serial of the newest message of a node at the time when interest in a topic began.
+// Messages of the node up to the floor are not for this interest: if one arrives, somebody has recorded
+// it and publishes it again. To make interest cheap with many nodes, it only notes the number of a
+// moment, and each peer notes its serial at the last moments.
 
-// floors numbers the moments. It is used with the lock of peers held.
+// floors numbers the moments. The lock of peers guards it.
 type floors struct {
-	moment  uint64 // the number of the last one; the first is 1
+	moment  uint64 // number of the last moment; the first is 1
 	made    time.Time
-	settled uint64 // all messages of this moment and before have arrived, or never will
-	next    uint64 // the moment that is settled next
+	settled uint64 // messages from up to this moment have arrived, or never will
+	next    uint64 // the next value of settled
 	nextAt  time.Time
 }
 
 const (
-	// floorTime is how long one moment is used for interest in more topics.
+	// floorTime is the time for which one moment is used.
 	floorTime = 250 * time.Millisecond
-	// settleTime is how long messages may be on their way, at least.
+	// settleTime is the least time for which messages may be on the way.
 	settleTime = 30 * time.Second
-	// maxMarks bounds what is kept of a node. With more moments every second one is
-	// forgotten: its interest then has the floor of the one before.
+	// maxMarks bounds the marks of a peer. If there are more, every second one is removed, and
+	// interest of its moment gets the floor of the moment before.
 	maxMarks = 256
 )
 
-// floorMark is how far a node was at a moment.
+// floorMark is the serial of a peer at a moment.
 type floorMark struct{ moment, serial uint64 }
 
-// moment returns the number of this moment, or of one a moment ago.
+// moment returns the number of the present moment, which may have begun up to floorTime ago.
 func (p *peers) moment() uint64 {
 	now := time.Now()
 	p.mu.Lock()
@@ -48,15 +48,15 @@ func (p *peers) moment() uint64 {
 	return f.moment
 }
 
-// newMoment has the next interest get a moment of its own. Messages may have been delivered,
-// for interest that has been given up since, after the last one.
+// newMoment makes the next interest begin a new moment. It is called when interest ends, since messages
+// may have been delivered for it after the last moment.
 func (p *peers) newMoment() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.floors.made = time.Time{}
 }
 
-// mark notes how far a node is.
+// mark notes the serial of a peer at a moment.
 func (k *peer) mark(moment uint64) {
 	serial := k.high.Load()
 	if last := len(k.marks) - 1; last >= 0 && k.marks[last].serial == serial {
@@ -72,9 +72,8 @@ func (k *peer) mark(moment uint64) {
 	k.marks = append(k.marks, floorMark{moment, serial})
 }
 
-// settle raises the floors of interest that is older than a time to those of that time. What
-// was published before has been delivered, and the sources of a topic know its publisher; or
-// it is lost.
+// settle raises the floors of interest that is older than span to those of that time. Older messages
+// were delivered, so that the sources of their topics know the publisher, or are lost.
 func (p *peers) settle(now time.Time, span time.Duration) {
 	f := &p.floors
 	if now.Sub(f.nextAt) < span {
@@ -89,7 +88,7 @@ func (p *peers) settle(now time.Time, span time.Duration) {
 	}
 }
 
-// at finds the last mark that is not after a moment. It returns -1 when there is none.
+// at returns the index of the last mark that is not after a moment, or -1.
 func (k *peer) at(moment uint64) int {
 	for i := len(k.marks) - 1; i >= 0; i-- {
 		if k.marks[i].moment <= moment {
@@ -99,8 +98,8 @@ func (k *peer) at(moment uint64) int {
 	return -1
 }
 
-// floor is the floor of a node for interest of a moment. A node that was unknown then says
-// itself how far it was; so it does for moment 0, which no interest has.
+// floor returns the floor of a peer for interest of a moment. For a peer that was unknown then, and for
+// moment 0, which stands for the inbox, it is the serial that the peer itself has sent.
 func (p *peers) floor(k *peer, moment uint64) uint64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -7,32 +7,33 @@ import (
 	"github.com/bennu-go/bennu/internal/notice"
 )
 
-// held is what a lane keeps back: messages of nodes that have not proved that they are
-// alive. Most are of nodes that started a moment ago, whose proof is on its way; the others
-// were recorded, and are published again by a stranger. Those are many, and never proved, so
-// who says most goes first, and who was asked in vain for holdTime is kept back no more.
+// held are the held messages of a lane: those of boots that have not proved that they are alive. Most
+// boots have started a moment ago, and their proof is on the way. Others belong to recorded
+// messages that a stranger publishes again, possibly many. So the boot with the most bytes is dropped
+// first, and messages of a boot that was asked in vain for holdTime are not held any more.
 type held struct {
 	boots map[uint64]*heldBoot
 	bytes int
 }
 
+// heldBoot has the held messages of one boot.
 type heldBoot struct {
 	messages []incoming
-	serials  map[uint64]struct{} // of the messages: a stranger's copies take no room
+	serials  map[uint64]struct{} // of the messages, so that copies take no room
 	bytes    int
 	since    time.Time
 }
 
 const (
-	// holdTime is how long messages are kept back for a proof.
+	// holdTime is the time for which messages are held.
 	holdTime = 10 * time.Second
-	// maxHeldBoots and maxHeldBytes bound what one lane keeps back.
+	// maxHeldBoots and maxHeldBytes bound the held messages of one lane.
 	maxHeldBoots = 64
 	maxHeldBytes = 1 << 20
 )
 
-// hold keeps a message back and asks its publisher for a proof. What there is no room for is
-// dropped, and the proof tells that there is a gap.
+// hold holds a message and asks its publisher for a proof. If there is no room, the message is
+// dropped, and a later proof causes a gap.
 func (n *Node) hold(l *lane, e *envelope, in incoming) {
 	now := time.Now()
 	boot, size := e.boot, in.bytes()
@@ -62,8 +63,8 @@ func (n *Node) hold(l *lane, e *envelope, in incoming) {
 	n.challenge(boot, n.control)
 }
 
-// makeHeldRoom drops what others hold until a message of a boot has room, or reports that this
-// boot holds the most itself.
+// makeHeldRoom drops messages of the boots with the most bytes until there is room for a message of
+// boot. It returns false if this boot itself has the most.
 func (n *Node) makeHeldRoom(l *lane, boot uint64, size int) bool {
 	h := l.held.boots[boot]
 	for l.held.bytes+size > maxHeldBytes || h == nil && len(l.held.boots) >= maxHeldBoots {
@@ -84,14 +85,14 @@ func (n *Node) makeHeldRoom(l *lane, boot uint64, size int) bool {
 	return true
 }
 
-// drop drops what is held for a boot.
+// drop drops the held messages of a boot.
 func (n *Node) drop(l *lane, boot uint64) {
 	h := l.held.boots[boot]
 	n.forget(l, boot, h)
 	n.unproved(boot, len(h.messages))
 }
 
-// release delivers what was held for a node that has proved that it is alive.
+// release delivers the held messages of a boot that has proved that it is alive.
 func (n *Node) release(l *lane, boot uint64) {
 	h := l.held.boots[boot]
 	if h == nil {
@@ -103,13 +104,14 @@ func (n *Node) release(l *lane, boot uint64) {
 	}
 }
 
+// forget removes a boot.
 func (n *Node) forget(l *lane, boot uint64, h *heldBoot) {
 	delete(l.held.boots, boot)
 	l.held.bytes -= h.bytes
 	n.holding.Add(-1)
 }
 
-// expire drops what was held for too long.
+// expire drops messages that were held for holdTime.
 func (n *Node) expire(l *lane, now time.Time) {
 	for boot, h := range l.held.boots {
 		if now.Sub(h.since) > holdTime {
@@ -118,7 +120,7 @@ func (n *Node) expire(l *lane, now time.Time) {
 	}
 }
 
-// unproved counts messages that were dropped for want of a proof.
+// unproved counts messages that were dropped without a proof.
 func (n *Node) unproved(boot uint64, messages int) {
 	n.stats.discarded.Add(int64(messages))
 	n.book.Say(notice.NodeUnproved, slog.Int("messages", messages))

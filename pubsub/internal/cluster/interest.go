@@ -14,42 +14,44 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-// interests is which topics this node wants.
+// interests are the topics that this node wants.
 type interests struct {
 	mu      sync.Mutex
 	table   map[string]*interest // by channel
 	changed []*interest
-	// ready is closed when all topics that were added since the last turn of
-	// keepInterests are confirmed: they share it.
+	// ready is shared by all topics that were added since the last turn of keepInterests, and
+	// closed when they are confirmed.
 	ready   chan struct{}
-	pending int
-	gapped  error // messages may have been missed, and nobody was told yet
-	news    chan struct{}
+	pending int           // number of topics that are not confirmed
+	gapped  error         // the reason of a gap in all topics that was not reported yet
+	news    chan struct{} // has a value if keepInterests has something to do
 
-	refusals    int         // topics that the broker refuses
-	refusalNews []*interest // of these, who was not told of yet
+	refusals    int         // number of refused topics
+	refusalNews []*interest // those of them that were not reported yet
 	scar        scar
-	deaf        error         // why this node as a whole is refused
-	deafAt      time.Time     // when that was said last
-	deafNews    bool          // and nobody was told yet
-	deafened    chan struct{} // closed when deaf is set, made anew when it is not any more
+	// deaf is set if the broker refuses this node as a whole: it does not let the node in, or
+	// refuses a channel that every node needs.
+	deaf     error
+	deafAt   time.Time     // time of the last such refusal
+	deafNews bool          // it was not reported yet
+	deafened chan struct{} // closed while deaf is set
 }
 
-// interest is one topic.
+// interest is the interest in one topic.
 type interest struct {
 	topic, channel string
 	wanted         bool
 	listed         bool          // in changed
-	subscribed     bool          // at the link; keepInterests alone changes it
-	ready          chan struct{} // nil when confirmed
-	refused        error         // why it does not arrive
-	afresh         bool          // that was said since the last try
-	said           bool          // there is a line in the log about it; keepInterests alone uses it
-	over           chan struct{} // ready, when it is not shared since the topic was refused
+	subscribed     bool          // at the link; changed by keepInterests alone
+	ready          chan struct{} // nil if confirmed
+	refused        error         // the refusal of the broker, or nil
+	afresh         bool          // refused again since the last attempt
+	said           bool          // the refusal was logged; used by keepInterests alone
+	over           chan struct{} // if refused: ready, which is not shared then
 	sources        sources
-	moment         uint64        // when this interest was taken; see floors
-	sync           atomic.Uint64 // which sync has confirmed it; 0 when there was none
-	gone           atomic.Bool   // given up; interest in the topic from now on is another
+	moment         uint64        // the moment when it began; see floors
+	sync           atomic.Uint64 // number of the sync that has confirmed it, or 0
+	gone           atomic.Bool   // it has ended; new interest in the topic is another value
 }
 
 func (s *interests) init() {
@@ -58,6 +60,7 @@ func (s *interests) init() {
 	s.deafened = make(chan struct{})
 }
 
+// get returns the interest of a channel, or nil.
 func (s *interests) get(channel string) *interest {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -70,7 +73,7 @@ func (s *interests) count() (topics, pending int) {
 	return len(s.table), s.pending
 }
 
-// changedLocked puts a topic on the list of keepInterests.
+// changedLocked adds a topic to the list for keepInterests.
 func (s *interests) changedLocked(it *interest) {
 	if !it.listed {
 		it.listed = true
@@ -79,6 +82,7 @@ func (s *interests) changedLocked(it *interest) {
 	s.wake()
 }
 
+// wake wakes keepInterests.
 func (s *interests) wake() {
 	select {
 	case s.news <- struct{}{}:
@@ -86,7 +90,7 @@ func (s *interests) wake() {
 	}
 }
 
-// gap says that messages may have been missed.
+// gap notes that messages of any topic may have been missed.
 func (s *interests) gap(cause error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -107,7 +111,7 @@ func (n *Node) Interest(topic string) <-chan struct{} {
 	}
 	it.wanted = true
 	if it.subscribed && it.ready == nil {
-		return nil // Forget has not got through yet
+		return nil // a Forget has not taken effect yet
 	}
 	if it.ready == nil {
 		if s.ready == nil {
@@ -134,9 +138,9 @@ func (n *Node) Forget(topic string) {
 // maxTurn bounds the topics of one call of the link.
 const maxTurn = 4096
 
-// turn is what keepInterests does at one time.
+// turn is the work of one turn of keepInterests.
 type turn struct {
-	retry, heard bool // what is refused is due, and the node as a whole is not refused
+	retry, heard bool // refused topics are due; the node as a whole is not refused
 	add          []*interest
 	refused      []*interest // refused before, to be tried again
 	drop         []string
@@ -144,9 +148,8 @@ type turn struct {
 	gapped       error
 }
 
-// keepInterests tells the link what has changed, all at once, and waits until that
-// is confirmed. What changes meanwhile is its next turn. What the broker refuses is tried
-// again after a pause.
+// keepInterests passes changes of interest to the link, in turns, and waits until they are confirmed.
+// Changes that come meanwhile belong to the next turn. Refused topics are tried again after a pause.
 func (n *Node) keepInterests(ctx context.Context) {
 	s := &n.interests
 	again := time.NewTimer(refusalPause)
@@ -172,12 +175,12 @@ func (n *Node) keepInterests(ctx context.Context) {
 			return
 		}
 		if t.gapped != nil && t.gapped != errLate && !s.isDeaf() {
-			// The other nodes may have forgotten this one's interest. Who is told of the gap
-			// must miss nothing from then on.
+			// Other servers of the broker may have lost the subscriptions of this node. After
+			// the gap was reported, no message may be missed.
 			n.sync(ctx, s.all(), false)
 		}
 		regained := s.settle(append(t.add, t.refused...))
-		if most = refusalTurn; retry && len(regained) > 0 { // and so may the others
+		if most = refusalTurn; retry && len(regained) > 0 { // the others are probably allowed too
 			most = math.MaxInt
 			again.Reset(0)
 		}
@@ -185,8 +188,7 @@ func (n *Node) keepInterests(ctx context.Context) {
 	}
 }
 
-// takeTurn takes what has changed, and with retry at most so many of the topics that are
-// refused.
+// takeTurn takes the changes, and with retry up to most of the refused topics.
 func (n *Node) takeTurn(retry bool, most int) *turn {
 	s := &n.interests
 	t := &turn{retry: retry, heard: !retry || n.listen()}
@@ -208,7 +210,7 @@ func (n *Node) takeTurn(retry bool, most int) *turn {
 	}
 	s.changed = nil
 	if gone {
-		n.peers.newMoment() // before s.mu is free, and interest may be taken again
+		n.peers.newMoment() // while s.mu is held, so before any new interest
 	}
 	if retry && t.heard {
 		t.refused = s.refusedLocked(most)
@@ -218,9 +220,9 @@ func (n *Node) takeTurn(retry bool, most int) *turn {
 	return t
 }
 
-// deleteLocked forgets a topic that nobody wants any more.
+// deleteLocked removes a topic that is not wanted any more.
 func (s *interests) deleteLocked(it *interest) {
-	if it.ready != nil { // nobody shall wait for it
+	if it.ready != nil { // it is not pending any more
 		s.pending--
 	}
 	if it.refused != nil && s.deaf == nil {
@@ -231,7 +233,7 @@ func (s *interests) deleteLocked(it *interest) {
 	it.gone.Store(true)
 }
 
-// takeBack takes back the interest that is given up.
+// takeBack ends the subscriptions of the dropped topics.
 func (n *Node) takeBack(t *turn) {
 	if len(t.drop) > 0 {
 		if err := n.link.Unsubscribe(t.drop); err != nil {
@@ -243,7 +245,7 @@ func (n *Node) takeBack(t *turn) {
 	}
 }
 
-// tellTurn tells what has come of a turn: refusals, confirmations, then gaps.
+// tellTurn reports the results of a turn: refusals, then confirmations, then gaps.
 func (n *Node) tellTurn(t *turn, regained []*interest) {
 	if t.retry || n.interests.untold() {
 		n.tellRefusals()
@@ -264,8 +266,8 @@ func (n *Node) tellTurn(t *turn, regained []*interest) {
 	}
 }
 
-// settle notes which topics the broker has confirmed: those that it did not refuse. It
-// returns the ones that it had refused before.
+// settle notes that the broker has confirmed the topics that it did not refuse, and returns those of
+// them that it had refused before.
 func (s *interests) settle(tried []*interest) (regained []*interest) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -284,8 +286,8 @@ func (s *interests) settle(tried []*interest) (regained []*interest) {
 	return regained
 }
 
-// confirm returns when no message to these topics can be missed any more, or the broker has
-// refused them; or false when ctx has ended. While the broker is away it waits.
+// confirm returns when no message of these topics can be missed any more, or the broker has refused
+// them. While the broker is away it waits. It returns false if ctx has ended.
 func (n *Node) confirm(ctx context.Context, add []*interest) bool {
 	if len(add) == 0 {
 		return ctx.Err() == nil
@@ -315,7 +317,7 @@ func (n *Node) confirm(ctx context.Context, add []*interest) bool {
 	return ctx.Err() == nil
 }
 
-// all is every topic.
+// all returns all topics.
 func (s *interests) all() []*interest {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -326,13 +328,14 @@ func (s *interests) all() []*interest {
 	return list
 }
 
+// isDeaf reports whether the broker refuses this node as a whole.
 func (s *interests) isDeaf() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.deaf != nil
 }
 
-// subscribe asks the link for topics once, and reports whether it has said yes or no.
+// subscribe calls the link once for topics, and reports whether they were confirmed or refused.
 func (n *Node) subscribe(ctx context.Context, turn []*interest, channels []string) (answered bool) {
 	s := &n.interests
 	up, changed := n.state.watch()

@@ -5,23 +5,23 @@ import (
 	"sync"
 )
 
-// maxLaneBytes bounds what waits in a lane.
+// maxLaneBytes bounds the waiting messages of a lane.
 const maxLaneBytes = 4 << 20
 
-// incoming is a message that a lane holds. One without a channel has no data, and says that
-// a node has proved that it is alive.
+// incoming is a received message in a lane. Without a channel it is a notice that a boot has proved
+// that it is alive, or that held messages may have expired.
 type incoming struct {
 	channel string
 	data    []byte
-	// stamp is the era of peers in which a message came; without a channel the boot of the
-	// node, or 0 when it only says that time has passed.
+	// stamp is the era of peers at which a message was received. Without a channel it is the
+	// boot, or 0 if time has passed.
 	stamp uint64
 }
 
-// bytes is what a message takes in memory.
+// bytes estimates the size of a message in memory.
 func (in *incoming) bytes() int { return len(in.channel) + len(in.data) + overheadBytes }
 
-// lane takes messages of some channels to their subscribers, one after the other.
+// lane delivers the messages of some channels, one after the other.
 type lane struct {
 	mu     sync.Mutex
 	change sync.Cond
@@ -40,11 +40,12 @@ func newLane() *lane {
 
 var laneSeed = maphash.MakeSeed()
 
+// laneOf returns the index of the lane of a channel.
 func laneOf(channel string, lanes int) int {
 	return int(maphash.String(laneSeed, channel) % uint64(lanes))
 }
 
-// push waits while the lane is full.
+// push adds a message. It waits while the lane is full.
 func (l *lane) push(in incoming) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -54,7 +55,7 @@ func (l *lane) push(in incoming) {
 	l.addLocked(in)
 }
 
-// nudge is push for what has no data. It does not wait.
+// nudge adds a notice. It does not wait.
 func (l *lane) nudge(boot uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -72,7 +73,7 @@ func (l *lane) addLocked(in incoming) {
 	}
 }
 
-// run hands out what is pushed until the lane is closed.
+// run calls take with the messages until the lane is closed.
 func (l *lane) run(take func(*lane, incoming)) {
 	var batch []incoming
 	for {

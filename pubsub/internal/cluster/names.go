@@ -11,27 +11,27 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-// names is what is known of other nodes with this one's name.
+// names has the known nodes with the name of this node.
 type names struct {
-	taken   time.Time            // when one that holds the name as well was heard of last
-	refused bool                 // the name is another's
-	claims  map[uint64]time.Time // boots that want it, and have not proved that they are alive
+	taken   time.Time            // when another holder of the name was heard last
+	refused bool                 // this node must not use the name
+	claims  map[uint64]time.Time // boots without a proof that want the name
 }
 
 const (
-	startTime = 10 * time.Second
-	// claimTime is how long a node may take to answer while the broker says that it
-	// listens. Then it is believed to be dead, and its name is free.
+	startTime = 10 * time.Second // bounds the start
+	// claimTime is the time to answer for a node that is subscribed according to the broker.
+	// After it, the node counts as dead, and its name is free.
 	claimTime = 5 * time.Second
-	// uncountedTime is how long others may take to answer where the broker cannot say
-	// whether there are any, and those that a node knows and the broker does not.
+	// uncountedTime is the time to answer for nodes of which the broker does not know whether
+	// they exist.
 	uncountedTime = time.Second
-	// repeatTime is how long a node waits for what it says to itself before it says that
-	// again. It is lost when the broker goes away before it has come back.
+	// repeatTime is the time after which a starting node repeats a message to itself that has not
+	// come back. A message is lost if the broker goes away before that.
 	repeatTime = time.Second
-	// helloTurns is how many pauses there are between two hellos.
+	// helloTurns is the number of pauses between two hellos.
 	helloTurns = 5
-	// maxClaims bounds the boots that are waited for.
+	// maxClaims bounds names.claims.
 	maxClaims = 64
 )
 
@@ -50,22 +50,22 @@ func (n *Node) hello() (number uint64) {
 	return e.number
 }
 
-// conflict reports whether another node that holds this name was there lately. One that only
-// wants it is refused, and nothing is wrong with this node.
+// conflict reports whether another holder of the name was heard lately. A node that only wants the
+// name is refused, and is no conflict.
 func (p *peers) conflict(span time.Duration) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return !p.names.taken.IsZero() && time.Since(p.names.taken) < span
 }
 
-// refused reports whether this node must not have its name.
+// refused reports whether this node must not use its name.
 func (p *peers) refused() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.names.refused
 }
 
-// claim notes that a boot without a proof wants this node's name.
+// claim notes that a boot without a proof wants the name of this node.
 func (p *peers) claim(boot uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -77,7 +77,7 @@ func (p *peers) claim(boot uint64) {
 	}
 }
 
-// claimed reports whether such a boot has still time to prove that it is alive.
+// claimed reports whether such a boot still has time to prove that it is alive.
 func (p *peers) claimed() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -89,8 +89,9 @@ func (p *peers) claimed() bool {
 	return false
 }
 
-// namesake takes what another node of this name says, which is alive. One that holds the
-// name keeps it from one that only wants it; otherwise the older keeps it.
+// namesake handles a control envelope of another node with the name of this node, which has proved
+// that it is alive. A holder of the name keeps it if the other only wants it; otherwise the older
+// node keeps it.
 func (n *Node) namesake(e *envelope) {
 	p := &n.peers
 	p.mu.Lock()
@@ -116,8 +117,8 @@ func (n *Node) namesake(e *envelope) {
 	}
 }
 
-// introduce says hello, and returns when that has come back, those that are there have
-// answered, and nobody else has this node's name.
+// introduce sends hellos. It returns when one has come back, the running nodes have answered, and no
+// other node has the name of this node.
 func (n *Node) introduce(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()
@@ -135,8 +136,8 @@ func (n *Node) introduce(ctx context.Context) error {
 		return err
 	}
 	if !routed {
-		// From now on the broker says that somebody has this name. Of two that come here at
-		// one time each hears the other, as both have listened before.
+		// From now on the broker reports a subscriber for this name. If two nodes come here at
+		// the same time, each receives the hello of the other, since both are subscribed.
 		if err := n.subscribeAtStart(ctx, n.nodes, n.holder); err != nil {
 			return err
 		}
@@ -151,11 +152,11 @@ func (n *Node) introduce(ctx context.Context) error {
 	if n.peers.refused() {
 		return n.errTaken()
 	}
-	return n.echoes.done() // of what was tried since
+	return n.echoes.done() // a refusal that came since tryChannels
 }
 
-// tryChannels subscribes what every node needs, and looks whether it may publish there and
-// to topics: then what it says comes back.
+// tryChannels subscribes to the channels that every node needs, and checks that this node may publish to
+// them and to topics: messages to itself have to come back.
 func (n *Node) tryChannels(ctx context.Context) error {
 	if err := n.subscribeAtStart(ctx, n.control, n.inbox, n.check); err != nil {
 		return err
@@ -186,8 +187,8 @@ func (n *Node) tryChannels(ctx context.Context) error {
 	return n.link.Unsubscribe([]string{n.check})
 }
 
-// subscribeAtStart subscribes to what every node needs, again and again until ctx ends: the
-// connection may be lost here as at any other time. What the broker refuses is not asked for again.
+// subscribeAtStart subscribes to channels that every node needs, and tries again until ctx ends, since the
+// connection may be lost during the start. It returns a refusal at once.
 func (n *Node) subscribeAtStart(ctx context.Context, channels ...string) (err error) {
 	for {
 		refusal, before := (*Refusal)(nil), err
@@ -208,8 +209,8 @@ func (n *Node) subscribeAtStart(ctx context.Context, channels ...string) (err er
 	}
 }
 
-// hearHello returns when the hello with this number has come back, or a later one, which it sends
-// when that takes long. It reports false when ctx has ended.
+// hearHello returns true when the hello with this number, or a later one, has come back. It repeats the
+// hello after repeatTime, and returns false if ctx has ended.
 func (n *Node) hearHello(ctx context.Context, number uint64) bool {
 	for {
 		turn, cancel := context.WithTimeout(ctx, repeatTime)
@@ -224,8 +225,9 @@ func (n *Node) hearHello(ctx context.Context, number uint64) bool {
 
 var errDeaf = errors.New("the broker takes messages and delivers none: may this user publish and subscribe to everything below the prefix?")
 
-// meet says hello until all that are there have answered. there reports, after a time,
-// whether a node of this name, and whether others may be there that have not answered.
+// meet sends hellos until all running nodes have answered. there is called with the time that has
+// passed, and reports whether a node with this name, and whether other nodes, may be running that
+// have not answered.
 func (n *Node) meet(ctx context.Context, there func(context.Context, time.Duration) (namesake, others bool)) error {
 	var past time.Duration
 	for turn := 1; ; turn++ {
@@ -250,16 +252,16 @@ func (n *Node) meet(ctx context.Context, there func(context.Context, time.Durati
 		past += time.Since(began)
 		began = time.Now()
 		n.pause(ctx)
-		// Time in which this node itself stood still is no time that others had to answer.
+		// A time in which this node itself was stopped does not count.
 		past += min(time.Since(began), 5*retryPause)
-		if turn%helloTurns == 0 { // the first may have been too early to be passed on
+		if turn%helloTurns == 0 { // earlier ones may not have reached all servers of the broker
 			n.hello()
 		}
 	}
 }
 
-// knock asks the broker whether there is a holder of this node's name, and others that have
-// not answered.
+// knock asks the broker whether there is a holder of the name of this node, and whether there are
+// other nodes that have not answered.
 func (n *Node) knock(ctx context.Context, past time.Duration) (namesake, others bool) {
 	k, ok := n.link.(Knocker)
 	if !ok {
@@ -269,13 +271,13 @@ func (n *Node) knock(ctx context.Context, past time.Duration) (namesake, others 
 	namesake = err == nil && holders > 0 || err != nil && past < uncountedTime
 	nodes, err := k.Knock(ctx, n.nodes)
 	if past >= uncountedTime {
-		// What the others say later is taken then.
+		// Nodes that only other nodes know of are not waited for any longer.
 		return namesake, err == nil && n.peers.there() < uint64(nodes)
 	}
 	return namesake, err != nil || n.peers.there() < max(uint64(nodes), n.peers.told())
 }
 
-// told is how many nodes one of those knows that have answered. Some may be dead.
+// told returns the largest number of nodes that a node has reported. Some may be dead.
 func (p *peers) told() (nodes uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -287,7 +289,7 @@ func (p *peers) told() (nodes uint64) {
 	return nodes
 }
 
-// knows reports whether a node has been heard from each of these servers.
+// knows reports whether a node of each of these servers has been heard.
 func (p *peers) knows(servers []string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -298,7 +300,7 @@ func (p *peers) knows(servers []string) bool {
 	return !slices.ContainsFunc(servers, func(s string) bool { return !heard[s] })
 }
 
-// stepDown ends this node's part in the cluster: an older node has its name.
+// stepDown leaves the cluster, since an older node has the name of this one.
 func (n *Node) stepDown(ctx context.Context) {
 	err := n.errTaken()
 	n.book.Say(notice.NameLost)
@@ -317,6 +319,7 @@ func (n *Node) stepDown(ctx context.Context) {
 	n.receiver.Gap(pubsub.Gap{Cause: err})
 }
 
+// errTaken returns an error that says that the name is in use.
 func (n *Node) errTaken() error {
 	return fmt.Errorf("%w: %q; give each node a name of its own", pubsub.ErrNameTaken, n.options.Node)
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-// Options configure a Node. The zero value of each field but Node is its default.
-// They are the part of an adapter's own options that all adapters have.
+// Options configure a Node. The zero value of each field but Node is its default. They are the options
+// that all adapters have.
 type Options struct {
 	Node   string        // required
 	Prefix string        // default "bennu"
@@ -34,10 +34,16 @@ const (
 	DefaultBeat   = 5 * time.Second
 )
 
-// nodeExtra are the bytes that a node's name may have beside the plain ones.
+// nodeExtra are the bytes that are allowed in the name of a node besides the plain ones.
 const nodeExtra = ".@:"
 
-// Node is a pubsub.Adapter.
+// Node implements pubsub.Adapter with a Link.
+//
+// Its goroutines are the sender, one for each lane, keepInterests and beat. Stop awaits them all.
+//
+// Lock order: interests.mu, peers.mu, outbox.mu. The locks of a lane, of sources, of muted, state and
+// pulse are held for a moment each, and no other lock is taken under them. The receiver is called
+// without a lock.
 type Node struct {
 	options  Options
 	link     Link
@@ -50,7 +56,7 @@ type Node struct {
 	holder   string
 	check    string
 	echoes   echoes
-	book     *notice.Book // of what is refused, dropped or lost
+	book     *notice.Book // logs refusals and losses
 	log      *slog.Logger
 	receiver pubsub.Receiver
 
@@ -62,11 +68,11 @@ type Node struct {
 	muted     muted
 	pulse     *Pulse
 	state     state
-	holding   atomic.Int64  // boots that messages are held of, in all lanes
-	holds     atomic.Bool   // this node has its name for certain
-	yield     chan struct{} // closed when an older node has it
+	holding   atomic.Int64  // number of boots with held messages, in all lanes
+	holds     atomic.Bool   // the name of this node is established as its own
+	yield     chan struct{} // closed when an older node with the name is found
 	yieldOnce sync.Once
-	yielded   atomic.Bool
+	yielded   atomic.Bool // this node has left the cluster
 	stats     struct{ received, missed, discarded, garbage, gaps, conflicts atomic.Int64 }
 
 	ctx    context.Context // ends with Stop
@@ -77,8 +83,7 @@ type Node struct {
 	stopOnce sync.Once
 }
 
-// New makes a node. What is wrong with o comes from here, before a connection
-// is tried.
+// New makes a node. It checks the options, and does not connect.
 func New(o Options, link Link) (*Node, error) {
 	if !validName(o.Node, nodeExtra, MaxName) {
 		return nil, fmt.Errorf("option Node is %q; give each node a name of its own, of 1 to %d letters, digits and -_%s", o.Node, MaxName, nodeExtra)
@@ -163,16 +168,18 @@ func (n *Node) Start(ctx context.Context, r pubsub.Receiver) error {
 // Stop implements pubsub.Adapter.
 func (n *Node) Stop(ctx context.Context) error {
 	if n.receiver == nil {
-		return nil // was never started
+		return nil // it was not started
 	}
 	return n.stop(ctx)
 }
 
+// stop ends the node once.
 func (n *Node) stop(ctx context.Context) (err error) {
 	n.stopOnce.Do(func() { err = n.end(ctx) })
 	return err
 }
 
+// end sends waiting messages, as far as ctx allows, and ends everything.
 func (n *Node) end(ctx context.Context) error {
 	_ = n.tell(n.control, &envelope{kind: kindBye})
 	n.outbox.close(pubsub.ErrStopped)
@@ -181,7 +188,7 @@ func (n *Node) end(ctx context.Context) error {
 		select {
 		case <-n.sender:
 			sending = false
-		case <-n.state.change(): // what waits for a broker that is away would wait for long
+		case <-n.state.change(): // if the broker is away, there is no point in waiting
 		case <-ctx.Done():
 			sending = false
 			err = fmt.Errorf("pubsub: stop: not everything was sent: %w", context.Cause(ctx))
@@ -198,7 +205,7 @@ func (n *Node) end(ctx context.Context) error {
 	return err
 }
 
-// tell sends what nodes have to say to each other.
+// tell sends a control envelope.
 func (n *Node) tell(channel string, e *envelope) error {
 	e.boot, e.node, e.server = n.boot, n.options.Node, n.link.Server()
 	e.holds, e.started, e.nodes = n.holds.Load(), n.started, n.peers.there()
@@ -217,20 +224,20 @@ func (n *Node) Message(channel string, data []byte) {
 		n.echoes.heard(channel)
 	}
 	if channel == n.check || string(data) == question {
-		return // somebody has tried whether this may be published to
+		return // a node has tried whether it may publish to the channel
 	}
 	if own && (len(data) < headerBytes || kind(data[3]) <= kindBinary) {
-		return // our own
+		return // a message of this node was delivered when it was published
 	}
 	if len(data) >= headerBytes && kind(data[3]) > kindBinary {
-		// A few small ones, which others wait for.
+		// Control envelopes are few and small, and other nodes wait for the answers.
 		n.controlled(channel, data)
 		return
 	}
 	n.lanes[laneOf(channel, len(n.lanes))].push(incoming{channel: channel, data: data, stamp: n.peers.era.Load()})
 }
 
-// deliver takes a message out of its lane.
+// deliver delivers a message of a lane.
 func (n *Node) deliver(l *lane, in incoming) {
 	if in.channel == "" {
 		n.release(l, in.stamp)
@@ -238,8 +245,8 @@ func (n *Node) deliver(l *lane, in incoming) {
 		return
 	}
 	defer func() {
-		// Subscribers must not panic; foreign bytes shall not end the process in
-		// any case.
+		// Subscribers must not panic. But data of a stranger must not end the process in any
+		// case.
 		if r := recover(); r != nil {
 			n.book.Say(notice.DeliveryCrash, notice.Foreign("channel", in.channel), slog.String("error", redact.Print(r)), redact.StackAttr())
 		}
@@ -250,14 +257,14 @@ func (n *Node) deliver(l *lane, in incoming) {
 		return
 	}
 	from, moment := &n.inboxFrom, uint64(0)
-	var it *interest // nil: it is for this node alone
+	var it *interest // nil for a message in the inbox
 	if in.channel != n.inbox {
 		it = n.interests.get(in.channel)
 		if it == nil {
 			if in.channel == n.control {
-				n.garbage(in.channel, in.data) // no message belongs there
+				n.garbage(in.channel, in.data) // no message of a topic belongs there
 			}
-			return // given up a moment ago
+			return // the interest ended a moment ago
 		}
 		if it.topic != e.message.Topic {
 			n.garbage(in.channel, in.data)
@@ -266,7 +273,7 @@ func (n *Node) deliver(l *lane, in incoming) {
 		from, moment = &it.sources, it.moment
 	}
 	if len(l.held.boots) > 0 && l.held.boots[e.boot] != nil {
-		n.hold(l, &e, in) // behind those that came before it
+		n.hold(l, &e, in) // after earlier ones, to keep the order
 		return
 	}
 	v := from.take(&e, in.stamp)
@@ -279,7 +286,7 @@ func (n *Node) deliver(l *lane, in incoming) {
 		v = from.begin(k, &e, n.peers.floor(k, moment))
 	}
 	if it != nil && it.gone.Load() {
-		return // its number was noted where nobody looks any more
+		return // its number was noted in sources that are not used any more
 	}
 	if v.stale {
 		n.stale(&e)
@@ -299,7 +306,7 @@ func (n *Node) deliver(l *lane, in incoming) {
 	n.receiver.Receive(&e.message)
 }
 
-// stale counts a message that came already, or too late.
+// stale counts a message that arrived twice or too late.
 func (n *Node) stale(e *envelope) {
 	n.stats.discarded.Add(1)
 	n.book.Say(notice.MessagesStale, n.about(&e.message)...)
@@ -307,9 +314,10 @@ func (n *Node) stale(e *envelope) {
 
 var errMissed = errors.New("the numbers of the messages have a gap")
 
+// garbage counts data that is no envelope of this cluster.
 func (n *Node) garbage(channel string, data []byte) {
 	if channel == n.nodes || channel == n.holder {
-		return // a node that starts asks the broker whether somebody listens
+		return // from a Knock
 	}
 	n.stats.garbage.Add(1)
 	if v := otherVersion(data); v != 0 {

@@ -12,33 +12,33 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-// outbox is what waits for the broker. Its lock also makes the order of numbers that of
-// sending.
+// outbox has the messages that wait for the broker. Messages are numbered and queued under its lock, so
+// that they are sent in the order of their numbers.
 type outbox struct {
 	mu      sync.Mutex
 	queue   []Outgoing
-	bytes   int    // of the queue, and of what the sender has taken out of it
-	direct  int    // the same of messages to one node
-	most    int    // for each of them
-	inboxes string // the channels of nodes begin with it
+	bytes   int    // size of the queue, and of the messages that the sender is at, without direct ones
+	direct  int    // the same for messages to one node
+	most    int    // bounds each of the two
+	inboxes string // beginning of inbox channels
 	streams streams
 	closed  bool
 	lost    int64
 	sent    int64
-	serial  uint64        // counts messages
-	number  uint64        // counts what nodes say to each other
-	marks   [2]mark       // the last two beats
-	stopped error         // what push returns when closed
-	news    chan struct{} // the queue is not empty
+	serial  uint64        // number of messages so far
+	number  uint64        // number of control envelopes so far
+	marks   [2]mark       // at the last two beats
+	stopped error         // the error of push after close
+	news    chan struct{} // has a value if the queue may not be empty
 }
 
-// mark is how far serial was at a time.
+// mark is the serial at a time.
 type mark struct {
 	serial uint64
 	at     time.Time
 }
 
-// beat notes how far serial is.
+// beat notes the present serial.
 func (o *outbox) beat() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -48,13 +48,13 @@ func (o *outbox) beat() {
 // maxSpare bounds the list that is kept for the next batch.
 const maxSpare = 4096
 
-// overheadBytes is what a message costs beside its bytes.
+// overheadBytes is the memory of a message besides its data.
 const overheadBytes = 128
 
-// push numbers and encodes a message and puts it in. One that has no place has its
-// number all the same: those who miss it shall know. But messages to one node are bounded
-// apart, so that they keep nobody else's out, and get no number then: their sender, which is
-// long polling, waits and tries again.
+// push numbers, encodes and queues a message. If there is no room, the message gets a number all the
+// same, so that receivers notice that they miss it. Messages to one node have a bound of their own,
+// so that they do not displace others, and get no number if there is no room: their sender, which
+// is long polling, waits and tries again.
 func (o *outbox) push(c codec, channel string, e *envelope) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -63,7 +63,7 @@ func (o *outbox) push(c codec, channel string, e *envelope) error {
 	}
 	size := c.size(e) + overheadBytes
 	bytes := o.count(channel, e.isMessage())
-	full := *bytes+size > o.most && e.isMessage() // control is little, and bounded
+	full := *bytes+size > o.most && e.isMessage() // control envelopes are few
 	if full && bytes == &o.direct {
 		return pubsub.ErrBufferFull
 	}
@@ -71,7 +71,7 @@ func (o *outbox) push(c codec, channel string, e *envelope) error {
 		o.serial++
 		s := o.streams.next(channel)
 		e.epoch, e.seq = s.epoch, s.seq
-		channel = s.channel // its messages share one string
+		channel = s.channel // so that all messages of a channel share one string
 	} else {
 		o.number++
 		e.number = o.number
@@ -91,7 +91,7 @@ func (o *outbox) push(c codec, channel string, e *envelope) error {
 	return nil
 }
 
-// refused numbers a message that is not sent, so that those who miss it know.
+// refused numbers a message that is not sent, so that receivers notice that they miss it.
 func (o *outbox) refused(channel string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -100,7 +100,7 @@ func (o *outbox) refused(channel string) {
 	o.lost++
 }
 
-// ask puts in a question, whether the broker lets this node publish to a channel.
+// ask queues a question for a channel.
 func (o *outbox) ask(channel string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -116,7 +116,7 @@ func (o *outbox) ask(channel string) {
 	}
 }
 
-// close takes no more. What is in it is still sent. The first reason counts.
+// close makes push fail with a reason; the first one counts. Queued messages are still sent.
 func (o *outbox) close(reason error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -129,7 +129,7 @@ func (o *outbox) close(reason error) {
 	}
 }
 
-// take hands out what waits. It returns false when there will be nothing more.
+// take returns the queue and empties it. more is false if there is nothing, and will be nothing.
 func (o *outbox) take(spare []Outgoing) (batch []Outgoing, more bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -140,7 +140,7 @@ func (o *outbox) take(spare []Outgoing) (batch []Outgoing, more bool) {
 	return batch, len(batch) > 0 || !o.closed
 }
 
-// done says that messages of a batch were sent, and perhaps one was lost.
+// done counts sent and lost messages of a batch.
 func (o *outbox) done(sent []Outgoing, lost []Outgoing) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -148,8 +148,7 @@ func (o *outbox) done(sent []Outgoing, lost []Outgoing) {
 	o.lost += o.forget(lost)
 }
 
-// forget gives back the room of what the sender is done with, and counts the
-// messages in it: what nodes say to each other is none.
+// forget frees the room of a list, and returns the number of messages in it, without control envelopes.
 func (o *outbox) forget(list []Outgoing) (messages int64) {
 	for _, m := range list {
 		isMessage := !m.Question() && kind(m.Data[3]) <= kindBinary
@@ -161,7 +160,7 @@ func (o *outbox) forget(list []Outgoing) (messages int64) {
 	return messages
 }
 
-// count is what counts the bytes of something on a channel.
+// count returns the counter for the bytes of a message or control envelope.
 func (o *outbox) count(channel string, isMessage bool) *int {
 	if isMessage && strings.HasPrefix(channel, o.inboxes) {
 		return &o.direct
@@ -169,7 +168,7 @@ func (o *outbox) count(channel string, isMessage bool) *int {
 	return &o.bytes
 }
 
-// send sends until the outbox is closed and empty, or ctx ends.
+// send is the sender. It sends until the outbox is closed and empty, or ctx ends.
 func (n *Node) send(ctx context.Context) {
 	o := &n.outbox
 	var spare []Outgoing
@@ -211,7 +210,7 @@ func (n *Node) send(ctx context.Context) {
 	}
 }
 
-// taken notes what the broker took.
+// taken notes that the broker has accepted messages.
 func (n *Node) taken(list []Outgoing) {
 	if len(list) == 0 {
 		return
@@ -229,7 +228,7 @@ func (n *Node) taken(list []Outgoing) {
 	}
 }
 
-// condemned notes that the broker did not take a message, and will not.
+// condemned notes that the broker has refused a message for good.
 func (n *Node) condemned(m Outgoing, err error) {
 	refusal := (*Refusal)(nil)
 	switch {

@@ -13,54 +13,55 @@ import (
 	"github.com/bennu-go/bennu/internal/notice"
 )
 
-// peers is who else is there, and whether this node hears itself.
+// peers are the other nodes, and the last control envelope of this node that came back.
 type peers struct {
 	name string // of this node
 
-	// era counts how often a node was given up.
+	// era counts how often a peer was given up. A message that was received before its peer was
+	// given up is still accepted, so messages are stamped with the era.
 	era atomic.Uint64
 
 	mu     sync.Mutex
-	known  map[uint64]*peer  // by boot; they have proved that they are alive, or had
-	asked  map[uint64]*asked // by boot; they have not
+	known  map[uint64]*peer  // by boot, after a proof
+	asked  map[uint64]*asked // by boot, before a proof
 	hello  nonce             // of the last hello
-	own    uint64            // the number of the newest envelope of control that this node has heard of itself
-	self   time.Time         // when that was
-	echo   chan struct{}     // own has risen
+	own    uint64            // number of this node's newest control envelope that came back
+	self   time.Time         // when it came
+	echo   chan struct{}     // has a value if own has risen
 	floors floors
 	names  names
 	syncs  syncs
 }
 
-// peer is another node, from one start to its end.
+// peer is one boot of another node.
 type peer struct {
 	boot uint64
 	name string
-	// high is the serial of the newest message that this node knows to exist, and floor
-	// counts those that were old when this node came to know the other.
+	// high is the serial of the newest message that is known to exist. floor is the serial up to
+	// which messages were old when the peer became known.
 	high  atomic.Uint64
 	floor uint64
 	gone  atomic.Uint64 // the era in which it was given up, or 0
 
-	// Under the lock of peers.
+	// Guarded by the lock of peers.
 	server  string
 	seen    time.Time
-	left    time.Time // when it said goodbye, or another node came with its name
-	taken   bool      // another node came with its name, and it has said nothing since
-	numbers [2]uint64 // of control that came over the control channel, and over the inbox
-	nodes   uint64    // how many others it knows
+	left    time.Time // when it said bye, or a newer node with its name appeared
+	taken   bool      // a newer node with its name has appeared, and it was not heard since
+	numbers [2]uint64 // last control envelopes, on the control channel and in the inbox
+	nodes   uint64    // number of other nodes that it knows
 	debts   []debt    // syncs that it has not answered in time
-	answers [8]answer // to the last syncs, each at its number
+	answers [8]answer // to the last syncs, at the number of the sync modulo 8
 	marks   []floorMark
 }
 
 const (
-	// maxPeers bounds the nodes that are known at one time.
+	// maxPeers bounds the known nodes.
 	maxPeers = 4096
-	// lostTime is how long a node that fell silent is remembered: when it comes back, it
-	// was cut off, and what it published did not get here.
+	// lostTime is the time for which a silent node is remembered. If it is heard again, it was
+	// cut off, and its messages were lost.
 	lostTime = time.Hour
-	// lateTime is how long messages of a node may come after its goodbye.
+	// lateTime is the time for which messages of a node may arrive after its bye.
 	lateTime = time.Minute
 )
 
@@ -72,7 +73,7 @@ func (p *peers) init(name string) {
 	p.syncs.init()
 }
 
-// list lists the names of the other nodes.
+// list returns the names of the other nodes.
 func (p *peers) list() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -85,7 +86,7 @@ func (p *peers) list() []string {
 	return slices.Sorted(maps.Keys(set))
 }
 
-// there counts the other nodes that are there.
+// there returns the number of other nodes.
 func (p *peers) there() (nodes uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -97,16 +98,16 @@ func (p *peers) there() (nodes uint64) {
 	return nodes
 }
 
-// there reports whether a node is there. The lock of peers is held.
+// there reports whether the peer has neither left nor been given up. The caller holds the lock of peers.
 func (k *peer) there() bool { return k.left.IsZero() && k.gone.Load() == 0 }
 
-// saw notes what an envelope of control says. The lock of peers is held.
+// saw notes the content of a control envelope. The caller holds the lock of peers.
 func (k *peer) saw(e *envelope, now time.Time) {
 	k.server, k.nodes, k.seen = e.server, e.nodes, now
 	k.heardOf(e.serial)
 }
 
-// heardOf notes that there is a message with a serial.
+// heardOf notes that a message with a serial exists.
 func (k *peer) heardOf(serial uint64) {
 	for {
 		high := k.high.Load()
@@ -116,13 +117,13 @@ func (k *peer) heardOf(serial uint64) {
 	}
 }
 
-// away reports whether a message that came in an era came after its node was given up.
+// away reports whether a message of an era was received after the peer was given up.
 func (k *peer) away(era uint64) bool {
 	gone := k.gone.Load()
 	return gone != 0 && era >= gone
 }
 
-// get is the node with a boot, or nil when it is unknown or, in an era, away.
+// get returns the peer with a boot, or nil if it is unknown or was away in the era.
 func (p *peers) get(boot, era uint64) *peer {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -133,7 +134,7 @@ func (p *peers) get(boot, era uint64) *peer {
 	return k
 }
 
-// excuse gives every node more time: this one was late, and has not read what they said.
+// excuse gives all peers more time, since this node was late and has not read their messages.
 func (p *peers) excuse(late time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -143,13 +144,12 @@ func (p *peers) excuse(late time.Duration) {
 	p.floors.nextAt = p.floors.nextAt.Add(late)
 }
 
-// returned takes an envelope that this node itself has sent to all, and reports whether it
-// is the newest.
+// returned notes a control envelope of this node itself, and reports whether it is the newest.
 func (p *peers) returned(e *envelope) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if e.number <= p.own {
-		return false // it came before
+		return false // it has come before
 	}
 	p.own, p.self = e.number, time.Now()
 	select {
@@ -159,8 +159,8 @@ func (p *peers) returned(e *envelope) bool {
 	return true
 }
 
-// awaitEcho returns when this node has heard what it has sent to all under a number, or
-// false when ctx has ended.
+// awaitEcho returns true when the control envelope with a number has come back, or false when ctx has
+// ended.
 func (p *peers) awaitEcho(ctx context.Context, number uint64) bool {
 	for {
 		p.mu.Lock()
@@ -177,7 +177,7 @@ func (p *peers) awaitEcho(ctx context.Context, number uint64) bool {
 	}
 }
 
-// controlled takes a message of control. It must not block.
+// controlled handles a control envelope. It must not block.
 func (n *Node) controlled(channel string, data []byte) {
 	if channel != n.control && channel != n.inbox {
 		n.garbage(channel, data)
@@ -211,7 +211,7 @@ func (n *Node) controlled(channel string, data []byte) {
 	}
 }
 
-// leave notes that a node has said goodbye. What it published before may come after.
+// leave notes the bye of a node. Messages that it has published before may still arrive.
 func (p *peers) leave(boot uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -221,7 +221,7 @@ func (p *peers) leave(boot uint64) {
 	p.syncs.done(boot)
 }
 
-// giveUp forgets the nodes that have been silent for too long, and returns their names.
+// giveUp gives up peers that were silent for too long, and returns their names.
 func (p *peers) giveUp(now time.Time, silence time.Duration) (names []string) {
 	for boot, k := range p.known {
 		switch {
@@ -239,7 +239,7 @@ func (p *peers) giveUp(now time.Time, silence time.Duration) (names []string) {
 		default:
 			continue
 		}
-		k.debts = nil // when it comes back, all topics have a gap
+		k.debts = nil // if it comes back, all topics have a gap
 		k.gone.Store(p.era.Add(1))
 	}
 	for boot, a := range p.asked {
@@ -250,8 +250,7 @@ func (p *peers) giveUp(now time.Time, silence time.Duration) (names []string) {
 	return names
 }
 
-// beat says from time to time that this node is there, and looks whether it hears
-// itself and the others.
+// beat sends beats, checks with the pulse that they come back, and gives up silent peers.
 func (n *Node) beat(ctx context.Context) {
 	every := n.options.Beat
 	step := time.NewTicker(n.pulse.Step())
@@ -281,7 +280,7 @@ func (n *Node) beat(ctx context.Context) {
 			n.book.Say(notice.NodeSilent, notice.Foreign("peer", name))
 		}
 		switch {
-		case !n.state.up(), n.interests.isDeaf(): // which is known, and says more
+		case !n.state.up(), n.interests.isDeaf(): // that is reported already
 			n.pulse.Heard()
 		case silent > 0:
 			n.book.Say(notice.BrokerSilent, slog.Duration("silent", silent))
@@ -305,9 +304,10 @@ func (n *Node) beat(ctx context.Context) {
 	}
 }
 
-// silentBeats is for how many beats a node may be silent: it may have been stopped for two.
+// silentBeats is the number of beats after which a silent node is given up. A node that was stopped for
+// two is kept.
 const silentBeats = 4
 
-// beatPause is the time to the next beat: nodes that were started together shall not all
-// speak at once.
+// beatPause returns the time to the next beat, with jitter, so that nodes that were started together
+// do not send at the same time.
 func beatPause(every time.Duration) time.Duration { return every - rand.N(every/10+1) }

@@ -10,20 +10,16 @@ import (
 	"github.com/bennu-go/bennu/internal/notice"
 )
 
-// A signature says who has made an envelope, not when. So a node takes nothing from a boot
-// of another node before that has proved that it is alive: it has answered a random number
-// that this node has made. From then on its numbers only rise.
-
-// asked is a boot that is asked for a proof. Each question has a number; the first is
-// random, and nobody without the secret can ask.
+// asked is a boot that is asked for a proof. Each question has a number. The first one is random, and
+// only nodes with the secret can ask.
 type asked struct {
-	since       time.Time // of the first one that was not asked long after the one before
+	since       time.Time // of the first question of a series without a long pause
 	first, last uint64
-	sent        [8]time.Time // when the last ones were
-	lost        bool         // messages of it were dropped meanwhile
+	sent        [8]time.Time // times of the last questions
+	lost        bool         // messages of the boot were dropped
 }
 
-// when is the time of a question, or long ago.
+// when returns the time of a question, or the zero time if it is too old.
 func (a *asked) when(number uint64) time.Time {
 	if a.last-number >= uint64(len(a.sent)) {
 		return time.Time{}
@@ -31,31 +27,31 @@ func (a *asked) when(number uint64) time.Time {
 	return a.sent[number%uint64(len(a.sent))]
 }
 
-// nonce is a number to be answered by anybody.
+// nonce is a number that any node may answer.
 type nonce struct {
 	value uint64
 	made  time.Time
 }
 
 const (
-	// askPause is between two questions to one boot, nonceTime how long all are asked the
-	// same number.
+	// askPause is the time between two questions to a boot, and nonceTime the time for which the
+	// nonce of hellos is used.
 	askPause  = 250 * time.Millisecond
 	nonceTime = 5 * time.Second
-	// proofSlack is how much longer ago than the question the count before must be, to
-	// be older than all that can be on its way.
+	// proofSlack is the margin by which the field before of an answer must be older than the
+	// question: then all messages up to it are older than the question.
 	proofSlack = time.Second
 )
 
-// randomNumber is never 0.
+// randomNumber returns a random number that is not 0.
 func randomNumber() uint64 {
 	var b [8]byte
-	_, _ = rand.Read(b[:]) // it does not fail
+	_, _ = rand.Read(b[:]) // never fails
 	return binary.BigEndian.Uint64(b[:]) | 1
 }
 
-// nonceFor is the number that a boot is asked, or 0 when it was asked a moment ago, or too
-// many are asked.
+// nonceFor returns the number of a new question to a boot, or 0 if it was asked a moment ago, or too
+// many boots are asked.
 func (p *peers) nonceFor(boot uint64, now time.Time) uint64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -80,7 +76,7 @@ func (p *peers) nonceFor(boot uint64, now time.Time) uint64 {
 	return a.last
 }
 
-// askedInVain reports whether a boot has been asked for a proof again and again for holdTime.
+// askedInVain reports whether a boot was asked repeatedly for holdTime.
 func (p *peers) askedInVain(boot uint64, now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -97,14 +93,14 @@ func (p *peers) lose(boot uint64) {
 	}
 }
 
-// challenge asks a boot, over a channel where its node listens, for a proof.
+// challenge asks a boot for a proof, over a channel to which its node is subscribed.
 func (n *Node) challenge(boot uint64, channel string) {
 	if ask := n.peers.nonceFor(boot, time.Now()); ask != 0 {
 		_ = n.tell(channel, &envelope{kind: kindAsk, about: boot, ask: ask})
 	}
 }
 
-// answered reports whether an envelope answers what this node has asked, and when that was.
+// answered reports whether an envelope answers a question of this node, and when that was asked.
 func (p *peers) answered(e *envelope, now time.Time) (when time.Time, lost, ok bool) {
 	if e.kind != kindBeat || e.about == 0 {
 		return when, false, false
@@ -121,16 +117,16 @@ func (p *peers) answered(e *envelope, now time.Time) (when time.Time, lost, ok b
 	return when, false, false
 }
 
-// standing is what is known of the sender of an envelope of control.
+// standing is the standing of the sender of a control envelope.
 type standing int
 
 const (
-	unproved standing = iota // nothing
-	repeated                 // the envelope came before
+	unproved standing = iota // it has not proved that it is alive
+	repeated                 // the envelope has arrived before
 	proved                   // it is alive
 )
 
-// judgement says whether an envelope of control is new, and its sender alive.
+// judgement is the result of judge.
 type judgement struct {
 	standing
 	fresh bool // this is the proof
@@ -141,6 +137,7 @@ type judgement struct {
 	published bool // the sender has published something lately
 }
 
+// judge judges a control envelope, and notes its content if the sender is alive.
 func (p *peers) judge(inbox bool, e *envelope) (j judgement) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -158,7 +155,7 @@ func (p *peers) judge(inbox bool, e *envelope) (j judgement) {
 		if k.gone.Load() == 0 {
 			k.numbers[way] = e.number
 			k.saw(e, now)
-			if k.taken { // and it lives: two nodes have its name
+			if k.taken { // it is alive, so two nodes have its name
 				k.left, k.taken = time.Time{}, false
 			}
 			j.standing = proved
@@ -172,7 +169,7 @@ func (p *peers) judge(inbox bool, e *envelope) (j judgement) {
 	switch {
 	case !ok:
 		return j
-	case e.node == p.name: // not one of the others
+	case e.node == p.name: // it does not become a peer
 		j.standing = proved
 		return j
 	case k == nil:
@@ -185,7 +182,7 @@ func (p *peers) judge(inbox bool, e *envelope) (j judgement) {
 			k.floor = e.before
 		}
 		p.known[e.boot] = k
-		for _, other := range p.known { // it has taken the place of who had its name before
+		for _, other := range p.known { // it replaces a peer with the same name
 			if other.name == k.name && other != k && other.left.IsZero() {
 				other.left, other.taken = now, true
 			}
@@ -201,7 +198,7 @@ func (p *peers) judge(inbox bool, e *envelope) (j judgement) {
 	return j
 }
 
-// makeRoom forgets the node that was given up first.
+// makeRoom removes the peer that was given up first, and returns false if none was.
 func (p *peers) makeRoom() bool {
 	var oldest *peer
 	for _, k := range p.known {
@@ -216,8 +213,8 @@ func (p *peers) makeRoom() bool {
 	return true
 }
 
-// prove takes the proof, or asks for it, and answers what the sender asks. It reports
-// whether the envelope counts.
+// prove judges a control envelope, asks for a proof if there is none, and answers a question of the
+// sender. It reports whether the envelope is to be handled.
 func (n *Node) prove(channel string, e *envelope) bool {
 	j := n.peers.judge(channel == n.inbox, e)
 	if j.standing == repeated {
@@ -245,7 +242,7 @@ func (n *Node) prove(channel string, e *envelope) bool {
 	case j.lost:
 		n.interests.gap(errUnproved)
 	case j.fresh && n.holds.Load() && e.server != n.link.Server() && e.started < n.started && j.published:
-		// It was there before this node, and has had no part in its start.
+		// It was running before this node, and did not answer during the start of this one.
 		n.interests.gap(errLate)
 	}
 	if j.standing == unproved && e.node == n.options.Node && e.kind == kindHello && !n.holds.Load() {

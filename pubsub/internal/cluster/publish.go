@@ -22,13 +22,13 @@ func (n *Node) Direct(node string, m *pubsub.Message) error {
 	return n.publish(inboxChannel(n.options.Prefix, node), m, "the other node does not get it")
 }
 
-// tooLarge is a pubsub.ErrTooLarge of the broker.
+// tooLarge is a pubsub.ErrTooLarge for the broker.
 type tooLarge struct {
-	what       string // what is too large
-	bytes      int
-	whose      string // whose limit that is
-	most       int
-	recipients string // who gets the message all the same
+	what       string // the part that is too large
+	bytes      int    // its size
+	whose      string // the owner of the limit
+	most       int    // the limit
+	recipients string // a clause about who gets the message all the same
 }
 
 func (e *tooLarge) Error() string {
@@ -37,7 +37,7 @@ func (e *tooLarge) Error() string {
 
 func (e *tooLarge) Unwrap() error { return pubsub.ErrTooLarge }
 
-// fits returns why the broker cannot take a message of this size, or nil.
+// fits returns an error if a message with an envelope of this size is too large, and otherwise nil.
 func (n *Node) fits(m *pubsub.Message, size int, recipients string) *tooLarge {
 	broker, buffer := n.link.MaxPayload(), n.options.Buffer-overheadBytes
 	switch {
@@ -53,7 +53,7 @@ func (n *Node) fits(m *pubsub.Message, size int, recipients string) *tooLarge {
 	return nil
 }
 
-// publish sends a message. Recipients says who gets it when the broker cannot take it.
+// publish queues a message. recipients is for the error about a message that is too large.
 func (n *Node) publish(channel string, m *pubsub.Message, recipients string) error {
 	e := envelope{kind: kindText, boot: n.boot, message: *m}
 	if m.Binary {
@@ -69,14 +69,14 @@ func (n *Node) publish(channel string, m *pubsub.Message, recipients string) err
 		return large
 	}
 	err := n.outbox.push(n.codec, channel, &e)
-	// Who sends to one node tries again, or says what becomes of it.
+	// Senders of messages to one node try again, or log the loss themselves.
 	if err == pubsub.ErrBufferFull && !strings.HasPrefix(channel, n.outbox.inboxes) {
 		n.book.Say(notice.BrokerFull, n.about(m, slog.Int("limit", n.options.Buffer))...)
 	}
 	return err
 }
 
-// about makes the attributes of a line about a message. Its payload is not among them.
+// about returns the attributes of a log line about a message, without its payload.
 func (n *Node) about(m *pubsub.Message, attrs ...slog.Attr) []slog.Attr {
 	return append([]slog.Attr{
 		notice.Foreign("topic", m.Topic), notice.Foreign("event", m.Event), slog.Int("bytes", len(m.Payload)),

@@ -6,55 +6,55 @@ import (
 	"time"
 )
 
-// A Pulse judges whether a broker still delivers, by messages that a node sends to itself
-// through it, its beats. It judges the broker alone: time does not count in which this node
-// was late itself, had not written the beat yet, or was busy reading what came before it.
+// A Pulse finds out whether a broker still delivers, by messages that a node sends to itself through
+// it, its beats. Time does not count in which this node was late itself, had not yet written the
+// beat, or was busy with messages that were received before the beat.
 //
-// A broker that delivers nothing is found two beats after it fell silent, at the latest,
-// and one that delivers everything but the beats after twelve. A node whose timers fire
-// late does not judge.
+// A broker that delivers nothing is noticed at most two beats after its last sign of life, and one
+// that delivers everything but the beats after twelve. A node whose timers fire late notices
+// nothing.
 type Pulse struct {
 	step    time.Duration
-	entered atomic.Int64 // messages that came, and those of them that were taken
-	left    atomic.Int64
-	sent    atomic.Int64
+	entered atomic.Int64 // number of received messages
+	left    atomic.Int64 // number of those that the node has taken
+	sent    atomic.Int64 // number of batches that the broker has accepted
 
 	mu      sync.Mutex
 	due     time.Time // of the next Tick
-	asked   time.Time // the oldest beat that has not come back; zero when there is none
-	written bool      // that one was
-	still   int       // ticks in which nothing moved, since then
-	all     int       // ticks in which this node was on time, since then
-	last    [3]int64  // of entered, left and sent, at the last tick
+	asked   time.Time // of the oldest beat that has not come back; zero if there is none
+	written bool      // the broker has accepted that beat
+	still   int       // ticks since asked in which nothing was received or sent
+	all     int       // ticks since asked in which this node was on time
+	last    [3]int64  // entered, left and sent at the last tick
 }
 
 const (
 	pulseSteps = 8               // ticks in a beat
-	pulseStill = 7               // ticks without a sign of life
-	pulseMost  = 12 * pulseSteps // ticks without a beat
-	// leastStep keeps the timers of a machine that has other work from looking late.
+	pulseStill = 7               // bounds still
+	pulseMost  = 12 * pulseSteps // bounds all
+	// leastStep is long enough that timers of a busy machine do not count as late.
 	leastStep = 25 * time.Millisecond
 )
 
-// NewPulse makes a Pulse for a node that has a beat so often.
+// NewPulse makes a Pulse for the time between two beats.
 func NewPulse(every time.Duration) *Pulse {
 	return &Pulse{step: max(every/pulseSteps, leastStep), due: time.Now()}
 }
 
-// Step is how often Tick must be called.
+// Step returns the time between two calls of Tick.
 func (p *Pulse) Step() time.Duration { return p.step }
 
-// Enter says that a message came, and Leave that it was taken. Between the two the reader
-// waits for this node.
+// Enter is called when a message is received, and Leave when the node has taken it. In between, later
+// messages wait for this node.
 func (p *Pulse) Enter() { p.entered.Add(1) }
 
-// Leave is the other end of Enter.
+// Leave ends Enter.
 func (p *Pulse) Leave() { p.left.Add(1) }
 
-// Sent says that the broker took something.
+// Sent is called when the broker has accepted messages.
 func (p *Pulse) Sent() { p.sent.Add(1) }
 
-// Asked says that a beat is on its way to the broker.
+// Asked is called when a beat is queued.
 func (p *Pulse) Asked(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -63,22 +63,22 @@ func (p *Pulse) Asked(now time.Time) {
 	}
 }
 
-// Written says that the broker took the beat.
+// Written is called when the broker has accepted a beat.
 func (p *Pulse) Written() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.written = true
 }
 
-// Heard says that a beat came back, or that the connection is a new one.
+// Heard is called when a beat has come back, or the connection is new.
 func (p *Pulse) Heard() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.asked = time.Time{}
 }
 
-// Tick looks. It returns by how much this node is late, if that is much, and for how long
-// the broker has been silent, if that is too long. Then it begins anew.
+// Tick judges. It returns the time by which this node is late, if that is more than a step, and the
+// time for which the broker was silent, if that is too long; then it starts over.
 func (p *Pulse) Tick(now time.Time) (late, silent time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -14,12 +14,12 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-// A Refusal is the error of a broker that is there and does not let this node use
-// channels: it lacks a permission, or has as many subscriptions as it may.
+// A Refusal is the error of a broker that refuses channels to this node: the node lacks a permission, or
+// has reached a limit on subscriptions.
 type Refusal struct {
-	Channels []string // nil: all of them
+	Channels []string // nil: all channels
 	Cause    error    // says what to change
-	Causes   []error  // the same of each of Channels; nil: all have Cause
+	Causes   []error  // the causes of Channels; nil: Cause
 }
 
 // Add adds a channel with its cause.
@@ -30,7 +30,7 @@ func (r *Refusal) Add(channel string, cause error) {
 	}
 }
 
-// of is the cause of one of Channels.
+// of returns the cause of one of Channels.
 func (r *Refusal) of(i int) error {
 	if r.Causes == nil {
 		return r.Cause
@@ -42,29 +42,28 @@ func (r *Refusal) Error() string { return r.Cause.Error() }
 func (r *Refusal) Unwrap() error { return r.Cause }
 
 const (
-	// refusalPause is between tries of what was refused.
+	// refusalPause is the time between two attempts with refused channels.
 	refusalPause = time.Second
-	// refusalTurn is how many of the topics that are refused are tried each time. When
-	// one of them is allowed, all are.
+	// refusalTurn bounds the refused topics of an attempt. If one of them is allowed, all are
+	// tried.
 	refusalTurn = 8
-	// tellStep is how many topics are told of a refusal before a pause, so that not all
-	// clients come at once; all are told within tellMost.
+	// tellStep is the number of topics whose subscribers are told of a refusal before a pause, so
+	// that not all clients join again at once. Telling all takes no longer than tellMost.
 	tellStep  = 200
 	tellPause = 100 * time.Millisecond
 	tellMost  = 30 * time.Second
-	// maxMuted bounds the channels that are remembered as refused for publishing, and
-	// mutedTurn those that are tried at a time.
+	// maxMuted bounds the remembered channels to which this node may not publish, and mutedTurn
+	// those that are tried at a time.
 	maxMuted  = 1024
 	mutedTurn = 64
-	// mutedPause is between two lines about what is not published to one channel. Presence
-	// says something every second or so, whether the broker takes it or not.
+	// mutedPause is the time between two log lines about such a channel. Presence publishes every
+	// second or so.
 	mutedPause = time.Minute
 )
 
 var errRegained = errors.New("the broker had refused this topic")
 
-// Refused implements Events. What a link says of the channels that every node needs is said
-// of all.
+// Refused implements Events. A refusal of a channel that every node needs counts for all topics.
 func (n *Node) Refused(r *Refusal) {
 	if n.yielded.Load() {
 		return
@@ -90,7 +89,7 @@ func (n *Node) Refused(r *Refusal) {
 	}
 }
 
-// own are the channels that a node needs for itself.
+// own returns the channels that every node needs.
 func (n *Node) own() []string {
 	if _, routed := n.link.(Router); routed {
 		return []string{n.control, n.inbox}
@@ -98,7 +97,7 @@ func (n *Node) own() []string {
 	return []string{n.control, n.inbox, n.nodes, n.holder}
 }
 
-// deafLocked notes that this node cannot hear the others at all.
+// deafLocked notes that the broker refuses this node as a whole.
 func (s *interests) deafLocked(cause error) {
 	if s.deaf == nil {
 		s.deafNews = true
@@ -111,7 +110,7 @@ func (s *interests) deafLocked(cause error) {
 	s.wake()
 }
 
-// refuseLocked notes that a topic does not arrive. keepInterests tells of it.
+// refuseLocked notes that the broker refuses a topic. keepInterests reports it.
 func (s *interests) refuseLocked(it *interest, cause error) {
 	if it.refused == nil {
 		s.refusals++
@@ -128,7 +127,7 @@ func (s *interests) refuseLocked(it *interest, cause error) {
 	s.wake()
 }
 
-// regainedLocked notes that a topic arrives, or that nobody wants it any more.
+// regainedLocked notes that the broker allows a topic, or that it is not wanted any more.
 func (s *interests) regainedLocked(it *interest) {
 	if it.refused != nil {
 		it.refused = nil
@@ -140,19 +139,21 @@ func (s *interests) regainedLocked(it *interest) {
 	}
 }
 
+// anyRefused reports whether there is something to try again.
 func (s *interests) anyRefused() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.refusals > 0 || s.deaf != nil || s.scar.channel != ""
 }
 
+// untold reports whether there are refusals to report.
 func (s *interests) untold() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.refusalNews) > 0 || s.deafNews
 }
 
-// refusedLocked lists at most so many of the topics that are refused.
+// refusedLocked returns up to most refused topics.
 func (s *interests) refusedLocked(most int) (list []*interest) {
 	if s.deaf != nil {
 		return nil
@@ -165,8 +166,8 @@ func (s *interests) refusedLocked(most int) (list []*interest) {
 	return list
 }
 
-// tellRefusals tells the subscribers of topics that are refused, also those that came
-// since: they wait, and shall know. It says once of each refusal that there is one.
+// tellRefusals reports a gap for each refused topic, also for those reported before, since there may be
+// new subscribers. It logs each refusal once.
 func (n *Node) tellRefusals() {
 	s := &n.interests
 	s.mu.Lock()
@@ -200,7 +201,7 @@ func (n *Node) tellRefusals() {
 	}
 	step := max(tellStep, len(list)*int(tellPause/time.Millisecond)/int(tellMost/time.Millisecond))
 	for i, t := range list {
-		if len(fresh) > 0 && i > 0 && i%step == 0 { // each will cost somebody a new join
+		if len(fresh) > 0 && i > 0 && i%step == 0 { // each makes clients join again
 			pause := time.NewTimer(tellPause)
 			select {
 			case <-pause.C:
@@ -213,14 +214,15 @@ func (n *Node) tellRefusals() {
 	}
 }
 
+// refusedNow returns the present refusal.
 func (it *interest) refusedNow(s *interests) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return it.refused
 }
 
-// listen tries to get back what was refused to this node as a whole, and reports whether
-// it hears itself.
+// listen tries again the channels that every node needs, if they are refused. It reports whether the
+// node is not refused as a whole, and receives its own messages.
 func (n *Node) listen() bool {
 	s := &n.interests
 	s.mu.Lock()
@@ -254,7 +256,7 @@ func (n *Node) listen() bool {
 	return true
 }
 
-// listens takes back that the node is deaf since a time, and reports whether it was.
+// listens clears deaf, unless there was a refusal after at, and reports whether it did.
 func (s *interests) listens(at time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -265,14 +267,14 @@ func (s *interests) listens(at time.Time) bool {
 	return true
 }
 
-// scar is a topic that the broker refused until nobody wanted it. It is tried until the broker
-// allows it, so that health goes on to say what the next join will meet.
+// scar is a topic that was refused when the last interest in it ended. It is tried until the broker
+// allows it, so that Health shows the problem which the next join would have.
 type scar struct {
 	topic, channel string
 	cause          error
 }
 
-// tryScar looks whether the broker still refuses what nobody wants.
+// tryScar tries whether the broker still refuses the scar.
 func (n *Node) tryScar() {
 	s := &n.interests
 	s.mu.Lock()
@@ -297,22 +299,22 @@ func (n *Node) tryScar() {
 	}
 }
 
-// muted is what this node may not publish to.
+// muted are the channels to which this node may not publish.
 type muted struct {
-	any      atomic.Bool
+	any      atomic.Bool // there are some
 	mu       sync.Mutex
 	channels map[string]*mute
-	asked    map[string]bool // questions that are on their way
-	cause    error           // of the last
+	asked    map[string]bool // channels with a question on the way
+	cause    error           // the last refusal
 }
 
 // mute is one channel.
 type mute struct {
 	cause error
-	said  time.Time // when there was a line about it last
+	said  time.Time // of the last log line
 }
 
-// check returns why a channel is refused, or nil.
+// check returns the refusal of a channel, or nil.
 func (m *muted) check(channel string) error {
 	if !m.any.Load() {
 		return nil
@@ -325,7 +327,7 @@ func (m *muted) check(channel string) error {
 	return nil
 }
 
-// due reports whether it is time for a line about a channel, and notes that there is one.
+// due reports whether a log line about a channel is due, and notes that it is written.
 func (m *muted) due(channel string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -340,6 +342,7 @@ func (m *muted) due(channel string) bool {
 	return true
 }
 
+// add notes a refusal.
 func (m *muted) add(channel string, cause error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -356,8 +359,7 @@ func (m *muted) add(channel string, cause error) {
 	}
 }
 
-// answered notes that the broker took a question, and reports whether it had refused the
-// channel.
+// answered notes that the broker has accepted a question, and reports whether the channel was refused.
 func (m *muted) answered(channel string) (was bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -368,7 +370,7 @@ func (m *muted) answered(channel string) (was bool) {
 	return was
 }
 
-// questions returns channels to ask for.
+// questions returns channels for which a question is due.
 func (m *muted) questions() (list []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -381,6 +383,7 @@ func (m *muted) questions() (list []string) {
 	return list
 }
 
+// state returns the number of channels and the last refusal.
 func (m *muted) state() (channels int, cause error) {
 	if !m.any.Load() {
 		return 0, nil
@@ -398,8 +401,8 @@ func (n *Node) Unsent(channel string, cause error) {
 	n.unsent(channel, cause)
 }
 
-// unsent notes that the broker does not take what this node publishes to a channel. What
-// is published there from now on is an error at once.
+// unsent notes that this node may not publish to a channel. From now on, publishing to it returns an
+// error.
 func (n *Node) unsent(channel string, cause error) {
 	n.muted.add(channel, cause)
 	n.echoes.refuse(cause)
@@ -407,13 +410,13 @@ func (n *Node) unsent(channel string, cause error) {
 	s := &n.interests
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if channel == n.control { // others give this node up, and do not answer it
+	if channel == n.control { // the others do not hear this node, and give it up
 		s.deafLocked(cause)
 	}
 	s.wake()
 }
 
-// sayRefused says that something for a channel is refused, once in mutedPause.
+// sayRefused logs a refused message, once in mutedPause for a channel.
 func (n *Node) sayRefused(channel string, attrs ...slog.Attr) {
 	if n.muted.due(channel) {
 		n.book.Say(notice.BrokerRefused, attrs...)
@@ -422,7 +425,7 @@ func (n *Node) sayRefused(channel string, attrs ...slog.Attr) {
 	}
 }
 
-// askAgain asks the broker whether it takes by now what it refused.
+// askAgain queues questions for refused channels.
 func (n *Node) askAgain() {
 	if !n.state.up() {
 		return
@@ -432,7 +435,7 @@ func (n *Node) askAgain() {
 	}
 }
 
-// refusal is what health says, and whether this node is refused as a whole.
+// refusal returns the refusal for Health, and whether this node is refused as a whole.
 func (n *Node) refusal() (whole bool, err error) {
 	s := &n.interests
 	s.mu.Lock()

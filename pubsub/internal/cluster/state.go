@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// state is whether the broker is there.
+// state says whether the broker is connected.
 type state struct {
 	mu      sync.Mutex
 	isUp    bool
 	since   time.Time
 	cause   error
-	changed chan struct{} // closed, and made anew, at each change
+	changed chan struct{} // closed and replaced at each change
 }
 
 func (s *state) init() { s.changed = make(chan struct{}) }
@@ -40,21 +40,21 @@ func (s *state) get() (up bool, since time.Time, cause error) {
 	return s.isUp, s.since, s.cause
 }
 
-// watch is whether the broker is there, and what is closed when that changes.
+// watch returns whether the broker is connected, and a channel that is closed at the next change.
 func (s *state) watch() (up bool, changed <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.isUp, s.changed
 }
 
-// change is closed at the next change.
+// change returns a channel that is closed at the next change.
 func (s *state) change() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.changed
 }
 
-// awaitUp waits until the broker is there. It returns false when ctx has ended.
+// awaitUp waits until the broker is connected. It returns false if ctx has ended.
 func (n *Node) awaitUp(ctx context.Context) bool {
 	s := &n.state
 	for {
@@ -71,11 +71,11 @@ func (n *Node) awaitUp(ctx context.Context) bool {
 	}
 }
 
-// retryPause is between tries of what failed though the broker seems to be there: the
-// link has not noticed yet.
+// retryPause is the time between two attempts if the state has not changed: the link may not have
+// noticed a loss yet.
 const retryPause = 20 * time.Millisecond
 
-// pause waits for a change, or a moment.
+// pause waits for a change, or for retryPause.
 func (n *Node) pause(ctx context.Context) {
 	changed := n.state.change()
 	timer := time.NewTimer(retryPause)

@@ -2,24 +2,24 @@ package cluster
 
 import "sync"
 
-// maxStreams is how many channels a publisher remembers its numbers for, at most
-// twice. Of one that it has forgotten it begins a new numbering.
+// maxStreams is half the number of channels for which a publisher remembers its numbers. When it has
+// forgotten a channel, it starts a new numbering with a higher epoch.
 const maxStreams = 32 << 10
 
-// streams numbers what this node publishes to each channel. It is used with a lock
-// held.
+// streams numbers the messages of this node on each channel. The lock of the outbox guards it.
 type streams struct {
-	young, old map[string]*stream
-	epoch      uint64
+	young, old map[string]*stream // two generations; used streams move to young
+	epoch      uint64             // of the newest stream
 }
 
+// stream is the numbering of a channel: seq counts its messages.
 type stream struct {
 	channel    string
 	epoch, seq uint64
 }
 
-// next numbers a message, and returns its stream. A stream that is used keeps its place; those
-// that are not go after maxStreams others have come.
+// next numbers a message and returns its stream. A stream is forgotten if it is not used until
+// maxStreams others were.
 func (s *streams) next(channel string) stream {
 	st := s.young[channel]
 	if st == nil {
@@ -39,31 +39,32 @@ func (s *streams) next(channel string) stream {
 	return *st
 }
 
-// maxSources bounds how many publishers a channel is followed for. Beyond that one that
-// is gone is forgotten, or the one that was silent longest: what it repeats would be taken
-// again, if it is not older than the interest.
+// maxSources bounds the publishers of a channel whose numbers are remembered. Above it, a publisher that
+// is gone is forgotten, or else the one that was silent longest. If its messages are published
+// again, they are accepted again, unless they are older than the interest.
 const maxSources = 1024
 
-// sources is how far a channel has been received from each publisher.
+// sources are the last received numbers of the publishers of a channel.
 type sources struct {
 	mu   sync.Mutex
-	list []source // the one heard last comes first
+	list []source // the one that was heard last comes first
 }
 
+// source is the last number of one publisher.
 type source struct {
 	boot       uint64
 	peer       *peer
 	epoch, seq uint64
 }
 
-// verdict is what to do with a message.
+// verdict says what to do with a message.
 type verdict struct {
-	unknown bool   // its publisher has not proved that it is alive; nothing was noted
-	stale   bool   // it came already, or too late
-	missed  uint64 // how many before it did not come
+	unknown bool   // the publisher is not in the list; nothing was noted
+	stale   bool   // it arrived twice or too late
+	missed  uint64 // number of missing messages before it
 }
 
-// take notes a message of a publisher that is followed already. era is when it came.
+// take notes a message of a publisher in the list, which was received in an era of peers.
 func (s *sources) take(e *envelope, era uint64) verdict {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -74,12 +75,12 @@ func (s *sources) take(e *envelope, era uint64) verdict {
 	return s.advance(i, e)
 }
 
-// begin follows a publisher. Its messages up to floor are older than the interest in this
-// channel.
+// begin adds a publisher to the list with its message. Messages up to floor are older than the interest
+// in the channel.
 func (s *sources) begin(p *peer, e *envelope, floor uint64) verdict {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if i := s.find(e.boot); i >= 0 { // it was given up meanwhile, and is back
+	if i := s.find(e.boot); i >= 0 { // it was given up and is back
 		s.list[i].peer = p
 		return s.advance(i, e)
 	}
@@ -104,6 +105,7 @@ func (s *sources) begin(p *peer, e *envelope, floor uint64) verdict {
 	return verdict{}
 }
 
+// find returns the index of a boot, or -1.
 func (s *sources) find(boot uint64) int {
 	for i := range s.list {
 		if s.list[i].boot == boot {
@@ -113,12 +115,14 @@ func (s *sources) find(boot uint64) int {
 	return -1
 }
 
+// advance notes the number of a message.
 func (s *sources) advance(i int, e *envelope) verdict {
 	src := s.list[i]
 	if e.epoch < src.epoch || e.epoch == src.epoch && e.seq <= src.seq {
 		return verdict{stale: true}
 	}
-	// A new numbering has begun after what came before it, so all of it has been sent here.
+	// A new numbering starts after all messages of the one before, so it was sent here from its
+	// first message on.
 	v := verdict{missed: max(e.seq, 1) - 1}
 	if e.epoch == src.epoch {
 		v.missed = e.seq - src.seq - 1

@@ -12,35 +12,36 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-// syncs is which nodes have answered the last message that asks for it.
+// syncs has the nodes that have to answer the last sync.
 type syncs struct {
-	last     uint64          // its number; they rise from a random one
+	last     uint64          // number of the last sync; the first is random
 	waiting  map[uint64]bool // boots that have not answered
-	answered chan struct{}   // one of them has
+	answered chan struct{}   // has a value if one has answered
 }
 
-// debt is interest that was confirmed though a node had not answered. When it answers, it
-// is late, and messages of it may have been missed.
+// debt is interest that was confirmed although a node had not answered the sync. If it answers later,
+// messages of it may have been missed.
 type debt struct {
 	sync   uint64
 	topics []*interest // nil: all
-	floor  uint64      // the lowest of the topics
+	floor  uint64      // the lowest floor of the topics
 }
 
 const (
-	// syncTime is how long a node may take to answer before it is no longer waited for.
+	// syncTime is the time to answer a sync.
 	syncTime  = time.Second
-	syncLooks = 20 // in that time
-	// maxDebt bounds the topics that a node owes an answer for. Beyond it all have a gap.
+	syncLooks = 20 // number of looks in syncTime
+	// maxDebt bounds the topics in the debts of a node. Above it, all topics have a gap if the
+	// node answers.
 	maxDebt = 4096
 )
 
-// answer is what a node said in time to a sync: all its messages up to a serial were
-// published before the topics of that sync were confirmed.
+// answer is the answer of a node to a sync: its messages up to serial were published before the topics of
+// the sync were confirmed.
 type answer struct{ sync, serial uint64 }
 
-// promised bounds how many of the messages that were missed before one were published after
-// interest in their topic was confirmed. The others need not have come.
+// promised returns how many of the messages that are missing before e may have been published after the
+// interest was confirmed. The others need not arrive.
 func (p *peers) promised(missed uint64, e *envelope, sync uint64) uint64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -65,7 +66,7 @@ func (s *syncs) init() {
 	s.answered = make(chan struct{}, 1)
 }
 
-// done notes that a boot is not waited for any more.
+// done stops waiting for a boot.
 func (s *syncs) done(boot uint64) {
 	delete(s.waiting, boot)
 	select {
@@ -74,8 +75,7 @@ func (s *syncs) done(boot uint64) {
 	}
 }
 
-// owe notes interest, of a moment and after, that a node has not answered for. The lock of
-// peers is held.
+// owe adds a debt to a node, for interest of moment or later. The caller holds the lock of peers.
 func (p *peers) owe(k *peer, sync uint64, add []*interest, moment uint64) {
 	owed := len(add)
 	for _, d := range k.debts {
@@ -91,10 +91,9 @@ func (p *peers) owe(k *peer, sync uint64, add []*interest, moment uint64) {
 	k.debts = append(k.debts, debt{sync, add, p.floorLocked(k, moment)})
 }
 
-// sync returns when every node at another server of the broker has answered a
-// message sent now: what this node has told its own server before has got to
-// theirs then. One that does not answer in time owes it. confirms says that the topics were
-// not confirmed before.
+// sync sends a sync and returns when every node at another server of the broker has answered it. Then the
+// subscriptions that this node made before have reached the servers of those nodes. A node that does
+// not answer in time gets a debt. confirms says that the topics are confirmed for the first time.
 func (n *Node) sync(ctx context.Context, add []*interest, confirms bool) {
 	p := &n.peers
 	here := n.link.Server()
@@ -111,7 +110,7 @@ func (n *Node) sync(ctx context.Context, add []*interest, confirms bool) {
 	which := p.syncs.last
 	if confirms {
 		for _, it := range add {
-			it.sync.CompareAndSwap(0, which) // not anew when the broker had refused it
+			it.sync.CompareAndSwap(0, which) // keeps that of before a refusal
 		}
 	}
 	p.syncs.waiting = make(map[uint64]bool)
@@ -145,7 +144,8 @@ func (n *Node) sync(ctx context.Context, add []*interest, confirms bool) {
 		select {
 		case <-p.syncs.answered:
 		case <-look.C:
-			// Time in which this node itself stood still does not count, so looks are counted.
+			// Looks are counted and not time, of which some may have passed while this node was
+			// stopped.
 			if looks++; looks >= syncLooks {
 				for _, name := range p.late(which, add, moment) {
 					n.book.Say(notice.NodeSilent, notice.Foreign("peer", name), slog.Duration("silent", syncTime))
@@ -166,7 +166,7 @@ func (n *Node) sync(ctx context.Context, add []*interest, confirms bool) {
 	}
 }
 
-// late notes what those owe that have not answered a sync, and returns their names.
+// late adds debts to the nodes that have not answered a sync, and returns their names.
 func (p *peers) late(which uint64, add []*interest, moment uint64) (names []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -180,8 +180,8 @@ func (p *peers) late(which uint64, add []*interest, moment uint64) (names []stri
 	return names
 }
 
-// synced takes the answer to a sync. If it is late, and the node has published anything
-// since interest was taken, who has that interest is told.
+// synced handles the answer to a sync. If it is late, and the node has published messages since the
+// interest began, there is a gap.
 func (n *Node) synced(e *envelope) {
 	p := &n.peers
 	p.mu.Lock()
