@@ -103,7 +103,7 @@ func (e *Endpoint) mount(path string, h *SocketHandler, opts *SocketOptions, whe
 			}
 		}
 	}
-	if e.serving.Load() { // a transport of an earlier mount listens by itself
+	if e.limitsSaid.Load() { // a transport of an earlier mount listens by itself
 		e.logMounts([]*mountedHandler{handler}, e.mounts.all()[before:])
 	}
 	return nil

@@ -14,8 +14,8 @@ import (
 // link, a limit. Then it takes no more frames, and the receiver is told, by the reader or, when
 // the reader is away, by a goroutine of its own. With a close code the writer writes the queue and
 // calls Link.Close with the code; Link.Close(0) follows when Read has ended, or after the linger
-// time. Without a code Link.Close(0) comes at once: the connection is
-// cut. It is over when Close(0) has returned and no goroutine works for it any more.
+// time. Without a code Link.Close(0) comes at once: the connection is cut. It is over when Close(0)
+// has returned and no goroutine works for it any more.
 type conn struct {
 	group    *Group
 	lim      *limits
@@ -113,6 +113,7 @@ func (c *conn) leave() {
 	c.parts--
 	over := c.parts == 0 && c.closed
 	if over && c.timer != nil {
+		c.stuckBy = 0
 		c.timer.Stop()
 	}
 	c.mu.Unlock()

@@ -13,8 +13,8 @@ import (
 	"github.com/bennu-go/bennu/transport"
 )
 
-// Group has the connections of one endpoint whose transports have a name and are made of links.
-// It implements seam.Server. Its methods may be called from any goroutine.
+// A Group has the connections that transports of one name make of links for one endpoint. It
+// implements seam.Server. Its methods may be called from any goroutine.
 type Group struct {
 	name       string
 	book       *notice.Book

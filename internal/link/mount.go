@@ -38,8 +38,7 @@ func (m *mounter) Traits() seam.Traits {
 	}
 }
 
-// groupKey is the key of the Group that all mounts of an endpoint share whose transports have a
-// name.
+// groupKey is the key of a Group. All mounts of an endpoint whose transports have the name share it.
 type groupKey struct{ name string }
 
 // MountSeam implements seam.Mounter.

@@ -83,7 +83,7 @@ func (c *conn) returned(n int) {
 func (c *conn) readFailed(err error) {
 	wrong, blames := errors.AsType[*transport.ClosedError](err)
 	if blames && !c.isEnded() {
-		c.sayRefused(blame(wrong.Code))
+		c.sayRefused(blame(wrong.Code), notice.Foreign("error", err.Error()))
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -158,8 +158,8 @@ func (c *conn) refuse(code transport.CloseCode) {
 }
 
 // sayRefused says why the connection is closed.
-func (c *conn) sayRefused(code transport.CloseCode) {
-	attrs := c.about(slog.Int("code", int(code)))
+func (c *conn) sayRefused(code transport.CloseCode, attrs ...slog.Attr) {
+	attrs = c.about(append(attrs, slog.Int("code", int(code)))...)
 	if code == transport.CloseTooBig {
 		c.group.book.Say(notice.TooBig, append(attrs, slog.Int("limit", c.lim.maxMessage),
 			slog.String("fix", "send less at once, or raise MaxMessage in the options of the transport"))...)

@@ -1,13 +1,13 @@
 package link
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
 
 	"github.com/bennu-go/bennu/internal/nils"
 	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/redact"
 	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/transport"
 )
@@ -36,10 +36,21 @@ func (s *session) Serve(l transport.Link, o *transport.LinkOptions) error {
 	if err != nil {
 		m.host.Book.Say(notice.LinkOptions, m.host.Where(slog.String("error", err.Error()))...)
 		m.group.stats.Refused.Add(1)
-		return errors.Join(fmt.Errorf("bennu: %w", err), l.Close(0))
+		m.close(l)
+		return fmt.Errorf("bennu: %w", err)
 	}
 	m.served.Do(func() {
 		m.host.Book.Log().Log(slog.LevelInfo, "limits of a link", m.host.Where(lim.attrs()...)...)
 	})
 	return m.group.serve(l, s.receiver, lim)
+}
+
+// close closes a link that is not served.
+func (m *mount) close(l transport.Link) {
+	defer func() {
+		if v := recover(); v != nil {
+			m.host.Book.Say(notice.LinkPanic, m.host.Where(slog.String("method", "Close(0)"), slog.Any("panic", v), redact.StackAttr())...)
+		}
+	}()
+	_ = l.Close(0)
 }

@@ -73,7 +73,7 @@ func (s *suite) overflow(o transport.LinkOptions, size int) {
 	c.Stall(true)
 	data := []byte(large("a", size))
 	n := 0
-	for p.send(wire.Text, data) {
+	for p.sendNow(wire.Text, data) {
 		if n += size; n > stuffed {
 			s.Fatalf("%d MiB were taken for a client that takes nothing", n>>20)
 		}
@@ -113,6 +113,16 @@ func (s *suite) stuff(c *client, p *peer) {
 func (s *suite) gone() {
 	s.Helper()
 	s.until("Serve returns: Close(0) ends a connection at once, and makes Read and Write return", func() bool { return s.stats().Open == 0 })
+}
+
+// sendNow is send, which takes no time.
+func (p *peer) sendNow(op wire.Opcode, data []byte) bool {
+	began := time.Now()
+	ok := p.send(op, data)
+	if took := time.Since(began); p.s.bubble && took > 0 {
+		p.s.Errorf("sending a frame took %v", took)
+	}
+	return ok
 }
 
 // rest gives a connection a moment to write its queue.
