@@ -150,14 +150,14 @@ func listed(given []transport.Transport) ([]*listedTransport, error) {
 	var list []*listedTransport
 	for i, t := range given {
 		if nils.Is(t) {
-			return nil, fmt.Errorf("Transports[%d] is nil (%T); take it out, or list what the New of its package returns", i, t)
+			return nil, fmt.Errorf("nil (%[2]T) as Transports[%[1]d]; take it out, or list what the New of its package returns", i, t)
 		}
 		l := &listedTransport{name: t.Name()}
 		if !isTransportName(l.name) {
-			return nil, fmt.Errorf("Transports[%d] (%T) has the name %q; its Name must return 1 to 32 of a-z, 0-9 and -", i, t, l.name)
+			return nil, fmt.Errorf("the name of Transports[%d] (%T) is %q; its Name must return 1 to 32 of a-z, 0-9 and -", i, t, l.name)
 		}
 		if k := slices.IndexFunc(list, func(o *listedTransport) bool { return o.name == l.name }); k >= 0 {
-			return nil, fmt.Errorf("Transports[%d] has the name %q, and so has Transports[%d]; list each transport once, or mount the second at another path", i, l.name, k)
+			return nil, fmt.Errorf("the name of Transports[%d] is that of Transports[%d], %q; list each transport once, or mount the second at another path", i, k, l.name)
 		}
 		mounter, ok := t.(seam.Mounter)
 		if !ok {

@@ -3,7 +3,6 @@ package transporttest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -132,7 +131,7 @@ func drain(s *suite) {
 	close(s.hooks.slow)
 	for i, c := range clients {
 		_, data := c.next()
-		if got := fmt.Sprintf("%s", data); !strings.Contains(got, "phx_reply") || !strings.Contains(got, `"2"`) {
+		if got := string(data); !strings.Contains(got, "phx_reply") || !strings.Contains(got, `"2"`) {
 			s.Fatalf("client %d got %s, want the reply to its push", i, got)
 		}
 		c.closed(transport.CloseRestart)

@@ -78,23 +78,11 @@ const errorHandler = "refuse/ErrorHandler"
 
 // Conditions of checks.
 
-func onHTTP(s *suite) (bool, string)    { return s.HTTP, "it is no request of HTTP" }
-func withCodes(s *suite) (bool, string) { return s.CloseCodes, "clients get no close codes" }
-func stalling(s *suite) (bool, string)  { return s.Stalls, "clients cannot be stalled" }
-func orderly(s *suite) (bool, string)   { return s.Orderly, "the end of a client has no reason" }
+func onHTTP(s *suite) (bool, string)   { return s.HTTP, "it is no request of HTTP" }
+func stalling(s *suite) (bool, string) { return s.Stalls, "clients cannot be stalled" }
+func orderly(s *suite) (bool, string)  { return s.Orderly, "the end of a client has no reason" }
 func ofLinks(s *suite) (bool, string) {
 	return s.watch != nil, "it is one of bennu's own, and has no Link"
-}
-func inBubble(s *suite) (bool, string) { return s.bubble, "it can only be said in a bubble" }
-func both(conditions ...func(*suite) (bool, string)) func(*suite) (bool, string) {
-	return func(s *suite) (bool, string) {
-		for _, c := range conditions {
-			if yes, why := c(s); !yes {
-				return yes, why
-			}
-		}
-		return true, ""
-	}
 }
 
 // sized is a number that BENNU_FULL makes ten times larger.
