@@ -5,9 +5,11 @@ import (
 	"time"
 )
 
-// delays are those before the first, second, ... try. The last is for all further tries, too.
+// delays has the delay before the first try, the second, and so on. The last one holds for all further
+// tries.
 type delays []time.Duration
 
+// The tables of phoenix.js.
 var (
 	reconnectTable = delays{
 		10 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond, 150 * time.Millisecond, 200 * time.Millisecond,
@@ -16,10 +18,10 @@ var (
 	rejoinTable = delays{time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second}
 )
 
-// at is the delay before a try, counted from 1.
+// at returns the delay before a try, counted from 1.
 func (t delays) at(try int) time.Duration { return t[min(max(try, 1), len(t))-1] }
 
-// after is the delay before a try, changed at random by up to a quarter.
+// after returns the delay before a try, changed at random by up to a quarter in either direction.
 func (t delays) after(try int) time.Duration {
 	d := t.at(try)
 	return d - d/4 + rand.N(d/2+1)

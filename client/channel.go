@@ -9,8 +9,8 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// A Channel is a topic on a socket. After its first join it joins again whenever it goes down, until
-// it is left or the server closes it. [Socket.Channel] makes one.
+// A Channel is a client's side of one topic. [Socket.Channel] makes one. After the call of Join it
+// joins again whenever it goes down, until it is left, the server closes it, or the socket ends.
 //
 // Its state changes like this:
 //
@@ -30,30 +30,32 @@ type Channel struct {
 	// The socket's lock guards what follows.
 	state      State
 	asked      bool             // Join was called
-	ended      error            // why it will not join again, nil if it may
-	joinRef    string           // of the current join
-	round      int              // counts joins, for functions that were called for an earlier one
+	ended      error            // why it does not join again; nil while it may
+	joinRef    string           // of the current join; empty if none was sent
+	round      int              // grows with each join and each end, so that late functions notice
 	evaluating bool             // the function of params is running
 	first      chan joinEnd     // for Join; nil once that has its answer
 	timer      *timer           // while joining, for the answer; while errored, for the next join
-	slow       bool             // the next join waits until the mailbox is empty
+	slow       bool             // it went down with ErrSlow: the next join waits for an empty mailbox
 	buffer     []*push          // pushes that wait for the join
 	pending    map[string]*push // pushes that wait for a reply, by ref
 	handlers   []*handler
 	feeds      []*feed
 	box        mailbox
 
-	rejoinTries int
+	rejoinTries int       // delays before a join since one that lasted
 	joinedAt    time.Time // of the current join
 	soon        int       // joins in a row that ended before they had settled
 }
 
-// Channel returns a channel that is not joined yet.
+// Channel returns a new channel, which is not joined yet. It may be called before the socket is
+// connected.
 //
-// params is the payload of each join: an object or bytes, as the package documentation
-// describes, or a func(context.Context) (any, error) that returns the payload. The function is
-// called for each join, one call at a time. Its context ends after Options.Timeout and with the
-// socket, whose Close waits for it; if it returns an error, that join fails.
+// params is the payload of each join, as the package documentation describes payloads, or a
+// func(context.Context) (any, error) that returns one. The function is called for each join, one
+// call at a time. Its context ends after Options.Timeout and with the socket, whose Close waits for
+// it. If it returns an error, that join fails and a later one calls it again. An error in params
+// is returned by [Channel.Join].
 //
 //	room := socket.Channel("room:lobby", func(ctx context.Context) (any, error) {
 //		return map[string]any{"since": lastSeen.Load()}, nil
@@ -75,14 +77,14 @@ func (ch *Channel) Topic() string { return ch.topic }
 // Socket returns the socket that the channel is on.
 func (ch *Channel) Socket() *Socket { return ch.socket }
 
-// State returns the current state.
+// State returns the current state. It may change at once; see Trace.State to follow it.
 func (ch *Channel) State() State {
 	ch.socket.mu.Lock()
 	defer ch.socket.mu.Unlock()
 	return ch.state
 }
 
-// setLocked changes the state.
+// setLocked sets the state, and posts the change to Trace.State.
 func (ch *Channel) setLocked(state State, err error) {
 	if ch.state == state {
 		return
@@ -94,7 +96,7 @@ func (ch *Channel) setLocked(state State, err error) {
 	}
 }
 
-// receiveLocked takes a message of the current join.
+// receiveLocked handles a message of the current join.
 func (ch *Channel) receiveLocked(in *clientwire.Incoming, ref string) {
 	switch in.Event {
 	case wire.EventReply:
@@ -111,8 +113,8 @@ func (ch *Channel) receiveLocked(in *clientwire.Incoming, ref string) {
 	}
 }
 
-// replyLocked gives a reply to the join or push that waits for it. A second reply to one ref is
-// ignored.
+// replyLocked gives a reply to the join or push that waits for it. Any other is ignored, such as a
+// second reply to one ref, or the reply to a Send.
 func (ch *Channel) replyLocked(ref string, r Reply) {
 	if ch.state == StateJoining && ref != "" && ref == ch.joinRef {
 		if err := r.err(); err != nil {
@@ -128,7 +130,9 @@ func (ch *Channel) replyLocked(ref string, r Reply) {
 	}
 }
 
-// eventLocked queues an event, if a callback or an iterator wants it.
+// eventLocked queues an event, if a callback or an iterator wants it. If the queue is full, the channel
+// goes down with ErrSlow. An event with a null join_ref may come while the channel is down; it is
+// dropped.
 func (ch *Channel) eventLocked(in *clientwire.Incoming) {
 	if ch.state == StateErrored || !ch.wantsLocked(in.Event) {
 		return
@@ -144,7 +148,7 @@ func (ch *Channel) eventLocked(in *clientwire.Incoming) {
 	ch.box.postLocked(item{message: m})
 }
 
-// giveUpLocked takes the channel down for a reason that the server does not know.
+// giveUpLocked takes the channel down for a reason of the client's. The server learns it by a phx_leave.
 func (ch *Channel) giveUpLocked(err error) {
 	if ch.state != StateJoining && ch.state != StateJoined {
 		return
@@ -153,9 +157,9 @@ func (ch *Channel) giveUpLocked(err error) {
 	ch.errorLocked(err)
 }
 
-// errorLocked takes the channel down until its next join. A join that lasted makes the delays begin
-// anew. One that ended soon counts, unless the connection broke: that is not the channel's fault,
-// and the socket has delays of its own.
+// errorLocked takes the channel down until its next join. After a join that lasted, the delays start
+// from their first value. A join that ended too soon makes them grow, unless the connection broke: the
+// socket has delays of its own for that.
 func (ch *Channel) errorLocked(err error) {
 	ch.timer.stop()
 	ch.timer = nil
@@ -176,13 +180,14 @@ func (ch *Channel) errorLocked(err error) {
 		ch.answerLocked(joinEnd{err: err})
 	}
 	if n := len(ch.box.items); n == 0 || ch.box.items[n-1].kind != itemError || ch.box.takesLocked(Payload{}) {
-		ch.box.postLocked(item{kind: itemError, err: err}) // bounded, since a callback may hang
+		// While a callback hangs, errors behind an error are dropped at the bound of the queue.
+		ch.box.postLocked(item{kind: itemError, err: err})
 	}
 	ch.rejoinLocked()
 }
 
-// closeLocked ends the channel: pushes that wait end with err, and its OnClose comes after all
-// messages that are queued.
+// closeLocked ends the channel. Pushes that wait end with err, and OnClose is called with it after the
+// queued messages.
 func (ch *Channel) closeLocked(err error) {
 	if ch.ended != nil {
 		return

@@ -14,9 +14,9 @@ import (
 	"github.com/bennu-go/bennu/internal/redact"
 )
 
-// settled is how long a connection, or a join, must last for the delays before the next try to
-// begin anew. One that ends sooner each time, because a proxy cuts it or the channel crashes at
-// once, is tried ever less often.
+// settled is how long a connection, or a join, must last to count as a success: the delay before the
+// next attempt then starts from its first value. One that keeps ending sooner, because a proxy cuts
+// it or the channel crashes at once, is tried less and less often.
 const settled = 5 * time.Second
 
 // maxCuts is how many WebSockets in a row may be cut before they have settled. After that many, a
@@ -25,11 +25,11 @@ const maxCuts = 3
 
 // run connects and reads, again and again, until the socket ends.
 //
-// The delay before an attempt grows with failures, the attempts in a row that failed. A connection
-// that lasted sets it back to 0. One that worked but did not last sets it back to soon, the number
-// of such connections in a row: the first may come back quickly, and a server that cuts each
-// connection after a second is asked less and less often. A connection over which no message came
-// counts as an attempt that failed.
+// The delay before an attempt grows with failures, the number of attempts in a row that failed. A
+// connection that lasted sets failures to 0. One that worked but did not last sets it to soon, the
+// number of such connections in a row: the first is replaced quickly, and a server that cuts each
+// connection after a second is tried less and less often. A connection without a single message
+// from the server counts as a failed attempt.
 func (s *Socket) run() {
 	var (
 		failures int // attempts in a row that failed
@@ -76,21 +76,21 @@ func (s *Socket) run() {
 	}
 }
 
-// closed calls Trace.Closed.
+// closed calls Trace.Closed, if it is set.
 func (s *Socket) closed(c Closed) {
 	if f := s.opts.Trace.Closed; f != nil {
 		s.guard(func() { f(c) })
 	}
 }
 
-// reconnectAfter asks the program for a delay.
+// reconnectAfter returns the delay of Options.ReconnectAfter, or that of the table if it panics.
 func (s *Socket) reconnectAfter(try int) time.Duration {
 	d := reconnectTable.at(try)
 	s.guard(func() { d = s.opts.ReconnectAfter(try) })
 	return d
 }
 
-// pause waits. It returns false if the socket ends meanwhile.
+// pause waits for d. It returns false if the socket ends first.
 func (s *Socket) pause(d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -111,11 +111,11 @@ type fallback struct {
 	cuts   int    // WebSockets that were cut before they had settled, since one that had
 }
 
-// note decides after a connection that was open whether the next attempt falls back. A connection that
-// ended with a close frame proves that frames get through, so it is no reason to.
+// note decides, after a connection that was open has ended, whether the next attempt falls back. A
+// close frame is no reason to fall back: it proves that frames get through.
 func (f *fallback) note(l *link, err error, lasted bool) {
 	var closed *CloseError
-	cut := !errors.As(err, &closed) // a close frame has come through, so nothing cut the connection
+	cut := !errors.As(err, &closed)
 	switch {
 	case !l.probing: // there is no fallback, or this was long polling
 	case lasted:
@@ -132,9 +132,9 @@ func (f *fallback) note(l *link, err error, lasted bool) {
 // errNoProbe is the error of a WebSocket that opened and did not answer its first heartbeat.
 var errNoProbe = fmt.Errorf("%w: a WebSocket that opened does not carry messages", ErrHeartbeat)
 
-// connect makes one attempt, or with a fallback up to two: if the WebSocket does not open, long polling is
-// tried at once. With a fallback the WebSocket has FallbackAfter to open, and must then answer a first
-// heartbeat (probing), since some proxies let it open and carry nothing.
+// connect makes one attempt, or two if there is a fallback and the WebSocket does not open within
+// FallbackAfter: long polling follows at once. An open WebSocket that has a fallback must first answer a
+// heartbeat (link.probing), since some proxies let it open and carry no messages.
 func (s *Socket) connect(try int, f *fallback) (l *link, err error) {
 	transport, timeout := s.opts.Transport, s.opts.Timeout
 	mayFall := transport == webSocket && s.opts.FallbackAfter > 0
@@ -167,15 +167,16 @@ func (s *Socket) connect(try int, f *fallback) (l *link, err error) {
 	return l, err
 }
 
-// tellFirst gives Dial the result of the first attempt.
+// tellFirst gives Dial the result of the first attempt. Later results find the channel full and are
+// dropped.
 func (s *Socket) tellFirst(err error) {
 	select {
 	case s.first <- err:
-	default: // this is not the first
+	default:
 	}
 }
 
-// try makes an attempt by one transport. Trace gets the URL without the query: parameters may be
+// try makes one attempt over one transport. Trace gets the URL without user and query, which may hold
 // secrets.
 func (s *Socket) try(try int, transport string, timeout time.Duration) (*link, error) {
 	at := *s.base
@@ -203,7 +204,7 @@ func (s *Socket) try(try int, transport string, timeout time.Duration) (*link, e
 	return &link{socket: s, conn: c, transport: transport}, nil
 }
 
-// open calls the functions of Options, and makes the request.
+// open calls ParamsFunc and AuthTokenFunc and makes the request. ctx bounds all three.
 func (s *Socket) open(ctx context.Context, at url.URL, transport string) (c conn, err error) {
 	params, token := s.opts.Params, s.opts.AuthToken
 	if p := s.guard(func() {
@@ -234,9 +235,9 @@ func (s *Socket) open(ctx context.Context, at url.URL, transport string) (c conn
 	return openWebSocket(ctx, s, &at, token)
 }
 
-// serve reads from an open connection until it ends, and returns why. If the client took it down, that
-// is the reason, and not the error of the read that it caused; but if a write failed because the server
-// was closing, the reason is the server's.
+// serve reads from an open connection until it ends, and returns why. If the client has taken it down,
+// the read fails as a consequence, and serve returns the client's reason instead. If a write failed and
+// the read then returns a close of the server, serve returns that close.
 func (s *Socket) serve(l *link) error {
 	s.openedBy(l)
 	err := s.readAll(l)
@@ -257,7 +258,7 @@ func (s *Socket) serve(l *link) error {
 	return err
 }
 
-// openedBy gives the socket its connection, and joins its channels.
+// openedBy makes l the connection of the socket, and joins the channels.
 func (s *Socket) openedBy(l *link) {
 	defer s.tellFirst(nil)
 	s.mu.Lock()
@@ -276,8 +277,8 @@ func (s *Socket) openedBy(l *link) {
 	}
 }
 
-// readAll reads messages until the connection ends, and returns why. A panic would be a fault of the
-// decoder: the bytes that cause it must not end the program.
+// readAll reads messages until the connection ends, and returns why. It recovers from panics of the
+// decoder, so that no bytes of a server can end the program.
 func (s *Socket) readAll(l *link) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -290,7 +291,7 @@ func (s *Socket) readAll(l *link) (err error) {
 			return err
 		}
 		in, err := s.serializer.Decode(op, data)
-		// A program may keep a payload for long: it must not keep the whole frame with it.
+		// A program may keep a small payload for long. It should not keep a large frame with it.
 		in.Payload.Data, in.Response.Data = kept.Piece(in.Payload.Data, data), kept.Piece(in.Response.Data, data)
 		if f := s.opts.Trace.Received; f != nil {
 			frame := Frame{Transport: l.transport, Opcode: op, Data: data, Status: in.Status, Err: err}
@@ -306,7 +307,8 @@ func (s *Socket) readAll(l *link) (err error) {
 	}
 }
 
-// guard calls a function of the program. It logs and returns a panic.
+// guard calls a function of the program without a lock. It logs and returns a panic; after
+// runtime.Goexit it only logs, since the goroutine ends.
 func (s *Socket) guard(f func()) (p *panicError) {
 	returned := false
 	defer func() {
@@ -322,7 +324,7 @@ func (s *Socket) guard(f func()) (p *panicError) {
 // maxStack bounds a stack in the log, in bytes.
 const maxStack = 8 << 10
 
-// panicked logs a panic, with its stack. It is called while the goroutine panics.
+// panicked logs a panic with its stack. A deferred function calls it, while the stack is still there.
 func (s *Socket) panicked(where string, value any) *panicError {
 	stack := debug.Stack()
 	stack = stack[:min(len(stack), maxStack)]

@@ -7,45 +7,47 @@ import (
 	"github.com/bennu-go/bennu/internal/redact"
 )
 
-// Errors of sockets, channels and pushes, for errors.Is. An error that has a cause wraps both.
+// Errors of sockets, channels and pushes, to be matched with errors.Is. An error that has a cause
+// wraps one of these and the cause.
 var (
 	// ErrClosed: the socket was closed with Socket.Close.
 	ErrClosed = errors.New("client: socket is closed")
 	// ErrLeft: the channel was left, with Channel.Leave or because another channel of the
 	// socket joined the same topic.
 	ErrLeft = errors.New("client: channel was left")
-	// ErrEnded: the server closed the channel in good order. It does not join again.
+	// ErrEnded: the server closed the channel with phx_close. It does not join again.
 	ErrEnded = errors.New("client: the server closed the channel")
-	// ErrTimeout: no answer came within Options.Timeout. A later one is ignored.
+	// ErrTimeout: no answer came within Options.Timeout. An answer that comes later is ignored.
 	ErrTimeout = errors.New("client: no reply in time")
 	// ErrInterrupted: the channel went down before the reply to a push came. The cause is
-	// wrapped. Whether the server handled the push is unknown.
+	// wrapped. The server may or may not have handled the push.
 	ErrInterrupted = errors.New("client: interrupted before the reply")
 	// ErrDisconnected: the channel went down with its connection. The cause is wrapped: a
-	// *CloseError, ErrHeartbeat, or the error of the network. The channel joins again when the
-	// socket is connected.
+	// *CloseError, ErrHeartbeat, ErrProtocol, or the error of the network. The channel joins again
+	// when the socket is connected.
 	ErrDisconnected = errors.New("client: disconnected")
 	// ErrCrashed: the server reported that the channel crashed. It joins again.
 	ErrCrashed = errors.New("client: the channel crashed")
 	// ErrPanic: a callback, or a function of Options, panicked or called runtime.Goexit.
-	// The panic is logged; a value that is an error is wrapped.
+	// The panic is logged. If its value is an error, it is wrapped.
 	ErrPanic = errors.New("client: a callback panicked")
-	// ErrSlow: more than Options.MaxQueued messages waited for a callback or an iterator.
-	ErrSlow = errors.New("client: messages are not handled as fast as they come")
-	// ErrBufferFull: more messages wait to be sent than Options.MaxBuffered and
-	// Options.MaxBufferedBytes allow. This one was not accepted.
-	ErrBufferFull = errors.New("client: too much is waiting to be sent")
+	// ErrSlow: more messages waited for the callbacks of a channel, or for an iterator, than
+	// Options.MaxQueued and Options.MaxQueuedBytes allow.
+	ErrSlow = errors.New("client: messages arrive faster than they are handled")
+	// ErrBufferFull: as many messages wait to be sent as Options.MaxBuffered and
+	// Options.MaxBufferedBytes allow. The message is dropped.
+	ErrBufferFull = errors.New("client: too many messages wait to be sent")
 	// ErrHeartbeat: the server did not answer a heartbeat in time.
 	ErrHeartbeat = errors.New("client: no answer to a heartbeat")
-	// ErrProtocol: the server sent a message that the protocol does not allow. The
-	// connection is closed and made anew.
+	// ErrProtocol: the server sent a message that the protocol does not allow, or one longer
+	// than Options.MaxMessage. The socket closes the connection and connects again.
 	ErrProtocol = errors.New("client: the server broke the protocol")
 )
 
-// Errors that a program does not have to tell apart: mistakes, or the text says all.
+// Errors of mistakes in the program, which it does not have to tell apart.
 var (
 	errNotJoined    = errors.New("client: join the channel before pushing to it")
-	errJoined       = errors.New("client: a channel is joined once: make another with Socket.Channel")
+	errJoined       = errors.New("client: Join was called before: make another channel with Socket.Channel")
 	errNotConnected = errors.New("client: socket is not open")
 )
 
@@ -58,9 +60,10 @@ func (e *caused) Error() string { return fmt.Sprintf("%v: %v", e.kind, e.cause) 
 // Unwrap returns both.
 func (e *caused) Unwrap() []error { return []error{e.kind, e.cause} }
 
-// isLost reports whether a channel went down with its connection.
+// isLost reports whether a channel went down with its connection. It does not use errors.As: an error
+// of the program may wrap the error of another channel.
 func isLost(err error) bool {
-	e, ok := err.(*caused) // not errors.As: an error of the program may wrap another channel's
+	e, ok := err.(*caused)
 	return ok && e.kind == ErrDisconnected
 }
 
@@ -74,9 +77,9 @@ func crashed(reason string) error {
 	return fmt.Errorf("%w: %s", ErrCrashed, clip(reason))
 }
 
-// A ReplyError is a reply with a status other than "ok". Its text has the status, the reason,
-// and the field that bennu names beside "invalid payload"; it has nothing else of the
-// response.
+// A ReplyError is a reply with a status other than "ok". Its text has the status, and of the
+// response only the strings "reason" and "field", each up to 200 bytes. bennu sends a field with
+// the reason "invalid payload".
 type ReplyError struct {
 	Status   string
 	Reason   string // the member "reason" of the response, if it is a string
@@ -95,9 +98,9 @@ func (e *ReplyError) Error() string {
 	return text
 }
 
-// A CloseError is a connection that was closed with a code. Long polling has codes of its
-// own: 3410 if the session has expired, 1011 for an answer that makes no sense, and 1005 for
-// an answer that does not come.
+// A CloseError reports that a connection was closed. Code is the close code of the WebSocket. For
+// long polling it is the code that phoenix.js uses: 3410 if the session has expired, 1008 if it
+// was refused, 1011 for an unexpected status, and 1005 if no answer came within PollTimeout.
 type CloseError struct {
 	Code   int
 	Reason string
@@ -111,10 +114,10 @@ func (e *CloseError) Error() string {
 	return fmt.Sprintf("client: connection closed with code %d: %s", e.Code, clip(e.Reason))
 }
 
-// A RefusedError is the answer of a server that does not accept a connection. The socket tries
-// again nevertheless.
+// A RefusedError reports that the server did not accept a connection. The socket tries again, since
+// the next parameters or the next server may be accepted.
 type RefusedError struct {
-	Status int // of HTTP; for long polling, of the answer's body
+	Status int // of HTTP; with long polling, the status in the body of the answer
 }
 
 // Error implements error.
@@ -122,8 +125,8 @@ func (e *RefusedError) Error() string {
 	return fmt.Sprintf("client: the server refused the connection with status %d", e.Status)
 }
 
-// A panicError is a function of the program that panicked, or that called runtime.Goexit, in
-// which case value is nil.
+// A panicError is a panic of a function of the program. value is nil if the function called
+// runtime.Goexit.
 type panicError struct{ value any }
 
 // Error implements error.
@@ -142,10 +145,10 @@ func (e *panicError) Unwrap() []error {
 	return []error{ErrPanic}
 }
 
-// maxQuoted bounds what an error shows of a text from the server, in bytes.
+// maxQuoted bounds a text of the server in an error, in bytes.
 const maxQuoted = 200
 
-// clip shortens a text from the server.
+// clip cuts a text of the server to maxQuoted.
 func clip(s string) string {
 	if len(s) > maxQuoted {
 		return s[:maxQuoted] + "..."

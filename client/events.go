@@ -10,7 +10,7 @@ import (
 	"github.com/bennu-go/bennu/internal/notice"
 )
 
-// handler is a callback of a channel: one of the functions is set.
+// handler is a callback of a channel. One of its functions is set.
 type handler struct {
 	event   string
 	message func(Message) // of On
@@ -18,8 +18,10 @@ type handler struct {
 	close   func(error)   // of OnClose
 }
 
-// On registers f for the events of this name. It panics for an event of the protocol's own, such
-// as phx_close: for those there are [Channel.OnClose] and [Channel.OnError]. off removes f.
+// On registers f for events with this name; off removes f. Register before Join to miss no event.
+// Callbacks for one event are called in the order in which they were registered. On panics if f is
+// nil or event is one of the protocol's own, such as phx_close; use [Channel.OnClose] and
+// [Channel.OnError] for those.
 func (ch *Channel) On(event string, f func(Message)) (off func()) {
 	checkWanted(event)
 	if f == nil {
@@ -31,12 +33,12 @@ func (ch *Channel) On(event string, f func(Message)) (off func()) {
 // checkWanted panics for an event that no callback can get.
 func checkWanted(name string) {
 	if fault := event.Fault(name); fault != "" {
-		panic("client: " + fault + "; for the ends of a channel there are OnError and OnClose, for all events Events")
+		panic("client: " + fault + "; use OnError and OnClose for the ends of a channel, Events for all events")
 	}
 }
 
-// On is [Channel.On] with the payload decoded into In. An event that does not fit is logged,
-// without its payload, and skipped.
+// On is [Channel.On] with the payload decoded into In. If a payload does not decode, the event is
+// logged as an error, without its payload, and f is not called.
 //
 //	off := client.On(room, "shout", func(s Shout) { fmt.Println(s.Body) })
 func On[In any](ch *Channel, event string, f func(In)) (off func()) {
@@ -50,17 +52,19 @@ func On[In any](ch *Channel, event string, f func(In)) (off func()) {
 	})
 }
 
-// OnError registers f for each time that the channel goes down and is going to join again. The
-// error is a [*ReplyError] or [ErrTimeout] of a join, that of the function of params, [ErrCrashed],
-// [ErrDisconnected], [ErrSlow] or [ErrPanic]. Events that the server sends before the next join are
-// lost. off removes f.
+// OnError registers f, which is called each time the channel goes down and is going to join again;
+// off removes f. The error is a [*ReplyError] or [ErrTimeout] of a join, the error of params,
+// [ErrCrashed], [ErrDisconnected], [ErrSlow] or [ErrPanic]. Events that the server sends before the
+// next join are lost.
 func (ch *Channel) OnError(f func(error)) (off func()) { return ch.add(&handler{err: f}) }
 
-// OnClose registers f for the end of the channel. The error is [ErrLeft], [ErrEnded], [ErrClosed] or
-// a [*CloseError]. It is the last callback. off removes f.
+// OnClose registers f, which is called when the channel has ended; off removes f. It is the last
+// callback. The error is [ErrLeft], [ErrEnded], [ErrClosed], or the [*CloseError] that ended the
+// socket.
 func (ch *Channel) OnClose(f func(error)) (off func()) { return ch.add(&handler{close: f}) }
 
-// add registers a callback. The list is copied, never changed: handle ranges over it without the lock.
+// add registers a callback. It replaces the list instead of changing it, since handle ranges over the
+// list without the lock.
 func (ch *Channel) add(h *handler) (off func()) {
 	ch.socket.mu.Lock()
 	defer ch.socket.mu.Unlock()
@@ -82,8 +86,8 @@ func (ch *Channel) wantsLocked(event string) bool {
 	return slices.ContainsFunc(ch.feeds, func(f *feed) bool { return f.wants(event) })
 }
 
-// handle calls the callbacks for one item of the mailbox. Iterators come first, since they only queue
-// the message.
+// handle calls the callbacks for one item of the mailbox. Iterators come first: they only queue the
+// message and do not have to wait for a callback.
 func (ch *Channel) handle(it item) {
 	ch.socket.mu.Lock()
 	handlers, feeds := ch.handlers, ch.feeds
@@ -116,8 +120,7 @@ func (ch *Channel) handle(it item) {
 	}
 }
 
-// call calls a callback. If it panics or calls runtime.Goexit, the channel goes down; the mailbox goes
-// on in either case.
+// call calls a callback. If it panics or calls runtime.Goexit, the channel goes down and joins again.
 func (ch *Channel) call(f func()) {
 	returned := false
 	defer func() {
@@ -138,22 +141,23 @@ type feed struct {
 	channel *Channel
 	events  []string // wanted; empty for all
 
-	// The socket's lock guards what follows.
+	// The socket's lock guards the fields below.
 	items []Message
 	count count
-	wake  chan struct{} // of capacity 1: there is an item, or an end
-	err   error         // why nothing more comes
+	wake  chan struct{} // of capacity 1: has a value when there is an item, or an end
+	err   error         // why no more messages come; nil while they may
 	over  bool          // the iterator has returned
 }
 
 // Events returns an iterator over the events with these names, or over all events if there are no
-// names. Events are queued from the call on, so call it before Join to miss none. One goroutine may
-// range over it, once.
+// names. It queues events from the call on, so call it before Join to miss none. One goroutine may
+// range over it, once. It panics for the names for which [Channel.On] does.
 //
-// The iterator goes on when the channel goes down and joins again. Its last step has an error: that
-// of the end of the channel, as [Channel.OnClose] gets it; the cause of ctx; or [ErrSlow], if more
-// than Options.MaxQueued events were waiting. The queued events come before the error, except when
-// ctx ends. Breaking out of the loop ends the queuing.
+// The iterator goes on when the channel goes down and joins again. Its last step has an error: the
+// one that [Channel.OnClose] gets; the cause of ctx; or [ErrSlow], if more events were waiting than
+// Options.MaxQueued and Options.MaxQueuedBytes allow. The queued events come before the error,
+// except when ctx ends. Leaving the loop, or the end of ctx, ends the queuing: an iterator whose ctx
+// never ends must be ranged over.
 //
 //	for m, err := range room.Events(ctx, "shout", "whisper") {
 //		if err != nil {
@@ -212,7 +216,7 @@ func (f *feed) wants(event string) bool {
 	return len(f.events) == 0 || slices.Contains(f.events, event)
 }
 
-// offer queues a message, if it is wanted.
+// offer queues a message, if it is wanted. If the queue is full, the feed ends with ErrSlow.
 func (f *feed) offer(m Message) {
 	if !f.wants(m.Event) {
 		return
@@ -249,7 +253,7 @@ func (f *feed) take() (m Message, err error, ok bool) {
 	return m, nil, true
 }
 
-// end stops the queuing. The first reason counts.
+// end stops the queuing. Only the first call has an effect.
 func (f *feed) end(err error) {
 	f.channel.socket.mu.Lock()
 	defer f.channel.socket.mu.Unlock()
@@ -265,8 +269,8 @@ func (f *feed) endLocked(err error) {
 	f.wakeUp()
 }
 
-// neverJoined is closed when the socket has ended. It is nil for a channel that was joined: that ends
-// its feeds itself, after its last message.
+// neverJoined is closed when the socket has ended. It is nil once Join was called: the channel then
+// ends its feeds itself, after its last message. Without a join no end of the channel would come.
 func (f *feed) neverJoined() <-chan struct{} {
 	f.channel.socket.mu.Lock()
 	defer f.channel.socket.mu.Unlock()
@@ -284,7 +288,7 @@ func (f *feed) endNeverJoined() {
 	}
 }
 
-// finish empties the feed when its iterator returns.
+// finish releases the queued messages when the iterator returns.
 func (f *feed) finish() {
 	f.channel.socket.mu.Lock()
 	defer f.channel.socket.mu.Unlock()

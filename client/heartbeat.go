@@ -7,7 +7,7 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// beat is the heartbeat of a link.
+// beat is the heartbeat of a link. At most one waits for its answer, apart from those of Ping.
 type beat struct {
 	ref      string // of the heartbeat that waits for its answer; empty if none does
 	timer    *timer // for the answer, or for the next heartbeat
@@ -19,7 +19,8 @@ func (b *beat) stopLocked() {
 	b.ref = ""
 }
 
-// startBeatLocked starts the heartbeats of a connection. Long polling needs none: it polls.
+// startBeatLocked starts the heartbeats of a connection. Long polling needs none: its polls show that
+// both sides are there.
 func (l *link) startBeatLocked() {
 	switch {
 	case l.transport == longPoll:
@@ -40,7 +41,7 @@ func (l *link) nextBeatLocked() {
 	})
 }
 
-// beatLocked sends a heartbeat. If the answer does not come in time, the connection fails.
+// beatLocked sends a heartbeat. If no answer comes within timeout, the connection fails with failure.
 func (l *link) beatLocked(timeout time.Duration, failure error) {
 	l.beat.ref = l.sendHeartbeatLocked()
 	l.beat.timer = l.socket.afterLocked(timeout, func(t *timer) {
@@ -56,15 +57,16 @@ func (l *link) sendHeartbeatLocked() (ref string) {
 	return ref
 }
 
-// answeredLocked handles the answer to a heartbeat.
+// answeredLocked handles the answer to a heartbeat and schedules the next.
 func (l *link) answeredLocked() {
 	l.beat.stopLocked()
 	l.beat.answered = true
 	l.nextBeatLocked()
 }
 
-// Ping sends a heartbeat and returns how long the answer took. The error is [ErrInterrupted],
-// [ErrTimeout], the cause of ctx, or says that the socket is not connected.
+// Ping sends a heartbeat and returns the time until its answer, measured with the time in the send
+// queue. It waits up to Options.Timeout. The error is [ErrInterrupted], [ErrTimeout], the cause of ctx,
+// or says that the socket is not connected.
 func (s *Socket) Ping(ctx context.Context) (time.Duration, error) {
 	s.mu.Lock()
 	l := s.link
@@ -82,7 +84,7 @@ func (s *Socket) Ping(ctx context.Context) (time.Duration, error) {
 	return time.Since(start), nil
 }
 
-// await waits for the reply to a heartbeat or a leave.
+// await waits for the reply to a heartbeat or a leave, and forgets the waiter if none comes in time.
 func (s *Socket) await(ctx context.Context, ref string, w *waiter) error {
 	err := s.inTime(ctx, w.done)
 	if err == nil {
@@ -96,7 +98,7 @@ func (s *Socket) await(ctx context.Context, ref string, w *waiter) error {
 	return err
 }
 
-// inTime waits until done is closed. The error is ErrTimeout or the cause of ctx.
+// inTime waits until done is closed, up to Options.Timeout. The error is ErrTimeout or the cause of ctx.
 func (s *Socket) inTime(ctx context.Context, done <-chan struct{}) error {
 	timeout := time.NewTimer(s.opts.Timeout)
 	defer timeout.Stop()
@@ -110,15 +112,15 @@ func (s *Socket) inTime(ctx context.Context, done <-chan struct{}) error {
 	}
 }
 
-// timer is a time.AfterFunc that Close waits for. It counts as a task until it is stopped or its
+// timer is a time.AfterFunc for which Close waits. It counts as a task until it is stopped or its
 // function has returned.
 type timer struct {
 	socket *Socket
 	timer  *time.Timer
 }
 
-// afterLocked calls f after d, with the lock held, unless the timer is stopped. If stop comes when f
-// waits for the lock already, f is called: f must check that the timer is still the current one.
+// afterLocked calls f after d, with the lock held, unless the timer is stopped before. A timer that
+// fires while stop is called may call f afterwards, so f must check that the timer is the current one.
 func (s *Socket) afterLocked(d time.Duration, f func(*timer)) *timer {
 	t := &timer{socket: s}
 	s.tasks.Add()

@@ -12,20 +12,21 @@ import (
 // errNoParams is the error of a function of params that did not return.
 var errNoParams = errors.New("client: params of a join: the function called runtime.Goexit")
 
-// joinEnd is the answer to the first join, for the caller of Join. Later joins have no caller: their
+// joinEnd is the result of the first join, for the caller of Join. Later joins have no caller; their
 // failures go to OnError.
 type joinEnd struct {
 	reply Reply
 	err   error
 }
 
-// Join joins the channel and waits for the server's answer. It can be called once. If the socket is
-// not connected, the join is sent when it is. Another channel of the socket on the same topic is
-// left first.
+// Join joins the channel and waits for the server's answer, up to Options.Timeout. It can be called
+// once. If the socket is not connected, the join is sent when it is. Another channel of the socket
+// on the same topic is left first: Phoenix has one channel for each topic of a connection.
 //
 // The error is a [*ReplyError] if the server refuses, [ErrTimeout], [ErrCrashed], [ErrLeft],
-// [ErrEnded], the error with which the socket ended, that of the function of params, or the cause
-// of ctx. The channel then goes on trying in the background, until [Channel.Leave] is called.
+// [ErrEnded], the error with which the socket ended, the error of params, or the cause of ctx.
+// Unless the channel or the socket has ended, the channel goes on trying in the background until
+// [Channel.Leave] is called.
 func (ch *Channel) Join(ctx context.Context) (Reply, error) {
 	if ch.paramsErr != nil {
 		return Reply{}, ch.paramsErr
@@ -69,8 +70,8 @@ func Join[Out any](ctx context.Context, ch *Channel) (out Out, err error) {
 	return decodeReply[Out](ch.Join(ctx))
 }
 
-// joinLocked begins a join. It is sent at once if there is a connection, and otherwise by openLocked;
-// in both cases its time runs from here.
+// joinLocked begins a join, and starts its timeout. If there is no connection, openLocked sends the
+// join later.
 func (ch *Channel) joinLocked() {
 	s := ch.socket
 	for _, other := range s.topics[ch.topic] {
@@ -93,9 +94,9 @@ func (ch *Channel) joinLocked() {
 	}
 }
 
-// sendJoinLocked sends phx_join, after calling the function of params if there is one. While a call
-// of it runs, there is no second one; if a newer join waits when it returns, its result is out of
-// date and it is called again.
+// sendJoinLocked sends phx_join, after a call of the function of params if there is one. It does not
+// call the function while an earlier call runs: when that returns, evaluatedLocked discards a result
+// that is for an earlier join and calls the function again.
 func (ch *Channel) sendJoinLocked() {
 	if ch.paramsFunc == nil {
 		ch.sendJoinWithLocked(ch.params)
@@ -115,16 +116,18 @@ func (ch *Channel) sendJoinLocked() {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			ch.evaluating = false
-			ch.evaluatedLocked(params, err, ch.round == round && s.link == l)
+			current := ch.round == round && s.link == l
+			ch.evaluatedLocked(params, err, current)
 		}()
 		params, err = ch.evaluate()
 	})
 }
 
-// evaluatedLocked goes on with a join after its function of params has returned.
+// evaluatedLocked goes on with a join after the function of params has returned. current is false if
+// the function was called for an earlier join or connection.
 func (ch *Channel) evaluatedLocked(params Payload, err error, current bool) {
 	switch {
-	case ch.state != StateJoining || ch.joinRef != "" || ch.socket.link == nil: // nothing waits for it
+	case ch.state != StateJoining || ch.joinRef != "" || ch.socket.link == nil: // no join waits for params
 	case !current:
 		ch.sendJoinLocked()
 	case err != nil:
@@ -134,15 +137,15 @@ func (ch *Channel) evaluatedLocked(params Payload, err error, current bool) {
 	}
 }
 
-// sendJoinWithLocked sends phx_join. Its ref is also the join_ref, by which messages of this join are
-// told from those of earlier ones.
+// sendJoinWithLocked sends phx_join. Its ref is also the join_ref of this join: messages of an earlier
+// join have another.
 func (ch *Channel) sendJoinWithLocked(params Payload) {
 	ch.joinRef = ch.socket.nextRefLocked()
 	ref := wire.StringRef(ch.joinRef)
 	ch.socket.link.sendLocked(wire.Message{JoinRef: ref, Ref: ref, Topic: ch.topic, Event: wire.EventJoin, Payload: params})
 }
 
-// evaluate calls the function of params.
+// evaluate calls the function of params, and encodes its result.
 func (ch *Channel) evaluate() (p Payload, err error) {
 	ctx, cancel := context.WithTimeout(ch.socket.ctx, ch.socket.opts.Timeout)
 	defer cancel()
@@ -159,8 +162,8 @@ func (ch *Channel) evaluate() (p Payload, err error) {
 	return p, ch.socket.encodable(ch.topic, wire.EventJoin, p)
 }
 
-// openLocked is called when the socket has opened. All channels join at once, except one whose
-// callbacks still have messages to handle: it would fall behind again.
+// openLocked is called when the socket has connected. The channel joins without a delay, unless it went
+// down with ErrSlow and its callbacks still have messages to handle: it would fall behind again.
 func (ch *Channel) openLocked() {
 	ch.rejoinTries = 0
 	switch {
@@ -189,7 +192,7 @@ func (ch *Channel) joinedLocked(r Reply) {
 	}
 }
 
-// answerLocked answers the caller of Join.
+// answerLocked gives the caller of Join its result. Later calls have no effect.
 func (ch *Channel) answerLocked(end joinEnd) {
 	if ch.first != nil {
 		ch.first <- end
@@ -197,8 +200,8 @@ func (ch *Channel) answerLocked(end joinEnd) {
 	}
 }
 
-// rejoinLocked sets the timer for the next join. Without a connection there is no timer: openLocked
-// joins.
+// rejoinLocked sets the timer for the next join. RejoinAfter runs without the lock, so the channel may
+// have changed when it returns. Without a connection there is no timer: openLocked joins.
 func (ch *Channel) rejoinLocked() {
 	s := ch.socket
 	if s.link == nil {
@@ -227,11 +230,13 @@ func (ch *Channel) rejoinLocked() {
 	})
 }
 
-// Leave ends the channel. Its callbacks get no more events, also not those that wait already. If
-// the socket is connected, Leave then waits for the server's answer.
+// Leave ends the channel for good. Its callbacks get no more events, not even those that are queued;
+// OnClose gets [ErrLeft]. If the channel was joined, Leave then waits for the server's answer, up to
+// Options.Timeout.
 //
-// The error is [ErrTimeout], [ErrInterrupted] or the cause of ctx. The channel has ended
-// nevertheless, and the server notices at the latest when the connection ends.
+// The error is [ErrTimeout], [ErrInterrupted] or the cause of ctx. The channel has ended on this
+// side in any case; the server notices at the latest when the connection ends. Leave on a channel
+// that has ended returns nil.
 func (ch *Channel) Leave(ctx context.Context) error {
 	s := ch.socket
 	s.mu.Lock()
@@ -246,7 +251,7 @@ func (ch *Channel) Leave(ctx context.Context) error {
 	return s.await(ctx, ref, w)
 }
 
-// leaveLocked is Leave without the waiting. It returns the ref of the message to the server, or "".
+// leaveLocked is Leave without the wait. It returns the ref of the phx_leave, or "" if none was sent.
 func (ch *Channel) leaveLocked() (ref string) {
 	if ch.ended != nil {
 		return ""

@@ -6,7 +6,8 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// Close codes.
+// The close codes that the client sends, and those that it gives to the ends of long-poll sessions. Those
+// below 3000 are of RFC 6455, 3410 is of phoenix.js.
 const (
 	closeNormal    = 1000
 	closeProtocol  = 1002
@@ -16,7 +17,7 @@ const (
 	closeGone      = 3410
 )
 
-// conn is a connection of either transport.
+// conn is an open connection: a webSocketConn or a longPolling.
 type conn interface {
 	// read returns the next frame, which the caller may keep. One goroutine calls it.
 	read() (wire.Opcode, []byte, error)
@@ -33,12 +34,12 @@ type frame struct {
 	data []byte
 }
 
-// link is an open connection as the socket sees it. The socket's lock guards it.
+// link is a conn with its queue and its heartbeat. The socket's lock guards its fields.
 //
-// It goes down once: failLocked takes it from the socket, puts its channels into the state errored,
-// and closes the connection in a goroutine, since closing waits for the server. The read in run then
-// returns, and run connects again. A link that the server closes goes down in serve, which calls
-// failLocked, too.
+// It goes down once, in failLocked, which takes it from the socket, puts the channels into the state
+// errored, and closes the connection in a goroutine, since closing waits for the server. The read in
+// serve then returns, and run connects again. If the read ends first, because the server has closed the
+// connection, serve calls failLocked.
 type link struct {
 	socket    *Socket
 	conn      conn
@@ -48,14 +49,15 @@ type link struct {
 	writing bool           // a goroutine sends the queue
 	flushed chan struct{}  // closed when the queue is empty; nil while nobody waits for that
 
-	cause     error // why the client took it down, nil if it did not
+	cause     error // why it went down; nil while it is open
 	unwritten bool  // cause is the error of a write
 	heard     bool  // the server has sent a message
 	beat      beat
-	probing   bool // the answer to a first heartbeat must come within FallbackAfter
+	probing   bool // there is a fallback, so the first heartbeat must be answered within FallbackAfter
 }
 
-// sendLocked queues a message, however many wait.
+// sendLocked queues a message. The bounds of Options hold for pushes, which give checks; joins, leaves
+// and heartbeats are few.
 func (l *link) sendLocked(m wire.Message) {
 	l.queue = append(l.queue, m)
 	l.socket.buffered.add(m.Payload)
@@ -65,8 +67,8 @@ func (l *link) sendLocked(m wire.Message) {
 	}
 }
 
-// Run sends the queue until it is empty. It takes all that waits at a time, so that long polling can
-// post it at once. Only the task group calls it.
+// Run sends the queue until it is empty. It takes the whole queue at a time, so that long polling can
+// send it in one post. Only the task group calls Run.
 func (l *link) Run() {
 	s := l.socket
 	var batch []wire.Message
@@ -104,7 +106,7 @@ func (l *link) write(batch []wire.Message) error {
 	for i := range batch {
 		op, data, err := l.socket.serializer.Append(nil, &batch[i])
 		if err != nil {
-			return err // encodable has excluded it
+			return err // cannot happen: encodable has checked the payload
 		}
 		if sent := l.socket.opts.Trace.Sent; sent != nil {
 			l.socket.guard(func() { sent(Frame{Transport: l.transport, Opcode: op, Data: data, Message: &batch[i]}) })
@@ -114,7 +116,7 @@ func (l *link) write(batch []wire.Message) error {
 	return l.conn.write(frames)
 }
 
-// flushedLocked returns a channel that is closed when nothing waits to be sent.
+// flushedLocked returns a channel that is closed when the queue is empty and written.
 func (l *link) flushedLocked() <-chan struct{} {
 	if l.flushed != nil {
 		return l.flushed
@@ -128,7 +130,8 @@ func (l *link) flushedLocked() <-chan struct{} {
 	return ch
 }
 
-// fail takes the connection down. The first reason counts.
+// fail takes the connection down for the reason err, and closes it with code and reason. Only the first
+// call has an effect.
 func (l *link) fail(err error, code int, reason string) {
 	l.socket.mu.Lock()
 	l.failLocked(err, code, reason)
@@ -145,7 +148,8 @@ func (l *link) failLocked(err error, code int, reason string) {
 	l.socket.tasks.Go(func() { l.conn.close(code, reason) })
 }
 
-// downLocked takes the connection from the socket and its channels.
+// downLocked takes the connection from the socket and its channels. Messages in the queue are dropped:
+// their pushes end with ErrInterrupted.
 func (l *link) downLocked(err error) {
 	s := l.socket
 	if s.link != l {
@@ -177,7 +181,8 @@ func (l *link) downLocked(err error) {
 	}
 }
 
-// final reports whether the socket ends with a connection that ended for this reason.
+// final reports whether the socket ends with its connection, instead of connecting again. As in
+// phoenix.js, only a close of the server with the code 1000 does that.
 func final(err error) bool {
 	var closed *CloseError
 	return errors.As(err, &closed) && closed.Code == closeNormal
@@ -196,7 +201,7 @@ func (w *waiter) finish(err error) {
 	close(w.done)
 }
 
-// waitLocked makes a waiter for a ref.
+// waitLocked registers a waiter for the reply to ref.
 func (s *Socket) waitLocked(ref, topic, joinRef string) *waiter {
 	w := &waiter{topic: topic, joinRef: joinRef, done: make(chan struct{})}
 	if s.waiting == nil {

@@ -16,19 +16,19 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// Bounds on one post. Phoenix accepts 100 lines, and bennu 1 MiB by default. A single message may
-// be longer.
+// Bounds on one post, in lines and bytes. Phoenix accepts 100 lines, and bennu 1 MiB by default. A
+// single message is posted alone, whatever its size.
 const (
 	maxBatch      = 100
 	maxBatchBytes = 1 << 19
 )
 
-// quick is how fast an empty answer to a poll is if the server does not hold polls. It must then be
-// polled less often.
+// quick tells a server that does not hold polls: an empty answer comes sooner than this. Such a server
+// is polled less often.
 const quick = 50 * time.Millisecond
 
-// longPolling is a conn. It has one poll open at any time, which is answered when the server has a
-// message or its window is over, and posts messages beside it.
+// longPolling is a conn. It keeps one poll open, which the server answers when it has messages or after
+// its window, and posts messages beside it.
 type longPolling struct {
 	socket *Socket
 	url    *url.URL
@@ -41,14 +41,16 @@ type longPolling struct {
 	empty int      // empty answers in a row that came quickly
 }
 
-// answer is the body of a response.
+// answer is the body of a response. Phoenix answers with HTTP status 200 and puts the status of the
+// request into the body.
 type answer struct {
 	Status   int      `json:"status"`
 	Token    string   `json:"token"`
 	Messages []string `json:"messages"`
 }
 
-// openLongPoll begins a session. ctx does not bound the session.
+// openLongPoll begins a session with a GET without a token, which the server answers with the status 410
+// and a token. ctx bounds this request, not the session.
 func openLongPoll(ctx context.Context, s *Socket, at *url.URL, auth string) (conn, error) {
 	p := &longPolling{socket: s, url: at, auth: auth}
 	a, err := p.do(ctx, http.MethodGet, nil, "")
@@ -77,7 +79,7 @@ func (p *longPolling) read() (wire.Opcode, []byte, error) {
 		case a.Status == http.StatusOK, a.Status == http.StatusNoContent:
 			p.came = a.Messages
 			if a.Token != "" {
-				p.token.Store(&a.Token) // tells bennu that this answer has arrived
+				p.token.Store(&a.Token) // the next request tells bennu by it that this answer has arrived
 			}
 		case a.Status == http.StatusGone:
 			return 0, nil, &CloseError{closeGone, "session_gone"}
@@ -96,7 +98,7 @@ func (p *longPolling) read() (wire.Opcode, []byte, error) {
 	return wire.Text, []byte(m), nil
 }
 
-// pace waits if the server answers polls quickly with nothing.
+// pace waits after empty answers that came quickly, for longer after each.
 func (p *longPolling) pace(start time.Time) error {
 	if len(p.came) > 0 || time.Since(start) >= quick {
 		p.empty = 0
@@ -113,7 +115,8 @@ func (p *longPolling) pace(start time.Time) error {
 	}
 }
 
-// write posts frames in batches. Version 1 has no batches.
+// write posts frames in batches of lines, binary ones in base64. Version 1 has no batches: it posts one
+// message at a time.
 func (p *longPolling) write(frames []frame) error {
 	if p.socket.opts.Version == version1 {
 		for _, f := range frames {
@@ -146,7 +149,7 @@ func (p *longPolling) write(frames []frame) error {
 	return nil
 }
 
-// post sends messages. The server answers when it has handled them; it may do so beside an open poll.
+// post sends one body. The server answers when it has handled the messages in it.
 func (p *longPolling) post(body []byte, contentType string) error {
 	a, err := p.bounded(http.MethodPost, body, contentType)
 	switch {
@@ -160,11 +163,12 @@ func (p *longPolling) post(body []byte, contentType string) error {
 	return nil
 }
 
-// close abandons the session. The server ends it when polls stay away.
+// close abandons the session. Long polling has no message for it: the server ends a session that is not
+// polled.
 func (p *longPolling) close(int, string) { p.cancel() }
 
-// bounded is do within PollTimeout. Its errors are those of an open connection: a status that is an
-// error has a close code, as phoenix.js has it.
+// bounded is do within PollTimeout, for a session that is open. It turns errors into a CloseError with
+// the code that phoenix.js uses, or into a lost connection.
 func (p *longPolling) bounded(method string, body []byte, contentType string) (answer, error) {
 	ctx, cancel := context.WithTimeout(p.ctx, p.socket.opts.PollTimeout)
 	defer cancel()
@@ -184,21 +188,21 @@ func (p *longPolling) bounded(method string, body []byte, contentType string) (a
 	return a, fmt.Errorf("client: connection lost: %w", err)
 }
 
-// once is the empty body of a poll. net/http does not repeat a request with a body that it does not
-// know. If it repeated a poll whose connection broke, the messages in the first answer would be lost
-// unnoticed.
+// once is the empty body of a poll. net/http repeats a request whose connection breaks, but not one
+// with a body of a type that it does not know. A poll must not be repeated: the messages in the first
+// answer would be lost unnoticed.
 type once struct{}
 
 func (once) Read([]byte) (int, error) { return 0, io.EOF }
 
-// do makes one request. For an answer without a status in its body, the error is a *RefusedError if
-// the status of HTTP is an error, and otherwise ErrProtocol.
+// do makes one request. If the body of the answer has no status, because it is not from the server but
+// from a proxy, the error is a *RefusedError for an HTTP status from 300 on, and otherwise ErrProtocol.
 func (p *longPolling) do(ctx context.Context, method string, body []byte, contentType string) (a answer, err error) {
 	at, token := *p.url, p.token.Load()
 	if token != nil {
 		at.RawQuery += "&token=" + url.QueryEscape(*token) // for servers that do not know the header
 	}
-	content := io.Reader(bytes.NewReader(body)) // of this type, net/http knows the length
+	content := io.Reader(bytes.NewReader(body)) // net/http sets Content-Length for this type
 	if method == http.MethodGet {
 		content = once{}
 	}

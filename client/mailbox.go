@@ -1,6 +1,6 @@
 package client
 
-// itemKind says which callbacks an item is for.
+// itemKind says which callbacks an item is for: those of On and Events, OnError, OnClose, or Trace.State.
 type itemKind byte
 
 const (
@@ -20,11 +20,11 @@ type item struct {
 }
 
 // mailbox calls handle with one item after the other, on a goroutine that exists only while there
-// are items: most channels are idle most of the time. The socket's lock guards its fields; handle is
-// called without the lock.
+// are items, since most channels are idle most of the time. The socket's lock guards its fields; handle
+// is called without the lock.
 //
-// It does not bound itself. Messages are checked with takesLocked; errors and ends of channels are
-// always posted, since they are few and a program must get them.
+// postLocked does not bound the queue. Callers check messages with takesLocked before they post them.
+// Ends of channels are always posted, since a program must get them.
 type mailbox struct {
 	socket  *Socket
 	handle  func(item)
@@ -36,7 +36,7 @@ type mailbox struct {
 // takesLocked reports whether there is room for a message.
 func (b *mailbox) takesLocked(p Payload) bool { return b.socket.opts.queues(b.count, p) }
 
-// postLocked adds an item, however many there are.
+// postLocked adds an item, and starts the goroutine if none runs.
 func (b *mailbox) postLocked(it item) {
 	b.items = append(b.items, it)
 	b.count.add(it.message.Payload)
@@ -46,14 +46,15 @@ func (b *mailbox) postLocked(it item) {
 	}
 }
 
-// clearLocked drops the items that were not handled yet.
+// clearLocked drops the queued items.
 func (b *mailbox) clearLocked() { b.items, b.count = nil, count{} }
 
-// Run is called by the task group, and by nobody else.
+// Run handles items until there are none. Only the task group calls it. If handle calls runtime.Goexit,
+// another goroutine goes on with the next item.
 func (b *mailbox) Run() {
 	returned := false
 	defer func() {
-		if !returned { // handle called runtime.Goexit
+		if !returned {
 			b.socket.tasks.Start(b)
 		}
 	}()

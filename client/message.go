@@ -9,11 +9,11 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// Payload is what a message carries: JSON text, or bytes if Binary is set. Decode stores it in a
-// Go value: a *[]byte takes bytes, other types take JSON.
+// Payload is the content of a message: JSON text, or bytes if Binary is set. Decode stores it in a
+// Go value: bytes in a *[]byte, JSON in other types.
 type Payload = wire.Payload
 
-// A Message is an event that the server sent.
+// A Message is an event from the server.
 type Message struct {
 	Topic   string
 	Event   string
@@ -37,7 +37,7 @@ func (r Reply) err() error {
 	return &ReplyError{Status: r.Status, Reason: reason, Response: r.Response}
 }
 
-// told returns the members "reason" and "field" of a payload, if they are strings.
+// told returns the members "reason" and "field" of a payload; each is empty if it is not a string.
 func told(p Payload) (reason, field string) {
 	if p.Binary {
 		return "", ""
@@ -52,7 +52,8 @@ func told(p Payload) (reason, field string) {
 	return reason, field
 }
 
-// encode makes the payload of a message. It copies bytes: they wait to be sent.
+// encode makes the payload of a message. It copies bytes, since they may wait to be sent. A nil map or
+// slice becomes {} or [] instead of null, as on the server.
 func encode(v any) (Payload, error) {
 	switch v := v.(type) {
 	case nil:
@@ -70,7 +71,7 @@ func encode(v any) (Payload, error) {
 		return Payload{}, fmt.Errorf("client: encoding the payload: %w", err)
 	}
 	if string(data) == "null" {
-		if text := nils.JSON(v); text != "" { // otherwise v encodes itself as null
+		if text := nils.JSON(v); text != "" { // "" if v has a method that encodes it as null
 			data = []byte(text)
 		}
 	}
@@ -83,7 +84,7 @@ func decodeReply[Out any](r Reply, err error) (out Out, _ error) {
 		return out, err
 	}
 	if err := r.Response.Decode(&out); err != nil {
-		return out, fmt.Errorf("client: the reply does not fit: %w", err)
+		return out, fmt.Errorf("client: decoding the reply: %w", err)
 	}
 	return out, nil
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/bennu-go/bennu/internal/redact"
 )
 
-// The transports and the versions of the protocol.
+// The values of Options.Transport and Options.Version. A version is sent as the parameter vsn.
 const (
 	webSocket = "websocket"
 	longPoll  = "longpoll"
@@ -22,60 +22,66 @@ const (
 	version2  = "2.0.0"
 )
 
-// Unlimited switches a bound off.
+// Unlimited, as the value of a bound in Options, removes the bound.
 const Unlimited = -1
 
-// Options configure a Socket. The zero value, or a nil pointer, is the defaults. For bounds, 0
-// is the default and Unlimited means none.
+// Options configure a Socket. The zero value, or a nil pointer, means the defaults. In a field whose
+// name begins with Max, 0 means the default and Unlimited means no bound. New copies the options
+// and their maps; the values in Params must not be changed later.
 type Options struct {
-	// Params are sent in the query of the URL. They may be nested: a map becomes a[b]=c, a
-	// slice a[0]=c, and nil is omitted. Other values are written as fmt.Sprint does.
+	// Params are sent in the query of the URL, sorted by name. They may be nested up to 32 deep: a
+	// map becomes a[b]=c, a slice a[0]=c, and nil is omitted. Other values are formatted as by
+	// fmt.Sprint.
 	Params map[string]any
 	// ParamsFunc, if not nil, is called for each attempt to connect and replaces Params. ctx
 	// ends with the attempt. If it returns an error, the attempt fails.
 	ParamsFunc func(ctx context.Context) (map[string]any, error)
-	// AuthToken is sent with each connection in a header, not in the URL, so that it does not
-	// get into logs. It is not sent to another server that a redirect leads to. The server must
-	// expect it there, as Phoenix does from 1.8 on with auth_token.
+	// AuthToken is sent with each connection in a header and not in the URL, which servers and
+	// proxies log. After a redirect to another server it is not sent. The server must read the
+	// header, as Phoenix does since 1.8 with the option auth_token.
 	AuthToken string
 	// AuthTokenFunc, if not nil, is called for each attempt to connect and replaces AuthToken.
 	AuthTokenFunc func(ctx context.Context) (string, error)
 
 	// Transport is "websocket" or "longpoll". Default "websocket".
 	Transport string
-	// FallbackAfter, if above 0, lets a socket fall back from WebSocket to long polling: when a
-	// WebSocket fails to open, or to open within this time; when it does not answer a first
-	// heartbeat within this time, or breaks before anything has come; and when it is the third
-	// in a row to break within 5 s of opening. 2.5 s is a good value. The socket stays with long
-	// polling if none of its WebSockets ever worked.
+	// FallbackAfter, if above 0, lets the socket fall back from WebSocket to long polling, when
+	//   - a WebSocket does not open within this time;
+	//   - it opens and does not answer a first heartbeat within this time;
+	//   - it breaks before the first message has come; or
+	//   - it is the third in a row that breaks within 5 s of opening.
+	// A socket that has never had a working WebSocket then stays with long polling; any other
+	// tries a WebSocket again when the long-poll session ends. Try 2.5 s. Default 0, no fallback.
 	FallbackAfter time.Duration
 	// Version of the protocol is "2.0.0" or "1.0.0", which has no binary payloads. Default
 	// "2.0.0".
 	Version string
-	// HTTPClient makes the connections of both transports, with its TLS configuration, proxies
+	// HTTPClient makes the requests of both transports, with its TLS configuration, proxies
 	// and cookies. New copies it. Default http.DefaultClient.
 	HTTPClient *http.Client
-	// Header is sent with every request; Origin, for example.
+	// Header is sent with every request. Set Origin here if the server checks it, and Host to
+	// send another host than that of the URL.
 	Header http.Header
 
 	// Timeout bounds each attempt to connect and each wait for a reply. Default 10 s.
 	Timeout time.Duration
-	// PollTimeout bounds one request of long polling. It must be longer than the server holds
-	// a poll. Default 20 s.
+	// PollTimeout bounds one request of long polling. It must be longer than the time for which
+	// the server holds a poll: 10 s in bennu and Phoenix by default. Default 20 s.
 	PollTimeout time.Duration
 	// HeartbeatInterval is the time from the opening of a connection, or the last answer, to
 	// the next heartbeat. Long polling has no heartbeats. Default 30 s.
 	HeartbeatInterval time.Duration
 	// HeartbeatTimeout is how long the answer to a heartbeat may take. Default 30 s.
 	HeartbeatTimeout time.Duration
-	// ReconnectAfter returns the delay before an attempt to connect. try counts from 1 and
-	// goes on after failed attempts and after connections that ended within 5 s of opening.
-	// Default 10, 50, 100, 150, 200, 250, 500, 1000, 2000, then 5000 ms, each changed at random
-	// by up to a quarter, so that the clients of a server that restarts do not all come at once.
+	// ReconnectAfter returns the delay before an attempt to connect. try is 1 for the first
+	// attempt after a connection that lasted 5 s, and grows with each attempt that fails and
+	// each connection that ends sooner. Default 10, 50, 100, 150, 200, 250, 500, 1000, 2000,
+	// then 5000 ms, as in phoenix.js, each changed at random by up to a quarter, so that the
+	// clients of a restarted server do not all come at once.
 	ReconnectAfter func(try int) time.Duration
-	// RejoinAfter returns the delay before a join, likewise: try goes on after joins that
-	// ended within 5 s. When a connection opens, its channels join at once. Default 1, 2, 5,
-	// then 10 s, each changed at random by up to a quarter.
+	// RejoinAfter returns the delay before a channel joins again over an open connection. try
+	// counts as in ReconnectAfter. When a connection opens, all channels join without a delay.
+	// Default 1, 2, 5, then 10 s, as in phoenix.js, each changed at random by up to a quarter.
 	RejoinAfter func(try int) time.Duration
 
 	// MaxBuffered bounds the messages that wait to be sent: those pushed to channels that are
@@ -83,24 +89,25 @@ type Options struct {
 	MaxBuffered int
 	// MaxBufferedBytes bounds their payloads, in bytes. Default 16 MB.
 	MaxBufferedBytes int
-	// MaxQueued bounds the messages that wait for the callbacks of one channel, and those
-	// that wait for one iterator of Events. Default 1,000.
+	// MaxQueued bounds the messages that wait for the callbacks of one channel, and separately
+	// those that wait for one iterator of Events. Default 1,000.
 	MaxQueued int
 	// MaxQueuedBytes bounds their payloads, in bytes. A single payload may be larger. Default
 	// 16 MB.
 	MaxQueuedBytes int
-	// MaxMessage bounds a message from the server, for long polling an answer, in bytes.
-	// Default 10 MB.
+	// MaxMessage bounds a WebSocket message from the server, or the whole answer to one poll,
+	// in bytes. A longer one ends the connection. Default 10 MB.
 	MaxMessage int
 
-	// Trace watches the socket.
+	// Trace, if not nil, watches the socket. It must not be changed after New.
 	Trace *Trace
 	// Logger gets panics of callbacks and events that do not fit the type of On, as errors,
-	// and callbacks that are too slow, as warnings. Default slog.Default().
+	// and callbacks that are too slow, as warnings. Secrets in them are masked. Default
+	// slog.Default().
 	Logger *slog.Logger
 }
 
-// Defaults of Options.
+// Defaults of Options, in the units of their fields.
 const (
 	defaultTimeout   = 10 * time.Second
 	defaultPoll      = 20 * time.Second
@@ -111,9 +118,9 @@ const (
 	defaultMessage   = 10_000_000
 )
 
-// withDefaults returns a checked copy of o, which may be nil, with every field set. The maps are copied,
-// too, so that the program may change its own. The logger masks secrets and is bounded by rate: a
-// server decides how often a callback fails.
+// withDefaults returns a copy of o, which may be nil, with every field set, or an error that names the
+// field that is out of range. It copies the maps, so that the program may change its own. The logger
+// masks secrets and bounds the rate of lines, since a server can make a callback fail at any rate.
 func (o *Options) withDefaults() (*Options, error) {
 	var c Options
 	if o != nil {
@@ -186,7 +193,7 @@ func (o *Options) withDefaults() (*Options, error) {
 }
 
 // queues reports whether one more payload may wait for callbacks or an iterator. A payload that
-// waits alone may have any size: they are not slow because it is large.
+// waits alone may have any size: its size does not mean that the callbacks are slow.
 func (o *Options) queues(c count, p Payload) bool {
 	bytes := o.MaxQueuedBytes
 	if c.bytes == 0 {

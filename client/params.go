@@ -10,11 +10,11 @@ import (
 	"strings"
 )
 
-// maxParamDepth bounds how deep parameters are nested: a map may contain itself.
+// maxParamDepth bounds how deep parameters are nested, since a map may contain itself.
 const maxParamDepth = 32
 
-// query appends parameters and the version to the query of a URL: params first, sorted by key,
-// a map within them as a[b]=c, elements of a list as a[0]=c.
+// query appends parameters, sorted by name, and then the version to the query of a URL. The only
+// error is that of params that are nested too deep.
 func query(before string, params map[string]any, version string) (string, error) {
 	var b strings.Builder
 	b.WriteString(before)
@@ -34,7 +34,8 @@ func appendPair(b *strings.Builder, key, value string) {
 	b.WriteString(key + "=" + url.QueryEscape(value))
 }
 
-// appendParam appends one parameter, in the form that Plug decodes: nested maps and lists as brackets.
+// appendParam appends one parameter in the form that Plug.Conn.Query decodes: a[b]=c for a map, a[0]=c
+// for a list. key is escaped already, apart from its brackets.
 func appendParam(b *strings.Builder, key string, value any, depth int) error {
 	if depth > maxParamDepth {
 		return fmt.Errorf("client: params are nested more than %d deep", maxParamDepth)

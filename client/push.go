@@ -8,18 +8,18 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// push is an event for the server.
+// push is an event for the server. The socket's lock guards it until done is closed.
 type push struct {
 	event   string
 	payload Payload
 	ref     string        // set when it is sent
-	done    chan struct{} // closed when it is over; nil if nobody waits
+	done    chan struct{} // closed when it is over; nil for Send, which does not wait
 	over    bool
 	reply   Reply
 	err     error
 }
 
-// finish is called with the socket's lock held.
+// finish sets the result of a push and wakes its caller. Only the first call has an effect.
 func (p *push) finish(r Reply, err error) {
 	if p.over {
 		return
@@ -30,13 +30,14 @@ func (p *push) finish(r Reply, err error) {
 	}
 }
 
-// Push sends an event and waits for the reply. payload is as in the package documentation. A push to a channel that is not joined waits until
-// it is; that counts for the timeout.
+// Push sends an event and waits for the reply, up to Options.Timeout. payload is as the package
+// documentation describes. If the channel is joining or errored, the push waits until it is joined,
+// which counts as part of the timeout. Join must have been called.
 //
 // A reply with a status other than "ok" is returned with a [*ReplyError]. The other errors are
 // [ErrTimeout], [ErrInterrupted], [ErrBufferFull], the error with which the channel or the socket
 // ended, the cause of ctx, and errors about the event or the payload. After a timeout or the end
-// of ctx the push is not sent any more, or its reply is ignored.
+// of ctx, a push that was not sent yet is dropped, and the reply to one that was sent is ignored.
 func (ch *Channel) Push(ctx context.Context, event string, payload any) (Reply, error) {
 	s := ch.socket
 	if ctx.Err() != nil {
@@ -66,13 +67,14 @@ func Push[Out any](ctx context.Context, ch *Channel, event string, payload any) 
 	return decodeReply[Out](ch.Push(ctx, event, payload))
 }
 
-// Send sends an event and does not wait for a reply. If the channel is not joined, the event waits
-// until it is, for any time. A nil error does not mean that the event arrives.
+// Send sends an event and does not wait for a reply. If the channel is joining or errored, the event
+// waits until it is joined, without a timeout. A nil error means that the event is queued, not that
+// it arrives. The errors are those of Push that do not come from waiting.
 func (ch *Channel) Send(event string, payload any) error {
 	return ch.give(&push{event: event}, payload)
 }
 
-// give sends a push, or keeps it until the channel is joined.
+// give sends a push, or keeps it in the channel's buffer until the channel is joined.
 func (ch *Channel) give(p *push, payload any) (err error) {
 	if p.payload, err = encode(payload); err != nil {
 		return err
@@ -105,7 +107,7 @@ func (ch *Channel) give(p *push, payload any) (err error) {
 	return nil
 }
 
-// sendLocked sends a push on a joined channel. It is kept by its ref only if somebody waits for the
+// sendLocked sends a push on a joined channel, and keeps it by its ref if its caller waits for the
 // reply.
 func (ch *Channel) sendLocked(p *push) {
 	p.ref = ch.socket.nextRefLocked()
@@ -120,7 +122,7 @@ func (ch *Channel) sendLocked(p *push) {
 	})
 }
 
-// forgetLocked drops a push that nobody waits for any more.
+// forgetLocked drops a push whose caller has stopped waiting.
 func (ch *Channel) forgetLocked(p *push) {
 	p.over = true
 	if ch.pending[p.ref] == p {
@@ -133,7 +135,9 @@ func (ch *Channel) forgetLocked(p *push) {
 	}
 }
 
-// encodable returns the error for a message that the version of the protocol cannot carry.
+// encodable returns the error for a binary message that the version of the protocol cannot carry:
+// version 1 carries none, and version 2 has one byte for the length of the topic and the event. It is
+// checked early, so that the caller gets the error.
 func (s *Socket) encodable(topic, event string, p Payload) error {
 	if !p.Binary {
 		return nil

@@ -9,29 +9,31 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// maxStates bounds the changes of state that wait for Trace.State.
+// maxStates bounds the changes of state that wait for Trace.State. Further ones are dropped.
 const maxStates = 1000
 
+// traceState calls Trace.State. It is called only if that is set.
 func (s *Socket) traceState(it item) {
 	s.guard(func() { s.opts.Trace.State(it.channel, it.state, it.err) })
 }
 
-// slowLocked logs that a callback or an iterator is too slow.
+// slowLocked logs that a callback or an iterator is too slow. It does so in a goroutine, since a
+// slog.Handler of the program must not run with the lock held.
 func (s *Socket) slowLocked(topic, event string) {
-	s.tasks.Go(func() { // the program's slog.Handler is not called with the lock held
+	s.tasks.Go(func() {
 		notice.Of(s.opts.Logger).Say(notice.ClientSlow, notice.Foreign("topic", topic), notice.Foreign("event", event),
 			slog.Int("limit", s.opts.MaxQueued), slog.Int("limit_bytes", s.opts.MaxQueuedBytes))
 	})
 }
 
-// newMessage is the message as the program gets it. Its payload is not copied.
+// newMessage makes the Message for callbacks. It does not copy the payload.
 func newMessage(in *clientwire.Incoming) Message {
 	return Message{Topic: in.Topic, Event: in.Event, JoinRef: in.JoinRef.Text(), Ref: in.Ref.Text(), Payload: in.Payload}
 }
 
-// receive gives a message to the heartbeat, leave or channel that it is for. Messages of an earlier join
-// are dropped: their join_ref is not that of the channel. A broadcast has no join_ref and goes to
-// whatever is joined.
+// receive gives a message to the heartbeat, leave or channel that it is for. It drops messages of an
+// earlier join, whose join_ref is not that of the channel. A broadcast has no join_ref and goes to the
+// channels of its topic.
 func (s *Socket) receive(l *link, in *clientwire.Incoming) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -53,7 +55,7 @@ func (s *Socket) receive(l *link, in *clientwire.Incoming) {
 		}
 	case wire.EventClose, wire.EventError:
 		if joinRef.IsNull() && s.opts.Version == version1 {
-			joinRef = in.Ref // version 1 has no join_ref
+			joinRef = in.Ref // version 1 has no join_ref; these two events have it as their ref
 		}
 		for ref, w := range s.waiting {
 			if w.joinRef != "" && w.joinRef == joinRef.Text() && w.topic == in.Topic {

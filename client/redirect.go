@@ -8,19 +8,19 @@ import (
 	"github.com/bennu-go/bennu/internal/weborigin"
 )
 
-// Headers with secrets that net/http does not know.
+// Headers that carry secrets. net/http removes only those that it knows from a request that a redirect
+// sends to another host.
 const (
 	headerAuthToken = "X-Phoenix-AuthToken"
 	headerSession   = "X-Phoenix-Longpoll-Token"
 	headerProtocol  = "Sec-WebSocket-Protocol"
 )
 
-// discreet returns a copy of c that follows redirects as c does, and sends another server neither
-// tokens nor, as referer, the URL with the parameters. net/http itself keeps back only the
-// headers that it knows.
+// discreet returns a copy of c that follows redirects as c does. To another server it sends no tokens,
+// and to no server a Referer, which would have the URL with the parameters.
 func discreet(c *http.Client) *http.Client {
 	d := *c
-	// net/http copies the headers of the first request to each that follows, before it asks.
+	// net/http copies the headers of the first request before it calls CheckRedirect.
 	d.CheckRedirect = func(req *http.Request, via []*http.Request) error {
 		req.Header.Del("Referer")
 		if !sameServer(via[0].URL, req.URL) {
@@ -39,7 +39,8 @@ func discreet(c *http.Client) *http.Client {
 	return &d
 }
 
-// sameServer reports whether a secret for one URL may go to another.
+// sameServer reports whether a secret for one URL may be sent to another: the host and port are the
+// same, and the scheme is the same or more secure.
 func sameServer(from, to *url.URL) bool {
 	scheme := weborigin.Scheme(to.Scheme)
 	return serverOf(from) == serverOf(to) && (weborigin.Scheme(from.Scheme) == scheme || scheme == "https")

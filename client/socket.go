@@ -13,11 +13,11 @@ import (
 	"github.com/bennu-go/bennu/internal/task"
 )
 
-// flushTime bounds how long Close waits until all messages are sent.
+// flushTime bounds the wait of Close for messages that are not sent yet.
 const flushTime = 1500 * time.Millisecond
 
-// A Socket is a connection to a server, which is made again when it breaks, with the channels on
-// it. [Dial] and [New] make one.
+// A Socket keeps a connection to a server, connects again when it breaks, and carries any number of
+// channels. [Dial] and [New] make one.
 type Socket struct {
 	// One lock, mu, guards the socket with its channels and links; functions whose names end in
 	// Locked are called with it held. Neither I/O nor a function of the program runs with it
@@ -54,11 +54,12 @@ type Socket struct {
 	states   mailbox               // for Trace.State
 }
 
-// New returns a socket that is not connected. The error is about the URL or the options.
+// New returns a socket that is not connected; see [Socket.Connect]. The error is about the URL or the
+// options.
 //
-// The URL is that of the mount, such as "wss://example.com/socket". Its scheme is ws, wss, http or
-// https, whatever the transport; a last part "/websocket" or "/longpoll" is ignored. It may have a
-// query.
+// rawURL is the URL of the mount, such as "wss://example.com/socket". Its scheme is ws, wss, http or
+// https; ws and http mean the same, as do wss and https. A suffix "/websocket" or "/longpoll" is
+// ignored. Its query, if any, is sent before the parameters.
 func New(rawURL string, opts *Options) (*Socket, error) {
 	o, err := opts.withDefaults()
 	if err != nil {
@@ -82,8 +83,8 @@ func New(rawURL string, opts *Options) (*Socket, error) {
 }
 
 // Dial makes a socket and connects it. If the first attempt fails, Dial returns its error and no
-// socket. To wait for a server that is not there yet, use [New], [Socket.Connect] and
-// [Socket.Open]. ctx bounds the first attempt alone.
+// socket. To wait for a server that is not up yet, use [New], [Socket.Connect] and
+// [Socket.Open]. ctx bounds only the first attempt: it may end once Dial has returned.
 //
 //	socket, err := client.Dial(ctx, "wss://example.com/socket", &client.Options{AuthToken: token})
 func Dial(ctx context.Context, rawURL string, opts *Options) (*Socket, error) {
@@ -106,8 +107,8 @@ func Dial(ctx context.Context, rawURL string, opts *Options) (*Socket, error) {
 	return s, nil
 }
 
-// Connect starts to connect in the background, and to connect again whenever the connection
-// breaks. Further calls have no effect.
+// Connect connects in the background, and connects again whenever the connection breaks. It does not
+// wait. Further calls have no effect, nor has a call after [Socket.Close].
 func (s *Socket) Connect() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -118,8 +119,8 @@ func (s *Socket) Connect() {
 	s.tasks.Go(s.run)
 }
 
-// Open waits until the socket is connected. The error is that of [Socket.Err], or the cause of ctx
-// together with the error of the last attempt.
+// Open waits until the socket is connected, which needs a call of [Socket.Connect]. The error is that of
+// [Socket.Err] if the socket ends, or wraps the cause of ctx and the error of the last attempt.
 func (s *Socket) Open(ctx context.Context) error {
 	for {
 		s.mu.Lock()
@@ -163,7 +164,7 @@ func (s *Socket) Err() error {
 	}
 }
 
-// endedLocked is the error of what is called on a socket that is closing or has ended.
+// endedLocked is the error of calls on a socket that is closing or has ended.
 func (s *Socket) endedLocked() error {
 	if s.err != nil {
 		return s.err
@@ -171,15 +172,15 @@ func (s *Socket) endedLocked() error {
 	return ErrClosed
 }
 
-// Close ends the socket: it waits up to 1.5 s until all messages are sent, closes the connection
-// with the code 1000 and waits up to 2 s for the server's answer. Its channels end with
+// Close ends the socket: it waits up to 1.5 s for messages that are not sent yet, closes the
+// connection with the code 1000 and waits up to 2 s for the server's answer. The channels end with
 // [ErrClosed]. Close returns when all goroutines of the socket have ended, callbacks included, so
-// a callback must not call it. The error is nil.
+// a callback must not call it. Further calls wait, too. The error is always nil.
 func (s *Socket) Close() error {
 	s.mu.Lock()
 	first := !s.closing
 	s.closing = true
-	if first && !s.started { // there is no goroutine that would call end
+	if first && !s.started { // run, which calls end, was never started
 		s.mu.Unlock()
 		s.end(ErrClosed)
 		s.mu.Lock()
@@ -191,7 +192,8 @@ func (s *Socket) Close() error {
 	}
 	s.mu.Unlock()
 	if first && l != nil {
-		// What was pushed before Close should arrive, but not at any price.
+		// Messages that were pushed before Close should arrive, but a stalled server must not
+		// delay Close for longer than this.
 		timer := time.NewTimer(flushTime)
 		select {
 		case <-flushed:
@@ -205,7 +207,7 @@ func (s *Socket) Close() error {
 	return s.tasks.Wait(context.Background())
 }
 
-// end ends all channels and closes Done. Only callbacks run after it.
+// end ends all channels and closes Done. Only callbacks that are queued still run after it.
 func (s *Socket) end(err error) {
 	s.cancel(err)
 	s.mu.Lock()
@@ -220,7 +222,7 @@ func (s *Socket) end(err error) {
 	close(s.done)
 }
 
-// nextRefLocked makes a ref.
+// nextRefLocked makes a ref. All messages of a socket share one counter, as in phoenix.js.
 func (s *Socket) nextRefLocked() string {
 	s.refs++
 	return strconv.FormatUint(s.refs, 10)
@@ -240,17 +242,18 @@ func (c *count) remove(p Payload) {
 	c.bytes -= len(p.Data)
 }
 
-// exceeded reports whether one more payload would be too many.
+// exceeded reports whether one more payload would break one of the bounds.
 func (c *count) exceeded(p Payload, messages, bytes int) bool {
 	return over(c.messages+1, messages) || over(c.bytes+len(p.Data), bytes)
 }
 
-// parseURL returns the URL of a mount with the scheme http or https.
+// parseURL returns the URL of a mount with the scheme http or https. Its errors do not quote the URL,
+// which may hold secrets.
 func parseURL(raw string) (*url.URL, error) {
 	const how = `write one like "wss://example.com/socket"`
 	u, err := url.Parse(strings.TrimSpace(raw))
 	if err != nil {
-		return nil, fmt.Errorf("client: the URL is malformed: %s", how) // the error would quote it, secrets and all
+		return nil, fmt.Errorf("client: the URL is malformed: %s", how)
 	}
 	switch u.Scheme {
 	case "ws", "http":

@@ -16,24 +16,25 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// closeTime bounds how long the server may take to answer a close.
+// closeTime bounds the wait for the server's answer to a close frame.
 const closeTime = 2 * time.Second
 
-// The subprotocols that carry a token. In spite of the prefix, Phoenix reads the standard alphabet of
-// base64.
+// The subprotocols that carry a token, as Phoenix 1.8 defines them. In spite of the prefix, the token is
+// in the standard alphabet of base64, without padding.
 const (
 	tokenProtocol = "phoenix"
 	tokenPrefix   = "base64url.bearer.phx."
 )
 
-// webSocketConn is a conn.
+// webSocketConn is a conn over a WebSocket.
 type webSocketConn struct {
 	conn   *websocket.Conn
 	ctx    context.Context // ends with the connection
 	cancel context.CancelFunc
 }
 
-// openWebSocket connects. ctx does not bound the connection.
+// openWebSocket connects. ctx bounds the handshake, not the connection. The error is a *RefusedError if
+// the server answers with another status than 101.
 func openWebSocket(ctx context.Context, s *Socket, at *url.URL, token string) (conn, error) {
 	opts := &websocket.DialOptions{HTTPClient: s.opts.HTTPClient, HTTPHeader: s.opts.Header.Clone()}
 	opts.Host = opts.HTTPHeader.Get("Host")
@@ -56,7 +57,7 @@ func openWebSocket(ctx context.Context, s *Socket, at *url.URL, token string) (c
 	return w, nil
 }
 
-// withoutURL removes the URL from an error of net/http, since its query has the parameters.
+// withoutURL removes the URL from an error of net/http, since the parameters in its query may be secret.
 func withoutURL(err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {
@@ -76,7 +77,8 @@ func (w *webSocketConn) read() (wire.Opcode, []byte, error) {
 	return wire.Text, data, nil
 }
 
-// readError tells apart a close, a lost connection and a server that breaks the protocol.
+// readError returns a *CloseError for a close frame, an error of a lost connection for those of the
+// network, and ErrProtocol for all others.
 func readError(err error) error {
 	var (
 		closed  websocket.CloseError
@@ -105,8 +107,8 @@ func (w *webSocketConn) write(frames []frame) error {
 	return nil
 }
 
-// close sends a close frame and waits for the server's, for at most closeTime. The context ends read and
-// write if the server does not answer.
+// close sends a close frame and waits for the server's answer, up to closeTime. Then it ends read and
+// write by their context.
 func (w *webSocketConn) close(code int, reason string) {
 	timer := time.AfterFunc(closeTime, w.cancel)
 	_ = w.conn.Close(websocket.StatusCode(code), reason)

@@ -11,36 +11,37 @@ import (
 	"github.com/bennu-go/bennu/internal/redact"
 )
 
-// maxPending and maxPendingBytes bound the differences that wait for the list of their join. The
-// oldest are dropped: that list has them already.
+// maxPending and maxPendingBytes bound the differences that wait for the list of their join. Of more,
+// the oldest are dropped, with a line in the log: the list is likely to have them already.
 const (
 	maxPending      = 1000
 	maxPendingBytes = 16_000_000
 )
 
-// Options configure a Presence. The zero value, or a nil pointer, is the defaults.
+// Options configure a Presence. The zero value, or a nil pointer, means the defaults.
 type Options struct {
-	// StateEvent and DiffEvent are the events with the list and with differences. Default
+	// StateEvent is the event with the whole list, DiffEvent the event with differences. Default
 	// "presence_state" and "presence_diff".
 	StateEvent, DiffEvent string
 	// Logger gets events that do not fit Meta, as errors. Default slog.Default().
 	Logger *slog.Logger
 }
 
-// A Presence is the list of one channel. Its methods may be called from any goroutine.
+// A Presence is the list of one channel. Its methods may be called from any goroutine, callbacks
+// included.
 //
-// Metas are told apart by the phx_ref that the server gives each of them. A list that comes after a
-// rejoin is compared with the one before by these refs, so the callbacks get only what is different.
+// The server gives each meta a phx_ref. When a list comes after a rejoin, it is compared by these refs
+// with the one before, so that the callbacks get only the changes.
 type Presence[Meta any] struct {
 	book  *notice.Book
 	topic string
 
-	mu      sync.Mutex
+	mu      sync.Mutex // guards the fields below; no callback runs with it held
 	list    map[string]record[Meta]
 	joinRef string // of the join whose list came last
 	pending []pending[Meta]
 	bytes   int    // of pending
-	waits   string // the join whose list pending waits for
+	waits   string // join_ref of the differences in pending
 	onJoin  []func(Change[Meta])
 	onLeave []func(Change[Meta])
 	onSync  []func()
@@ -54,28 +55,30 @@ type pending[Meta any] struct {
 
 // An Entry is one key of the list.
 type Entry[Meta any] struct {
-	// Metas has an element for each presence of the key, such as each of a user's devices.
-	// The latest is usually the last.
+	// Metas has one element for each presence of the key, such as one for each device of a
+	// user. The latest is usually the last.
 	Metas []Meta
-	// Fields is the JSON object that the server sent last for the key. Decode it for members
+	// Fields is the last JSON object that the server sent for the key. Decode it for members
 	// beside "metas". It must not be changed.
 	Fields client.Payload
 }
 
-// A Change is a key that has come or gone. An update is both.
+// A Change says which metas of a key have joined or left. An update of a meta is a join followed by
+// a leave.
 type Change[Meta any] struct {
 	Key string
-	// Metas are those that have come or gone.
+	// Metas are those that have joined or left. It must not be changed: all callbacks share it.
 	Metas []Meta
-	// Others are the metas that the key had before it came, or has left after it went. It
+	// Others are the metas that the key had before the join, or still has after the leave. It
 	// is empty if the key is new in the list, or no longer in it.
 	Others []Meta
 	// Fields is as in Entry.
 	Fields client.Payload
 }
 
-// New keeps the list of a channel. Call it before the channel is joined. The metas decode into Meta.
-// The callbacks run with those of the channel, one at a time.
+// New returns a Presence that follows a channel. Call it before the channel is joined. Each meta is
+// decoded into a Meta as by encoding/json. The callbacks run on the goroutine of the channel's
+// callbacks, one at a time; a slow one counts for Options.MaxQueued of the client.
 func New[Meta any](ch *client.Channel, opts *Options) *Presence[Meta] {
 	var o Options
 	if opts != nil {
@@ -96,28 +99,29 @@ func New[Meta any](ch *client.Channel, opts *Options) *Presence[Meta] {
 	return p
 }
 
-// OnJoin registers f for each key that comes or gets another meta.
+// OnJoin registers f, which is called for each key that gets one or more metas.
 func (p *Presence[Meta]) OnJoin(f func(Change[Meta])) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.onJoin = append(slices.Clip(p.onJoin), f)
 }
 
-// OnLeave registers f for each key that goes or loses a meta.
+// OnLeave registers f, which is called for each key that loses one or more metas.
 func (p *Presence[Meta]) OnLeave(f func(Change[Meta])) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.onLeave = append(slices.Clip(p.onLeave), f)
 }
 
-// OnSync registers f for each change of the list. It is called after OnJoin and OnLeave.
+// OnSync registers f, which is called after each list and each difference, when OnJoin and OnLeave
+// have returned.
 func (p *Presence[Meta]) OnSync(f func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.onSync = append(slices.Clip(p.onSync), f)
 }
 
-// List returns a copy of the list, by key.
+// List returns a copy of the list. The caller may change the map, and not the entries' Fields.
 func (p *Presence[Meta]) List() map[string]Entry[Meta] {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -128,7 +132,7 @@ func (p *Presence[Meta]) List() map[string]Entry[Meta] {
 	return list
 }
 
-// Get returns one key of the list, and false if it is not there.
+// Get returns the entry of one key, and false if the list does not have the key.
 func (p *Presence[Meta]) Get(key string) (e Entry[Meta], ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -136,7 +140,7 @@ func (p *Presence[Meta]) Get(key string) (e Entry[Meta], ok bool) {
 	return Entry[Meta]{Metas: r.values(), Fields: r.fields}, ok
 }
 
-// state handles the whole list.
+// state handles a whole list, and then the differences that waited for it.
 func (p *Presence[Meta]) state(m client.Message) {
 	var now records[Meta]
 	if err := m.Payload.Decode(&now); err != nil {
@@ -154,8 +158,8 @@ func (p *Presence[Meta]) state(m client.Message) {
 	p.finish(calls)
 }
 
-// diff handles a difference. One that comes before the list of its join waits for it: the server
-// subscribes the channel before it makes the list.
+// diff handles a difference. The server subscribes the channel before it makes the list, so a
+// difference may come before the list of its join; it then waits for the list.
 func (p *Presence[Meta]) diff(m client.Message) {
 	var d diff[Meta]
 	if err := m.Payload.Decode(&d); err != nil {
@@ -182,14 +186,15 @@ func (p *Presence[Meta]) diff(m client.Message) {
 	p.finish(p.apply(d))
 }
 
-// wait drops the differences of an earlier join, which may be out of date.
+// wait makes pending that of a join. It drops the differences of an earlier join, which may be out of
+// date.
 func (p *Presence[Meta]) wait(joinRef string) {
 	if p.waits != joinRef {
 		p.waits, p.pending, p.bytes = joinRef, nil, 0
 	}
 }
 
-// finish calls the callbacks. It is called with the lock held, and releases it.
+// finish unlocks p.mu and calls the callbacks.
 func (p *Presence[Meta]) finish(calls []func()) {
 	calls = append(calls, p.onSync...)
 	p.mu.Unlock()
@@ -198,6 +203,7 @@ func (p *Presence[Meta]) finish(calls []func()) {
 	}
 }
 
+// bad logs an event that does not decode.
 func (p *Presence[Meta]) bad(m client.Message) {
 	p.book.Say(notice.ClientPresenceEvent, notice.Foreign("topic", p.topic), notice.Foreign("event", m.Event))
 }
@@ -218,8 +224,8 @@ func (p *Presence[Meta]) compare(now records[Meta]) diff[Meta] {
 	return d
 }
 
-// apply changes the list, joins first, so that a key that is updated never seems to be gone. It returns
-// the calls of the callbacks, which are made without the lock.
+// apply changes the list. Joins come before leaves, so that a key that is updated is never missing. It
+// returns the calls of the callbacks, which the caller makes without the lock.
 func (p *Presence[Meta]) apply(d diff[Meta]) (calls []func()) {
 	for _, key := range slices.Sorted(maps.Keys(d.Joins)) {
 		joined := d.Joins[key]

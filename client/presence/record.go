@@ -6,21 +6,22 @@ import (
 	"github.com/bennu-go/bennu/client"
 )
 
-// records are several keys as the server sends them.
+// records is a list, or one half of a difference, as the server sends it, by key.
 type records[Meta any] map[string]record[Meta]
 
-// diff is a difference.
+// diff is a presence_diff.
 type diff[Meta any] struct {
 	Joins  records[Meta] `json:"joins"`
 	Leaves records[Meta] `json:"leaves"`
 }
 
-// record is one key: its metas, each with its phx_ref.
+// record is one key: its metas, and the whole JSON object.
 type record[Meta any] struct {
 	metas  []meta[Meta]
 	fields client.Payload
 }
 
+// meta is one presence, which is known by its phx_ref.
 type meta[Meta any] struct {
 	ref   string
 	value Meta
