@@ -9,8 +9,8 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// A Channel is a topic that a client has joined. After a crash, a close or a leave the client may
-// join the topic again, which makes another Channel.
+// A Channel is a client's side of a joined topic. Client.Join makes one. After a crash, a close or a
+// leave it stays ended; the client may join the topic again, which makes another Channel.
 type Channel struct {
 	client  *Client
 	topic   string
@@ -21,30 +21,33 @@ type Channel struct {
 	told        bool   // a failure has shown the crash
 }
 
-// Push sends an event to the channel and does not wait. The methods of Pushed expect the reply.
+// Push sends an event to the channel and does not wait. The methods of the result expect the reply. It
+// may be called after the end of the channel, to test how the server replies. Unlike all else, it may be
+// called from any goroutine; there it must not fail, so the payload must encode.
 func (ch *Channel) Push(t testing.TB, name string, payload any) *Pushed {
 	t.Helper()
 	if fault := event.Fault(name); fault != "" {
-		t.Fatalf("channeltest: want to push on %s: %s; for joins and leaves there are Join and Leave", ch.topic, fault)
+		t.Fatalf("channeltest: want to push on %s: %s; to join or leave, use Join and Leave", ch.topic, fault)
 	}
 	return ch.push(t, name, payload)
 }
 
-// checkWanted ends a test that expects an event which no push can have.
+// checkWanted ends a test that expects a push with an event of the protocol.
 func checkWanted(t testing.TB, names ...string) {
 	t.Helper()
 	for _, name := range names {
 		if fault := event.Fault(name); fault != "" {
-			t.Fatalf("channeltest: no push is ever that: %s; for the ends of a channel there are ExpectClose and ExpectCrash", fault)
+			t.Fatalf("channeltest: no push has this event: %s; use ExpectClose and ExpectCrash for the ends of a channel", fault)
 		}
 	}
 }
 
-// ExpectPush waits for the next push with this event. Its payload must be want; JSON is compared by
-// value, so the order of members is ignored.
+// ExpectPush waits for the next push with this event, and ends the test if its payload is not want.
+// JSON is compared by value, so the order of members is ignored; numbers are compared as they are
+// written, so that 1 and 1.0 differ.
 //
-// Broadcasts on the topic count as pushes: a client cannot tell them apart. A push is expected
-// once. Pushes with other events stay for later calls.
+// Broadcasts on the topic count as pushes, since a client cannot tell them apart. Each push is
+// returned once. Pushes with other events stay for later calls.
 func (ch *Channel) ExpectPush(t testing.TB, event string, want any) {
 	t.Helper()
 	checkWanted(t, event)
@@ -54,16 +57,16 @@ func (ch *Channel) ExpectPush(t testing.TB, event string, want any) {
 }
 
 // ExpectPush waits for the next push with this event and returns its payload, decoded into T, which
-// may be []byte, bennu.Raw or bennu.Payload. With fits it is the first push for which fits
-// returns true; others stay for later calls.
+// may be []byte, bennu.Raw or bennu.Payload. If there are functions fits, it waits for the first push
+// that decodes into T and for which all of them return true; others stay for later calls.
 func ExpectPush[T any](t testing.TB, ch *Channel, event string, fits ...func(T) bool) T {
 	t.Helper()
 	checkWanted(t, event)
 	return expect(t, ch.client.endpoint, ch.whatPush(event), &ch.client.inbox, ch.isPush(event), ch.whyOver, fits)
 }
 
-// ExpectNoPush settles the endpoint, as Endpoint.Settle does. Then there must be no push with one of
-// these events, or with any event if there are none, that was not expected before.
+// ExpectNoPush calls Endpoint.Settle. It ends the test if a push with one of the events, or with any
+// event if none is given, has come and was not expected by an earlier call.
 func (ch *Channel) ExpectNoPush(t testing.TB, events ...string) {
 	t.Helper()
 	checkWanted(t, events...)
@@ -74,21 +77,23 @@ func (ch *Channel) ExpectNoPush(t testing.TB, events ...string) {
 	}
 }
 
-// ExpectClose waits until the server closes the channel with phx_close, after which clients do not
-// join again.
+// ExpectClose waits until the server closes the channel with phx_close. Stock clients do not join again
+// after it.
 func (ch *Channel) ExpectClose(t testing.TB) {
 	t.Helper()
 	ch.client.endpoint.receive(t, ch.topic+" to be closed", &ch.client.inbox, ch.isEnd(wire.EventClose), ch.whyOver, nil)
 }
 
-// ExpectCrash waits until the channel crashes: a client gets phx_error and joins again. It returns
-// the reason, which clients do not get: a *bennu.PanicError or the error of a callback.
+// ExpectCrash waits until the server ends the channel with phx_error, after which stock clients join
+// again. It returns the reason, which clients do not get: a *bennu.PanicError, the error of a
+// callback, or one of bennu's, such as bennu.ErrGap.
 func (ch *Channel) ExpectCrash(t testing.TB) error {
 	t.Helper()
 	return ch.client.endpoint.receive(t, ch.topic+" to crash", &ch.client.inbox, ch.isEnd(wire.EventError), ch.whyOver, nil).reason
 }
 
-// Leave leaves the topic. It returns when the channel has ended and its Terminate has returned.
+// Leave leaves the topic, and expects the reply "ok" and phx_close. It returns when the channel has ended
+// and its Terminate has returned.
 func (ch *Channel) Leave(t testing.TB) {
 	t.Helper()
 	p := ch.push(t, wire.EventLeave, nil)
@@ -97,7 +102,7 @@ func (ch *Channel) Leave(t testing.TB) {
 	ch.client.endpoint.Settle(t)
 }
 
-// push sends a message of the channel. The ref of its join is its join_ref.
+// push sends a message of the channel, also phx_join and phx_leave.
 func (ch *Channel) push(t testing.TB, event string, payload any) *Pushed {
 	t.Helper()
 	c := ch.client
@@ -106,7 +111,7 @@ func (ch *Channel) push(t testing.TB, event string, payload any) *Pushed {
 		t.Fatalf("channeltest: the payload of %q does not encode: %v", event, err)
 	}
 	if p.Binary && (len(ch.topic) > wire.MaxTopic || len(event) > wire.MaxEvent) {
-		t.Fatalf("channeltest: a binary message has at most %d bytes for each its topic and its event", wire.MaxTopic)
+		t.Fatalf("channeltest: a binary message has at most %d bytes for its topic, and as many for its event", wire.MaxTopic)
 	}
 	pushed, why := ch.queue(event, p)
 	if why.text != "" {
@@ -115,7 +120,8 @@ func (ch *Channel) push(t testing.TB, event string, payload any) *Pushed {
 	return pushed
 }
 
-// queue gives a message to the connection, or says why there is no connection.
+// queue gives a message to the connection, or says why the connection has ended. The ref of a join
+// becomes the join_ref of its channel.
 func (ch *Channel) queue(event string, p wire.Payload) (pushed *Pushed, why over) {
 	c := ch.client
 	c.endpoint.mu.Lock()
@@ -159,7 +165,7 @@ func (ch *Channel) isEnd(event string) func(*entry) bool {
 	return func(e *entry) bool { return e == ch.last && e.Event == event }
 }
 
-// whatPush names what is expected, for a failure.
+// whatPush describes the expected push, for a failure.
 func (ch *Channel) whatPush(events ...string) string {
 	switch len(events) {
 	case 0:
@@ -170,7 +176,7 @@ func (ch *Channel) whatPush(events ...string) string {
 	return fmt.Sprintf("push %q on %s", events, ch.place())
 }
 
-// place is the topic, with the name of the client if there are several.
+// place returns the topic, with the name of the client if the endpoint has several.
 func (ch *Channel) place() string {
 	e := ch.client.endpoint
 	e.mu.Lock()
@@ -181,7 +187,8 @@ func (ch *Channel) place() string {
 	return ch.topic + " of " + ch.client.name
 }
 
-// whyOver says why nothing more can come from the channel. The lock is held.
+// whyOver says why no more messages can come from the channel. If that is a crash, the failure shows it,
+// so end does not report it again. The lock is held.
 func (ch *Channel) whyOver() over {
 	switch {
 	case ch.last == nil:

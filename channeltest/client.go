@@ -21,12 +21,12 @@ type Client struct {
 	wake     chan struct{} // of capacity 1: there is input, or an end
 	done     chan struct{} // closed when run has returned
 
-	// Guarded by endpoint.mu, as is what entries and channels have.
+	// endpoint.mu guards the fields below.
 	refs     int
 	input    []frame
-	busy     bool // run has input, or is at work on it
-	gone     bool // neither side sends any more
-	lost     error
+	busy     bool                // run has input, or gives it to the server
+	gone     bool                // the connection has ended
+	lost     error               // why; for the server
 	hangUp   chan struct{}       // closed with gone
 	code     transport.CloseCode // of the server, or 0
 	inbox    inbox
@@ -34,7 +34,7 @@ type Client struct {
 	reasons  map[string]error    // of the ends of channels, by join_ref
 }
 
-// newClient opens the connection of a request that was accepted.
+// newClient opens the connection of an accepted request.
 func newClient(e *Endpoint, name string, r seam.Receiver) *Client {
 	c := &Client{
 		endpoint: e, name: name, receiver: r,
@@ -50,8 +50,9 @@ func newClient(e *Endpoint, name string, r seam.Receiver) *Client {
 }
 
 // Join joins a topic, or ends the test if the join is refused. It returns when the reply has come and
-// the channel has handled the messages that its join function gave to Channel.Send, so that a
-// client that joins next sees their effects, such as a tracked presence.
+// the channel has handled the messages that its join function passed to Channel.Send. A client that
+// joins next sees their effects, such as a tracked presence. Joining a topic again while the client is
+// on it replaces the first channel, as in production.
 func (c *Client) Join(t testing.TB, topic string, params any) *Channel {
 	t.Helper()
 	ch, reply := c.join(t, topic, params)
@@ -72,8 +73,8 @@ func Join[Out any](t testing.TB, c *Client, topic string, params any) (*Channel,
 	return ch, decode[Out](t, c.endpoint, "the reply to the join of "+topic, ch.reply.Payload)
 }
 
-// ExpectJoinRefused joins a topic, which must be refused. The error has the reason, and the whole
-// response as a bennu.Raw.
+// ExpectJoinRefused joins a topic, and ends the test if the join is accepted. The result has the reason,
+// and in Response the whole response as a bennu.Raw.
 func (c *Client) ExpectJoinRefused(t testing.TB, topic string, params any) *bennu.Error {
 	t.Helper()
 	_, reply := c.join(t, topic, params)
@@ -109,8 +110,8 @@ func (ch *Channel) arrive() {
 	}
 }
 
-// Close closes the connection as a client does. It returns when the channels have ended and their
-// Terminate has returned.
+// Close closes the connection in good order: its channels end with bennu.ErrClientClosed. It returns
+// when they have ended and their Terminate has returned.
 func (c *Client) Close(t testing.TB) {
 	t.Helper()
 	c.leaveOff(bennu.ErrClientClosed)
@@ -118,8 +119,8 @@ func (c *Client) Close(t testing.TB) {
 	c.endpoint.Settle(t)
 }
 
-// Drop loses the connection, like a client that goes out of reach: its channels end with bennu.ErrLost.
-// It returns when they have ended and their Terminate has returned.
+// Drop breaks the connection without a close, as a lost network does: its channels end with
+// bennu.ErrLost. It returns when they have ended and their Terminate has returned.
 func (c *Client) Drop(t testing.TB) {
 	t.Helper()
 	c.leaveOff(bennu.ErrLost)
@@ -127,7 +128,8 @@ func (c *Client) Drop(t testing.TB) {
 	c.endpoint.Settle(t)
 }
 
-// ExpectDisconnect waits until the server closes the connection and returns the code.
+// ExpectDisconnect waits until the server closes the connection, and returns the close code. It fails if
+// the client has closed first.
 func (c *Client) ExpectDisconnect(t testing.TB) transport.CloseCode {
 	t.Helper()
 	c.endpoint.await(t, c.name+" to be disconnected", func() (bool, over) {
@@ -139,22 +141,22 @@ func (c *Client) ExpectDisconnect(t testing.TB) transport.CloseCode {
 	return c.code
 }
 
-// end closes the connection at the end of the test. It settles the endpoint first, so that a crash that
-// the test has caused is found, unless the test has failed already.
+// end closes the connection at the end of the test. Unless the test has failed already, it settles the
+// endpoint first, to find a crash that the last messages of the test cause.
 func (c *Client) end(t testing.TB) {
 	t.Helper()
 	if !t.Failed() {
-		c.endpoint.settle() // the last messages of the test may crash a channel, too
+		c.endpoint.settle()
 	}
 	c.leaveOff(bennu.ErrClientClosed)
 	<-c.done
 	for _, ch := range c.crashed() {
-		t.Errorf("channeltest: the channel %s of %s crashed; call ExpectCrash where it should: %s\n%s",
+		t.Errorf("channeltest: the channel %s of %s crashed; call ExpectCrash if it should: %s\n%s",
 			ch.topic, c.name, explain(ch.last.reason), c.endpoint.transcript())
 	}
 }
 
-// crashed returns the channels whose crash the test neither expected nor failed over.
+// crashed returns the channels with a crash that the test has not expected and no failure has shown.
 func (c *Client) crashed() (list []*Channel) {
 	c.endpoint.mu.Lock()
 	defer c.endpoint.mu.Unlock()
@@ -173,7 +175,7 @@ func (c *Client) nextRefLocked() string {
 	return strconv.Itoa(c.refs)
 }
 
-// whyGone says why no further message can come. The lock is held.
+// whyGone says why no further message can come to the client. The lock is held.
 func (c *Client) whyGone() over {
 	switch {
 	case c.code != 0:

@@ -10,8 +10,8 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// run is the goroutine of the connection: it gives the server the frames of the client, and at last its
-// end. The end of the test waits for it.
+// run is the goroutine of the connection. It gives the frames of the client to the server, waits when
+// the server does not want to read on, and reports the end of the connection. end waits for it.
 func (c *Client) run() {
 	defer close(c.done)
 	for {
@@ -37,8 +37,8 @@ func (c *Client) run() {
 	}
 }
 
-// next returns the next frame of the client. If the client closes, that comes after its frames; if the
-// server closes, it comes at once.
+// next returns the next frame of the client, or over at the end of the connection. If the client has
+// closed, its queued frames come first; if the server has closed, they are dropped.
 func (c *Client) next() (f frame, ok, over bool) {
 	c.endpoint.mu.Lock()
 	defer c.endpoint.mu.Unlock()
@@ -54,7 +54,7 @@ func (c *Client) next() (f frame, ok, over bool) {
 	return f, true, false
 }
 
-// rest notes that run has ended.
+// rest marks the client as idle when run has ended.
 func (c *Client) rest() {
 	c.endpoint.mu.Lock()
 	defer c.endpoint.mu.Unlock()
@@ -62,7 +62,7 @@ func (c *Client) rest() {
 	c.endpoint.changedLocked()
 }
 
-// wakeLocked wakes run.
+// wakeLocked wakes run, and marks the client as busy until run has no input left.
 func (c *Client) wakeLocked() {
 	c.busy = true
 	select {
@@ -71,7 +71,8 @@ func (c *Client) wakeLocked() {
 	}
 }
 
-// leaveOff ends the connection from the side of the client.
+// leaveOff ends the connection from the side of the client, if it is open. reason is the error that the
+// server's channels get.
 func (c *Client) leaveOff(reason error) {
 	c.endpoint.mu.Lock()
 	defer c.endpoint.mu.Unlock()
@@ -80,7 +81,7 @@ func (c *Client) leaveOff(reason error) {
 	}
 }
 
-// endLocked ends the connection. After it the server can send nothing and the client nothing more.
+// endLocked ends the connection. After it neither side can send.
 func (c *Client) endLocked(reason error, note string) {
 	c.gone = true
 	c.lost = reason
@@ -89,12 +90,13 @@ func (c *Client) endLocked(reason error, note string) {
 	c.endpoint.noteLocked(c, "", note)
 }
 
-// conn is a client as its socket sees it.
+// conn is a Client as its socket on the server sees it. It is a type of its own, so that its methods
+// are not those of Client.
 type conn Client
 
 var _ ability.Observer = (*conn)(nil)
 
-// Send implements seam.Conn. A test has no bound to what waits for its client.
+// Send implements seam.Conn. It takes every frame: the queue of a test client has no bound.
 func (n *conn) Send(f transport.Frame) bool {
 	c := (*Client)(n)
 	m, err := parse(f)
@@ -157,7 +159,8 @@ func (n *conn) CallbackFailed(topic string, err error) {
 	c.endpoint.noteLocked(c, topic, text)
 }
 
-// crashOfJoin is why a join has crashed, if it has. Other errors are noted already.
+// crashOfJoin returns the panic or timeout because of which a join was refused, or nil. Other errors of
+// joins are in the reply, or in the transcript.
 func (c *Client) crashOfJoin(ref string) error {
 	reason := c.reasons[ref]
 	if _, ok := errors.AsType[*bennu.PanicError](reason); ok || errors.Is(reason, bennu.ErrJoinTimeout) {

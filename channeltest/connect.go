@@ -12,31 +12,34 @@ import (
 	"github.com/bennu-go/bennu/internal/seam"
 )
 
-// Options say how a client connects. The zero value, or a nil pointer, is the defaults.
+// Options say how a client connects. The zero value, or a nil pointer, means the defaults.
 type Options struct {
-	// Path of the request: that of one of the transports of a mount. Default "/socket/websocket".
+	// Path is the path of the request, as for one of the transports of the mount. Default
+	// "/socket/websocket".
 	Path string
-	// Params are the parameters of the client; vsn is added.
+	// Params are the parameters of the client. vsn is "2.0.0" unless it is set; no other version
+	// can be read.
 	Params url.Values
-	// AuthToken is sent as stock clients send authToken, in a header. The mount must ask for it.
+	// AuthToken is sent in a header, as stock clients send their option authToken. The mount must
+	// ask for it with SocketOptions.AuthToken.
 	AuthToken string
-	// Header is that of the request, with Origin, x-headers, or cookies for a web session.
+	// Header is the header of the request, for Origin, x-headers, or the cookie of a web session.
 	Header http.Header
-	// Request, if not nil, may change the request before it is made: its RemoteAddr, which is
-	// "192.0.2.1:1234", its Host, which is "example.com", or its TLS.
+	// Request, if not nil, may change the request before it is made, such as its RemoteAddr, which
+	// is "192.0.2.1:1234", its Host, which is "example.com", or its TLS.
 	Request func(r *http.Request)
 	// Name is the name of the client in failures. Default "client 1" and so on.
 	Name string
 }
 
-// Refused is the answer to a connection that was refused.
+// Refused is the answer to a refused connection.
 type Refused struct {
-	// Status, Header and Body are what the client gets.
+	// Status, Header and Body are the answer that the client gets.
 	Status int
 	Header http.Header
 	Body   []byte
 	// Err is the reason, which the client does not get: the error of Connect, or a
-	// *transport.StatusError. It is nil if no socket is mounted at the path.
+	// *transport.StatusError of a check. It is nil if no socket is mounted at the path.
 	Err error
 }
 
@@ -51,11 +54,11 @@ func (r *Refused) text() string {
 	return fmt.Sprintf("channeltest: the connection was refused with status %d: %s", r.Status, r.Body)
 }
 
-// Connect connects a client, or ends the test if it is refused. The mount checks the request as one
-// that comes over a network, and calls Connect and ID.
+// Connect connects a client, or ends the test if the client is refused. The request passes the same
+// checks as one from a network, and then Connect and ID of the socket. o may be nil.
 //
-// When the test ends, the client closes its connection. If one of its channels has crashed by then,
-// and ExpectCrash was not called, the test fails.
+// When the test ends, the client closes its connection. If one of its channels has crashed by then
+// and ExpectCrash was not called for it, the test fails.
 func (e *Endpoint) Connect(t testing.TB, o *Options) *Client {
 	t.Helper()
 	c, refused := e.connect(t, o)
@@ -65,7 +68,7 @@ func (e *Endpoint) Connect(t testing.TB, o *Options) *Client {
 	return c
 }
 
-// ExpectRefused connects a client, which must be refused. For its reason, compare Refused.Err.
+// ExpectRefused connects a client, and ends the test if it is accepted. Refused.Err has the reason.
 func (e *Endpoint) ExpectRefused(t testing.TB, o *Options) *Refused {
 	t.Helper()
 	c, refused := e.connect(t, o)
@@ -75,8 +78,8 @@ func (e *Endpoint) ExpectRefused(t testing.TB, o *Options) *Refused {
 	return refused
 }
 
-// connect makes the request in process: the endpoint serves it like any other, and recognizes the
-// ResponseWriter.
+// connect makes the request in process. The endpoint serves it like any other; a seam.Memory in its
+// context replaces the upgrade.
 func (e *Endpoint) connect(t testing.TB, opts *Options) (*Client, *Refused) {
 	t.Helper()
 	o := Options{}
@@ -99,7 +102,7 @@ func (e *Endpoint) connect(t testing.TB, opts *Options) (*Client, *Refused) {
 	return c, nil
 }
 
-// request is what a client that speaks version 2 would send.
+// request returns the request of a client that speaks version 2.
 func (o *Options) request(t testing.TB) *http.Request {
 	t.Helper()
 	params := url.Values{"vsn": {"2.0.0"}}
@@ -129,7 +132,7 @@ func (o *Options) request(t testing.TB) *http.Request {
 	return r
 }
 
-// response is where the answer to a request goes that is refused.
+// response is the http.ResponseWriter of the request. Only a refusal writes to it.
 type response struct {
 	header http.Header
 	status int

@@ -10,42 +10,43 @@
 //		bob.ExpectNoPush(t)
 //	}
 //
-// Everything but the network is real. The checks of the mount, Connect and ID, joins,
-// callbacks, limits and shutdown run as in production, and every message is encoded as
-// version 2 of the protocol and decoded again: a test sees what a client gets. The clients of a
-// test read everything at once, so slow clients cannot be tested.
+// Only the network is replaced. The checks of the mount, Connect and ID, joins, callbacks, limits
+// and shutdown run as in production, and every message is encoded as version 2 of the protocol and
+// decoded again, so a test sees what a client gets. A client of a test takes every frame at once, so
+// slow clients cannot be tested.
 //
 // # Order
 //
-// Pushes with one event are expected in the order in which they came. Pushes with different events
-// may be expected in any order, and so may replies. What a test does not expect does no harm, except
-// for crashes.
+// Pushes with the same event are expected in the order in which they came. Pushes with different
+// events, and replies, may be expected in any order. Messages that a test does not expect are
+// ignored, except for crashes.
 //
-// An endpoint under test belongs to the goroutine of its test, with its clients. Only Push may be called
-// from others.
+// Functions with a testing.TB end the test with Fatalf when they fail, so call them from the
+// goroutine of the test. Only Channel.Push may be called from others.
 //
 // # Payloads
 //
-// A payload is any value that encodes to JSON, []byte for bytes, or bennu.Raw for JSON as it
-// stands; nil is {}. Write what clients rely on as bennu.Raw: if a test uses the server's own
-// types, it does not notice that a JSON tag has changed.
+// A payload is a []byte, for a binary payload; a bennu.Raw, which is JSON already; a bennu.Payload;
+// nil, for {}; or any other value, which is encoded as JSON. Write a payload on whose JSON clients
+// rely as bennu.Raw: a test that uses the server's own types does not notice a changed JSON tag.
 //
 // # Waiting
 //
-// Functions that expect something wait for it, up to Endpoint.Timeout, and end the test as soon as
-// it cannot come any more. Functions that expect nothing wait until all messages are handled that
-// could lead to it, as Endpoint.Settle does; they wait for no fixed time.
+// Functions that expect a message wait for it, up to Endpoint.Timeout, and fail as soon as it cannot
+// come any more. Functions that expect no message first wait, as Endpoint.Settle does, until all
+// messages are handled that could cause one. They do not wait for a fixed time.
 //
 // # Failures
 //
-// A failure shows all messages of all clients, and the errors of callbacks that clients do not
-// get. A test also fails if a channel crashes and ExpectCrash is not called, and if a callback
-// panics after the end of its channel; the failure has the value and the stack of the panic.
+// A failure shows the last 200 messages of all clients, and the errors of callbacks, which clients
+// do not get. A test also fails if a channel crashes and ExpectCrash is not called, and if a
+// callback panics after the end of its channel. The failure has the value and the stack of the
+// panic.
 //
 // # Time
 //
-// In a bubble of testing/synctest, an hour passes at once. Make the endpoint within the bubble,
-// with everything that belongs to it:
+// In a bubble of testing/synctest the clock is fake, and an hour passes at once. Make the endpoint
+// and everything that belongs to it inside the bubble:
 //
 //	synctest.Test(t, func(t *testing.T) {
 //		room := channeltest.Start(t, newEndpoint()).Connect(t, nil).Join(t, "game:1", nil)
@@ -55,6 +56,6 @@
 //
 // # Cleaning up
 //
-// When a test ends, its connections are closed, its endpoints are shut down, and their goroutines
-// are awaited.
+// When a test ends, its clients close their connections, its endpoints are shut down, and it waits for
+// their goroutines.
 package channeltest

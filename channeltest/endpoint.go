@@ -17,11 +17,11 @@ import (
 // goroutine of the test; only Channel.Push may be called from others.
 type Endpoint struct {
 	*bennu.Endpoint
-	// Timeout bounds each wait for a message. A test that passes does not wait for it, so it
-	// may be long. In a bubble of testing/synctest it is fake time. Default 10 s.
+	// Timeout bounds each wait for a message. Only a test that fails waits so long, so it may be
+	// generous. In a bubble of testing/synctest it is fake time. Default 10 s.
 	Timeout time.Duration
 
-	bubble bool // of testing/synctest; asked once, since it cannot change
+	bubble bool // the endpoint was made in a bubble of testing/synctest
 
 	// mu guards the fields below, and those of clients, channels and entries. It is never held
 	// while code of the application runs.
@@ -33,8 +33,8 @@ type Endpoint struct {
 	late    []error // panics of callbacks whose channel had ended
 }
 
-// Start takes an endpoint into a test, with all that is mounted on it. When the test ends, the endpoint
-// is shut down, and calls the functions of its OnShutdown.
+// Start puts an endpoint under test. Its sockets may be mounted before or after. When the test ends, the
+// endpoint is shut down, which also calls the functions of OnShutdown.
 func Start(t testing.TB, e *bennu.Endpoint) *Endpoint {
 	t.Helper()
 	under := &Endpoint{Endpoint: e, bubble: inBubble(), changed: make(chan struct{})}
@@ -42,8 +42,8 @@ func Start(t testing.TB, e *bennu.Endpoint) *Endpoint {
 	return under
 }
 
-// Mount makes an endpoint with users at /socket and starts it. opts may be nil. Without a Logger,
-// warnings and errors go to the output of the test.
+// Mount makes an endpoint with users mounted at /socket, and puts it under test. opts may be nil. If
+// opts has no Logger, warnings and errors are logged to the output of the test.
 func Mount(t testing.TB, users *bennu.SocketHandler, opts *bennu.EndpointOptions) *Endpoint {
 	t.Helper()
 	o := bennu.EndpointOptions{}
@@ -58,27 +58,27 @@ func Mount(t testing.TB, users *bennu.SocketHandler, opts *bennu.EndpointOptions
 	return Start(t, e)
 }
 
-// Settle waits until all messages of the clients are handled, and everything that follows from them:
-// broadcasts, messages of Channel.Send, and their callbacks. No callback runs then, and everything
-// that callbacks have sent has arrived. A test may now look at what they have changed, or check that
-// something did not happen.
+// Settle waits until all messages of the clients are handled, with everything that they cause:
+// broadcasts, messages of Channel.Send, and their callbacks. When it returns no callback runs, and all
+// messages of callbacks have arrived. A test may then read what callbacks have changed, or check that
+// something has not happened.
 //
-// In a bubble of testing/synctest, nothing can happen after Settle before time passes. Elsewhere
-// Settle does not wait for goroutines of the application, those of Channel.Go included, nor for other
-// nodes or a presence.
+// In a bubble of testing/synctest, nothing happens after Settle until time passes. Outside of a bubble
+// Settle does not wait for goroutines of the application, including those of Channel.Go, nor for other
+// nodes or the diffs of a presence.
 //
-// If a callback does not return within Timeout, the test fails.
+// If that takes longer than Timeout, the test ends.
 func (e *Endpoint) Settle(t testing.TB) {
 	t.Helper()
 	if !e.settle() {
-		t.Fatalf("channeltest: a callback does not return, or they keep each other busy, for %v\n%s", e.timeout(), e.transcript())
+		t.Fatalf("channeltest: a callback does not return, or callbacks cause each other, for %v\n%s", e.timeout(), e.transcript())
 	}
 }
 
-// settle is Settle; it returns false after Timeout. In a bubble the clock cannot move before all goroutines
-// wait, so synctest.Wait is exact. Elsewhere the frames of the clients are given to the server first,
-// and then the endpoint is asked when all its mailboxes are empty: the order matters, since a frame
-// that is given later fills a mailbox again.
+// settle is Settle, but returns false after Timeout. In a bubble synctest.Wait is exact: it returns when
+// all goroutines wait. Elsewhere settle first waits until the server has the frames of all clients, and
+// then until the endpoint is idle. The order matters, since a frame that comes later fills a mailbox
+// again.
 func (e *Endpoint) settle() bool {
 	if e.bubble {
 		synctest.Wait()
@@ -93,7 +93,7 @@ func (e *Endpoint) settle() bool {
 		return false
 	}
 	e.mu.Lock()
-	var one ability.Idler // it is the whole endpoint that is idle
+	var one ability.Idler // any client will do: AwaitIdle waits for the whole endpoint
 	if len(e.clients) > 0 {
 		one, _ = e.clients[0].receiver.(ability.Idler)
 	}
@@ -104,7 +104,7 @@ func (e *Endpoint) settle() bool {
 // patience is the default of Timeout.
 const patience = 10 * time.Second
 
-// timeout is Timeout, or the default.
+// timeout returns Timeout, or its default.
 func (e *Endpoint) timeout() time.Duration {
 	if e.Timeout > 0 {
 		return e.Timeout
@@ -112,7 +112,8 @@ func (e *Endpoint) timeout() time.Duration {
 	return patience
 }
 
-// end shuts the endpoint down. The clients have ended by then: their cleanups were registered later.
+// end shuts the endpoint down. The clients have ended already: cleanups run in reverse order, and theirs
+// were registered later.
 func (e *Endpoint) end(t testing.TB) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), max(e.timeout(), patience))
@@ -128,8 +129,8 @@ func (e *Endpoint) end(t testing.TB) {
 	}
 }
 
-// poll calls look, with the lock held, after each change. It ends when look returns true or a reason why
-// it never will, or when ctx ends.
+// poll calls look, with the lock held, at once and after each change. It returns when look returns true
+// or a reason why it never will, or when ctx ends.
 func (e *Endpoint) poll(ctx context.Context, look func() (ok bool, hopeless over)) (ok bool, hopeless over) {
 	for {
 		e.mu.Lock()
@@ -153,7 +154,8 @@ func (e *Endpoint) changedLocked() {
 	e.changed = make(chan struct{})
 }
 
-// inBubble reports whether the caller is in a bubble of testing/synctest.
+// inBubble reports whether the caller is in a bubble of testing/synctest. synctest.Wait panics outside of
+// one, and there is no other way to ask.
 func inBubble() (yes bool) {
 	defer func() { yes = recover() == nil }()
 	synctest.Wait()

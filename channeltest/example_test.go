@@ -135,10 +135,10 @@ func Example_failure() {
 	channel := channeltest.Start(t, newChat()).Connect(t, nil).Join(t, "chat:1", guest{"ann"})
 	channel.Push(t, "count", line{Body: "hello"}).ExpectReply(t, map[string]int{"letters": 4})
 	// Output:
-	// channeltest: reply to "count" on chat:1 is another than wanted
+	// channeltest: reply to "count" on chat:1 differs from the wanted payload
 	// 	got  {"letters":5}
 	// 	want {"letters":4}
-	// What was sent (->) and received (<-), in order; those asked for already have a *:
+	// What was sent (->) and received (<-), in order; a * marks those that the test has expected:
 	// 	client 1 ->   chat:1 #1 phx_join {"name":"ann"}
 	// 	client 1 <- * chat:1 reply to #1: ok {"rules":"be kind"}
 	// 	client 1 ->   chat:1 #2 count {"body":"hello"}

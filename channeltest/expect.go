@@ -9,10 +9,10 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// inbox has the messages that were received and not expected yet. The endpoint's lock guards it.
+// inbox has the received messages that the test has not expected yet. The endpoint's lock guards it.
 type inbox struct{ unread []*entry }
 
-// find returns the first message after a number for which is returns true, or nil.
+// find returns the first message with a number above after for which is returns true, or nil.
 func (b *inbox) find(is func(*entry) bool, after int) *entry {
 	for _, e := range b.unread {
 		if e.number > after && is(e) {
@@ -22,7 +22,7 @@ func (b *inbox) find(is func(*entry) bool, after int) *entry {
 	return nil
 }
 
-// take removes a message, so that it is not expected again.
+// take removes a message, so that it is not found again.
 func (b *inbox) take(taken *entry) {
 	for i, e := range b.unread {
 		if e == taken {
@@ -33,15 +33,17 @@ func (b *inbox) take(taken *entry) {
 	}
 }
 
-// find returns a message without waiting, and leaves it in b.
+// find returns the first message in b for which is returns true, or nil. It does not wait, and leaves the
+// message in b.
 func (e *Endpoint) find(b *inbox, is func(*entry) bool) *entry {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return b.find(is, -1)
 }
 
-// receive waits for the first message in b for which is and fits return true, and takes it. why says
-// why no further message can come. fits may be nil; is and why are called with the lock held.
+// receive waits for the first message in b for which is and fits return true, and takes it. It ends the
+// test after Timeout, or when why says why no further message can come. is and why are called with the
+// lock held. fits, which may be nil, is called without it, since it may run code of the test.
 func (e *Endpoint) receive(t testing.TB, what string, b *inbox, is func(*entry) bool, why func() over, fits func(*entry) bool) *entry {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), e.timeout())
@@ -74,7 +76,8 @@ func (e *Endpoint) receive(t testing.TB, what string, b *inbox, is func(*entry) 
 	}
 }
 
-// expect is receive with the payload decoded into T.
+// expect is receive with the payload decoded into T. A message that does not decode ends the test, or
+// with fits is not the one that is meant.
 func expect[T any](t testing.TB, e *Endpoint, what string, b *inbox, is func(*entry) bool, why func() over, fits []func(T) bool) T {
 	t.Helper()
 	if len(fits) == 0 {
@@ -111,12 +114,12 @@ func equal(t testing.TB, e *Endpoint, what string, got wire.Payload, want any) {
 	t.Helper()
 	wanted, err := encode(want)
 	if err != nil {
-		t.Fatalf("channeltest: what is wanted as %s does not encode: %v", what, err)
+		t.Fatalf("channeltest: the wanted payload of %s does not encode: %v", what, err)
 	}
 	if got.Binary == wanted.Binary && bytes.Equal(canonical(got), canonical(wanted)) {
 		return
 	}
-	t.Fatalf("channeltest: %s is another than wanted\n\tgot  %s\n\twant %s\n%s", what, show(got), show(wanted), e.transcript())
+	t.Fatalf("channeltest: %s differs from the wanted payload\n\tgot  %s\n\twant %s\n%s", what, show(got), show(wanted), e.transcript())
 }
 
 // await waits until look returns true, or ends the test.

@@ -8,15 +8,15 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-// A Listener receives the broadcasts on a topic as the server does: with those that channels
-// intercept, and whoever has joined.
+// A Listener receives the broadcasts on a topic on the side of the server: also those that channels
+// intercept, and whether or not a client has joined.
 type Listener struct {
 	endpoint *Endpoint
 	topic    string
 	inbox    inbox
 }
 
-// Listen receives the broadcasts on a topic until the test ends.
+// Listen subscribes to a topic until the test ends. Broadcasts before the call are not received.
 func (e *Endpoint) Listen(t testing.TB, topic string) *Listener {
 	t.Helper()
 	l := &Listener{endpoint: e, topic: topic}
@@ -25,8 +25,8 @@ func (e *Endpoint) Listen(t testing.TB, topic string) *Listener {
 	return l
 }
 
-// ExpectBroadcast waits for the next broadcast with this event, as Channel.ExpectPush does for pushes.
-// Its payload must be want.
+// ExpectBroadcast waits for the next broadcast with this event and ends the test if its payload is not
+// want, as Channel.ExpectPush does for pushes.
 func (l *Listener) ExpectBroadcast(t testing.TB, event string, want any) {
 	t.Helper()
 	what := l.what(event)
@@ -40,8 +40,8 @@ func ExpectBroadcast[T any](t testing.TB, l *Listener, event string, fits ...fun
 	return expect(t, l.endpoint, l.what(event), &l.inbox, is(event), never, fits)
 }
 
-// ExpectNoBroadcast settles the endpoint, as Endpoint.Settle does. Then there must be no broadcast with
-// one of these events, or with any event if there are none, that was not expected before.
+// ExpectNoBroadcast calls Endpoint.Settle. It ends the test if a broadcast with one of the events, or
+// with any event if none is given, has come and was not expected by an earlier call.
 func (l *Listener) ExpectNoBroadcast(t testing.TB, events ...string) {
 	t.Helper()
 	l.endpoint.Settle(t)
@@ -50,7 +50,7 @@ func (l *Listener) ExpectNoBroadcast(t testing.TB, events ...string) {
 	}
 }
 
-// what names what is expected, for a failure.
+// what describes the expected broadcast, for a failure.
 func (l *Listener) what(events ...string) string {
 	if len(events) == 1 {
 		return fmt.Sprintf("broadcast %q on %s", events[0], l.topic)
@@ -58,13 +58,15 @@ func (l *Listener) what(events ...string) string {
 	return "broadcast on " + l.topic
 }
 
+// is finds messages with one of the events, or all messages if there are no events.
 func is(events ...string) func(*entry) bool {
 	return func(e *entry) bool { return len(events) == 0 || slices.Contains(events, e.Event) }
 }
 
+// never says that a broadcast may come at any time.
 func never() over { return over{} }
 
-// subscriber is a Listener as a PubSub sees it.
+// subscriber is a Listener as the PubSub sees it.
 type subscriber Listener
 
 // Deliver implements pubsub.Subscriber.

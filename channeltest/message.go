@@ -10,8 +10,8 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// message is one message of version 2, from either side. A null ref is empty. The package has a form of
-// the protocol of its own, so that a mistake in package wire shows in a test.
+// message is one message of version 2, from either side. A null ref is "". This package encodes and
+// decodes on its own, so that its tests find a mistake in package wire.
 type message struct {
 	JoinRef, Ref string
 	Topic, Event string
@@ -25,14 +25,15 @@ type frame struct {
 	data []byte
 }
 
-// The kinds of binary messages.
+// The kinds of binary messages: the first byte.
 const (
 	binaryPush = iota
 	binaryReply
 	binaryBroadcast
 )
 
-// frame encodes a message of the client. Its refs are short.
+// frame encodes a message of the client. In a binary frame each length has one byte, which push has
+// checked for the topic and the event; refs are short.
 func (m *message) frame() frame {
 	if m.Payload.Binary {
 		data := []byte{binaryPush, byte(len(m.JoinRef)), byte(len(m.Ref)), byte(len(m.Topic)), byte(len(m.Event))}
@@ -80,7 +81,8 @@ func parse(f transport.Frame) (*message, error) {
 
 var errShort = errors.New("a binary message is cut short")
 
-// parseBinary reads a binary message.
+// parseBinary reads a binary message: its kind, one byte for the length of each field, the fields, and
+// the payload.
 func parseBinary(data []byte) (*message, error) {
 	m := &message{Payload: wire.Payload{Binary: true}}
 	if len(data) == 0 {

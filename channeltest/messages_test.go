@@ -10,7 +10,7 @@ import (
 	"github.com/bennu-go/bennu/channeltest"
 )
 
-const asked = "What was sent (->) and received (<-), in order; those asked for already have a *:\n"
+const asked = "What was sent (->) and received (<-), in order; a * marks those that the test has expected:\n"
 
 // What a test says when it fails is what its author has to find the fault with.
 func TestMessages(t *testing.T) {
@@ -48,19 +48,19 @@ func TestMessages(t *testing.T) {
 `},
 		{"push of an event of the protocol", func(t testing.TB, e *channeltest.Endpoint) {
 			joined(t, e).Push(t, "phx_leave", nil)
-		}, `channeltest: want to push on room:1: event "phx_leave" belongs to the protocol; use another name; for joins and leaves there are Join and Leave
+		}, `channeltest: want to push on room:1: event "phx_leave" belongs to the protocol; use another name; to join or leave, use Join and Leave
 `},
 		{"push without an event", func(t testing.TB, e *channeltest.Endpoint) {
 			joined(t, e).Push(t, "", nil)
-		}, `channeltest: want to push on room:1: an event must have a name; for joins and leaves there are Join and Leave
+		}, `channeltest: want to push on room:1: an event must have a name; to join or leave, use Join and Leave
 `},
 		{"no push that there never is", func(t testing.TB, e *channeltest.Endpoint) {
 			joined(t, e).ExpectNoPush(t, "phx_close")
-		}, `channeltest: no push is ever that: event "phx_close" belongs to the protocol; use another name; for the ends of a channel there are ExpectClose and ExpectCrash
+		}, `channeltest: no push has this event: event "phx_close" belongs to the protocol; use another name; use ExpectClose and ExpectCrash for the ends of a channel
 `},
 		{"push that there never is", func(t testing.TB, e *channeltest.Endpoint) {
 			joined(t, e).ExpectPush(t, "phx_error", nil)
-		}, `channeltest: no push is ever that: event "phx_error" belongs to the protocol; use another name; for the ends of a channel there are ExpectClose and ExpectCrash
+		}, `channeltest: no push has this event: event "phx_error" belongs to the protocol; use another name; use ExpectClose and ExpectCrash for the ends of a channel
 `},
 		{"crash in place of a reply", func(t testing.TB, e *channeltest.Endpoint) {
 			joined(t, e).Push(t, "panic", nil).ExpectOK(t)
@@ -74,7 +74,7 @@ func TestMessages(t *testing.T) {
 `},
 		{"crash that nobody expects", func(t testing.TB, e *channeltest.Endpoint) {
 			joined(t, e).Push(t, "panic", nil)
-		}, `channeltest: the channel room:1 of client 1 crashed; call ExpectCrash where it should: bennu: callback panicked: bubble burst
+		}, `channeltest: the channel room:1 of client 1 crashed; call ExpectCrash if it should: bennu: callback panicked: bubble burst
 		github.com/bennu-go/bennu/channeltest_test.burst(...)
 			support_test.go
 		github.com/bennu-go/bennu/channeltest_test.rooms.func7(...)
@@ -130,7 +130,7 @@ func TestMessages(t *testing.T) {
 `},
 		{"other payload", func(t testing.TB, e *channeltest.Endpoint) {
 			joined(t, e).Push(t, "echo", said{"ann", "hi"}).ExpectReply(t, said{"ann", "ho"})
-		}, `channeltest: reply to "echo" on room:1 is another than wanted
+		}, `channeltest: reply to "echo" on room:1 differs from the wanted payload
 	got  {"name":"ann","body":"hi"}
 	want {"name":"ann","body":"ho"}
 ` + asked + annJoins + `	client 1 ->   room:1 #2 echo {"name":"ann","body":"hi"}
@@ -260,7 +260,7 @@ func TestBlockedCallback(t *testing.T) {
 		e.Timeout = 10 * time.Millisecond
 		room.ExpectNoPush(tb)
 	})
-	if !strings.HasPrefix(got, "channeltest: a callback does not return, or they keep each other busy, for 10ms\n") {
+	if !strings.HasPrefix(got, "channeltest: a callback does not return, or callbacks cause each other, for 10ms\n") {
 		t.Errorf("got %s", got)
 	}
 }

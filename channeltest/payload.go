@@ -11,7 +11,8 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// encode makes a payload of a value that a test sends or wants.
+// encode makes a payload of a value that a test sends or expects, by the rules of the package
+// documentation.
 func encode(v any) (wire.Payload, error) {
 	switch v := v.(type) {
 	case []byte:
@@ -27,7 +28,7 @@ func encode(v any) (wire.Payload, error) {
 	}
 	data, err := json.Marshal(v)
 	if string(data) == "null" {
-		if text := nils.JSON(v); text != "" { // otherwise v encodes itself as null
+		if text := nils.JSON(v); text != "" { // "" if v has a method that encodes it as null
 			data = []byte(text)
 		}
 	}
@@ -53,8 +54,8 @@ func decodeAs[T any](p wire.Payload) (value T, err error) {
 	return value, json.Unmarshal(p.Data, &value)
 }
 
-// canonical returns equal bytes for equal JSON: members sorted, numbers as they are written, since two
-// numbers that differ only beyond a float64 are different.
+// canonical returns equal bytes for equal JSON: it sorts members and drops white space. It keeps numbers
+// as they are written, since two that differ may be one float64.
 func canonical(p wire.Payload) []byte {
 	if p.Binary {
 		return p.Data
@@ -72,10 +73,10 @@ func canonical(p wire.Payload) []byte {
 	return data
 }
 
-// most bounds what a failure shows of a payload, in bytes.
+// most bounds a payload in a failure, in bytes.
 const most = 500
 
-// show is a payload as a failure shows it.
+// show returns a payload as a failure shows it: JSON as it is, bytes quoted.
 func show(p wire.Payload) string {
 	data, more := p.Data, ""
 	if len(data) > most {

@@ -9,7 +9,7 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// A Pushed is a message that a client has sent. Its reply may be expected, but does not have to be.
+// A Pushed is a message that a client has sent. Its methods expect the reply, which may also be ignored.
 type Pushed struct {
 	ch   *Channel
 	sent *entry
@@ -21,7 +21,8 @@ func (p *Pushed) ExpectOK(t testing.TB) {
 	p.expect(t, wire.StatusOK)
 }
 
-// ExpectReply waits for a reply with the status "ok". Its response must be want.
+// ExpectReply waits for a reply with the status "ok", and ends the test if its response is not want. They
+// are compared as by Channel.ExpectPush.
 func (p *Pushed) ExpectReply(t testing.TB, want any) {
 	t.Helper()
 	equal(t, p.ch.client.endpoint, p.what(), p.expect(t, wire.StatusOK).Payload, want)
@@ -34,8 +35,8 @@ func ExpectReply[T any](t testing.TB, p *Pushed) T {
 	return decode[T](t, p.ch.client.endpoint, p.what(), p.expect(t, wire.StatusOK).Payload)
 }
 
-// ExpectError waits for a reply with the status "error". The result has the reason, and the whole
-// response as a bennu.Raw. Its text is the reason, with the field if the reply names one.
+// ExpectError waits for a reply with the status "error". The result has the reason, and in Response the
+// whole response as a bennu.Raw. Its text is the reason, with the field if the reply names one.
 func (p *Pushed) ExpectError(t testing.TB) *bennu.Error {
 	t.Helper()
 	return refusal(p.expect(t, wire.StatusError).Payload)
@@ -47,7 +48,7 @@ func (p *Pushed) ExpectStatus(t testing.TB, status string) bennu.Payload {
 	return p.expect(t, status).Payload
 }
 
-// ExpectNoReply settles the endpoint, as Endpoint.Settle does. Then there must be no reply.
+// ExpectNoReply calls Endpoint.Settle. It ends the test if a reply has come.
 func (p *Pushed) ExpectNoReply(t testing.TB) {
 	t.Helper()
 	e := p.ch.client.endpoint
@@ -73,18 +74,18 @@ func (p *Pushed) await(t testing.TB, what string) *entry {
 	return p.ch.client.endpoint.receive(t, what, &p.ch.client.inbox, p.isReply, p.whyNone, nil)
 }
 
-// isReply finds the reply: refs are unique among the messages of a client.
+// isReply finds the reply by its ref. No two messages of a client have the same.
 func (p *Pushed) isReply(e *entry) bool {
 	return e.Event == wire.EventReply && e.Ref == p.sent.Ref
 }
 
-// what names the reply, for a failure.
+// what describes the reply, for a failure.
 func (p *Pushed) what() string {
 	return fmt.Sprintf("reply to %q on %s", p.sent.Event, p.ch.place())
 }
 
-// whyNone says why no reply can come. To a message that was sent after the end of the channel the
-// socket replies. The lock is held.
+// whyNone says why no reply can come. If the message was sent before the end of the channel, the end is
+// the reason; to a later message the socket replies as long as the connection is open. The lock is held.
 func (p *Pushed) whyNone() over {
 	if last := p.ch.last; last != nil && last.number > p.sent.number {
 		return p.ch.whyOver()
@@ -97,6 +98,6 @@ func refusal(p wire.Payload) *bennu.Error {
 	var told struct {
 		Reason string `json:"reason"`
 	}
-	_ = json.Unmarshal(p.Data, &told) // another response has no reason
+	_ = json.Unmarshal(p.Data, &told) // a response of another form has no reason
 	return &bennu.Error{Reason: told.Reason, Response: bennu.Raw(p.Data)}
 }

@@ -9,18 +9,19 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// entry is a message, or a note, of the transcript of an endpoint. All clients share one list, so that a
-// failure shows in which order things happened.
+// entry is a message or a note in the transcript of an endpoint. All clients share one list, so that a
+// failure shows the order in which things happened.
 type entry struct {
 	client *Client // nil for a broadcast to a Listener
 	kind   kind
 	*message
 	note   string
-	number int
+	number int   // its index in the transcript
 	taken  bool  // the test has expected it
-	reason error // of the end of a channel, which its client does not get
+	reason error // why a channel ended, for phx_close and phx_error; its client does not get it
 }
 
+// kind is the direction of an entry.
 type kind uint8
 
 const (
@@ -29,14 +30,14 @@ const (
 	noted                // seen by neither
 )
 
-// addLocked keeps an entry and wakes those who wait for it.
+// addLocked appends an entry and wakes those that wait for one.
 func (e *Endpoint) addLocked(add *entry) {
 	add.number = len(e.entries)
 	e.entries = append(e.entries, add)
 	e.changedLocked()
 }
 
-// noteLocked adds what neither side of a connection sees, such as the error of a callback.
+// noteLocked adds an entry for an event that no message tells, such as the error of a callback.
 func (e *Endpoint) noteLocked(c *Client, topic, note string) {
 	e.addLocked(&entry{client: c, kind: noted, message: &message{Topic: topic}, note: note})
 }
@@ -44,7 +45,7 @@ func (e *Endpoint) noteLocked(c *Client, topic, note string) {
 // latest bounds the entries that a failure shows.
 const latest = 200
 
-// transcript shows the entries, for a failure.
+// transcript returns the latest entries as text, for a failure.
 func (e *Endpoint) transcript() string {
 	e.mu.Lock()
 	all := len(e.entries)
@@ -61,7 +62,7 @@ func (e *Endpoint) transcript() string {
 		width = max(width, len(it.who()))
 	}
 	var b strings.Builder
-	b.WriteString("What was sent (->) and received (<-), in order; those asked for already have a *")
+	b.WriteString("What was sent (->) and received (<-), in order; a * marks those that the test has expected")
 	if len(shown) < all {
 		fmt.Fprintf(&b, "; the last %d of %d", latest, all)
 	}
@@ -80,7 +81,7 @@ func (e *entry) who() string {
 	return e.client.name
 }
 
-// String is an entry as a line of the transcript.
+// String returns an entry as a line of the transcript.
 func (e *entry) String() string {
 	var b strings.Builder
 	switch {
@@ -112,8 +113,8 @@ func (e *entry) String() string {
 	return b.String()
 }
 
-// over says why nothing more can come. The zero over says that something can. A reason becomes text
-// after the lock is released, since its Error method is the application's.
+// over says why no more messages can come. The zero over says that they can. String is called without
+// the lock, since the Error method of a reason may be the application's.
 type over struct {
 	text   string
 	reason error
@@ -126,7 +127,7 @@ func (o over) String() string {
 	return o.text + ": " + explain(o.reason)
 }
 
-// explain shows a reason, with the stack of a panic.
+// explain returns the text of a reason, and for a panic its stack.
 func explain(reason error) string {
 	p, ok := errors.AsType[*bennu.PanicError](reason)
 	if !ok {
@@ -145,7 +146,7 @@ func callers(stack string) []string {
 			break
 		}
 	}
-	below := false // the application's functions
+	below := false // a function of the application was seen
 	for i, line := range lines {
 		switch {
 		case strings.HasPrefix(line, "\t"), strings.HasPrefix(line, "runtime."):
