@@ -2,14 +2,14 @@ package token
 
 import "reflect"
 
-// As returns the data of a token as a T. It takes the results of Verify and Decrypt, and returns
+// As returns the data of a token as a T. It takes the results of Verify or Decrypt, and returns
 // their error if there is one:
 //
 //	id, err := token.As[int64](keys.Verify("user auth", tok))
 //
-// T is a type in which values are read, see the package comment: [Map] for a map, int64 for an
-// integer. If the data has another type, the error is an [ErrInvalid] that names both types and
-// does not quote the data.
+// T is one of the types in the last column of the table in the package documentation, such as int64
+// for an integer, or any. As does not convert: if the data has another type, the error is an
+// [ErrInvalid] that names both types. If c and err are nil, it is [ErrMissing].
 func As[T any](c *Claims, err error) (T, error) {
 	var zero T
 	switch {

@@ -9,34 +9,35 @@ import (
 
 // Claims is the content of a verified token.
 type Claims struct {
-	// Data is the value that was signed, of a type listed in the package comment. It belongs
-	// to the caller. See [As].
+	// Data is the signed value, of a type in the last column of the table in the package
+	// documentation. It belongs to the caller. See [As].
 	Data any
 	// SignedAt is the time of signing, to the millisecond.
 	SignedAt time.Time
 	// ExpiresAt is the last millisecond in which the token is valid, by the maximum age that
-	// applied to the call. Zero means that it never expires.
+	// Verify used. Zero means that it never expires.
 	ExpiresAt time.Time
 }
 
 // Expired reports whether the token has expired at the time now. It is for programs that keep
-// claims for longer, such as the time of a connection; Verify returns no expired ones.
+// claims, for example as long as a connection lasts. Verify never returns expired claims.
 func (c *Claims) Expired(now time.Time) bool {
 	return !c.ExpiresAt.IsZero() && now.UnixMilli() > c.ExpiresAt.UnixMilli()
 }
 
-// Option changes one call.
+// Option changes one call of Sign, Encrypt, Verify or Decrypt. If one is given twice, the last counts.
 type Option func(*call)
 
+// call has the options of one call.
 type call struct {
 	age      *age
 	duration time.Duration // of MaxAge, for Sign
 	signedAt *time.Time
 }
 
-// MaxAge sets the maximum age for one call. Sign and Encrypt write d into the token; it must be in
-// whole seconds or Infinite. Verify and Decrypt use d instead of the age in the token; with zero
-// or less every token has expired.
+// MaxAge sets the maximum age for one call. Sign and Encrypt write d into the token; it must be whole
+// seconds, up to a hundred years, or Infinite. Verify and Decrypt use d instead of the age in the
+// token; if d is zero or less, every token has expired.
 func MaxAge(d time.Duration) Option {
 	return func(c *call) {
 		c.duration = d
@@ -58,8 +59,8 @@ func newCall(opts []Option) *call {
 	return c
 }
 
-// plaintext returns the content of a token: a tuple of the data, the time of signing in
-// milliseconds and the maximum age in seconds.
+// plaintext returns the content of a token as Phoenix writes it: a tuple of the data, the time of
+// signing in milliseconds since 1970 and the maximum age in seconds.
 func (k *Keys) plaintext(data any, opts []Option) ([]byte, error) {
 	c := newCall(opts)
 	signed, maxAge := k.now(), k.maxAge
@@ -106,7 +107,8 @@ func (k *Keys) claims(plain []byte, opts []Option) (*Claims, error) {
 // infinity is the atom for no maximum age.
 const infinity Atom = "infinity"
 
-// payload reads the three forms in which versions of Phoenix have written tokens.
+// payload reads the three forms in which versions of Phoenix have written tokens: {data, signed,
+// max_age}, {data, signed}, and %{data: data, signed: signed}. The last two have the age of a day.
 func payload(term any) (data any, signed int64, limit age, ok bool) {
 	day := age{positive: true, ms: defaultMaxAge.Milliseconds()}
 	switch t := term.(type) {
@@ -128,7 +130,7 @@ func payload(term any) (data any, signed int64, limit age, ok bool) {
 	return nil, 0, age{}, false
 }
 
-// millis reads a time. One that does not fit becomes the nearest that does.
+// millis reads a time in milliseconds. A time outside of an int64 becomes the nearest inside.
 func millis(term any) (int64, bool) {
 	switch t := term.(type) {
 	case int64:
@@ -139,7 +141,7 @@ func millis(term any) (int64, bool) {
 	return 0, false
 }
 
-// farAway returns the int64 that is nearest to a larger integer.
+// farAway returns the int64 that is nearest to an integer outside of an int64.
 func farAway(n *big.Int) int64 {
 	if n.Sign() < 0 {
 		return math.MinInt64
@@ -147,8 +149,8 @@ func farAway(n *big.Int) int64 {
 	return math.MaxInt64
 }
 
-// age is a maximum age. positive is a field of its own because an age of less than a
-// millisecond is not zero.
+// age is a maximum age in milliseconds. positive tells an age of less than a millisecond, whose ms is
+// 0, from an age of zero.
 type age struct {
 	infinite bool
 	positive bool
@@ -195,7 +197,7 @@ func (a age) judge(signed, now int64) (time.Time, error) {
 	case signed > now:
 		return time.Time{}, invalid("signed in the future")
 	case signed > math.MaxInt64-a.ms:
-		return time.Time{}, nil // later than an int64 can say
+		return time.Time{}, nil // the time of expiry is outside of an int64
 	case signed+a.ms < now:
 		return time.Time{}, ErrExpired
 	}

@@ -6,35 +6,35 @@ import (
 	"fmt"
 )
 
-// shortestCookieSecret is the length that Plug demands of secret_key_base for cookies.
+// shortestCookieSecret is the least length that Plug accepts of secret_key_base for cookies, in bytes.
 const shortestCookieSecret = 64
 
-// CookieOptions are the options of Plug.Session in the Phoenix endpoint.
+// CookieOptions must have the values of the options of Plug.Session in the Phoenix endpoint.
 type CookieOptions struct {
-	// SigningSalt is signing_salt. It is required.
+	// SigningSalt is the option signing_salt. It is required.
 	SigningSalt string
-	// EncryptionSalt is encryption_salt. Empty means that cookies are signed but not
-	// encrypted.
+	// EncryptionSalt is the option encryption_salt. Empty means that cookies are signed but
+	// not encrypted.
 	EncryptionSalt string
-	// KeyDigest, KeyIterations and KeyLength are those of [Options]. Encrypted cookies need
-	// a KeyLength of 32, the default.
+	// KeyDigest, KeyIterations and KeyLength are as in [Options]. Encrypted cookies need a
+	// KeyLength of 32, the default.
 	KeyDigest     crypto.Hash
 	KeyIterations int
 	KeyLength     int
 }
 
-// CookieReader reads the session cookies of a Phoenix or Plug application that keeps the session
-// in the cookie. Make it with [NewCookieReader]. It is safe for concurrent use. Printing it does
-// not show its secrets.
+// CookieReader reads the session cookies of a Phoenix or Plug application that keeps sessions in
+// cookies (store: :cookie). [NewCookieReader] makes one. It is safe for concurrent use. Printing it
+// does not show its secrets.
 type CookieReader struct {
 	ring    func() *keyring // see hide
 	sign    string          // salt
 	encrypt string          // salt, empty if cookies are not encrypted
 }
 
-// NewCookieReader returns a reader for the cookies of one or several secrets, the values of
-// secret_key_base in any order. It is an error if there are none or more than 16, if one is
-// shorter than 64 bytes, if there is no SigningSalt, or if an option is out of range.
+// NewCookieReader returns a reader for cookies that were made with any of the secrets, which are
+// values of secret_key_base. It is an error if there are none or more than 16, if one is shorter
+// than 64 bytes, if there is no SigningSalt, or if an option is out of range.
 func NewCookieReader(secrets []string, opts *CookieOptions) (*CookieReader, error) {
 	if opts == nil || opts.SigningSalt == "" {
 		return nil, errors.New("token: session cookies need CookieOptions with a SigningSalt")
@@ -50,8 +50,9 @@ func NewCookieReader(secrets []string, opts *CookieOptions) (*CookieReader, erro
 }
 
 // Read returns the session in the value of a cookie. The map belongs to the caller; its values
-// have the types listed in the package comment. A session has no age: it is valid as long as the
-// browser sends it. The error is [ErrMissing] for an empty value, and otherwise [ErrInvalid].
+// have the types in the last column of the table in the package documentation. A session has no
+// maximum age: it is valid as long as the browser sends it. The error is [ErrMissing] for an empty
+// value, and otherwise an [ErrInvalid].
 func (c *CookieReader) Read(value string) (map[string]any, error) {
 	var plain []byte
 	var err error

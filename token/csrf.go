@@ -10,10 +10,10 @@ const (
 	csrfMaskedLen = 32 // base64 of the masked secret
 )
 
-// CheckCSRF reports whether token is a CSRF token of a session that has secret under CSRFKey. A
-// page gets the token from get_csrf_token and sends it in the parameter _csrf_token: the masked
-// secret and the mask, 56 characters. The secret is compared in constant time. A secret of
-// another length than Plug's matches no token.
+// CheckCSRF reports whether token is a CSRF token of the session that has secret under CSRFKey. A
+// page gets the token from Plug.CSRFProtection.get_csrf_token and sends it in the parameter
+// _csrf_token. It has 56 characters: the masked secret, then the mask. The comparison takes constant
+// time. A secret that does not have the 24 bytes of Plug's matches no token.
 func CheckCSRF(secret, token string) bool {
 	if len(secret) != csrfSecretLen || len(token) != csrfMaskedLen+csrfSecretLen {
 		return false

@@ -11,10 +11,10 @@ import (
 )
 
 const (
-	// encryptPrefix stands before XChaCha20-Poly1305.
+	// encryptPrefix marks tokens that are encrypted with XChaCha20-Poly1305.
 	encryptPrefix = "XCP."
-	// legacyPrefix is the base64 of A128GCM. It stands before AES-GCM with a wrapped key, which
-	// old versions of Phoenix wrote.
+	// legacyPrefix, the base64 of "A128GCM", marks tokens of old versions of Phoenix, which are
+	// encrypted with AES-GCM and a wrapped key.
 	legacyPrefix = "QTEyOEdDTQ."
 
 	nonceSize   = chacha20poly1305.NonceSizeX
@@ -28,10 +28,10 @@ const (
 // used, but Phoenix still writes and checks it.
 var associated = []byte("A128GCM")
 
-// Encrypt returns a token that can be read only with the secret. The salt is as for Sign. Sign and
-// Encrypt derive the same key from the same salt, so use different ones.
+// Encrypt returns a token that can be read only with the secret. The salt is as for Sign, but do not
+// use the same one for both: they would use the same key.
 //
-// Its errors are those of Sign, and a KeyLength other than 32 in [Options].
+// The errors are those of Sign, and one if KeyLength in [Options] is not 32.
 func (k *Keys) Encrypt(salt string, data any, opts ...Option) (string, error) {
 	plain, err := k.plaintext(data, opts)
 	if err != nil {
@@ -48,8 +48,9 @@ func (k *Keys) Encrypt(salt string, data any, opts ...Option) (string, error) {
 	return fits(token)
 }
 
-// Decrypt reads a token made by Encrypt or by Phoenix, in the present form or the older one with
-// AES-GCM. Its errors are those of Verify, and a KeyLength other than 32.
+// Decrypt reads a token that Encrypt or Phoenix.Token.encrypt has made, also one of an old version of
+// Phoenix, which used AES-GCM. The errors are those of Verify, and one if KeyLength in [Options] is
+// not 32.
 func (k *Keys) Decrypt(salt, token string, opts ...Option) (*Claims, error) {
 	plain, err := k.ring().decrypt(salt, nil, token)
 	if err != nil {
@@ -58,7 +59,7 @@ func (k *Keys) Decrypt(salt, token string, opts ...Option) (*Claims, error) {
 	return k.claims(plain, opts)
 }
 
-// cryptKey returns a key for encryption.
+// cryptKey returns the key of the i-th secret for encryption with salt.
 func (r *keyring) cryptKey(i int, salt string) ([]byte, error) {
 	if r.length != cryptKeyLen {
 		return nil, fmt.Errorf("token: encrypted tokens need keys of %d bytes, not %d", cryptKeyLen, r.length)
@@ -82,8 +83,8 @@ func encryptMessage(key, message []byte) (string, error) {
 	return encryptPrefix + b64.EncodeToString(b[:end]), nil
 }
 
-// decrypt returns the message of an encrypted token. Legacy cookies are bound to a second key,
-// derived from signSalt; nil means none.
+// decrypt returns the message of an encrypted token. signSalt is nil for tokens; in the old form of
+// cookies, the key derived from it is part of the check.
 func (r *keyring) decrypt(salt string, signSalt *string, token string) ([]byte, error) {
 	switch {
 	case token == "":
@@ -149,8 +150,8 @@ func open(key []byte, parts [][]byte) ([]byte, bool) {
 	return plain, err == nil
 }
 
-// openLegacy decrypts the wrapped key, which is ciphertext, tag and IV, and with it the message,
-// whose parts are IV, ciphertext and tag.
+// openLegacy decrypts a token of old versions of Phoenix. Its first part is a wrapped key: ciphertext,
+// tag and IV. That key decrypts the message, whose IV, ciphertext and tag are the other parts.
 func openLegacy(key, signKey []byte, parts [][]byte) ([]byte, bool) {
 	if len(parts) != 4 {
 		return nil, false
@@ -168,8 +169,8 @@ func openLegacy(key, signKey []byte, parts [][]byte) ([]byte, bool) {
 	return openGCM(contentKey, iv, ciphertext, tag, associated)
 }
 
+// openGCM decrypts with AES-GCM. It returns false for a wrong size of any part, instead of a panic.
 func openGCM(key, iv, ciphertext, tag, associated []byte) ([]byte, bool) {
-	// The cipher panics on an IV of another size.
 	if len(iv) != gcmIVSize || len(tag) != gcmTagSize {
 		return nil, false
 	}

@@ -13,16 +13,16 @@ import (
 )
 
 const (
-	// maxSecrets bounds the cost of a forged token, for which all secrets are tried.
+	// maxSecrets bounds the cost of a forged token, for which every secret is tried.
 	maxSecrets = 16
-	// maxCachedSalts and maxCachedSalt, in bytes, bound the cache in case a program lets its
-	// clients choose salts.
+	// maxCachedSalts bounds the number of salts in the cache, and maxCachedSalt the length of
+	// each in bytes, in case a program lets its clients choose salts.
 	maxCachedSalts = 256
 	maxCachedSalt  = 256
 )
 
-// keyring derives keys from secrets and salts, and caches them, since a derivation costs a hundred
-// times as much as a signature. It is safe for concurrent use.
+// keyring derives keys from secrets and salts by PBKDF2, as Plug.Crypto.KeyGenerator does, and caches
+// them, since a derivation costs a hundred times as much as a signature. It is safe for concurrent use.
 type keyring struct {
 	secrets    []string
 	newHash    func() hash.Hash
@@ -33,21 +33,23 @@ type keyring struct {
 	cache map[string]*derived
 }
 
-// derived has the keys of one salt, one for each secret. Each is derived when it is first needed;
-// most keys of old secrets never are.
+// derived has the keys of one salt, one for each secret. Each is derived when it is first needed. Those
+// of old secrets seldom are.
 type derived struct {
 	once []sync.Once
 	keys [][]byte
 	errs []error
 }
 
-// keyParams are the fields that Options and CookieOptions share.
+// keyParams are the fields that Options and CookieOptions share. 0 means the default.
 type keyParams struct {
 	digest     crypto.Hash
 	iterations int
 	length     int
 }
 
+// newKeyring checks the secrets, which must have at least shortest bytes, and the parameters. It copies
+// secrets.
 func newKeyring(secrets []string, shortest int, p keyParams) (*keyring, error) {
 	switch {
 	case len(secrets) == 0:
@@ -95,9 +97,9 @@ func newKeyring(secrets []string, shortest int, p keyParams) (*keyring, error) {
 	return r, nil
 }
 
-// hide returns a function that returns the keyring. Package fmt prints unexported fields of a
-// struct, and what pointers in it point to, without calling their String methods, but it prints
-// a function as an address.
+// hide returns a function that returns the keyring. Package fmt prints the unexported fields of a
+// struct, and follows pointers in them, without calling String methods. It prints a function as an
+// address.
 func (r *keyring) hide() func() *keyring { return func() *keyring { return r } }
 
 // key returns the key of the i-th secret for salt. The caller must not change it.
@@ -133,8 +135,8 @@ func (r *keyring) entry(salt string) *derived {
 		return d
 	}
 	if len(r.cache) >= maxCachedSalts {
-		// Any entry will do: a program with constant salts does not get here, and if clients
-		// choose salts, they had better not know which one is removed.
+		// Remove an entry at random. A program with constant salts does not get here; if
+		// clients choose salts, they cannot predict which one is removed.
 		for victim := range r.cache {
 			delete(r.cache, victim)
 			break

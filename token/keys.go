@@ -8,19 +8,21 @@ import (
 )
 
 const (
-	// MaxLength bounds tokens, in bytes. Longer ones are not made, and are invalid.
+	// MaxLength bounds tokens, in bytes. Sign and Encrypt make no longer ones, and Verify and
+	// Decrypt accept none.
 	MaxLength = 64 << 10
-	// Infinite is a maximum age with which tokens never expire, infinity in Phoenix.
+	// Infinite is the maximum age of tokens that never expire, :infinity in Phoenix.
 	Infinite time.Duration = math.MaxInt64
 
-	// shortestSecret is the length that Phoenix demands of a secret, in bytes.
+	// shortestSecret is the least length of a secret that Phoenix accepts, in bytes.
 	shortestSecret = 20
-	// defaultMaxAge is one day. It is also the age of old tokens without one.
+	// defaultMaxAge is one day, as in Phoenix. It also holds for tokens of old versions of
+	// Phoenix, which have no age.
 	defaultMaxAge = 86400 * time.Second
 )
 
-// Options configure how keys are derived and tokens are made. The zero value is the behavior of
-// Phoenix.Token without options. The Key fields must be the same on both sides.
+// Options configure how keys are derived and tokens are made. The zero value means the defaults of
+// Phoenix.Token. The fields that begin with Key must be the same on both sides.
 type Options struct {
 	// KeyDigest is the hash of the key derivation: [crypto.SHA256], [crypto.SHA384] or
 	// [crypto.SHA512]. Tokens are signed with HMAC-SHA256 in any case, as in Phoenix. Default
@@ -31,20 +33,20 @@ type Options struct {
 	// KeyLength is the length of derived keys in bytes, 16 to 1024. Encrypt and Decrypt need
 	// 32, the default.
 	KeyLength int
-	// MaxAge is written into tokens: how long they are valid after signing, in whole seconds,
-	// or Infinite. Verify uses the age in the token, or the option [MaxAge] of the call.
-	// Default 86,400 s.
+	// MaxAge is written into tokens: the time for which they are valid after signing, in whole
+	// seconds up to a hundred years, or Infinite. Verify uses the age in the token, or the
+	// option [MaxAge] of the call. Default 86,400 s.
 	MaxAge time.Duration
-	// OldAtoms writes atoms as Erlang/OTP 25 and older do, for tokens that are equal to theirs
-	// byte for byte. Every OTP reads both forms, and so does Verify.
+	// OldAtoms writes atoms as Erlang/OTP 25 and older do, to make the same tokens byte for
+	// byte. Every OTP reads both forms, and so does Verify.
 	OldAtoms bool
-	// Now is the clock, which is read to the millisecond. It must be safe for concurrent use.
-	// Default [time.Now].
+	// Now returns the current time, which is used to the millisecond. It must be safe for
+	// concurrent use. Default [time.Now].
 	Now func() time.Time
 }
 
-// Keys makes and reads tokens with one or several secrets. Make it with [New]; the zero value is
-// not usable. All methods are safe for concurrent use. Printing it does not show the secrets.
+// Keys makes and reads tokens with one or several secrets. [New] makes one; the zero value is not
+// usable. All methods are safe for concurrent use. Printing it does not show the secrets.
 type Keys struct {
 	ring     func() *keyring // see hide
 	maxAge   time.Duration
@@ -52,12 +54,12 @@ type Keys struct {
 	now      func() time.Time
 }
 
-// New returns Keys for secrets: the first signs and encrypts, and all of them verify and decrypt.
-// See the package comment for how to change a secret. The secret of a Phoenix application is its
-// secret_key_base.
+// New returns Keys for secrets, which it copies. The first one signs and encrypts, and all of them
+// verify and decrypt; the package documentation says how to change a secret. The secret of a Phoenix
+// application is its secret_key_base. opts may be nil.
 //
 // It is an error if there are no secrets or more than 16, if one is shorter than 20 bytes, or if
-// an option is out of range. opts may be nil.
+// an option is out of range.
 func New(secrets []string, opts *Options) (*Keys, error) {
 	if opts == nil {
 		opts = &Options{}
@@ -82,7 +84,7 @@ func New(secrets []string, opts *Options) (*Keys, error) {
 	return k, nil
 }
 
-// longestAge is a hundred years.
+// longestAge is a hundred years. It bounds mistakes in units; Infinite is longer.
 const longestAge = 36_525 * 24 * time.Hour
 
 // wholeSeconds refuses ages that cannot be written into a token. If they were rounded, a token
@@ -104,7 +106,7 @@ func (k *Keys) String() string { return masked("Keys", k.ring) }
 // Format writes String, whatever the verb. Without it, %d would print the fields.
 func (k *Keys) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(k.String())) }
 
-// masked returns the text for printing.
+// masked returns the text of String. ring is nil in a zero value.
 func masked(name string, ring func() *keyring) string {
 	n := 0
 	if ring != nil {

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// signHeader is the base64 of HS256, with which Phoenix signs.
+// signHeader is the base64 of "HS256": Phoenix signs with HMAC-SHA256.
 const signHeader = "SFMyNTY"
 
 // signHashes are the hashes of the headers that Verify accepts.
@@ -20,7 +20,7 @@ var signHashes = map[string]func() hash.Hash{
 	"SFM1MTI":  sha512.New,    // HS512
 }
 
-// b64 refuses padding bits that are not zero, so that a token has only one spelling.
+// b64 refuses trailing bits that are not zero, so that a token has only one spelling.
 var b64 = base64.RawURLEncoding.Strict()
 
 // decode64 decodes s. It refuses line breaks, which encoding/base64 skips.
@@ -33,11 +33,11 @@ func decode64(s string) ([]byte, bool) {
 }
 
 // Sign returns a token with data that everybody can read and nobody can change. The salt names the
-// purpose of the token, which is valid for the same salt alone. It need not be secret, and should
-// be a constant of the program.
+// purpose of the token: Verify accepts the token only with the same salt. The salt need not be
+// secret, and should be a constant of the program.
 //
-// It is an error if data cannot be written, if the token is longer than MaxLength, or if its
-// maximum age is not in whole seconds.
+// It is an error if data has a type that cannot be written, if the token is longer than MaxLength,
+// or if its maximum age is not in whole seconds.
 func (k *Keys) Sign(salt string, data any, opts ...Option) (string, error) {
 	plain, err := k.plaintext(data, opts)
 	if err != nil {
@@ -50,8 +50,8 @@ func (k *Keys) Sign(salt string, data any, opts ...Option) (string, error) {
 	return fits(signMessage(key, plain))
 }
 
-// Verify reads a token made by Sign or by Phoenix. It checks the signature before it decodes the
-// content. The error is an [ErrMissing], [ErrInvalid] or [ErrExpired].
+// Verify reads a token that Sign or Phoenix.Token.sign has made. It checks the signature before it
+// decodes the content, and then the age. The error is an [ErrMissing], [ErrInvalid] or [ErrExpired].
 func (k *Keys) Verify(salt, token string, opts ...Option) (*Claims, error) {
 	plain, err := k.ring().verify(salt, token)
 	if err != nil {
@@ -68,7 +68,8 @@ func fits(token string) (string, error) {
 	return token, nil
 }
 
-// signMessage returns header, message and signature, each in base64, with dots between.
+// signMessage returns the header, the message and the signature of both, each in base64, with dots
+// between them.
 func signMessage(key, message []byte) string {
 	mac := hmac.New(sha256.New, key)
 	b := make([]byte, 0, len(signHeader)+2+b64.EncodedLen(len(message))+b64.EncodedLen(mac.Size()))
@@ -95,7 +96,7 @@ func (r *keyring) verify(salt, token string) ([]byte, error) {
 	if !ok || newHash == nil {
 		return nil, errForged
 	}
-	// A third dot would be in signature, where it is not base64.
+	// A third dot would be in signature. Decoding refuses it.
 	want, ok := decode64(signature)
 	if !ok {
 		return nil, errForged

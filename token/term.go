@@ -3,17 +3,18 @@ package token
 import "errors"
 
 // An Atom is an atom of Erlang and Elixir, such as :admin, of at most 255 characters. The atoms
-// true, false and nil are bool and nil in Go.
+// true, false and nil are read as bool and nil.
 type Atom string
 
 // A Tuple is an Erlang tuple, of at most 255 elements.
 type Tuple []any
 
-// A Map is a map that was read from a token. Keys are of type string, Atom, int64, float64 or bool,
-// or nil. Elixir's %{id: 1} has the key Atom("id"). See [Map.Get].
+// A Map is a map in a token. The keys of one that was read have the type string, Atom, int64, float64
+// or bool, or are nil. Elixir's %{id: 1} has the key Atom("id"). See [Map.Get].
 type Map map[any]any
 
-// Get returns the value of the string name, or of the atom with that name.
+// Get returns the value of the key name as a string, or if there is none, of the atom with that name.
+// ok is false if the map has neither.
 func (m Map) Get(name string) (v any, ok bool) {
 	if v, ok = m[name]; !ok {
 		v, ok = m[Atom(name)]
@@ -21,8 +22,8 @@ func (m Map) Get(name string) (v any, ok bool) {
 	return v, ok
 }
 
-// Bounds of terms that are read or written. A token is decoded only after its signature was
-// checked; they limit the damage if a secret is known to an attacker.
+// Bounds of terms that are read or written. A token is decoded only after its signature was checked, so
+// these limit the damage when an attacker knows a secret.
 const (
 	maxDepth    = 64        // nesting of containers
 	maxTerms    = 10_000    // values, keys and elements of a token
@@ -40,7 +41,7 @@ var (
 	errKey   = errors.New("map key is not a string, atom, 64-bit integer, float, boolean or nil")
 )
 
-// Tags of the external term format.
+// Tags of the external term format, as in the chapter "External Term Format" of Erlang's ERTS manual.
 const (
 	tagVersion     = 131
 	tagCompressed  = 80

@@ -46,6 +46,7 @@ func decodeTerm(b []byte) (any, error) {
 	return v, nil
 }
 
+// decoder reads terms from the front of rest.
 type decoder struct {
 	rest  []byte
 	terms int // number of terms, counted from the lengths of containers before they are read
@@ -87,8 +88,8 @@ func (d *decoder) block(width int) ([]byte, error) {
 	return d.take(n)
 }
 
-// count reads the number of entries of a container, each of per terms. A term has at least one
-// byte, so more entries than remaining bytes are refused before memory is allocated for them.
+// count reads the number of entries of a container, each of which has per terms. A term has at least
+// one byte, so count refuses more terms than there are bytes, before memory is allocated for them.
 func (d *decoder) count(width, per int) (int, error) {
 	n, err := d.size(width)
 	switch {
@@ -104,7 +105,7 @@ func (d *decoder) count(width, per int) (int, error) {
 	return n, nil
 }
 
-// term reads a term inside of depth containers.
+// term reads a term that is inside of depth containers.
 func (d *decoder) term(depth int) (any, error) {
 	if depth > maxDepth {
 		return nil, errDepth
@@ -186,13 +187,13 @@ func (d *decoder) big(width int) (any, error) {
 	return i, nil
 }
 
+// float reads a float of 8 bytes, which in Erlang is finite.
 func (d *decoder) float() (any, error) {
 	b, err := d.take(8)
 	if err != nil {
 		return nil, err
 	}
 	f := math.Float64frombits(binary.BigEndian.Uint64(b))
-	// Erlang has no such floats.
 	if math.IsNaN(f) || math.IsInf(f, 0) {
 		return nil, errFinite
 	}
@@ -244,6 +245,7 @@ func (d *decoder) charlist() (any, error) {
 	return l, nil
 }
 
+// properList reads a list that ends in the empty list. Go has no form for others.
 func (d *decoder) properList(depth int) (any, error) {
 	n, err := d.count(4, 1)
 	if err != nil {
@@ -276,6 +278,7 @@ func (d *decoder) list(n, depth int) ([]any, error) {
 	return l, nil
 }
 
+// mapping reads a map. It refuses keys that cannot be keys of a Go map.
 func (d *decoder) mapping(depth int) (any, error) {
 	n, err := d.count(4, 2)
 	if err != nil {

@@ -12,9 +12,9 @@ import (
 	"unicode/utf8"
 )
 
-// encodeTerm returns v in Erlang's external format. The result is equal to that of OTP, except for
-// the order in maps: OTP has an order of its own for maps of more than 32 keys and, since OTP 26,
-// for atom keys. Here keys are always sorted.
+// encodeTerm returns v in Erlang's external format. The bytes are those that OTP writes, except for the
+// order of the keys of a map. Here keys are always sorted; OTP has another order for maps of more
+// than 32 keys and, since OTP 26, for atom keys.
 func encodeTerm(v any, oldAtoms bool) ([]byte, error) {
 	e := encoder{out: make([]byte, 1, 128), oldAtoms: oldAtoms}
 	e.out[0] = tagVersion
@@ -27,6 +27,7 @@ func encodeTerm(v any, oldAtoms bool) ([]byte, error) {
 	return e.out, nil
 }
 
+// encoder appends terms to out.
 type encoder struct {
 	out      []byte
 	terms    int
@@ -114,6 +115,7 @@ func (e *encoder) binary(n int, write func()) error {
 	return nil
 }
 
+// float writes a float of 8 bytes.
 func (e *encoder) float(f float64) error {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
 		return errFinite
@@ -146,6 +148,7 @@ func (e *encoder) integer(i int64) {
 	}
 }
 
+// bigInt writes an integer of any size up to maxInteger. Its bytes go from the lowest to the highest.
 func (e *encoder) bigInt(i *big.Int) error {
 	switch {
 	case i == nil:
@@ -173,6 +176,7 @@ func (e *encoder) bigInt(i *big.Int) error {
 	return nil
 }
 
+// atom writes an atom in UTF-8, or with oldAtoms in Latin-1 if its name allows.
 func (e *encoder) atom(name string) error {
 	if !utf8.ValidString(name) || utf8.RuneCountInString(name) > maxAtom {
 		return errAtom
@@ -196,6 +200,7 @@ func (e *encoder) atom(name string) error {
 	return nil
 }
 
+// toLatin1 converts UTF-8 to Latin-1, or returns false for a name with other characters.
 func toLatin1(s string) ([]byte, bool) {
 	b := make([]byte, 0, len(s))
 	for _, r := range s {

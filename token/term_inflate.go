@@ -10,8 +10,8 @@ import (
 
 var errInflate = errors.New("compressed term does not inflate to the size it gives")
 
-// inflate decompresses a term. The size in front is checked before memory is allocated, and no
-// more than that is read.
+// inflate decompresses a term. It checks the size in front of it before it allocates memory, and reads
+// no more than that.
 func inflate(b []byte) ([]byte, error) {
 	if len(b) < 4 {
 		return nil, errCut
@@ -25,7 +25,7 @@ func inflate(b []byte) ([]byte, error) {
 	if err != nil {
 		return nil, errInflate
 	}
-	// One byte more, to notice a longer term, and otherwise to reach the checksum.
+	// One byte more, to notice a longer term. If there is none, the checksum is read and checked.
 	out, err := io.ReadAll(io.LimitReader(z, int64(size)+1))
 	if err != nil || len(out) != int(size) {
 		return nil, errInflate

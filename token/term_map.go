@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// mapKey is the key of a map, in a form that sorts as in Erlang.
+// mapKey is the key of a map, in a form that sorts as in Erlang: by rank, then by value.
 type mapKey struct {
 	rank keyRank
 	i    int64
@@ -18,6 +18,7 @@ type mapKey struct {
 	s    string
 }
 
+// keyRank is the order of the types of keys. nil and bool are atoms.
 type keyRank int
 
 const (
@@ -92,7 +93,7 @@ func pairsOf(v reflect.Value) ([]pair, error) {
 	return pairs, nil
 }
 
-// keyOf converts a key.
+// keyOf converts a key, or returns errKey for one of a type that cannot be written.
 func keyOf(v reflect.Value) (mapKey, error) {
 	if v.Kind() == reflect.Interface {
 		v = v.Elem()

@@ -7,23 +7,23 @@ import (
 	"time"
 )
 
-// ErrEncrypted means that a token cannot be read without its secret.
+// ErrEncrypted means that a token is encrypted and cannot be read without its secret.
 var ErrEncrypted = errors.New("token: encrypted")
 
 // Unverified is the content of a signed token whose signature was not checked. Anybody may have
-// written it: use it to show a token to people, never to let somebody in.
+// written it: show it to people, but never decide by it who may connect.
 type Unverified struct {
 	// Data is the value in the token, of a type listed in the package comment.
 	Data any
 	// SignedAt is the time of signing in the token, to the millisecond.
 	SignedAt time.Time
-	// MaxAge is the maximum age in the token, or Infinite. It is never negative; an age
-	// that a Duration cannot say is the longest Duration.
+	// MaxAge is the maximum age in the token, or Infinite. It is never negative. An age of more
+	// than 292 years, the longest Duration, is Infinite.
 	MaxAge time.Duration
 }
 
 // ParseUnverified reads a signed token without checking its signature or its age. It is for tools:
-// use [Keys.Verify] to decide about users. The content is bounded as the package comment says.
+// use [Keys.Verify] to decide about users. The bounds of the package documentation hold.
 //
 // The error is [ErrMissing] for an empty token, [ErrEncrypted] for an encrypted one, and otherwise
 // [ErrInvalid].
