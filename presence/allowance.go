@@ -10,9 +10,9 @@ import (
 )
 
 // allowances count the changes that connections may still make. An allowance is kept while its
-// connection has channels that track, and afterwards until its bucket is full, when it would not
-// differ from a new one. So a client does not get a new allowance when it joins again, or
-// connects again with the same socket id. The lock of owners guards it.
+// connection has channels that track, and afterwards until its bucket is full and equal to a new one.
+// So a client does not get a new allowance by joining again, or by connecting again with the same
+// socket id. owners.mu guards it.
 type allowances struct {
 	now              func() time.Duration
 	burst, perSecond int
@@ -22,13 +22,14 @@ type allowances struct {
 	swept  int                          // length of idle after the last sweep
 }
 
+// allowance is that of one connection.
 type allowance struct {
 	bucket   rate.Bucket
-	channels int
-	full     time.Duration // of an idle one: when its bucket is full
+	channels int           // that track
+	full     time.Duration // if idle: the time at which its bucket is full
 }
 
-// maxIdle bounds idle. Above it, any entry is forgotten.
+// maxIdle bounds the length of idle. At the bound an entry is removed at random.
 const maxIdle = 1 << 14
 
 func newAllowances(now func() time.Duration, burst, perSecond int) allowances {
@@ -48,7 +49,7 @@ func (a *allowances) open(s *bennu.Socket) {
 	one.channels++
 }
 
-// before returns the idle allowance of a connection, or a new one.
+// before returns the idle allowance of a connection, a copy of that of its socket id, or a new one.
 func (a *allowances) before(s *bennu.Socket) *allowance {
 	now := a.now()
 	if own := a.idle[weak.Make(s)]; own != nil && own.full > now {
@@ -69,7 +70,8 @@ func (a *allowances) take(s *bennu.Socket) bool {
 	return one == nil || one.bucket.Take(a.now(), a.burst, a.perSecond)
 }
 
-// close counts one channel of a connection less.
+// close subtracts one channel of a connection. With the last one the allowance becomes idle, under a
+// weak pointer to the connection and under its socket id.
 func (a *allowances) close(s *bennu.Socket) {
 	one := a.active[s]
 	if one == nil {
@@ -90,7 +92,8 @@ func (a *allowances) close(s *bennu.Socket) {
 	}
 }
 
-// keep adds an idle allowance, and removes full ones from time to time.
+// keep adds an idle allowance. When the number of them has doubled since the last sweep, it removes those
+// that are full by now.
 func (a *allowances) keep(key any, one *allowance, now time.Duration) {
 	// Of several connections with one id, the emptiest bucket counts.
 	if old := a.idle[key]; old != nil && old.full > one.full {

@@ -7,10 +7,11 @@ import (
 	"github.com/bennu-go/bennu/internal/tracker"
 )
 
-// changes are the changes that somebody has not been told of: 1 for an entry that joined, -1 for
-// one that left. An entry that joined and then left is not in the map.
+// changes are the merged changes that clients or hooks have not got yet: 1 for an entry that joined, -1
+// for one that left. An entry that joined and then left is not in the map.
 type changes map[*tracker.Entry]int8
 
+// add adds the joins and leaves of a diff.
 func (c *changes) add(d tracker.Diff) {
 	for _, e := range d.Joins {
 		c.sum(e, 1)
@@ -20,6 +21,7 @@ func (c *changes) add(d tracker.Diff) {
 	}
 }
 
+// sum adds n, 1 or -1, for an entry.
 func (c *changes) sum(e *tracker.Entry, n int8) {
 	if *c == nil {
 		*c = make(changes)
@@ -49,8 +51,8 @@ type change struct {
 	leaves bool
 }
 
-// list returns the changes in the order in which they are sent: by key, and the joins of a key
-// before its leaves, so that a user whose meta is replaced does not seem to be away.
+// list returns the changes in the order in which they are sent: by key, and for a key the joins before
+// the leaves, so that a user whose meta is replaced does not seem to be away.
 func (c changes) list() []change {
 	list := make([]change, 0, len(c))
 	for e, n := range c {
@@ -71,7 +73,8 @@ func (c changes) list() []change {
 	return list
 }
 
-// undo returns the list as it was before the changes. It may reuse the memory of list.
+// undo returns list as it was before the changes: without the joins, and with the leaves at its end. It
+// may reuse the memory of list.
 func (c changes) undo(list []*tracker.Entry) []*tracker.Entry {
 	if len(c) == 0 {
 		return list

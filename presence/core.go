@@ -15,14 +15,14 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-// core is a Presence without the type of its metas.
+// core is a Presence without the type of its metas, which are JSON here.
 //
-// The way of a change: the tracker calls tell, in order for each topic. tell adds the change to
-// the room of the topic, whose goroutine sends it to the clients of this node and then adds
+// A change goes this way: the tracker calls tell, in order for each topic. tell adds the change to
+// the room of the topic. The goroutine of the room sends it to the clients of this node and then adds
 // it to hooks, whose goroutine calls the hooks of the program.
 //
 // Lock order: owner.mu, tracking, mu, then the locks of held, big, keys and hooks, which are
-// held for a moment each. The locks of the tracker's shards may be taken under all of these,
+// held for a moment each. The locks of the tracker's shards may be taken while any of these is held,
 // except by Snapshot, which waits for tell. No lock is held while a function of the program runs.
 type core struct {
 	settings
@@ -39,17 +39,18 @@ type core struct {
 	sweptRooms int // length of rooms after the last sweep
 	ended      bool
 
-	tracking sync.Mutex // held from counting the entries of a topic to adding one
+	tracking sync.Mutex // held while the entries of a topic are counted and one is added
 
 	held holder
 	keys keyCounts // for large topics
 	big  bigTopics
 
-	tasks  sync.WaitGroup // all goroutines but those of the tracker and of fetch
+	tasks  sync.WaitGroup // all goroutines except those of the tracker and of fetch
 	closed chan struct{}
 	once   sync.Once
 }
 
+// newCore makes a core without its tracker, which start adds.
 func newCore(ps *pubsub.PubSub, set settings, log *slog.Logger) *core {
 	if log == nil {
 		log = slog.Default()
@@ -72,13 +73,14 @@ func (c *core) start(ctx context.Context, o tracker.Options) (err error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.tracker == nil { // tell may have set it, and it is read without the lock since
+	if c.tracker == nil { // tell may have set it; from then on it is read without the lock
 		c.tracker = t
 	}
 	return nil
 }
 
-// close ends the presence. The order matters: no new work, then each goroutine's end.
+// close ends the presence: it prevents new work, and then waits for all goroutines. Closing the tracker
+// tells the other nodes.
 func (c *core) close() error {
 	var err error
 	c.once.Do(func() {
@@ -98,17 +100,17 @@ func (c *core) close() error {
 	return err
 }
 
+// now returns the time since the start, by the monotonic clock.
 func (c *core) now() time.Duration { return time.Since(c.began) }
 
-// track adds an entry if the topic has room for it.
+// track adds an entry, or returns ErrFull if the topic has no room for it.
 func (c *core) track(o *owner, topic, key string, meta []byte) (*tracker.Entry, error) {
-	full := c.full(topic, key) // before the allowance is used
+	full := c.full(topic, key) // counted first, so that a full topic does not use up the allowance
 	var e *tracker.Entry
 	var err error
 	if !full {
 		e, err = c.change(o, topic, meta, func() (*tracker.Entry, error) {
-			// Counted again under the lock: of two callers that find room for one more,
-			// one gets it.
+			// Counted again under the lock, since another caller may have taken the room.
 			c.tracking.Lock()
 			defer c.tracking.Unlock()
 			if full = c.full(topic, key); full {
@@ -134,8 +136,8 @@ func (c *core) update(o *owner, topic, key string, meta []byte) (*tracker.Entry,
 	return c.change(o, topic, meta, func() (*tracker.Entry, error) { return c.tracker.Update(topic, o.id, key, meta) })
 }
 
-// change checks the size of the meta and the allowance of the owner, and calls do, unless the
-// owner has ended.
+// change checks the size of the meta and the allowance of the owner, and calls do with owner.mu held,
+// so that no entry is added after the end of its owner.
 func (c *core) change(o *owner, topic string, meta []byte, do func() (*tracker.Entry, error)) (*tracker.Entry, error) {
 	if len(meta) > c.metaBytes {
 		c.book.Say(notice.PresenceMeta, o.about(topic, slog.Int("bytes", len(meta)), slog.Int("limit", c.metaBytes))...)
@@ -153,14 +155,14 @@ func (c *core) change(o *owner, topic string, meta []byte, do func() (*tracker.E
 	return do()
 }
 
-// list returns the entries of a topic as clients see them, with those whose leave is held
-// back.
+// list returns the entries of a topic that clients see: those of the tracker, and those whose leave is
+// held back.
 func (c *core) list(topic string) []*tracker.Entry {
 	return together(c.tracker.List(topic), c.held.of(topic))
 }
 
-// together returns list with the entries that are held back. An entry is in both if it left or
-// came back between the calls that returned them.
+// together returns the union of list and held. An entry is in both if it left or came back between the
+// calls that returned them.
 func together(list, held []*tracker.Entry) []*tracker.Entry {
 	if len(held) == 0 {
 		return list
@@ -173,7 +175,7 @@ func together(list, held []*tracker.Entry) []*tracker.Entry {
 	return append(list, held...)
 }
 
-// get returns the entries of a key as clients see them.
+// get returns the entries of a key that clients see.
 func (c *core) get(topic, key string) []*tracker.Entry {
 	list := c.tracker.Get(topic, key)
 	if c.leaveDelay > 0 {
@@ -196,10 +198,10 @@ func (c *core) state(topic string) bennu.Raw {
 	return c.encode(entries, c.fetch.fields(topic, slices.Compact(keys)))
 }
 
-// tell is called by the tracker with each change, in order for each topic.
+// tell takes a change from the tracker, which calls it in order for each topic and must not wait long.
 func (c *core) tell(t *tracker.Tracker, d tracker.Diff) {
 	c.mu.Lock()
-	if c.tracker == nil { // start has not returned yet
+	if c.tracker == nil { // tracker.Start has not returned yet
 		c.tracker = t
 	}
 	c.mu.Unlock()
@@ -209,7 +211,7 @@ func (c *core) tell(t *tracker.Tracker, d tracker.Diff) {
 		}
 	}
 	for topic, part := range d.ByTopic() {
-		// Each node has the entries of all topics, most of them without a client here.
+		// Each node has the entries of all topics. Most topics have no client here.
 		alone := c.ps.Subscribers(topic) == 0
 		c.mu.Lock()
 		if c.leaveDelay > 0 {
@@ -220,7 +222,7 @@ func (c *core) tell(t *tracker.Tracker, d tracker.Diff) {
 	}
 }
 
-// checkForeign logs that the meta of an entry of another node is invalid. See metaOf.
+// checkForeign logs that the meta of another node's entry is invalid. See metaOf.
 func (c *core) checkForeign(e *tracker.Entry) {
 	if _, err := soundMeta([]byte(e.Meta())); err != nil {
 		c.book.Say(notice.PresenceForeign, notice.Foreign("topic", e.Topic()), notice.Foreign("peer", e.Node()),
@@ -228,8 +230,8 @@ func (c *core) checkForeign(e *tracker.Entry) {
 	}
 }
 
-// noteLocked adds a change to the room of its topic, or, if alone says that the topic has no
-// clients here, straight to the hooks.
+// noteLocked adds a change to the room of its topic. If alone is true, the topic has no clients here, and
+// the change goes straight to the hooks.
 func (c *core) noteLocked(topic string, d tracker.Diff, alone bool) {
 	if d.Empty() {
 		return
@@ -241,7 +243,7 @@ func (c *core) noteLocked(topic string, d tracker.Diff, alone bool) {
 	}
 	r = c.roomLocked(topic)
 	r.untold.add(d)
-	// Kept apart from untold: hooks are told even if the clients have to wait.
+	// Apart from untold, since hooks do not wait for slow clients.
 	if c.large != nil || c.hooks.on() {
 		r.news.add(d)
 	}

@@ -7,26 +7,27 @@ import (
 	"github.com/bennu-go/bennu/internal/tracker"
 )
 
-// maxMessageBytes bounds a message with a list or a diff, unless a single entry is larger, so
-// that it fits into the queue of a connection. The rest goes into further messages.
+// maxMessageBytes bounds a message with a list or a diff, so that it fits into the queue of a
+// connection. Only a single entry may be larger.
 const maxMessageBytes = 64 << 10
 
-// object writes a JSON object of entries by key. Entries are added in the order of their keys.
+// object writes a JSON object of entries by key, in the form of Phoenix.Presence. Entries must be added
+// in the order of their keys.
 type object struct {
 	c      *core
 	fields map[string][]byte // by key, from Fetch
-	b      []byte
-	keys   int    // number of keys written
-	key    string // the last one
-	open   bool   // the object of the last key is not closed yet
+	b      []byte            // the text
+	keys   int               // number of keys written
+	key    string            // the last one
+	open   bool              // the object of the last key is not closed yet
 }
 
-// object begins an object behind the text before.
+// object begins an object, with the text before in front of it.
 func (c *core) object(before string, fields map[string][]byte) object {
 	return object{c: c, fields: fields, b: []byte(before + "{")}
 }
 
-// add adds an entry.
+// add adds an entry: its meta with phx_ref, and phx_ref_prev if it has one.
 func (o *object) add(e *tracker.Entry) {
 	if o.open && o.key == e.Key() {
 		o.b = append(o.b, ',')
@@ -53,7 +54,7 @@ func (o *object) add(e *tracker.Entry) {
 	}
 }
 
-// close closes the object of the last key.
+// close closes the object of the last key, after its fields from Fetch.
 func (o *object) close() {
 	if !o.open {
 		return
@@ -93,15 +94,15 @@ func (c *core) encode(entries []*tracker.Entry, fields map[string][]byte) []byte
 }
 
 // message returns a payload with the first n changes of list: as many as fit into limit bytes,
-// and at least one. It does not split the changes of a key, unless they do not fit into one
-// message. If state is true, list has only joins, and the payload is that of presence_state;
-// otherwise it is that of presence_diff.
+// and at least one. It keeps the changes of a key together, unless they are too many for one
+// message. If state is true, list has only joins, and the payload is for presence_state;
+// otherwise it is for presence_diff.
 func (c *core) message(list []change, fields map[string][]byte, limit int, state bool) (payload []byte, n int) {
 	joins, leaves := c.object(`{"joins":`, fields), c.object(`,"leaves":`, fields)
 	if state {
 		joins = c.object("", fields)
 	}
-	// Copies of both objects are a way back: appending to b does not change what they hold.
+	// Copies of both objects allow going back: appending to b does not change the text of a copy.
 	beforeKey := [2]object{joins, leaves}
 	first := 0 // index of the first change of the present key
 	for i, ch := range list {

@@ -16,7 +16,7 @@ import (
 	"github.com/bennu-go/bennu/internal/redact"
 )
 
-// fetcher calls Options.Fetch.
+// fetcher calls Options.Fetch, with a timeout and a bound on concurrent calls.
 type fetcher struct {
 	hook    func(ctx context.Context, topic string, keys []string) (map[string]any, error)
 	timeout time.Duration
@@ -26,19 +26,20 @@ type fetcher struct {
 	slots   chan struct{} // has a value for each running call
 
 	mu    sync.Mutex
-	until time.Time      // the hook is not called before
+	until time.Time      // the hook is not called before this time
 	calls sync.WaitGroup // running calls, and those that wait for a slot
 }
 
 const (
-	// fetchPause is the time without calls after a failed one.
+	// fetchPause is the time after a failed call in which the hook is not called.
 	fetchPause = 5 * time.Second
 	// maxFetches bounds the concurrent calls, those that have timed out included.
 	maxFetches = 256
-	// maxFields bounds the JSON of one key in bytes.
+	// maxFields bounds the fields of one key as JSON, in bytes.
 	maxFields = 32 << 10
 )
 
+// init sets the options. hook is set apart, and may stay nil.
 func (f *fetcher) init(timeout time.Duration, book *notice.Book) {
 	f.timeout, f.book = timeout, book
 	f.ctx, f.cancel = context.WithCancel(context.Background())
@@ -56,7 +57,7 @@ var (
 	errFetchTimeout = errors.New("it took longer than FetchTimeout")
 	errFetchSlots   = errors.New("256 calls have not returned")
 	errFetchGoexit  = errors.New("it called runtime.Goexit")
-	errFetchLarge   = errors.New("what it returned for a key is larger than 32 KiB")
+	errFetchLarge   = errors.New("the fields for a key are larger than 32 KiB")
 )
 
 // fetched is the result of one call.
@@ -67,9 +68,8 @@ type fetched struct {
 	large  string // a key whose fields are too large
 }
 
-// fields calls the hook for keys, and returns the JSON objects of those with a value. It waits no
-// longer than the timeout. A hook that ignores its context goes on running, and close waits for
-// it.
+// fields calls the hook for keys, and returns the JSON objects of the keys with a value. It waits no
+// longer than the timeout. A hook that ignores its context goes on running, and close waits for it.
 func (f *fetcher) fields(topic string, keys []string) map[string][]byte {
 	if f.hook == nil || len(keys) == 0 {
 		return nil
@@ -106,14 +106,14 @@ func (f *fetcher) fields(topic string, keys []string) map[string][]byte {
 func (f *fetcher) ask(topic string, keys []string) fetched {
 	ctx, cancel := context.WithTimeout(f.ctx, f.timeout)
 	defer cancel()
-	// A hook that ignores its context keeps its slot, so that such calls do not pile up.
+	// A hook that ignores its context keeps its slot, so that there are never more than 256.
 	select {
 	case f.slots <- struct{}{}:
 	case <-ctx.Done():
 		f.calls.Done()
 		return fetched{err: errFetchSlots}
 	}
-	answer := make(chan fetched, 1) // with room, as nobody may read it any more
+	answer := make(chan fetched, 1) // buffered, since after the timeout nobody reads it
 	go func() {
 		defer f.calls.Done()
 		defer func() { <-f.slots }()
@@ -129,7 +129,7 @@ func (f *fetcher) ask(topic string, keys []string) fetched {
 	}
 }
 
-// call calls the hook and encodes its values, which both may run code of the program.
+// call calls the hook and encodes its values. Both may run code of the program, so it recovers.
 func (f *fetcher) call(ctx context.Context, topic string, keys []string) (got fetched) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -154,9 +154,9 @@ func (f *fetcher) call(ctx context.Context, topic string, keys []string) (got fe
 		}
 		switch {
 		case err != nil:
-			return fetched{err: fmt.Errorf("what it returned does not encode: %w", err)}
+			return fetched{err: fmt.Errorf("encoding the fields for a key: %w", err)}
 		case len(data) < 2 || data[0] != '{' || hasField(data, "metas"):
-			return fetched{err: errors.New("what it returned for a key is no JSON object without metas")}
+			return fetched{err: errors.New("the fields for a key must be a JSON object without metas")}
 		case len(data) > maxFields:
 			got.large = key
 		default:

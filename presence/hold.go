@@ -13,9 +13,9 @@ import (
 type holder struct {
 	c *core
 
-	mu     sync.Mutex
+	mu     sync.Mutex // guards the fields below
 	topics map[string]*heldTopic
-	queue  []*heldLeave // in order of time; has forgotten ones too
+	queue  []*heldLeave // in the order of until; it also has forgotten ones, whose e is nil
 	timer  *time.Timer  // runs while queue is not empty
 	runs   sync.WaitGroup
 	closed bool
@@ -35,10 +35,10 @@ func (t *heldTopic) of(key string) []*heldLeave {
 	return t.keys[key]
 }
 
-// heldLeave is the leave of an entry, which is told at the time until.
+// heldLeave is a leave that is passed on at the time until.
 type heldLeave struct {
 	topic string
-	e     *tracker.Entry // nil: forgotten, since it was told with a join
+	e     *tracker.Entry // nil if it was passed on earlier, together with a join
 	until time.Time
 }
 
@@ -47,21 +47,21 @@ func (h *holder) init(c *core) {
 	h.topics = make(map[string]*heldTopic)
 }
 
-// filter holds back the leaves of keys that do not join in the same diff, and returns the diff
-// without them and with the held leaves of keys that join. An entry whose leave is held and that
-// joins again, as after its node was down for a moment, is in neither: clients never saw it leave.
+// filter holds back the leaves of keys that do not join in the same diff. It returns the diff without
+// them, and with the held leaves of keys that join. If the same entry joins again, for example because
+// its node was down for a moment, its leave and its join are dropped: clients never saw it leave.
 func (h *holder) filter(topic string, d tracker.Diff, now time.Time) tracker.Diff {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
 		return d
 	}
-	// First the keys that join: their held leaves are due, unless the same entry is back.
+	// First the keys that join. Their held leaves are due, unless the same entry is back.
 	joins := make(map[string]bool, len(d.Joins))
 	for _, e := range d.Joins {
 		joins[e.Key()] = true
 	}
-	// By ref, since a node that was forgotten and is back has new *Entry values.
+	// Compared by ref: the entries of a node that was forgotten and is back are new *Entry values.
 	kept := make(map[string]*tracker.Entry)
 	for key := range joins {
 		for _, held := range h.topics[topic].of(key) {
@@ -91,7 +91,7 @@ func (h *holder) filter(topic string, d tracker.Diff, now time.Time) tracker.Dif
 	return out
 }
 
-// keep holds a leave back.
+// keep holds a leave back. The lock is held, as in forget and arm.
 func (h *holder) keep(held *heldLeave) {
 	t := h.topics[held.topic]
 	if t == nil {
@@ -106,7 +106,7 @@ func (h *holder) keep(held *heldLeave) {
 	}
 }
 
-// forget drops the held leaves of a key.
+// forget removes the held leaves of a key.
 func (h *holder) forget(topic, key string) {
 	t := h.topics[topic]
 	if t == nil {
@@ -128,7 +128,7 @@ func (h *holder) arm(d time.Duration) {
 	h.timer = time.AfterFunc(d, h.release)
 }
 
-// release passes on the leaves that are due.
+// release passes on the leaves that are due, and starts the timer for the next. The timer calls it.
 func (h *holder) release() {
 	defer h.runs.Done()
 	h.c.mu.Lock()
@@ -160,14 +160,14 @@ func (h *holder) release() {
 		h.arm(h.queue[0].until.Sub(now))
 	}
 	h.mu.Unlock()
-	// c.mu is held since before the leaves were taken out, so that no list is made in between,
-	// in which they would be neither held nor told.
+	// c.mu has been held since before the leaves were removed. Otherwise a list that is made in
+	// between would have them neither as held nor as changes.
 	for topic, d := range due {
 		h.c.noteLocked(topic, d, false)
 	}
 }
 
-// of returns the entries of a topic whose leave is held.
+// of returns the entries of a topic whose leave is held back.
 func (h *holder) of(topic string) (list []*tracker.Entry) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -189,8 +189,8 @@ func (h *holder) count(topic string) int {
 	return 0
 }
 
-// others returns the number of held leaves of the other keys of a topic. Those of the key itself
-// are told when it joins.
+// others returns the number of held leaves of the other keys of a topic. Those of the key itself are
+// passed on when it joins.
 func (h *holder) others(topic, key string) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -207,6 +207,7 @@ func (h *holder) ofKey(topic, key string) []*tracker.Entry {
 	return entriesOf(h.topics[topic].of(key))
 }
 
+// entriesOf returns the entries of leaves that were not forgotten.
 func entriesOf(held []*heldLeave) []*tracker.Entry {
 	list := make([]*tracker.Entry, len(held))
 	for i, h := range held {

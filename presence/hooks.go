@@ -9,23 +9,23 @@ import (
 )
 
 // hooks calls Changed, First and Last, one at a time, in a goroutine that runs while there are
-// changes. Changes of a topic that come meanwhile are merged.
+// changes. Changes of a topic that come while a hook runs are merged.
 type hooks struct {
 	c           *core
 	changed     func(topic string, d tracker.Diff)
 	first, last func(topic, key string)
 
-	mu      sync.Mutex
+	mu      sync.Mutex               // guards the fields up to closed
 	waiting list.List                // of *topicNews, in the order in which topics changed
-	topics  map[string]*list.Element // the same by topic
-	todo    []call                   // remaining calls for the present topic
+	topics  map[string]*list.Element // the elements of waiting by topic
+	todo    []call                   // remaining calls for the current topic
 	running bool                     // the goroutine runs
 	closed  bool
 
-	keys keyCounts // used by the goroutine alone
+	keys keyCounts // only the goroutine uses it
 }
 
-// topicNews are the changes of a topic of which the hooks have not been told.
+// topicNews has the changes of a topic for which the hooks were not called yet.
 type topicNews struct {
 	topic string
 	news  changes
@@ -78,11 +78,11 @@ func (h *hooks) remove(waits *list.Element) *topicNews {
 	return t
 }
 
-// run is the goroutine.
+// run is the goroutine. If a hook calls runtime.Goexit, a new goroutine goes on with the next call.
 func (h *hooks) run() {
 	returned := false
 	defer func() {
-		if !returned { // a hook has called runtime.Goexit: a new goroutine takes over
+		if !returned {
 			h.c.tasks.Go(h.run)
 		}
 	}()
@@ -104,7 +104,7 @@ func (h *hooks) call(hook call) {
 	returned = true
 }
 
-// next returns the next call.
+// next returns the next call. ok is false if there is none, or after stop; the goroutine then ends.
 func (h *hooks) next() (next call, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -135,8 +135,8 @@ func (h *hooks) calls(topic string, d tracker.Diff) (calls []call) {
 	if h.first == nil && h.last == nil {
 		return calls
 	}
-	// Counted here and not when the change was made, so that First and Last match the changes
-	// that the hooks are told, with those merged that came meanwhile.
+	// Keys are counted here and not when a change is made, so that First and Last agree with the
+	// merged changes that Changed gets.
 	firsts, lasts := h.keys.apply(topic, d)
 	for _, key := range firsts {
 		if h.first != nil {

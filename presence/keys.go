@@ -8,14 +8,15 @@ import (
 	"github.com/bennu-go/bennu/internal/tracker"
 )
 
-// keyCounts counts the metas of each key of each topic.
+// keyCounts counts the metas of each key of each topic. hooks has one for First and Last, which counts
+// the changes that the hooks have got; core has one for the number of keys in presence_count.
 type keyCounts struct {
 	mu     sync.Mutex
-	topics map[string]map[string]int
+	topics map[string]map[string]int // by topic and key; without zeros
 }
 
-// apply applies a diff, and returns the keys that have their first meta and those that lost their
-// last one, in order.
+// apply applies a diff. It returns the keys that have got their first meta, and those that have lost
+// their last one, each sorted.
 func (k *keyCounts) apply(topic string, d tracker.Diff) (firsts, lasts []string) {
 	if d.Empty() {
 		return nil, nil
@@ -36,7 +37,7 @@ func (k *keyCounts) apply(topic string, d tracker.Diff) (firsts, lasts []string)
 			before[key] = counts[key]
 		}
 		if counts[key] == 0 {
-			key = strings.Clone(key) // the key may be kept longer than this entry, of which it is a part
+			key = strings.Clone(key) // the key shares the memory of its entry and may outlive it
 		}
 		if counts[key] += change; counts[key] == 0 {
 			delete(counts, key)

@@ -9,36 +9,37 @@ import (
 	"github.com/bennu-go/bennu/internal/tracker"
 )
 
-// bigTopics are the topics above Large.Entries.
+// bigTopics are the topics with more entries than Large.Entries.
 type bigTopics struct {
 	c *core
 
-	mu     sync.Mutex
+	mu     sync.Mutex // guards the fields below
 	topics map[string]*bigTopic
 	timer  *time.Timer // runs while one of topics has changed
 	runs   sync.WaitGroup
 	closed bool
 }
 
-// bigTopic is one of them: changed since its last presence_count.
-type bigTopic struct{ changed bool }
+// bigTopic is a topic with more entries than Large.Entries.
+type bigTopic struct{ changed bool } // since its last presence_count
 
 func (b *bigTopics) init(c *core) {
 	b.c = c
 	b.topics = make(map[string]*bigTopic)
 }
 
-// size is the size of a topic after a change.
+// size is the size of a topic after a change, compared with that before.
 type size int
 
 const (
-	small size = iota
-	grown      // big, and was small before
-	big
-	shrunk // small, and was big before
+	small  size = iota // it was small and is small
+	grown              // it was small and is big
+	big                // it was big and is big
+	shrunk             // it was big and is small
 )
 
-// note notes a change of a topic and returns its size.
+// note takes note of a change of a topic, and returns the topic's size. It starts the timer of
+// presence_count if that does not run.
 func (b *bigTopics) note(topic string) size {
 	large := b.c.large
 	if large == nil {
@@ -107,7 +108,7 @@ func (b *bigTopics) close() {
 	b.runs.Wait()
 }
 
-// tellBig handles changes of a topic that is big, or was big before them. It returns false for
+// tellBig handles changes of a topic that is big, or was big before the changes. It returns false for
 // other topics.
 func (c *core) tellBig(r *room, list []change) bool {
 	switch c.big.note(r.topic) {
@@ -132,8 +133,8 @@ func (c *core) tellBig(r *room, list []change) bool {
 	return true
 }
 
-// sendWhole sends all clients presence_state with the beginning of the list, and makes the rest
-// of the list changes that they have not been told of.
+// sendWhole sends presence_state with the beginning of the list to all clients. The rest of the list
+// becomes joins in untold, which follow as diffs.
 func (c *core) sendWhole(r *room) {
 	var list []change
 	c.tracker.Snapshot(r.topic, func(entries []*tracker.Entry) {
@@ -157,7 +158,7 @@ func (c *core) sample(topic string) []byte {
 	some.add(tracker.Diff{Joins: entries[:min(len(entries), c.large.Sample)]})
 	list := some.list()
 	list = list[:portion(list)]
-	// What does not fit into the message is left out: it is a sample.
+	// Entries that do not fit into one message are left out, since it is a sample.
 	payload, _ := c.message(list, c.fetch.fields(topic, keysOf(list)), maxMessageBytes, true)
 	return payload
 }

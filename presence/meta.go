@@ -8,20 +8,20 @@ import (
 	"github.com/bennu-go/bennu/internal/tracker"
 )
 
-// encodeMeta returns the JSON of a meta.
+// encodeMeta returns the JSON of a meta. The error is ErrNotObject or one of encoding/json.
 func encodeMeta(meta any) ([]byte, error) {
 	data, err := jsontext.Append(nil, meta)
 	if err != nil {
 		return nil, err
 	}
-	if meta != nil && string(data) == "null" { // a nil map or pointer
+	if meta != nil && string(data) == "null" { // a nil map or pointer becomes {}
 		data = []byte(nils.JSON(meta))
 	}
 	return soundMeta(data)
 }
 
-// soundMeta checks that JSON text is an object without refs, and returns it in compact form, so
-// that refs can be put in front of its fields.
+// soundMeta checks that JSON text is an object without refs. It returns the text in compact form, in
+// front of whose fields object.add puts the refs.
 func soundMeta(text []byte) ([]byte, error) {
 	text, err := jsontext.Compact(text)
 	if err != nil {
@@ -33,8 +33,8 @@ func soundMeta(text []byte) ([]byte, error) {
 	return text, nil
 }
 
-// metaOf returns the meta of an entry as clients get it. Metas of other nodes came through a
-// broker to which others may write; one that could not have been tracked becomes {}.
+// metaOf returns the JSON of an entry's meta for clients. Metas of other nodes are checked again, since
+// others may write to the broker: one that no Track would accept becomes {}.
 func (c *core) metaOf(e *tracker.Entry) string {
 	if c.tracker.Local(e) {
 		return e.Meta()

@@ -11,25 +11,25 @@ import (
 
 // owners are the owners on this node.
 type owners struct {
-	tracker func() *tracker.Tracker
+	tracker func() *tracker.Tracker // a function, since the tracker starts later
 
 	mu       sync.Mutex
-	next     tracker.Owner
-	channels map[*bennu.Channel]*owner
+	next     tracker.Owner             // number of owners made
+	channels map[*bennu.Channel]*owner // those that have not ended
 	allowed  allowances
 }
 
-// owner is a channel, or an owner of the program's.
+// owner is an owner of entries: a channel, or one that NewOwner made.
 type owner struct {
 	id tracker.Owner
-	ch *bennu.Channel // nil for an owner of the program's
+	ch *bennu.Channel // nil for one that NewOwner made
 
 	mu    sync.Mutex // held during a change, so that none is made after the end
 	ended bool
 }
 
-// about returns the attributes of a log line about a change: the topic, the client if there is
-// one, and attrs.
+// about returns the attributes of a log line about a change: the topic, the socket id if there is one,
+// and attrs.
 func (o *owner) about(topic string, attrs ...slog.Attr) []slog.Attr {
 	list := []slog.Attr{notice.Foreign("topic", topic)}
 	if o.ch != nil && o.ch.Socket().ID() != "" {
@@ -51,8 +51,8 @@ func (s *owners) of(ch *bennu.Channel) *owner {
 		return o
 	}
 	o = s.add(ch)
-	// If the channel has ended, the function runs now. Of two callers that come here together,
-	// both register it, and the second call of end does nothing.
+	// If the channel has ended, the function runs now. Two concurrent callers both register it; the
+	// second call of end then has no effect.
 	ch.AfterEnd(func() { s.end(o) })
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -62,7 +62,8 @@ func (s *owners) of(ch *bennu.Channel) *owner {
 	return o
 }
 
-// add makes an owner, for a channel or, if ch is nil, for the program.
+// add returns the owner of ch, which it makes if there is none. If ch is nil, it makes one that is not a
+// channel.
 func (s *owners) add(ch *bennu.Channel) *owner {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -12,28 +12,28 @@ import (
 )
 
 // reader is a client to which a list is being sent: presence_state, then presence_diff with
-// joins, each when the client's queue has room. Meanwhile the client gets the diffs like all
-// others.
+// joins, each when the client's queue has room. In between, the client gets the diffs of the room like
+// all others.
 type reader struct {
 	ch   *bennu.Channel
-	list *listing      // nil: the reader has to start, or to start over
-	next int           // index into list
-	most int           // bytes of a message
+	list *listing      // nil if the reader has to start, or to start over
+	next int           // index into list.entries
+	most int           // bound of a message, in bytes
 	gone chan struct{} // closed when the channel has ended; made on demand
-	done chan error    // gets the result of PushState; nil after that
+	done chan error    // for the result of PushState, of capacity 1; nil when PushState has it
 }
 
-// listing is a list as it was when its readers started. Entries that left since are nil: clients
-// ignore the leave of an unknown entry, and must not get its join afterwards.
+// listing is a list as it was when its readers started. An entry that has left since then becomes nil:
+// a client ignores the leave of an unknown entry, and must not get its join afterwards.
 type listing struct {
-	entries []*tracker.Entry // by key
-	last    piece
+	entries []*tracker.Entry // sorted by byKey, past the nils
+	last    piece            // the latest message, for the next reader that needs it
 }
 
-// piece is one message of a listing, kept for readers that start together.
+// piece is one message of a listing.
 type piece struct {
-	from, next, most int // entries from:next in at most so many bytes
-	entries          int
+	from, next, most int // it has entries[from:next], in at most most bytes
+	entries          int // number of entries in payload
 	payload          []byte
 }
 
@@ -46,7 +46,7 @@ func (c *core) pushState(ch *bennu.Channel) error {
 		return errClosed
 	}
 	r := c.roomLocked(ch.Topic())
-	// A reader that waits for room does not become two: it starts over.
+	// A second call for a reader that waits for room does not make another reader.
 	if rd := r.readers[ch]; rd != nil && rd.done == nil {
 		rd.list = nil // it starts over when there is room
 		c.mu.Unlock()
@@ -69,15 +69,15 @@ func (c *core) pushState(ch *bennu.Channel) error {
 	}
 }
 
-// begin starts readers with the list as the other clients have been told it.
+// begin starts readers with the list that the other clients have by now.
 func (c *core) begin(r *room, arrivals []*reader) {
 	if c.big.is(r.topic) {
 		c.beginBig(r, arrivals)
 		return
 	}
-	// The snapshot may be ahead of the clients by the untold changes, which are undone in it:
-	// the readers get these as diffs, with all others. From here on markTold keeps the list
-	// right.
+	// The snapshot may be ahead of the clients by the changes in untold. They are undone in it,
+	// since the readers get them as diffs, like all other clients. From here on markTold removes
+	// entries that leave.
 	list := &listing{}
 	c.tracker.Snapshot(r.topic, func(entries []*tracker.Entry) {
 		c.mu.Lock()
@@ -126,7 +126,7 @@ func (c *core) sendMore(r *room, rd *reader, list *listing) {
 	}
 }
 
-// finish forgets a reader that has its list or failed.
+// finish removes a reader that has got its list or has failed, unless it has to start over.
 func (c *core) finish(r *room, rd *reader, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -140,7 +140,7 @@ func (c *core) finish(r *room, rd *reader, err error) {
 	rd.returnsLocked(err)
 }
 
-// returnsLocked makes PushState return.
+// returnsLocked makes PushState return err, if it still waits.
 func (rd *reader) returnsLocked(err error) {
 	if rd.done != nil {
 		rd.done <- err
@@ -148,8 +148,8 @@ func (rd *reader) returnsLocked(err error) {
 	}
 }
 
-// waitForRoom puts a reader aside until again is closed. A reader that has got nothing yet starts
-// over then, since the changes of which it is told meanwhile would come before its state.
+// waitForRoom lets a reader wait until again is closed. If it has not got its state yet, it then starts
+// over, since the diffs that it gets in between would come before the state.
 func (c *core) waitForRoom(r *room, rd *reader, again <-chan struct{}) {
 	if rd.gone == nil {
 		gone := make(chan struct{})
@@ -178,12 +178,13 @@ func (c *core) waitForRoom(r *room, rd *reader, again <-chan struct{}) {
 	})
 }
 
-// piece returns the message of a listing that starts at index from, with the fields of Fetch.
+// piece returns the message of a listing that starts at index from, with the fields of Fetch. Readers that
+// start together ask for the same pieces, so it keeps the last one.
 func (c *core) piece(r *room, list *listing, from, most int) piece {
 	if list.last.payload != nil && list.last.from == from && list.last.most == most {
 		return list.last
 	}
-	const around = 80
+	const around = 80 // bytes of refs and punctuation around a meta, estimated
 	joins, at := make([]change, 0, 64), make([]int, 0, 64)
 	size, next := 0, from
 	for ; next < len(list.entries) && size <= most; next++ {

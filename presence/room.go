@@ -15,33 +15,33 @@ import (
 )
 
 // room is a topic with clients on this node. One goroutine, which runs while there is something
-// to send, sends them diffs and lists. So it may call Fetch in between without a lock, and
-// without delaying other topics. core.mu guards all fields, except budget while the goroutine
-// runs.
+// to send, sends diffs and lists to them. It can therefore call Fetch without a lock, and without
+// delaying other topics. core.mu guards all fields except budget.
 type room struct {
 	topic   string
 	running bool          // the goroutine runs
-	wake    chan struct{} // has a value if there is more to do; read while the goroutine waits
+	wake    chan struct{} // of capacity 1: has a value if there is more to do
 
-	untold    changes   // of which the clients have not been told
-	news      changes   // of which hooks has not been told
+	untold    changes   // not sent to the clients yet
+	news      changes   // not added to hooks yet
 	countDue  bool      // presence_count is to be sent
 	arrivals  []*reader // new readers
 	continues []*reader // readers whose queues have room again
 	serving   []*reader // readers that the goroutine took from the two above
 	readers   map[*bennu.Channel]*reader
 	members   map[*bennu.Channel]struct{} // channels that called PushState, until they end
-	budget    budget                      // used by the goroutine
+	budget    budget                      // only the goroutine uses it, while it runs
 }
 
-// Events. eventCount is bennu's own, the others are those of Phoenix.
+// The events that clients get. eventCount is bennu's own; the others are those of Phoenix.Presence.
 const (
 	eventState = "presence_state"
 	eventDiff  = "presence_diff"
 	eventCount = "presence_count"
 )
 
-// roomLocked returns the room of a topic, and makes it if there is none.
+// roomLocked returns the room of a topic, and makes it if there is none. c.mu is held, as for all
+// functions whose names end in Locked.
 func (c *core) roomLocked(topic string) *room {
 	r := c.rooms[topic]
 	if r == nil {
@@ -53,7 +53,8 @@ func (c *core) roomLocked(topic string) *room {
 	return r
 }
 
-// sweepRoomsLocked forgets rooms that do not differ from new ones.
+// sweepRoomsLocked removes idle rooms when the number of rooms has doubled since the last sweep. Only a
+// room that is equal to a new one is removed.
 func (c *core) sweepRoomsLocked() {
 	if len(c.rooms) <= 2*c.sweptRooms+64 {
 		return
@@ -117,10 +118,11 @@ func (c *core) roomStep(r *room) bool {
 	r.countDue = false
 	c.mu.Unlock()
 
-	if arrived { // wait for tell, so that their lists have all entries tracked before PushState
+	if arrived {
+		// Snapshot waits for tell, so that the lists have all entries tracked before PushState.
 		c.tracker.Snapshot(r.topic, func([]*tracker.Entry) {})
 	}
-	// Diffs go before lists, so that a new reader's list has as few changes to undo as possible.
+	// Diffs are sent before lists, so that few changes have to be undone in a list.
 	rest := c.tellRoom(r)
 	if countDue && c.big.is(r.topic) {
 		c.send(r.topic, eventCount, c.countOf(r.topic, c.sample(r.topic)))
@@ -135,7 +137,7 @@ func (c *core) roomStep(r *room) bool {
 // serve starts new readers and continues others.
 func (c *core) serve(r *room) {
 	c.mu.Lock()
-	begin := slices.Clip(r.arrivals) // clipped, since it is appended to
+	begin := slices.Clip(r.arrivals) // clipped, since begin is appended to and arrivals is used below
 	type further struct {
 		rd   *reader
 		list *listing
@@ -162,16 +164,16 @@ func (c *core) serve(r *room) {
 	r.serving = nil
 }
 
-// waitForClients waits until the room may send diffs again, or has something else to do. It may
-// send after the time d, or as soon as the queues of all members are low.
+// waitForClients waits until the room may send diffs again, or has something else to do. It may send
+// after the time d, and earlier if the queues of all members are low.
 func (c *core) waitForClients(r *room, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	c.mu.Lock()
 	members := slices.Collect(maps.Keys(r.members))
 	c.mu.Unlock()
-	// One after the other is enough: a queue that was low may fill up again meanwhile, but only
-	// with messages that are not this room's.
+	// The queues are checked one after the other. One that was low may fill up again while the next
+	// is awaited, but only with messages of other senders.
 	for _, ch := range members {
 		for low := pace.Low(ch); low != nil; low = pace.Low(ch) {
 			if !c.waitFor(r, t, low) {
@@ -183,10 +185,11 @@ func (c *core) waitForClients(r *room, d time.Duration) {
 		r.budget.left = maxMessageBytes
 		return
 	}
-	c.waitFor(r, t, nil) // subscribers of the program's have no queue that can be asked
+	c.waitFor(r, t, nil) // only subscribers of the program, whose queues are not known
 }
 
-// waitFor waits until low is closed, and then returns true, or until the wait is over.
+// waitFor waits until low is closed, and then returns true. It returns false when t fires, when the room
+// has something else to do, or when the presence ends.
 func (c *core) waitFor(r *room, t *time.Timer, low <-chan struct{}) bool {
 	select {
 	case <-low:
@@ -214,8 +217,7 @@ func (c *core) join(r *room, ch *bennu.Channel) {
 	})
 }
 
-// failed logs that a function of the program panicked with v, or, if v is nil, ended its
-// goroutine.
+// failed logs that a function of the program panicked with v, or called runtime.Goexit if v is nil.
 func (c *core) failed(name string, v any) {
 	if v == nil {
 		v = "runtime.Goexit was called"

@@ -6,8 +6,8 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-// tellRoom sends the clients of this node the changes of a room, as far as its budget allows,
-// and adds them to hooks. If changes are left, rest is the time to wait for the budget.
+// tellRoom sends the changes of a room to the clients of this node, as far as the budget allows, and
+// adds them to hooks. If changes are left, rest is the time until the budget allows more.
 func (c *core) tellRoom(r *room) (rest time.Duration) {
 	c.mu.Lock()
 	// Changes stay in untold until they are sent, and news is taken at once.
@@ -22,21 +22,22 @@ func (c *core) tellRoom(r *room) (rest time.Duration) {
 	case len(list) == 0:
 	case c.tellBig(r, list):
 	case c.ps.Subscribers(r.topic) == 0:
-		c.markTold(r, list) // every node has the entries of all topics, and clients in some
+		c.markTold(r, list) // the topic has no clients here
 	default:
 		rest = c.sendChanges(r, list)
 	}
 	return rest
 }
 
-// sendChanges sends presence_diff, in as many messages as needed.
+// sendChanges sends presence_diff, in as many messages as needed. It stops when the budget is used up, and
+// returns the time to wait.
 func (c *core) sendChanges(r *room, list []change) (rest time.Duration) {
 	for len(list) > 0 {
 		if rest = r.budget.wait(c.now()); rest > 0 {
 			return rest
 		}
-		// Fetch is called for about one message, whose size is known only with its fields; if
-		// they are large, these changes take several.
+		// Fetch is called for the changes of about one message. Its size is known only with the
+		// fields; if they are large, these changes take several messages.
 		n := portion(list)
 		fields := c.fetch.fields(r.topic, keysOf(list[:n]))
 		for n > 0 {
@@ -72,7 +73,7 @@ func (c *core) markTold(r *room, list []change) {
 
 // portion estimates how many changes fit into one message, without splitting a key.
 func portion(list []change) int {
-	const around = 80
+	const around = 80 // as in piece
 	size := 0
 	for i, ch := range list {
 		size += len(ch.e.Meta()) + len(ch.e.Key()) + around
@@ -93,7 +94,7 @@ func keysOf(list []change) (keys []string) {
 	return keys
 }
 
-// send broadcasts to the clients of this node: each node tells its own.
+// send broadcasts an event to the clients of this node. Each node does that for its own clients.
 func (c *core) send(topic, event string, payload []byte) {
 	c.ps.LocalBroadcast(&pubsub.Message{Topic: topic, Event: event, Payload: payload})
 }
