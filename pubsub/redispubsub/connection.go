@@ -15,9 +15,9 @@ import (
 // callTimeout bounds the wait for the answer to a command or a pipeline. Tests raise it.
 var callTimeout = 3 * time.Second
 
-// connection is one connection to a server with a client of the library. The library is kept from
-// making a second connection when this one breaks: it would subscribe again by itself, and the gap
-// would not be noticed.
+// connection is one connection to a server, with a client of the library that uses it. The client must
+// not make another connection when this one breaks: it would subscribe again by itself, and the gap
+// would not be noticed. So its Dialer returns the connection once, and fails from then on.
 type connection struct {
 	raw    net.Conn
 	client *redis.Client
@@ -42,8 +42,8 @@ func (t *target) open(ctx context.Context, addr string, user login) (*connection
 			}
 			return guarded, nil
 		},
-		// With version 3 of the protocol, the library reads notifications between
-		// commands.
+		// With version 3 of the protocol the library also reads notifications between
+		// commands, which nothing here needs.
 		Protocol:                 2,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 		DisableIdentity:          true,
@@ -53,7 +53,7 @@ func (t *target) open(ctx context.Context, addr string, user login) (*connection
 	})}, nil
 }
 
-// dial makes a network connection, with TLS if it is configured.
+// dial makes a network connection, with TLS if it is configured. DialTimeout bounds both.
 func (t *target) dial(ctx context.Context, addr string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, t.dialTimeout)
 	defer cancel()
@@ -70,7 +70,7 @@ func (c *connection) close() {
 	_ = c.client.Close()
 }
 
-// ask opens a connection and calls question with it.
+// ask opens a connection, calls question with it, and closes it. The end of ctx closes it early.
 func (t *target) ask(ctx context.Context, addr string, user login, question func(context.Context, *redis.Conn) error) error {
 	ctx, cancel := context.WithTimeout(ctx, t.dialTimeout+callTimeout)
 	defer cancel()

@@ -17,7 +17,8 @@ import (
 	"github.com/bennu-go/bennu/pubsub/internal/cluster"
 )
 
-// verdict is the meaning of an error of a command.
+// verdict is the meaning of an error of a command, by which the caller decides what to do with the
+// message or the connection.
 type verdict int
 
 const (
@@ -27,8 +28,8 @@ const (
 	broken                 // the connection is lost
 )
 
-// judge returns the meaning of an error of a command. Errors that the server sent are about the
-// command, all others about the connection.
+// judge returns the meaning of an error of a command. An error that the server sent begins with a word
+// that names its kind, and is about the command. All other errors are about the connection.
 func judge(err error) verdict {
 	var told redis.Error
 	if !errors.As(err, &told) {
@@ -61,8 +62,8 @@ func problemf(format string, args ...any) error {
 	return &problem{text: fmt.Sprintf(format, args...)}
 }
 
-// explain adds to an error of the server at addr what to do about it. It quotes the server or the
-// network, never a password.
+// explain adds to an error of the server at addr what to do about it. It quotes the server and the
+// network, but never a password. Errors that it has explained before it returns as they are.
 func (t *target) explain(addr string, user login, err error) error {
 	var known *problem
 	if err == nil || errors.As(err, &known) || errors.Is(err, context.Canceled) {
@@ -137,7 +138,7 @@ func noPermission(err error) bool {
 	return errors.As(err, &told) && strings.HasPrefix(told.Error(), "NOPERM")
 }
 
-// noCommand reports whether it forbids the command for all channels.
+// noCommand reports whether an error says that an ACL forbids the command for all channels.
 func noCommand(err error) bool {
 	return noPermission(err) && strings.Contains(err.Error(), "to run the")
 }
@@ -173,6 +174,7 @@ func (t *target) advise(err error) error {
 	return err
 }
 
+// isTimeout reports whether an error is a timeout of the network.
 func isTimeout(err error) bool {
 	var network net.Error
 	return errors.As(err, &network) && network.Timeout()
@@ -186,10 +188,11 @@ func short(text string) string {
 	return text
 }
 
-// awayFor is ErrAway with a reason.
+// awayFor is cluster.ErrAway with a reason. The node then keeps the message and tries again.
 func awayFor(err error) error { return fmt.Errorf("%w: %w", cluster.ErrAway, err) }
 
-// safely calls f, in which the library parses data of the server, and turns a panic into an error.
+// safely calls f and turns a panic into an error. In f the library parses data of the server, which
+// must not end the program.
 func safely(f func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {

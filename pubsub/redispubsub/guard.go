@@ -18,11 +18,16 @@ const (
 	guardBuffer = 32 << 10
 )
 
+// errOverlong ends a connection to a server that is not Redis, or does not keep to the bounds.
 var errOverlong = errors.New("the server sent something that is not of its protocol, or overlong")
 
-// guard is a connection that checks the lengths in what it reads, since the client library
-// allocates memory for any length. A string that is too long, which everybody who may publish can
-// send, is read as empty.
+// guard is a connection that checks the lengths in the data that it reads, since the client library
+// allocates memory for any length. Everybody who may publish can send a string that is too long; Read
+// returns an empty string in its place.
+//
+// It knows the form of RESP, the protocol of Redis: a line begins with its type and ends with CRLF. The
+// line of a string has its length, and is followed by the string and CRLF. The line of a list has the
+// number of its elements. Lines of all other types have their value.
 type guard struct {
 	net.Conn
 	r    *bufio.Reader
@@ -65,7 +70,7 @@ func (g *guard) ready() bool {
 	return len(waiting) > 0 && (g.left > 0 || bytes.IndexByte(waiting, '\n') >= 0)
 }
 
-// header reads the next line; after a string or a line there is always a line.
+// header reads the next line, and sets line and left. A string and a line are always followed by a line.
 func (g *guard) header() error {
 	line, err := g.r.ReadSlice('\n')
 	switch {
@@ -84,7 +89,7 @@ func (g *guard) header() error {
 		case err != nil || size > 1<<30:
 			return errOverlong
 		case size > maxPayload:
-			// The connection goes on: one long message must not cut the node off.
+			// The connection goes on: with one long message nobody can cut the node off.
 			if _, err := g.r.Discard(size + 2); err != nil {
 				return err
 			}

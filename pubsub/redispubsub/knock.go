@@ -13,7 +13,8 @@ import (
 var _ cluster.Knocker = (*link)(nil)
 
 // Knock implements cluster.Knocker. PUBLISH returns the number of receivers, including those that
-// subscribe to patterns. These are counted by publishing to a random channel.
+// subscribe to a pattern, such as a monitoring tool. They are counted with a second message, to a
+// random channel that has no other receivers, and subtracted.
 func (l *link) Knock(ctx context.Context, channel string) (int, error) {
 	l.mu.Lock()
 	x := l.owner(channel).session

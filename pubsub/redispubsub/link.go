@@ -67,7 +67,7 @@ func newLink(t *target, prefix, node string, probe time.Duration) *link {
 	return l
 }
 
-// Open implements cluster.Link.
+// Open implements cluster.Link. All servers must be reachable.
 func (l *link) Open(ctx context.Context, e cluster.Events) error {
 	l.events = e
 	err := l.open(ctx)
@@ -117,7 +117,7 @@ func (l *link) newShard(addr string) *shard {
 	return &shard{link: l, addr: addr, reset: make(chan error, 1)}
 }
 
-// keep starts the goroutine of a shard.
+// keep starts the goroutine of a shard, which begins with the session x, or without one if x is nil.
 func (l *link) keep(s *shard, x *session) {
 	ctx, stop := context.WithCancel(l.ctx)
 	s.stop = stop
@@ -127,7 +127,7 @@ func (l *link) keep(s *shard, x *session) {
 	})
 }
 
-// Close implements cluster.Link.
+// Close implements cluster.Link. Running calls return, since their connections end.
 func (l *link) Close() {
 	l.cancel()
 	l.tasks.Wait()
@@ -141,9 +141,11 @@ func (l *link) MaxPayload() int { return maxPayload }
 // wait for each other.
 func (l *link) Server() string { return "" }
 
+// errReset is the reason of a session that Reset has ended.
 var errReset = errors.New("a message of this node to itself did not come back")
 
-// Reset implements cluster.Link.
+// Reset implements cluster.Link. It ends the sessions of all shards, since the node does not know which
+// server does not deliver.
 func (l *link) Reset() {
 	l.mu.Lock()
 	shards := l.shards // replaced as a whole by apply, and never changed
@@ -164,7 +166,8 @@ func (l *link) owner(channel string) *shard {
 	return l.owners[slotOf(channel)]
 }
 
-// probeFor returns the channel to which a session of s sends its probes.
+// probeFor returns the channel to which a session of s sends its probes. In a cluster it must be in a
+// slot of s. It returns false if s has no slots.
 func (l *link) probeFor(s *shard) (string, bool) {
 	l.mu.Lock()
 	owners := l.owners

@@ -11,7 +11,10 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// listener is a connection with subscriptions. It ends with its connection.
+// listener is a connection with subscriptions. It ends with its connection, and is never used again.
+//
+// Redis answers the commands of a connection in order, and sends messages in between. So the answers are
+// matched with pending, the queue of the commands that were written.
 type listener struct {
 	conn    *connection
 	pubsub  *redis.PubSub
@@ -28,15 +31,17 @@ type listener struct {
 	done    chan struct{} // closed when its goroutine has ended
 }
 
-// command is a command that the server confirms with one answer for each channel, in order.
+// command is a command that the server confirms with one answer for each channel, in order, or refuses
+// with one error.
 type command struct {
-	add       bool
+	add       bool // SUBSCRIBE or SSUBSCRIBE; otherwise UNSUBSCRIBE or SUNSUBSCRIBE
 	channels  []string
-	confirmed int
-	err       error
-	done      chan struct{}
+	confirmed int           // number of confirmed channels
+	err       error         // read after done is closed
+	done      chan struct{} // closed when all are confirmed, or with an error
 }
 
+// newListener makes a listener that calls message and lost in its goroutine, which run is.
 func newListener(conn *connection, sharded bool, message func(string, []byte), lost func(string)) *listener {
 	l := &listener{
 		conn: conn, pubsub: conn.client.Subscribe(context.Background()), sharded: sharded,
@@ -77,7 +82,7 @@ func (l *listener) send(ctx context.Context, add bool, channels []string) (sent 
 	return sent
 }
 
-// write writes one command.
+// write writes one command. If the listener has ended, the command fails at once.
 func (l *listener) write(ctx context.Context, add bool, channels []string) *command {
 	c := &command{add: add, channels: channels, done: make(chan struct{})}
 	l.writing.Lock()
@@ -121,17 +126,19 @@ func (l *listener) await(ctx context.Context, commands []*command) (err error) {
 	return err
 }
 
-// awaitFor is await with a time limit, for times in which watch does not notice a silent server.
+// awaitFor is await with a time limit. It is for calls outside of watch, which otherwise notices a
+// server that is silent.
 func (l *listener) awaitFor(ctx context.Context, limit time.Duration, commands []*command) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, errUnconfirmed)
 	defer cancel()
 	return l.await(ctx, commands)
 }
 
+// errUnconfirmed is the error of awaitFor after its limit.
 var errUnconfirmed = errors.New("the server does not confirm subscriptions")
 
-// run reads until the connection ends. It is started after the first command was written, for which
-// the library connects.
+// run reads until the connection ends. It must be started after the first write, for which the library
+// takes the connection: a Receive before it would wait for that write.
 func (l *listener) run() {
 	defer close(l.done)
 	for {
@@ -160,7 +167,7 @@ func (l *listener) run() {
 	}
 }
 
-// take handles something that the server sent.
+// take handles a message or an answer of the server.
 func (l *listener) take(got any) error {
 	switch m := got.(type) {
 	case *redis.Message:
@@ -176,8 +183,8 @@ func (l *listener) take(got any) error {
 	return nil
 }
 
-// confirm notes an answer to the first pending command, and returns false if it is not one: the
-// server also ends subscriptions on its own.
+// confirm counts an answer to the first pending command. It returns false if it is not an answer: the
+// server also ends subscriptions by itself, when a slot moves, and tells that in the same form.
 func (l *listener) confirm(m *redis.Subscription) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -197,7 +204,8 @@ func (l *listener) confirm(m *redis.Subscription) bool {
 	return true
 }
 
-// refuse fails the first pending command with an error of the server.
+// refuse fails the first pending command with an error of the server. The error stands for all channels of
+// the command.
 func (l *listener) refuse(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -13,23 +13,25 @@ import (
 	"github.com/bennu-go/bennu/internal/option"
 )
 
-// Options configure New. Node and one of URL and Addrs are required; the zero value of every other
-// field is its default. It is copied.
+// Options configure New. Node is required, and one of URL and Addrs. The zero value of every other
+// field means its default.
 type Options struct {
 	// Node is the name of this node, unique in the cluster: 1 to 128 ASCII letters, digits and
-	// -_.@: characters. A second node with a name that is in use does not start.
+	// the characters -_.@: A node whose name is in use does not start.
 	Node string
-	// Prefix begins the names of all channels. It is the same on every node; applications that
-	// share a Redis need different ones. Default "bennu".
+	// Prefix begins the names of all channels. It must be the same on every node, and different
+	// for applications that share a Redis. Default "bennu".
 	Prefix string
 	// Secret signs the messages of nodes. Messages that are not signed with it, and recorded
 	// ones that are published again, are dropped. At least 16 bytes, the same on every
 	// node. Default: messages are not signed.
 	Secret []byte
-	// Buffer bounds the messages that wait for Redis, in bytes. Default 8 MiB.
+	// Buffer bounds the messages that wait to be published, in bytes. When it is full,
+	// Broadcast returns pubsub.ErrBufferFull. Default 8 MiB.
 	Buffer int
-	// Probe is the time between two tests whether Redis still delivers. If it does not, the
-	// node connects again within twice this time. At least 10 ms. Default 5 s.
+	// Probe is the time between two messages of the node to itself, which test whether Redis
+	// still delivers. If one does not come back, the node connects again within twice this
+	// time. At least 10 ms. Default 5 s.
 	Probe time.Duration
 	// Logger gets errors and refusals. Default slog.Default().
 	Logger *slog.Logger
@@ -40,22 +42,22 @@ type Options struct {
 	//	rediss://host:6379               with TLS
 	//	unix:///run/redis/redis.sock
 	//
-	// User, password and port may be omitted. A database number is allowed and ignored, since
-	// channels belong to no database.
+	// User, password and port may be omitted. Special characters of a password must be
+	// percent-encoded. A database number is ignored, since channels belong to no database.
 	URL string
 	// Addrs are the host:port of the server, of the Sentinels if MasterName is set, or of some
 	// nodes of a cluster, which know the others.
 	Addrs []string
 	// MasterName is the name of the master in the Sentinels at Addrs.
 	MasterName string
-	// Cluster says that URL or Addrs are nodes of a Redis Cluster.
+	// Cluster must be set if URL or Addrs are nodes of a Redis Cluster.
 	Cluster bool
 
 	// Username and Password are the credentials for the servers, if URL has none. An empty
-	// Username is the user "default".
+	// Username means the user "default".
 	Username, Password string
-	// SentinelUsername and SentinelPassword are the credentials for the Sentinels, if they
-	// demand any.
+	// SentinelUsername and SentinelPassword are the credentials for the Sentinels, which Redis
+	// configures apart from those of the servers.
 	SentinelUsername, SentinelPassword string
 	// TLS is used for all connections, also to Sentinels. An empty ServerName becomes the host
 	// of each address. Default nil: no TLS, unless URL starts with rediss://.
@@ -78,7 +80,7 @@ type target struct {
 	dialTimeout time.Duration
 }
 
-// mode is the kind of installation.
+// mode is the kind of installation: a single server, a master with Sentinels, or a cluster.
 type mode int
 
 const (
@@ -90,7 +92,7 @@ const (
 // login has the credentials of a user.
 type login struct{ name, password string }
 
-// newTarget checks the options about servers.
+// newTarget checks the options about servers. The caller adds the prefix of the package to errors.
 func newTarget(o *Options) (*target, error) {
 	t := &target{
 		network: "tcp", addrs: append([]string(nil), o.Addrs...), master: o.MasterName,

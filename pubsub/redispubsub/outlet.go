@@ -12,8 +12,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// outlet is the connection on which a session publishes. If it breaks, it is replaced; unlike with
-// the listener, no messages are missed by this.
+// outlet is the connection on which a session publishes. If it breaks, the next use makes another one.
+// The session goes on, since a lost outlet, unlike a lost listener, does not miss messages.
 type outlet struct {
 	t    *target
 	addr string
@@ -32,6 +32,7 @@ func newOutlet(t *target, addr string) *outlet {
 	return &outlet{t: t, addr: addr, turn: make(chan struct{}, 1)}
 }
 
+// errClosed is the error of an outlet or a listener that its session has closed.
 var errClosed = errors.New("the connection is closed")
 
 // use calls f with the connection, and makes one if there is none. If f returns an error of the
@@ -65,7 +66,7 @@ func (o *outlet) get(ctx context.Context) (*redis.Conn, error) {
 	case sticky != nil:
 		return sticky, nil
 	case time.Now().Before(o.after):
-		return nil, errUsedUp // each message would make an attempt otherwise
+		return nil, errUsedUp // otherwise each message would make an attempt
 	}
 	conn, err := o.t.open(ctx, o.addr, o.t.user)
 	if err != nil {
@@ -104,8 +105,9 @@ func (o *outlet) close() {
 	o.drop()
 }
 
-// check returns an error if the server is of the wrong kind, or no master: a message that is
-// published at a replica reaches only subscribers of that replica.
+// check asks the server with HELLO for its kind, role and version. It returns a problem if the kind does
+// not fit the options, or the server is not a master: a message that is published at a replica reaches
+// only subscribers of that replica.
 func (o *outlet) check(ctx context.Context) error {
 	var told map[string]any
 	err := o.use(ctx, func(c *redis.Conn) (err error) {
@@ -117,7 +119,7 @@ func (o *outlet) check(ctx context.Context) error {
 		if judge(err) == away {
 			return err
 		}
-		return nil // HELLO is unknown before Redis 6, or not permitted: it cannot be checked
+		return nil // HELLO is unknown before Redis 6, or not permitted, so nothing can be checked
 	}
 	if err != nil {
 		return err
@@ -138,6 +140,7 @@ func (o *outlet) check(ctx context.Context) error {
 	return nil
 }
 
+// tooOld reports whether a server has no sharded pub/sub. Valkey reports a version of Redis from 7 on.
 func tooOld(version string) bool {
 	first, _, _ := strings.Cut(version, ".")
 	major, err := strconv.Atoi(first)

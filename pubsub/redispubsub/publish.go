@@ -17,7 +17,7 @@ const (
 	maxBatchBytes = 256 << 10
 )
 
-// Publish implements cluster.Link.
+// Publish implements cluster.Link. It publishes in rounds, each of which is a pipeline for each shard.
 func (l *link) Publish(ctx context.Context, messages []cluster.Outgoing) (taken int, err error) {
 	for taken < len(messages) && err == nil {
 		n, bytes := 0, 0
@@ -39,8 +39,8 @@ type part struct {
 	index    []int // their indexes in the round
 }
 
-// round publishes messages, to all shards concurrently, and returns how many were accepted before
-// the first that was not.
+// round publishes messages, to all shards concurrently. It returns the number of messages that were
+// accepted before the first that was not, and the error of that one.
 func (l *link) round(ctx context.Context, messages []cluster.Outgoing) (taken int, err error) {
 	parts := l.divide(messages)
 	errs := make([]error, len(messages))
@@ -53,8 +53,8 @@ func (l *link) round(ctx context.Context, messages []cluster.Outgoing) (taken in
 		}
 		all.Wait()
 	}
-	// The first error decides. Later messages of this round may have been accepted, and are sent
-	// again; their receivers drop what comes twice.
+	// The first error decides. Later messages of this round may have been accepted. They are sent
+	// again all the same, and receivers drop those that come twice.
 	for i, err := range errs {
 		if err == nil {
 			continue
@@ -69,8 +69,8 @@ func (l *link) round(ctx context.Context, messages []cluster.Outgoing) (taken in
 		}
 		switch judge(err) {
 		case refused:
-			// The messages after this one are sent again. The next may be refused too, so
-			// rounds are small until a message is accepted.
+			// The messages after this one are sent again. Since the next may be refused, too,
+			// rounds start with one message and grow while messages are accepted.
 			l.batch = 1
 			if noPermission(err) {
 				cause := fmt.Errorf("redispubsub: %w", l.forbidden(addr, "publish to", messages[i].Channel, err))
@@ -86,7 +86,7 @@ func (l *link) round(ctx context.Context, messages []cluster.Outgoing) (taken in
 	return len(messages), nil
 }
 
-// divide divides messages by shard, in order.
+// divide divides messages by shard. Those of a shard stay in order.
 func (l *link) divide(messages []cluster.Outgoing) (parts []*part) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -105,8 +105,8 @@ func (l *link) divide(messages []cluster.Outgoing) (parts []*part) {
 	return parts
 }
 
-// pipeline publishes a part, and sets the error of each message of which it is not certain that it
-// was accepted.
+// pipeline publishes a part, and sets errs for each message that the server has not confirmed. Parts have
+// different indexes in errs, so they may be published concurrently.
 func (l *link) pipeline(ctx context.Context, p *part, errs []error) {
 	err := error(cluster.ErrAway)
 	var answers []redis.Cmder

@@ -8,8 +8,9 @@ import (
 	"github.com/bennu-go/bennu/pubsub/internal/cluster"
 )
 
-// New makes an adapter. It connects when pubsub.New starts it. An error says which option is wrong,
-// and what to write instead.
+// New makes an adapter for pubsub.Options. It does not connect: pubsub.New does that, and fails if a
+// server cannot be reached or refuses the login. The error of New says which option is wrong and what
+// to write instead. It does not quote passwords. opts is copied.
 func New(opts *Options) (pubsub.Adapter, error) {
 	if opts == nil {
 		return nil, errors.New("redispubsub: the options are nil; set Node and URL at least")

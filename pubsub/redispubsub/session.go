@@ -16,8 +16,9 @@ import (
 	"github.com/bennu-go/bennu/pubsub/internal/cluster"
 )
 
-// session is a time of being connected to the server of a shard: from the time when everything is
-// subscribed until the connection of the listener ends.
+// session is one stay at the server of a shard, with a listener and an outlet. It becomes the session of
+// its shard when all wanted channels are subscribed, and ends with the connection of its listener.
+// Within a session no message is missed without a sign.
 type session struct {
 	shard    *shard
 	link     *link
@@ -29,13 +30,13 @@ type session struct {
 
 	nonce []byte                 // the payload of its probes
 	probe atomic.Pointer[string] // the channel of its probes
-	pulse *cluster.Pulse
-	first chan struct{} // closed when the first probe has come back
-	once  sync.Once
+	pulse *cluster.Pulse         // notices when probes do not come back
+	first chan struct{}          // closed when the first probe has come back
+	once  sync.Once              // closes first
 }
 
-// leastProbe bounds the time between two probes of a session, whatever the option. The node sends
-// probes of its own.
+// leastProbe is the least time between two probes of a session, even if Options.Probe is shorter. The
+// beats of the node test the connection, too.
 const leastProbe = 250 * time.Millisecond
 
 // settleTime bounds the confirmation of one chunk of channels in settle.
@@ -64,7 +65,7 @@ func (s *shard) connect(ctx context.Context) (_ *session, err error) {
 // start connects outlet and listener, sends a probe, and subscribes.
 func (x *session) start(ctx context.Context) error {
 	l := x.link
-	// Closing the connections is the only way to end calls of the library when ctx ends.
+	// Calls of the library do not all end with ctx. They do end when their connection is closed.
 	defer context.AfterFunc(ctx, x.outlet.close)()
 	if err := x.outlet.check(ctx); err != nil {
 		return err
@@ -82,7 +83,7 @@ func (x *session) start(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() { x.listener.die(context.Cause(ctx)) })()
 
 	sent := x.listener.send(ctx, true, []string{channel})
-	l.tasks.Go(x.listener.run) // now that the library has connected
+	l.tasks.Go(x.listener.run)
 	if err := x.listener.awaitFor(ctx, callTimeout, sent); err != nil {
 		return l.forbidden(x.addr, "subscribe to", channel, err)
 	}
@@ -113,9 +114,10 @@ func (x *session) say(ctx context.Context) error {
 	})
 }
 
-// message takes a message from the listener.
+// message passes a message to the node, unless it is a probe. The goroutine of the listener calls it. It
+// blocks while the node has too many messages, which makes the listener stop reading.
 func (x *session) message(channel string, data []byte) {
-	x.pulse.Enter() // while the node is busy with a message, later probes wait behind it
+	x.pulse.Enter() // so that the pulse does not blame the server for probes that wait behind it
 	defer x.pulse.Leave()
 	if channel != *x.probe.Load() {
 		x.link.events.Message(channel, data)
@@ -132,7 +134,8 @@ func (x *session) lost(channel string) {
 	x.link.forsaken(x, channel)
 }
 
-// watch returns when the session must end, with the reason.
+// watch waits until the session must end, and returns the reason: the connection of the listener is
+// lost, no probe comes back, the server is no longer the master, Reset was called, or ctx has ended.
 func (x *session) watch(ctx context.Context) error {
 	every := max(x.link.probe, leastProbe)
 	ctx, cancel := context.WithCancel(ctx)
@@ -177,8 +180,8 @@ func (x *session) watch(ctx context.Context) error {
 	}
 }
 
-// look sends a probe in each turn, and checks that the server is still the master. If the server does
-// not answer, watch notices that no probe comes back.
+// look sends a probe in each turn, and checks that the server is still the master. It may block on a
+// server that does not answer; watch then notices that no probe comes back. It sends at most one error.
 func (x *session) look(ctx context.Context, turns <-chan struct{}, failed chan<- error) {
 	t := x.link.target
 	for {
@@ -229,4 +232,5 @@ func (x *session) close() {
 	}
 }
 
+// errMoved is the cause of a gap after channels have moved between shards.
 var errMoved = errors.New("channels moved to another shard")

@@ -6,12 +6,13 @@ import (
 	"time"
 )
 
-// shard is a server with channels: the only one, or a master of a cluster.
+// shard is a server with channels: the only one, or a master of a cluster. It exists while the map of
+// the cluster has it, over any number of sessions.
 type shard struct {
 	link  *link
-	addr  string // "" with Sentinels, which are asked each time
-	reset chan error
-	stop  context.CancelFunc
+	addr  string             // "" with Sentinels, which are asked each time
+	reset chan error         // of capacity 1: a reason to end the session
+	stop  context.CancelFunc // ends its goroutine
 
 	// Guarded by link.mu.
 	session *session // nil while there is none
@@ -19,7 +20,8 @@ type shard struct {
 }
 
 const (
-	firstPause = 100 * time.Millisecond // between attempts to connect
+	// firstPause and lastPause are the least and the longest pause between attempts to connect.
+	firstPause = 100 * time.Millisecond
 	lastPause  = time.Second
 	// steady is the time after which a session counts as stable, and pauses are short again.
 	steady = 5 * time.Second
@@ -63,27 +65,28 @@ func (s *shard) keep(ctx context.Context, x *session) {
 // soon.
 type pauses struct{ last time.Duration }
 
-// next returns the next pause.
+// next returns the next pause, twice the last one.
 func (p *pauses) next() time.Duration {
 	p.last = min(max(2*p.last, firstPause), lastPause)
 	return p.last
 }
 
-// ended notes the duration of a session.
+// ended takes the duration of a session that has ended.
 func (p *pauses) ended(after time.Duration) {
 	if after > steady {
 		p.last = 0
 	}
 }
 
-// familiar reports whether this is not the first attempt.
+// familiar reports whether the shard has had a session or a failed attempt. The first attempt, for a
+// shard that the map of the cluster has just named, is made without a pause.
 func (s *shard) familiar() bool {
 	s.link.mu.Lock()
 	defer s.link.mu.Unlock()
 	return s.known
 }
 
-// sleep waits, and returns false if ctx ends before.
+// sleep waits for d. It returns false if ctx ends first.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

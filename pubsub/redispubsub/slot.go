@@ -21,11 +21,11 @@ var crcTable = func() (table [256]uint16) {
 	return table
 }()
 
-// slotOf returns the slot of a channel. Names of channels contain no braces, to which Redis would
-// give a meaning.
+// slotOf returns the slot of a channel. Redis takes only the part between braces, if a name has them;
+// names of channels have none.
 func slotOf(channel string) int { return int(crc(0, channel)) % slotCount }
 
-// crc adds a text to a checksum.
+// crc continues a checksum with a text.
 func crc[T string | []byte](sum uint16, text T) uint16 {
 	for i := range len(text) {
 		sum = sum<<8 ^ crcTable[byte(sum>>8)^text[i]]
@@ -33,8 +33,9 @@ func crc[T string | []byte](sum uint16, text T) uint16 {
 	return sum
 }
 
-// probeChannel returns a name for a channel of probes in a slot that fits. If only one slot fits, it
-// is found after about 16,000 names; many more are tried.
+// probeChannel returns the name of a channel for probes in a slot that fits. It tries names until one
+// does: if only one slot fits, that takes about 16,000 names, of the million that are tried. It returns
+// false if none fits.
 func probeChannel(prefix, node string, fits func(slot int) bool) (string, bool) {
 	stem := prefix + ".p." + node + "."
 	sum := crc(0, stem)

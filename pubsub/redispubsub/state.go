@@ -8,7 +8,7 @@ import (
 	"github.com/bennu-go/bennu/pubsub/internal/cluster"
 )
 
-// ended notes that a session has ended.
+// ended records that a session has ended, for tell to report.
 func (l *link) ended(x *session, cause error) {
 	l.mu.Lock()
 	if x.shard.session == x {
@@ -19,7 +19,8 @@ func (l *link) ended(x *session, cause error) {
 	l.wake()
 }
 
-// failed notes that an attempt to connect has failed.
+// failed records that an attempt to connect has failed, for tell to report. In a cluster the reason may be
+// an old map, so it also asks for a new one.
 func (l *link) failed(s *shard, cause error) {
 	l.mu.Lock()
 	// After the first failure, only a cause that says what to do replaces the one before.
@@ -33,7 +34,7 @@ func (l *link) failed(s *shard, cause error) {
 	l.stale("")
 }
 
-// lossLocked counts a loss, unless the shard is no longer a part of the cluster.
+// lossLocked counts the loss of a session, unless the shard is no longer a part of the cluster.
 func (l *link) lossLocked(s *shard, cause error) {
 	if slices.Contains(l.shards, s) {
 		l.downs++
@@ -41,7 +42,7 @@ func (l *link) lossLocked(s *shard, cause error) {
 	}
 }
 
-// wake wakes tell.
+// wake wakes tell. Several calls may wake it once.
 func (l *link) wake() {
 	select {
 	case l.news <- struct{}{}:
@@ -49,8 +50,9 @@ func (l *link) wake() {
 	}
 }
 
-// tell reports events to the node, one after the other and without a lock. A loss is reported even
-// if the session was replaced at once.
+// tell is the goroutine that reports events to the node, one after the other and without a lock. It
+// reports Down for a loss even if the session was replaced at once, since messages may have been missed,
+// and Up when all shards have a session.
 func (l *link) tell() {
 	up, told := true, 0 // the last reported state, and the number of reported losses
 	for {
@@ -64,7 +66,7 @@ func (l *link) tell() {
 		whole := !slices.ContainsFunc(l.shards, func(s *shard) bool { return s.session == nil })
 		shift, denials := l.shift, l.denials
 		l.denials = nil
-		// Up implies Dropped.
+		// A Dropped before an Up is not needed: Up makes the node report gaps for all topics.
 		if whole || up && downs == told {
 			l.shift = nil
 		}

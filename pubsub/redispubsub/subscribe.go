@@ -8,7 +8,8 @@ import (
 	"github.com/bennu-go/bennu/pubsub/internal/cluster"
 )
 
-// Subscribe implements cluster.Link.
+// Subscribe implements cluster.Link. It waits for the servers, and in a cluster asks for a new map if
+// channels have moved.
 func (l *link) Subscribe(ctx context.Context, channels []string) error {
 	select {
 	case l.turn <- struct{}{}:
@@ -30,7 +31,7 @@ func (l *link) Subscribe(ctx context.Context, channels []string) error {
 		denied, err := x.await(ctx, sent[x])
 		if err != nil {
 			if judge(err) == moved {
-				// rearrange subscribes to these too, and the node asks again.
+				// rearrange subscribes to these channels, too, and the node calls Subscribe again.
 				l.stale(hint(err))
 				return fmt.Errorf("redispubsub: %w", errMoved)
 			}
@@ -90,7 +91,7 @@ func (x *session) await(ctx context.Context, sent []*command) (denied *cluster.R
 	return denied, nil
 }
 
-// deny notes refused channels of a session, and returns the others.
+// deny records the refused channels of a session, and returns the others.
 func (l *link) deny(x *session, channels []string, denied *cluster.Refusal) (others []string) {
 	if denied == nil {
 		return channels
@@ -111,7 +112,8 @@ func (l *link) deny(x *session, channels []string, denied *cluster.Refusal) (oth
 	return others
 }
 
-// want adds wanted channels, and returns those that are not subscribed by session.
+// want adds channels to those that the node wants. It returns the channels that are not subscribed yet, by
+// the session that has to subscribe to them.
 func (l *link) want(channels []string) (map[*session][]string, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -139,8 +141,8 @@ func (l *link) want(channels []string) (map[*session][]string, error) {
 	return parts, nil
 }
 
-// confirm notes that a session is subscribed to channels, and returns those that are no longer
-// wanted.
+// confirm records that a session is subscribed to channels. It returns those that are no longer wanted,
+// from which the session has to unsubscribe.
 func (l *link) confirm(x *session, channels []string) (drop []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -177,11 +179,13 @@ func (l *link) Unsubscribe(channels []string) error {
 	return nil
 }
 
-// settle subscribes a session to every wanted channel of its shard. With live, it makes it the
-// session of the shard when none is missing any more.
+// settle subscribes a session to every wanted channel of its shard. Channels that the session of another
+// shard has by an old map are unsubscribed there first. If live is true, x becomes the session of the
+// shard, in the moment in which no channel is missing.
 func (l *link) settle(ctx context.Context, x *session, live bool) error {
-	// Channels may be added meanwhile, so this is repeated until none is missing.
-	late := false
+	// Subscribe may add channels while the server confirms others, so this is repeated until none
+	// is missing.
+	late := false // channels were subscribed late, so messages may have been missed
 	for {
 		l.mu.Lock()
 		missing, held := l.missing(x)
@@ -201,7 +205,7 @@ func (l *link) settle(ctx context.Context, x *session, live bool) error {
 		l.mu.Unlock()
 		late = true
 		for other, part := range held {
-			// After an error, they end with the connection.
+			// An error is not looked at: the subscriptions then end with the connection.
 			_ = other.listener.awaitFor(ctx, settleTime, other.listener.send(ctx, false, part))
 			l.release(other, part)
 		}
@@ -228,8 +232,8 @@ func (l *link) settle(ctx context.Context, x *session, live bool) error {
 // buffer of the server, which is limited.
 const settleChannels = 16 * maxChannels
 
-// missing returns the channels to which x should be subscribed and is not, and those of them to which
-// other sessions are subscribed. The caller holds mu.
+// missing returns the channels to which x should be subscribed and is not, and in held those of them to
+// which other live sessions are subscribed. The caller holds mu.
 func (l *link) missing(x *session) (missing []string, held map[*session][]string) {
 	for c, has := range l.wanted {
 		if has == x || x.denied[c] || l.owner(c) != x.shard {
@@ -246,7 +250,7 @@ func (l *link) missing(x *session) (missing []string, held map[*session][]string
 	return missing, held
 }
 
-// release notes that a session is no longer subscribed to channels.
+// release records that a session is no longer subscribed to channels.
 func (l *link) release(x *session, channels []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -257,13 +261,15 @@ func (l *link) release(x *session, channels []string) {
 	}
 }
 
-// forsaken notes that the server of a session has ended a subscription.
+// forsaken records that the server of a session has ended a subscription, which it does when the slot of
+// the channel moves.
 func (l *link) forsaken(x *session, channel string) {
 	l.release(x, []string{channel})
 	l.stale("")
 }
 
-// rearrange subscribes each live session to the channels that it has by the present map.
+// rearrange subscribes each live session to the channels that belong to its shard by the current map. It
+// returns the first error; follow then tries again.
 func (l *link) rearrange(ctx context.Context) error {
 	select {
 	case l.turn <- struct{}{}:
@@ -301,7 +307,7 @@ func (l *link) rearrange(ctx context.Context) error {
 	return first
 }
 
-// rehearse gives the session another channel for its probes if the slot of the present one has moved.
+// rehearse gives the session another channel for its probes, if the slot of the current one has moved.
 func (x *session) rehearse(ctx context.Context) error {
 	l := x.link
 	l.mu.Lock()

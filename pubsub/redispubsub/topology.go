@@ -12,7 +12,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// locate asks the Sentinels for the address of the master.
+// locate asks the Sentinels, one after the other, for the address of the master. The error is that of the
+// first one.
 func (t *target) locate(ctx context.Context) (string, error) {
 	var first error
 	for _, sentinel := range t.addrs {
@@ -39,10 +40,10 @@ func (t *target) locate(ctx context.Context) (string, error) {
 	return "", first
 }
 
-// clusterMap has the address of the master of each slot.
+// clusterMap has the address of the master for each slot.
 type clusterMap [slotCount]string
 
-// askMap asks one node of the cluster for its map.
+// askMap asks one node of the cluster for its map. It is an error if the map is not complete.
 func (t *target) askMap(ctx context.Context, addr string) (*clusterMap, error) {
 	var slots []redis.ClusterSlot
 	err := t.ask(ctx, addr, t.user, func(ctx context.Context, c *redis.Conn) (err error) {
@@ -87,12 +88,13 @@ func reachable(addr, from string) string {
 	return net.JoinHostPort(host, port)
 }
 
+// loopback reports whether a host is the machine itself.
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// hint returns the address in a MOVED error, or "".
+// hint returns the address in a MOVED error, or "" if the error is another one or has no host.
 func hint(err error) string {
 	addr, _ := redis.IsMovedError(err)
 	if host, _, err := net.SplitHostPort(addr); err != nil || host == "" {
@@ -114,10 +116,11 @@ func (l *link) stale(addr string) {
 	}
 }
 
-// lookAnyway is the time between two fetches of the map without a reason.
+// lookAnyway is the time between two fetches of the map when nothing indicates that it has changed.
 const lookAnyway = 30 * time.Second
 
-// follow keeps the map of the cluster up to date, and moves channels with their slots.
+// follow is the goroutine that keeps the map of the cluster up to date, and moves channels with their
+// slots.
 func (l *link) follow() {
 	ticker := time.NewTicker(lookAnyway)
 	defer ticker.Stop()
@@ -130,7 +133,7 @@ func (l *link) follow() {
 		case <-l.ctx.Done():
 			return
 		}
-		// There is a pause after a success too, so that many signs of one change cause one fetch.
+		// It pauses after a success, too, so that many signs of one change cause one fetch.
 		for pause := firstPause; ; pause = min(2*pause, lastPause) {
 			changed, err := l.refresh(l.ctx)
 			told = told || changed
@@ -151,7 +154,7 @@ func (l *link) follow() {
 // changed.
 func (l *link) refresh(ctx context.Context) (changed bool, err error) {
 	l.mu.Lock()
-	// First the node that an error has named, then connected ones, then the configured ones.
+	// Asked first is the node that an error has named, then connected ones, then those in Addrs.
 	var order []string
 	for _, s := range l.shards {
 		if s.session != nil {
@@ -182,7 +185,8 @@ func (l *link) refresh(ctx context.Context) (changed bool, err error) {
 	return false, err
 }
 
-// apply replaces the map. New shards are connected, and removed ones are stopped.
+// apply replaces the map. It starts the goroutines of new shards and stops those of removed ones. It
+// reports whether any slot has another shard.
 func (l *link) apply(m *clusterMap) (changed bool) {
 	l.mu.Lock()
 	before := make(map[string]*shard)
