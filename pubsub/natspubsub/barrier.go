@@ -8,10 +8,10 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// barrier waits until the client library has passed on all errors that NATS has sent so far. The
-// library calls the error handler for one error after the other, also when a subscription has no
-// room for a message. So the barrier publishes two messages to a subscription with room for one:
-// when the handler is called for the second, it has been called for all errors before.
+// barrier waits until the client library has passed to the link all errors that NATS has sent so far.
+// The library calls the error handler for one error after the other, and also when a subscription has no
+// room for a message. So the barrier publishes two messages to a subscription with room for one. When
+// the handler is called for the second message, it has been called for all earlier errors.
 type barrier struct {
 	subject string
 	room    chan *nats.Msg // takes the first message
@@ -21,6 +21,7 @@ type barrier struct {
 	sub atomic.Pointer[nats.Subscription]
 }
 
+// newBarrier makes a barrier. renew subscribes it.
 func newBarrier(subject string) *barrier {
 	return &barrier{subject: subject, room: make(chan *nats.Msg, 1), passed: make(chan struct{}, 1)}
 }
@@ -31,7 +32,7 @@ func (b *barrier) renew(conn *nats.Conn) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.dropLocked()
-	if sub, err := conn.ChanSubscribe(b.subject, b.room); err == nil { // otherwise the connection is gone
+	if sub, err := conn.ChanSubscribe(b.subject, b.room); err == nil { // fails if the connection is lost
 		b.sub.Store(sub)
 	}
 }
@@ -43,10 +44,12 @@ func (b *barrier) dropLocked() {
 	}
 }
 
-// dropped reports whether there is no subscription, because a wait was cut short. Then renew is due.
+// dropped reports whether there is no subscription, because a wait did not end in time. The caller has to
+// call renew.
 func (b *barrier) dropped() bool { return b.sub.Load() == nil }
 
-// wait waits until all errors so far were passed on. It returns false if it cannot find out.
+// wait waits until all errors so far were passed to the link. It returns false if it cannot know: ctx has
+// ended, the connection is lost, or NATS refuses the subject.
 func (b *barrier) wait(ctx context.Context, conn *nats.Conn) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -70,12 +73,12 @@ func (b *barrier) wait(ctx context.Context, conn *nats.Conn) bool {
 		case <-ctx.Done():
 		}
 	}
-	b.dropLocked() // messages that are on the way must not count for the next wait
+	b.dropLocked() // a message that is still on the way must not end the next wait
 	return false
 }
 
-// pass is called for the error about a message without room. The error may be late, and about an
-// earlier subscription.
+// pass ends a wait. The error handler calls it for an error about a message without room. The error may be
+// about an earlier subscription; then it is ignored.
 func (b *barrier) pass(sub *nats.Subscription) {
 	if sub != b.sub.Load() {
 		return

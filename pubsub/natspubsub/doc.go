@@ -12,19 +12,20 @@
 //
 // # Outages
 //
-// While NATS is away, subscribers of a node get the messages of their own node. Messages for other
-// nodes wait in a buffer of 8 MiB; when it is full, Broadcast returns pubsub.ErrBufferFull. When
-// NATS is back, the node subscribes to all its topics again, and subscribers that may have missed
-// messages are told: the clients of a bennu.Endpoint get phx_error, unless it ignores gaps. In an
-// embedded cluster this holds for the route to each peer. A peer that ends causes no gap.
+// While a node has no connection to NATS, its subscribers still get the messages of their own node.
+// Messages for other nodes wait in a buffer of 8 MiB; when it is full, Broadcast returns
+// pubsub.ErrBufferFull. When the node is connected again, it subscribes to all its topics, and
+// subscribers that may have missed messages get a gap: channels of a bennu.Endpoint end with
+// phx_error, unless the endpoint ignores gaps. In an embedded cluster the same holds for the route
+// to each peer. A peer that ends does not cause a gap.
 //
 // # Permissions
 //
-// Whoever can publish to the subjects can send messages to every client. Configure users in NATS,
-// and allow the user of the nodes to publish and subscribe to "bennu.>", where bennu is the
-// Prefix. A node does not start without this permission. If it is taken away later, or if NATS
+// Everybody who can publish to the subjects can send messages to every client. Configure users in
+// NATS, and allow the user of the nodes to publish and subscribe to "bennu.>", where bennu is the
+// Prefix. A node does not start without this permission. If it is revoked later, or if NATS
 // limits subscriptions, Health.Err and the log say so, and subscribers of the topics that do
-// not arrive are told of a gap.
+// not arrive get a gap.
 //
 // With a Secret, nodes sign their messages and drop all others. Embedded servers also demand it from
 // peers that connect.

@@ -22,33 +22,32 @@ import (
 	"github.com/bennu-go/bennu/pubsub/internal/cluster"
 )
 
-// EmbeddedOptions configure NewEmbedded. Node is required; the zero value of every other field is
-// its default. It is copied.
+// EmbeddedOptions configure NewEmbedded. Node is required. The zero value of every other field means
+// its default. NewEmbedded copies them.
 type EmbeddedOptions struct {
 	// Node is the name of this node, as in Options.
 	Node string
-	// Listen is the host:port on which peers reach this node. Nodes on one machine need
-	// different ports; port 0 picks a free one. Default "127.0.0.1:6222".
+	// Listen is the host:port on which this node listens for its peers. Nodes on one machine
+	// need different ports; port 0 picks a free one. Default "127.0.0.1:6222".
 	Listen string
 	// Peers are the host:port of other nodes, or of one name that DNS resolves to all of them.
-	// A few running ones are enough, since they know the others; this node itself may be among
-	// them. Peers that do not answer are tried again every second.
+	// A few running nodes are enough, since they know the others. This node itself may be in
+	// the list. Peers that do not answer are tried again every second.
 	Peers []string
-	// Advertise is the host:port under which peers reach this node, if it is not Listen.
+	// Advertise is the host:port at which peers reach this node, if it is not Listen.
 	// Default: Listen.
 	Advertise string
-	// Secret keeps strangers out: peers have to know it to connect, and sign their messages.
-	// At least 16 bytes, the same on every node. It is required if other machines can reach
-	// Listen.
+	// Secret must be known to peers that connect, and signs the messages of nodes. At least 16
+	// bytes, the same on every node. It is required unless Listen is a loopback address.
 	Secret []byte
-	// TLS encrypts the routes between nodes. Both sides send a certificate and check the
-	// other one. Default: plain TCP.
+	// TLS encrypts the connections between nodes. Both sides send a certificate and verify that
+	// of the other. Default: plain TCP.
 	TLS *tls.Config
 	// MaxPayload bounds a message in bytes, from 64 KiB to 8 MiB. Default 5 MiB, which is more
 	// than the default queue of a client holds.
 	MaxPayload int
 
-	// Prefix, Buffer, Probe and Logger are those of Options.
+	// Prefix, Buffer, Probe and Logger are as in Options.
 	Prefix string
 	Buffer int
 	Probe  time.Duration
@@ -62,7 +61,7 @@ const (
 	maxMaxPayload     = 8 << 20
 )
 
-// Embedded is an adapter with a NATS server in this process.
+// Embedded is an adapter with a NATS server in this process. pubsub.PubSub starts and stops both.
 type Embedded struct {
 	pubsub.Adapter
 	link *embeddedLink
@@ -72,9 +71,9 @@ type Embedded struct {
 // it. It must not be called while pubsub.New runs.
 func (e *Embedded) Addr() net.Addr { return e.link.addr() }
 
-// NewEmbedded makes an adapter that runs a NATS server in this process, connected to those of its
-// peers. The server starts when pubsub.New starts the adapter, and pubsub.New waits until the
-// running peers are connected.
+// NewEmbedded makes an adapter that runs a NATS server in this process, which connects to the servers
+// of its peers. pubsub.New starts the server, and waits up to 5 s for connections to running peers. The
+// error of NewEmbedded says which option is wrong and what to write instead.
 func NewEmbedded(opts *EmbeddedOptions) (*Embedded, error) {
 	if opts == nil {
 		opts = &EmbeddedOptions{}
@@ -159,7 +158,7 @@ func newEmbedded(o *EmbeddedOptions) (*Embedded, error) {
 	return &Embedded{n, l}, nil
 }
 
-// probe returns the default for no Probe.
+// probe returns d, or the default of Probe.
 func probe(d time.Duration) time.Duration {
 	if d <= 0 {
 		return cluster.DefaultBeat
@@ -167,8 +166,8 @@ func probe(d time.Duration) time.Duration {
 	return d
 }
 
-// unique returns a name for the server of a node. Servers with the same name would not connect, and
-// their nodes could not notice that they have the same name.
+// unique returns a name for the server of a node, with a random part. Servers with equal names would not
+// connect, so two nodes with one name would not find out.
 func unique(node string) string { return node + "/" + strings.ToLower(rand.Text()[:8]) }
 
 // nodeOf returns the node whose server has this name.
@@ -177,13 +176,15 @@ func nodeOf(server string) string {
 	return node
 }
 
-// routePassword derives the password of routes from the secret, which it does not reveal.
+// routePassword derives the password of routes from the secret. It does not reveal the secret, since NATS
+// may log it.
 func routePassword(secret []byte) string {
 	h := hmac.New(sha256.New, secret)
 	h.Write([]byte("bennu nats route"))
 	return hex.EncodeToString(h.Sum(nil))
 }
 
+// hostPort splits a host:port.
 func hostPort(s string) (host string, port int, err error) {
 	host, p, err := net.SplitHostPort(s)
 	if err == nil {
@@ -195,6 +196,7 @@ func hostPort(s string) (host string, port int, err error) {
 	return host, port, nil
 }
 
+// isLoopback reports whether only this machine can reach a host.
 func isLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()

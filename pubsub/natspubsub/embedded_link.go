@@ -18,25 +18,26 @@ import (
 	"github.com/bennu-go/bennu/pubsub/internal/cluster"
 )
 
-// embeddedLink is a link to a NATS server that it runs in this process.
+// embeddedLink is a link to a NATS server that it runs in this process. It also implements
+// cluster.Router, since it sees the routes of its server to those of the peers.
 type embeddedLink struct {
 	*link
-	server *server.Options
+	server *server.Options // its configuration
 	peers  []string
 	listen string
 	log    *serverLog
-	nats   *server.Server
+	nats   *server.Server // nil before Open
 
 	routes routes
-	watch  sync.WaitGroup
-	stop   chan struct{}
+	watch  sync.WaitGroup // the goroutine of watchRoutes
+	stop   chan struct{}  // closed by Close
 }
 
 const (
 	// serverTime bounds the start of the server, and the login of its client.
 	serverTime = 10 * time.Second
-	// peerDial bounds the attempt to reach a peer; a peer that accepts within it counts as
-	// running.
+	// peerDial bounds the attempt to reach a peer at the start. Only a peer that accepts within it
+	// is waited for.
 	peerDial = time.Second
 	// peerTime bounds the wait for routes to running peers.
 	peerTime = 5 * time.Second
@@ -44,7 +45,8 @@ const (
 	routeLook = 250 * time.Millisecond
 )
 
-// Open implements cluster.Link.
+// Open implements cluster.Link. It starts the server, connects to it, and waits for routes to running
+// peers.
 func (l *embeddedLink) Open(ctx context.Context, e cluster.Events) error {
 	if err := free(l.listen); err != nil {
 		return err
@@ -75,7 +77,8 @@ func (l *embeddedLink) Open(ctx context.Context, e cluster.Events) error {
 	return nil
 }
 
-// free returns an error if the port cannot be listened on; that of the server would not say why.
+// free returns an error if it is not possible to listen on the address. The error of the server would not
+// have the reason.
 func free(listen string) error {
 	ln, err := net.Listen("tcp", listen)
 	switch {
@@ -111,8 +114,8 @@ func (l *embeddedLink) reachable(ctx context.Context) int {
 	return n
 }
 
-// awaitRoutes waits for routes to the running peers. If a peer accepts connections but makes no
-// route, the wait ends after peerTime and this is logged.
+// awaitRoutes waits until there are as many routes as running peers. If a peer accepts connections but
+// makes no route, the wait ends after peerTime, and that is logged.
 func (l *embeddedLink) awaitRoutes(ctx context.Context, there int) {
 	ctx, cancel := context.WithTimeout(ctx, peerTime)
 	defer cancel()
@@ -139,7 +142,7 @@ func (l *embeddedLink) addr() net.Addr {
 	return nil
 }
 
-// InProcessConn implements nats.InProcessConnProvider.
+// InProcessConn implements nats.InProcessConnProvider: the client connects without a network.
 func (l *embeddedLink) InProcessConn() (net.Conn, error) {
 	c, err := l.nats.InProcessConn()
 	if err != nil {
@@ -148,7 +151,7 @@ func (l *embeddedLink) InProcessConn() (net.Conn, error) {
 	return gated{c, l.gate}, nil
 }
 
-// Close implements cluster.Link.
+// Close implements cluster.Link. It ends the client first, so that its last messages are sent.
 func (l *embeddedLink) Close() {
 	if l.nats == nil {
 		return
@@ -160,15 +163,15 @@ func (l *embeddedLink) Close() {
 	l.nats.WaitForShutdown()
 }
 
-// serverLog is the logger of the server. Most of its lines are of interest only to operators of
-// NATS, and are logged at level debug.
+// serverLog is the logger of the server. Routine lines, which interest only operators of NATS, are logged
+// at level debug.
 type serverLog struct {
 	log  *slog.Logger
 	book *notice.Book
 
 	mu      sync.Mutex
-	fatal   string
-	refused time.Time // time of the last line about a refused peer
+	fatal   string    // the reason of a failed start
+	refused time.Time // of the last line about a refused peer
 }
 
 func newServerLog(log *slog.Logger) *serverLog {
@@ -183,12 +186,12 @@ func (s *serverLog) last() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.fatal == "" {
-		return "it gives no reason"
+		return "the server has logged no reason"
 	}
 	return s.fatal
 }
 
-// The methods of server.Logger. The server logs routine and trouble at the same levels.
+// The methods of server.Logger. The server uses the same levels for routine and for trouble.
 
 // Noticef implements server.Logger.
 func (s *serverLog) Noticef(format string, v ...any) { s.debug(fmt.Sprintf(format, v...)) }
@@ -199,18 +202,18 @@ func (s *serverLog) Warnf(format string, v ...any) { s.complain(format, v) }
 // Errorf implements server.Logger.
 func (s *serverLog) Errorf(format string, v ...any) { s.complain(format, v) }
 
-// routine are beginnings of warnings about normal things: the password of the client in this
-// process, and peers that are not running yet.
+// routine has the beginnings of warnings that are normal here: about the password of the client in this
+// process, and about peers that are not running yet.
 var routine = []string{"Plaintext passwords detected", "Error trying to connect to route"}
 
-// refusals are parts of the lines that two servers with different passwords write: the one that
-// refuses and the one that is refused.
+// refusals has parts of the lines that two servers with different passwords log: the server that refuses,
+// and the one that is refused.
 var refusals = []string{"authentication error", "Authorization Violation"}
 
-// refusedPause is the time between two such lines in the log; peers try again every second.
+// refusedPause is the time between two lines about refused peers, which try again every second.
 const refusedPause = time.Minute
 
-// unlike logs that a peer has another secret, and returns true, if the text is about that.
+// unlike reports whether a text is about a peer with another secret. It logs or counts those.
 func (s *serverLog) unlike(text string) bool {
 	if !slices.ContainsFunc(refusals, func(r string) bool { return strings.Contains(text, r) }) {
 		return false
@@ -242,7 +245,7 @@ func (s *serverLog) complain(format string, v []any) {
 	}
 }
 
-// Fatalf implements server.Logger. The process goes on.
+// Fatalf implements server.Logger. It does not end the process, as the logger of NATS would.
 func (s *serverLog) Fatalf(format string, v ...any) {
 	text := fmt.Sprintf(format, v...)
 	s.mu.Lock()

@@ -14,38 +14,40 @@ import (
 	"github.com/bennu-go/bennu/pubsub/internal/cluster"
 )
 
-// faults are the errors that NATS has sent. It sends an error about a subscription or a message
-// some time later, and the client library passes it to an error handler in a goroutine of its own.
+// faults keeps count of the errors that NATS has sent. NATS sends an error about a subscription or a
+// message some time later, and the client library passes it to an error handler in a goroutine of its
+// own.
 type faults struct {
 	mu       sync.Mutex
-	seen     error         // the last error that was passed on
+	seen     error         // the last error that the handler got
 	news     chan struct{} // closed, and replaced, with each error
 	limits   int           // number of errors about too many subscriptions
-	settled  int           // of these, errors for which the refused subscription is known
+	settled  int           // of these, the errors for which the refused subscription is known
 	question string        // channel to which mayPublish has published
-	no       error         // the error about it
+	no       error         // the error about question; nil if there is none
 }
 
-// stragglers is the time to wait for errors if there is no barrier. An error that comes later makes
+// stragglers is the time to wait for errors if the barrier does not work. An error that comes later makes
 // the link subscribe to everything again.
 const stragglers = 20 * time.Millisecond
 
+// init makes the channel.
 func (f *faults) init() { f.news = make(chan struct{}) }
 
-// settle waits until all errors that NATS has sent so far were passed on. It returns false if it
-// cannot find out.
+// settle waits until the handler got all errors that NATS has sent so far. It returns false if it cannot
+// know.
 func (l *link) settle(ctx context.Context, conn *nats.Conn) (sure bool) {
 	f := &l.faults
 	for {
 		f.mu.Lock()
 		seen, news := f.seen, f.news
 		f.mu.Unlock()
-		// Read after news, which is closed if the error is passed on from now on.
+		// Read after news: if the handler gets the error from now on, it closes news.
 		last := conn.LastError()
 		switch {
 		case errors.Is(last, nats.ErrMaxSubscriptionsExceeded), errors.Is(last, nats.ErrSlowConsumer):
-			// Errors of these kinds are equal, so it cannot be seen whether the last one was
-			// passed on.
+			// Errors of these kinds are equal, so comparing does not show whether the handler
+			// got the last one.
 			if l.barrier.wait(ctx, conn) {
 				return true
 			}
@@ -75,7 +77,7 @@ func straggle(ctx context.Context) {
 	}
 }
 
-// add notes that an error was passed on.
+// add records an error that the handler got, and wakes settle.
 func (f *faults) add(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -91,7 +93,7 @@ func (f *faults) limitHits() int {
 	return f.limits
 }
 
-// limitKnown notes that the refused subscriptions of so many errors are known, or, with forget,
+// limitKnown records that the refused subscriptions are known for so many errors, or, if forget is true,
 // that those of all errors so far do not matter any more.
 func (f *faults) limitKnown(hits int, forget bool) {
 	f.mu.Lock()
@@ -101,17 +103,18 @@ func (f *faults) limitKnown(hits int, forget bool) {
 	}
 }
 
-// overLimit reports whether NATS has refused subscriptions over its limit that are not known.
+// overLimit reports whether NATS has refused subscriptions over its limit, and it is not known which.
 func (f *faults) overLimit() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.limits != f.settled
 }
 
-// subject matches the subject in the text of an error.
+// subject matches the subject in the text of an error, which has no other form of it.
 var subject = regexp.MustCompile(`(?i)(Subscription|Publish) to "(\S+?)"`)
 
-// fault is the error handler of the client library.
+// fault is the error handler of the client library, which calls it in one goroutine, for one error after
+// the other.
 func (l *link) fault(_ *nats.Conn, sub *nats.Subscription, err error) {
 	switch {
 	case sub != nil && sub.Subject == l.barrier.subject:
@@ -175,8 +178,8 @@ func (l *link) limitCause(channel string) error {
 	return fmt.Errorf("natspubsub: NATS does not let this connection subscribe to %q (%w); raise max_subscriptions of the server, or the limit of the account or user, to six more than the topics of a node", channel, nats.ErrMaxSubscriptionsExceeded)
 }
 
-// tooMany handles an error about too many subscriptions. While Subscribe runs, it finds out which
-// one was refused; otherwise the link subscribes to everything again.
+// tooMany handles an error about too many subscriptions, which does not name the subscription. While
+// Subscribe runs, it finds out which one was refused. Otherwise the link subscribes to everything again.
 func (l *link) tooMany() {
 	l.faults.mu.Lock()
 	l.faults.limits++
@@ -189,8 +192,8 @@ func (l *link) tooMany() {
 	}
 }
 
-// sortOut subscribes to everything again if it is not known which subscriptions were refused, or
-// if there is no barrier to find out the next time.
+// sortOut subscribes to everything again if it is not known which subscriptions were refused, or if the
+// barrier was dropped. The order of the new subscriptions is known, so it is then known which are refused.
 func (l *link) sortOut() {
 	if !l.take(context.Background()) {
 		return
@@ -198,7 +201,7 @@ func (l *link) sortOut() {
 	defer l.give()
 	conn := l.conn.Load()
 	if !l.unsure() || !conn.IsConnected() {
-		return // they are known by now, or returned will subscribe again
+		return // the refused ones are known by now, or returned will subscribe again
 	}
 	why := nats.ErrMaxSubscriptionsExceeded
 	if !l.faults.overLimit() {
@@ -215,7 +218,8 @@ func (l *link) unsure() bool {
 	return l.faults.overLimit() || l.subs.lacks() || l.barrier.dropped()
 }
 
-// mayPublish publishes a message, and finds out whether this user has the permission.
+// mayPublish publishes a question, and waits to see whether NATS refuses it. The error is a Refusal if this
+// user may not publish to the channel.
 func (l *link) mayPublish(ctx context.Context, m cluster.Outgoing) error {
 	f, conn := &l.faults, l.conn.Load()
 	f.mu.Lock()

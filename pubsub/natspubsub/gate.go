@@ -8,11 +8,11 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// gate stops reading from NATS while too many messages wait for the node. The client library would
-// drop messages instead. If the node does not read, NATS first slows down publishers, and at last
-// closes the connection, which the node knows to be a gap.
+// gate stops reading from NATS while too many messages wait for the node. Without it the client library
+// would drop messages. If the node does not read for long, NATS first slows down publishers and then
+// closes the connection, and the node reports a gap.
 type gate struct {
-	waiting chan *nats.Msg // read, and not taken yet
+	waiting chan *nats.Msg // read from the connection, and not taken by read
 
 	mu     sync.Mutex
 	change sync.Cond
@@ -31,6 +31,7 @@ const (
 	frameBytes = 32
 )
 
+// newGate makes a gate for a channel that the library fills.
 func newGate(waiting chan *nats.Msg) *gate {
 	g := &gate{waiting: waiting}
 	g.change.L = &g.mu
@@ -65,7 +66,7 @@ func (g *gate) taken(m *nats.Msg) {
 	g.change.Broadcast()
 }
 
-// close opens the gate for good.
+// close opens the gate for good: pass no longer waits.
 func (g *gate) close() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -79,6 +80,7 @@ type gated struct {
 	gate *gate
 }
 
+// Read implements net.Conn.
 func (c gated) Read(b []byte) (int, error) {
 	c.gate.pass()
 	n, err := c.Conn.Read(b)
@@ -92,6 +94,7 @@ type dialer struct {
 	net.Dialer
 }
 
+// dialer returns a dialer for gated connections, with a timeout for each attempt.
 func (l *link) dialer(timeout time.Duration) *dialer {
 	return &dialer{l.gate, net.Dialer{Timeout: timeout}}
 }

@@ -12,8 +12,9 @@ import (
 
 var _ cluster.Knocker = (*link)(nil)
 
-// Knock implements cluster.Knocker. NATS answers a request that has no receiver. A second request,
-// to a random subject, shows whether there are receivers of all subjects.
+// Knock implements cluster.Knocker. NATS answers a request that has no receiver ("no responders", since
+// version 2.2). A second request, to a random subject, shows whether somebody subscribes to everything,
+// such as a monitoring tool.
 func (l *link) Knock(ctx context.Context, channel string) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, confirmTime)
 	defer cancel()

@@ -18,9 +18,9 @@ import (
 //
 // The client library reconnects by itself, and then subscribes to everything again. The link reports
 // Down when the connection is lost, and Up when NATS has confirmed all subscriptions on the next
-// one. It has no way to ask whether NATS has accepted a subscription: NATS sends an error some time
-// later if not. So after each change the link sends a ping, whose answer follows the errors, and
-// waits until the library has passed on all of them (settle).
+// one. NATS does not confirm a subscription by itself: it only sends an error, some time later, if it
+// refuses one. So after each change the link sends a ping, which NATS answers after the errors, and
+// then waits until the library has passed all errors to the link (settle).
 //
 // Goroutines, which Close awaits: read, which passes messages to the node, and while they have
 // something to do returned, reopen, sortOut, and, with an embedded server, watchRoutes. The library
@@ -59,7 +59,7 @@ type link struct {
 }
 
 const (
-	// confirmTime bounds the confirmation of subscriptions.
+	// confirmTime bounds the wait for the confirmation of subscriptions.
 	confirmTime = 10 * time.Second
 	// pings is the number of unanswered pings of the library until it reconnects. It is
 	// generous, since the node tests the connection itself, and unlike the library notices if
@@ -67,6 +67,7 @@ const (
 	pings = 3
 )
 
+// newLink makes a link that is not connected. Empty values mean the defaults.
 func newLink(prefix string, beat time.Duration) *link {
 	if beat <= 0 {
 		beat = cluster.DefaultBeat
@@ -85,7 +86,7 @@ func newLink(prefix string, beat time.Duration) *link {
 	return l
 }
 
-// Open implements cluster.Link.
+// Open implements cluster.Link. The error says what to check.
 func (l *link) Open(ctx context.Context, e cluster.Events) error {
 	l.events = e
 	connected := make(chan struct{})
@@ -95,7 +96,7 @@ func (l *link) Open(ctx context.Context, e cluster.Events) error {
 		defer close(connected)
 		conn, err = l.connect()
 	}()
-	// nats.Connect knows no context.
+	// nats.Connect takes no context, so the wait is here.
 	select {
 	case <-connected:
 	case <-ctx.Done():
@@ -140,7 +141,7 @@ func (l *link) connect() (*nats.Conn, error) {
 	return conn, nil
 }
 
-// down reports that the connection was lost.
+// down counts a loss of the connection and reports it to the node.
 func (l *link) down(cause error) {
 	l.telling.Lock()
 	defer l.telling.Unlock()
@@ -157,7 +158,7 @@ func (l *link) loss() int {
 	return l.losses
 }
 
-// up reports that the connection is back, unless it was lost again meanwhile.
+// up reports to the node that the connection is back, unless it was lost again after the given loss.
 func (l *link) up(loss int) {
 	l.telling.Lock()
 	defer l.telling.Unlock()
@@ -166,7 +167,8 @@ func (l *link) up(loss int) {
 	}
 }
 
-// returned runs when the library has reconnected, and has subscribed to everything again.
+// returned runs when the library has reconnected and has subscribed to everything again. It reports Up when
+// NATS has confirmed that.
 func (l *link) returned(c *nats.Conn, loss int) {
 	l.note(c)
 	if !l.take(context.Background()) {
@@ -192,8 +194,8 @@ func (l *link) returned(c *nats.Conn, loss int) {
 	l.up(loss)
 }
 
-// renew makes the library reconnect because NATS takes too long to answer. If the connection with
-// that number of reconnects is lost already, nothing is done: returned or reopen runs anyway.
+// renew makes the library reconnect, because NATS takes too long to answer. If the library has already
+// lost the connection with that number of reconnects, renew does nothing: returned or reopen will run.
 func renew(c *nats.Conn, reconnects uint64) {
 	if c.IsConnected() && c.Stats().Reconnects == reconnects {
 		_ = c.ForceReconnect() // fails only when it is closed
@@ -207,8 +209,8 @@ func (l *link) confirmed(c *nats.Conn) bool {
 	return c.FlushWithContext(ctx) == nil
 }
 
-// reopen runs when the library has given a connection up, for instance because NATS has closed it
-// over a message that is too large. It connects until it succeeds.
+// reopen runs when the library has given up a connection, for example because NATS has closed it after a
+// message that is too large. It tries to connect until it succeeds.
 func (l *link) reopen() {
 	for round := 1; ; round++ {
 		pause := time.NewTimer(reconnectDelay(round))
@@ -243,7 +245,7 @@ func (l *link) reopen() {
 	}
 }
 
-// note copies the values of a new connection.
+// note copies the values of a new connection that the library does not return while it reconnects.
 func (l *link) note(c *nats.Conn) {
 	l.payload.Store(c.MaxPayload())
 	if id := c.ConnectedServerId(); id != "" { // empty if it was lost again
@@ -273,7 +275,8 @@ func cause(err error) error {
 	return fmt.Errorf("NATS: %w", err)
 }
 
-// read passes received messages to the node.
+// read is the goroutine that passes received messages to the node. It blocks while the node does, and
+// the gate then stops reading from NATS.
 func (l *link) read() {
 	for {
 		select {
@@ -286,7 +289,7 @@ func (l *link) read() {
 	}
 }
 
-// Publish implements cluster.Link.
+// Publish implements cluster.Link. The library buffers messages and sends them in its own goroutine.
 func (l *link) Publish(ctx context.Context, messages []cluster.Outgoing) (taken int, err error) {
 	for i, m := range messages {
 		if m.Question() {
@@ -309,20 +312,19 @@ func (l *link) Publish(ctx context.Context, messages []cluster.Outgoing) (taken 
 // MaxPayload implements cluster.Link.
 func (l *link) MaxPayload() int { return int(l.payload.Load()) }
 
-// Server implements cluster.Link.
+// Server implements cluster.Link: it returns the id of the server to which the link is connected.
 func (l *link) Server() string { return *l.at.Load() }
 
 // Reset implements cluster.Link.
 func (l *link) Reset() { _ = l.conn.Load().ForceReconnect() } // fails only when it is closed
 
-// Close implements cluster.Link.
+// Close implements cluster.Link. It waits up to a second for messages that are not sent yet.
 func (l *link) Close() {
 	conn := l.conn.Load()
 	if conn == nil {
 		return
 	}
-	// Wait up to a second for published messages to be sent, in steps, so that a time in which
-	// the whole process was stopped does not count.
+	// In steps, so that a time in which the whole process was stopped counts as one step.
 	for step := 0; step < 10 && conn.IsConnected() && conn.FlushTimeout(time.Second/10) != nil; step++ {
 	}
 	l.tasks.end()
@@ -340,6 +342,7 @@ type tasks struct {
 	all  sync.WaitGroup
 }
 
+// start runs f in a goroutine, unless end was called.
 func (t *tasks) start(f func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -348,6 +351,7 @@ func (t *tasks) start(f func()) {
 	}
 }
 
+// end prevents further goroutines.
 func (t *tasks) end() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -360,4 +364,5 @@ func (t *tasks) ended() bool {
 	return t.over
 }
 
+// wait waits for all goroutines.
 func (t *tasks) wait() { t.all.Wait() }

@@ -16,21 +16,22 @@ import (
 	"github.com/bennu-go/bennu/pubsub/internal/cluster"
 )
 
-// Options configure New. Node and URL are required; the zero value of every other field is its
-// default. It is copied.
+// Options configure New. Node and URL are required. The zero value of every other field means its
+// default. New copies them.
 type Options struct {
 	// Node is the name of this node, unique in the cluster: 1 to 128 ASCII letters, digits and
-	// -_.@: characters. Best is a name that stays the same after a restart, such as that of
-	// the host.
+	// the characters -_.@: A node whose name is in use does not start. Best is a name that stays
+	// the same after a restart, such as that of the host.
 	Node string
 	// URL is the address of NATS, such as nats://host:4222, with the scheme nats, tls, ws or
 	// wss, or several addresses separated by commas. It may contain user and password.
 	URL string
-	// User and Password, or Token, are the credentials of this node.
+	// User and Password are the credentials of this node, or Token, or one of the files below. At
+	// most one of the four kinds may be set.
 	User, Password string
 	Token          string
-	// CredentialsFile names a file with JWT and seed of a user, as "nsc generate creds" writes
-	// it, and SeedFile one with the seed of an NKey.
+	// CredentialsFile is the name of a file with the JWT and the seed of a user, as "nsc
+	// generate creds" writes it. SeedFile is the name of a file with the seed of an NKey.
 	CredentialsFile string
 	SeedFile        string
 	// TLS is used for tls:// URLs, and for servers that demand TLS. Default: the certificates
@@ -39,25 +40,27 @@ type Options struct {
 	// ConnectTimeout bounds each attempt to connect. At most a year. Default 2 s.
 	ConnectTimeout time.Duration
 
-	// Prefix begins all subjects. Applications that share a NATS need different ones. Default
-	// "bennu".
+	// Prefix begins all subjects. It must be the same on every node, and different for
+	// applications that share a NATS. Default "bennu".
 	Prefix string
 	// Secret signs the messages of nodes. Messages that are not signed with it, and recorded
 	// ones that are published again, are dropped. At least 16 bytes, the same on every
-	// node. Default: messages are not signed, and NATS alone decides who may publish.
+	// node. Default: messages are not signed, and only NATS decides who may publish.
 	Secret []byte
-	// Buffer bounds the messages that wait for NATS, in bytes. Default 8 MiB.
+	// Buffer bounds the messages that wait to be published, in bytes. When it is full, Broadcast
+	// returns pubsub.ErrBufferFull. Default 8 MiB.
 	Buffer int
-	// Probe is the time between two tests whether NATS still delivers, which also show other
-	// nodes that this one is alive. If NATS does not deliver, the node connects again within
-	// twice this time. Default 5 s.
+	// Probe is the time between two messages of this node that test whether NATS still
+	// delivers, and show the other nodes that it is alive. If NATS does not deliver, the node
+	// connects again within twice this time. Default 5 s.
 	Probe time.Duration
 	// Logger gets errors and refusals. Default slog.Default().
 	Logger *slog.Logger
 }
 
-// New makes an adapter for an existing NATS server or cluster. It connects when pubsub.New starts
-// it.
+// New makes an adapter for an existing NATS server or cluster, for pubsub.Options. It does not connect:
+// pubsub.New does that, and fails if no server answers or the login is refused. The error of New says
+// which option is wrong and what to write instead.
 func New(opts *Options) (pubsub.Adapter, error) {
 	if opts == nil {
 		opts = &Options{}
@@ -95,7 +98,8 @@ func newNode(o cluster.Options, l cluster.Link) (pubsub.Adapter, error) {
 	return n, nil
 }
 
-// checkURL checks a list of URLs, and returns the servers without passwords, for messages.
+// checkURL checks a list of URLs, and returns the hosts of the servers for the texts of errors. Errors do
+// not quote the URLs, which may have passwords.
 func checkURL(list string) (servers string, err error) {
 	if list == "" {
 		return "", errors.New("option URL is empty; say where NATS is, for instance nats://localhost:4222")
@@ -116,7 +120,7 @@ func checkURL(list string) (servers string, err error) {
 	return strings.Join(hosts, ", "), nil
 }
 
-// auth returns the client options with the credentials.
+// auth returns the credentials as an option of the client library, or none.
 func (o *Options) auth() ([]nats.Option, error) {
 	var list []nats.Option
 	if o.User != "" || o.Password != "" {

@@ -16,17 +16,18 @@ const (
 	steady = 5 * time.Second
 )
 
-// rounds chooses the server for the next attempt, and the wait before it. There is a wait after
-// all servers have been tried, and before the first if connections do not last.
+// rounds chooses the server for the next attempt, and the wait before it. It tries all servers without a
+// wait, and waits before each further round. It also waits before the first round if the last connections
+// were short.
 type rounds struct {
 	mu    sync.Mutex
 	tried string    // URL of the last attempt
 	at    time.Time // of the last attempt
 	tries int       // attempts since the last connection
-	soon  int       // consecutive connections that did not last
+	soon  int       // connections in a row that were shorter than steady
 }
 
-// next implements nats.ReconnectToServerHandler.
+// next implements nats.ReconnectToServerHandler. It returns the server with the fewest attempts.
 func (r *rounds) next(servers []nats.Server, _ nats.ServerInfo) (*nats.Server, time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

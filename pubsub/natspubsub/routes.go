@@ -15,7 +15,7 @@ type routes struct {
 	at   time.Time         // of the last look
 	now  map[string]uint64 // number of the route, by server id of the peer
 	same bool              // a peer has the name of this node
-	seen map[string]route  // present and lost ones
+	seen map[string]route  // current and lost routes, by server id of the peer
 }
 
 // route is a route that has been seen.
@@ -56,7 +56,7 @@ func (l *embeddedLink) Namesake() bool {
 	return l.routes.same
 }
 
-// look returns the routes.
+// look returns the current routes. A result is used for routeFresh, since many calls come together.
 func (l *embeddedLink) look() map[string]uint64 {
 	r := &l.routes
 	r.mu.Lock()
@@ -78,8 +78,8 @@ func (l *embeddedLink) look() map[string]uint64 {
 	return r.now
 }
 
-// watchRoutes reports a gap when a lost route is back, since messages of the peer were lost
-// meanwhile. A peer that was restarted has another id, and causes no gap.
+// watchRoutes is the goroutine that reports a gap when a lost route is back, since messages of the peer
+// may have been lost. A peer that was restarted has another id, and does not cause a gap.
 func (l *embeddedLink) watchRoutes() {
 	r := &l.routes
 	tick := time.NewTicker(routeLook)
@@ -109,8 +109,8 @@ func (r *routes) returned(routes map[string]uint64) (lost bool) {
 		if !known {
 			was.first = now
 		}
-		// A new number is another route. It stands for a loss if the old one was missing at a
-		// look, or was settled.
+		// A new number means another route. It counts as a loss if the old one was missing at an
+		// earlier look, or had lasted for routeSettled.
 		lost = lost || known && was.number != number && (was.gone || was.last.Sub(was.first) > routeSettled)
 		was.number, was.last, was.gone = number, now, false
 		r.seen[id] = was

@@ -13,16 +13,16 @@ import (
 	"github.com/bennu-go/bennu/pubsub/internal/cluster"
 )
 
-// subscriptions are the subscriptions of the client library. NATS may refuse one some time after it
-// was made; then it is removed.
+// subscriptions are the subscriptions of the client library. If NATS refuses one, some time after it was
+// made, it is removed.
 type subscriptions struct {
 	mu     sync.Mutex
-	have   map[string]*nats.Subscription // by channel; nil: it has to be made again
-	asking map[string]bool               // channels for which subscribe waits
-	no     map[string]error              // of these, refused ones
+	have   map[string]*nats.Subscription // by channel; nil if it has to be made again
+	asking map[string]bool               // channels for which subscribe waits; nil if it does not run
+	no     map[string]error              // of these, the refused ones
 }
 
-// take acquires turn, and returns false if the link or ctx ends before.
+// take acquires turn. It returns false if the link or ctx ends first.
 func (l *link) take(ctx context.Context) bool {
 	select {
 	case l.turn <- struct{}{}:
@@ -36,7 +36,7 @@ func (l *link) take(ctx context.Context) bool {
 // give releases turn.
 func (l *link) give() { <-l.turn }
 
-// Subscribe implements cluster.Link.
+// Subscribe implements cluster.Link. It waits up to confirmTime.
 func (l *link) Subscribe(ctx context.Context, channels []string) error {
 	if !l.take(ctx) {
 		return cluster.ErrAway
@@ -47,14 +47,15 @@ func (l *link) Subscribe(ctx context.Context, channels []string) error {
 	return l.subscribe(ctx, channels)
 }
 
-// subscribe subscribes to channels and waits until NATS has accepted or refused each. NATS sends its
-// errors before it answers a later ping. The caller holds turn.
+// subscribe subscribes to channels and waits until NATS has accepted or refused each of them. NATS sends
+// its errors before it answers a later ping. If it refuses some, the error is a Refusal. The caller holds
+// turn.
 func (l *link) subscribe(ctx context.Context, channels []string) error {
 	conn, s := l.conn.Load(), &l.subs
 	hits, answered := l.faults.limitHits(), false
 	defer func() {
 		if s.asked(answered); !answered && l.faults.overLimit() {
-			l.tasks.start(l.sortOut) // nothing else would find out which were refused
+			l.tasks.start(l.sortOut) // to find out which were refused
 		}
 	}()
 	fresh, err := s.ask(conn, channels, l.inbox)
@@ -98,7 +99,7 @@ func (l *link) subscribe(ctx context.Context, channels []string) error {
 	return refusal
 }
 
-// ask subscribes to the channels that are missing, and returns these in order.
+// ask subscribes to those channels that have no subscription, and returns them in order.
 func (s *subscriptions) ask(conn *nats.Conn, channels []string, inbox chan *nats.Msg) (fresh []string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -118,8 +119,8 @@ func (s *subscriptions) ask(conn *nats.Conn, channels []string, inbox chan *nats
 	return fresh, nil
 }
 
-// asked ends what ask has begun. If the caller did not get the refusals, the refused channels have to
-// be subscribed to again.
+// asked ends the time in which refusals are collected for subscribe. If told is false, its caller does not
+// get them, so the refused channels are marked to be subscribed to again.
 func (s *subscriptions) asked(told bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -143,14 +144,15 @@ func (s *subscriptions) lacks() bool {
 	return false
 }
 
-// refused removes a channel that NATS has refused, and reports whether the node has to be told:
-// subscribe returns the refusals of its own channels.
+// refused removes a channel that NATS has refused. It reports whether the link has to report that to the
+// node, which it has not while subscribe waits for the channel and returns the refusal.
 func (s *subscriptions) refused(channel string, cause error) (tell bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.refuseLocked(channel, cause)
 }
 
+// refuseLocked is refused with the lock held.
 func (s *subscriptions) refuseLocked(channel string, cause error) (tell bool) {
 	sub := s.have[channel]
 	if sub == nil {
@@ -165,8 +167,9 @@ func (s *subscriptions) refuseLocked(channel string, cause error) (tell bool) {
 	return true
 }
 
-// subscribeAnew subscribes to everything again in a known order, with the channels that every node
-// needs first, and reports whether NATS has answered. The caller holds turn.
+// subscribeAnew subscribes to everything again in a known order, in which the channels that every node
+// needs come first, so that they are accepted below the limit. It reports whether NATS has answered. The
+// caller holds turn.
 func (l *link) subscribeAnew() (answered bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), confirmTime)
 	defer cancel()
@@ -174,13 +177,13 @@ func (l *link) subscribeAnew() (answered bool) {
 	s.mu.Lock()
 	channels := slices.Sorted(maps.Keys(s.have)) // ".c", ".n.", ".t."
 	for c, sub := range s.have {
-		_ = sub.Unsubscribe() // fails on a lost connection,
-		s.have[c] = nil       // as does subscribing then
+		_ = sub.Unsubscribe() // fails if the connection is lost; subscribe then fails, too
+		s.have[c] = nil
 	}
 	s.mu.Unlock()
 	conn := l.conn.Load()
 	l.barrier.renew(conn)
-	l.settle(ctx, conn) // so that errors so far are not taken for errors about the new ones
+	l.settle(ctx, conn) // so that earlier errors are not counted for the new subscriptions
 	l.faults.limitKnown(0, true)
 	if len(channels) == 0 {
 		return true
@@ -202,7 +205,7 @@ func (l *link) Unsubscribe(channels []string) error {
 	s := &l.subs
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var first error // the others are unsubscribed all the same
+	var first error // returned at the end, after all others were unsubscribed
 	for _, c := range channels {
 		sub := s.have[c]
 		delete(s.have, c)

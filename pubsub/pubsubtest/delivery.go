@@ -15,7 +15,8 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-// oneNode delivers to itself, without the broker.
+// oneNode checks a node without peers: it delivers its own messages once, in the call that publishes
+// them, and not again when the broker returns them. A message to the node itself is not sent.
 func oneNode(s *suite) {
 	p := s.node("alone")
 	if p.Node() != "alone" {
@@ -33,7 +34,7 @@ func oneNode(s *suite) {
 	s.eventually("messages are handed to the broker", func() bool { return p.Health().Sent == 3 })
 	h := p.Health()
 	if !h.Connected || h.Err != nil || h.Since.IsZero() || len(h.Peers) != 0 || h.Topics != 1 || h.Pending != 0 {
-		s.Errorf("health of a node that is well and alone: %+v", h)
+		s.Errorf("health of a connected node without peers: %+v", h)
 	}
 	sub.Cancel()
 	if got := b.Count(); got != 5 {
@@ -41,24 +42,24 @@ func oneNode(s *suite) {
 	}
 }
 
-// twoNodes starts a second node later, and stops it.
+// twoNodes starts a second node later, and stops it in good order. Neither is a gap for the first.
 func twoNodes(s *suite) {
 	a := s.node("a")
 	early, _ := s.subscribe(a, "t")
 	b := s.node("b")
 	late, _ := s.subscribe(b, "t")
 	s.broadcast(a, "t", "from a")
-	s.eventually("a node that comes later gets what is published from then on, or is told of a gap", func() bool {
+	s.eventually("a node that starts later gets the messages from then on, or reports a gap", func() bool {
 		return late.Count()+late.Gaps() > 0
 	})
 	if late.Count() == 0 {
-		s.noGap("a node that comes later misses nothing", b.Health())
+		s.noGap("a node that starts later misses no message", b.Health())
 		return
 	}
-	s.want("a node that comes later gets what is published from then on", late, "from a")
+	s.want("a node that starts later gets the messages from then on", late, "from a")
 	s.broadcast(b, "t", "from b")
-	s.want("and is heard", early, "from a", "from b")
-	s.eventually("both know each other", func() bool {
+	s.want("its messages reach the first node", early, "from a", "from b")
+	s.eventually("the nodes know each other", func() bool {
 		return fmt.Sprint(a.Health().Peers) == "[b]" && fmt.Sprint(b.Health().Peers) == "[a]"
 	})
 	ctx, cancel := context.WithTimeout(context.Background(), waittest.Patience)
@@ -66,14 +67,15 @@ func twoNodes(s *suite) {
 	if err := b.Close(ctx); err != nil {
 		s.Errorf("Close: %v", err)
 	}
-	s.eventually("who is left is alone", func() bool { return len(a.Health().Peers) == 0 })
+	s.eventually("after the end of its peer a node has no peers", func() bool { return len(a.Health().Peers) == 0 })
 	s.broadcast(a, "t", "alone")
-	s.want("and goes on", early, "from a", "from b", "alone")
+	s.want("after the end of its peer a node goes on", early, "from a", "from b", "alone")
 	s.subscribe(a, "new")
-	s.noGap("a node that has gone in good order is no gap", a.Health())
+	s.noGap("the end of a node in good order is not a gap for its peers", a.Health())
 }
 
-// delivery checks who gets a broadcast and a local broadcast.
+// delivery checks who gets a broadcast: all subscribers of the topic on all nodes, once; and who gets a
+// local broadcast: those on its own node.
 func delivery(s *suite) {
 	a, b, c := s.nodes()
 	var boxes []*subscribertest.Box
@@ -90,15 +92,15 @@ func delivery(s *suite) {
 	}
 	s.broadcast(b, "t", "from b")
 	for _, box := range boxes {
-		s.want("whoever published", box, "from a", "from b")
+		s.want("every subscriber gets broadcasts of every node", box, "from a", "from b")
 	}
 	a.LocalBroadcast(&pubsub.Message{Topic: "t", Event: "local"})
 	s.broadcast(a, "t", "last")
 	for i, box := range boxes {
 		if i < 2 {
-			s.want("a local broadcast is for its own node", box, "from a", "from b", "local", "last")
+			s.want("a local broadcast reaches its own node", box, "from a", "from b", "local", "last")
 		} else {
-			s.want("a local broadcast is for no other node", box, "from a", "from b", "last")
+			s.want("a local broadcast reaches no other node", box, "from a", "from b", "last")
 		}
 	}
 	if n := other.Count(); n != 0 {
@@ -110,7 +112,8 @@ func delivery(s *suite) {
 	}
 }
 
-// direct sends to one node.
+// direct checks messages to one node: they arrive there, in order, and nowhere else. A node that does not
+// exist may be an error, but need not be.
 func direct(s *suite) {
 	a, b, c := s.nodes()
 	box, _ := s.subscribe(b, "t")
@@ -128,14 +131,14 @@ func direct(s *suite) {
 		}
 	}
 	if err := a.DirectBroadcast("nobody", &pubsub.Message{Topic: "t", Event: "x"}); err != nil {
-		s.Logf("a node that is not there: %v", err)
+		s.Logf("DirectBroadcast to a node that does not exist: %v", err)
 	}
 	s.broadcast(a, "t", "all")
-	s.want("a direct message is for one node", others, "all")
-	s.want("a direct message is for one node", local, "all")
+	s.want("a direct message reaches only its node", others, "all")
+	s.want("a direct message does not reach the sender", local, "all")
 }
 
-// exclusion broadcasts without the sender.
+// exclusion checks BroadcastFrom: all subscribers on all nodes get the message, except the sender.
 func exclusion(s *suite) {
 	a, b, _ := s.nodes()
 	sender, _ := s.subscribe(a, "t")
@@ -144,10 +147,10 @@ func exclusion(s *suite) {
 	if err := a.BroadcastFrom(sender, &pubsub.Message{Topic: "t", Event: "1"}); err != nil {
 		s.Errorf("BroadcastFrom: %v", err)
 	}
-	s.want("others on the node of the sender get it", beside, "1")
-	s.want("other nodes get it", far, "1")
+	s.want("BroadcastFrom reaches the other subscribers on the sender's node", beside, "1")
+	s.want("BroadcastFrom reaches other nodes", far, "1")
 	s.broadcast(b, "t", "2")
-	s.want("the sender did not get its own, on no way", sender, "2")
+	s.want("BroadcastFrom does not reach the sender, not even through the broker", sender, "2")
 }
 
 // publishers is the number of publishers in the test of order.
@@ -190,7 +193,7 @@ func order(s *suite) {
 					time.Sleep(100 * time.Microsecond)
 				}
 				if gaps.Load() > 0 && s.late.Load() {
-					return // not all will come
+					return // some messages were missed, so the test cannot pass in this run
 				}
 				sent.Add(1)
 				if err := p.Broadcast(m); err != nil {
@@ -203,7 +206,7 @@ func order(s *suite) {
 	}
 	all.Wait()
 	progress, since := slowest(), time.Now()
-	// What a node has missed on a slow machine does not come.
+	// Messages that a node has missed on a slow machine never come.
 	missed := func() bool { return s.late.Load() && gaps.Load() > 0 && time.Since(since) > lateTime }
 	for slowest() < total && time.Since(since) < waittest.Patience && !missed() {
 		time.Sleep(time.Millisecond)
@@ -213,7 +216,7 @@ func order(s *suite) {
 	}
 	if s.late.Load() && gaps.Load() > 0 && slowest() < total {
 		s.doubtful.Store(true)
-		s.Skipf("this machine was slow, and a node has told of a gap: it got %d of %d messages", slowest(), total)
+		s.Skipf("the machine was slow, and a node reported a gap: it got %d of %d messages", slowest(), total)
 	}
 	for i, p := range nodes {
 		if n := received[i].Load(); n != total {
@@ -222,15 +225,16 @@ func order(s *suite) {
 	}
 }
 
-// sequence checks the numbers of the messages that it gets.
+// sequence is a subscriber that checks the numbers of the messages of one topic: those of each publisher
+// must come in order, each once.
 type sequence struct {
-	count *atomic.Int64
-	gaps  *atomic.Int64
-	where string
+	count *atomic.Int64 // of messages, on its node
+	gaps  *atomic.Int64 // on all nodes
+	where string        // node and topic, for the failure
 
 	mu    sync.Mutex
-	next  [publishers]int
-	fault string
+	next  [publishers]int // expected number, by publisher
+	fault string          // the first wrong message
 }
 
 // Deliver implements pubsub.Subscriber.
@@ -246,7 +250,7 @@ func (t *sequence) Deliver(d *pubsub.Dispatch) {
 	case err != nil || n.From < 0 || n.From >= publishers:
 		t.fault = fmt.Sprintf("got %q", d.Payload)
 	case n.N != t.next[n.From]:
-		t.fault = fmt.Sprintf("of publisher %d came %d, want %d", n.From, n.N, t.next[n.From])
+		t.fault = fmt.Sprintf("got message %d of publisher %d, want %d", n.N, n.From, t.next[n.From])
 	default:
 		t.next[n.From]++
 	}
@@ -255,15 +259,17 @@ func (t *sequence) Deliver(d *pubsub.Dispatch) {
 // Gap implements pubsub.GapSubscriber.
 func (t *sequence) Gap(string) { t.gaps.Add(1) }
 
+// report fails the test if a message was wrong.
 func (t *sequence) report(s *suite) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.fault != "" && !s.doubtful.Load() {
-		s.Errorf("%s: %s; each once, and in the order of its publisher", t.where, t.fault)
+		s.Errorf("%s: %s; messages must arrive once, in the order in which their publisher sent them", t.where, t.fault)
 	}
 }
 
-// payloads sends payloads of many sizes, and of any bytes.
+// payloads checks that payloads up to MaxPayload, with any bytes, arrive unchanged, with their event and
+// whether they are binary.
 func payloads(s *suite) {
 	a, b, _ := s.nodes()
 	box, _ := s.subscribe(b, "t")
@@ -291,7 +297,8 @@ func payloads(s *suite) {
 	}
 }
 
-// tooLarge sends a message that the broker does not accept.
+// tooLarge checks a message that the broker does not accept: the caller gets ErrTooLarge, the subscribers
+// of its own node get the message, and the connection stays.
 func tooLarge(s *suite) {
 	a, b, _ := s.nodes()
 	local, _ := s.subscribe(a, "t")
@@ -302,15 +309,15 @@ func tooLarge(s *suite) {
 		s.Errorf("a payload of %d bytes: %v, want ErrTooLarge", s.TooLarge, err)
 	}
 	if err := a.DirectBroadcast("b", huge); !errors.Is(err, pubsub.ErrTooLarge) {
-		s.Errorf("the same, direct: %v, want ErrTooLarge", err)
+		s.Errorf("DirectBroadcast of a payload of %d bytes: %v, want ErrTooLarge", s.TooLarge, err)
 	}
 	s.broadcast(a, "t", "next")
-	s.want("this node is served", local, "huge", "next")
-	s.want("the next message arrives", far, "next")
+	s.want("a message that is too large reaches its own node", local, "huge", "next")
+	s.want("the message after one that is too large arrives", far, "next")
 	h := a.Health()
 	if !h.Connected || h.Since != before.Since {
 		s.Errorf("the connection was lost over a message that is too large: %+v", h)
 	}
 	h.Gaps -= before.Gaps
-	s.noGap("a message that is too large is no gap", h)
+	s.noGap("a message that is too large is not a gap", h)
 }

@@ -11,7 +11,9 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-// ready publishes on another node as soon as interest is confirmed.
+// ready checks the law of Ready: when it is closed, no later message of any node is missed. It publishes
+// on another node as soon as interest is confirmed, first with one subscription after the other, then
+// with many at once, which may share a confirmation.
 func ready(s *suite) {
 	a, b, c := s.nodes()
 	publishers := []*pubsub.PubSub{a, c}
@@ -20,13 +22,12 @@ func ready(s *suite) {
 		box, sub := s.subscribe(b, topic)
 		from := publishers[round%2]
 		s.broadcast(from, topic, "first")
-		s.want("what is published anywhere once Ready is closed must arrive", box, "first")
+		s.want("a message that any node publishes after Ready was closed arrives", box, "first")
 		sub.Cancel()
 		if s.Failed() {
 			return
 		}
 	}
-	// Many joins at once share a confirmation, and each keeps the law.
 	var all sync.WaitGroup
 	for i := range 300 {
 		all.Go(func() {
@@ -34,13 +35,14 @@ func ready(s *suite) {
 			box, sub := s.subscribe(b, topic)
 			defer sub.Cancel()
 			s.broadcast(publishers[i%2], topic, "first")
-			s.want("what is published anywhere once Ready is closed must arrive", box, "first")
+			s.want("a message that any node publishes after Ready was closed arrives", box, "first")
 		})
 	}
 	all.Wait()
 }
 
-// interest checks that a node receives only the topics that it wants.
+// interest checks that a node receives only the topics that it wants, that it ends its interest some time
+// after the last subscription, and that it can begin it again.
 func interest(s *suite) {
 	a, b, c := s.nodes()
 	box, sub := s.subscribe(b, "wanted")
@@ -54,16 +56,17 @@ func interest(s *suite) {
 		s.Errorf("a node without interest received %d messages, want only the one it subscribed to", n)
 	}
 	sub.Cancel()
-	s.eventually("interest is given up some time after the last subscription", func() bool { return b.Health().Topics == 0 })
+	s.eventually("interest ends some time after the last subscription", func() bool { return b.Health().Topics == 0 })
 	s.broadcast(a, "wanted", "x")
-	s.fence(a, c, "and gone") // what waits to be sent is sent
+	s.fence(a, c, "and gone") // so that the message has been sent
 	box, _ = s.subscribe(b, "wanted")
 	s.broadcast(a, "wanted", "y")
-	s.want("interest that was given up can be taken again", box, "y")
-	s.noGap("a node that was not interested has missed nothing", b.Health())
+	s.want("interest that has ended can begin again", box, "y")
+	s.noGap("messages of a topic that a node did not want are not a gap", b.Health())
 }
 
-// churn subscribes to some topics and cancels all the time, while messages are published to another.
+// churn checks that messages of one topic all arrive, in order, while several goroutines subscribe to
+// other topics and cancel all the time, and that those topics work afterwards.
 func churn(s *suite) {
 	a, b, _ := s.nodes()
 	stays, _ := s.subscribe(b, "stays")
@@ -98,7 +101,7 @@ func churn(s *suite) {
 		}
 	}
 	rest()
-	s.arrive("who stays gets everything", stays, func() bool { return stays.Count() == messages })
+	s.arrive("a subscriber that stays gets all messages", stays, func() bool { return stays.Count() == messages })
 	for i, e := range stays.Events() {
 		if e != fmt.Sprint(i) {
 			s.Fatalf("message %d is %s", i, e)
@@ -111,10 +114,12 @@ func churn(s *suite) {
 		s.arrive("a topic works after churn", box, func() bool { return box.Count() > 0 })
 		sub.Cancel()
 	}
-	s.eventually("all but one are given up", func() bool { return b.Health().Topics == 1 })
+	s.eventually("interest in all topics but one ends", func() bool { return b.Health().Topics == 1 })
 }
 
-// hostile returns topics that a broker may mistake for something else, or for each other.
+// hostile returns topics that a broker may take for wildcards, for commands, for its own names, or for
+// each other: wildcards of NATS and Redis, line ends, invalid UTF-8, equal-looking characters, names that
+// an adapter may use for its own channels, and very long ones.
 func hostile() []string {
 	list := []string{
 		"", " ", "*", ">", ".", "..", "a.b", "a.*", "a.>", "a..b", ".a", "a.", "*.*", "$SYS.>", "$SYS", "_INBOX.x", "$JS.API.>",
@@ -129,7 +134,8 @@ func hostile() []string {
 	return list
 }
 
-// topics publishes to topics that a broker may confuse.
+// topics checks that each topic, whatever its bytes, gets its own messages and no others. It uses those
+// of hostile and random ones.
 func topics(s *suite) {
 	a, b, _ := s.nodes()
 	list := hostile()
@@ -174,7 +180,7 @@ func topics(s *suite) {
 	}
 	h := b.Health()
 	if !h.Connected || h.Garbage != 0 {
-		s.Errorf("topics troubled the broker: %+v", h)
+		s.Errorf("unusual topics disturbed the connection: %+v", h)
 	}
-	s.noGap("topics are no reason for a gap", h)
+	s.noGap("unusual topics do not cause a gap", h)
 }

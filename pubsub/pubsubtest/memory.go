@@ -11,26 +11,30 @@ import (
 	"github.com/bennu-go/bennu/pubsub/internal/cluster"
 )
 
-// Memory is a broker in the process. Like other brokers, it delivers to nodes only the topics that they
-// want, can go away and come back, and drops the messages of a node that does not read them in time.
-// All methods may be called from any goroutine. The zero value is ready to use.
+// Memory is a broker in the process. As with other brokers, a node gets only the topics that it wants,
+// the broker can be stopped and started again, and a node that reads too slowly misses messages and
+// reports a gap. All methods may be called from any goroutine. The zero value is ready to use.
+//
+// Memory also serves authors of adapters: its link to a node is the smallest there is.
 type Memory struct {
-	mu     sync.Mutex
-	links  map[*memoryLink]bool
-	away   bool
+	mu     sync.Mutex                        // guards the fields below and those of links
+	links  map[*memoryLink]bool              // of running nodes
+	away   bool                              // Break was called
 	record func(channel string, data []byte) // called for each published message; may be nil
 }
 
-// memoryQueue bounds the messages that wait for a node, in bytes.
+// memoryQueue bounds the messages that wait for a node, in bytes. It is large, so that nodes report gaps
+// only in tests that block one for long.
 const memoryQueue = 64 << 20
 
-// Node makes an adapter for a node, without starting it.
+// Node makes an adapter for a node, without starting it. The name must be unique among the running nodes
+// of m; see pubsub.ErrNameTaken. If the name is not valid, the test ends.
 func (m *Memory) Node(t testing.TB, name string) pubsub.Adapter {
 	t.Helper()
 	return m.node(t, cluster.Options{Node: name})
 }
 
-// node makes an adapter with any options.
+// node makes an adapter with options of package cluster. Its logs are discarded.
 func (m *Memory) node(t testing.TB, o cluster.Options) pubsub.Adapter {
 	t.Helper()
 	o.Logger = slog.New(slog.DiscardHandler)
@@ -43,13 +47,14 @@ func (m *Memory) node(t testing.TB, o cluster.Options) pubsub.Adapter {
 	return n
 }
 
-// Break stops the broker until mend is called.
+// Break stops the broker until mend is called. Messages that wait in the broker are lost; those that nodes
+// publish wait in the nodes. Nodes do not start without the broker.
 func (m *Memory) Break() (mend func()) {
 	m.set(true)
 	return func() { m.set(false) }
 }
 
-// set stops or starts the broker, and tells the nodes.
+// set stops or starts the broker, and reports that to the nodes without holding the lock.
 func (m *Memory) set(away bool) {
 	m.mu.Lock()
 	m.away = away
@@ -72,11 +77,11 @@ func (m *Memory) set(away bool) {
 
 var (
 	errMemoryAway = errors.New("the memory broker is away")
-	errMemorySlow = errors.New("the node does not take what waits for it")
+	errMemorySlow = errors.New("the node reads too slowly, so messages for it were dropped")
 )
 
-// Garbage delivers data to the nodes that want a topic, as a stranger with access to the broker
-// could.
+// Garbage publishes data to the nodes that want a topic, as a stranger with access to the broker
+// could. Nodes drop it and count it in pubsub.Health.Garbage.
 func (m *Memory) Garbage(topic string, data []byte) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -92,7 +97,7 @@ func (m *Memory) publishLocked(o cluster.Outgoing) {
 		if !l.wants[o.Channel] {
 			continue
 		}
-		// A node that reads too slowly loses everything that waits for it, and is told so.
+		// A node that reads too slowly loses all messages that wait for it, and read reports that.
 		if l.bytes+len(o.Data) > memoryQueue {
 			l.queue, l.bytes, l.dropped = nil, 0, true
 		}
@@ -105,17 +110,17 @@ func (m *Memory) publishLocked(o cluster.Outgoing) {
 // memoryLink is the connection of a node to the broker. The lock of the broker guards it.
 type memoryLink struct {
 	broker  *Memory
-	events  cluster.Events
-	wants   map[string]bool
-	queue   []cluster.Outgoing
-	bytes   int
-	dropped bool
+	events  cluster.Events     // of the node
+	wants   map[string]bool    // channels
+	queue   []cluster.Outgoing // for the node
+	bytes   int                // in queue
+	dropped bool               // messages were dropped since read has looked
 	closed  bool
-	change  sync.Cond
-	reader  sync.WaitGroup
+	change  sync.Cond      // signals changes of queue and closed to read
+	reader  sync.WaitGroup // the goroutine of read
 }
 
-// Open implements cluster.Link.
+// Open implements cluster.Link. It fails while the broker is stopped.
 func (l *memoryLink) Open(_ context.Context, e cluster.Events) error {
 	m := l.broker
 	m.mu.Lock()
@@ -132,7 +137,8 @@ func (l *memoryLink) Open(_ context.Context, e cluster.Events) error {
 	return nil
 }
 
-// read passes queued messages to the node.
+// read is the goroutine that passes queued messages to the node, until the link is closed. It does not
+// hold the lock while the node takes them, which may block.
 func (l *memoryLink) read() {
 	m := l.broker
 	for {
@@ -156,7 +162,8 @@ func (l *memoryLink) read() {
 	}
 }
 
-// Subscribe implements cluster.Link.
+// Subscribe implements cluster.Link. While the broker is stopped the subscriptions are kept but not
+// confirmed.
 func (l *memoryLink) Subscribe(_ context.Context, channels []string) error {
 	l.broker.mu.Lock()
 	defer l.broker.mu.Unlock()
@@ -179,7 +186,7 @@ func (l *memoryLink) Unsubscribe(channels []string) error {
 	return nil
 }
 
-// Publish implements cluster.Link.
+// Publish implements cluster.Link. The broker accepts all messages, or none while it is stopped.
 func (l *memoryLink) Publish(_ context.Context, messages []cluster.Outgoing) (taken int, err error) {
 	l.broker.mu.Lock()
 	defer l.broker.mu.Unlock()
@@ -192,7 +199,7 @@ func (l *memoryLink) Publish(_ context.Context, messages []cluster.Outgoing) (ta
 	return len(messages), nil
 }
 
-// Knock implements cluster.Knocker.
+// Knock implements cluster.Knocker. It counts the links that want the channel.
 func (l *memoryLink) Knock(_ context.Context, channel string) (listeners int, err error) {
 	l.broker.mu.Lock()
 	defer l.broker.mu.Unlock()
@@ -207,16 +214,16 @@ func (l *memoryLink) Knock(_ context.Context, channel string) (listeners int, er
 	return listeners, nil
 }
 
-// MaxPayload implements cluster.Link.
+// MaxPayload implements cluster.Link. The broker could take any size; this one is usual for brokers.
 func (l *memoryLink) MaxPayload() int { return 1 << 20 }
 
-// Server implements cluster.Link.
+// Server implements cluster.Link. There is one server, so subscriptions take effect for all at once.
 func (l *memoryLink) Server() string { return "" }
 
-// Reset implements cluster.Link.
+// Reset implements cluster.Link. There is no connection that could be made anew.
 func (l *memoryLink) Reset() {}
 
-// Close implements cluster.Link.
+// Close implements cluster.Link. Messages in the queue are dropped.
 func (l *memoryLink) Close() {
 	l.broker.mu.Lock()
 	delete(l.broker.links, l)

@@ -95,7 +95,7 @@ func TestLateGap(t *testing.T) {
 
 // TestGapWithoutReason has an adapter that tells of gaps and has not waited: it fails.
 func TestGapWithoutReason(t *testing.T) {
-	fails(t, "no reason for a gap", func() {
+	fails(t, "do not cause a gap", func() {
 		g := gaps{first: math.MaxInt}
 		for !t.Failed() { // on a slow machine there may be a reason
 			topicsTest.try(t, g.cluster)
@@ -106,7 +106,7 @@ func TestGapWithoutReason(t *testing.T) {
 // TestAlwaysDoubtful has an adapter that tells of a gap in each try, since it had to wait: nothing
 // is known of it, and it does not pass.
 func TestAlwaysDoubtful(t *testing.T) {
-	fails(t, "tries a node has told of a gap", func() {
+	fails(t, "runs a node reported a gap", func() {
 		g := gaps{late: lateTime + time.Millisecond, first: math.MaxInt}
 		topicsTest.run(t, g.cluster)
 	})

@@ -12,35 +12,38 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-// Cluster is the broker of one test, and makes its nodes.
+// Cluster describes the broker of one test to the suite. Node is required.
 type Cluster struct {
-	// Node makes an adapter, without starting it. Nodes of one Cluster reach each other, and
-	// those of another Cluster do not.
+	// Node makes an adapter with the name of its node, and does not start it. Nodes of one
+	// Cluster must reach each other, and none of another Cluster.
 	Node func(t testing.TB, name string) pubsub.Adapter
 	// Break stops the broker, as if it were killed, until mend is called. Default nil: outages
 	// are not tested.
 	Break func(t testing.TB) (mend func())
-	// Garbage makes the broker deliver data, unchanged, to the nodes that are interested in a
-	// topic. Default nil: this is not tested.
+	// Garbage publishes data at the broker, unchanged, to the nodes that are interested in a
+	// topic, as a stranger with access to the broker could. Default nil: this is not tested.
 	Garbage func(t testing.TB, topic string, data []byte)
-	// MaxPayload is the size of a payload that must be delivered, in bytes, and TooLarge that
-	// of one that must be refused. Defaults 512 KiB and 64 MiB.
+	// MaxPayload is the size of a payload that must be delivered, and TooLarge the size of one
+	// that must be refused with pubsub.ErrTooLarge, in bytes. Defaults 512 KiB and 64 MiB.
 	MaxPayload, TooLarge int
-	// Messages is the number of messages in the test of order. The test of Ready has a
-	// hundredth as many rounds, 20 to 200. Default 20,000.
+	// Messages is the number of messages in the test of order. Lower it for a slow broker. The
+	// test of Ready has a hundredth as many rounds, from 20 to 200. Default 20,000.
 	Messages int
 }
 
-// Run tests an adapter. It calls newCluster for each test. A test fails if a node reports a gap,
-// even if no message was missed. If the machine was so slow that the node may have had a reason, the
-// test is run again, up to five times.
+// Run tests an adapter. It calls newCluster once for each test, with the subtest, whose Cleanup may
+// stop the broker. The tests run one after the other.
+//
+// A test also fails if a node reports a gap without a reason, even if no message was missed. On a
+// slow machine a node may have a reason: it waited for another node in vain. A test that fails in
+// that case is run again, up to five times.
 func Run(t *testing.T, newCluster func(t *testing.T) *Cluster) {
 	for _, test := range tests {
 		test.run(t, newCluster)
 	}
 }
 
-// tests are the tests of the suite, each named for what it is about.
+// tests are the tests of the suite, in the order in which they run: the simple ones first.
 var tests = []test{
 	{"OneNode", oneNode},
 	{"TwoNodes", twoNodes},
@@ -67,10 +70,10 @@ type test struct {
 	body func(s *suite)
 }
 
-// attempts bounds the runs of a test.
+// attempts bounds the runs of a test on a slow machine.
 const attempts = 5
 
-// run runs the test until it says something about the adapter.
+// run runs the test until its result is certain, and fails if it never is.
 func (test *test) run(t *testing.T, newCluster func(t *testing.T) *Cluster) {
 	t.Helper()
 	for range attempts {
@@ -78,12 +81,12 @@ func (test *test) run(t *testing.T, newCluster func(t *testing.T) *Cluster) {
 			return
 		}
 	}
-	t.Errorf("%s: in each of %d tries a node has told of a gap, and something took more than %v: on a slow machine that may have been the reason, so nothing is known of the adapter; run the test again while the machine has less to do",
+	t.Errorf("%s: in each of %d runs a node reported a gap, and something took more than %v, so a slow machine may be the cause and not the adapter; run the test again when the machine is less busy",
 		test.name, attempts, lateTime)
 }
 
-// try runs the test once. It returns false if the result says nothing about the adapter.
-func (test *test) try(t *testing.T, newCluster func(t *testing.T) *Cluster) (judged bool) {
+// try runs the test once. It returns false if the test did not pass and a slow machine may be the cause.
+func (test *test) try(t *testing.T, newCluster func(t *testing.T) *Cluster) (certain bool) {
 	s := &suite{}
 	passed := t.Run(test.name, func(t *testing.T) {
 		c := newCluster(t)
@@ -96,55 +99,58 @@ func (test *test) try(t *testing.T, newCluster func(t *testing.T) *Cluster) (jud
 		if c.Messages == 0 {
 			c.Messages = 20_000
 		}
-		s.T, s.Cluster = t, c // the tests call methods of both
+		s.T, s.Cluster = t, c
 		test.body(s)
 	})
 	return !passed || !s.doubtful.Load()
 }
 
-// suite is a running test.
+// suite is a running test, with its cluster.
 type suite struct {
 	*testing.T
 	*Cluster
 	late     atomic.Bool // something took longer than lateTime
-	doubtful atomic.Bool // a node has reported a gap, and may have had a reason
+	doubtful atomic.Bool // a node has reported a gap, for which a slow machine may be the cause
 }
 
-// lateTime is less than the time for which an adapter waits for other nodes before it reports a
-// gap.
+// lateTime is the time after which a gap is excused. It is less than the time for which an adapter waits
+// for other nodes before it reports a gap.
 const lateTime = 500 * time.Millisecond
 
-// since notes whether so much time has passed that an adapter may report a gap.
+// since sets late if more than lateTime has passed since began. It is called after each step in which a
+// node may wait for another.
 func (s *suite) since(began time.Time) {
 	if time.Since(began) > lateTime {
 		s.late.Store(true)
 	}
 }
 
-// noGap fails the test if a node has reported gaps.
+// noGap fails the test if a node has reported gaps. A gap without missed messages is excused on a slow
+// machine.
 func (s *suite) noGap(law string, h pubsub.Health) {
 	s.Helper()
 	switch {
 	case h.Gaps == 0 && h.Missed == 0:
 	case h.Missed == 0 && s.late.Load():
 		s.doubtful.Store(true)
-		s.Logf("%s: %+v; but this machine was slow, and the node may have waited in vain for another", law, h)
+		s.Logf("%s: %+v; the machine was slow, so the node may have waited in vain for another", law, h)
 	default:
 		s.Errorf("%s: %+v", law, h)
 	}
 }
 
-// node starts a node.
+// node starts a node, which is closed when the test ends.
 func (s *suite) node(name string) *pubsub.PubSub {
 	s.Helper()
 	defer s.since(time.Now())
 	return Start(s.T, s.Node(s.T, name), &pubsub.Options{Linger: linger})
 }
 
-// linger is short, so that nodes end interest all the time.
+// linger is the time for which a node keeps interest in a topic without subscribers. It is short, so that
+// interest ends often.
 const linger = 10 * time.Millisecond
 
-// nodes starts three nodes.
+// nodes starts three nodes, and waits until they know each other.
 func (s *suite) nodes() (a, b, c *pubsub.PubSub) {
 	s.Helper()
 	a, b, c = s.node("a"), s.node("b"), s.node("c")
@@ -154,8 +160,8 @@ func (s *suite) nodes() (a, b, c *pubsub.PubSub) {
 	return a, b, c
 }
 
-// Start makes a PubSub with an adapter, and closes it when the test ends. opts may be nil; its Adapter
-// is ignored.
+// Start makes a PubSub with an adapter, and ends the test if that fails. When the test ends, the PubSub
+// is closed. opts may be nil; its Adapter is replaced by a.
 func Start(t testing.TB, a pubsub.Adapter, opts *pubsub.Options) *pubsub.PubSub {
 	t.Helper()
 	o := pubsub.Options{}
@@ -179,14 +185,14 @@ func Start(t testing.TB, a pubsub.Adapter, opts *pubsub.Options) *pubsub.PubSub 
 	return p
 }
 
-// eventually waits until ok returns true.
+// eventually waits until ok returns true, and fails the test with the law if that takes too long.
 func (s *suite) eventually(law string, ok func() bool) {
 	s.Helper()
 	defer s.since(time.Now())
 	waittest.Until(s.T, law, ok)
 }
 
-// broadcast publishes an event.
+// broadcast publishes an event with an empty object.
 func (s *suite) broadcast(p *pubsub.PubSub, topic, event string) {
 	s.Helper()
 	if err := p.Broadcast(&pubsub.Message{Topic: topic, Event: event, Payload: []byte("{}")}); err != nil {
@@ -194,7 +200,7 @@ func (s *suite) broadcast(p *pubsub.PubSub, topic, event string) {
 	}
 }
 
-// subscribe subscribes and waits until no message can be missed.
+// subscribe subscribes to a topic and waits until no later message can be missed.
 func (s *suite) subscribe(p *pubsub.PubSub, topic string) (*subscribertest.Box, *pubsub.Subscription) {
 	s.Helper()
 	defer s.since(time.Now())
@@ -204,7 +210,7 @@ func (s *suite) subscribe(p *pubsub.PubSub, topic string) (*subscribertest.Box, 
 	return b, sub
 }
 
-// await waits until no message can be missed.
+// await waits until a subscription is confirmed. A nil Ready means that it was so from the start.
 func (s *suite) await(sub *pubsub.Subscription, topic string) {
 	s.Helper()
 	if sub.Ready() == nil {
@@ -217,16 +223,16 @@ func (s *suite) await(sub *pubsub.Subscription, topic string) {
 	}
 }
 
-// want waits for the events of a box, which must be exactly these.
+// want waits until a box has as many events, and fails the test if they are not these.
 func (s *suite) want(law string, b *subscribertest.Box, events ...string) {
 	s.Helper()
 	s.arrive(law, b, func() bool { return b.Count() >= len(events) })
 	b.Want(s.T, law, events...)
 }
 
-// arrive waits until ok returns true. On a slow machine, a node may give up waiting for another and
-// confirm its interest without it. Then a message may be missed, the subscriber is told of a gap,
-// and the test ends and is run again.
+// arrive waits until ok returns true, when a message has arrived. On a slow machine, a node may give up
+// waiting for another one and confirm its interest without it. Then a message may be missed, the
+// subscriber gets a gap, and arrive ends the test, which is run again.
 func (s *suite) arrive(law string, b interface{ Gaps() int }, ok func() bool) {
 	s.Helper()
 	began, missed := time.Now(), false
@@ -237,11 +243,11 @@ func (s *suite) arrive(law string, b interface{ Gaps() int }, ok func() bool) {
 	})
 	if missed {
 		s.doubtful.Store(true)
-		s.Skipf("%s: this machine was slow, and a node has told of a gap", law)
+		s.Skipf("%s: the machine was slow, and a node reported a gap", law)
 	}
 }
 
-// fence returns when b has received everything that a has published before, as far as b wants it.
+// fence returns when b has received all messages of topics that it wants and that a has published before.
 func (s *suite) fence(a, b *pubsub.PubSub, topic string) {
 	s.Helper()
 	end, sub := s.subscribe(b, topic)
@@ -250,16 +256,19 @@ func (s *suite) fence(a, b *pubsub.PubSub, topic string) {
 	s.arrive("a message arrives", end, func() bool { return end.Count() > 0 })
 }
 
-// numbered is a payload with the number of a publisher and of its message.
+// numbered is a payload with the number of its publisher, and of the message among those of the
+// publisher to the topic.
 type numbered struct {
 	From, N int
 }
 
+// payload returns the JSON.
 func (n numbered) payload() []byte {
-	b, _ := json.Marshal(n) // two numbers
+	b, _ := json.Marshal(n) // two integers always encode
 	return b
 }
 
+// numberedOf decodes the payload of a message.
 func numberedOf(m *pubsub.Message) (n numbered, err error) {
 	err = json.Unmarshal(m.Payload, &n)
 	return n, err

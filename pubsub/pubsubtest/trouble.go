@@ -13,10 +13,13 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-// outage stops the broker and starts it again.
+// outage stops the broker and starts it again. During the outage a node serves its own subscribers, and
+// Broadcast does not block. After it, subscribers on other nodes get a gap, then messages again, in
+// order, and Health.Missed has the number of those that did not come. Interest that begins during the
+// outage is confirmed after it.
 func outage(s *suite) {
 	if s.Break == nil {
-		s.Skip("THIS BROKER CANNOT BE TAKEN AWAY (Cluster.Break is nil): what happens then is not tested")
+		s.Skip("OUTAGES ARE NOT TESTED: Cluster.Break is nil")
 	}
 	a, b, _ := s.nodes()
 	local, _ := s.subscribe(a, "t")
@@ -33,7 +36,7 @@ func outage(s *suite) {
 	s.arrive("messages arrive", far, func() bool { return far.Count() == 1 })
 
 	mend := s.Break(s.T)
-	s.eventually("nodes know that the broker is away", func() bool {
+	s.eventually("nodes notice that the broker is away", func() bool {
 		return !a.Health().Connected && !b.Health().Connected
 	})
 	if a.Health().Err == nil {
@@ -45,7 +48,7 @@ func outage(s *suite) {
 	if n := local.Count(); n != sent {
 		s.Errorf("%d of %d messages were delivered on the node of their publisher while the broker was away", n, sent)
 	}
-	// Interest that is taken now is confirmed later.
+	// Interest that begins during the outage is confirmed after it.
 	late := &subscribertest.Box{}
 	sub := b.Subscribe("late", late)
 	_, gone := s.subscribe(a, "t")
@@ -57,9 +60,9 @@ func outage(s *suite) {
 	}
 
 	mend()
-	s.eventually("nodes know that the broker is back", func() bool { return a.Health().Connected && b.Health().Connected })
+	s.eventually("nodes notice that the broker is back", func() bool { return a.Health().Connected && b.Health().Connected })
 	s.await(sub, "late")
-	s.eventually("subscribers are told that they may have missed something", func() bool { return far.Gaps() > 0 })
+	s.eventually("subscribers that may have missed messages get a gap", func() bool { return far.Gaps() > 0 })
 	seen := far.Count()
 	s.eventually("messages arrive again", func() bool {
 		publish()
@@ -67,9 +70,9 @@ func outage(s *suite) {
 		return far.Count() > seen
 	})
 	s.broadcast(a, "late", "x")
-	late.Want(s.T, "interest taken during the outage works", "x") // of the outage it was told
+	late.Want(s.T, "interest that began during the outage gets messages after it", "x")
 
-	// What was published and did not come is counted.
+	// Messages that did not come are counted as missed.
 	publish()
 	last := fmt.Sprint(sent)
 	s.eventually("the last message arrives", func() bool {
@@ -93,10 +96,10 @@ func outage(s *suite) {
 	}
 }
 
-// sleeper is a subscriber that blocks, which none should.
+// sleeper is a subscriber that blocks in its first Deliver, which subscribers must not do.
 type sleeper struct {
 	subscribertest.Box
-	wake chan struct{}
+	wake chan struct{} // it blocks until this is closed
 	once sync.Once
 	at   chan struct{} // closed when it blocks
 }
@@ -110,26 +113,27 @@ func (b *sleeper) Deliver(d *pubsub.Dispatch) {
 	b.Box.Deliver(d)
 }
 
-// slowNode blocks a node that should take its messages.
+// slowNode blocks one of three nodes. The publisher and the other node are not delayed. The slow node
+// later gets its messages, or reports a gap.
 func slowNode(s *suite) {
 	a, b, c := s.nodes()
 	slow := &sleeper{wake: make(chan struct{}), at: make(chan struct{})}
 	wake := sync.OnceFunc(func() { close(slow.wake) })
-	defer wake() // or the node could not be closed
+	defer wake() // otherwise the node could not be closed
 	s.await(b.Subscribe("t", slow), "t")
 	quick, _ := s.subscribe(c, "t")
 	payload := make([]byte, min(100<<10, s.MaxPayload))
-	messages := max(200, (20<<20)/len(payload)) // more than what waits for a node on its way
+	messages := max(200, (20<<20)/len(payload)) // more than the queues on the way to a node hold
 	for i := range messages {
 		if err := a.Broadcast(&pubsub.Message{Topic: "t", Event: fmt.Sprint(i), Payload: payload, Binary: true}); err != nil {
 			s.Fatalf("Broadcast while another node is slow: %v", err)
 		}
-		s.arrive("messages arrive at a node that takes them while another does not", quick, func() bool { return quick.Count() > i-10 })
+		s.arrive("a slow node does not delay the messages of others", quick, func() bool { return quick.Count() > i-10 })
 	}
 	<-slow.at
-	s.arrive("a node that takes its messages gets them all", quick, func() bool { return quick.Count() == messages })
+	s.arrive("a node beside a slow one gets all its messages", quick, func() bool { return quick.Count() == messages })
 	wake()
-	s.eventually("a slow node gets its messages late, or is told that it missed some", func() bool {
+	s.eventually("a slow node gets its messages late, or reports a gap", func() bool {
 		list := slow.Events()
 		return len(list) > 0 && list[len(list)-1] == fmt.Sprint(messages-1) || slow.Gaps() > 0
 	})
@@ -144,10 +148,11 @@ func slowNode(s *suite) {
 	}
 }
 
-// garbage publishes data that no node has sent.
+// garbage checks that data which no node has sent is dropped and counted, and causes no gap. Some of it
+// looks like the beginning of an envelope of package cluster.
 func garbage(s *suite) {
 	if s.Garbage == nil {
-		s.Skip("NOTHING CAN BE PUBLISHED PAST THE ADAPTER (Cluster.Garbage is nil): garbage is not tested")
+		s.Skip("GARBAGE IS NOT TESTED: Cluster.Garbage is nil")
 	}
 	a, b, _ := s.nodes()
 	box, _ := s.subscribe(b, "t")
@@ -161,12 +166,12 @@ func garbage(s *suite) {
 	s.want("messages arrive, and garbage does not", box, "sound")
 	h := b.Health()
 	if !h.Connected {
-		s.Errorf("garbage troubled the connection: %+v", h)
+		s.Errorf("garbage disturbed the connection: %+v", h)
 	}
-	s.noGap("garbage is no gap", h)
+	s.noGap("garbage is not a gap", h)
 }
 
-// name starts two nodes with one name.
+// name starts two nodes with the same name. The second must not start, and the first must go on.
 func name(s *suite) {
 	a, b, _ := s.nodes()
 	ctx, cancel := context.WithTimeout(context.Background(), waittest.Patience)
@@ -179,16 +184,17 @@ func name(s *suite) {
 	if !errors.Is(err, pubsub.ErrNameTaken) || !strings.Contains(err.Error(), `"a"`) {
 		s.Errorf("the error is not ErrNameTaken with the name: %v", err)
 	}
-	s.eventually("the first node of that name counts it", func() bool { return a.Health().Conflicts > 0 })
+	s.eventually("the first node of that name counts the conflict", func() bool { return a.Health().Conflicts > 0 })
 	if err := a.Health().Err; err != nil {
-		s.Errorf("the first node of that name is not well: %v", err)
+		s.Errorf("the first node of that name reports an error: %v", err)
 	}
 	box, _ := s.subscribe(a, "t")
 	s.broadcast(b, "t", "x")
 	s.want("the first node goes on", box, "x")
 }
 
-// closing closes a node.
+// closing closes a node. Messages that it has accepted arrive, it goes on serving its own subscribers, and
+// another node may then use its name.
 func closing(s *suite) {
 	a, b, _ := s.nodes()
 	ctx, cancel := context.WithTimeout(context.Background(), waittest.Patience)
@@ -201,13 +207,13 @@ func closing(s *suite) {
 	if err := a.Close(ctx); err != nil {
 		s.Errorf("Close: %v", err)
 	}
-	s.arrive("what was published before Close arrives", far, func() bool { return far.Count() == 100 })
-	s.eventually("other nodes know that one has gone", func() bool { return len(b.Health().Peers) == 1 })
+	s.arrive("messages that were published before Close arrive", far, func() bool { return far.Count() == 100 })
+	s.eventually("other nodes notice that a node was closed", func() bool { return len(b.Health().Peers) == 1 })
 	if err := a.Broadcast(&pubsub.Message{Topic: "t", Event: "late"}); !errors.Is(err, pubsub.ErrStopped) {
 		s.Errorf("Broadcast after Close: %v, want ErrStopped", err)
 	}
 	if n := local.Count(); n != 101 {
-		s.Errorf("after Close a node serves itself: got %d messages, want 101", n)
+		s.Errorf("after Close a node still delivers to its own subscribers: got %d messages, want 101", n)
 	}
 	if h := a.Health(); h.Connected || h.Err == nil {
 		s.Errorf("health after Close: %+v", h)
@@ -221,5 +227,5 @@ func closing(s *suite) {
 	box, _ := s.subscribe(again, "t")
 	s.broadcast(b, "t", "x")
 	s.want("a name can be used again after Close", box, "x")
-	s.eventually("and is known", func() bool { return len(b.Health().Peers) == 2 })
+	s.eventually("other nodes know the new node of that name", func() bool { return len(b.Health().Peers) == 2 })
 }
