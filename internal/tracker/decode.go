@@ -32,13 +32,14 @@ func decode(data []byte) (*message, error) {
 	return m, nil
 }
 
-// A decoder reads from the front. After an error it returns zeros, so callers check the
+// A decoder reads from the front of rest. After an error it returns zeros, so callers check the
 // error only where memory or time depends on a value.
 type decoder struct {
 	rest []byte
-	err  error
+	err  error // the first
 }
 
+// fail sets the error, if it is the first, and ends the reading.
 func (d *decoder) fail(format string, args ...any) {
 	if d.err == nil {
 		d.err = fmt.Errorf("%w: "+format, append([]any{errMalformed}, args...)...)
@@ -46,6 +47,7 @@ func (d *decoder) fail(format string, args ...any) {
 	d.rest = nil
 }
 
+// message reads the form that message.append writes.
 func (d *decoder) message() *message {
 	if v := d.byte(); v != version {
 		d.fail("version %d, want %d", v, version)
@@ -67,7 +69,7 @@ func (d *decoder) message() *message {
 		}
 		for i := 0; i < n && d.err == nil; i++ {
 			of := d.replica()
-			// The order makes sure that no replica is there twice.
+			// In strict order, so that no replica is there twice.
 			if i > 0 && of.name <= m.deltas[i-1].replica.name {
 				d.fail("delta %d is out of order", i)
 			}
@@ -96,7 +98,7 @@ func (d *decoder) byte() byte {
 func (d *decoder) uvarint() uint64 {
 	v, n := binary.Uvarint(d.rest)
 	if n <= 0 {
-		d.fail("no number where one is due")
+		d.fail("a number is missing or too long")
 		return 0
 	}
 	d.rest = d.rest[n:]
@@ -134,6 +136,7 @@ func (d *decoder) count(what string, limit, least int) int {
 	return int(n)
 }
 
+// string reads a length of at most limit, and as many bytes, which it copies.
 func (d *decoder) string(what string, limit int) string {
 	n := d.uvarint()
 	if n > uint64(limit) || n > uint64(len(d.rest)) {
@@ -154,6 +157,7 @@ func (d *decoder) replica() replica {
 	return r
 }
 
+// marks reads at most limit marks, which have an asOf if asOf is true.
 func (d *decoder) marks(limit int, asOf bool) []mark {
 	n := d.count("marks", limit, leastMark)
 	var marks []mark
@@ -168,6 +172,7 @@ func (d *decoder) marks(limit int, asOf bool) []mark {
 	return marks
 }
 
+// delta reads a delta without its replica. It checks that all numbers are in order, as merge expects.
 func (d *decoder) delta(of replica) delta {
 	x := delta{replica: of}
 	x.lo = d.uvarint()

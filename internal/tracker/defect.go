@@ -1,7 +1,7 @@
 package tracker
 
-// A defect breaks one rule on purpose, in tests alone, to prove that the simulation notices.
-// The zero value, the only one that newState sets, breaks none.
+// A defect breaks one rule on purpose, to prove that the tests that simulate clusters find it. Only tests
+// set one; the zero value breaks none.
 type defect int
 
 const (
@@ -12,10 +12,10 @@ const (
 	partTakenForAll              // the first part of a full state counts as all of it
 	historyWithoutStart          // a delta ignores that older removals were forgotten
 	deadAccepted                 // a lower incarnation replaces a higher one
-	hearsayTaken                 // replicas are known because others list them
+	hearsayTaken                 // a replica that only others list becomes a peer
 	silenceIgnored               // no replica ever counts as down
-	needIgnored                  // an idle replica is silent whoever needs its heartbeat
-	leavesUntold                 // a replica that goes down is not in the diff
-	supersededStays              // a superseded replica takes no higher incarnation
-	risesMeet                    // two that rise above one incarnation take the same
+	needIgnored                  // an idle replica is silent even if a peer needs its heartbeat
+	leavesUntold                 // the leaves of a replica that goes down are not in the diff
+	supersededStays              // a superseded replica does not take a higher incarnation
+	risesMeet                    // two replicas that rise above one incarnation take the same
 )

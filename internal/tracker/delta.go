@@ -1,18 +1,18 @@
 package tracker
 
-// A delta is a stretch of one replica's line. It lists the entries made after lo and up to
-// hi that were still there at asOf, and the removals after base and up to asOf. A receiver that
-// knows all entries up to lo and all removals up to base knows, after merging it, all entries
-// up to hi and all removals up to asOf.
+// A delta is a part of one replica's line. It lists the entries that were made after lo and up to
+// hi and still existed at asOf, and the removals after base and up to asOf. A receiver that knows all
+// entries up to lo and all removals up to base can merge it; it then knows all entries up to hi and all
+// removals up to asOf.
 //
-// A delta is whole if hi equals asOf. A full state, for receivers whose base is too old, begins
-// at lo = 0 with base = asOf, and may come in parts: each later part begins where the one
-// before ended, with the removals since then.
+// A delta is whole if hi equals asOf. A full state, for receivers that know too few removals, begins
+// at lo = 0 with base = asOf, and may come in parts. Each later part begins where the one before has
+// ended, and has the removals since then.
 type delta struct {
 	replica    replica
 	lo, hi     uint64
 	base, asOf uint64
-	end        uint64 // clock up to which the sender knows the replica: above hi there is more to ask for
+	end        uint64 // clock up to which the sender knows the replica; above hi, more can be asked for
 	removals   []removal
 	values     []value
 }
@@ -32,12 +32,13 @@ const (
 	removalSize = 20
 )
 
+// value returns the entry as a part of a delta.
 func (e *Entry) value() value {
 	return value{e.clock, e.prev, e.owner, e.topic.name, e.data, e.keyLen}
 }
 
-// cut returns the delta for a receiver that knows entries up to clock and removals up to
-// asOf, as far as it fits into room bytes. It holds at least one change if there is any.
+// cut returns the delta for a receiver that knows entries up to clock and removals up to asOf, as far as
+// it fits into room bytes. If there is any change, it has at least one.
 func (l *line) cut(clock, asOf uint64, room int, broken defect) delta {
 	d := delta{replica: l.id, lo: clock, base: asOf, hi: l.clock, asOf: l.clock, end: l.clock}
 	room = max(room, 0)
@@ -59,8 +60,8 @@ func (l *line) cut(clock, asOf uint64, room int, broken defect) delta {
 		for len(slots) > 0 && slots[0].entry == nil {
 			slots = slots[1:]
 		}
-		// The next change. A whole delta ends at one number for removals and entries alike,
-		// and never between the two halves of an update.
+		// The next change: a removal, an entry, or both halves of an update, which have the
+		// same number. A whole delta ends between changes, never within an update.
 		var at uint64
 		var next value
 		size := 0
@@ -111,11 +112,11 @@ const (
 	tooMany         // more entries than Options.Entries
 )
 
-// merge applies a delta to the line of a peer. A delta that comes twice, too late, or before
-// one that is missing changes nothing.
+// merge applies a delta to the line of a peer, and adds the changes to diff. A delta that comes twice, too
+// late, or before one that is missing changes nothing.
 func (s *state) merge(p *peer, d *delta, diff *Diff) verdict {
 	l := &p.line
-	// The removals between asOf and base are unknown, so the line starts over.
+	// If the removals between asOf and base are unknown, the delta is a full state.
 	restart := d.base > l.asOf
 	switch {
 	case d.asOf < l.asOf, d.asOf == l.asOf && d.hi <= l.clock:
@@ -138,7 +139,7 @@ func (s *state) merge(p *peer, d *delta, diff *Diff) verdict {
 	if restart {
 		l.removals, l.start = nil, d.asOf
 	}
-	// Entries of the stretch that the delta does not list have been removed.
+	// Entries between lo and hi that the delta does not list have been removed.
 	i := l.after(d.lo)
 	for k := range d.values {
 		v := &d.values[k]

@@ -9,15 +9,15 @@ import (
 
 // A replica identifies one start of one node.
 type replica struct {
-	// name is that of the node. Running nodes have different names.
+	// name is the name of the node. Running nodes must have different names.
 	name string
-	// incarnation grows from start to start of a node, such as the time in nanoseconds.
+	// incarnation grows from start to start of a node; Start uses the time in nanoseconds.
 	// The highest incarnation of a name supersedes all others.
 	incarnation uint64
 }
 
-// An Owner identifies the owner of entries on its node, such as a channel, whose entries are
-// removed together when it ends. The caller chooses the numbers.
+// An Owner identifies an owner of entries on its node, such as a channel. When it ends, its entries are
+// removed together. The caller chooses the numbers.
 type Owner uint64
 
 // An Entry is one meta that an owner tracks under a key of a topic. It never changes, and may
@@ -31,7 +31,7 @@ type Entry struct {
 	prev   uint64 // clock of the entry that this one replaced, or 0
 	keyLen uint32
 
-	// The fields below belong to the state. No reader of the entry may use them.
+	// Only the state uses the fields below, with the lock of its shard held.
 	pos                  uint32 // in topic.visible
 	nextInKey, prevInKey *Entry // in a bucket of the index, while visible
 	nextOfOwner          *Entry // own entries only
@@ -50,9 +50,8 @@ func (e *Entry) Meta() string { return e.data[e.keyLen:] }
 // Node returns the name of the node on which the entry was tracked.
 func (e *Entry) Node() string { return e.origin.id.name }
 
-// Ref returns a name of the entry that no other entry of any node ever has. It is the same on
-// every node: 16 characters of URL-safe base64, or 22 after a replica's first four billion
-// changes.
+// Ref returns a name of the entry, which is the same on every node and which no other entry ever has: 16
+// characters of URL-safe base64, or 22 after the first four billion changes of a replica.
 func (e *Entry) Ref() string { return e.origin.ref(e.clock) }
 
 // PrevRef returns the ref of the entry that this one replaced, or "".
@@ -69,21 +68,21 @@ func (e *Entry) is(t *topic, owner Owner, key string) bool {
 	return e.owner == owner && e.topic == t && e.Key() == key
 }
 
-// A topic is in the map of the state while it has entries, which share its name. Its list
-// holds the visible ones alone.
+// A topic is in the map of the state while it has entries, which share its name.
 type topic struct {
 	name    string
 	hash    uint64
-	entries int // hidden ones included
-	visible []*Entry
+	entries int      // number of entries, hidden ones included
+	visible []*Entry // of replicas that are up
 }
 
-// An origin is shared by the entries of one replica.
+// An origin is a replica and its part of refs. The entries of a replica share one.
 type origin struct {
 	id          replica
-	fingerprint uint64
+	fingerprint uint64 // the first eight bytes of refs
 }
 
+// newOrigin computes the fingerprint of a replica.
 func newOrigin(id replica) *origin {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(id.name))
@@ -95,7 +94,8 @@ func newOrigin(id replica) *origin {
 	return &origin{id: id, fingerprint: x ^ x>>33}
 }
 
-// ref is computed for each call, which saves two strings in every entry.
+// ref returns the ref of the entry with a clock. It is computed for each call, which saves two strings in
+// every entry.
 func (o *origin) ref(clock uint64) string {
 	var b [16]byte
 	raw := binary.BigEndian.AppendUint64(b[:0], o.fingerprint)

@@ -2,7 +2,7 @@ package tracker
 
 import "errors"
 
-// Errors of Track and Update. Package presence returns them as its own.
+// Errors of Track and Update. Package presence returns them as its own, so they have its prefix.
 var (
 	ErrTracked    = errors.New("presence: this owner tracks this key in this topic already: use Update")
 	ErrNotTracked = errors.New("presence: this owner does not track this key in this topic: use Track")

@@ -2,13 +2,13 @@ package tracker
 
 import "hash/maphash"
 
-// An index is a hash table that finds the visible entries of a key of a topic. Its chains run
-// through the entries themselves, at 24 bytes an entry; a map of lists takes a hundred.
-// The order of the entries of a key does not depend on the seed.
+// An index is a hash table that finds the visible entries of a key of a topic. Its chains link the
+// entries themselves, which takes 24 bytes an entry; a map of lists would take a hundred. The order of
+// the entries of a key does not depend on the seed.
 type index struct {
 	seed    maphash.Seed
-	buckets []*Entry // a power of two of them
-	n       int
+	buckets []*Entry // heads of chains; their number is a power of two
+	n       int      // number of entries
 }
 
 const minBuckets = 8
@@ -20,6 +20,7 @@ func newIndex() index {
 // hash uses a random seed, so that clients that choose their keys cannot fill one bucket.
 func (x *index) hash(name string) uint64 { return maphash.String(x.seed, name) }
 
+// bucket returns the head of the chain for a key of a topic.
 func (x *index) bucket(t *topic, key string) *(*Entry) {
 	h := (t.hash ^ x.hash(key)) * 0x9e3779b97f4a7c15
 	return &x.buckets[(h>>32)&uint64(len(x.buckets)-1)]
@@ -28,6 +29,7 @@ func (x *index) bucket(t *topic, key string) *(*Entry) {
 // first returns the head of the chain that has all entries of the key, and possibly others.
 func (x *index) first(t *topic, key string) *Entry { return *x.bucket(t, key) }
 
+// add adds an entry, and doubles the buckets if there are more entries than buckets.
 func (x *index) add(e *Entry) {
 	if x.n++; x.n > len(x.buckets) {
 		x.resize(2 * len(x.buckets))
@@ -44,6 +46,7 @@ func (x *index) push(e *Entry) {
 	*head = e
 }
 
+// remove removes an entry, and shrinks the buckets if few entries are left.
 func (x *index) remove(e *Entry) {
 	if e.prevInKey != nil {
 		e.prevInKey.nextInKey = e.nextInKey

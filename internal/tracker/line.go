@@ -10,11 +10,11 @@ import (
 // is known.
 type line struct {
 	*origin
-	// Every change up to clock is known, and of the entries made up to clock every removal
+	// Every change up to clock is known, and for the entries made up to clock also every removal
 	// up to asOf. asOf is later than clock only between the parts of a full state.
 	clock, asOf uint64
-	// Every entry made up to top has been here. If one of them is not, it has been removed,
-	// even if a late message lists it.
+	// Every entry made up to top was in slots at some time. One that is no longer there has been
+	// removed, even if a late message lists it.
 	top   uint64
 	slots []slot // in the order of their clocks
 	live  int    // slots with an entry
@@ -23,7 +23,8 @@ type line struct {
 	start    uint64
 }
 
-// A slot keeps its clock when its entry is removed, so that binary search still works.
+// A slot is the place of an entry. It keeps its clock when the entry is removed, so that binary search
+// still works.
 type slot struct {
 	clock uint64
 	entry *Entry
@@ -64,8 +65,8 @@ func (l *line) take(i int) *Entry {
 	return e
 }
 
-// compact drops the empty slots once they outnumber the others, so that a removal costs
-// amortized constant time.
+// compact removes the empty slots when they outnumber the others, so that a removal takes amortized
+// constant time.
 func (l *line) compact() {
 	if len(l.slots) < 32 || l.live > len(l.slots)/2 {
 		return
@@ -79,11 +80,10 @@ func (l *line) compact() {
 	l.slots = kept
 }
 
-// record appends a removal. Messages share the memory of removals, so none is changed in
-// place.
+// record appends a removal. Messages share the memory of removals, so elements are never changed.
 func (l *line) record(r removal) { l.removals = append(l.removals, r) }
 
-// trim drops the oldest removals above a limit, but none later than keep.
+// trim forgets the oldest removals above a limit, but none later than keep.
 func (l *line) trim(limit int, keep uint64) {
 	n := len(l.removals) - limit
 	if n <= 0 {

@@ -5,24 +5,26 @@ import (
 	"math/bits"
 )
 
+// A kind is the kind of a message, with its number on the wire.
 type kind byte
 
 const (
-	// A heartbeat is broadcast. It has one delta of its sender, and marks that say how far
-	// the sender knows the others.
+	// A heartbeat is broadcast. It has one delta of its sender, and marks of the other replicas
+	// that the sender knows.
 	heartbeat kind = 1 + iota
-	// A request goes to one replica. Its marks say how far the sender knows the replicas of
-	// which it misses changes.
+	// A request goes to one replica. It has marks of the replicas whose changes the sender
+	// misses.
 	request
 	// An answer has the deltas that a request asked for.
 	answer
 	// A goodbye is broadcast. Its sender has ended and does not come back.
 	goodbye
-	// A refusal goes to a replica that was superseded, with the highest known incarnation
+	// A refusal goes to a replica that was superseded. It has the highest known incarnation
 	// of its name.
 	refusal
 )
 
+// String returns the name of the kind.
 func (k kind) String() string {
 	if k < heartbeat || k > refusal {
 		return fmt.Sprintf("kind(%d)", byte(k))
@@ -35,10 +37,10 @@ func (k kind) String() string {
 type message struct {
 	kind   kind
 	from   replica
-	to     replica // zero: all
-	marks  []mark
-	deltas []delta
-	newest uint64
+	to     replica // zero if the message is for all
+	marks  []mark  // of a heartbeat or request
+	deltas []delta // of a heartbeat or answer
+	newest uint64  // incarnation, of a refusal
 }
 
 // addressee returns the replica that the message is for. If ok is false, it is for all.
@@ -64,8 +66,8 @@ func (m *message) memory(encoded int) int64 {
 	return int64(size)
 }
 
-// String describes the message for logs and tests, with names of nodes and without anything
-// that clients choose.
+// String describes the message for logs and tests. It has names of nodes, but no text that clients
+// choose.
 func (m *message) String() string {
 	entries, removals := 0, 0
 	for i := range m.deltas {
@@ -79,7 +81,7 @@ func (m *message) String() string {
 	return fmt.Sprintf("%s: %d marks, %d entries, %d removals", text, len(m.marks), entries, removals)
 }
 
-// size bounds the encoded size of the delta without deltaSize.
+// size returns an upper bound of the encoded size of the delta, without deltaSize.
 func (d *delta) size() int {
 	n := len(d.removals) * removalSize
 	last := value{clock: d.lo}
@@ -90,7 +92,7 @@ func (d *delta) size() int {
 	return n
 }
 
-// size bounds the encoded size of a value that follows another one.
+// size returns an upper bound of the encoded size of a value that follows another one.
 func (v *value) size(last *value) int {
 	n := uvarintLen(v.clock-last.clock) + uvarintLen(v.clock-v.prev) + uvarintLen(uint64(v.owner)) +
 		4 + // the position of the topic
@@ -101,4 +103,5 @@ func (v *value) size(last *value) int {
 	return n
 }
 
+// uvarintLen returns the encoded size of a number.
 func uvarintLen(x uint64) int { return (bits.Len64(x|1) + 6) / 7 }

@@ -8,7 +8,8 @@ import (
 	"github.com/bennu-go/bennu/internal/option"
 )
 
-// Bounds that are the same on every node of a cluster. Lengths are in bytes.
+// Bounds that are the same on every node of a cluster. All but maxReplicas and maxShards are lengths in
+// bytes.
 const (
 	maxName     = 128
 	maxTopic    = 1 << 10
@@ -19,46 +20,46 @@ const (
 	maxShards   = 256
 )
 
-// Options configure Start. The zero value of each field is its default. Errors call the
-// fields by the names that they have in presence.Options.
+// Options configure Start. The zero value of each field means its default. Errors name the
+// fields as presence.Options does.
 type Options struct {
-	// Name tells the trackers of one cluster apart. Default "presence".
+	// Name distinguishes the trackers of one cluster. Default "presence".
 	Name string
-	// Shards is the number of states over which topics are spread, each with heartbeats
-	// and a lock of its own. It must be the same on all nodes. Default 1.
+	// Shards is the number of states over which topics are spread, each with its own heartbeats
+	// and lock. It must be the same on all nodes. Default 1.
 	Shards int
-	// Logger takes what goes wrong. Default slog.Default().
+	// Logger gets refused messages and panics. Default slog.Default().
 	Logger *slog.Logger
 
-	// BroadcastPeriod is the time between two ticks, and so how long a change may take
-	// to reach other nodes. Default 1.5 s.
+	// BroadcastPeriod is the time between two ticks, and so the longest time until other nodes
+	// have a change. Default 1.5 s.
 	BroadcastPeriod time.Duration
 	// MaxSilentPeriods is the number of periods in a row without a heartbeat when nothing
-	// changes: an idle replica beats once in MaxSilentPeriods+1 periods. Negative: in
-	// every one. Default 10.
+	// changes: an idle replica sends one in MaxSilentPeriods+1 periods. Negative means one in
+	// every period. Default 10.
 	MaxSilentPeriods int
-	// DownPeriod is how long a replica may be silent before its entries are hidden. It is
-	// at least one and a half times the time between two beats of an idle replica, and
-	// two BroadcastPeriods. Default 30 s.
+	// DownPeriod is the time for which a replica may be silent before its entries are hidden.
+	// It must be at least one and a half times the time between two heartbeats of an idle
+	// replica, and two BroadcastPeriods. Default 30 s.
 	DownPeriod time.Duration
-	// PermdownPeriod is how long a replica may be silent before it is forgotten. It is
-	// longer than DownPeriod. Default 20 min.
+	// PermdownPeriod is the time for which a replica may be silent before it is forgotten. It
+	// must be longer than DownPeriod. Default 20 min.
 	PermdownPeriod time.Duration
 
-	// Entries bounds the entries of one replica. Track returns ErrFull above it, and the
-	// changes of a replica that has more are refused. Default 1,000,000.
+	// Entries bounds the entries of one replica. Track returns ErrFull if there are as many,
+	// and the changes of a replica that has more are refused. Default 1,000,000.
 	Entries int
-	// History is the number of removals that are remembered of each replica, at 16 bytes
-	// each. A replica that missed more of them is sent all entries. Default 10,000.
+	// History is the number of removals of each replica that are remembered, at 16 bytes each.
+	// A replica that has missed more of them gets all entries. Default 10,000.
 	History int
-	// MessageBytes bounds one encoded message; what does not fit goes into further ones.
-	// From 256 KiB to 1 MiB. Default 512 KiB.
+	// MessageBytes bounds one encoded message, in bytes. Changes that do not fit go into
+	// further ones. From 256 KiB to 1 MiB. Default 512 KiB.
 	MessageBytes int
 
-	// samplePeriods is how many periods a replica that misses something waits for an
-	// answer before it asks again. Default 2.
+	// samplePeriods is the number of periods for which a replica that misses changes waits for
+	// an answer before it asks again. Default 2.
 	samplePeriods int
-	// replicas bounds the other replicas that are listened to. Default maxReplicas.
+	// replicas bounds the other replicas that one knows. Default maxReplicas.
 	replicas int
 }
 
@@ -101,6 +102,7 @@ func (o Options) resolved() (Options, error) {
 	return o, nil
 }
 
+// checkTiming checks the periods, by themselves and against each other.
 func (o *Options) checkTiming() error {
 	if o.BroadcastPeriod < 0 {
 		return fmt.Errorf("presence: option Timing.BroadcastPeriod is %v; use 0 for 1.5s, or a positive one", o.BroadcastPeriod)
@@ -127,11 +129,12 @@ func (o *Options) checkTiming() error {
 	return nil
 }
 
-// idle returns the time between two beats of a replica without changes.
+// idle returns the time between two heartbeats of a replica without changes.
 func (o *Options) idle() time.Duration {
 	return time.Duration(max(o.MaxSilentPeriods, 0)+1) * o.BroadcastPeriod
 }
 
+// defaulted sets a field that is zero to its default.
 func defaulted[T comparable](field *T, value T) {
 	var zero T
 	if *field == zero {

@@ -6,22 +6,22 @@ import (
 	"time"
 )
 
-// A peer is another replica from which a heartbeat was received. A replica that others
-// list is no reason to make a peer: it may have ended long ago.
+// A peer is another replica from which a heartbeat was received. A replica that only others list is
+// not a peer, since it may have ended long ago.
 type peer struct {
 	line
-	up    bool
-	heard time.Duration
-	// overdue means that it has been silent for longer than an idle replica is.
+	up    bool          // its entries are visible
+	heard time.Duration // time of its last message
+	// overdue means that it has been silent for longer than an idle replica may be.
 	overdue bool
-	// told is the highest clock that it, or another replica, said that it has reached.
+	// told is the highest clock that it has reached, by its own messages or those of others.
 	told uint64
 
 	// From the marks of its last heartbeat.
-	knowsUs   bool   // it has a mark of this replica,
-	ourClock  uint64 // with this clock
+	knowsUs   bool   // it has a mark of this replica
+	ourClock  uint64 // the clock of that mark
 	strangers bool   // it has a mark of a replica that is unknown here
-	ahead     []mark // of replicas that it knows further than this one does
+	ahead     []mark // those of replicas of which it knows more than this one
 
 	asked bool // it was asked for its own changes since the last sample
 	tries int  // samples that found its line behind
@@ -30,16 +30,16 @@ type peer struct {
 // behind reports whether changes of the peer are known to be missing.
 func (p *peer) behind() bool { return p.clock < p.asOf || p.clock < p.told }
 
-// A mark says how far a replica is known, in the terms of line.
+// A mark says up to which clocks a replica is known. See line.
 type mark struct {
 	replica     replica
 	clock, asOf uint64
 }
 
-// A grave refuses the ended incarnations of a name: upTo and all below.
+// A grave is kept for a name with ended incarnations: upTo and all below are refused.
 type grave struct {
 	upTo uint64
-	dug  time.Duration // when
+	dug  time.Duration // the time at which it was made
 }
 
 // refused reports whether a replica is known to have ended.
@@ -74,7 +74,7 @@ func (s *state) meet(id replica, diff *Diff) *peer {
 	if len(s.order) >= s.opts.replicas {
 		return nil
 	}
-	// The name shares the memory of a message.
+	// A clone, since the name shares the memory of a message.
 	id.name = strings.Clone(id.name)
 	p := &peer{line: line{origin: newOrigin(id)}}
 	s.peers[id.name] = p
@@ -83,6 +83,7 @@ func (s *state) meet(id replica, diff *Diff) *peer {
 	return p
 }
 
+// place returns the index of a name in order, and whether it is there.
 func (s *state) place(name string) (int, bool) {
 	return slices.BinarySearchFunc(s.order, name, func(p *peer, name string) int { return strings.Compare(p.id.name, name) })
 }
@@ -119,9 +120,9 @@ func (s *state) drop(p *peer, diff *Diff) {
 	}
 }
 
-// bury refuses the incarnations of a name up to upTo from now on. Graves are kept for as long
-// as a late message or another replica may still bring an ended incarnation, and are bounded
-// in number, since whoever can publish to the broker can make up names.
+// bury refuses the incarnations of a name up to upTo from now on. judge removes graves when neither a late
+// message nor another replica can still mention the ended incarnation. Their number is bounded, since
+// everybody who can publish to the broker can make up names.
 func (s *state) bury(name string, upTo uint64, now time.Duration) {
 	if old, ok := s.gone[name]; ok {
 		upTo = max(upTo, old.upTo)

@@ -2,9 +2,8 @@ package tracker
 
 import "time"
 
-// receive takes a message of another replica and the time, and returns what changed and
-// the messages to send. Messages may come twice, late, in any order, or not at all;
-// a message for another replica is ignored.
+// receive handles a message of another replica, and returns the changes and the messages to send.
+// Messages may come twice, late, in any order, or not at all. A message for another replica is ignored.
 func (s *state) receive(now time.Duration, m *message) (Diff, []*message) {
 	if s.stopped || m.to != (replica{}) && m.to != s.own.id {
 		return Diff{}, nil
@@ -56,19 +55,20 @@ func (s *state) heartbeat(now time.Duration, m *message, diff *Diff) []*message 
 	p.told = max(p.told, d.hi)
 	s.countVerdict(s.merge(p, d, diff))
 	if !p.up {
-		// After the merge, so that entries that came and went meanwhile are in no diff.
+		// After the merge, so that entries that were added and removed while it was down are in
+		// no diff.
 		s.raise(p, diff)
 	}
 	s.note(p, m.marks)
 	if p.asked || !p.behind() {
 		return nil
 	}
-	// It has just been heard, so it is asked now and not at the next sample.
+	// It is reachable now, so it is asked at once and not at the next sample.
 	p.asked = true
 	return s.ask(nil, p.id, p)
 }
 
-// note keeps the marks of a heartbeat.
+// note evaluates the marks of a heartbeat of p.
 func (s *state) note(p *peer, marks []mark) {
 	p.knowsUs, p.strangers, p.ahead = false, false, nil
 	for _, m := range marks {
@@ -91,9 +91,8 @@ func (s *state) note(p *peer, marks []mark) {
 	}
 }
 
-// answer returns the changes that a request asks for, as far as they fit into one message.
-// Replicas of which this one knows no more than the sender, or only a part of a full state,
-// are left out.
+// answer returns the changes that a request asks for, as far as they fit into one message. It leaves out
+// replicas of which this one knows no more than the sender, or only a part of a full state.
 func (s *state) answer(m *message) []*message {
 	reply := &message{kind: answer, from: s.own.id, to: m.from}
 	room := s.room(reply) - deltaSize*len(m.marks)
@@ -125,8 +124,8 @@ func (s *state) answer(m *message) []*message {
 	return []*message{reply}
 }
 
-// learn merges an answer, and asks for the next part if it brought anything new. So there is
-// one message at a time, at the pace of the slower side.
+// learn merges an answer, and asks for the next part if the answer has had any new change. So one message
+// is on its way at a time, at the pace of the slower side.
 func (s *state) learn(m *message, diff *Diff) []*message {
 	progress := false
 	for i := range m.deltas {

@@ -13,7 +13,7 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-// shard runs one state.
+// shard runs one state: it has the goroutines and the lock that a state does not have.
 type shard struct {
 	t     *Tracker
 	ps    *pubsub.PubSub
@@ -26,16 +26,16 @@ type shard struct {
 	refused    atomic.Uint64 // messages that did not decode or did not fit into the inbox
 	sentBytes  atomic.Uint64
 
-	// turn is a lock, held from taking diffs until tell has returned: while one holds it,
-	// every change that was taken has been told. It is a channel and not a mutex because
-	// the user's tell runs meanwhile, and may block.
+	// turn is a lock, held from taking diffs until tell has returned. So its holder knows that
+	// tell has got every change that was taken. It is a channel, and not a mutex, because tell
+	// runs while it is held, and may block.
 	turn chan struct{}
 	tell func(*Tracker, Diff)
 
-	mu     sync.Mutex // guards the fields below; no function of the user's is called under it
+	mu     sync.Mutex // guards the fields below; tell is not called while it is held
 	state  *state
-	diffs  []Diff        // not told yet
-	noted  int           // entries in diffs
+	diffs  []Diff        // for the next call of tell
+	noted  int           // number of entries in diffs
 	folded int           // the same after diffs was folded last
 	news   chan struct{} // has a value if diffs may not be empty
 }
@@ -48,13 +48,13 @@ type received struct {
 
 const (
 	// inboxMessages and inboxBytes bound the inbox of a shard. A message that does not fit is
-	// dropped, like one that was lost on its way. A single larger message fits into an
-	// empty inbox.
+	// dropped, as if the broker had lost it. An empty inbox takes a single message of any size.
 	inboxMessages = 256
 	inboxBytes    = 16 << 20
-	trackerEvent  = "tracker"
-	// foldAfter bounds the entries that are noted before diffs is folded: while tell does not
-	// return, nothing else bounds diffs.
+	// trackerEvent is the event of all messages between trackers.
+	trackerEvent = "tracker"
+	// foldAfter is the number of entries by which diffs may grow before it is folded. Otherwise
+	// diffs would grow without bound while tell does not return.
 	foldAfter = 4096
 )
 
@@ -65,7 +65,7 @@ func newShard(t *Tracker, ps *pubsub.PubSub, topic string, state *state, tell fu
 	}
 }
 
-// Deliver implements pubsub.Subscriber.
+// Deliver implements pubsub.Subscriber. It must not block, so it puts the message into the inbox.
 func (s *shard) Deliver(d *pubsub.Dispatch) {
 	if !d.Remote {
 		return
@@ -99,16 +99,17 @@ func (s *shard) receive(m *message, encoded int) bool {
 	}
 }
 
-// Gap implements pubsub.GapSubscriber. This node was cut off for a while.
+// Gap implements pubsub.GapSubscriber. This node may have missed messages, and others those of this node.
 func (s *shard) Gap(string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.state.wake()
 }
 
+// now returns the time since the start, by the monotonic clock.
 func (s *shard) now() time.Duration { return time.Since(s.began) }
 
-// live calls run, and starts it again if it did not return: the handler of the log and
+// live is the goroutine of run. It starts another one if run does not return: the log handler and
 // subscribers of the program, which run calls, may panic or call runtime.Goexit.
 func (s *shard) live(ctx context.Context) {
 	returned := false
@@ -125,7 +126,8 @@ func (s *shard) live(ctx context.Context) {
 // run passes messages and ticks to the state, and sends its messages.
 func (s *shard) run(ctx context.Context) {
 	period := s.state.opts.BroadcastPeriod
-	// A random start keeps nodes that were started together from sending all at once.
+	// The first tick comes at a random time, so that nodes that were started together do not all
+	// send at once.
 	timer := time.NewTimer(rand.N(period/4 + 1))
 	defer timer.Stop()
 	for {
@@ -175,12 +177,12 @@ func (s *shard) send(messages []*message) {
 			err = s.ps.BroadcastFrom(s, pm)
 		}
 		if err != nil {
-			s.t.log.Debug("a message to other nodes was not taken", "error", err)
+			s.t.log.Debug("the adapter did not accept a message to other nodes", "error", err)
 		}
 	}
 }
 
-// goodbye ends the state.
+// goodbye ends the state, and sends its last message.
 func (s *shard) goodbye() {
 	s.mu.Lock()
 	m := s.state.goodbye()
@@ -200,7 +202,7 @@ func (s *shard) change(f func(*state) (Diff, error)) (*Entry, error) {
 	return diff.Joins[0], nil
 }
 
-// noteLocked adds a change to diffs.
+// noteLocked adds a change to diffs, and folds diffs if it has more than doubled.
 func (s *shard) noteLocked(d Diff) {
 	if d.Empty() {
 		return
@@ -219,11 +221,11 @@ func (s *shard) noteLocked(d Diff) {
 	}
 }
 
-// tellChanges calls tell with changes as they come, in order.
+// tellChanges is the goroutine that calls tell with changes, in order. If tell calls runtime.Goexit, it
+// starts another one.
 func (s *shard) tellChanges(ctx context.Context) {
 	returned := false
 	defer func() {
-		// tell has called runtime.Goexit.
 		if !returned {
 			s.failed("tell", recover())
 			s.t.tasks.Go(func() { s.tellChanges(ctx) })
@@ -247,8 +249,8 @@ func (s *shard) alone(f func()) {
 	f()
 }
 
-// tellAll calls tell with all changes so far, folded into one, and returns the list that look
-// takes of the state after them. The caller holds turn.
+// tellAll calls tell with all changes so far, merged into one Diff. It returns the result of look, which it
+// calls with the state after these changes, or nil if look is nil. The caller holds turn.
 func (s *shard) tellAll(look func(*state) []*Entry) []*Entry {
 	s.mu.Lock()
 	diffs := s.diffs
@@ -274,7 +276,7 @@ func (s *shard) callTell(d Diff) {
 	s.tell(s.t, d)
 }
 
-// failed logs that a function of the program panicked with v, or, if v is nil, ended its goroutine.
+// failed logs that a function of the program panicked with v, or called runtime.Goexit if v is nil.
 func (s *shard) failed(name string, v any) {
 	if v == nil {
 		v = "runtime.Goexit was called"
@@ -282,8 +284,8 @@ func (s *shard) failed(name string, v any) {
 	s.t.book.Say(notice.TrackerHook, slog.String("hook", name), slog.Any("error", v), redact.StackAttr())
 }
 
-// fold merges consecutive diffs. An entry that joined and then left is in none of its lists,
-// nor is one that left and joined again, as when its node was down for a moment.
+// fold merges consecutive diffs. An entry that joined and then left is not in the result, nor is one that
+// left and joined again, which happens when its node was down for a moment.
 func fold(diffs []Diff) Diff {
 	switch len(diffs) {
 	case 0:

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// A state is one replica: its own entries, and the known entries of the others. It does no
-// I/O, starts no goroutine and has no clock. Its user calls it from one goroutine at a time,
-// passes it the time and received messages, and sends the messages that it returns.
+// A state is one replica: its own entries, and the known entries of the others. It does no I/O, starts
+// no goroutine and has no clock. Its user, a shard, calls it from one goroutine at a time, passes the
+// time and received messages to it, and sends the messages that it returns.
 type state struct {
 	opts   Options
 	own    line
@@ -26,11 +26,11 @@ type state struct {
 	last    time.Duration // time of the last tick
 	ticks   int
 	silent  int           // ticks since the last heartbeat
-	beaten  bool          // false: the next tick sends a heartbeat
+	beaten  bool          // a heartbeat was sent since the last wake; if not, the next tick sends one
 	stopped bool          // after goodbye
 	newer   uint64        // a higher incarnation of this name that others know, or 0
-	risen   bool          // this replica has taken another incarnation,
-	rose    time.Duration // at this time
+	risen   bool          // this replica has taken another incarnation
+	rose    time.Duration // when
 	stats   Stats
 	defect  defect
 }
@@ -59,7 +59,7 @@ func newState(self replica, opts Options) (*state, error) {
 func (s *state) self() replica { return s.own.id }
 
 // list returns the visible entries of a topic, of all replicas that are up, in no particular
-// order. The slice is the caller's.
+// order. The slice belongs to the caller.
 func (s *state) list(topic string) []*Entry {
 	if t := s.topics[topic]; t != nil {
 		return slices.Clone(t.visible)
@@ -97,8 +97,8 @@ func (s *state) find(topic string, owner Owner, key string) *Entry {
 	if t == nil {
 		return nil
 	}
-	// The entry is in both chains, and the walk ends with the shorter one: neither an owner
-	// of many keys nor a key with many owners makes it slow.
+	// If there is such an entry, it is in both chains. The walk ends with the shorter one, so
+	// neither an owner of many keys nor a key with many owners makes it slow.
 	a, b := s.owners[owner], s.index.first(t, key)
 	for a != nil && b != nil {
 		if a.is(t, owner, key) {
@@ -112,11 +112,11 @@ func (s *state) find(topic string, owner Owner, key string) *Entry {
 	return nil
 }
 
-// intern returns the topic of a name for one more entry.
+// intern returns the topic of a name, which it makes if needed, and counts one more entry.
 func (s *state) intern(name string) *topic {
 	t := s.topics[name]
 	if t == nil {
-		// The name may share the memory of a message.
+		// A clone, since the name may share the memory of a message.
 		name = strings.Clone(name)
 		t = &topic{name: name, hash: s.index.hash(name)}
 		s.topics[name] = t
@@ -125,14 +125,14 @@ func (s *state) intern(name string) *topic {
 	return t
 }
 
-// forget counts one entry of a topic less.
+// forget subtracts one entry of a topic, and removes the topic with its last entry.
 func (s *state) forget(t *topic) {
 	if t.entries--; t.entries == 0 {
 		delete(s.topics, t.name)
 	}
 }
 
-// show makes an entry visible.
+// show makes an entry visible, and adds its join to diff.
 func (s *state) show(e *Entry, diff *Diff) {
 	e.pos = uint32(len(e.topic.visible))
 	e.topic.visible = append(e.topic.visible, e)
@@ -140,7 +140,8 @@ func (s *state) show(e *Entry, diff *Diff) {
 	diff.Joins = append(diff.Joins, e)
 }
 
-// hide takes a visible entry out of the list of its topic.
+// hide makes an entry invisible, and adds its leave to diff. The last entry of the topic's list takes its
+// place.
 func (s *state) hide(e *Entry, diff *Diff) {
 	list := e.topic.visible
 	end := len(list) - 1
@@ -156,12 +157,12 @@ func (s *state) hide(e *Entry, diff *Diff) {
 	diff.Leaves = append(diff.Leaves, e)
 }
 
-// A Node is another node as this one sees it.
+// A Node is the state of another node as this one sees it. See presence.Node.
 type Node struct {
 	Name    string
 	Up      bool // false while its entries are hidden
-	Entries int  // hidden ones included
-	Behind  bool // changes of it are known to be missing
+	Entries int  // also while they are hidden
+	Behind  bool // this node lacks changes that the other has made
 }
 
 // nodes returns the others in the order of their names.
@@ -173,15 +174,15 @@ func (s *state) nodes() []Node {
 	return all
 }
 
-// Stats are sizes, and counters since the start.
+// Stats has sizes, and counters since the start. See presence.Stats.
 type Stats struct {
-	// Entries and Topics are their numbers now, hidden ones included.
+	// Entries and Topics are the current numbers, those of hidden entries included.
 	Entries, Topics int
 	// Gaps counts deltas that were not merged because changes before them are missing.
 	Gaps uint64
-	// Requests counts requests to other replicas, Answers answers to theirs.
+	// Requests counts requests to other replicas, Answers answers to requests of others.
 	Requests, Answers uint64
-	// Refused counts messages of ended replicas, and of more replicas than are listened to;
+	// Refused counts messages of ended replicas, and of new replicas above Options.replicas;
 	// deltas with more entries than Options.Entries; and messages that did not decode or did
 	// not fit into an inbox.
 	Refused uint64

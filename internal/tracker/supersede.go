@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// supersede notes that others know a higher incarnation of this node's name.
+// supersede records that others know a higher incarnation of this node's name.
 func (s *state) supersede(id replica) {
 	if id.incarnation > s.own.id.incarnation {
 		s.newer = max(s.newer, id.incarnation)
@@ -24,9 +24,9 @@ func (s *state) newest(name string) uint64 {
 // maxStep bounds the distance from an incarnation to the one that rise takes above it.
 const maxStep = 1 << 30
 
-// rise takes an incarnation above the one that supersedes this replica, if there is one, and
-// tracks all own entries anew under it. For the others this is a later start of the node. It
-// does so at most once in a DownPeriod: two running nodes of one name hide each other in turn.
+// rise takes an incarnation above the one that supersedes this replica, if there is one, and tracks all
+// own entries again under it. To the others this looks like a later start of the node. It does so at most
+// once in a DownPeriod, since two running nodes with one name supersede each other in turn.
 func (s *state) rise(now time.Duration, diff *Diff) {
 	if s.newer == 0 || s.newer > math.MaxUint64-maxStep || s.risen && now-s.rose < s.opts.DownPeriod || s.defect == supersededStays {
 		return
@@ -52,7 +52,7 @@ func (s *state) rise(now time.Duration, diff *Diff) {
 		s.hide(e, diff)
 		s.forget(e.topic)
 	}
-	for _, p := range s.order { // they know the old incarnation
+	for _, p := range s.order { // their marks are of the old incarnation
 		p.knowsUs, p.ourClock = false, 0
 	}
 	s.wake()

@@ -9,8 +9,8 @@ const maxWants = 100
 const maxParts = 8
 
 // tick is called once in every BroadcastPeriod, the first time soon after the start. It hides
-// and forgets silent peers, and returns what changed and the messages to send. The time is that
-// of any clock that never goes back, the same as for receive.
+// and forgets silent peers, and returns the changes and the messages to send. now is the time of a
+// monotonic clock, the same as for receive.
 func (s *state) tick(now time.Duration) (Diff, []*message) {
 	if s.stopped {
 		return Diff{}, nil
@@ -26,14 +26,14 @@ func (s *state) tick(now time.Duration) (Diff, []*message) {
 	return diff, out
 }
 
-// wake makes the next tick send a heartbeat even if nothing has changed. It is called when
-// this node was cut off and is back: others may have started or have forgotten it meanwhile,
-// and would not notice it before its next idle heartbeat.
+// wake makes the next tick send a heartbeat even if nothing has changed. It is called when this node
+// was disconnected and is back: others may have started, or have forgotten it, and would not notice it
+// before its next idle heartbeat.
 func (s *state) wake() { s.beaten = false }
 
-// excuse checks the time since the last tick. If it is much more than a period, this process
-// was stopped, and messages of the others may still be waiting: the time does not count as
-// silence of theirs. The others have missed this replica too, so it wakes.
+// excuse checks the time since the last tick. If it is much more than a period, this process was
+// stopped, and messages of the others may still be waiting to be read. So that time does not count as
+// their silence. The others have missed the heartbeats of this replica, so it wakes.
 func (s *state) excuse(now time.Duration) {
 	if away := now - s.last; s.ticked && away > 2*s.opts.BroadcastPeriod {
 		for _, p := range s.order {
@@ -51,12 +51,12 @@ func (s *state) judge(now time.Duration, diff *Diff) {
 		p := s.order[i]
 		silence := now - p.heard
 		if silence > s.opts.PermdownPeriod {
-			// The same incarnation may come back, lower ones may not.
+			// The same incarnation may come back. Lower ones may not.
 			s.bury(p.id.name, p.id.incarnation-1, now)
 			s.drop(p, diff)
 			continue
 		}
-		// Its idle heartbeat was lost, and the next one might come too late.
+		// Its idle heartbeat was lost, and the next may come after DownPeriod.
 		p.overdue = silence > s.opts.idle()+2*s.opts.BroadcastPeriod
 		if p.up && silence > s.opts.DownPeriod && s.defect != silenceIgnored {
 			if s.defect == leavesUntold {
@@ -97,10 +97,10 @@ func (s *state) beat() []*message {
 	return out
 }
 
-// wanted reports whether a peer needs a heartbeat although nothing has changed. A replica may
-// be silent only if its last heartbeats say that all peers know its latest change; a peer that
-// is down knows nothing. So after a healed partition all meet within a period or two, and not
-// when the next idle heartbeat is due. A replica without peers always sends.
+// wanted reports whether a peer needs a heartbeat although nothing has changed. A replica may be silent
+// only if the last heartbeats of all peers say that they know its latest change. A peer that is down
+// counts as one that knows none. So after a healed partition all replicas meet within a period or two,
+// and do not wait for the next idle heartbeat. A replica without peers always sends.
 func (s *state) wanted() bool {
 	if s.defect == needIgnored {
 		return false
@@ -132,8 +132,8 @@ func (s *state) room(m *message) int {
 	return s.opts.MessageBytes - len(m.append(nil)) - deltaSize
 }
 
-// sample asks for missing changes: first the replica whose they are, and then in turn the
-// peers that know more of it, since messages to the replica itself may be lost.
+// sample asks for missing changes: first the replica that has made them, and then in turn the peers that
+// know more of it, since messages to the replica itself may be lost.
 func (s *state) sample() []*message {
 	var out []*message
 	for _, p := range s.order {
@@ -156,7 +156,7 @@ func (s *state) sample() []*message {
 	return out
 }
 
-// knows reports whether the last heartbeat of p said that it knows more of another peer.
+// knows reports whether the last heartbeat of p said that p knows more of another peer than this replica.
 func (p *peer) knows(of *peer) bool {
 	for _, m := range p.ahead {
 		if m.replica == of.id {

@@ -57,7 +57,7 @@ func (s *state) untrack(topic string, owner Owner, key string) Diff {
 	return diff
 }
 
-// untrackOwner removes all entries of an owner. The cost depends on their number alone.
+// untrackOwner removes all entries of an owner. The cost depends only on their number.
 func (s *state) untrackOwner(owner Owner) Diff {
 	var diff Diff
 	for e := s.owners[owner]; e != nil; e = s.owners[owner] {
@@ -66,6 +66,7 @@ func (s *state) untrackOwner(owner Owner) Diff {
 	return diff
 }
 
+// check returns ErrClosed after goodbye, and ErrTooLarge for a length above its bound.
 func (s *state) check(topic, key string, meta []byte) error {
 	switch {
 	case s.stopped:
@@ -88,7 +89,7 @@ func joined(key string, meta []byte) string {
 	return key + string(meta)
 }
 
-// add makes an own entry with the present clock.
+// add makes an own entry with the current clock, and puts it at the head of its owner's chain.
 func (s *state) add(topic string, owner Owner, data string, keyLen int, prev uint64, diff *Diff) {
 	e := &Entry{
 		data:   data,
@@ -119,7 +120,7 @@ func (s *state) leave(e *Entry, diff *Diff) {
 	s.own.trim(s.opts.History, s.sent)
 }
 
-// remove removes an own entry and records the removal with the present clock.
+// remove removes an own entry and records the removal with the current clock.
 func (s *state) remove(e *Entry, diff *Diff) {
 	if e.prevOfOwner != nil {
 		e.prevOfOwner.nextOfOwner = e.nextOfOwner

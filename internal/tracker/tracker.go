@@ -14,8 +14,8 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-// A Tracker runs states on a PubSub: it sends their messages, passes them ticks and received
-// messages, and calls tell with every change. All methods may be called from any goroutine.
+// A Tracker runs states on a PubSub: it sends their messages, passes ticks and received messages to
+// them, and calls tell with every change. All methods may be called from any goroutine.
 type Tracker struct {
 	node   string
 	shards []*shard
@@ -26,13 +26,13 @@ type Tracker struct {
 	once   sync.Once
 }
 
-// Start starts a tracker. It returns when messages of other nodes are received, or with the
-// cause of ctx.
+// Start starts a tracker. It returns when the tracker receives the messages of other nodes, or with
+// the cause of ctx.
 //
-// tell is called with the changes of a shard, in order and one call at a time; changes that
-// come while it runs are told as one. It is called without a lock, and may be called before
-// Start has returned, which is why it gets the Tracker. If it panics or calls runtime.Goexit,
-// that is logged, and its changes count as told.
+// tell is called with the changes of a shard, in order and one call at a time. Changes that are made
+// while it runs are merged for the next call. No mutex is held while it runs. It may be called before
+// Start has returned, so it gets the Tracker. If it panics or calls runtime.Goexit, that is logged,
+// and it is not called again with those changes.
 func Start(ctx context.Context, ps *pubsub.PubSub, opts Options, tell func(*Tracker, Diff)) (*Tracker, error) {
 	o, err := opts.resolved()
 	if err != nil {
@@ -40,7 +40,7 @@ func Start(ctx context.Context, ps *pubsub.PubSub, opts Options, tell func(*Trac
 	}
 	name := ps.Node()
 	if name == "" {
-		name = "local" // there are no others
+		name = "local" // without an adapter there are no other nodes
 	}
 	book := notice.NewBook(slog.New(redact.NewHandler(o.Logger.Handler())).With("tracker", o.Name))
 	t := &Tracker{node: name, book: book, log: slog.New(book.Handler())}
@@ -67,18 +67,18 @@ func Start(ctx context.Context, ps *pubsub.PubSub, opts Options, tell func(*Trac
 		select {
 		case <-s.sub.Ready():
 		case <-ctx.Done():
-			return nil, errors.Join(fmt.Errorf("presence: other nodes cannot be heard: %w", context.Cause(ctx)), t.Close())
+			return nil, errors.Join(fmt.Errorf("presence: the adapter has not confirmed the subscription for messages of other nodes: %w", context.Cause(ctx)), t.Close())
 		}
 	}
 	return t, nil
 }
 
-// topicPrefix begins the topics of the messages between trackers. Clients cannot join
-// them: a topic with a control character is refused.
+// topicPrefix begins the topics of the messages between trackers. Clients cannot join these
+// topics: wire refuses topics with control characters.
 const topicPrefix = "\x01tracker:"
 
-// Close says goodbye, on which other nodes remove the entries of this one, and waits for the
-// goroutines of the tracker. Changes that were not told yet are dropped. It must not be called
+// Close sends a goodbye, so that other nodes remove the entries of this one, and waits for the
+// goroutines of the tracker. tell is not called with the remaining changes. Close must not be called
 // from tell.
 func (t *Tracker) Close() error {
 	t.once.Do(func() {
@@ -141,7 +141,7 @@ func (t *Tracker) Find(topic string, owner Owner, key string) *Entry {
 	return s.state.find(topic, owner, key)
 }
 
-// List returns the entries of a topic in no particular order. The slice is the caller's.
+// List returns the entries of a topic in no particular order. The slice belongs to the caller.
 func (t *Tracker) List(topic string) []*Entry {
 	s := t.shard(topic)
 	s.mu.Lock()
@@ -165,10 +165,11 @@ func (t *Tracker) Count(topic string) int {
 	return s.state.count(topic)
 }
 
-// Snapshot calls f with the entries of a topic at a moment when every earlier change has been
-// told and no later one: applied to this list, the changes told from then on give every later
-// list. The result of List may be ahead of the changes that were told. Snapshot waits until
-// tell has returned, and tell waits for f: f must not block, and neither may call Snapshot.
+// Snapshot calls f with the entries of a topic at a moment at which tell has got every earlier change
+// and no later one. A caller that applies the changes of later calls of tell to this list has every
+// later list. (The result of List may be ahead of tell.) Snapshot waits until a running tell has
+// returned, and the next tell waits for f. So f must not block, and neither f nor tell may call
+// Snapshot.
 func (t *Tracker) Snapshot(topic string, f func(list []*Entry)) {
 	s := t.shard(topic)
 	s.alone(func() { f(s.tellAll(func(state *state) []*Entry { return state.list(topic) })) })
