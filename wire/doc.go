@@ -1,12 +1,12 @@
-// Package wire has the messages of Phoenix Channels and their form in frames. Import it to
-// write a serializer, which translates between the two; programs that only serve channels do
-// not need it.
+// Package wire has the messages of Phoenix Channels, and the two versions of their encoding in frames.
+// Import it to write a serializer, which encodes and decodes messages. Programs that only serve
+// channels do not need it.
 //
 // # Messages
 //
 // Clients send a [Message]. The server sends a [Reply] to one message, a [Push] from a
-// channel to its client, and a [Broadcast] to all subscribers of a topic. Each carries a
-// [Payload], JSON or bytes, which serializers do not decode: they copy it as it is.
+// channel to its client, and a [Broadcast] to all subscribers of a topic. Each has a
+// [Payload], JSON or bytes, which serializers copy without decoding it.
 //
 // A [Ref] is any JSON value. Clients number their messages with strings or integers, or not
 // at all, and expect the same value back, with its type.
@@ -20,20 +20,21 @@
 //	2.0.x    text    [join_ref,ref,topic,event,payload]
 //	2.0.x    binary  kind, lengths, join_ref, ref, topic, event, payload
 //
-// To add another, write its four methods, or embed V2 and override some of them, and list it
-// with the versions that it is for in bennu.SocketHandler.Serializers, beside [Defaults].
+// To add another, write a type with the four methods, or one that embeds V2 and overrides some of
+// them. List it in bennu.SocketHandler.Serializers, with the versions that it is for, beside
+// [Defaults].
 //
 // # What V1 and V2 accept
 //
 // Input is untrusted. The whole message is validated in one pass, strictly by RFC 8259:
 // well-formed UTF-8, no lone surrogates, no number with a fraction or an exponent beyond a
 // float64, nothing after the value, at most 64 levels of arrays and objects, and at most
-// MaxTokens values and keys. Integers may have any size. Of several members with one name
-// the last counts. All else is an error that wraps [ErrMalformed]. The transport bounds the
-// length of a message before it is decoded.
+// MaxTokens values and keys. Integers may have any size. Of several members with the same name
+// the last one counts. Any other message is an error that wraps [ErrMalformed]. The transport
+// bounds the length of a message before it is decoded.
 //
-// A topic or an event that is not a string, is too long or has characters below U+0020 is no
-// error: it is the name of no channel and no handler (see [Message]).
+// A topic or an event that is not a string, is too long or has characters below U+0020 is not an
+// error. No channel and no handler has such a name (see [Message]).
 //
 // # Memory
 //

@@ -52,8 +52,8 @@ func (e *envelope) message(s *jsontext.Scanner) (Message, error) {
 	return m, tooBig
 }
 
-// unwelcome makes a Message that is good enough to refuse a message with text that is not
-// accepted. A ref or topic with such text is echoed as it came.
+// unwelcome makes a Message for the error reply to a message with text that is not accepted. The reply
+// repeats a ref or topic with such text as it came.
 func (e *envelope) unwelcome(data []byte) (m Message) {
 	var f fields
 	ref := func(p span) []byte {
@@ -90,8 +90,8 @@ func faultless(raw []byte) bool {
 	return s.Whole() == nil
 }
 
-// nameText returns the topic or event that raw stands for, or false for one that is not a
-// string or is out of bounds. The result may alias raw.
+// nameText returns the topic or event in raw, or false if it is not a string or is out of bounds. The
+// result may alias raw.
 func nameText(raw []byte, most int) ([]byte, bool) {
 	if raw[0] != '"' || len(raw) > 6*most+2 {
 		return nil, false
@@ -106,7 +106,7 @@ func nameText(raw []byte, most int) ([]byte, bool) {
 	return name, true
 }
 
-// nameFits reports whether a topic or event, known to be UTF-8, is in bounds.
+// nameFits reports whether a topic or event, which must be valid UTF-8, is in bounds.
 func nameFits(name []byte, most int) bool {
 	if len(name) > most {
 		return false
@@ -119,14 +119,13 @@ func nameFits(name []byte, most int) bool {
 	return true
 }
 
-// fields are the parts of an envelope that a Message keeps, still in the frame or in scratch
-// memory.
+// fields are the parts of a frame that a Message keeps, before pack copies them.
 type fields struct {
 	joinRef, ref, topic, event []byte
 }
 
-// pack copies the fields into m as parts of one string: one allocation instead of four. Large
-// fields are copied each alone, so that keeping a topic does not keep a long ref with it.
+// pack copies the fields into m as parts of one string, with one allocation instead of four. Large
+// fields are copied one by one, so that a program that keeps a topic does not keep a long ref with it.
 func (f *fields) pack(m *Message) {
 	var scratch [256]byte
 	if len(f.joinRef)+len(f.ref)+len(f.topic)+len(f.event) > len(scratch) {

@@ -6,15 +6,15 @@ import (
 	"github.com/bennu-go/bennu/internal/jsontext"
 )
 
-// ErrMalformed is wrapped by the errors of [V1] and [V2] for a message that the protocol
+// ErrMalformed is wrapped by the errors of Decode of [V1] and [V2] for a message that the protocol
 // does not allow, and by those of [ParseRef].
 var ErrMalformed = jsontext.ErrMalformed
 
-// ErrNoBinary is the error of a serializer, or of a transport, that cannot carry bytes: [V1]
-// returns it for a binary payload.
+// ErrNoBinary is the error of [V1] for a binary payload. A serializer or a transport that cannot carry
+// bytes returns it, too.
 var ErrNoBinary = errors.New("wire: version 1 of the protocol has no binary payloads")
 
-// Reasons of a malformed message. Their texts hold nothing that a client sent.
+// Reasons of a malformed message. Their texts quote nothing that a client sent.
 var (
 	errRefTooLong = errors.New("ref or join_ref longer than 1024 bytes")
 	errNotArray   = errors.New("not an array")
@@ -24,5 +24,5 @@ var (
 	errOpcode     = errors.New("neither a text nor a binary frame")
 )
 
-// malformed says where a message is malformed, and why.
+// malformed returns the error for a message that is malformed at an offset.
 func malformed(at int, reason error) error { return &jsontext.Error{Offset: at, Err: reason} }

@@ -1,6 +1,6 @@
 package wire
 
-// Opcode is the kind of frame that a message travels in, with the numbers of RFC 6455.
+// Opcode is the kind of a frame, with the number that RFC 6455 gives it.
 type Opcode byte
 
 // The kinds of frame.
@@ -36,25 +36,25 @@ const (
 	StatusError = "error"
 )
 
-// A Message is what a client sends.
+// A Message is a message from a client.
 type Message struct {
-	// JoinRef is the ref of the join under which the client believes the channel to be
-	// joined. Null is always accepted.
+	// JoinRef is the ref of the join to which the message belongs, as the client sees it. The
+	// server drops a message of an earlier join. It accepts null for the current one.
 	JoinRef Ref
 	// Ref numbers the message. The reply repeats it.
 	Ref Ref
-	// Topic is empty if the client sent anything but a string, or a string that is longer
-	// than MaxTopic or has control characters. OddTopic is then its JSON text, which the
-	// reply repeats.
+	// Topic is empty if the client sent something other than a string, or a string that is
+	// longer than MaxTopic or has control characters. OddTopic is then its JSON text, which
+	// the reply repeats.
 	Topic    string
 	OddTopic string
-	// Event is empty if the client sent anything but a string, or a string that is longer
-	// than MaxEvent or has control characters. No handler has that name.
+	// Event is empty if the client sent something other than a string, or a string that is
+	// longer than MaxEvent or has control characters.
 	Event   string
 	Payload Payload
 }
 
-// A Reply answers one message.
+// A Reply is the server's answer to one message.
 type Reply struct {
 	JoinRef  Ref
 	Ref      Ref
@@ -81,35 +81,35 @@ type Broadcast struct {
 	Payload Payload
 }
 
-// A Serializer reads and writes the messages of one version of the protocol. It does no I/O
+// A Serializer encodes and decodes the messages of one version of the protocol. It does no I/O
 // and keeps no state: one value serves all connections, and its methods are called from many
-// goroutines. Serializers are compared with ==, so use a pointer or a struct without fields.
+// goroutines. Serializers are compared with ==, so use a pointer or a comparable struct.
 //
 // The Append methods add a message to dst, which may be nil, and return the extended slice with
 // the opcode to send it under. On error dst must not be used.
 type Serializer interface {
-	// Decode reads one message. It must bound every length, depth and count before it
-	// takes memory. It owns data, and Payload.Data may be a part of it. A payload that is
-	// not Binary must be one JSON value: nobody checks it again.
+	// Decode decodes one message. It must check every length, depth and count before it
+	// allocates memory for it. It owns data, and Payload.Data may be a part of data. A payload
+	// that is not Binary must be one valid JSON value, since it is not checked again.
 	//
-	// If the message can be answered in spite of a fault, Decode returns the error with a
-	// Message that has a Topic or an OddTopic: the client is told, and the connection goes
-	// on. For any other error the connection is closed.
+	// If Decode returns an error with a Message that has a Topic or an OddTopic, the client
+	// gets an error reply and the connection goes on. For any other error the connection is
+	// closed.
 	Decode(op Opcode, data []byte) (Message, error)
 	AppendReply(dst []byte, r *Reply) (Opcode, []byte, error)
 	AppendPush(dst []byte, p *Push) (Opcode, []byte, error)
 	AppendBroadcast(dst []byte, b *Broadcast) (Opcode, []byte, error)
 }
 
-// A Versioned is a serializer with the versions of the protocol that it is for. Requirement
-// names a series of versions, in one of two forms:
+// A Versioned is a serializer with the versions of the protocol that it is for, which a client sends as
+// the parameter vsn. Requirement has one of two forms:
 //
 //	~> 2.0.1    at least 2.0.1, below 2.1
 //	~> 2.1      at least 2.1.0, below 3
 //
-// A version meets it as in Elixir's Version.match?. A pre-release comes before its version:
-// 2.0.1-rc.1 is ~> 2.0.0 and not ~> 2.0.1. One of the version that ends the range is not in
-// it. Build metadata (+build) is ignored.
+// Versions are compared as by Elixir's Version.match?. A pre-release comes before its version:
+// 2.0.1-rc.1 meets ~> 2.0.0 but not ~> 2.0.1, and 2.1.0-rc.1 does not meet ~> 2.0.1. Build metadata
+// (+build) is ignored.
 type Versioned struct {
 	Requirement string
 	Serializer  Serializer

@@ -7,16 +7,16 @@ import (
 	"strings"
 )
 
-// A Payload is what a message carries: JSON text, or bytes if Binary is set. The zero Payload
-// stands for the empty object. Data may be shared, and must not be changed.
+// A Payload is the content of a message: JSON text, or bytes if Binary is set. The zero Payload is
+// the empty object. Data may be shared, and must not be changed.
 type Payload struct {
 	Data   []byte
 	Binary bool
 }
 
-// Decode stores the payload in *v. A *[]byte takes bytes, and only bytes; all other types take
-// JSON, as [json.Unmarshal] does, except that a *Payload takes both. Payload, []byte and
-// json.RawMessage share the memory of p.
+// Decode stores the payload in the value to which v points. Bytes need a *[]byte; JSON is decoded into
+// any other type as by [json.Unmarshal]. A *Payload takes both. A Payload, []byte or json.RawMessage
+// shares the memory of p. The error quotes nothing of the payload.
 func (p Payload) Decode(v any) error {
 	switch v := v.(type) {
 	case *Payload:
@@ -30,7 +30,7 @@ func (p Payload) Decode(v any) error {
 		return nil
 	}
 	if p.Binary {
-		return fmt.Errorf("wire: the payload is bytes, not JSON: they decode into a *[]byte, not into a %T", v)
+		return fmt.Errorf("wire: the payload is bytes, not JSON: decode it into a *[]byte, not a %T", v)
 	}
 	data := p.Data
 	if len(data) == 0 {
@@ -50,8 +50,8 @@ func (p Payload) Decode(v any) error {
 	return nil
 }
 
-// mismatchError says which types differ, and where. The text of encoding/json may quote a number
-// of the payload, which may be a secret.
+// mismatchError says which types differ, and at which field. It replaces the error of encoding/json, whose
+// text may quote a number of the payload, which may be a secret.
 func mismatchError(e *json.UnmarshalTypeError) error {
 	kind, _, _ := strings.Cut(e.Value, " ")
 	if e.Field == "" {

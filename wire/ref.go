@@ -9,21 +9,20 @@ import (
 	"github.com/bennu-go/bennu/internal/jsontext"
 )
 
-// A Ref is a ref or join_ref as it is on the wire: the compact JSON text of any JSON value, so
-// that a reply can echo it with its type. The empty Ref is null. Two Refs are the same ref
-// exactly if they are equal as strings: [V1] and [V2] bring equal JSON values to one text, and
-// keep 1, 1.0 and "1" apart.
+// A Ref is a ref or join_ref: the compact JSON text of any JSON value, so that a reply can repeat it
+// with its type. The empty Ref is null. Refs are compared as strings: [V1] and [V2] write equal JSON
+// values as the same text, and 1, 1.0 and "1" as different ones.
 type Ref string
 
 // StringRef returns the Ref of a string.
 func StringRef(s string) Ref { return Ref(jsontext.AppendString(nil, s)) }
 
-// ParseRef returns the Ref of one JSON value, as V1 and V2 read it, for serializers that carry
-// refs as JSON. Equal values give equal Refs: escapes in strings are resolved, floats take
-// their shortest form (1e0 becomes 1.0), the members of objects are sorted by name, and of
-// members with one name the last is kept. Integers keep all their digits.
+// ParseRef returns the Ref of one JSON value, as V1 and V2 do, for serializers whose messages have
+// refs as JSON. Equal values give equal Refs: escapes in strings are resolved, floats get their
+// shortest form (1e0 becomes 1.0), the members of objects are sorted by name, and of members with
+// the same name the last one is kept. Integers keep all their digits.
 //
-// The error wraps [ErrMalformed]: data is no JSON value, or is longer than [MaxRef].
+// The error wraps [ErrMalformed]: data is not one JSON value, or is longer than [MaxRef].
 func ParseRef(data []byte) (Ref, error) {
 	if err := jsontext.Check(data); err != nil {
 		return "", err
@@ -59,11 +58,11 @@ func (r Ref) Text() string {
 	return string(jsontext.AppendUnquoted(nil, []byte(in)))
 }
 
-// refText brings one valid JSON value to the form of a Ref, or returns false if that is too
-// long. The result may alias raw.
+// refText returns the text of a Ref for one valid JSON value, or false if it is too long. The result
+// may alias raw.
 func refText(raw []byte) (text []byte, ok bool) {
-	// Each byte of a string takes at most six bytes of text. Another value that is so long
-	// and fits nevertheless is mostly whitespace, and not worth the work.
+	// JSON has at most six bytes for each byte of a string. A longer value that is not a string
+	// could only fit without its white space, and is refused.
 	if len(raw) > 6*MaxRef+2 {
 		return nil, false
 	}
@@ -90,7 +89,7 @@ func isPlainInteger(number []byte) bool {
 	return !bytes.ContainsAny(number, ".eE") && string(number) != "-0"
 }
 
-// refWriter rewrites valid JSON text so that equal values become equal text. It recurses: the
+// refWriter rewrites valid JSON text so that equal values become equal text. It is recursive, since the
 // scanner has bounded the depth.
 type refWriter struct {
 	src []byte

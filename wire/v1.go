@@ -8,7 +8,8 @@ import (
 )
 
 // V1 is version 1 of the protocol, for vsn 1.0.x and for clients that send no vsn: each message
-// is a JSON object in a text frame. It has no binary payloads, and writes no join_ref.
+// is a JSON object in a text frame. It has no binary payloads, and messages of the server have no
+// join_ref.
 type V1 struct {
 	// MaxTokens bounds the values and keys of one message. Default 10,000.
 	MaxTokens int
@@ -16,8 +17,8 @@ type V1 struct {
 
 var _ Serializer = V1{}
 
-// Decode reads an object with the members topic, event, payload and ref, which must all be
-// there, and join_ref, which may be. It ignores other members, and the opcode.
+// Decode decodes an object. It must have the members topic, event, payload and ref, and may have
+// join_ref. Other members are ignored, and so is the opcode.
 func (v V1) Decode(_ Opcode, data []byte) (Message, error) {
 	s := jsontext.Scanner{Data: data, MaxTokens: cmp.Or(v.MaxTokens, jsontext.MaxTokens), Lenient: true}
 	m, err := decodeObject(&s)
@@ -78,8 +79,8 @@ func decodeObject(s *jsontext.Scanner) (Message, error) {
 	return e.message(s)
 }
 
-// part returns where the member with this key goes, nil for a key without a meaning. The key
-// may have escapes.
+// part returns the span for the member with a key, or nil for a key that is ignored. The key may have
+// escapes.
 func (e *envelope) part(key []byte) *span {
 	const longest = len("join_ref")
 	if bytes.IndexByte(key, '\\') >= 0 {

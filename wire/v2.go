@@ -6,8 +6,8 @@ import (
 	"github.com/bennu-go/bennu/internal/jsontext"
 )
 
-// V2 is version 2 of the protocol, for vsn 2.0.x: an array of five elements in a text frame, or
-// for a binary payload a binary frame. Messages of both forms may be mixed on one connection.
+// V2 is version 2 of the protocol, for vsn 2.0.x: an array of five elements in a text frame, or a
+// binary frame if the payload is binary. A connection may use both.
 type V2 struct {
 	// MaxTokens bounds the values and keys of one message. Default 10,000.
 	MaxTokens int
@@ -15,8 +15,8 @@ type V2 struct {
 
 var _ Serializer = V2{}
 
-// Decode reads [join_ref,ref,topic,event,payload] from a text frame, ignoring further
-// elements, or a binary push from a binary frame.
+// Decode decodes [join_ref,ref,topic,event,payload] from a text frame, in which further elements
+// are ignored, or a binary push from a binary frame.
 func (v V2) Decode(op Opcode, data []byte) (Message, error) {
 	switch op {
 	case Text:
@@ -45,7 +45,7 @@ func (V2) AppendReply(dst []byte, r *Reply) (Opcode, []byte, error) {
 }
 
 // AppendPush appends a push. With a binary payload it is a binary frame, which has no ref; the
-// error is as that of AppendReply.
+// error is then as for AppendReply.
 func (V2) AppendPush(dst []byte, p *Push) (Opcode, []byte, error) {
 	if p.Payload.Binary {
 		return appendBinaryPush(dst, p)
@@ -56,8 +56,8 @@ func (V2) AppendPush(dst []byte, p *Push) (Opcode, []byte, error) {
 	return Text, appendRest(dst, p.Topic, p.Event, &p.Payload), nil
 }
 
-// AppendBroadcast appends a broadcast. With a binary payload it is a binary frame; the error
-// is as that of AppendReply.
+// AppendBroadcast appends a broadcast. With a binary payload it is a binary frame; the error is then
+// as for AppendReply.
 func (V2) AppendBroadcast(dst []byte, b *Broadcast) (Opcode, []byte, error) {
 	if b.Payload.Binary {
 		return appendBinaryBroadcast(dst, b)

@@ -7,8 +7,8 @@ import (
 	"github.com/bennu-go/bennu/internal/jsontext"
 )
 
-// decodeBinary reads a binary push, the only kind that clients send. Its refs are strings,
-// whatever they look like, and one without bytes is "", not null.
+// decodeBinary decodes a binary push, the only kind that clients send. Its refs are strings, even if
+// they look like numbers, and an empty one is "", not null.
 func decodeBinary(data []byte) (Message, error) {
 	if len(data) == 0 {
 		return Message{}, malformed(0, binframe.ErrShort)
@@ -27,7 +27,7 @@ func decodeBinary(data []byte) (Message, error) {
 			continue
 		}
 		fault = malformed(binframe.Offset(data, len(part), n), jsontext.ErrUTF8)
-		if n == 2 { // a topic that is no text: there is nobody to tell
+		if n == 2 { // without a topic the message cannot be answered
 			return Message{}, fault
 		}
 		part[n] = nil
