@@ -69,12 +69,12 @@ func TestRun(t *testing.T) {
 		{[]string{"demo", "--help"}, cli.OK, "bennu demo --addr 127.0.0.1:4001 --pubsub 'nats+embed://:6223?peers=127.0.0.1:6222'", ""},
 		{[]string{"demo", "redis://u:sesame@here"}, cli.Misuse, "", `unexpected argument "redis://[FILTERED]@here"`},
 		{[]string{"demo", "--pubsub", "kafka://here"}, cli.Misuse, "", "bennu demo: --pubsub begins with kafka://"},
-		{[]string{"demo", "--connections", "-2"}, cli.Misuse, "", "--connections -2 cannot be; use a number, or -1"},
+		{[]string{"demo", "--connections", "-2"}, cli.Misuse, "", "--connections is -2; use 1 or more, or -1"},
 		{[]string{"demo", "--node", "a b"}, cli.Misuse, "", `--node "a b" cannot be a name`},
 		{[]string{"demo", "--port", "1"}, cli.Misuse, "", "bennu demo: unknown flag: --port\n\"bennu help demo\" lists the flags.\n"},
 		{[]string{"demo", "now"}, cli.Misuse, "", `bennu demo: unexpected argument "now"`},
 		{[]string{"demo", "--addr", "nonsense"}, cli.Misuse, "", `"nonsense" is not host:port`},
-		{[]string{"demo", "--addr", "127.0.0.1:99999"}, cli.Misuse, "", "has a port that cannot be"},
+		{[]string{"demo", "--addr", "127.0.0.1:99999"}, cli.Misuse, "", "has a wrong port"},
 	}
 	for _, tt := range tests {
 		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {
@@ -134,7 +134,7 @@ func TestMistakes(t *testing.T) {
 		{"new --modul x chat", `bennu new: unknown flag: --modul; is --module meant?`},
 		{"gen channel --topik x y", `bennu gen channel: unknown flag: --topik; is --topic meant?`},
 		{"token sign --slat x 1", `bennu token sign: unknown flag: --slat; is --salt meant?`},
-		{"token sign --salt x -5", `bennu token sign: unknown shorthand flag: '5' in -5; what begins with a dash and is no flag stands behind --, as in: -- -5`},
+		{"token sign --salt x -5", `bennu token sign: unknown shorthand flag: '5' in -5; write an argument that begins with a dash after --, as in: -- -5`},
 		{"version --hepl", `bennu version: unknown flag: --hepl; is --help meant?`},
 		// Values.
 		{"demo --addr 4000", "bennu demo: --addr \"4000\" is not host:port; 127.0.0.1:4000 would be\n\"bennu help demo\" lists the flags."},

@@ -12,7 +12,7 @@ import (
 func versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",
-		Short:   "Show which bennu this is",
+		Short:   "Show the version of bennu",
 		Long:    "Show the version of bennu, the commit that it was built from if Go has recorded it, the version of Go, and the platform.",
 		Example: "  bennu version",
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -127,13 +127,13 @@ these phases; --phases selects some of them:
               subscribers have it
   ahead       the same with several broadcasts outstanding
   slow        the same while some subscribers stop reading. It counts with which codes these were closed (1013:
-              their queue was full) and how much the server's memory grew; other figures are of the rest
+              their queue was full) and how much the server's memory grew; other figures leave these out
   reconnect   all connections are cut at once, connect again and join again
 
 Broadcasts are numbered: each subscriber counts those that are missing, come twice or come out of order. "Until
 the last had it" is the time from the push to the last delivery. The processor time of a join includes
-connecting and the upgrade. A phase that lost something is marked INCOMPLETE; its figures are of what was not
-lost. Closed connections are counted by close code; "reset" and "end" are those without a close frame. A
+connecting and the upgrade. A phase that lost something is marked INCOMPLETE; its figures cover only what was
+not lost. Closed connections are counted by close code; "reset" and "end" are those without a close frame. A
 connection that is refused is tried again after the delays of the stock clients.
 
 Memory is resident memory, read before the start, when all clients are connected and idle, and after the

@@ -74,7 +74,7 @@ func (l loss) explain() error {
 	case l.code != 0:
 		return fmt.Errorf("the server closed the connection with %d", l.code)
 	case errors.Is(l.err, io.EOF):
-		return errors.New("the server ended the connection without a word")
+		return errors.New("the server ended the connection without a close frame")
 	}
 	return l.err
 }

@@ -84,7 +84,7 @@ func serverCommand() *cobra.Command {
 		Short: "Serve channels to be measured",
 		Long: `Serve channels for "bennu bench", until a signal comes. Clients join topics bench:* and push "echo" with
 {"text":"..."}, which is returned, or "broadcast", which goes to all subscribers of the topic. "collect"
-makes the server collect its garbage. It has no limits on clients, so serve it to this machine alone.
+makes the server collect its garbage. It has no limits on clients, so let only this machine reach it.
 
 It prints its address and its process id when it serves, for the flags of "bennu bench", and at the end the
 time of the garbage collector.`,
@@ -96,7 +96,7 @@ time of the garbage collector.`,
 		},
 	}
 	c.Flags().StringVar(&o.addr, "addr", "127.0.0.1:4050", "`host:port` to serve on; port 0 picks a free one")
-	c.Flags().BoolVar(&o.json, "json", false, "print each of these as a JSON object")
+	c.Flags().BoolVar(&o.json, "json", false, "print each of these lines as a JSON object")
 	c.Flags().BoolVar(&o.noEpoll, "no-epoll", false, "read with a goroutine for each connection, as other systems than Linux do")
 	c.Flags().BoolVar(&o.prof, "pprof", false, "serve profiles at /debug/pprof/, too")
 	return c

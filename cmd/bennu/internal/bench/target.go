@@ -31,7 +31,7 @@ func parseTarget(ctx context.Context, text string, foreign bool) (*target, error
 	switch u.Scheme {
 	case "ws", "http":
 	case "wss", "https":
-		return nil, cli.Usagef("TLS is not spoken here; give the address behind what ends TLS, %s", form)
+		return nil, cli.Usagef("bench does not use TLS; give the address of the server behind the proxy that does, %s", form)
 	default:
 		return nil, cli.Usagef("the URL begins with %s://; %s", printable([]byte(u.Scheme)), form)
 	}
@@ -44,7 +44,7 @@ func parseTarget(ctx context.Context, text string, foreign bool) (*target, error
 	}
 	number, err := net.LookupPort("tcp", port)
 	if err != nil {
-		return nil, cli.Usagef("the URL has the port %s, which cannot be; %s", printable([]byte(port)), form)
+		return nil, cli.Usagef("the URL has the port %s, which is not a number from 1 to 65535; %s", printable([]byte(port)), form)
 	}
 	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", u.Hostname())
 	if err != nil || len(addrs) == 0 {
@@ -66,7 +66,7 @@ func parseTarget(ctx context.Context, text string, foreign bool) (*target, error
 		}
 		query += "vsn=2.0.0"
 	} else if vsn := u.Query().Get("vsn"); vsn != "2.0.0" {
-		return nil, cli.Usagef("the URL asks for version %s of the protocol, and 2.0.0 is spoken here; leave vsn out", printable([]byte(vsn)))
+		return nil, cli.Usagef("the URL asks for version %s of the protocol, and bench uses 2.0.0; leave vsn out", printable([]byte(vsn)))
 	}
 	t.path = path + "?" + query
 	return t, nil

@@ -23,7 +23,7 @@ func CheckAddr(addr string) error {
 	case err != nil, port == "", strings.ContainsAny(host+port, "/@ "):
 		return Usagef("--addr %q is not host:port; %s would be", redact.Text(addr), likelyAddr(addr))
 	case badPort != nil:
-		return Usagef("--addr %q has a port that cannot be; a port is a number up to 65535, and 0 picks a free one", redact.Text(addr))
+		return Usagef("--addr %q has a wrong port; a port is a number up to 65535, and 0 picks a free one", redact.Text(addr))
 	}
 	return nil
 }
@@ -60,7 +60,7 @@ func ListenError(addr string, err error) error {
 	case portTaken(err):
 		return fmt.Errorf("port %s is taken: another program serves on %s already.\nStop that program, or use another port:  --addr %s", port, addr, NextAddr(addr))
 	case errors.Is(err, syscall.EACCES):
-		return fmt.Errorf("cannot serve on %s: the system lets no ordinary user serve on port %s.\nUse a port above 1023:  --addr %s", addr, port, net.JoinHostPort(host, defaultPort))
+		return fmt.Errorf("cannot serve on %s: the system does not let ordinary users serve on port %s.\nUse a port above 1023:  --addr %s", addr, port, net.JoinHostPort(host, defaultPort))
 	case errors.Is(err, syscall.EADDRNOTAVAIL), errors.As(err, &unknown):
 		return fmt.Errorf("cannot serve on %s: this machine has no address %s.\nTo be reached from this machine alone:  --addr 127.0.0.1:%s\nTo be reached from everywhere:  --addr 0.0.0.0:%[3]s", addr, host, port)
 	}

@@ -30,9 +30,9 @@ func TestCheckAddr(t *testing.T) {
 		"localhost:8080/socket":      `localhost:8080 would be`,
 		"a b:4000":                   `127.0.0.1:4000 would be`,
 		"x:y:z":                      `127.0.0.1:4000 would be`,
-		"127.0.0.1:99999":            `has a port that cannot be; a port is a number up to 65535, and 0 picks a free one`,
-		"localhost:-1":               `has a port that cannot be`,
-		"localhost:port":             `has a port that cannot be`,
+		"127.0.0.1:99999":            `has a wrong port; a port is a number up to 65535, and 0 picks a free one`,
+		"localhost:-1":               `has a wrong port`,
+		"localhost:port":             `has a wrong port`,
 	} {
 		err := CheckAddr(addr)
 		if m := (misuse{}); want == "" && err != nil || want != "" && (!errors.As(err, &m) || !strings.Contains(err.Error(), want)) {

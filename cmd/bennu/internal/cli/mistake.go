@@ -105,7 +105,7 @@ func unknownFlag(c *cobra.Command, err *pflag.NotExistError) error {
 	if group := err.GetSpecifiedShortnames(); group != "" { // one dash: -topic
 		name, _, _ = strings.Cut(group, "=")
 		if strings.ContainsAny(name[:1], "0123456789.") {
-			return misuse{fmt.Errorf("%s; what begins with a dash and is no flag stands behind --, as in: -- -%s", text, redact.Text(group)), none}
+			return misuse{fmt.Errorf("%s; write an argument that begins with a dash after --, as in: -- -%s", text, redact.Text(group)), none}
 		}
 	}
 	near := nearFlags(c, name)

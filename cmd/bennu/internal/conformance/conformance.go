@@ -25,15 +25,15 @@ func Command() *cobra.Command {
 	var f flags
 	c := &cobra.Command{
 		Use:        "conformance URL",
-		Short:      "Drive a server with the wire cases",
+		Short:      "Run the wire cases against a server",
 		SuggestFor: []string{"test"},
-		Long: `Drive the server at URL with the wire cases of the Phoenix Channels protocol, one after the
-other, and show where it departs from them. Phoenix passes all of them. If a case fails, the exit
+		Long: `Run the wire cases of the Phoenix Channels protocol against the server at URL, one after the
+other, and show where its answers differ. Phoenix passes all of them. If a case fails, the exit
 code is 1.
 
 URL has a host and a port, as in http://127.0.0.1:4011; the cases have their own paths and use
-plain HTTP. The server must run the application of the cases. bennu has it in the folder
-conformance/fixture, and "make fixture" serves it.`,
+plain HTTP. The server must run the application of the cases, which is in the folder
+conformance/fixture of bennu; "make fixture" serves it.`,
 		Example: `  bennu conformance http://127.0.0.1:4011
   bennu conformance --run '^LP-' http://127.0.0.1:4011
   bennu conformance --json http://127.0.0.1:4011
@@ -110,7 +110,7 @@ func parseURL(text string) (target string, err error) {
 	case err != nil:
 		return "", cli.Usagef("the URL cannot be read; it looks like http://127.0.0.1:4011")
 	case u.Scheme != "http" && u.Scheme != "ws":
-		return "", cli.Usagef("the URL begins with %s://, and the cases go over plain http://", redact.Text(u.Scheme))
+		return "", cli.Usagef("the URL begins with %s://, and the cases use plain http://", redact.Text(u.Scheme))
 	case u.User != nil, u.Path != "" && u.Path != "/", u.RawQuery != "", u.Fragment != "":
 		return "", cli.Usagef("the URL has more than a host and a port; the cases bring their own paths")
 	case u.Hostname() == "":
@@ -121,7 +121,7 @@ func parseURL(text string) (target string, err error) {
 		port = "80"
 	}
 	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
-		return "", cli.Usagef("the URL has the port %s, which cannot be; a port is a number from 1 to 65535", port)
+		return "", cli.Usagef("the URL has the port %s; a port is a number from 1 to 65535", port)
 	}
 	return net.JoinHostPort(u.Hostname(), port), nil
 }

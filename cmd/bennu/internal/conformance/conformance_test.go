@@ -129,7 +129,7 @@ func TestMistakes(t *testing.T) {
 		{nil, cli.Misuse, "the URL of a server is missing"},
 		{[]string{"--list", "http://here"}, cli.Misuse, "--list takes no URL"},
 		{[]string{"a", "b"}, cli.Misuse, `unexpected argument "b"`},
-		{[]string{"https://here"}, cli.Misuse, "the URL begins with https://, and the cases go over plain http://"},
+		{[]string{"https://here"}, cli.Misuse, "the URL begins with https://, and the cases use plain http://"},
 		{[]string{"http://u:sesame@here"}, cli.Misuse, "the URL has more than a host and a port"},
 		{[]string{"http://here/socket"}, cli.Misuse, "the cases bring their own paths"},
 		{[]string{"http://:80"}, cli.Misuse, "the URL has no host"},

@@ -69,7 +69,7 @@ shown.`,
 	o.StringVar(&f.join, "join", "", "`JSON` that the joins of --topic send")
 	o.StringArrayVar(&f.joinFiles, "join-file", nil, "`name=file`: every join sends the content of the file under the name")
 	o.StringArrayVar(&f.pushes, "push", nil, "event to push to the first --topic, `'EVENT JSON'`; may be given several times")
-	o.BoolVar(&f.noWait, "no-wait", false, "wait for no reply to a push, only until the server has read it")
+	o.BoolVar(&f.noWait, "no-wait", false, "do not wait for replies to pushes, only until the server has read them")
 	o.BoolVar(&f.json, "json", false, "print one JSON object a line, for scripts")
 	o.BoolVar(&f.raw, "raw", false, "print frames as they are on the wire")
 	o.BoolVar(&f.full, "full", false, "print payloads whole, however long")
@@ -123,7 +123,7 @@ func (f *flags) run(cmd *cobra.Command, address string) error {
 		return &misuse{err}
 	}
 	if f.count < 0 || f.length < 0 {
-		return &misuse{errors.New("--count must not be below 0, nor --for: leave them out, and there is no end")}
+		return &misuse{errors.New("--count and --for must not be below 0; without them there is no limit")}
 	}
 	p := &printer{all: f.all, limit: maxShown, mask: t.secrets.mask, out: cmd.OutOrStdout(), say: cmd.OutOrStdout(), bad: cmd.ErrOrStderr()}
 	if f.full {

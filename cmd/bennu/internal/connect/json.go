@@ -56,7 +56,7 @@ func explain(text string, bad *jsontext.Error) (at int, what string) {
 	case b.want == wantColon:
 		return at, "a colon is missing before this"
 	case b.want == wantComma && c == ':':
-		return at, "a colon stands behind a name, and this is a value"
+		return at, "a colon may follow only a name, and this is a value"
 	case b.want == wantComma && c == ';':
 		return at, "commas stand between values, no ;"
 	case b.want == wantComma:
@@ -180,7 +180,7 @@ func (b *before) missing() string {
 func (b *before) closedBy(c byte) string {
 	switch open := b.in(); {
 	case b.comma:
-		return "nothing stands behind the last comma"
+		return "there must be no comma after the last element"
 	case open != 0 && c != open+2:
 		return fmt.Sprintf("%c closes no %c", c, open)
 	case b.want == wantColon:

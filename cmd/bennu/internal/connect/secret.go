@@ -35,7 +35,7 @@ func (s *secrets) read(path string) (string, error) {
 	case err != nil:
 		return "", err
 	case len(data) > maxSecret:
-		return "", fmt.Errorf("%s is larger than %d bytes, and so no secret", path, maxSecret)
+		return "", fmt.Errorf("%s has more than %d bytes, which is too large for a secret", path, maxSecret)
 	case secret == "":
 		return "", fmt.Errorf("%s is empty", path)
 	default:

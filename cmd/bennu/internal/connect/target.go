@@ -183,7 +183,7 @@ func unusual(c rune) bool {
 
 func checkPort(port string) error {
 	if n, err := strconv.Atoi(port); port != "" && (err != nil || n < 1 || n > 65535) {
-		return fmt.Errorf("the port %s, which cannot be; a port is a number from 1 to 65535", port)
+		return fmt.Errorf("the port %s; a port is a number from 1 to 65535", port)
 	}
 	return nil
 }
@@ -197,7 +197,7 @@ func checkOrigin(origin string) error {
 	switch {
 	case err != nil, u.Host == "", u.User != nil, u.Scheme != "http" && u.Scheme != "https":
 	case u.Path != "", u.RawQuery != "", u.Fragment != "":
-		return fmt.Errorf("--origin has no path: %s://%s", u.Scheme, u.Host)
+		return fmt.Errorf("--origin must not have a path; write %s://%s", u.Scheme, u.Host)
 	default:
 		return checkPort(u.Port())
 	}
@@ -340,7 +340,7 @@ var closeCodes = map[int]string{
 	1002: "a breach of the protocol, or nothing heard for too long",
 	1003: "data that it does not take",
 	1005: "no reason",
-	1006: "without a word",
+	1006: "without a close frame",
 	1007: "text that is no UTF-8",
 	1008: "against its rules",
 	1009: "a message too large",

@@ -50,7 +50,7 @@ func Command() *cobra.Command {
 	// The environment is not its default, which --help would show.
 	c.Flags().StringVar(&f.pubsub, "pubsub", "", "`how` nodes reach each other, see above (default memory)")
 	c.Flags().StringVar(&f.node, "node", "", "`name` of this node, unique among them (default the host's name and the port)")
-	c.Flags().IntVar(&f.connections, "connections", 0, "most `clients` at once; -1 is as many as the process may open files (default nine tenths of that)")
+	c.Flags().IntVar(&f.connections, "connections", 0, "largest number of `clients`; -1 for as many as the process may open files (default nine tenths of that)")
 	return c
 }
 
@@ -66,7 +66,7 @@ func (f *flags) run(ctx context.Context, stdout, stderr io.Writer) error {
 		err = checkNode(f.node)
 	}
 	if err == nil && f.connections < bennu.Unlimited {
-		err = fmt.Errorf("--connections %d cannot be; use a number, or -1 for no limit of the demo's own", f.connections)
+		err = fmt.Errorf("--connections is %d; use 1 or more, or -1 for no limit of the demo", f.connections)
 	}
 	if err != nil {
 		return cli.Usagef("%w", err)
@@ -193,7 +193,7 @@ const welcome = `
 const aboutNodes = `
 Several nodes share one chat room. --pubsub says how they reach each other:
 
-  memory                                   they do not: this node is alone
+  memory                                   not at all: this is the only node
   nats+embed://:6222?peers=host:port,...   through NATS servers in their own processes
   nats://host:4222, tls://                 through a NATS server, or several with commas between
   redis://host:6379, rediss://             through a Redis server
@@ -201,9 +201,9 @@ Several nodes share one chat room. --pubsub says how they reach each other:
 Secrets are given in the environment, since others on the machine can see arguments:
 
   BENNU_PUBSUB   in place of --pubsub, as in redis://user:password@host:6379
-  BENNU_SECRET   16 bytes or more, the same on all nodes. It keeps strangers out, and lets any
-                 node serve any long poll. With it, nats+embed without a host listens on all
-                 interfaces, and otherwise on 127.0.0.1.`
+  BENNU_SECRET   16 bytes or more, the same on all nodes. Nodes that do not have it are refused, and
+                 any node can answer any long poll. With it, nats+embed without a host listens
+                 on all interfaces; without it, on 127.0.0.1.`
 
 // demoPage serves the embedded files. The page loads nothing from elsewhere and tells the browser so:
 // no chat message can make it load a script.

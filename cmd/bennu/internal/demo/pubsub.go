@@ -55,7 +55,7 @@ func parseCluster(value string, getenv func(string) string) (*cluster, error) {
 	}
 	scheme, rest, found := strings.Cut(strings.TrimSpace(value), "://")
 	if !found {
-		return nil, fmt.Errorf("%s is no URL; use memory, nats://host:4222, nats+embed://:6222 or redis://host:6379", c.from)
+		return nil, fmt.Errorf("%s is not a URL; use memory, nats://host:4222, nats+embed://:6222 or redis://host:6379", c.from)
 	}
 	scheme = strings.ToLower(scheme)
 	value = scheme + "://" + rest
@@ -156,7 +156,7 @@ func (c *cluster) parseBroker(list string) error {
 		case u.Hostname() == "":
 			return errors.New("has no host; " + form)
 		case u.Port() != "" && !isPort(u.Port(), 1):
-			return errors.New("has a port that cannot be; a port is a number from 1 to 65535")
+			return errors.New("has a wrong port; a port is a number from 1 to 65535")
 		}
 		hosts = append(hosts, u.Host)
 		c.login = c.login || u.User != nil

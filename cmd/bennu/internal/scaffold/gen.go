@@ -18,8 +18,8 @@ func GenCommand() *cobra.Command {
 		Use:        "gen",
 		Short:      "Add a channel, a socket or a presence to a program",
 		SuggestFor: []string{"add", "generate"},
-		Long: `Add a channel, a socket or a presence to the program in this directory, as a file and its
-test, which passes. No other file is changed: the lines to add to them are printed.
+		Long: `Add a channel, a socket or a presence to the program in this directory: a file, and a test
+that passes. Other files are not changed; the command prints the lines to add to them.
 
 A NAME is written as chat_room or ChatRoom.`,
 		Example: `  bennu gen channel chat_room
@@ -33,8 +33,8 @@ an event that is broadcast.`, "  bennu gen channel chat_room\n  bennu gen channe
 id of the user, as "bennu token sign" and Phoenix.Token make them. phoenix.js sends the token in a
 header from 1.8 on. Older clients and phones can only send it in the URL, where logs of proxies may
 have it: let them with --token-param.`, "  bennu gen socket user\n  bennu gen socket --token-param token user"),
-		genCommand("presence", "a presence", `Write NAME_presence.go and NAME_presence_test.go: the list of who is in the topics of a channel, on
-all nodes.`, "  bennu gen presence chat_room"),
+		genCommand("presence", "a presence", `Write NAME_presence.go and NAME_presence_test.go: a list of the users in the topics of a channel,
+on all nodes.`, "  bennu gen presence chat_room"),
 	)
 	return c
 }

@@ -73,7 +73,7 @@ func nameMistake(text string) string {
 	case strings.ContainsAny(text, `/\`):
 		return "use letters, digits and _, as in chat_room; --dir names another directory"
 	case len(text) > longestName:
-		return fmt.Sprintf("it has %d bytes, and at most %d are good for it", len(text), longestName)
+		return fmt.Sprintf("it has %d bytes; use at most %d", len(text), longestName)
 	case odd >= 0 && namePattern.MatchString(instead) && strings.ContainsAny(text, "-. "):
 		return "use letters, digits and _: " + instead
 	case odd >= 0:
@@ -84,7 +84,7 @@ func nameMistake(text string) string {
 	case instead == "":
 		return "it has no letter; use letters, digits and _, as in chat_room"
 	case isDigit(rune(instead[0])):
-		return "its first letter stands behind a digit, and a name begins with a letter, as in chat_room"
+		return "a digit comes before its first letter, and a name begins with a letter, as in chat_room"
 	}
 	return "_ stands between words, once: " + instead
 }
@@ -113,7 +113,7 @@ func checkFileName(name string) error {
 	nowhere := build.Context{GOOS: "none", GOARCH: "none", Compiler: build.Default.Compiler,
 		OpenFile: func(string) (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("package p\n")), nil }}
 	if ok, err := nowhere.MatchFile(".", name); err != nil || !ok || strings.HasSuffix(name, "_test.go") {
-		return cli.Usagef("a file %s would be for some systems or for tests alone; take another name", name)
+		return cli.Usagef("the go command would use a file %s only for some systems or for tests; take another name", name)
 	}
 	return nil
 }
@@ -153,9 +153,9 @@ func checkTopic(pattern string) error {
 	case strings.Contains(strings.TrimSuffix(pattern, "*"), "*"):
 		return errors.New("has a * that is not its last character")
 	case len(pattern) > longest:
-		return fmt.Errorf("has %d bytes, at most %d are good for it", len(pattern), longest)
+		return fmt.Errorf("has %d bytes; use at most %d", len(pattern), longest)
 	case strings.ContainsFunc(pattern, func(c rune) bool { return !unicode.IsGraphic(c) }):
-		return errors.New("has characters that cannot be seen")
+		return errors.New("has invisible characters")
 	case pattern == "phoenix":
 		return errors.New("is the protocol's own")
 	}

@@ -55,7 +55,7 @@ func binaryMistake(name string) string {
 	case isDigit(rune(name[0])):
 		return "it begins with a digit, and a name begins with a letter, as in chat"
 	case len(name) > longestName:
-		return fmt.Sprintf("it has %d bytes, and at most %d are good for it", len(name), longestName)
+		return fmt.Sprintf("it has %d bytes; use at most %d", len(name), longestName)
 	}
 	return "it begins with a letter, and has letters a to z, digits, - and _, as in chat"
 }

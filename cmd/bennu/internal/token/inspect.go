@@ -18,8 +18,8 @@ func inspectCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "inspect [FILE]",
-		Short: "Show what a token holds, without believing it",
-		Long: `Show what a token holds WITHOUT VERIFYING IT: anybody can write a token that says anything.
+		Short: "Show the content of a token without verifying it",
+		Long: `Show the content of a token WITHOUT VERIFYING IT: anybody can make a token with any content.
 The token is read from FILE or from standard input. With --salt and a secret it also says
 whether the token verifies; if it does not, the exit code is 1.
 
@@ -57,7 +57,7 @@ An encrypted token can only be shown with its secret.
 func (f *keyFlags) optional(now time.Time) (*phx.Keys, error) {
 	if f.salt == "" {
 		if len(f.files) > 0 {
-			return nil, cli.Usagef("--secret-file is of no use without --salt")
+			return nil, cli.Usagef("--secret-file needs --salt")
 		}
 		return nil, nil
 	}

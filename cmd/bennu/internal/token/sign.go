@@ -112,7 +112,7 @@ func fromJSON(text string, atomKeys bool) (any, error) {
 	err := dec.Decode(&v)
 	if err == nil {
 		if _, end := dec.Token(); end != io.EOF {
-			err = errors.New("something stands behind the value")
+			err = errors.New("there is text after the value")
 		}
 	}
 	if err != nil {

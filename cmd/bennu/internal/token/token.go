@@ -185,7 +185,7 @@ func read(r io.Reader, most int) (string, error) {
 	}
 	text := strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r")
 	if len(text) > most {
-		return "", fmt.Errorf("there are more than %d bytes to read", most)
+		return "", fmt.Errorf("the input has more than %d bytes", most)
 	}
 	return text, nil
 }

@@ -75,9 +75,9 @@ func TestToken(t *testing.T) {
 		{"sign with another key", secret, "42", []string{"sign", "--key-digest", "sha512", "--key-iterations", "2000", "--key-length", "64", "--signed-at", "2023-11-14T22:13:20Z"}, 0, long42 + "\n", ""},
 		{"sign, as JSON", secret, `{"id":[1,2.5,"x",null,true]}`, []string{"sign", "--json", "--signed-at", "2023-11-14T22:13:20Z", "--max-age", "90s"}, 0, `,"data":{"id":[1,2.5,"x",null,true]},"signed_at":"2023-11-14T22:13:20Z","expires_at":"2023-11-14T22:14:50Z"}`, ""},
 		{"sign no JSON", secret, "ani", []string{"sign"}, 2, "", "the data is not JSON, in which a text has quotes"},
-		{"sign two values", secret, "1 2", []string{"sign"}, 2, "", "something stands behind the value"},
+		{"sign two values", secret, "1 2", []string{"sign"}, 2, "", "there is text after the value"},
 		{"sign a number too large", secret, "1e999", []string{"sign"}, 2, "", "the number 1e999 is too large"},
-		{"sign too much", secret, `"` + strings.Repeat("x", 70<<10) + `"`, []string{"sign"}, 1, "", "there are more than 65536 bytes to read"},
+		{"sign too much", secret, `"` + strings.Repeat("x", 70<<10) + `"`, []string{"sign"}, 1, "", "the input has more than 65536 bytes"},
 		{"sign with fractions", secret, "1", []string{"sign", "--max-age", "1500ms"}, 1, "", "max age 1.5s is not in whole seconds"},
 		{"sign with no age", secret, "1", []string{"sign", "--max-age", "ever"}, 2, "", `--max-age is a time such as 90s, 24h or infinity, not "ever"`},
 		{"sign at no time", secret, "1", []string{"sign", "--signed-at", "now"}, 2, "", `--signed-at is a time such as 2026-01-31T12:00:00Z, not "now"`},
@@ -107,7 +107,7 @@ func TestToken(t *testing.T) {
 		{"verify by another secret, as JSON", other, signed42, []string{"verify", "--json"}, 1, `{"valid":false,"reason":"invalid"}` + "\n", ""},
 		{"verify for another key", secret, long42, []string{"verify", "--max-age", "infinity"}, 1, "", "The token is invalid.\n"},
 		{"verify nothing", secret, "\n", []string{"verify"}, 1, "", "The token is missing.\n"},
-		{"verify what is too long", secret, strings.Repeat("x", 70<<10), []string{"verify"}, 1, "", "there are more than 65536 bytes to read"},
+		{"verify what is too long", secret, strings.Repeat("x", 70<<10), []string{"verify"}, 1, "", "the input has more than 65536 bytes"},
 		{"verify an argument", secret, "", []string{"verify", signed42}, 2, "", "a token in an argument can be seen"},
 		{"verify an encrypted argument", secret, "", []string{"verify", crypted42}, 2, "", "a token in an argument can be seen"},
 		{"verify no file", secret, "", []string{"verify", filepath.Join(t.TempDir(), "none")}, 1, "", "no such file"},
@@ -156,7 +156,7 @@ func TestInspectAlone(t *testing.T) {
 		{"no token", "hello", nil, 1, "This is no token of Phoenix (a signed token has three parts with dots between).\n", ""},
 		{"no token, as JSON", "hello", []string{"--json"}, 1, `"reason":"invalid","detail":"a signed token has three parts`, ""},
 		{"nothing", "", nil, 1, "This is no token of Phoenix.\n", ""},
-		{"a secret for nothing", signed42, []string{"--secret-file", write(t, secret)}, 2, "", "--secret-file is of no use without --salt"},
+		{"a secret for nothing", signed42, []string{"--secret-file", write(t, secret)}, 2, "", "--secret-file needs --salt"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -16,10 +16,9 @@ func verifyCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "verify [FILE]",
-		Short: "Say whether a token is valid",
-		Long: `Say whether a token is valid, and print what it holds. The token may be signed or encrypted, and
-is read from FILE or from standard input. If it is expired, invalid or missing, the exit code
-is 1.
+		Short: "Verify a token and print its content",
+		Long: `Verify a token and print its content. The token may be signed or encrypted, and is read from
+FILE or from standard input. If it is expired, invalid or missing, the exit code is 1.
 
 ` + secretOnly,
 		Example: `  bennu token verify --salt "user auth" token.txt
@@ -72,7 +71,7 @@ is 1.
 		},
 	}
 	f.add(c)
-	c.Flags().StringVar(&maxAge, "max-age", "", "how `long` after signing it is valid, whatever the token says: 90s, 24h or infinity")
+	c.Flags().StringVar(&maxAge, "max-age", "", "how `long` after signing it is valid, instead of the time in the token: 90s, 24h or infinity")
 	c.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
 	return c
 }
