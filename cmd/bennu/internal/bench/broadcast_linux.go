@@ -5,10 +5,9 @@ import (
 	"time"
 )
 
-// broadcastPhase makes a channel broadcast, with a number of broadcasts on their way,
-// and counts what each subscriber gets. Connection 0 pushes; those that broadcasts go to
-// are connections 0 to subscribers. Some of them, at the end, may not read: what is
-// on its way to them is not waited for.
+// broadcastPhase makes a channel broadcast, with a number of broadcasts outstanding, and counts the
+// deliveries to each subscriber. Connection 0 pushes; connections 0 to subscribers receive. The last
+// of them may be slow, and not read: their deliveries are not waited for.
 type broadcastPhase struct {
 	quiet
 	kind        kind
@@ -35,7 +34,7 @@ type broadcastPhase struct {
 	finishing  bool // the slow ones read again
 }
 
-// casting is one broadcast on its way.
+// casting is one outstanding broadcast.
 type casting struct {
 	n        int // 0 is none; they count from 1
 	at       time.Duration
@@ -55,7 +54,7 @@ func (l *loop) newBroadcast(k kind, topic, subscribers, slow, total, ahead, size
 		c := &l.conns[i]
 		c.last, c.cast = 0, false
 		if c.state != open || c.shared&l.sharedBit(topic) == 0 {
-			continue // it was lost, which is told already
+			continue // it was lost and is counted already
 		}
 		if i >= subscribers-slow {
 			l.pause(i)
@@ -83,7 +82,7 @@ func (p *broadcastPhase) step(now time.Duration) (time.Duration, bool, error) {
 	if !p.l.conns[0].cast {
 		return 0, false, errPublisher
 	}
-	// A window is broadcasts that are not whole, and those behind them.
+	// The window has the broadcasts that are not complete, and those after them.
 	for p.sent < p.total {
 		b := &p.window[p.sent%len(p.window)]
 		if b.n != 0 {
@@ -116,7 +115,7 @@ func (p *broadcastPhase) step(now time.Duration) (time.Duration, bool, error) {
 func (p *broadcastPhase) event(i int, k kind, n int) {
 	c := &p.l.conns[i]
 	if k != p.kind || n < 1 || n > p.sent || i >= p.subscribers {
-		return // of an earlier phase, which told that it was missing, or of nobody's
+		return // of an earlier phase, which has counted it as missing, or of another sender
 	}
 	slow := i >= p.subscribers-p.slow
 	if n != int(c.last)+1 {
@@ -127,7 +126,7 @@ func (p *broadcastPhase) event(i int, k kind, n int) {
 		case slow:
 			p.slowGaps += n - int(c.last) - 1
 		default:
-			// What was jumped over is missing; should it come later, it is out of order.
+			// Skipped numbers are missing. If they come later, they are out of order.
 			p.gaps += n - int(c.last) - 1
 			p.give(int(c.last)+1, n)
 		}
@@ -158,7 +157,7 @@ func (p *broadcastPhase) event(i int, k kind, n int) {
 	}
 }
 
-// at is the broadcast with this number if it is on its way.
+// at returns the broadcast with a number if it is outstanding, or nil.
 func (p *broadcastPhase) at(n int) *casting {
 	if b := &p.window[(n-1)%len(p.window)]; b.n == n {
 		return b
@@ -166,7 +165,7 @@ func (p *broadcastPhase) at(n int) *casting {
 	return nil
 }
 
-// settle is done with a broadcast.
+// settle removes a broadcast from the window.
 func (p *broadcastPhase) settle(b *casting) {
 	b.n = 0
 	p.whole++
@@ -206,7 +205,7 @@ func (p *broadcastPhase) lost(i int, was *conn, why loss) {
 	p.leave(i, was)
 }
 
-// leave waits for nothing more from a subscriber.
+// leave stops waiting for deliveries to a subscriber.
 func (p *broadcastPhase) leave(i int, was *conn) {
 	if !was.cast {
 		return
@@ -216,7 +215,7 @@ func (p *broadcastPhase) leave(i int, was *conn) {
 	p.give(int(was.last)+1, p.sent+1)
 }
 
-// finish lets the slow ones read again, until each has got all or is closed.
+// finish lets the slow subscribers read again, until each has all broadcasts or is closed.
 func (p *broadcastPhase) finish(now time.Duration) (time.Duration, bool, error) {
 	for i := p.subscribers - p.slow; i < p.subscribers; i++ {
 		if c := &p.l.conns[i]; c.state == open && c.shared&p.l.sharedBit(p.topic) != 0 && int(c.last) < p.sent {
@@ -226,7 +225,7 @@ func (p *broadcastPhase) finish(now time.Duration) (time.Duration, bool, error) 
 	return now, true, nil
 }
 
-// summary is the report of the phase, which ended with err.
+// summary returns the report of the phase, which has ended with err.
 func (p *broadcastPhase) summary(err error) *Broadcast {
 	took := p.last - p.start
 	b := &Broadcast{

@@ -5,12 +5,12 @@ import (
 	"runtime/metrics"
 )
 
-// Collector is how the garbage collector of the server did since its start.
+// Collector has figures of the server's garbage collector since its start.
 type Collector struct {
 	Cycles int     `json:"gc_cycles"`
 	CPU    float64 `json:"gc_cpu_seconds"` // that of idle processors too
 	All    float64 `json:"cpu_seconds"`    // of the whole process, as the runtime estimates it at the last cycle
-	// A pause is the time in which nothing but the collector ran; there are a few in a cycle.
+	// A pause is a time in which only the collector ran; there are a few in a cycle.
 	PauseP50 float64 `json:"gc_pause_p50_us"`
 	PauseP99 float64 `json:"gc_pause_p99_us"`
 	PauseMax float64 `json:"gc_pause_max_us"`
@@ -51,7 +51,7 @@ func readCollector() (c Collector) {
 	return c
 }
 
-// quantile is the upper bound of the bucket that has the quantile q, in microseconds.
+// quantile returns the upper bound of the bucket with the quantile q, in microseconds.
 func quantile(h *metrics.Float64Histogram, q float64) float64 {
 	var total, seen uint64
 	for _, n := range h.Counts {

@@ -1,8 +1,8 @@
 // Package bench is the command "bennu bench": a load program for any server of the
 // Phoenix Channels protocol, and a server to be measured.
 //
-// All connections are driven by one goroutine over epoll, so that the program itself
-// takes little of what it measures.
+// One goroutine drives all connections with epoll, so that the program itself takes little processor
+// time and memory.
 package bench
 
 import (
@@ -83,7 +83,7 @@ func (o *options) run(ctx context.Context, url string, stdout, stderr io.Writer)
 	return nil
 }
 
-// finish notes how a run ended.
+// finish records how a run ended.
 func (r *Report) finish(err error) {
 	if errors.Is(err, context.Canceled) {
 		r.Interrupted = true

@@ -19,17 +19,16 @@ const (
 	open
 )
 
-// maxUnsent bounds what waits for a server that does not read, for each connection.
+// maxUnsent bounds the bytes of a connection that wait for a server that does not read.
 const maxUnsent = 4 << 20
 
-// conn is one client. There are many, so it is small: between messages it holds no
-// buffer.
+// conn is one client. There are many, so it is small: between messages it has no buffer.
 type conn struct {
 	in      frameReader
 	unsent  []byte
 	begun   time.Duration // when its first try to connect began
 	fd      int32
-	age     int32  // how many sockets it had, to tell late events apart
+	age     int32  // number of its sockets so far, to recognize late events
 	last    uint32 // number of the last broadcast
 	joined  uint32 // topics of its own
 	missed  uint16 // turns for a heartbeat since one was sent
@@ -43,13 +42,13 @@ type conn struct {
 	cast    bool // counts as a subscriber of the running broadcasts
 }
 
-// A loss is the end of a connection that the bench did not end.
+// A loss is the end of a connection by the server or the network.
 type loss struct {
 	code int   // of the close frame, 0 without one
 	err  error // how else it ended; nil at a close frame
 }
 
-// name is the key under which losses are counted.
+// name returns the key under which the loss is counted.
 func (l loss) name() string {
 	switch {
 	case l.code != 0:
@@ -68,7 +67,7 @@ func (l loss) name() string {
 	return l.err.Error()
 }
 
-// explain says it in a sentence.
+// explain returns the loss as an error.
 func (l loss) explain() error {
 	switch {
 	case l.code != 0:
@@ -79,7 +78,7 @@ func (l loss) explain() error {
 	return l.err
 }
 
-// temporary reports whether another try to connect makes sense.
+// temporary reports whether another attempt to connect may succeed.
 func (l loss) temporary() bool {
 	var u *UpgradeError
 	if errors.As(l.err, &u) {
@@ -89,24 +88,24 @@ func (l loss) temporary() bool {
 	return !errors.As(l.err, &p)
 }
 
-// ProtocolError is something that a server of the protocol does not send.
+// ProtocolError says how a server has broken the protocol.
 type ProtocolError struct{ Err error }
 
 // Error implements error.
 func (e *ProtocolError) Error() string { return "the server sent " + e.Err.Error() }
 
-// Unwrap returns what was sent.
+// Unwrap returns the fault.
 func (e *ProtocolError) Unwrap() error { return e.Err }
 
-// dial begins to connect. What comes of it is told to the phase; an error is one of
-// this machine, such as too few open files.
+// dial begins to connect. The phase gets the result. An error is one of this machine, such as too few
+// open files.
 func (l *loop) dial(i int) error {
 	c := &l.conns[i]
 	fd, err := unix.Socket(l.family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("cannot open a socket: %w", err)
 	}
-	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) // at worst it is slower
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) // without it, it is only slower
 	if l.sources > 0 {
 		// The port is chosen at connect, when it only has to differ for this target.
 		_ = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
@@ -131,7 +130,7 @@ func (l *loop) dial(i int) error {
 	return nil
 }
 
-// interest is what epoll shall tell of a connection.
+// interest returns the events for which epoll watches a connection.
 func (l *loop) interest(i int) *unix.EpollEvent {
 	c := &l.conns[i]
 	e := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(i), Pad: c.age}
@@ -141,7 +140,7 @@ func (l *loop) interest(i int) *unix.EpollEvent {
 	return &e
 }
 
-// watch tells epoll of a change of c.waits.
+// watch updates epoll after a change of c.waits.
 func (l *loop) watch(i int, waits bool) {
 	c := &l.conns[i]
 	if c.waits == waits || c.paused {
@@ -149,11 +148,11 @@ func (l *loop) watch(i int, waits bool) {
 		return
 	}
 	c.waits = waits
-	// It fails when the socket is gone, which reading tells as well.
+	// It fails if the socket is gone, which reading finds out, too.
 	_ = unix.EpollCtl(l.epoll, unix.EPOLL_CTL_MOD, int(c.fd), l.interest(i))
 }
 
-// pause takes a connection out of epoll: nothing of it is read, not even its end.
+// pause removes a connection from epoll: it is not read, and even its end is not noticed.
 func (l *loop) pause(i int) {
 	c := &l.conns[i]
 	c.paused = true
@@ -173,7 +172,7 @@ func (l *loop) resume(i int) error {
 	return nil
 }
 
-// release closes the socket of a connection and forgets its state.
+// release closes the socket of a connection and resets its state.
 func (l *loop) release(i int) {
 	c := &l.conns[i]
 	if c.state == idle {
@@ -194,7 +193,7 @@ func (l *loop) drop(i int) {
 	}
 }
 
-// leave closes a connection politely.
+// leave closes a connection with a close frame.
 func (l *loop) leave(i int) {
 	c := &l.conns[i]
 	if c.state == open && len(c.unsent) == 0 {
@@ -203,7 +202,7 @@ func (l *loop) leave(i int) {
 	l.release(i)
 }
 
-// lose ends a connection that ended by itself, and tells the phase.
+// lose releases a connection that the server or the network has ended, and calls lost of the phase.
 func (l *loop) lose(i int, why loss) {
 	was := l.conns[i]
 	l.release(i)

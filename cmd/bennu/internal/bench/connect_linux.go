@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// retries are the pauses between the tries of one connection, those of stock clients.
+// retries are the pauses between the attempts of one connection, as in phoenix.js.
 var retries = []time.Duration{10, 50, 100, 150, 200, 250, 500, 1000, 2000, 5000}
 
 func retryAfter(tries int) time.Duration {
 	return retries[min(max(tries-1, 0), len(retries)-1)] * time.Millisecond
 }
 
-// connectPhase connects everybody and joins their topics.
+// connectPhase makes connections and joins their topics.
 type connectPhase struct {
 	quiet
 	name    string
@@ -21,7 +21,7 @@ type connectPhase struct {
 	topics  int
 	pace    *pacer // nil is at once
 	next    int    // connections begun
-	under   int    // on their way
+	under   int    // connections between their first packet and their last join
 	done    int
 	givenUp int
 	refused int
@@ -57,7 +57,7 @@ func (p *connectPhase) progress() string {
 func (p *connectPhase) step(now time.Duration) (time.Duration, bool, error) {
 	next := now + time.Second
 	if len(p.again) > 0 {
-		// They are looked through as a whole, so not too often.
+		// All connections are looked at, so not too often.
 		if now-p.looked >= 5*time.Millisecond {
 			p.looked = now
 			if err := p.retry(now); err != nil {
@@ -71,13 +71,13 @@ func (p *connectPhase) step(now time.Duration) (time.Duration, bool, error) {
 		allowed = p.pace.due(now)
 		if allowed < p.wanted {
 			next = min(next, p.pace.intended(allowed))
-			p.l.useful() // it waits on purpose
+			p.l.useful() // this wait is not a stall
 		}
 	}
 	for p.next < allowed && p.under < p.l.o.atOnce {
 		i := p.first + p.next
 		c := &p.l.conns[i]
-		// Between many of them time goes on.
+		// Connecting many takes time, so the clock is read again.
 		p.l.tick()
 		c.begun, c.tries = p.l.now, 0
 		if p.pace != nil {
@@ -103,7 +103,7 @@ func (p *connectPhase) retry(now time.Duration) error {
 	for _, r := range p.again {
 		switch {
 		case r.at > now:
-			p.l.useful() // it waits on purpose, and not often
+			p.l.useful() // this wait is not a stall
 			left = append(left, r)
 		case p.under >= p.l.o.atOnce:
 			left = append(left, r)
@@ -149,7 +149,7 @@ func (p *connectPhase) reply(i int, k kind, _ int, ok bool, response []byte) {
 	}
 }
 
-// ended gives a connection up whose channel ended while others are still joined.
+// ended gives up a connection whose channel has ended while others are still joined.
 func (p *connectPhase) ended(i int, m *message) {
 	p.why = fmt.Errorf("the server ended a channel with %s", printable(m.event))
 }
@@ -164,7 +164,7 @@ func (p *connectPhase) lost(i int, was *conn, why loss) {
 	p.failed(i, was, why.explain(), why.temporary())
 }
 
-// failed tries again later, or gives up.
+// failed schedules another attempt, or gives up.
 func (p *connectPhase) failed(i int, was *conn, why error, again bool) {
 	p.under--
 	p.refused++
@@ -178,7 +178,7 @@ func (p *connectPhase) failed(i int, was *conn, why error, again bool) {
 	p.again = append(p.again, retry{i, p.l.now + retryAfter(int(was.tries))})
 }
 
-// summary is the report of the phase, which ended with err.
+// summary returns the report of the phase, which has ended with err.
 func (p *connectPhase) summary(m *cpuMeter, err error) (*Connect, error) {
 	c := &Connect{
 		Complete: err == nil && p.done == p.wanted && p.dropped == 0, Wanted: p.wanted, Connected: p.done, Joins: p.joins,

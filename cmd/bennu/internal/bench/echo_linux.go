@@ -5,9 +5,8 @@ import (
 	"time"
 )
 
-// echoPhase pushes events that are replied to. With a pace it sends each when it is
-// meant to be sent, whatever became of the earlier ones; without, each sender sends
-// when one of its echoes is back.
+// echoPhase pushes events with replies. With a pace it sends each at its time, even if earlier ones are
+// not answered. Without a pace each sender sends when one of its echoes is answered.
 type echoPhase struct {
 	quiet
 	kind    kind
@@ -16,7 +15,7 @@ type echoPhase struct {
 	slots   []slot // of a closed loop: those of one sender stand together
 	each    int    // slots of a sender
 	until   time.Duration
-	waiting []uint64 // of a pace: a bit for each echo that is not back
+	waiting []uint64 // with a pace: a bit for each echo that is not answered
 	start   time.Duration
 	last    time.Duration
 
@@ -25,14 +24,14 @@ type echoPhase struct {
 	took, late                   *latencies
 }
 
-// slot is one echo on its way.
+// slot is one outstanding echo of a closed loop.
 type slot struct {
 	turn int
 	at   time.Duration
 	busy bool
 }
 
-// newEcho is echoes at a rate.
+// newEcho makes a phase of echoes at a rate.
 func (l *loop) newEcho() *echoPhase {
 	l.tick()
 	total := max(int(l.o.echoRate*l.o.echoTime.Seconds()), 1)
@@ -42,7 +41,7 @@ func (l *loop) newEcho() *echoPhase {
 	}
 }
 
-// newLoad is a closed loop.
+// newLoad makes a phase of a closed loop.
 func (l *loop) newLoad() *echoPhase {
 	l.tick()
 	o := l.o
@@ -99,7 +98,7 @@ func (p *echoPhase) step(now time.Duration) (time.Duration, bool, error) {
 	return now + time.Second, p.back() == p.sent, nil
 }
 
-// sender is the connection that sends echo n: its turn, or the next open one.
+// sender returns the connection that sends echo n: the one whose turn it is, or the next open one.
 func (p *echoPhase) sender(n int) (int, bool) {
 	for k := range p.senders {
 		i := (n + k) % p.senders
@@ -177,8 +176,8 @@ func (p *echoPhase) reply(i int, k kind, n int, ok bool, response []byte) {
 	}
 }
 
-// lost gives up what was on its way in a closed loop. What was sent at a rate is waited
-// for, and then counted as lost all the same.
+// lost gives up the outstanding echoes of a connection in a closed loop. At a rate they are waited for,
+// and then counted as lost.
 func (p *echoPhase) lost(i int, was *conn, why loss) {
 	p.l.fault(was, why)
 	for s := i * p.each; s < min((i+1)*p.each, len(p.slots)); s++ {
@@ -189,7 +188,7 @@ func (p *echoPhase) lost(i int, was *conn, why loss) {
 	}
 }
 
-// summary is the report of the phase, which ended with err.
+// summary returns the report of the phase, which has ended with err.
 func (p *echoPhase) summary(err error) *Echo {
 	took := p.last - p.start
 	e := &Echo{

@@ -8,13 +8,13 @@ import (
 	"github.com/bennu-go/bennu/internal/wsframe"
 )
 
-// opNone says that a frame was read and a message is not whole yet.
+// opNone is the opcode of a frame that does not complete a message.
 const opNone = 0xff
 
 // maxMessage bounds one message from the server in bytes, all fragments together.
 const maxMessage = 4 << 20
 
-// codeNone stands for a close frame without a code, as in RFC 6455.
+// codeNone is the code of a close frame without one, as in RFC 6455.
 const codeNone = 1005
 
 // Faults of a server.
@@ -29,8 +29,8 @@ var (
 	errCloseBody  = errors.New("a close frame with one byte")
 )
 
-// frameReader cuts what arrives on one connection into messages. The zero value is
-// ready; between messages it holds no memory.
+// frameReader splits the bytes of one connection into messages. The zero value is ready. Between
+// messages it has no buffer.
 type frameReader struct {
 	rest       []byte // of a frame that is not whole
 	message    []byte // fragments so far
@@ -38,8 +38,8 @@ type frameReader struct {
 	fragmented bool
 }
 
-// begin puts what was left over in front of data. The result belongs to the reader
-// until keep.
+// begin returns data with the rest of the last call in front of it. The result belongs to the reader
+// until keep is called.
 func (r *frameReader) begin(data []byte) []byte {
 	if len(r.rest) == 0 {
 		return data
@@ -48,7 +48,7 @@ func (r *frameReader) begin(data []byte) []byte {
 	return r.rest
 }
 
-// keep holds on to what next did not use of the slice that begin returned.
+// keep keeps the bytes of the slice of begin that next has not used.
 func (r *frameReader) keep(left []byte) {
 	switch {
 	case len(left) == 0:
@@ -58,9 +58,8 @@ func (r *frameReader) keep(left []byte) {
 	}
 }
 
-// next reads one frame at the start of buf and tells its length in n, which is 0 when
-// the frame is not whole. The payload points into buf or into the reader; it is good
-// until the next call.
+// next reads one frame at the start of buf and returns its length in n, or 0 if the frame is not
+// complete. The payload points into buf or into the reader, and is valid until the next call.
 func (r *frameReader) next(buf []byte) (op byte, payload []byte, n int, err error) {
 	h, header := wsframe.Parse(buf)
 	if header == 0 {

@@ -9,7 +9,7 @@ func (l *loop) heartbeats() {
 		return
 	}
 	due := int(int64(len(l.conns)) * int64((l.now-l.beatFrom)/time.Microsecond) / int64(l.o.heartbeat/time.Microsecond))
-	// After a long pause of this process there is no need to catch up.
+	// After a long pause of this process, missed heartbeats are not made up for.
 	if late := due - l.beats - len(l.conns); late > 0 {
 		l.beats += late
 	}
@@ -21,7 +21,7 @@ func (l *loop) heartbeats() {
 			continue
 		}
 		if c.beating {
-			// One that is late is waited for as long as anything else.
+			// A late answer is waited for; the timeout of the phase bounds that.
 			if c.missed++; time.Duration(c.missed)*l.o.heartbeat >= l.o.timeout {
 				c.missed = 0
 				l.report.Faults.Heartbeats++

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// join sends the join of a connection's topic with this number. The last two numbers
-// are those of the topics that all share.
+// join sends the join of a connection's topic with a number. The last two numbers are those of the
+// shared topics.
 func (l *loop) join(i, t int) {
 	l.refs.join = appendRef(l.refs.join[:0], kindJoin, t)
 	payload := l.o.app.joinPayload
@@ -18,7 +18,7 @@ func (l *loop) join(i, t int) {
 	l.push(i, l.refs.join, l.refs.join, l.topic(i, t), l.joinEvent, []byte(payload))
 }
 
-// topic is the topic in quotes; it is good until the next call.
+// topic returns the topic in quotes. It is valid until the next call.
 func (l *loop) topic(i, t int) []byte {
 	switch t {
 	case l.o.topics:
@@ -121,5 +121,5 @@ func (p *joinPhase) lost(i int, was *conn, why loss) {
 	}
 }
 
-// sharedBit marks in conn.shared that a topic of all is joined.
+// sharedBit is the bit of conn.shared for a shared topic that is joined.
 func (l *loop) sharedBit(t int) uint8 { return 1 << (t - l.o.topics) }

@@ -6,11 +6,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// reserve is the open files that are not connections.
+// reserve is the number of open files that are not connections.
 const reserve = 64
 
-// raiseFiles raises the limit on open files to what the system lets, and says so when
-// that does not suffice.
+// raiseFiles raises the limit on open files as far as the system allows. It is an error if that is not
+// enough.
 func raiseFiles(need int) error {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {

@@ -13,22 +13,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A phase is what the loop does at the moment. All methods are called by the loop's
-// goroutine.
+// A phase is a part of the run. The loop calls its methods, in its goroutine.
 type phase interface {
-	// step does what is due. The loop calls it again at next at the latest.
+	// step sends what is due. The loop calls it again at the time next, or earlier.
 	step(now time.Duration) (next time.Duration, done bool, err error)
-	// progress is what a line for people says.
+	// progress returns the text of the progress line.
 	progress() string
-	// opened tells that a connection has been upgraded.
+	// opened is called when a connection has been upgraded.
 	opened(i int)
-	// reply tells of the reply to a push.
+	// reply is called for the reply to a push.
 	reply(i int, k kind, n int, ok bool, response []byte)
-	// event tells of a message with the run's marker that is no reply.
+	// event is called for a message with the marker of the run that is not a reply.
 	event(i int, k kind, n int)
-	// ended tells of a channel that the server ended.
+	// ended is called when the server has ended a channel.
 	ended(i int, m *message)
-	// lost tells that a connection has ended; was is what it was before.
+	// lost is called when a connection has ended; was is its state before that.
 	lost(i int, was *conn, why loss)
 }
 
@@ -46,7 +45,7 @@ func (q quiet) step(now time.Duration) (time.Duration, bool, error) {
 	return now + time.Second, false, nil
 }
 
-// loop is all connections and what drives them: one goroutine over epoll.
+// loop has all connections. One goroutine drives them with epoll.
 type loop struct {
 	o         *options
 	handshake *handshake
@@ -67,7 +66,7 @@ type loop struct {
 	events []unix.EpollEvent
 	began  time.Time
 	now    time.Duration // since began
-	alive  time.Duration // when something useful happened last
+	alive  time.Duration // time of the last progress
 	phase  phase
 
 	beat     int           // the connection whose turn it is
@@ -75,7 +74,7 @@ type loop struct {
 	beats    int
 
 	buf, text, frame, cork, payload []byte
-	corked                          int // the connection whose answers are gathered, or -1
+	corked                          int // the connection whose answers are collected for one write, or -1
 
 	// What is sent, as JSON.
 	topicJSON                                                           string
@@ -141,14 +140,13 @@ func (l *loop) close() {
 	unix.Close(l.epoll)
 }
 
-// errStalled ends a phase in which nothing useful has happened for too long.
+// errStalled ends a phase that has made no progress for too long.
 var errStalled = errors.New("nothing happened for too long")
 
-// useful notes progress of the phase, which then does not count as stalled.
+// useful records progress of the phase, so that it does not count as stalled.
 func (l *loop) useful() { l.alive = l.now }
 
-// run drives the connections until the phase is done, nothing useful happens any more
-// (errStalled), or ctx ends.
+// run drives the connections until the phase is done, has stalled (errStalled), or ctx ends.
 func (l *loop) run(ctx context.Context, p phase) error {
 	l.phase = p
 	defer func() { l.phase = quiet{l} }()
@@ -173,14 +171,14 @@ func (l *loop) run(ctx context.Context, p phase) error {
 			return err
 		}
 		if stood := l.now - until; stood > time.Second {
-			l.alive = min(l.now, l.alive+stood) // this process stood still, and it is not the server's fault
+			l.alive = min(l.now, l.alive+stood) // this process was stopped, which must not count as a stall
 		}
 	}
 }
 
 func (l *loop) tick() { l.now = time.Since(l.began) }
 
-// wait handles what happens until a moment, or what has happened already.
+// wait handles events of epoll until a time, and at least those that are there.
 func (l *loop) wait(until time.Duration) error {
 	timeout := 0
 	if d := until - l.now; d > 0 {
@@ -240,7 +238,7 @@ func (l *loop) connected(i int) {
 	}
 }
 
-// fault counts a connection that was lost and should not have been.
+// fault counts a connection that was lost unexpectedly.
 func (l *loop) fault(was *conn, why loss) {
 	if was.state == open {
 		note(&l.report.Faults.Closed, why.name())

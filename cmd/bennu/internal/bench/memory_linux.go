@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// settle waits, and lets the server collect its garbage if it can be asked to.
+// settle waits, and makes the server collect its garbage if the application has an event for it.
 func (l *loop) settle(ctx context.Context) (collected bool, err error) {
 	l.tick()
 	if err := l.run(ctx, &pausePhase{quiet{l}, l.now + l.o.settle}); err != nil {
@@ -20,7 +20,7 @@ func (l *loop) settle(ctx context.Context) (collected bool, err error) {
 	return c.ok, err
 }
 
-// readings are of both processes, after a pause.
+// readings reads the memory of both processes after a pause.
 func (l *loop) readings(ctx context.Context) (server, self int64, err error) {
 	collected, err := l.settle(ctx)
 	l.report.Memory.Collected = l.report.Memory.Collected && collected
@@ -49,7 +49,7 @@ func (l *loop) idle(ctx context.Context, n int) (err error) {
 	return nil
 }
 
-// traffic reads memory after the phases that most connections had a part in.
+// traffic reads memory after the phases in which most connections take part.
 func (l *loop) traffic(ctx context.Context) (err error) {
 	m, n := l.report.Memory, l.report.Connect.Connected
 	if m.ServerTraffic, m.BenchTraffic, err = l.readings(ctx); err != nil || n == 0 {

@@ -14,7 +14,7 @@ type message struct {
 	joinRef, ref, topic, event, payload []byte
 }
 
-// parseMessage finds the fields of a message and looks at the payload's ends alone.
+// parseMessage finds the fields of a message. Of the payload it checks only the first and the last byte.
 func parseMessage(text []byte, m *message) error {
 	text = bytes.Trim(text, " \t\r\n")
 	if len(text) < 2 || text[0] != '[' || text[len(text)-1] != ']' {
@@ -66,7 +66,7 @@ func parseReply(payload []byte) (status, response []byte, err error) {
 	}
 }
 
-// reasonOf is the reason of an error reply's response, or all of it, bounded and
+// reasonOf returns the reason in the response of an error reply, or the whole response, bounded and
 // without control characters.
 func reasonOf(response []byte) string {
 	s := scanner{text: response}
@@ -87,14 +87,14 @@ func reasonOf(response []byte) string {
 	return printable(text)
 }
 
-// printable bounds what a server said for a report.
+// printable returns a text of the server for a report, bounded.
 func printable(text []byte) string {
 	const most = 60
 	quoted := strconv.QuoteToASCII(string(text[:min(len(text), most)]))
 	return quoted[1 : len(quoted)-1]
 }
 
-// unquote takes the quotes off a string, and makes null nil. Escapes stay.
+// unquote removes the quotes of a string and returns nil for null. It does not resolve escapes.
 func unquote(v []byte) []byte {
 	if len(v) >= 2 && v[0] == '"' {
 		return v[1 : len(v)-1]
@@ -105,8 +105,7 @@ func unquote(v []byte) []byte {
 	return v
 }
 
-// scanner walks over JSON and copies nothing. It finds where values end; it does
-// not check all that is in them.
+// scanner steps through JSON without copying. It finds the ends of values, and does not validate them.
 type scanner struct {
 	text []byte
 	at   int
@@ -123,7 +122,7 @@ func (s *scanner) space() {
 	}
 }
 
-// skip passes one character, if it is next.
+// skip steps over one character, if it is next.
 func (s *scanner) skip(c byte) bool {
 	s.space()
 	if s.at < len(s.text) && s.text[s.at] == c {
@@ -133,7 +132,7 @@ func (s *scanner) skip(c byte) bool {
 	return false
 }
 
-// value passes one value and returns its bytes.
+// value steps over one value and returns its bytes.
 func (s *scanner) value() ([]byte, bool) {
 	s.space()
 	start, depth := s.at, 0
@@ -165,7 +164,7 @@ func (s *scanner) value() ([]byte, bool) {
 	return s.text[start:s.at], depth == 0 && s.at > start
 }
 
-// str passes a string.
+// str steps over a string.
 func (s *scanner) str() bool {
 	for s.at++; s.at < len(s.text); s.at++ {
 		switch s.text[s.at] {
@@ -180,7 +179,7 @@ func (s *scanner) str() bool {
 	return false
 }
 
-// A kind is the first letter of a ref, and says what it belongs to.
+// A kind is the first letter of a ref. It names the phase to which the message belongs.
 type kind byte
 
 const (
@@ -220,10 +219,10 @@ func digits(text []byte) (n int, ok bool) {
 	return n, len(text) > 0 && len(text) < 18
 }
 
-// A marker is a text that a run puts into its payloads to know them again in what
-// other applications make of them.
+// A marker is a text that a run puts into its payloads, to recognize them in the messages that other
+// applications make of them.
 type marker struct {
-	prefix []byte // "@bennu:" and what is the run's own
+	prefix []byte // "@bennu:" and a random part of the run
 }
 
 func newMarker(run string) marker { return marker{[]byte("@bennu:" + run + ":")} }
@@ -240,7 +239,7 @@ func (k marker) append(dst []byte, of kind, n, size int) []byte {
 	return dst
 }
 
-// find reads the marker that is somewhere in a payload.
+// find reads the marker, which may be anywhere in a payload.
 func (k marker) find(payload []byte) (of kind, n int, ok bool) {
 	at := bytes.Index(payload, k.prefix)
 	if at < 0 {

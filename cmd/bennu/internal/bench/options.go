@@ -23,7 +23,7 @@ const (
 
 var phaseNames = []string{phaseConnect, phaseEcho, phaseLoad, phaseBroadcast, phaseAhead, phaseSlow, phaseReconnect}
 
-// application is how the channels of an application are called.
+// application has the topics and events of an application's channels.
 type application struct {
 	topic          string // with {c} for the connection's number and {t} for its topic's
 	joinPayload    string
@@ -36,7 +36,7 @@ type application struct {
 	castEvent      string
 	castPayload    string // with {text}
 	slowTopic      string
-	subscribers    int // at most, 0 is all; in one demo room everybody hears of everybody
+	subscribers    int // at most, 0 for all; in a room of the demo, each join is sent to all others
 	longestPayload int // 0 is none
 }
 
@@ -135,7 +135,7 @@ func (o *options) flags(c *cobra.Command) {
 	f.StringVar(&a.collectEvent, "collect-event", "", "`event` that makes the server collect its garbage, before memory is read")
 }
 
-// complete fills in what the application says, and finds mistakes.
+// complete sets the options that depend on the application, and checks all.
 func (o *options) complete() error {
 	preset, ok := apps[o.appName]
 	if !ok {
@@ -143,7 +143,7 @@ func (o *options) complete() error {
 	}
 	a := &o.app
 	if a.topic != "" {
-		preset.collectEvent = "" // other channels may crash of it
+		preset.collectEvent = "" // other channels may crash when they get it
 	}
 	for _, text := range []struct{ to, from *string }{
 		{&a.topic, &preset.topic}, {&a.joinPayload, &preset.joinPayload}, {&a.echoPayload, &preset.echoPayload},
@@ -169,7 +169,7 @@ func (o *options) complete() error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	// The sizes of parts that are larger than the whole are only defaults.
+	// Defaults that are larger than the number of connections are lowered to it.
 	o.loadConns = min(o.loadConns, o.connections)
 	o.slowSubs = min(o.slowSubs, o.connections)
 	if !o.changed("slow-readers") {

@@ -7,10 +7,10 @@ import (
 	"github.com/bennu-go/bennu/internal/proc"
 )
 
-// process reads what a process on this machine takes. The zero value is none.
+// process reads the processor time and memory of a process on this machine. The zero value is none.
 type process struct{ pid int }
 
-// cpu is the time on processors so far, of the user and the system.
+// cpu returns the processor time so far, that of the user and the system.
 func (p process) cpu() (time.Duration, error) {
 	if p.pid == 0 {
 		return 0, nil
@@ -19,7 +19,7 @@ func (p process) cpu() (time.Duration, error) {
 	return d, p.unreadable(err)
 }
 
-// memory is the resident memory in bytes.
+// memory returns the resident memory in bytes.
 func (p process) memory() (int64, error) {
 	if p.pid == 0 {
 		return 0, nil
@@ -35,7 +35,7 @@ func (p process) unreadable(err error) error {
 	return fmt.Errorf("the process %d of the server cannot be read: %w", p.pid, err)
 }
 
-// cpuMeter tells what both processes took since it was made.
+// cpuMeter measures the processor time of both processes since it was made.
 type cpuMeter struct {
 	server           process
 	serverAt, selfAt time.Duration
@@ -51,7 +51,7 @@ func (l *loop) meter() (*cpuMeter, error) {
 	return m, err
 }
 
-// cost is what was taken, in all and for each of n operations.
+// cost returns the processor time, in all and for each of n operations.
 func (l *loop) cost(m *cpuMeter, n int) (Cost, error) {
 	server, err := l.server.cpu()
 	if err != nil {

@@ -9,8 +9,7 @@ import (
 	"golang.org/x/term"
 )
 
-// progress tells people how a run goes: one line that is drawn again and again on a
-// terminal, a line for each phase elsewhere.
+// progress shows how a run goes: on a terminal one line that is updated, elsewhere a line for each phase.
 type progress struct {
 	w        io.Writer
 	terminal bool
@@ -30,7 +29,7 @@ func newProgress(w io.Writer) *progress {
 	return p
 }
 
-// begin tells of a phase.
+// begin shows that a phase begins.
 func (p *progress) begin(what string) {
 	p.at = 0
 	if !p.terminal {
@@ -50,7 +49,7 @@ func (p *progress) update(now time.Duration, connected int, what interface{ prog
 	p.drawn = true
 }
 
-// end leaves an empty line.
+// end clears the line.
 func (p *progress) end() {
 	if p.drawn {
 		fmt.Fprint(p.w, "\r\x1b[K")

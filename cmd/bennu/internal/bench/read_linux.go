@@ -34,15 +34,15 @@ func (l *loop) send(i int, data []byte) {
 	}
 }
 
-// breakOff sends nothing more. How the connection ended is told by reading: what the
-// server had to say, such as a close code, may still be there.
+// breakOff stops sending. The connection is lost when reading ends, since the server may have sent a
+// close code that is not read yet.
 func (l *loop) breakOff(i int) {
 	c := &l.conns[i]
 	c.broken, c.unsent = true, nil
 	l.watch(i, false)
 }
 
-// flush goes on with what send left over.
+// flush sends bytes that send could not.
 func (l *loop) flush(i int) {
 	c := &l.conns[i]
 	if len(c.unsent) > 0 {
@@ -59,8 +59,8 @@ func (l *loop) flush(i int) {
 	l.watch(i, false)
 }
 
-// push sends a message of the protocol. While what a connection sent is handled, all
-// answers to it are put into one write.
+// push sends a message of the protocol. While messages of a connection are handled, all answers to them
+// are put into one write.
 func (l *loop) push(i int, joinRef, ref, topic, event, payload []byte) {
 	text := append(l.text[:0], '[')
 	text = append(append(text, joinRef...), ',')
@@ -77,7 +77,7 @@ func (l *loop) push(i int, joinRef, ref, topic, event, payload []byte) {
 	l.send(i, l.frame)
 }
 
-// read reads once from a connection and handles what is whole.
+// read reads once from a connection and handles complete frames.
 func (l *loop) read(i int) {
 	c := &l.conns[i]
 	n, err := unix.Read(int(c.fd), l.buf)
@@ -136,7 +136,7 @@ func (l *loop) read(i int) {
 	}
 }
 
-// handle handles one frame. An error is a breach of the protocol.
+// handle handles one frame. The error says how the server has broken the protocol.
 func (l *loop) handle(i int, op byte, payload []byte) error {
 	switch op {
 	case wsframe.Ping:
@@ -160,7 +160,7 @@ func (l *loop) handle(i int, op byte, payload []byte) error {
 	return nil
 }
 
-// receive looks at what concerns every phase, and gives the rest to the running one.
+// receive handles messages that concern every phase, and passes the others to the current one.
 func (l *loop) receive(i int, m *message) error {
 	c := &l.conns[i]
 	switch string(m.event) {

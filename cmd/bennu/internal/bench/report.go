@@ -11,7 +11,7 @@ type Report struct {
 	Start       string `json:"start"` // RFC 3339
 	Complete    bool   `json:"complete"`
 	Interrupted bool   `json:"interrupted"`
-	Error       string `json:"error,omitempty"` // why the run ended before its end
+	Error       string `json:"error,omitempty"` // why the run ended early
 	Connections int    `json:"connections"`     // asked for, as the two below
 	Topics      int    `json:"topics"`
 	Payload     int    `json:"payload_bytes"`
@@ -31,7 +31,7 @@ type Report struct {
 	Faults    Faults     `json:"faults"`
 }
 
-// Cost is what a phase took of the processors.
+// Cost is the processor time of a phase.
 type Cost struct {
 	Server      float64 `json:"server_cpu_seconds,omitempty"`
 	ServerPerOp float64 `json:"server_cpu_us_per_op,omitempty"` // join, echo or delivery
@@ -39,7 +39,7 @@ type Cost struct {
 	BenchPerOp  float64 `json:"bench_cpu_us_per_op"`
 }
 
-// Connect is a storm of connections, or of joins on connections that are open.
+// Connect has the figures of many connections at once, or of joins on open connections.
 type Connect struct {
 	Complete  bool     `json:"complete"`
 	Wanted    int      `json:"wanted"` // connections
@@ -51,7 +51,7 @@ type Connect struct {
 	Cost
 }
 
-// Echo is pushes with replies.
+// Echo has the figures of pushes with replies.
 type Echo struct {
 	Complete   bool     `json:"complete"`
 	Rate       float64  `json:"intended_per_second,omitempty"`
@@ -68,7 +68,7 @@ type Echo struct {
 	Cost
 }
 
-// Broadcast is broadcasts to all subscribers of a topic.
+// Broadcast has the figures of broadcasts to all subscribers of a topic.
 type Broadcast struct {
 	Complete    bool     `json:"complete"`
 	Subscribers int      `json:"subscribers"`
@@ -88,7 +88,8 @@ type Broadcast struct {
 	Cost
 }
 
-// Slow is broadcasts while some subscribers do not read. The fields of Broadcast count the others.
+// Slow has the figures of broadcasts while some subscribers do not read. The fields of Broadcast are
+// those of the others.
 type Slow struct {
 	Broadcast
 	Readers    int            `json:"slow_readers"`
@@ -100,8 +101,8 @@ type Slow struct {
 	Grown      int64          `json:"server_rss_grown_bytes,omitempty"`
 }
 
-// Memory is the resident memory of both processes. What each connection takes is the
-// growth divided by the connections.
+// Memory is the resident memory of both processes. The memory of a connection is the growth divided by
+// the number of connections.
 type Memory struct {
 	Collected      bool    `json:"collected"` // the server collected its garbage before each reading
 	ServerBefore   int64   `json:"server_rss_before_bytes,omitempty"`
@@ -137,7 +138,7 @@ func (f *Faults) any() bool {
 	return f.GivenUp+len(f.Closed)+len(f.Errors)+f.Channels+f.ChannelCloses+f.Heartbeats+len(f.Malformed)+len(f.Stalled) > 0
 }
 
-// note counts one more of a kind, of which a map holds a few.
+// note counts one more of a kind. The map has few kinds.
 func note(to *map[string]int, what string) {
 	const kinds = 20
 	if *to == nil {

@@ -38,7 +38,7 @@ func (r *room) broadcast(_ context.Context, in text) (bennu.Empty, error) {
 	return bennu.Empty{}, r.Broadcast("broadcast", in)
 }
 
-// collect makes memory that is read from outside comparable.
+// collect collects garbage, so that readings of the memory of the process can be compared.
 func (r *room) collect(context.Context, bennu.Empty) (bennu.Empty, error) {
 	debug.FreeOSMemory()
 	return bennu.Empty{}, nil
@@ -50,8 +50,8 @@ type serverOptions struct {
 	json, noEpoll, prof bool
 }
 
-// endpoint has the channels that every phase needs, and no limit on how many
-// clients come or how fast. What bounds the memory of one connection stays.
+// endpoint has the channels that every phase needs. It has no limits on the number and the rate of
+// clients; the limits on the memory of one connection stay.
 func (o *serverOptions) endpoint(log *slog.Logger) *bennu.Endpoint {
 	rooms := bennu.Define(joinRoom)
 	bennu.On(rooms, "echo", (*room).echo)
@@ -63,7 +63,7 @@ func (o *serverOptions) endpoint(log *slog.Logger) *bennu.Endpoint {
 		Logger:  log,
 		NoEpoll: o.noEpoll,
 		Limits:  bennu.NodeLimits{Connections: bennu.Unlimited, Connects: bennu.Unlimited, Joins: bennu.Unlimited},
-		// No draining: a measurement of shutdown would bring clients that come back.
+		// No draining: during a shutdown clients that connect again would be counted, too.
 		DrainTime: bennu.Unlimited,
 	}
 	if o.prof {
@@ -106,8 +106,8 @@ func (o *serverOptions) serve(ctx context.Context, stdout, stderr io.Writer) err
 	if err := cli.CheckAddr(o.addr); err != nil {
 		return err
 	}
-	// Clients that say nothing are noticed without the kernel's keep-alive, which takes four
-	// system calls for each connection.
+	// bennu notices silent clients itself. Keep-alive of the kernel would take four system calls
+	// for each connection.
 	listen := net.ListenConfig{KeepAlive: -1}
 	ln, err := listen.Listen(ctx, "tcp", o.addr)
 	if err != nil {
@@ -139,7 +139,7 @@ func (o *serverOptions) serve(ctx context.Context, stdout, stderr io.Writer) err
 	return err
 }
 
-// reachable is the address at which this machine reaches a listener, which may listen on all.
+// reachable returns the address at which this machine reaches a listener on all interfaces.
 func reachable(addr net.Addr) string {
 	a, err := netip.ParseAddrPort(addr.String())
 	if err != nil || !a.Addr().IsUnspecified() {

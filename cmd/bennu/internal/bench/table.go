@@ -62,7 +62,7 @@ func (r *Report) table(w io.Writer) error {
 	return t.w.Flush()
 }
 
-// table is rows of a name and a value, under heads.
+// table has rows of a name and a value, under headings.
 type table struct{ w *tabwriter.Writer }
 
 func (t *table) line(format string, args ...any) {
@@ -136,7 +136,7 @@ func (t *table) memory(m *Memory) {
 	t.row("bench CPU", "%.2f s in all", m.BenchCPU)
 }
 
-// process shows the readings of one process, as far as the run came.
+// process adds the readings of one process that the run has made.
 func (t *table) process(name string, before, idle, traffic int64, perIdle, perTraffic float64, note string) {
 	switch {
 	case before == 0:

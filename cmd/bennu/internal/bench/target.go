@@ -19,9 +19,8 @@ type target struct {
 	path string // with the query
 }
 
-// parseTarget reads a URL of a socket and looks its host up. Unless foreign is true, all
-// that the host stands for must be loopback addresses. Every error but that of looking up is
-// a misuse.
+// parseTarget reads the URL of a socket and looks up its host. Unless foreign is true, all addresses of
+// the host must be loopback addresses. Every error except that of the lookup is a misuse.
 func parseTarget(ctx context.Context, text string, foreign bool) (*target, error) {
 	const form = "it looks like ws://127.0.0.1:4000/socket"
 	u, err := url.Parse(strings.TrimSpace(text))
@@ -72,7 +71,7 @@ func parseTarget(ctx context.Context, text string, foreign bool) (*target, error
 	return t, nil
 }
 
-// elsewhere is the first address that is not of this machine, if there is one.
+// elsewhere returns the first address of another machine, if there is one.
 func elsewhere(addrs []netip.Addr) netip.Addr {
 	for _, a := range addrs {
 		if a = a.Unmap(); !a.IsLoopback() {
@@ -82,8 +81,8 @@ func elsewhere(addrs []netip.Addr) netip.Addr {
 	return netip.Addr{}
 }
 
-// preferred is the address to connect to: of IPv4 if there is one, as most servers listen
-// there, and it has many source addresses.
+// preferred returns the address to connect to: one of IPv4 if there is one, since most servers listen
+// there and there are many loopback addresses to connect from.
 func preferred(addrs []netip.Addr) netip.Addr {
 	for _, a := range addrs {
 		if a = a.Unmap(); a.Is4() {

@@ -14,14 +14,13 @@ var (
 	errPublisher = errors.New("the connection that makes the server broadcast was lost")
 )
 
-// quoted is text as JSON.
+// quoted returns text as a JSON string.
 func quoted(text string) []byte {
 	out, _ := json.Marshal(text) // a string always can be
 	return out
 }
 
-// measure makes the whole tour. The report has what was measured, also when an error
-// ends it.
+// measure runs all phases. The report has the figures of the phases that ran, also after an error.
 func measure(ctx context.Context, o *options, t *target, r *Report, show *progress) (err error) {
 	l, err := newLoop(o, t, r, show)
 	if err != nil {
@@ -41,7 +40,7 @@ func measure(ctx context.Context, o *options, t *target, r *Report, show *progre
 	return err
 }
 
-// prepare makes what is sent again and again.
+// prepare encodes the parts of messages that are sent many times.
 func (l *loop) prepare() {
 	a := &l.o.app
 	topic := quoted(a.topic)
@@ -93,7 +92,7 @@ func (l *loop) tour(ctx context.Context) error {
 	return nil
 }
 
-// goOn notes a phase that stalled as a fault, so that the next one runs.
+// goOn records a phase that stalled as a fault, and returns nil for it, so that the next one runs.
 func (l *loop) goOn(name string, err error) error {
 	if errors.Is(err, errStalled) {
 		l.report.Faults.Stalled = append(l.report.Faults.Stalled, name)
@@ -203,7 +202,7 @@ func (l *loop) subscribe(ctx context.Context, t, n int) error {
 	return l.goOn("subscribe", err)
 }
 
-// casts runs broadcasts.
+// casts runs a phase of broadcasts.
 func (l *loop) casts(ctx context.Context, name string, p *broadcastPhase) (*Broadcast, error) {
 	cost, err := l.metered(ctx, name, p, &p.delivered)
 	b := p.summary(err)
@@ -211,7 +210,7 @@ func (l *loop) casts(ctx context.Context, name string, p *broadcastPhase) (*Broa
 	return b, l.goOn(name, err)
 }
 
-// subscribed joins the topic of the broadcasts if nobody did.
+// subscribed joins the topic of the broadcasts, unless that was done before.
 func (l *loop) subscribed(ctx context.Context) error {
 	if l.report.Subscribe != nil {
 		return nil
@@ -251,7 +250,7 @@ func (l *loop) slow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// Only now does the client see what the server did with them.
+	// Only now, while reading, does the client see which connections the server has closed.
 	for i := l.o.slowSubs - l.o.slow; i < l.o.slowSubs; i++ {
 		if err := l.resume(i); err != nil {
 			return err

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// counts writes a map as "1013: 20, reset: 1".
+// counts formats a map as "1013: 20, reset: 1".
 func counts(m map[string]int) string {
 	if len(m) == 0 {
 		return "none"
@@ -19,7 +19,7 @@ func counts(m map[string]int) string {
 	return strings.Join(parts, ", ")
 }
 
-// short writes microseconds with three digits.
+// short formats microseconds with three digits.
 func short(us int64) string {
 	switch v := float64(us); {
 	case us < 1000:
@@ -35,7 +35,7 @@ func short(us int64) string {
 	}
 }
 
-// size writes bytes, in units of 1,024.
+// size formats bytes, in units of 1,024.
 func size(bytes float64) string {
 	switch v := max(bytes, -bytes); {
 	case v < 1<<10:

@@ -12,9 +12,9 @@ import (
 // maxResponse bounds the server's answer to the upgrade.
 const maxResponse = 16 << 10
 
-// UpgradeError is an answer to the WebSocket upgrade that is not a valid 101.
+// UpgradeError is an answer to the WebSocket upgrade other than a valid 101.
 type UpgradeError struct {
-	Status int    // of HTTP; 0 when the answer is no HTTP
+	Status int    // of HTTP; 0 if the answer is not HTTP
 	Reason string // what is wrong with it
 }
 
@@ -26,10 +26,10 @@ func (e *UpgradeError) Error() string {
 	return "the upgrade failed: " + e.Reason
 }
 
-// Busy reports whether the server said to come again later.
+// Busy reports whether the server asks to try again later.
 func (e *UpgradeError) Busy() bool { return e.Status == 503 || e.Status == 429 }
 
-// handshake is the request of every connection, and what its answer must contain.
+// handshake has the request of every connection, and the key that its answer must contain.
 type handshake struct {
 	request []byte
 	accept  string
@@ -45,7 +45,7 @@ func newHandshake(t *target, nonce [16]byte) *handshake {
 	}
 }
 
-// check reads an answer and returns its length, 0 when it is not whole.
+// check reads an answer and returns its length, or 0 if it is not complete.
 func (h *handshake) check(answer []byte) (n int, err error) {
 	end := bytes.Index(answer, []byte("\r\n\r\n"))
 	if !bytes.HasPrefix(answer, []byte("HTTP/1.1 "[:min(len(answer), 9)])) {

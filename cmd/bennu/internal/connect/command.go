@@ -17,7 +17,7 @@ import (
 // exitTimeout is the exit code for an answer that did not come in time.
 const exitTimeout = 3
 
-// noLimit is for waits that end in another way.
+// noLimit is a context without an end, for waits that end otherwise.
 var noLimit = context.Background()
 
 // Command is "bennu connect".
@@ -95,7 +95,7 @@ shown.`,
 // misuse is a mistake in the values of the flags.
 type misuse struct{ error }
 
-// flags are those of the command.
+// flags has the flags of the command.
 type flags struct {
 	topics, pushes, params, paramFiles, joinFiles, headers, headerFiles []string
 
@@ -107,7 +107,7 @@ type flags struct {
 	length, timeout time.Duration
 }
 
-// maxShown is how many characters of a payload are shown without --full.
+// maxShown is the number of characters of a payload that are shown without --full.
 const maxShown = 500
 
 // script reports whether the flags ask for a session that ends by itself.
@@ -142,7 +142,7 @@ func (f *flags) run(cmd *cobra.Command, address string) error {
 	if inTerminal && outTerminal && !f.script() {
 		return interact(cmd.Context(), s, in, out, joins)
 	}
-	// Frames alone go to standard output.
+	// Only frames go to standard output.
 	if p.form != formLine {
 		p.say = cmd.ErrOrStderr()
 	}
@@ -156,8 +156,7 @@ func (f *flags) run(cmd *cobra.Command, address string) error {
 	return sc.run(cmd.Context())
 }
 
-// lines reads --topic, --join and --push as lines, so that a mistake is told before
-// there is a connection.
+// lines parses --topic, --join and --push as lines, so that mistakes are found before connecting.
 func (f *flags) lines() (joins, pushes []line, err error) {
 	payload := wire.Payload{}
 	if f.join != "" {
@@ -201,7 +200,7 @@ func (f *flags) lines() (joins, pushes []line, err error) {
 	return joins, pushes, nil
 }
 
-// inFlag shows a typing error in the value of a flag.
+// inFlag returns the error for a typo in the value of a flag.
 func inFlag(flag string, err error) error {
 	if bad, ok := err.(*typo); ok {
 		return fmt.Errorf("%s cannot be understood:\n%s", flag, strings.TrimRight(bad.show(palette{}, scriptWidth), "\n"))

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// A completer completes the word before the cursor when Tab is pressed: the whole word if only one
-// fits, otherwise the beginning that all have in common.
+// A completer completes the word before the cursor when Tab is pressed: to the whole word if only one
+// fits, otherwise to the common beginning of all that fit.
 type completer struct {
 	topics func() []string // joined
 	left   func() []string // joined before
@@ -14,7 +14,7 @@ type completer struct {
 	show   func(string)    // the choices, when there is nothing to add
 }
 
-// complete has the form that term.Terminal wants.
+// complete implements the callback AutoCompleteCallback of term.Terminal.
 func (c *completer) complete(line string, pos int, key rune) (newLine string, newPos int, ok bool) {
 	if key != '\t' {
 		return "", 0, false
@@ -23,7 +23,7 @@ func (c *completer) complete(line string, pos int, key rune) (newLine string, ne
 	start := strings.LastIndexAny(head, " \t") + 1
 	choices := c.choices(strings.Fields(head[:start]), head[start:])
 	if len(choices) == 0 {
-		return line, pos, true // the key is used up, and adds nothing
+		return line, pos, true // the key is handled, and adds no character
 	}
 	common := choices[0]
 	for _, choice := range choices[1:] {
@@ -38,7 +38,7 @@ func (c *completer) complete(line string, pos int, key rune) (newLine string, ne
 	return head[:start] + common + tail, start + len(common), true
 }
 
-// choices are the words that begin with begun and may stand behind words.
+// choices returns the words that begin with begun and may follow words.
 func (c *completer) choices(words []string, begun string) []string {
 	var all []string
 	switch {

@@ -8,8 +8,8 @@ import (
 
 // escape makes text from a server safe to print. Characters that are not visible become escapes of
 // JSON: control characters, with which a server could control the user's terminal, and those that
-// turn the direction of a line. White space becomes a blank. JSON text stays the same JSON, since
-// such characters can only stand within a string.
+// change the direction of text. White space becomes a blank. JSON text keeps its value, since it has
+// such characters only in strings.
 func escape(text string) string {
 	if clean(text) {
 		return text
@@ -53,7 +53,7 @@ func appendEscaped(out []byte, r rune, n int) []byte {
 		high, low := utf16.EncodeRune(r)
 		return appendUnit(appendUnit(out, high), low)
 	default:
-		return appendUnit(out, r) // U+FFFD for what is not UTF-8
+		return appendUnit(out, r) // r is U+FFFD for bytes that are not UTF-8
 	}
 }
 

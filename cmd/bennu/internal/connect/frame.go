@@ -12,14 +12,14 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// A frame is a frame of the connection, decoded as far as it is shown.
+// A frame is one message as it travels, decoded for the output.
 type frame struct {
 	at       time.Time
 	out      bool   // sent, not received
 	data     []byte // as on the wire
 	text     bool
-	message  *wire.Message // nil for what is no message
-	err      error         // why it is none
+	message  *wire.Message // nil if data is not a message
+	err      error         // why it is not
 	payload  wire.Payload  // of a reply the response
 	status   string        // of a reply
 	to       string        // the event that a reply answers, if it was sent from here
@@ -55,8 +55,8 @@ func (f *frame) event() bool {
 	return !f.out && f.message != nil && f.message.Event != wire.EventReply && !f.heartbeat()
 }
 
-// line shows a frame to a person, without the line break. Of a payload it shows limit
-// characters, 0 for all.
+// line formats a frame for people, without the line break. It cuts the payload after limit characters,
+// unless limit is 0.
 func (f *frame) line(p palette, limit int) string {
 	var b strings.Builder
 	arrow, color := "←", green
@@ -84,7 +84,7 @@ func (f *frame) topic() string {
 	return f.message.Topic
 }
 
-// what names the frame: its event, or for an event of the protocol its meaning.
+// what returns the event of the frame, or the meaning of an event of the protocol.
 func (f *frame) what(p palette) string {
 	switch event := f.message.Event; {
 	case event == wire.EventReply && !f.out:
@@ -118,7 +118,7 @@ func protocolName(event string) string {
 	return event
 }
 
-// summary is the payload, or what a person reads out of one of presence.
+// summary returns the payload, or a short form of the payload of a presence event.
 func (f *frame) summary(p palette, limit int) string {
 	if f.payload.Binary {
 		return bytesText(f.payload.Data, limit)
@@ -135,7 +135,7 @@ func (f *frame) summary(p palette, limit int) string {
 	return text + cutNote(left)
 }
 
-// presenceText says of the two events of presence who is here, who came and who left.
+// presenceText lists the keys of a presence event: those that are present, have joined or have left.
 func presenceText(p palette, event string, payload []byte, limit int) (text string, ok bool) {
 	type metas map[string]json.RawMessage
 	var names []string
@@ -185,7 +185,7 @@ func presenceText(p palette, event string, payload []byte, limit int) (text stri
 	return head + strings.Join(names, ", "), true
 }
 
-// bytesText shows a binary payload as hexadecimal digits, two of the limit each.
+// bytesText formats a binary payload as hexadecimal digits. Each byte counts as two characters.
 func bytesText(data []byte, limit int) string {
 	shown := data
 	if limit > 0 && len(data) > limit/3 {
@@ -195,8 +195,8 @@ func bytesText(data []byte, limit int) string {
 	return text + cutNote(len(data)-len(shown))
 }
 
-// escapeHead escapes the first limit characters of text, 0 for all, and returns how
-// many bytes it left out.
+// escapeHead escapes the first limit characters of text, or all if limit is 0. It returns the number of
+// bytes that it has left out.
 func escapeHead(text string, limit int) (string, int) {
 	end := len(text)
 	if limit > 0 {
@@ -220,7 +220,7 @@ func cutNote(left int) string {
 	return fmt.Sprintf("… (%s more; --full shows all)", strings.TrimSpace(size(left)))
 }
 
-// head is how every line begins.
+// head writes the beginning of a line: time, direction, size and topic.
 func head(p palette, at time.Time, sign, color string) string {
 	return p.paint(dim, at.Format("15:04:05.000")) + " " + p.paint(color, sign) + " "
 }
@@ -235,7 +235,7 @@ func size(n int) string {
 	return fmt.Sprintf("%.1f MB", float64(n)/1_000_000)
 }
 
-// span writes a time that something took.
+// span formats a duration.
 func span(d time.Duration) string {
 	switch {
 	case d < 10*time.Millisecond:

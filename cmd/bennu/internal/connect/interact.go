@@ -17,7 +17,7 @@ import (
 // errQuit ends a session.
 var errQuit = errors.New("quit")
 
-// interact is a session with a person.
+// interact runs a session at a terminal.
 func interact(ctx context.Context, s *session, in, out *os.File, joins []line) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -43,8 +43,8 @@ func interact(ctx context.Context, s *session, in, out *os.File, joins []line) e
 		}
 	}
 	ask, typed := make(chan struct{}), make(chan input, 1)
-	// A read from a terminal cannot be interrupted: when something else ends the
-	// session, this goroutine ends with the process.
+	// A read from a terminal cannot be interrupted. If the session ends during one, this goroutine
+	// ends with the process.
 	go func() {
 		defer t.rescue()
 		for range ask {
@@ -86,7 +86,7 @@ func interact(ctx context.Context, s *session, in, out *os.File, joins []line) e
 	}
 }
 
-// input is a line that was typed, or the end of them.
+// input is a typed line, or the end of the input.
 type input struct {
 	text string
 	err  error
@@ -102,7 +102,7 @@ func endOfInput(err error) error {
 // prompt shows the current topic.
 func (s *session) prompt() string { return s.print.paint(bold, escape(s.current)+"> ") }
 
-// typed does what a line says, or prints what is wrong with it.
+// typed executes a line, or prints the mistake in it.
 func (s *session) typed(ctx context.Context, text string, width int) error {
 	l, err := parseLine(text, s.joined)
 	if bad, ok := errors.AsType[*typo](err); ok {
@@ -116,9 +116,9 @@ func (s *session) typed(ctx context.Context, text string, width int) error {
 	return err
 }
 
-// do does what a line says, and does not wait for the server.
+// do executes a line, and does not wait for the server.
 func (s *session) do(ctx context.Context, l line) error {
-	// An error reply is shown as a frame, and a disconnect was asked for.
+	// An error reply is shown as a frame, and a disconnect by the user is not an error.
 	later := func(err error) {
 		_, answered := errors.AsType[*client.ReplyError](err)
 		if err != nil && !answered && !errors.Is(err, client.ErrClosed) && ctx.Err() == nil {
@@ -164,7 +164,7 @@ func (s *session) do(ctx context.Context, l line) error {
 	return nil
 }
 
-// waits says that a push or a join waits for the connection.
+// waits tells the user that a push or a join waits for the connection.
 func (s *session) waits(what string, ch *client.Channel) {
 	until := ""
 	switch {
@@ -178,7 +178,7 @@ func (s *session) waits(what string, ch *client.Channel) {
 	s.print.answer("  " + s.print.paint(yellow, escape(what+" waits until "+until)) + "\n")
 }
 
-// local runs the commands that need no answer from the server.
+// local executes the commands that need no answer from the server.
 func (s *session) local(l line) error {
 	switch l.verb {
 	case "who":

@@ -10,8 +10,8 @@ import (
 	"github.com/bennu-go/bennu/internal/jsontext"
 )
 
-// parseJSON reads the JSON text that a typed line has from byte at on, and returns
-// it compact. The error is a *typo.
+// parseJSON parses the JSON text of a typed line from byte at on, and returns it in compact form. The
+// error is a *typo.
 func parseJSON(line string, at int) ([]byte, error) {
 	compact, err := jsontext.Compact([]byte(line[at:]))
 	if bad, ok := errors.AsType[*jsontext.Error](err); ok {
@@ -21,8 +21,8 @@ func parseJSON(line string, at int) ([]byte, error) {
 	return compact, err
 }
 
-// explain says what is wrong with JSON text, and where. The decoder knows the first byte that does
-// not fit; what could be there follows from the text before it.
+// explain says where JSON text is wrong, and why. The decoder finds the first wrong byte; the text before
+// it shows what is expected there.
 func explain(text string, bad *jsontext.Error) (at int, what string) {
 	at = bad.Offset
 	b := readBefore(text[:at])
@@ -73,7 +73,7 @@ func explain(text string, bad *jsontext.Error) (at int, what string) {
 	return at, fmt.Sprintf("no value begins with %s", shownTyped(rest[:size]))
 }
 
-// What may come next in JSON text.
+// The tokens that may come next in JSON text.
 const (
 	wantValue = iota
 	wantName  // or the end of an empty object
@@ -83,7 +83,7 @@ const (
 	nothing
 )
 
-// before is what JSON text has come to where it stops.
+// before is the state of JSON text at its end.
 type before struct {
 	want   int
 	open   []byte // brackets that wait to be closed
@@ -143,7 +143,7 @@ func oddSlashes(text string) bool {
 	return (len(text)-len(strings.TrimRight(text, `\`)))%2 == 1
 }
 
-// ended follows a value.
+// ended sets the state after a value.
 func (b *before) ended() {
 	b.want = wantComma
 	if len(b.open) == 0 {
@@ -151,7 +151,7 @@ func (b *before) ended() {
 	}
 }
 
-// in is the bracket that the text stands in, or 0.
+// in returns the innermost open bracket, or 0.
 func (b *before) in() byte {
 	if len(b.open) == 0 {
 		return 0
@@ -159,7 +159,7 @@ func (b *before) in() byte {
 	return b.open[len(b.open)-1]
 }
 
-// missing says what a text lacks that ends here.
+// missing says what a text that ends too early lacks.
 func (b *before) missing() string {
 	var close strings.Builder
 	for i := len(b.open) - 1; i >= 0; i-- {
@@ -176,7 +176,7 @@ func (b *before) missing() string {
 	return close.String() + " is missing here"
 }
 
-// closedBy says why a closing bracket does not fit.
+// closedBy says why a closing bracket is wrong.
 func (b *before) closedBy(c byte) string {
 	switch open := b.in(); {
 	case b.comma:
@@ -189,7 +189,7 @@ func (b *before) closedBy(c byte) string {
 	return "a value is missing before this"
 }
 
-// word is the name or word that text begins with, shortened.
+// word returns the word at the beginning of text, shortened.
 func word(text string) string {
 	n := 0
 	for i, r := range text {

@@ -8,7 +8,7 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// A line is a typed line, read.
+// A line is a parsed line of input.
 type line struct {
 	verb    string // the command's name; "" for an empty line
 	topic   string // "" is the current one
@@ -16,13 +16,13 @@ type line struct {
 	payload wire.Payload // the zero Payload is the empty object
 }
 
-// A verb is a command that people type.
+// A verb is a command of the prompt.
 type verb struct {
 	name, args, about string
 	topics            bool // its first word is a topic, or may be
 }
 
-// verbs are in the order in which help shows them.
+// verbs has the commands in the order in which help shows them.
 var verbs = []verb{
 	{"join", "TOPIC [JSON]", "join a topic, which becomes the current one", true},
 	{"leave", "[TOPIC]", "leave a topic", true},
@@ -49,8 +49,7 @@ func findVerb(name string) *verb {
 	return nil
 }
 
-// parser reads typed lines. It knows what has been joined, since an event may stand
-// in the place of a topic.
+// parser parses typed lines. It knows the joined topics, to tell a topic from an event.
 type parser struct {
 	text   string
 	at     int
@@ -89,7 +88,7 @@ func parseLine(text string, joined func(topic string) bool) (line, error) {
 	return l, err
 }
 
-// bare reads a line that begins with no command: an event for the current topic.
+// bare parses a line that does not begin with a command: an event for the current topic.
 func (p *parser) bare(at int, event string) (line, error) {
 	l := line{verb: "push", event: event}
 	if isJSON(event) {
@@ -122,7 +121,7 @@ func (p *parser) push(l line) (line, error) {
 	return l, err
 }
 
-// word takes the next word, "" at the end, and returns where it begins.
+// word takes the next word, and returns its position. At the end the word is "".
 func (p *parser) word() (word string, at int) {
 	p.space()
 	at = p.at
@@ -132,7 +131,7 @@ func (p *parser) word() (word string, at int) {
 	return p.text[at:p.at], at
 }
 
-// need is word where there must be one.
+// need is word, but a missing word is a mistake.
 func (p *parser) need(what string) (string, error) {
 	w, at := p.word()
 	if w == "" {
@@ -141,7 +140,7 @@ func (p *parser) need(what string) (string, error) {
 	return w, nil
 }
 
-// rest is what has not been read.
+// rest returns the text that is not parsed yet.
 func (p *parser) rest() string {
 	p.space()
 	return p.text[p.at:]
@@ -193,7 +192,7 @@ func isJSON(text string) bool {
 		w == "true" || w == "false" || w == "null" || strings.HasPrefix(w, "hex:")
 }
 
-// similar is the command that a word may have been meant for, or "".
+// similar returns the command for which a word may be a slip, or "".
 func similar(word string) string {
 	for _, v := range verbs {
 		if len(word) > 2 && slip(word, v.name) {
@@ -203,8 +202,8 @@ func similar(word string) string {
 	return ""
 }
 
-// slip reports whether two words differ by one letter that is missing or additional, or by two that
-// are swapped. Another letter does not count: "hell" may be an event, and not a slip of "help".
+// slip reports whether two words differ by one missing or additional letter, or by two swapped letters. A
+// different letter does not count.
 func slip(a, b string) bool {
 	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
 		a, b = a[1:], b[1:]
@@ -218,7 +217,7 @@ func slip(a, b string) bool {
 	return len(a)+len(b) == 1
 }
 
-// usage is what help prints.
+// usage returns the text of help.
 func usage() string {
 	var b strings.Builder
 	for _, v := range verbs {

@@ -26,9 +26,9 @@ func (p palette) paint(color, text string) string {
 	return "\x1b[" + color + "m" + text + "\x1b[0m"
 }
 
-// json paints JSON text token by token and escapes what has to be. It stops after
-// limit characters, 0 for no limit, and returns how many bytes of text it left out.
-// Text that is no JSON loses nothing but its colours.
+// json paints JSON text token by token, and escapes it. It stops after limit characters, unless limit is
+// 0, and returns the number of bytes that it has left out. Text that is not JSON is written without
+// colours.
 func (p palette) json(text string, limit int) (painted string, left int) {
 	var out, token []byte
 	shown := 0
@@ -49,8 +49,8 @@ func (p palette) json(text string, limit int) (painted string, left int) {
 	return string(out), 0
 }
 
-// next is where the token at i ends, and its colour: a name, a string, a number or
-// a literal, or what stands between.
+// next returns the end of the token at i, and its colour. A token is a name, a string, a number, a
+// literal, or the text between them.
 func next(text string, i int) (end int, color string) {
 	switch c := text[i]; {
 	case c == '"':
@@ -73,7 +73,7 @@ func next(text string, i int) (end int, color string) {
 	}
 }
 
-// stringEnd is behind the closing quote of the string that starts at i.
+// stringEnd returns the index after the closing quote of the string that starts at i.
 func stringEnd(text string, i int) int {
 	for i++; i < len(text); i++ {
 		switch text[i] {

@@ -23,24 +23,24 @@ const (
 type printer struct {
 	palette
 	form  int
-	all   bool // heartbeats too
+	all   bool // also heartbeats
 	limit int  // characters of a payload; 0 is no limit
 	mask  func(string) string
 
 	mu  sync.Mutex
 	out io.Writer // frames
-	say io.Writer // answers to commands, and what becomes of the connection
-	bad io.Writer // what went wrong
+	say io.Writer // answers to commands, and changes of the connection
+	bad io.Writer // errors
 }
 
 // write writes lines that end in a line break to one of the writers.
 func (p *printer) write(to *io.Writer, lines string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	_, _ = io.WriteString(*to, p.mask(lines)) // who does not read any more ends the command by a signal
+	_, _ = io.WriteString(*to, p.mask(lines)) // a closed pipe ends the command by a signal
 }
 
-// redirect makes w the writer for everything.
+// redirect makes w the writer for all output.
 func (p *printer) redirect(w io.Writer) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -75,7 +75,7 @@ func (p *printer) frame(f *frame) {
 // A record is a line of --json.
 type record struct {
 	Time    time.Time       `json:"time"`
-	Dir     string          `json:"dir"` // "in", "out", or "state" for what is no frame
+	Dir     string          `json:"dir"` // "in", "out", or "state" if it is not a frame
 	Size    int             `json:"size,omitempty"`
 	Topic   string          `json:"topic,omitempty"`
 	Event   string          `json:"event,omitempty"`
@@ -85,7 +85,7 @@ type record struct {
 	To      string          `json:"reply_to,omitempty"`
 	Millis  float64         `json:"ms,omitempty"`
 	Payload any             `json:"payload,omitempty"` // json.RawMessage of a frame
-	Bytes   []byte          `json:"bytes,omitempty"`   // a payload that is no JSON, in base64
+	Bytes   []byte          `json:"bytes,omitempty"`   // a payload that is not JSON, in base64
 	State   string          `json:"state,omitempty"`
 	Error   string          `json:"error,omitempty"`
 }
@@ -152,13 +152,13 @@ func (p *printer) news(color, word, text string, r record) {
 	p.write(&p.say, head(p.palette, time.Now(), "·", color)+p.paint(color, escape(text))+"\n")
 }
 
-// answer writes lines for people that answer a command. They are fit to be shown.
+// answer writes lines that answer a command. They must be escaped.
 func (p *printer) answer(lines string) { p.write(&p.say, lines) }
 
-// wrong writes lines that tell of a mistake. They are fit to be shown.
+// wrong writes lines about a mistake. They must be escaped.
 func (p *printer) wrong(lines string) { p.write(&p.bad, lines) }
 
-// complain says what went wrong.
+// complain writes an error.
 func (p *printer) complain(format string, args ...any) {
 	p.wrong("  " + p.paint(red, escape(fmt.Sprintf(format, args...))) + "\n")
 }

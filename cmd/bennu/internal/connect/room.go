@@ -21,11 +21,11 @@ import (
 type room struct {
 	topic   string
 	payload wire.Payload
-	channel *client.Channel // nil while disconnected by hand
+	channel *client.Channel // nil after the command disconnect
 	here    *presence.Presence[json.RawMessage]
 }
 
-// presenceEvents are the events of presence.
+// presenceEvents has the events of presence.
 var presenceEvents = []string{"presence_state", "presence_diff"}
 
 func isPresence(event string) bool { return slices.Contains(presenceEvents, event) }
@@ -35,7 +35,7 @@ var (
 	errNoTopic      = errors.New("no topic is joined: join room:lobby")
 )
 
-// enter makes the room of a topic, and the topic the current one.
+// enter makes a room for a topic, and makes the topic the current one.
 func (s *session) enter(topic string, payload wire.Payload) (*room, error) {
 	if !s.alive() {
 		return nil, errDisconnected
@@ -56,11 +56,11 @@ func (s *session) enter(topic string, payload wire.Payload) (*room, error) {
 	return r, nil
 }
 
-// connect makes the channel of a room on the present connection.
+// connect makes the channel of a room on the current connection.
 func (s *session) connect(r *room) {
 	r.channel = s.socket.Channel(r.topic, func(context.Context) (any, error) { return s.target.joinPayload(r.payload) })
 	r.here = presence.New[json.RawMessage](r.channel, &presence.Options{Logger: noLog})
-	// After the callbacks of the list, so that the list has the event when these are called.
+	// Registered after the callbacks of the list, so that the list has applied the event before.
 	for _, event := range presenceEvents {
 		r.channel.On(event, func(client.Message) {
 			s.mu.Lock()
@@ -113,7 +113,7 @@ func (t *target) joinPayload(typed wire.Payload) (any, error) {
 	return object, nil
 }
 
-// payloadValue is a payload as package client takes it.
+// payloadValue returns a payload in the form that package client expects.
 func payloadValue(p wire.Payload) any {
 	switch {
 	case p.Binary:
@@ -124,7 +124,7 @@ func payloadValue(p wire.Payload) any {
 	return json.RawMessage(p.Data)
 }
 
-// find is the room of a topic, or of the current one.
+// find returns the room of a topic, or the current one if topic is "".
 func (s *session) find(topic string) (*room, error) {
 	if topic == "" {
 		topic = s.current
@@ -139,7 +139,7 @@ func (s *session) find(topic string) (*room, error) {
 	}
 }
 
-// channel is that of a room which is connected.
+// channel returns the channel of a room, or an error if there is no connection.
 func (s *session) channel(topic string) (*client.Channel, error) {
 	r, err := s.find(topic)
 	switch {
@@ -164,8 +164,7 @@ func (s *session) leave(topic string, done func(error)) error {
 	return nil
 }
 
-// forget takes a topic off the list. The one that was joined before it becomes the
-// current one.
+// forget removes a topic from the list. The topic that was joined before it becomes the current one.
 func (s *session) forget(topic string) {
 	delete(s.rooms, topic)
 	s.mu.Lock()
@@ -184,9 +183,9 @@ func (s *session) forget(topic string) {
 	}
 }
 
-// settle waits until the list of who is present has all changes that were shown before, usually less
-// than a millisecond. Events of an earlier join never get into the list, so the wait is bounded by a
-// number of ticks; if the process stands still, that is one tick, however long.
+// settle waits until the list of presences has all changes that were shown before, usually less than a
+// millisecond. Events of an earlier join never get into the list, so the wait is bounded by a number of
+// ticks. A time in which the process is stopped counts as one tick.
 func (s *session) settle(topic string) {
 	const tick, patience = 100 * time.Millisecond, 30
 	s.mu.Lock()
@@ -208,7 +207,7 @@ func (s *session) settle(topic string) {
 	s.unread[topic] = 0
 }
 
-// who lists who is present on a topic, with all that is known of them.
+// who lists the presences of a topic, with their metas.
 func (s *session) who(topic string) error {
 	r, err := s.find(topic)
 	switch {
@@ -248,7 +247,7 @@ func (s *session) who(topic string) error {
 	return nil
 }
 
-// user writes one line of who is present.
+// user formats one presence as a line.
 func (s *session) user(b *strings.Builder, key string, metas []json.RawMessage) {
 	fmt.Fprintf(b, "  %s", s.print.paint(green, escape(key)))
 	if len(metas) > 1 {
@@ -263,7 +262,7 @@ func (s *session) user(b *strings.Builder, key string, metas []json.RawMessage) 
 	b.WriteByte('\n')
 }
 
-// shownMeta is a meta without the members that the server adds.
+// shownMeta returns a meta without the members that the server adds.
 func shownMeta(meta json.RawMessage) json.RawMessage {
 	var object map[string]json.RawMessage
 	if json.Unmarshal(meta, &object) != nil || object == nil {
@@ -277,7 +276,7 @@ func shownMeta(meta json.RawMessage) json.RawMessage {
 	return meta
 }
 
-// topics lists what is joined.
+// topics lists the joined topics.
 func (s *session) topics() {
 	states := make(map[string]string, len(s.order))
 	var b strings.Builder
@@ -302,7 +301,7 @@ func (s *session) topics() {
 	}
 }
 
-// heartbeat times a round trip. It may be called from any goroutine.
+// heartbeat measures a round trip. It may be called from any goroutine.
 func (s *session) heartbeat(ctx context.Context, socket *client.Socket) error {
 	took, err := socket.Ping(ctx)
 	if err == nil {

@@ -12,16 +12,15 @@ import (
 	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
 )
 
-// A script is a session without a prompt. It waits for each answer, and its exit code says how it
-// went.
+// A script is a session without a prompt. It waits for each answer, and ends with an exit code.
 type script struct {
 	*session
 	joins, pushes []line
-	in            io.Reader // lines to do, or nil
+	in            io.Reader // lines to execute, or nil
 	count         int       // events to wait for, or 0
 	length        time.Duration
 	noWait        bool // for the replies to pushes
-	code          int  // of the first thing that went wrong
+	code          int  // of the first error
 }
 
 const (
@@ -46,7 +45,7 @@ func (s *script) run(ctx context.Context) error {
 		s.failed(line{verb: "connect"}, err)
 	}
 	s.end()
-	if s.crashed { // also while nothing waited for an answer
+	if s.crashed { // at any time, even if no answer was awaited
 		s.note(cli.Failed)
 	}
 	if s.code != cli.OK {
@@ -70,7 +69,7 @@ func (s *script) connected(ctx context.Context) error {
 	}
 }
 
-// work joins, pushes and waits, in order.
+// work executes the joins and pushes of the flags, in order, and waits for their answers.
 func (s *script) work(ctx context.Context) {
 	for _, l := range s.joins {
 		if err := s.await(ctx, l); err != nil {
@@ -105,12 +104,12 @@ func (s *script) work(ctx context.Context) {
 	}
 }
 
-// readLines runs the commands of standard input and reports whether there were any. It ends with the
-// input, with quit, or with ctx.
+// readLines executes the commands of standard input, and reports whether there were any. It ends with the
+// input, with the command quit, or with ctx.
 func (s *script) readLines(ctx context.Context) (any bool) {
 	ask, lines := make(chan struct{}), make(chan input, 1)
-	// A read cannot be interrupted: when something else ends the session, this
-	// goroutine ends with the process.
+	// A read cannot be interrupted. If the session ends during one, this goroutine ends with the
+	// process.
 	go func() {
 		defer close(lines)
 		scanner := bufio.NewScanner(s.in)
@@ -148,7 +147,7 @@ func (s *script) readLines(ctx context.Context) (any bool) {
 	}
 }
 
-// line does what one line says, waits for the answer, and notes what went wrong.
+// line executes one line, waits for the answer, and records an error.
 func (s *script) line(ctx context.Context, text string) error {
 	l, err := parseLine(text, s.joined)
 	if bad, ok := errors.AsType[*typo](err); ok {
@@ -165,7 +164,7 @@ func (s *script) line(ctx context.Context, text string) error {
 	return err
 }
 
-// await does what a line says and waits for the answer of the server.
+// await executes a line and waits for the answer of the server.
 func (s *script) await(ctx context.Context, l line) error {
 	switch l.verb {
 	case "join":
@@ -199,7 +198,7 @@ func (s *script) await(ctx context.Context, l line) error {
 	return s.do(ctx, l)
 }
 
-// failed prints an error and notes its exit code. An error reply is not printed: it was shown as a
+// failed prints an error and records its exit code. It does not print an error reply, which was shown as a
 // frame.
 func (s *script) failed(l line, err error) {
 	switch {
@@ -237,7 +236,7 @@ func (s *script) note(code int) {
 	}
 }
 
-// countEvents waits until as many events have come as were asked for.
+// countEvents waits for as many events as --count says.
 func (s *script) countEvents(ctx context.Context) {
 	for range s.count {
 		if s.socket == nil {
@@ -257,7 +256,7 @@ func (s *script) countEvents(ctx context.Context) {
 	}
 }
 
-// watch waits for the end: a signal, or a server that closes the connection with the code 1000.
+// watch waits until a signal comes, or the server closes the connection with the code 1000.
 func (s *script) watch(ctx context.Context) {
 	if s.socket == nil {
 		return // a line of standard input has disconnected it

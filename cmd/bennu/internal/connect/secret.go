@@ -13,11 +13,11 @@ import (
 	"github.com/bennu-go/bennu/internal/redact"
 )
 
-// maxSecret bounds the file of a secret, in bytes.
+// maxSecret bounds the size of a file with a secret, in bytes.
 const maxSecret = 64 << 10
 
-// secrets are the contents of files that hold a secret. They are read anew for every
-// connection and join, since tokens expire, and none of them is ever shown.
+// secrets has the secrets that were read from files. Files are read again for each connection and join,
+// since tokens expire. Secrets are masked in all output.
 type secrets struct {
 	mu    sync.Mutex
 	known []string // the longest first, as one may be the beginning of another
@@ -44,13 +44,13 @@ func (s *secrets) read(path string) (string, error) {
 	}
 }
 
-// add makes mask hide a secret, in each way in which it may be written.
+// add makes mask hide a secret, in each form in which the output may have it.
 func (s *secrets) add(secret string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	quoted, _ := json.Marshal(secret) // a string always has JSON
 	for _, form := range []string{secret, string(quoted[1 : len(quoted)-1]), url.QueryEscape(secret)} {
-		if len(form) < 4 { // would be found everywhere; what is so short is no secret
+		if len(form) < 4 { // such a short text would be masked everywhere
 			continue
 		}
 		if !slices.Contains(s.known, form) {
@@ -70,7 +70,7 @@ func (s *secrets) mask(text string) string {
 	return text
 }
 
-// text is the text of an error without secrets and control characters.
+// text returns the text of an error without secrets and control characters.
 func (s *secrets) text(err error) string {
 	return strings.ReplaceAll(redact.Text(s.mask(err.Error())), "client: ", "")
 }

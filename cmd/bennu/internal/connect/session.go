@@ -14,36 +14,35 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// A session is one run of the command: the connection, or the one that replaced
-// it, and the topics that were joined. Its methods are called by one goroutine;
-// frames come on others.
+// A session is one run of the command: the current connection, and the joined topics. One goroutine calls
+// its methods, except those that the client calls for frames and states.
 type session struct {
 	target *target
 	print  *printer
-	script bool            // nobody is there to see what is tried again
-	events chan struct{}   // takes one for each event of the server; nil without --count
+	script bool            // without a user, so refused topics are not left but end the script
+	events chan struct{}   // gets a value for each event of the server; nil without --count
 	life   context.Context // of the session: joins and leaves end with it
 
-	socket  *client.Socket // nil while disconnected by hand
+	socket  *client.Socket // nil after the command disconnect
 	rooms   map[string]*room
 	order   []string // the topics in the order in which they were joined; changed with mu, since completion reads it
 	left    []string // topics that were joined before, at most maxNames; likewise
 	current string
 	tasks   task.Group
-	rescue  func() // deferred in them; nil without a terminal
+	rescue  func() // deferred in goroutines; nil without a terminal
 
 	mu      sync.Mutex
-	asked   map[string]question // what was sent and is not answered, by ref
-	unread  map[string]int      // events of presence that came, and that the list does not have yet, by topic
+	asked   map[string]question // messages that are not answered yet, by ref
+	unread  map[string]int      // presence events that the list has not applied yet, by topic
 	read    sync.Cond           // unread has changed
-	names   map[string]bool     // events that went by, for completion
+	names   map[string]bool     // events that were seen, for completion
 	down    time.Time           // when the connection was lost, if it was
 	tries   int                 // since then
-	over    bool                // the server has ended it, and wants nobody back
+	over    bool                // the server has closed it with the code 1000
 	let     map[string]bool     // topics that were joined once
 	crashed bool                // a channel, at any time
 	refusal chan error          // the first refusal of a connection, for scripts
-	refused chan string         // topics that were not let in at first; nil for scripts
+	refused chan string         // topics whose first join was refused; nil for scripts
 }
 
 // A question is a frame that waits for its reply.
@@ -51,10 +50,10 @@ type question struct {
 	topic, event string
 	joinRef      string // "" in version 1 of the protocol
 	at           time.Time
-	told         bool // that there is no answer
+	told         bool // a missing answer was reported
 }
 
-// Bounds on what is kept of the frames that go by.
+// Bounds on the questions and names that are kept.
 const (
 	maxAsked = 1000
 	maxNames = 200
@@ -101,7 +100,7 @@ func (s *session) isDown() bool {
 	return !s.down.IsZero()
 }
 
-// end closes the connection and waits for all that belongs to it.
+// end closes the connection and waits for its goroutines.
 func (s *session) end() {
 	if s.socket == nil {
 		return
@@ -109,12 +108,12 @@ func (s *session) end() {
 	for _, r := range s.rooms {
 		r.channel = nil
 	}
-	_ = s.socket.Close() // the trace tells of it
+	_ = s.socket.Close() // reported by the trace
 	s.socket = nil
 	_ = s.tasks.Wait(noLimit) // they end with the socket
 }
 
-// reopen connects anew and joins what had been joined.
+// reopen connects again and joins the same topics.
 func (s *session) reopen() error {
 	s.end()
 	if err := s.open(); err != nil {
@@ -176,7 +175,7 @@ func (s *session) closed(c client.Closed) {
 	if errors.As(c.Err, &refused) {
 		select {
 		case s.refusal <- c.Err:
-		default: // told already
+		default: // reported already
 		}
 	}
 	if errors.Is(c.Err, client.ErrClosed) {
@@ -188,7 +187,7 @@ func (s *session) closed(c client.Closed) {
 		word, text = "failed", "cannot connect"
 	}
 	switch {
-	case !tell || s.script && refused != nil: // a script ends with it, and tells
+	case !tell || s.script && refused != nil: // a script ends with this error, and reports it then
 		return
 	case c.Retry && c.After >= time.Second:
 		text += fmt.Sprintf(", trying again in %s", span(c.After))
@@ -241,13 +240,13 @@ func (s *session) frame(out bool, f client.Frame) {
 	}
 }
 
-// ended forgets the questions of a join that is over: they get no answer.
+// ended removes the questions of a join that has ended, since they get no answer.
 func (s *session) ended(topic string, over func(question) bool) {
 	maps.DeleteFunc(s.asked, func(_ string, q question) bool { return q.topic == topic && over(q) })
 }
 
-// joinAnswered gives up a topic whose first join is refused. It would be tried again and again, on the
-// screen.
+// joinAnswered gives up a topic whose first join is refused. Otherwise the client would try again, and
+// each attempt would be shown.
 func (s *session) joinAnswered(q question, status string) {
 	switch {
 	case q.event != wire.EventJoin || s.refused == nil:
@@ -256,19 +255,19 @@ func (s *session) joinAnswered(q question, status string) {
 	case !s.let[q.topic]:
 		select {
 		case s.refused <- q.topic:
-		default: // then it is tried again
+		default: // the channel is full, so the client tries again
 		}
 	}
 }
 
-// giveUp leaves a topic that was refused, if it has not been left by hand.
+// giveUp leaves a topic that was refused, unless the user has left it.
 func (s *session) giveUp(topic string) {
 	if r := s.rooms[topic]; r != nil && r.channel != nil && r.channel.State() != client.StateJoined {
 		_ = s.leave(topic, func(error) {}) // there is nothing to leave at the server
 	}
 }
 
-// state reports a channel that is down for a reason that no frame shows.
+// state reports that a channel is down, if no frame shows the reason.
 func (s *session) state(ch *client.Channel, state client.State, err error) {
 	if state != client.StateErrored || err == nil || s.isDown() {
 		return
@@ -280,7 +279,7 @@ func (s *session) state(ch *client.Channel, state client.State, err error) {
 	s.print.news(yellow, "down", ch.Topic()+" is down and joins again", record{Topic: ch.Topic(), Error: s.target.secrets.text(err)})
 }
 
-// note keeps the name of an event for completion.
+// note records the name of an event for completion.
 func (s *session) note(out bool, m *wire.Message) {
 	switch m.Event {
 	case "", wire.EventJoin, wire.EventLeave, wire.EventReply, wire.EventClose, wire.EventError, wire.EventHeartbeat:
@@ -291,7 +290,7 @@ func (s *session) note(out bool, m *wire.Message) {
 	}
 }
 
-// sweep reports pushes that were not answered within the timeout, each once.
+// sweep reports each push that was not answered within the timeout, once.
 func (s *session) sweep() {
 	s.mu.Lock()
 	var late []question
@@ -309,7 +308,7 @@ func (s *session) sweep() {
 	}
 }
 
-// eventNames are the events that have been seen, sorted.
+// eventNames returns the events that were seen, sorted.
 func (s *session) eventNames() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -318,14 +317,14 @@ func (s *session) eventNames() []string {
 
 func (s *session) joined(topic string) bool { return s.rooms[topic] != nil }
 
-// leftNames are the topics that were left, for completion.
+// leftNames returns the topics that were left, for completion.
 func (s *session) leftNames() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.left)
 }
 
-// topicNames are the topics that can be typed, for completion.
+// topicNames returns the joined topics, for completion.
 func (s *session) topicNames() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -6,7 +6,7 @@ import "os"
 
 func endSignals() []os.Signal { return []os.Signal{os.Interrupt} }
 
-// The size of the window is looked at when the command starts.
+// Without this signal the size of the window is read only at the start.
 func resizeSignals() []os.Signal { return nil }
 
 func isResize(os.Signal) bool { return false }

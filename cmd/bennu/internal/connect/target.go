@@ -23,10 +23,10 @@ import (
 // tokenEnv is the variable of the environment that may hold the token.
 const tokenEnv = "BENNU_TOKEN"
 
-// noLog discards the log of the client: standard error is the terminal.
+// noLog discards the log of the client, since standard error is the terminal.
 var noLog = slog.New(slog.DiscardHandler)
 
-// A target is where to connect, and with what.
+// A target is the URL of a server, with the credentials and options for connecting.
 type target struct {
 	url        string // without a query
 	params     map[string]any
@@ -122,8 +122,7 @@ func newTarget(f *flags, address string, getenv func(string) string) (*target, e
 	return t, t.check()
 }
 
-// parseURL reads a URL, which may have the last part that a transport adds, and parameters in its
-// query.
+// parseURL parses a URL, which may have the suffix of a transport, and parameters in its query.
 func (t *target) parseURL(address string) error {
 	u, err := readURL(strings.TrimSpace(address))
 	if err != nil {
@@ -148,7 +147,8 @@ func (t *target) parseURL(address string) error {
 	return nil
 }
 
-// readURL reads http and https as ws and wss. Its errors have no part of the URL that may be secret.
+// readURL parses a URL, and replaces http and https by ws and wss. Its errors do not quote parts of the
+// URL that may be secret.
 func readURL(address string) (*url.URL, error) {
 	const form = "the URL has the form ws://localhost:4000/socket"
 	u, err := url.Parse(address)
@@ -176,7 +176,7 @@ func readURL(address string) (*url.URL, error) {
 	return u, nil
 }
 
-// unusual are characters beside those of host, port and path.
+// unusual matches characters that are not usual in a host, a port or a path.
 func unusual(c rune) bool {
 	return !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.ContainsRune(".:/-_[]", c))
 }
@@ -283,7 +283,7 @@ func (t *target) socket(trace *client.Trace) (*client.Socket, error) {
 	return client.New(t.url, opts)
 }
 
-// explain is the text of an error of the connection, with what to do about it.
+// explain returns the text of an error of the connection, with a remedy if there is one.
 func (t *target) explain(err error) string {
 	var (
 		refused *client.RefusedError
@@ -316,7 +316,7 @@ func (t *target) explain(err error) string {
 	return text
 }
 
-// remedy says what to do about an error of the network, if that is known.
+// remedy says what to do about an error of the network, or returns "".
 func remedy(err error) string {
 	var (
 		plain   tls.RecordHeaderError
@@ -333,15 +333,15 @@ func remedy(err error) string {
 	return ""
 }
 
-// closeCodes are the meanings of close codes.
+// closeCodes has the meanings of close codes.
 var closeCodes = map[int]string{
 	1000: "done",
 	1001: "going away",
-	1002: "a breach of the protocol, or nothing heard for too long",
-	1003: "data that it does not take",
+	1002: "a breach of the protocol, or silence for too long",
+	1003: "data that it does not accept",
 	1005: "no reason",
 	1006: "without a close frame",
-	1007: "text that is no UTF-8",
+	1007: "text that is not UTF-8",
 	1008: "against its rules",
 	1009: "a message too large",
 	1011: "an error of the server",

@@ -11,9 +11,9 @@ import (
 	"github.com/bennu-go/bennu/internal/task"
 )
 
-// A terminal is the user's, in raw mode, with a line that can be edited below what is
-// printed. Lines that were typed are kept until the command ends, and not in a file:
-// payloads may hold secrets.
+// A terminal is the terminal of the user in raw mode. It has a line that can be edited below the output.
+// Typed lines are kept in memory until the command ends, and never in a file, since payloads may have
+// secrets.
 type terminal struct {
 	*term.Terminal
 	in, out *os.File
@@ -32,8 +32,8 @@ func isTerminal(stream any) (*os.File, bool) {
 	return f, true
 }
 
-// openTerminal takes over a terminal. ended is called when a signal asks the process
-// to end; by then the terminal is as it was, whatever happens next.
+// openTerminal puts a terminal into raw mode. When a signal asks the process to end, the terminal is
+// restored, and then ended is called.
 func openTerminal(in, out *os.File, ended func()) (*terminal, error) {
 	before, err := term.MakeRaw(int(in.Fd()))
 	if err != nil {
@@ -60,14 +60,14 @@ func openTerminal(in, out *os.File, ended func()) (*terminal, error) {
 	return t, nil
 }
 
-// resize tells the line editor how large the window is.
+// resize passes the size of the window to the line editor.
 func (t *terminal) resize() {
 	if width, height, err := term.GetSize(int(t.out.Fd())); err == nil && width > 0 {
-		_ = t.SetSize(width, height) // fails only as writing does
+		_ = t.SetSize(width, height) // fails only if writing fails
 	}
 }
 
-// width is how many columns there are.
+// width returns the number of columns.
 func (t *terminal) width() int {
 	if width, _, err := term.GetSize(int(t.out.Fd())); err == nil && width > 0 {
 		return width
@@ -75,21 +75,20 @@ func (t *terminal) width() int {
 	return 80
 }
 
-// restore gives the terminal back.
+// restore ends raw mode.
 func (t *terminal) restore() {
 	t.once.Do(func() { _ = term.Restore(int(t.in.Fd()), t.before) }) // fails if the terminal is gone
 }
 
-// abandon gives the terminal back while a line is being typed, and has p print below
-// that line from now on.
+// abandon ends raw mode while a line is being typed, and makes p print below that line.
 func (t *terminal) abandon(p *printer) {
 	t.restore()
 	p.redirect(t.out)
 	p.answer("\n")
 }
 
-// rescue gives the terminal back before a panic ends the process. It is deferred in
-// every goroutine of the session.
+// rescue ends raw mode before a panic ends the process. It is deferred in every goroutine of the
+// session.
 func (t *terminal) rescue() {
 	if v := recover(); v != nil {
 		t.restore()
@@ -97,7 +96,7 @@ func (t *terminal) rescue() {
 	}
 }
 
-// close is restore, and ends what watches for signals.
+// close restores the terminal, and stops watching for signals.
 func (t *terminal) close() {
 	t.restore()
 	signal.Stop(t.signals)

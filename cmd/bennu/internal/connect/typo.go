@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// A typo is a mistake in a typed line, with the place where it is.
+// A typo is a mistake in a typed line, with its position.
 type typo struct {
 	line string
 	at   int // byte of line
@@ -16,8 +16,8 @@ type typo struct {
 
 func (t *typo) Error() string { return t.what }
 
-// show writes the line, or the part of it that fits into width columns, a caret
-// under the place, and what is wrong there.
+// show returns the line, or the part of it that fits into width columns, a caret under the mistake, and
+// the message.
 func (t *typo) show(p palette, width int) string {
 	const indent, ellipsis = 2, "…"
 	room := max(width-indent-2, 20)
@@ -41,7 +41,7 @@ func (t *typo) show(p palette, width int) string {
 		pad + strings.Repeat(" ", column) + p.paint(red, "^ "+t.what) + "\n"
 }
 
-// shownTyped escapes typed text without changing how many characters it has.
+// shownTyped escapes typed text without changing its number of characters.
 func shownTyped(text string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -54,7 +54,7 @@ func shownTyped(text string) string {
 	}, text)
 }
 
-// columns is how wide a terminal shows a character.
+// columns returns the number of columns that a character takes.
 func columns(r rune) int {
 	switch {
 	case unicode.In(r, unicode.Mn, unicode.Me):
