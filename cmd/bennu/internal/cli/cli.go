@@ -14,7 +14,7 @@ import (
 	"github.com/bennu-go/bennu/internal/redact"
 )
 
-// Exit codes, as flag and the shell use them.
+// Exit codes. Misuse is the one that package flag uses, too.
 const (
 	OK     = 0
 	Failed = 1
@@ -33,18 +33,18 @@ type misuse struct {
 	advice
 }
 
-// advice is printed below an error of the command line.
+// advice is a line that Run prints below an error of the command line.
 type advice int
 
 const (
-	seeFlags    advice = iota // where the flags are explained
-	seeCommands               // where the commands are listed
+	seeFlags    advice = iota // how to list the flags
+	seeCommands               // how to list the commands
 	showUsage                 // the commands themselves
-	none                      // nothing: the error says what to write
+	none                      // no line, since the error says what to write
 )
 
-// Usagef makes the error of a mistake in the command line. It ends the command with [Misuse] and
-// says where the flags are explained.
+// Usagef returns an error for a mistake in the command line. Run then says how to list the flags, and
+// returns [Misuse].
 func Usagef(format string, args ...any) error { return misuse{fmt.Errorf(format, args...), seeFlags} }
 
 // Root makes the command "bennu" with these subcommands, "help" and "completion". It can be run once.
@@ -55,7 +55,7 @@ func Root(in io.Reader, out, errOut io.Writer, commands ...*cobra.Command) *cobr
 		Long:  "bennu is Phoenix Channels for Go.",
 		Example: `  bennu demo
   bennu help demo`,
-		SilenceErrors: true, // Run tells of them
+		SilenceErrors: true, // Run prints them
 		SilenceUsage:  true,
 	}
 	root.SetIn(in)
@@ -67,7 +67,7 @@ func Root(in io.Reader, out, errOut io.Writer, commands ...*cobra.Command) *cobr
 	root.AddCommand(commands...)
 	root.SetHelpCommand(helpCommand())
 	root.InitDefaultHelpCmd()
-	root.InitDefaultCompletionCmd() // writes to what out is now
+	root.InitDefaultCompletionCmd() // after SetOut, since it keeps the writer
 	strict(root)
 	return root
 }
@@ -75,9 +75,9 @@ func Root(in io.Reader, out, errOut io.Writer, commands ...*cobra.Command) *cobr
 // holder marks a command that only has subcommands.
 const holder = "holder"
 
-// strict makes it a misuse to give a command arguments that it does not take, or to call a command
-// that only has subcommands. Cobra reports the first like a command that failed, and lets the second
-// succeed.
+// strict makes it a misuse to give a command arguments that it does not take, or to call a command that
+// only has subcommands. Without it, cobra would report the first as a command that failed, and the second
+// would succeed.
 func strict(c *cobra.Command) {
 	check := c.Args
 	if check == nil || c.HasSubCommands() && !c.Runnable() {
@@ -110,7 +110,7 @@ func strict(c *cobra.Command) {
 	}
 }
 
-// listed names the subcommands of a command, as in "a, b or c".
+// listed returns the names of the subcommands of a command, as in "a, b or c".
 func listed(c *cobra.Command) string {
 	var names []string
 	for _, sub := range c.Commands() {
@@ -210,7 +210,7 @@ func Run(ctx context.Context, root *cobra.Command, args []string) int {
 		help += strings.TrimPrefix(c.CommandPath(), root.Name())
 	}
 	switch m.advice {
-	case seeFlags: // all of them would hide what is said
+	case seeFlags: // the whole list would hide the error
 		fmt.Fprintf(errOut, "\"%s\" lists the flags.\n", help)
 	case seeCommands:
 		fmt.Fprintf(errOut, "\"%s\" lists the commands.\n", help)

@@ -12,7 +12,7 @@ import (
 	"github.com/bennu-go/bennu/internal/redact"
 )
 
-// defaultPort completes a proposed address that has no port.
+// defaultPort is the port of a proposed address.
 const defaultPort = "4000"
 
 // CheckAddr returns an error if the flag --addr is not an address to serve on. The error proposes
@@ -28,7 +28,7 @@ func CheckAddr(addr string) error {
 	return nil
 }
 
-// likelyAddr returns the host:port that was probably meant.
+// likelyAddr returns the host:port that the user probably meant.
 func likelyAddr(addr string) string {
 	_, rest, found := strings.Cut(addr, "://")
 	if !found {
@@ -77,8 +77,8 @@ func NextAddr(addr string) string {
 }
 
 func portTaken(err error) bool {
-	// Windows has a number of its own for it, which the syscall package of
-	// other systems does not name.
+	// Windows has another number for this error, which package syscall does not name on other
+	// systems.
 	const wsaAddrInUse = syscall.Errno(10048)
 	return errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, wsaAddrInUse)
 }

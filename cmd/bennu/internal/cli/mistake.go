@@ -14,7 +14,7 @@ import (
 	"github.com/bennu-go/bennu/internal/redact"
 )
 
-// meant adds to an error the names that a mistyped word is close to, if there are any.
+// meant adds names that are close to a mistyped word to an error, if there are any.
 func meant(text string, names []string, otherwise advice) error {
 	if len(names) == 0 || len(names) > 3 {
 		return misuse{errors.New(text), otherwise}
@@ -44,8 +44,8 @@ func unknownCommand(c *cobra.Command, typed, word string) error {
 	return meant(redact.Text(fmt.Sprintf("there is no command %q", typed)), near, seeCommands)
 }
 
-// unexpected is the error of an argument too many. It may be a URL with a password, whose flag is
-// missing.
+// unexpected is the error for an additional argument. It masks secrets, since the argument may be a URL
+// with a password whose flag is missing.
 func unexpected(arg string) error {
 	if name := strings.TrimLeft(arg, "–—"); name != arg && name != "" { // as text processors write --
 		return Usagef("unexpected argument %q; a flag begins with two plain dashes: --%s", redact.Text(arg), redact.Text(name))
@@ -53,7 +53,7 @@ func unexpected(arg string) error {
 	return Usagef("unexpected argument %q", redact.Text(arg))
 }
 
-// flagMistake says what is wrong with a flag, and what to write in its place.
+// flagMistake says what is wrong with a flag, and what to write instead.
 func flagMistake(c *cobra.Command, err error) error {
 	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
 		return unknownFlag(c, unknown)
@@ -71,7 +71,7 @@ func flagMistake(c *cobra.Command, err error) error {
 	return Usagef("%s", redact.Text(err.Error()))
 }
 
-// withValue shows a flag with the name of its value, as --addr host:port.
+// withValue returns a flag with the name of its value, such as --addr host:port.
 func withValue(f *pflag.Flag) string {
 	value, _ := pflag.UnquoteUsage(f)
 	return "--" + f.Name + " " + value
@@ -121,7 +121,7 @@ func unknownFlag(c *cobra.Command, err *pflag.NotExistError) error {
 	return misuse{errors.New(text), seeFlags}
 }
 
-// nearFlags are the flags of a command whose names are nearest to a mistyped one.
+// nearFlags returns the flags of a command whose names are closest to a mistyped one.
 func nearFlags(c *cobra.Command, typed string) []string {
 	var names []string
 	c.Flags().VisitAll(func(f *pflag.Flag) {
@@ -163,7 +163,7 @@ func nearest(typed string, names []string) (near []string) {
 	return near
 }
 
-// withFlag are the commands below c that have a flag of this name.
+// withFlag returns the commands below c that have a flag with this name.
 func withFlag(c *cobra.Command, name string) (paths []string) {
 	for _, sub := range c.Commands() {
 		if sub.IsAvailableCommand() && sub.LocalFlags().Lookup(name) != nil {

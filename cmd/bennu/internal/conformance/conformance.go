@@ -1,4 +1,4 @@
-// Package conformance is "bennu conformance": the wire cases, against any server.
+// Package conformance is the command "bennu conformance": it runs the wire cases against a server.
 package conformance
 
 import (
@@ -126,7 +126,7 @@ func parseURL(text string) (target string, err error) {
 	return net.JoinHostPort(u.Hostname(), port), nil
 }
 
-// reach connects once, so that a server that is not there is one error and not one for each case.
+// reach connects once, so that a server that does not answer is one error, and not one for each case.
 func reach(ctx context.Context, target string) error {
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", target)
 	if err != nil {
@@ -135,7 +135,7 @@ func reach(ctx context.Context, target string) error {
 	return conn.Close()
 }
 
-// drive runs the cases in their order: they share their topics.
+// drive runs the cases one after the other, in their order, since they share topics.
 func drive(ctx context.Context, target string, cases []wire.Case, p *printer) error {
 	for i, c := range cases {
 		p.begin(i, len(cases), c)
@@ -157,7 +157,7 @@ func drive(ctx context.Context, target string, cases []wire.Case, p *printer) er
 	return nil
 }
 
-// A printer shows how the cases go.
+// A printer shows the results of the cases.
 type printer struct {
 	out           io.Writer
 	progress      io.Writer // a terminal, or nil

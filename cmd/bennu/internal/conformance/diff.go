@@ -10,11 +10,11 @@ import (
 	"strings"
 )
 
-// mostDifferences bounds what is shown of one failure.
+// mostDifferences bounds the differences that are shown for one failure.
 const mostDifferences = 10
 
-// differences lists the places where two JSON texts differ. It is empty for other texts, and for
-// values that have nothing in common.
+// differences lists the places at which two JSON texts differ. The list is empty if one is not JSON, and
+// if the values have nothing in common.
 func differences(want, got string) []string {
 	w, wErr := parse(want)
 	g, gErr := parse(got)
@@ -34,7 +34,7 @@ func differences(want, got string) []string {
 
 func parse(text string) (v any, err error) {
 	dec := json.NewDecoder(strings.NewReader(text))
-	dec.UseNumber() // 1 is not 1.0
+	dec.UseNumber() // 1 and 1.0 differ
 	err = dec.Decode(&v)
 	return v, err
 }
@@ -59,7 +59,7 @@ func (d *differ) compare(path string, want, got any) {
 	switch want := want.(type) {
 	case string:
 		if want == "*" && got != nil && got != "" {
-			return // anything will do
+			return // the case accepts any value
 		}
 	case map[string]any:
 		if got, ok := got.(map[string]any); ok {
@@ -106,7 +106,7 @@ func (d *differ) compareLists(path string, want, got []any) {
 	}
 }
 
-// written encodes a parsed value again.
+// written returns a decoded value as JSON.
 func written(v any) string {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)

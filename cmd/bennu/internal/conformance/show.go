@@ -39,7 +39,7 @@ func (p *printer) list(cases []wire.Case) error {
 	return nil
 }
 
-// begin shows on a terminal which case runs.
+// begin shows on a terminal that a case begins.
 func (p *printer) begin(i, n int, c wire.Case) {
 	if p.progress != nil {
 		fmt.Fprintf(p.progress, "\r\x1b[K%d of %d, %d failed: %s", i+1, n, p.failed, c.ID)
@@ -52,7 +52,7 @@ func (p *printer) clear() {
 	}
 }
 
-// end shows how a case went.
+// end shows the result of a case.
 func (p *printer) end(c wire.Case, failed error) error {
 	p.clear()
 	var f *wire.Failure
@@ -93,7 +93,7 @@ func (p *printer) object(l line) error {
 	return enc.Encode(l)
 }
 
-// tell prints a failure: the step, what should have come, what came, and where they differ.
+// tell prints a failure: the step, the wanted message, the received one, and the differences.
 func tell(c wire.Case, f *wire.Failure) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "FAIL  %-6s %s\n", c.ID, c.Given)
@@ -115,7 +115,7 @@ func tell(c wire.Case, f *wire.Failure) string {
 	return b.String()
 }
 
-// stepText writes a step as the file of the cases has it.
+// stepText returns a step in the form of the file of cases.
 func stepText(s wire.Step) string {
 	parts := []string{s.Verb}
 	for _, a := range s.Args {

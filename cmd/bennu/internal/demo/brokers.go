@@ -10,7 +10,7 @@ import (
 	"github.com/bennu-go/bennu/pubsub/redispubsub"
 )
 
-// adapter makes the adapter that a node of this name needs, or nil.
+// adapter makes the adapter for a node with a name, or returns nil if the node is the only one.
 func (c *cluster) adapter(node string, log *slog.Logger) (pubsub.Adapter, error) {
 	switch c.scheme {
 	case inMemory:

@@ -9,8 +9,8 @@ import (
 	"github.com/bennu-go/bennu/examples/hello"
 )
 
-// handled says which functions of examples/hello a message of the page calls. A key is the
-// beginning of the topic, which is the name of the file too, and the event.
+// handled has the functions of examples/hello that a message of the page calls. A key is the event and
+// the beginning of the topic, which is also the name of the file.
 var handled = map[string][]string{
 	"ping phx_join":      {"joinPing"},
 	"ping ping":          {"pingChannel.ping"},
@@ -26,14 +26,14 @@ var handled = map[string][]string{
 	"fragile crash":      {"fragileChannel.crash"},
 }
 
-// An excerpt is a function with the comment above it.
+// An excerpt is the text of a function, with the comment above it.
 type excerpt struct {
 	File string `json:"file"`
 	Line int    `json:"line"` // of its first line
 	Code string `json:"code"`
 }
 
-// handlersJSON is what the page shows of the source, by key of handled.
+// handlersJSON has the excerpts that the page shows, by key of handled, as JSON.
 func handlersJSON() ([]byte, error) {
 	all := map[string][]excerpt{}
 	for key, names := range handled {

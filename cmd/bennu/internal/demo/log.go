@@ -11,8 +11,8 @@ import (
 	"github.com/bennu-go/bennu/internal/redact"
 )
 
-// newLog makes the log of a demo: warnings and worse, a line each, and below a panic the
-// place in the program where it happened.
+// newLog makes the log of a demo. It has warnings and errors, one line each, and below a panic the place
+// in the program at which it happened.
 func newLog(w io.Writer) *slog.Logger {
 	text := slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelWarn})
 	return slog.New(redact.NewHandler(&stackHandler{Handler: text, out: w, mu: new(sync.Mutex)}))
@@ -22,7 +22,7 @@ func newLog(w io.Writer) *slog.Logger {
 type stackHandler struct {
 	slog.Handler
 	out io.Writer
-	mu  *sync.Mutex // keeps a stack beside its record
+	mu  *sync.Mutex // held while a record and its stack are written
 }
 
 // Handle implements slog.Handler.
@@ -58,8 +58,8 @@ func (h *stackHandler) WithGroup(name string) slog.Handler {
 	return &stackHandler{h.Handler.WithGroup(name), h.out, h.mu}
 }
 
-// readable has a line for each call of a stack, as far as the program's own go: below the
-// callback that panicked are only bennu's.
+// readable returns a line for each call of a stack, up to the callback that panicked. The calls below
+// that are bennu's.
 func readable(frames []string) string {
 	const inner = "github.com/bennu-go/bennu."
 	var b strings.Builder

@@ -19,13 +19,13 @@ const (
 	secretEnv = "BENNU_SECRET"
 )
 
-// The forms of --pubsub, by what they begin with.
+// The beginnings of the forms of --pubsub.
 const (
 	inMemory = "memory"
 	embedded = "nats+embed"
 )
 
-// A cluster says how to reach the other nodes. Neither its texts nor its errors have a password.
+// A cluster has the configuration for reaching other nodes. Its texts and errors have no password.
 type cluster struct {
 	from   string // pubsubEnv or "--pubsub"
 	scheme string

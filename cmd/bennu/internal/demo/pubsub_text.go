@@ -31,7 +31,7 @@ func (c *cluster) explain(w io.Writer, node string, err error) {
 	}
 }
 
-// plain is the text of an adapter's error without the package that it comes from.
+// plain returns the text of an adapter's error without the prefix of its package.
 func plain(err error) string {
 	text := err.Error()
 	for _, prefix := range []string{"natspubsub: ", "redispubsub: ", "pubsub: "} {
@@ -56,7 +56,7 @@ func (c *cluster) address(port string, peers []string) string {
 	return value
 }
 
-// introduce prints the name of this node and how to start a second one, which serves on next.
+// introduce prints the name of this node, and the command that starts a second one at the address next.
 func (c *cluster) introduce(w io.Writer, node, next string, adapter pubsub.Adapter) {
 	if adapter == nil {
 		fmt.Fprintf(w, "  This node is  %s, and it is alone. %s demo -h says how several share one chat room.\n", node, program())
@@ -89,7 +89,7 @@ func (c *cluster) introduce(w io.Writer, node, next string, adapter pubsub.Adapt
 	fmt.Fprintf(w, ":\n    %s\n", second)
 }
 
-// reachable replaces an address that stands for all interfaces by one of this machine.
+// reachable replaces the address of all interfaces by one of this machine.
 func reachable(addr string) string {
 	host, port, err := net.SplitHostPort(addr)
 	if ip := net.ParseIP(host); err == nil && ip != nil && ip.IsUnspecified() {
@@ -98,9 +98,9 @@ func reachable(addr string) string {
 	return addr
 }
 
-// program is how this command was called, to be called once more.
+// program returns the way in which this command was called.
 func program() string {
-	if strings.Contains(os.Args[0], "go-build") { // by "go run", which leaves nothing behind
+	if strings.Contains(os.Args[0], "go-build") { // by "go run", which removes the binary
 		return "go run ./cmd/bennu" // with the brokers
 	}
 	return "bennu"

@@ -116,7 +116,7 @@ func (f *genFlags) run(w io.Writer, name string) error {
 	return nil
 }
 
-// fileName replaces the kind in the name of a template by the name.
+// fileName returns the name of a file: that of its template, with the name in place of the kind.
 func fileName(kind, template string, n names) string {
 	name := n.Name
 	if kind != "channel" {
@@ -125,8 +125,8 @@ func fileName(kind, template string, n names) string {
 	return name + strings.TrimPrefix(template, kind)
 }
 
-// tell prints the lines to add for the new files. It does not add them, since it cannot know where
-// in the user's files.
+// tell prints the lines to add for the new files. It does not add them, since it does not know where they
+// belong.
 func (n names) tell(w io.Writer, kind, dir string) {
 	place := func(file, otherwise string) string {
 		if _, err := os.Stat(filepath.Join(dir, file)); err == nil {
@@ -194,7 +194,7 @@ userSocketID(c.Socket()). Tests of the channel make here, too: %s_presence_test.
 	}
 }
 
-// tellModules prints what the module lacks.
+// tellModules prints the requirements that the module lacks.
 func tellModules(w io.Writer, kind string, mod module) {
 	fmt.Fprint(w, "\nThen:\n\n")
 	switch {

@@ -18,7 +18,7 @@ import (
 	"github.com/bennu-go/bennu/transport"
 )
 
-// Names are the names that templates use.
+// Names has the forms of a name that templates use.
 type names struct {
 	Package string
 	Name    string // chat_room: in files and topics
@@ -34,10 +34,10 @@ type names struct {
 
 var namePattern = regexp.MustCompile(`^[a-z][a-z0-9]*(_[a-z0-9]+)*$`)
 
-// longestName is in bytes.
+// longestName bounds a name, in bytes.
 const longestName = 64
 
-// parseName reads a name, in either of chat_room and ChatRoom.
+// parseName parses a name in one of the forms chat_room and ChatRoom.
 func parseName(text string) (names, error) {
 	name := snake(text)
 	if !namePattern.MatchString(name) || len(name) > longestName {
@@ -54,8 +54,7 @@ func parseName(text string) (names, error) {
 	return n, nil
 }
 
-// checkSocketName refuses names that are paths of a transport, which clients append to the path of a
-// socket.
+// checkSocketName refuses names that clients append to the path of a socket, such as websocket.
 func (n *names) checkSocketName() error {
 	if n.Name == "websocket" || n.Name == "longpoll" {
 		return cli.Usagef("clients add /%s to the path of a socket by themselves; take another name, such as user", n.Name)
@@ -93,7 +92,7 @@ func isLetter(c rune) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 
 func isDigit(c rune) bool { return '0' <= c && c <= '9' }
 
-// snake writes ChatRoom as chat_room and HTTPRoom as http_room, and leaves chat_room as it is.
+// snake converts ChatRoom to chat_room and HTTPRoom to http_room, and leaves chat_room as it is.
 func snake(text string) string {
 	var b strings.Builder
 	runes := []rune(text)
@@ -133,8 +132,7 @@ func (n *names) setTopic(pattern string) error {
 	return nil
 }
 
-// setTokenParam sets the parameter of the URL that a socket takes a token from. Checks know
-// which names are good.
+// setTokenParam sets the parameter of the URL from which a socket takes a token. bennu checks the name.
 func (n *names) setTokenParam(name string) error {
 	if err := seam.Validate(&transport.Checks{TokenParam: name}); err != nil {
 		return cli.Usagef("--token-param: %w", err)
@@ -143,7 +141,7 @@ func (n *names) setTokenParam(name string) error {
 	return nil
 }
 
-// checkTopic has the rules of SocketHandler.Channel, which would panic at start.
+// checkTopic checks a pattern by the rules of SocketHandler.Channel, which would panic at start.
 func checkTopic(pattern string) error {
 	const longest = 255 - len("lobby") // bytes of a topic, and room for what the tests put behind
 	before, part, foreign := topic.CutForeign(pattern)

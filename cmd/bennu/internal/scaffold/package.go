@@ -21,14 +21,14 @@ import (
 	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
 )
 
-// A module is what a go.mod says.
+// A module has the path and the requirements of a go.mod.
 type module struct {
 	dir      string
 	path     string
 	versions map[string]string // of what it requires
 }
 
-// findModule finds the module that dir belongs to.
+// findModule finds the module of a directory.
 func findModule(dir string) (module, error) {
 	at, err := filepath.Abs(dir)
 	if err != nil {

@@ -75,7 +75,7 @@ var (
 	modulePattern = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9._~-]*[A-Za-z0-9_~-])?(/[A-Za-z0-9_]([A-Za-z0-9._~-]*[A-Za-z0-9_~-])?)*$`)
 )
 
-// reserved are the paths, or first elements of paths, that belong to Go: a program named log would
+// reserved has the paths, or first elements of paths, of Go's own packages: a program named log would
 // not compile.
 var reserved = strings.Fields(`archive bufio builtin bytes cmd cmp compress container context crypto database
 	debug embed encoding errors expvar flag fmt go hash html image index internal io iter log main maps
@@ -121,7 +121,7 @@ func (f *newFlags) run(w io.Writer, dir string) error {
 	return nil
 }
 
-// files are those of a program with the channel "room".
+// files returns the files of a program with the channel "room".
 func (p *project) files(dir string, src source) ([]file, error) {
 	indirect, sums, err := src.requirements()
 	if err != nil {

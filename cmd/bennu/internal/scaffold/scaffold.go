@@ -1,5 +1,5 @@
-// Package scaffold is "bennu new" and "bennu gen". It writes programs, channels, sockets and
-// presences to begin with, as one would write them by hand, with tests that pass.
+// Package scaffold is the commands "bennu new" and "bennu gen". They write programs, channels, sockets
+// and presences to start from, with tests that pass.
 package scaffold
 
 import (
@@ -20,14 +20,13 @@ const bennuPath = "github.com/bennu-go/bennu"
 //go:embed templates
 var templates embed.FS
 
-// A file is one to be written.
+// A file is a file to write.
 type file struct {
 	path string
 	text []byte
 }
 
-// render fills in the templates of a folder. The name of a file is that of its template,
-// as rename has it.
+// render executes the templates of a folder. rename gives the name of a file for that of its template.
 func render(folder string, values any, rename func(name string) string) ([]file, error) {
 	root := "templates/" + folder
 	entries, err := fs.ReadDir(templates, root)
@@ -55,7 +54,7 @@ func render(folder string, values any, rename func(name string) string) ([]file,
 	return files, nil
 }
 
-// write writes all files, or none where one exists and force is not given.
+// write writes all files. If one exists and force is false, it writes none.
 func write(files []file, force bool) error {
 	for _, f := range files {
 		_, err := os.Lstat(f.path)

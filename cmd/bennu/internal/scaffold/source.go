@@ -14,17 +14,17 @@ import (
 	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
 )
 
-// A source is where a new program gets bennu from.
+// A source is the version or the tree of bennu that a new program requires.
 type source struct {
 	version string
 	dir     string // of a source tree, or "" when the version is published
 }
 
-// unpublished is what the go command calls a module that has no version.
+// unpublished is the version that the go command gives a module without one.
 const unpublished = "v0.0.0-00010101000000-000000000000"
 
-// findSource returns the tree that replace names; otherwise the version as which this command was
-// installed, or the tree in which it was built.
+// findSource returns the tree that --replace names, or without it the version of this command, or the
+// tree in which the command was built.
 func findSource(replace string) (source, error) {
 	if replace != "" {
 		dir, err := filepath.Abs(replace)
@@ -41,12 +41,13 @@ func findSource(replace string) (source, error) {
 	return builtFrom(info, here)
 }
 
-// builtFrom says where a command was built, one of whose files was here. info may be nil.
+// builtFrom returns the version or the tree from which this command was built. here is the path of one of
+// its source files. info may be nil.
 func builtFrom(info *debug.BuildInfo, here string) (source, error) {
 	if info != nil {
 		all := append([]*debug.Module{&info.Main}, info.Deps...)
 		i := slices.IndexFunc(all, func(m *debug.Module) bool { return m.Path == bennuPath })
-		// A checksum says that it came as a version, and not from a source tree.
+		// Only a published version has a checksum; a source tree has none.
 		if i >= 0 && all[i].Sum != "" && all[i].Replace == nil {
 			return source{version: all[i].Version}, nil
 		}
@@ -67,11 +68,11 @@ func isBennu(dir string) bool {
 	return err == nil && bytes.HasPrefix(text, []byte("module "+bennuPath+"\n"))
 }
 
-// reached are the modules that a program with channels needs. A test fails when that changes. The
-// go.sum of the tree has further ones, which only their tests need.
+// reached has the modules that a program with channels needs. A test fails when that changes. The go.sum
+// of the tree has more, which only the tests of those modules need.
 var reached = []string{"github.com/gobwas/httphead", "github.com/gobwas/ws", "golang.org/x/sys"}
 
-// summed are the modules whose checksums such a program needs.
+// summed has the modules whose checksums such a program needs.
 var summed = append([]string{"go.uber.org/goleak", "golang.org/x/crypto"}, reached...)
 
 // requirements returns the lines of the tree's go.mod and go.sum that a new program needs to be built
@@ -104,7 +105,7 @@ func (s source) requirements() (indirect []string, sums []byte, err error) {
 	return indirect, sums, nil
 }
 
-// required reads the versions in a go.mod.
+// required returns the versions in a go.mod, by module.
 func required(mod []byte) map[string]string {
 	versions := map[string]string{}
 	for line := range strings.Lines(string(mod)) {
@@ -116,7 +117,7 @@ func required(mod []byte) map[string]string {
 	return versions
 }
 
-// replacement writes the tree as go.mod wants it.
+// replacement returns the path of the tree for a replace line, quoted if go.mod needs that.
 func (s source) replacement() string {
 	if strings.ContainsFunc(s.dir, func(c rune) bool { return strings.ContainsRune(" \t\"'`()[]{},", c) }) {
 		return strconv.Quote(s.dir)

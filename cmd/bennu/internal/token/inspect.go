@@ -53,7 +53,7 @@ An encrypted token can only be shown with its secret.
 	return c
 }
 
-// optional makes keys if both a salt and a secret are given.
+// optional makes keys if a salt and a secret are given, and otherwise returns nil.
 func (f *keyFlags) optional(now time.Time) (*phx.Keys, error) {
 	if f.salt == "" {
 		if len(f.files) > 0 {
@@ -66,7 +66,7 @@ func (f *keyFlags) optional(now time.Time) (*phx.Keys, error) {
 
 const notVerified = "NOT VERIFIED: anybody can have written this"
 
-// inspect shows a token. keys may be nil. The error decides the exit code.
+// inspect shows a token, and verifies it if keys is not nil. The error decides the exit code.
 func inspect(keys *phx.Keys, salt, tok string, now time.Time) (r report, end error) {
 	r = report{now: now, Kind: kind(tok)}
 	if u, err := phx.ParseUnverified(tok); err == nil {
@@ -96,7 +96,7 @@ func inspect(keys *phx.Keys, salt, tok string, now time.Time) (r report, end err
 	return r, cli.Exit(cli.Failed)
 }
 
-// kind names the kind of a token by its first characters.
+// kind returns the kind of a token, by its first characters.
 func kind(tok string) string {
 	names := map[string]string{
 		"SFMyNTY": "signed with HMAC-SHA256", "SFMzODQ": "signed with HMAC-SHA384", "SFM1MTI": "signed with HMAC-SHA512",

@@ -10,7 +10,7 @@ import (
 	phx "github.com/bennu-go/bennu/token"
 )
 
-// A report is what a command says about a token, with the names that it has in JSON.
+// A report is the result of a command, with the names of its members in JSON.
 type report struct {
 	now time.Time
 	any any  // the data
@@ -31,7 +31,7 @@ func (r *report) data(v any) {
 	r.any, r.has, r.Data = v, true, toJSON(v)
 }
 
-// claims notes what a valid token says.
+// claims adds the content of a valid token.
 func (r *report) claims(c *phx.Claims) {
 	r.data(c.Data)
 	r.SignedAt = stamp(c.SignedAt)
@@ -41,7 +41,7 @@ func (r *report) claims(c *phx.Claims) {
 	}
 }
 
-// unverified notes what a token says that was not verified.
+// unverified adds the content of a token that was not verified.
 func (r *report) unverified(u *phx.Unverified) {
 	r.data(u.Data)
 	r.SignedAt = stamp(u.SignedAt)
@@ -53,7 +53,7 @@ func (r *report) unverified(u *phx.Unverified) {
 
 func (r *report) refuse(err error) { r.Reason, r.Detail = reason(err), detail(err) }
 
-// detail is the text of an error without the reason.
+// detail returns the text of an error after the reason.
 func detail(err error) string {
 	text := plain(err)
 	for _, e := range []error{phx.ErrExpired, phx.ErrInvalid, phx.ErrMissing} {
@@ -62,7 +62,7 @@ func detail(err error) string {
 	return text
 }
 
-// why is the detail as the end of a sentence.
+// why returns the detail as the end of a sentence.
 func (r *report) why() string {
 	if r.Detail == "" {
 		return ""
@@ -76,7 +76,7 @@ func (r *report) print(w io.Writer) error {
 	return enc.Encode(r)
 }
 
-// tell writes what the token holds.
+// tell writes the content of the token.
 func (r *report) tell(w io.Writer) {
 	if r.has {
 		fmt.Fprintf(w, "  data        %s\n", elixir(r.any))
@@ -89,7 +89,7 @@ func (r *report) tell(w io.Writer) {
 	}
 }
 
-// away says how far a time is from now.
+// away returns the distance of a time from now, in words.
 func (r *report) away(at string) string {
 	t, err := time.Parse(time.RFC3339, at)
 	switch {
@@ -101,7 +101,7 @@ func (r *report) away(at string) string {
 	return " (" + span(r.now.Sub(t)) + " ago)"
 }
 
-// span writes a time in one unit.
+// span formats a duration in one unit.
 func span(d time.Duration) string {
 	for _, u := range []struct {
 		name string
@@ -114,7 +114,7 @@ func span(d time.Duration) string {
 	return fmt.Sprintf("%d seconds", d/time.Second)
 }
 
-// stamp writes a time that a token may hold, which can be in any year.
+// stamp formats a time of a token, which may be in any year.
 func stamp(t time.Time) string {
 	if y := t.UTC().Year(); y < 0 || y > 9999 {
 		return fmt.Sprintf("%d ms", t.UnixMilli())

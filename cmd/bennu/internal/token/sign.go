@@ -16,7 +16,7 @@ import (
 	phx "github.com/bennu-go/bennu/token"
 )
 
-// mostData bounds what is read to be signed, in bytes: no longer token is made.
+// mostData bounds the data to sign, in bytes. A longer token would not be valid.
 const mostData = phx.MaxLength
 
 type signFlags struct {
@@ -56,7 +56,7 @@ Elixir programs often need atoms as the keys of maps: with --atom-keys, {"id": 4
 	return c
 }
 
-// secretOnly stands in what --help prints.
+// secretOnly is a sentence of the help of all three commands.
 const secretOnly = `The secret comes from --secret-file or SECRET_KEY_BASE: see "bennu help token".`
 
 func (f *signFlags) run(cmd *cobra.Command, args []string) error {
@@ -101,7 +101,7 @@ func (f *signFlags) run(cmd *cobra.Command, args []string) error {
 	return r.print(cmd.OutOrStdout())
 }
 
-// fromJSON reads one JSON value with numbers as Erlang has them.
+// fromJSON decodes one JSON value, in which numbers are integers or floats, as in Erlang.
 func fromJSON(text string, atomKeys bool) (any, error) {
 	if strings.TrimSpace(text) == "" {
 		return nil, cli.Usagef(`there is no data; it is JSON, such as 42 or '{"id": 42}', in an argument or on standard input`)

@@ -65,7 +65,7 @@ func elixirBinary(s string) string {
 	return "<<" + strings.Join(parts, ", ") + ">>"
 }
 
-// isPlainAtom tells atoms that need no quotes.
+// isPlainAtom reports whether an atom needs no quotes.
 func isPlainAtom(s string) bool {
 	for i, c := range s {
 		if c != '_' && !(c < unicode.MaxASCII && unicode.IsLetter(c)) && (i == 0 || !unicode.IsDigit(c) && c != '@') {
@@ -75,7 +75,7 @@ func isPlainAtom(s string) bool {
 	return s != ""
 }
 
-// sortedKeys gives the same order each time.
+// sortedKeys returns the keys in an order that is always the same.
 func sortedKeys(m phx.Map) []any {
 	return slices.SortedFunc(maps.Keys(m), func(a, b any) int { return strings.Compare(elixir(a), elixir(b)) })
 }

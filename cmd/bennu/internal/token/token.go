@@ -17,7 +17,7 @@ import (
 	phx "github.com/bennu-go/bennu/token"
 )
 
-// secretEnv is the variable that releases of Phoenix applications read, too.
+// secretEnv is the variable for the secret. Releases of Phoenix applications read the same one.
 const secretEnv = "SECRET_KEY_BASE"
 
 // Command is "bennu token".
@@ -37,7 +37,7 @@ and the same salt, bennu and Phoenix read each other's.
 	return c
 }
 
-// aboutSecrets is a part of what --help prints.
+// aboutSecrets is a part of the help.
 const aboutSecrets = `Secrets and tokens are not given as arguments, which everybody on the machine can see. The
 secret is Phoenix's secret_key_base, 20 bytes or more, and is not decoded:
 
@@ -47,13 +47,13 @@ secret is Phoenix's secret_key_base, 20 bytes or more, and is not decoded:
 
 A token is read from FILE. If FILE is missing or -, it is read from standard input.`
 
-// mostSecret bounds what is read of a file with a secret, in bytes.
+// mostSecret bounds the size of a file with a secret, in bytes.
 const mostSecret = 4 << 10
 
-// mostIterations bounds the key derivation: so many take some seconds.
+// mostIterations bounds the key derivation, which then takes some seconds.
 const mostIterations = 10_000_000
 
-// keyFlags say how keys are made.
+// keyFlags has the flags about keys.
 type keyFlags struct {
 	salt       string
 	files      []string
@@ -71,10 +71,10 @@ func (f *keyFlags) add(c *cobra.Command) {
 	_ = c.RegisterFlagCompletionFunc("key-digest", cobra.FixedCompletions([]cobra.Completion{"sha256", "sha384", "sha512"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
-// errNoSecret says that none was given.
+// errNoSecret is the error if there is neither a file nor the variable.
 var errNoSecret = cli.Usagef("there is no secret; set %s, or name a file with --secret-file", secretEnv)
 
-// keys makes the keys. now is the clock for the age of tokens.
+// keys makes the keys from the flags. now is the clock for the age of tokens.
 func (f *keyFlags) keys(now func() time.Time) (*phx.Keys, error) {
 	digests := map[string]crypto.Hash{"sha256": crypto.SHA256, "sha384": crypto.SHA384, "sha512": crypto.SHA512}
 	digest, ok := digests[f.digest]
@@ -119,7 +119,7 @@ func (f *keyFlags) secrets() ([]string, error) {
 	return secrets, nil
 }
 
-// readToken reads the token that args name.
+// readToken reads the token from the file in args, or from standard input.
 func readToken(cmd *cobra.Command, args []string) (string, error) {
 	if len(args) == 1 && args[0] != "-" {
 		if looksLikeToken(args[0]) {
@@ -153,7 +153,7 @@ func readInput(cmd *cobra.Command, most int) (string, error) {
 	}
 }
 
-// looksLikeToken knows the beginnings of signed, encrypted and old encrypted tokens.
+// looksLikeToken reports whether an argument begins like a signed, encrypted or old encrypted token.
 func looksLikeToken(s string) bool {
 	for _, prefix := range []string{"SFMyNTY.", "SFMzODQ.", "SFM1MTI.", "XCP.", "QTEyOEdDTQ."} {
 		if strings.HasPrefix(s, prefix) {
@@ -176,7 +176,7 @@ func readFile(name string, most int) (string, error) {
 	return read(f, most)
 }
 
-// read reads a text of at most so many bytes, without the line break at its end.
+// read reads a text of at most most bytes, without the line break at its end.
 func read(r io.Reader, most int) (string, error) {
 	const lineBreak = 2
 	b, err := io.ReadAll(io.LimitReader(r, int64(most)+lineBreak+1))
@@ -190,8 +190,8 @@ func read(r io.Reader, most int) (string, error) {
 	return text, nil
 }
 
-// check verifies a token of either kind. For a genuine token that is too old it returns the claims
-// with the error.
+// check verifies a signed or an encrypted token. For a genuine token that has expired it returns the
+// claims and the error.
 func check(keys *phx.Keys, salt, token string, opts []phx.Option) (*phx.Claims, error) {
 	verify := keys.Verify
 	if isEncrypted(token) {
@@ -206,7 +206,7 @@ func check(keys *phx.Keys, salt, token string, opts []phx.Option) (*phx.Claims, 
 	return c, err
 }
 
-// reason is the word of Phoenix for why a token is refused.
+// reason returns the reason for which a token is refused, as Phoenix names it.
 func reason(err error) string {
 	switch {
 	case errors.Is(err, phx.ErrExpired):
@@ -217,7 +217,7 @@ func reason(err error) string {
 	return "invalid"
 }
 
-// plain is the text of an error without the package that it comes from.
+// plain returns the text of an error without the prefix of its package.
 func plain(err error) string { return strings.TrimPrefix(err.Error(), "token: ") }
 
 // parseAge reads a maximum age.
