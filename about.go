@@ -74,8 +74,3 @@ func (p place) with(attrs ...slog.Attr) []slog.Attr {
 
 // say counts and logs a notice about the place.
 func (p place) say(k notice.Kind, attrs ...slog.Attr) { p.s.node.book.Say(k, p.with(attrs...)...) }
-
-// About implements ability.Describer.
-func (r *receiver) About(attrs ...slog.Attr) []slog.Attr {
-	return (*Socket)(r).at("", "").with(attrs...)
-}

@@ -117,3 +117,16 @@ func isJSON(text []byte) bool {
 	_, err := jsontext.Compact(text)
 	return err == nil || errors.Is(err, jsontext.ErrTooDeep) && json.Valid(text)
 }
+
+// publish sends a broadcast to all nodes, or to nobody: what a client that may be on its topic
+// cannot get is refused.
+func (n *node) publish(from pubsub.Subscriber, m *pubsub.Message) error {
+	if err := n.fits(m); err != nil {
+		return err
+	}
+	if m.Event == EventDisconnect && n.pubsub.Node() != "" {
+		n.disconnects.listen(n) // for nodes that ask for what they have missed
+		n.disconnects.own.add(m.Topic)
+	}
+	return n.pubsub.BroadcastFrom(from, m)
+}

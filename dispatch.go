@@ -12,21 +12,6 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// Responses of the socket itself.
-var (
-	unmatchedTopic  = Payload{Data: []byte(`{"reason":"unmatched topic"}`)}
-	tooManyChannels = Payload{Data: []byte(`{"reason":"too many channels joined"}`)}
-	tooManyJoins    = Payload{Data: []byte(`{"reason":"too many joins"}`)}
-	busy            = Payload{Data: []byte(`{"reason":"busy"}`)}
-	joinCrashed     = Payload{Data: []byte(`{"reason":"join crashed"}`)}
-	tooLargeToSend  = Payload{Data: []byte(`{"reason":"too large"}`)}
-	bytesToSend     = Payload{Data: []byte(`{"reason":"no binary"}`)}
-	invalidPayload  = Payload{Data: []byte(`{"reason":"invalid payload"}`)}
-	emptyPayload    = Payload{Data: emptyObject}
-
-	errInternal = errorReason{Reason: "internal"}
-)
-
 // handle decodes and dispatches one frame. It is called by whoever has the turn
 // of the connection, so frames are handled in the order they came. The result is a
 // join to be carried out next, or a wish that reading wait.
@@ -151,49 +136,4 @@ func (s *Socket) deliver(c *Channel, m *wire.Message) (alive bool, resume <-chan
 		return c.receive(item{kind: itemLeave, ref: m.Ref})
 	}
 	return c.receive(item{kind: itemIn, ref: m.Ref, event: m.Event, payload: m.Payload})
-}
-
-// reply queues a reply of the socket itself.
-func (s *Socket) reply(m *wire.Message, joinRef wire.Ref, status string, response Payload) {
-	f, err := s.replyFrame(m, joinRef, status, response)
-	if err == nil && !s.takes(f) { // over the response, or over a topic that is no name
-		err = s.at(m.Topic, m.Event).refuse(f)
-		if m.OddTopic == "" {
-			f, err = s.replyFrame(m, joinRef, wire.StatusError, refusalOf(err))
-		}
-	}
-	if err != nil {
-		s.at(m.Topic, m.Event).say(notice.NotEncoded, slog.String("error", textOf(err)), slog.Int("code", int(transport.CloseInternalError)))
-		s.close(transport.CloseInternalError, err)
-		return
-	}
-	s.conn.Send(f)
-}
-
-// errorReply is the reply to a message whose handler returned err. Only an
-// Error and what is wrong with a payload are told; the rest is logged. Over says that the
-// channel has ended meanwhile.
-func (s *Socket) errorReply(at place, err error, over bool) Reply {
-	told := pointerIn[Error](err)
-	invalid, isInvalid := errors.AsType[*payloadError](err)
-	switch {
-	case told != nil:
-		return Reply{Status: wire.StatusError, Response: errorResponse(told)}
-	case errors.Is(err, ErrTooLarge), errors.Is(err, noBinary{}): // which was said
-		s.observe(at.topic, err)
-		return Reply{Status: wire.StatusError, Response: refusalOf(err)}
-	case isInvalid:
-		s.observe(at.topic, err)
-		at.say(notice.InvalidPayload, notice.Foreign("field", invalid.field))
-		// The text may quote the payload.
-		s.node.log.Log(slog.LevelDebug, "why a payload is invalid", at.with(slog.String("error", textOf(err)))...)
-		return Reply{Status: wire.StatusError, Response: errorReason{Reason: "invalid payload", Field: invalid.field}}
-	}
-	s.observe(at.topic, err)
-	if over { // its pushes and its context fail as a matter of course
-		at.say(notice.LateHandler, slog.String("error", textOf(err)))
-	} else {
-		at.say(notice.HandlerFailed, slog.String("error", textOf(err)))
-	}
-	return Reply{Status: wire.StatusError, Response: errInternal}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/bennu-go/bennu/internal/nils"
 	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/option"
 	"github.com/bennu-go/bennu/internal/redact"
 	"github.com/bennu-go/bennu/pubsub"
 )
@@ -193,4 +194,22 @@ func (e *Endpoint) LocalBroadcast(topic, event string, payload any) error {
 // in the log, as thrown_out.
 func (e *Endpoint) Disconnect(id string) error {
 	return e.Broadcast(id, EventDisconnect, nil)
+}
+
+// check says what is wrong with options that cannot be meant.
+func (o *EndpointOptions) check() error {
+	c := option.Checker{Of: "EndpointOptions."}
+	l := &o.Limits
+	for _, n := range []struct {
+		name  string
+		value int
+	}{
+		{"Limits.Connections", l.Connections}, {"Limits.PerAddress", l.PerAddress}, {"Limits.Connects", l.Connects},
+		{"Limits.Joins", l.Joins}, {"Limits.PostBytes", l.PostBytes}, {"Limits.LateCallbacks", l.LateCallbacks},
+	} {
+		c.Count(n.name, n.value, 0, option.MaxCount)
+	}
+	c.Duration("DrainTime", o.DrainTime, 0, option.MaxDuration)
+	c.Secret("Secret", o.Secret)
+	return c.Err
 }

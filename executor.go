@@ -122,11 +122,6 @@ func (e *executor) step() bool {
 // atEnd stands for Terminate in the log.
 var atEnd = &handlerContext{kind: itemEnd}
 
-// handlerContext makes the context of the callback for an item.
-func (c *Channel) handlerContext(it *item) *handlerContext {
-	return &handlerContext{ch: c, ref: it.ref, event: eventOf(it), kind: it.kind}
-}
-
 // conclude acts on what HandleIn returned.
 func (c *Channel) conclude(h *handlerContext, reply Reply, err error) {
 	switch {
@@ -146,15 +141,6 @@ func (c *Channel) conclude(h *handlerContext, reply Reply, err error) {
 		}
 		c.answer(h, c.socket.errorReply(c.at(h), err, c.isClosed()))
 	}
-}
-
-// lastReply is the reply of a handler that ends its channel: its Out, unless it
-// has an Error for the client.
-func lastReply(reply Reply, err error) Reply {
-	if told := pointerIn[Error](err); told != nil {
-		return Reply{Status: wire.StatusError, Response: errorResponse(told)}
-	}
-	return reply
 }
 
 // answer sends a reply. One that does not encode is a fault of the channel.

@@ -1,12 +1,8 @@
 package bennu
 
 import (
-	"cmp"
-	"log/slog"
-	"math"
 	"time"
 
-	"github.com/bennu-go/bennu/internal/jsontext"
 	"github.com/bennu-go/bennu/internal/option"
 )
 
@@ -108,24 +104,6 @@ func (l *Limits) check() error {
 	return c.Err
 }
 
-// check says what is wrong with options that cannot be meant.
-func (o *EndpointOptions) check() error {
-	c := option.Checker{Of: "EndpointOptions."}
-	l := &o.Limits
-	for _, n := range []struct {
-		name  string
-		value int
-	}{
-		{"Limits.Connections", l.Connections}, {"Limits.PerAddress", l.PerAddress}, {"Limits.Connects", l.Connects},
-		{"Limits.Joins", l.Joins}, {"Limits.PostBytes", l.PostBytes}, {"Limits.LateCallbacks", l.LateCallbacks},
-	} {
-		c.Count(n.name, n.value, 0, option.MaxCount)
-	}
-	c.Duration("DrainTime", o.DrainTime, 0, option.MaxDuration)
-	c.Secret("Secret", o.Secret)
-	return c.Err
-}
-
 // limit resolves zero to the default and anything negative to the largest value.
 func limit[T ~int | ~int64](v, def T) T {
 	switch {
@@ -135,25 +113,4 @@ func limit[T ~int | ~int64](v, def T) T {
 		return T(^uint(0) >> 1)
 	}
 	return v
-}
-
-// attrs are the effective limits of the connections of a mount, for the log, which masks what is
-// called a token.
-func (h *mountedHandler) attrs() []slog.Attr {
-	l := &h.limits
-	return []slog.Attr{
-		bound("topics", l.Topics), bound("mailbox_messages", l.MailboxMessages), bound("mailbox_bytes", l.MailboxBytes),
-		bound("join_burst", l.JoinBurst), bound("join_rate", l.JoinRate),
-		bound("message_values", cmp.Or(l.MessageTokens, jsontext.MaxTokens)), bound("message_rate", cmp.Or(l.MessageRate, Unlimited)),
-		bound("late_callbacks", l.LateCallbacks), timeBound("connect_timeout", l.ConnectTimeout),
-		timeBound("join_timeout", l.JoinTimeout), timeBound("handler_grace", l.HandlerGrace), timeBound("expiry_grace", h.expiryGrace),
-	}
-}
-
-// timeBound is bound for a time.
-func timeBound(name string, d time.Duration) slog.Attr {
-	if d == math.MaxInt64 {
-		return slog.String(name, "unlimited")
-	}
-	return slog.Duration(name, d)
 }

@@ -1,7 +1,6 @@
 package bennu
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -81,14 +80,6 @@ func (noBinary) Error() string {
 // Is is for errors.Is.
 func (noBinary) Is(target error) bool { return target == wire.ErrNoBinary }
 
-// refusalOf is what a client is told in place of a reply that it cannot get.
-func refusalOf(err error) Payload {
-	if errors.Is(err, noBinary{}) {
-		return bytesToSend
-	}
-	return tooLargeToSend
-}
-
 // tooLarge is an ErrTooLarge with its numbers, and who gets the message all the same.
 type tooLarge struct {
 	size, most int
@@ -115,19 +106,6 @@ func (p place) refuse(f transport.Frame) error {
 	err := &tooLarge{f.Len(), p.s.outbound().bytes, "the client does not get it"}
 	p.say(notice.FrameTooLarge, err.attrs()...)
 	return err
-}
-
-// publish sends a broadcast to all nodes, or to nobody: what a client that may be on its topic
-// cannot get is refused.
-func (n *node) publish(from pubsub.Subscriber, m *pubsub.Message) error {
-	if err := n.fits(m); err != nil {
-		return err
-	}
-	if m.Event == EventDisconnect && n.pubsub.Node() != "" {
-		n.disconnects.listen(n) // for nodes that ask for what they have missed
-		n.disconnects.own.add(m.Topic)
-	}
-	return n.pubsub.BroadcastFrom(from, m)
 }
 
 func (n *node) fits(m *pubsub.Message) error {

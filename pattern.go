@@ -3,7 +3,6 @@ package bennu
 import (
 	"fmt"
 	"log/slog"
-	"runtime"
 	"strings"
 	"sync/atomic"
 	"unicode/utf8"
@@ -98,13 +97,4 @@ func (h *mountedHandler) hint(m *wire.Message) []slog.Attr {
 		attrs = append(attrs, slog.String("hint", "no pattern begins like the topic"))
 	}
 	return attrs
-}
-
-// caller is the file and line that called the exported function which calls this.
-func caller() string {
-	_, file, line, ok := runtime.Caller(2)
-	if !ok {
-		return "unknown place"
-	}
-	return fmt.Sprintf("%s:%d", file, line)
 }

@@ -2,9 +2,12 @@ package bennu
 
 import (
 	"context"
-	"time"
+	"errors"
+	"log/slog"
 
 	"github.com/bennu-go/bennu/internal/nils"
+	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
 )
 
@@ -69,32 +72,91 @@ func errorResponse(e *Error) any {
 	return e.Response
 }
 
-// handlerContext is the context of one callback. It is a type of its own so that a
-// message costs one allocation, and a channel whose handlers do not look at
-// theirs none for a context that can be cancelled.
-type handlerContext struct {
-	ch    *Channel
-	ref   wire.Ref
-	event string // as eventOf has it, for the log
-	kind  itemKind
+// Responses of the socket itself.
+var (
+	unmatchedTopic  = Payload{Data: []byte(`{"reason":"unmatched topic"}`)}
+	tooManyChannels = Payload{Data: []byte(`{"reason":"too many channels joined"}`)}
+	tooManyJoins    = Payload{Data: []byte(`{"reason":"too many joins"}`)}
+	busy            = Payload{Data: []byte(`{"reason":"busy"}`)}
+	joinCrashed     = Payload{Data: []byte(`{"reason":"join crashed"}`)}
+	tooLargeToSend  = Payload{Data: []byte(`{"reason":"too large"}`)}
+	bytesToSend     = Payload{Data: []byte(`{"reason":"no binary"}`)}
+	invalidPayload  = Payload{Data: []byte(`{"reason":"invalid payload"}`)}
+	emptyPayload    = Payload{Data: emptyObject}
+
+	errInternal = errorReason{Reason: "internal"}
+)
+
+// reply queues a reply of the socket itself.
+func (s *Socket) reply(m *wire.Message, joinRef wire.Ref, status string, response Payload) {
+	f, err := s.replyFrame(m, joinRef, status, response)
+	if err == nil && !s.takes(f) { // over the response, or over a topic that is no name
+		err = s.at(m.Topic, m.Event).refuse(f)
+		if m.OddTopic == "" {
+			f, err = s.replyFrame(m, joinRef, wire.StatusError, refusalOf(err))
+		}
+	}
+	if err != nil {
+		s.at(m.Topic, m.Event).say(notice.NotEncoded, slog.String("error", textOf(err)), slog.Int("code", int(transport.CloseInternalError)))
+		s.close(transport.CloseInternalError, err)
+		return
+	}
+	s.conn.Send(f)
 }
 
-type handlerKey struct{}
-
-// Deadline implements context.Context.
-func (h *handlerContext) Deadline() (time.Time, bool) { return time.Time{}, false }
-
-// Done implements context.Context.
-func (h *handlerContext) Done() <-chan struct{} { return h.ch.context().Done() }
-
-// Err implements context.Context.
-func (h *handlerContext) Err() error { return h.ch.context().Err() }
-
-// Value implements context.Context. What is behind it has the cause, and tells it
-// by a key of its own.
-func (h *handlerContext) Value(key any) any {
-	if key == (handlerKey{}) {
-		return h
+// errorReply is the reply to a message whose handler returned err. Only an
+// Error and what is wrong with a payload are told; the rest is logged. Over says that the
+// channel has ended meanwhile.
+func (s *Socket) errorReply(at place, err error, over bool) Reply {
+	told := pointerIn[Error](err)
+	invalid, isInvalid := errors.AsType[*payloadError](err)
+	switch {
+	case told != nil:
+		return Reply{Status: wire.StatusError, Response: errorResponse(told)}
+	case errors.Is(err, ErrTooLarge), errors.Is(err, noBinary{}): // which was said
+		s.observe(at.topic, err)
+		return Reply{Status: wire.StatusError, Response: refusalOf(err)}
+	case isInvalid:
+		s.observe(at.topic, err)
+		at.say(notice.InvalidPayload, notice.Foreign("field", invalid.field))
+		// The text may quote the payload.
+		s.node.log.Log(slog.LevelDebug, "why a payload is invalid", at.with(slog.String("error", textOf(err)))...)
+		return Reply{Status: wire.StatusError, Response: errorReason{Reason: "invalid payload", Field: invalid.field}}
 	}
-	return h.ch.context().Value(key)
+	s.observe(at.topic, err)
+	if over { // its pushes and its context fail as a matter of course
+		at.say(notice.LateHandler, slog.String("error", textOf(err)))
+	} else {
+		at.say(notice.HandlerFailed, slog.String("error", textOf(err)))
+	}
+	return Reply{Status: wire.StatusError, Response: errInternal}
+}
+
+// reply answers the message with this ref.
+func (c *Channel) reply(ref wire.Ref, r Reply) error {
+	f, err := c.replyFrame(ref, r)
+	if err != nil {
+		return err
+	}
+	if !c.socket.takes(f) {
+		return c.at(nil).refuse(f)
+	}
+	return c.emit(f)
+}
+
+// lastReply is the reply of a handler that ends its channel: its Out, unless it
+// has an Error for the client.
+func lastReply(reply Reply, err error) Reply {
+	if told := pointerIn[Error](err); told != nil {
+		return Reply{Status: wire.StatusError, Response: errorResponse(told)}
+	}
+	return reply
+}
+
+// refusalOf is what a client is told in place of a reply that it cannot get.
+func refusalOf(err error) Payload {
+	if errors.Is(err, noBinary{}) {
+		return bytesToSend
+	}
+	return tooLargeToSend
 }

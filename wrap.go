@@ -7,11 +7,3 @@ func init() {
 		handler.(*SocketHandler).wrap = wrap
 	}
 }
-
-// receiverOf is a socket as its connection sees it.
-func (h *mountedHandler) receiverOf(s *Socket) seam.Receiver {
-	if h.wrap != nil {
-		return h.wrap((*receiver)(s))
-	}
-	return (*receiver)(s)
-}

@@ -21,6 +21,7 @@ var mayPanic = map[string]string{
 	"internal/conformance/app/room.go":     "the cases ask for joins and handlers that panic",
 	"authenticate.go":                      "Authenticate without a function, seen at start",
 	"channel.go":                           "a nil Channel, where the call returns no error",
+	"channel_task.go":                      "a nil Channel, where the call returns no error",
 	"define.go":                            "a mistake in a registration, seen at start",
 	"endpoint.go":                          "a mistake in a mount, seen at start",
 	"mount.go":                             "a mistake in a mount, seen at start",

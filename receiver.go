@@ -1,0 +1,192 @@
+package bennu
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/bennu-go/bennu/internal/ability"
+	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/seam"
+	"github.com/bennu-go/bennu/transport"
+	"github.com/bennu-go/bennu/wire"
+)
+
+// receiver is a Socket as its connection sees it, so that these methods are not
+// in the public type.
+type receiver Socket
+
+// Opened implements seam.Receiver.
+func (r *receiver) Opened(conn seam.Conn) {
+	s := (*Socket)(r)
+	s.mu.Lock()
+	s.conn = conn
+	early := s.reason
+	s.mu.Unlock()
+	s.node.boundOutbound(conn)
+	if early != nil {
+		conn.Close(transport.CloseGoingAway)
+	}
+	if s.id != "" && s.node.disconnects.add(s) {
+		s.at("", "").say(notice.Disconnected)
+		s.Disconnect()
+	}
+	// Accept has looked at these bounds, and others have come since.
+	limits := &s.node.admission.limits
+	switch n, open := s.node.sockets.add(s); {
+	case !open:
+		s.at("", "").say(notice.Draining)
+		s.close(transport.CloseRestart, ErrDraining)
+	case n > limits.Connections:
+		s.at("", "").say(notice.Connections, slog.Int("limit", limits.Connections))
+		s.close(transport.CloseTryAgainLater, transport.ErrBusy)
+	}
+	if limits.PerAddress >= 0 {
+		if s.counted = s.node.admission.addresses.Add(s.address, limits.PerAddress); !s.counted {
+			s.at("", "").say(notice.PerAddress, slog.Int("limit", limits.PerAddress))
+			s.close(transport.CloseTryAgainLater, transport.ErrBusy)
+		}
+	}
+	s.startExpiry()
+}
+
+// Receive implements seam.Receiver.
+func (r *receiver) Receive(op wire.Opcode, data []byte) (resume <-chan struct{}) {
+	s := (*Socket)(r)
+	s.retain() // a drain that begins now waits for what this message starts
+	defer s.release()
+	if s.draining.Load() {
+		return nil
+	}
+	slow, ok := s.slowDown()
+	if !ok {
+		return nil
+	}
+	if resume = s.handleInTurn(op, data); resume == nil {
+		return slow
+	}
+	return resume
+}
+
+// AllHandled implements ability.Completer.
+func (r *receiver) AllHandled() <-chan struct{} {
+	s := (*Socket)(r)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.turn == nil {
+		return nil
+	}
+	if s.turn.over == nil {
+		s.turn.over = make(chan struct{})
+	}
+	return s.turn.over
+}
+
+// Closed implements seam.Receiver.
+func (r *receiver) Closed(reason error) {
+	s := (*Socket)(r)
+	s.mu.Lock()
+	s.closed = true
+	own := s.reason == nil // of the transport, and not of the program
+	if !own {
+		reason = s.reason
+	}
+	s.reason = reason
+	channels := s.channels
+	s.channels = nil
+	var call *joinCall
+	if s.turn != nil {
+		s.turn.inbox.clear()
+		call = s.turn.joining
+	}
+	s.mu.Unlock()
+
+	if own {
+		s.sayClosed(reason)
+	}
+	s.stopExpiry()
+	s.uncount()
+	if s.id != "" {
+		s.node.disconnects.remove(s)
+	}
+	if call != nil {
+		call.onClosed(reason)
+	}
+	for _, c := range channels {
+		c.end(reason, nil)
+	}
+	s.node.sockets.remove(s)
+}
+
+// uncount takes the connection out of NodeLimits.PerAddress, as soon as it keeps no file.
+func (s *Socket) uncount() {
+	if !s.counted {
+		return
+	}
+	remove := func() { s.node.admission.addresses.Remove(s.address) }
+	if l, ok := s.conn.(ability.Lingerer); ok {
+		l.AfterGone(remove)
+	} else {
+		remove()
+	}
+}
+
+// sayClosed says why the server or its transport closed the connection, unless that was said
+// where it was found out. That a client went away is not worth a word.
+func (s *Socket) sayClosed(reason error) {
+	place := s.at("", "")
+	switch {
+	case errors.Is(reason, ErrSlowConsumer):
+		place.say(notice.SlowConsumer)
+	case errors.Is(reason, ErrIdle):
+		place.say(notice.Idle)
+	}
+}
+
+// A receiver has these abilities; see package ability.
+var (
+	_ ability.Describer = (*receiver)(nil)
+	_ ability.Completer = (*receiver)(nil)
+	_ ability.Idler     = (*receiver)(nil)
+)
+
+// AwaitIdle implements ability.Idler. Everything received on any connection of the endpoint is
+// handled then, with all that this brought about on others. Goroutines of Channel.Go and messages
+// of other nodes are not waited for.
+func (r *receiver) AwaitIdle(ctx context.Context) error {
+	return r.node.tasks.Wait(ctx)
+}
+
+// AwaitHandled implements ability.Idler.
+func (r *receiver) AwaitHandled(ctx context.Context, topic string) {
+	c := (*Socket)(r).find(topic)
+	if c == nil {
+		return
+	}
+	done, ended := make(chan struct{}), make(chan struct{})
+	c.AfterEnd(func() { close(ended) })
+	c.mu.Lock()
+	if c.state < closed {
+		c.box.push(item{kind: itemFence, info: done})
+		c.startLocked()
+	}
+	c.mu.Unlock()
+	select {
+	case <-done:
+	case <-ended:
+	case <-ctx.Done():
+	}
+}
+
+// About implements ability.Describer.
+func (r *receiver) About(attrs ...slog.Attr) []slog.Attr {
+	return (*Socket)(r).at("", "").with(attrs...)
+}
+
+// receiverOf is a socket as its connection sees it.
+func (h *mountedHandler) receiverOf(s *Socket) seam.Receiver {
+	if h.wrap != nil {
+		return h.wrap((*receiver)(s))
+	}
+	return (*receiver)(s)
+}
