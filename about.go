@@ -7,19 +7,20 @@ import (
 	"github.com/bennu-go/bennu/internal/notice"
 )
 
-// place is where in a connection something happened. Every line in the log about a
-// connection, a channel or a callback has its attributes from here.
+// place says where in a connection something happened. Every log line about a connection, a channel
+// or a callback gets its attributes from a place.
 type place struct {
 	s        *Socket
-	topic    string // or empty
+	topic    string // empty for the connection itself
 	callback string // "join", "event", "intercept", "info", "task", "terminate", "connect", "renew", or empty
-	event    string // of the message, or empty; of an info the Go type
+	event    string // of the message, or empty; for a Channel.Send message its Go type
 }
 
-// at is a place in a connection.
+// at returns a place in the connection. Either argument may be empty.
 func (s *Socket) at(topic, event string) place { return place{s: s, topic: topic, event: event} }
 
-// at is the place of a callback in a channel, of which h is the context; nil for none.
+// at returns the place of a callback of the channel. h is the callback's context, or nil when the
+// event is about no callback.
 func (c *Channel) at(h *handlerContext) place {
 	p := place{s: c.socket, topic: c.topic}
 	if h != nil {
@@ -28,10 +29,11 @@ func (c *Channel) at(h *handlerContext) place {
 	return p
 }
 
-// atTask is the place of a goroutine of Channel.Go.
+// atTask returns the place of a goroutine that Channel.Go started.
 func (c *Channel) atTask() place { return place{s: c.socket, topic: c.topic, callback: "task"} }
 
-// atLast is the place of the callback that runs, or ran last.
+// atLast returns the place of the callback that runs now, or that ran last. It takes the channel's
+// lock.
 func (c *Channel) atLast() place {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -41,16 +43,17 @@ func (c *Channel) atLast() place {
 	return c.at(c.runs)
 }
 
-// of adds an event to a place.
+// of returns the place with another event.
 func (p place) of(event string) place {
 	p.event = event
 	return p
 }
 
-// callbackNames are the callbacks of items in the log.
+// callbackNames are the names of callbacks in the log, by the kind of item that they handle.
 var callbackNames = [...]string{itemIn: "event", itemOut: "intercept", itemInfo: "info", itemLeave: "leave", itemStop: "leave", itemJoin: "join", itemEnd: "terminate"}
 
-// eventOf names an item: its event, or the Go type of what Channel.Send was given.
+// eventOf returns the name of an item in the log: its event, or the Go type of the message that
+// Channel.Send was given.
 func eventOf(it *item) string {
 	if it.event == "" && it.info != nil {
 		return reflect.TypeOf(it.info).String()
@@ -58,7 +61,7 @@ func eventOf(it *item) string {
 	return it.event
 }
 
-// with makes the attributes of a line: the place, then attrs.
+// with returns the attributes of a log line: those of the place that are not empty, then attrs.
 func (p place) with(attrs ...slog.Attr) []slog.Attr {
 	list := make([]slog.Attr, 0, len(attrs)+7)
 	for _, part := range [...]struct{ key, value string }{
@@ -72,5 +75,5 @@ func (p place) with(attrs ...slog.Attr) []slog.Attr {
 	return append(list, attrs...)
 }
 
-// say counts and logs a notice about the place.
+// say counts and logs a notice about this place.
 func (p place) say(k notice.Kind, attrs ...slog.Attr) { p.s.node.book.Say(k, p.with(attrs...)...) }

@@ -11,48 +11,53 @@ import (
 	"github.com/bennu-go/bennu/internal/rate"
 )
 
-// NodeLimits bound what all clients together may ask of an endpoint. The zero value is
-// the defaults; Unlimited turns one off.
+// NodeLimits bound what all clients of an endpoint together may use. The zero value is the
+// defaults; Unlimited switches a limit off.
 type NodeLimits struct {
-	// Connections is how many may be open at once. One more is answered 503, or closed
-	// with 1013 when it came at the same moment as others. The default, and the
-	// maximum, is nine tenths of the process's limit on open files. Closed ones keep their
-	// files until their clients have gone: while those are more than a twentieth of the
-	// number, and more than 16, a new one cuts the oldest of them.
+	// Connections is the number of connections open at once. One more is answered with 503, or
+	// closed with 1013 if several came at the same moment. The default, and the maximum, is nine
+	// tenths of the process's limit on open files.
+	//
+	// A connection that was closed keeps its file until its client has closed its side. If more
+	// than a twentieth of Connections, and more than 16, wait for that, each new connection cuts
+	// the oldest of them.
 	Connections int
-	// PerAddress is how many of them one client address may have, with the same
-	// answers; an IPv6 address counts by its /64 network, which is what one client
-	// has. A closed one counts until its client has gone. Default: no limit, because behind a proxy or a large network many share
-	// one. Set ClientAddress first where a proxy stands in front.
+	// PerAddress is the number of connections that one client address may have, with the same
+	// answers. An IPv6 address counts as its /64 network, which one client usually has. A
+	// connection that was closed counts until its client has closed its side. Default: no limit,
+	// because many clients share an address behind a proxy or in a large network. If a proxy stands
+	// in front, set ClientAddress first.
 	PerAddress int
-	// ClientAddress returns the address that PerAddress counts by, for instance from a
-	// header that your proxy sets and clients cannot. A port is cut off; of a text that is
-	// no address the first 64 bytes count. nil or an empty result means the other end of
-	// the TCP connection. Transports that count by address do so by it too, where their options
-	// have nothing else. It is called concurrently.
+	// ClientAddress returns the address that counts for PerAddress, for instance from a header that
+	// your proxy sets and clients cannot. A port is ignored. Text that is not an address is cut to
+	// 64 bytes. nil or an empty result means the other end of the TCP connection. It is also used
+	// by transports that count by address, unless their options have a function for that. It is
+	// called concurrently.
 	ClientAddress func(*http.Request) string
-	// Connects and Joins are how many Connect and Join callbacks may run at once. More
-	// wait for up to a second; then a connect is answered 503 with a Retry-After of 1 to
-	// 5 s, a join with the error "busy". A callback that runs on after its context has ended
-	// counts for its own mount or pattern alone: as many of each may run on, and then that
-	// mount or pattern gets these answers. Defaults 256 and 512.
+	// Connects and Joins are the numbers of Connect and Join callbacks that may run at once.
+	// Further ones wait for up to a second; then a connect is answered with 503 and a Retry-After
+	// of 1 to 5 s, and a join with the error "busy". A callback that runs on after its context has
+	// ended counts only for its own mount or topic pattern. As many of those may run on as may run
+	// at once; then that mount or pattern gives these answers. Defaults 256 and 512.
 	Connects int
 	Joins    int
-	// PostBytes bounds the bytes of posts of long polling that the node holds, while they
-	// arrive, wait or are handled. A post that finds no room is not read on until there is
-	// some, for up to a window; see MaxPostBytesPerAddress of its options. Default 64 MiB, or twice the
-	// largest MaxBody of a mount, if that is more.
+	// PostBytes bounds the bytes of long-polling posts that the node holds at once: those that
+	// arrive, wait or are handled. A post that finds no room is not read until there is room, for
+	// up to a poll window; see also MaxPostBytesPerAddress in the options of long polling. Default
+	// 64 MiB, or twice the largest MaxBody of a mount if that is more.
 	PostBytes int
-	// LateCallbacks is Limits.LateCallbacks for all connections together, counted for each
-	// pattern of topics by itself; with twice as many all joins of a pattern are refused.
-	// So many Renew callbacks of a mount may run on after their connections have ended; more
-	// renewals are answered with the error "busy". Default 10,000.
+	// LateCallbacks is Limits.LateCallbacks for all connections together, counted separately for
+	// each topic pattern. When twice as many run on, all joins of the pattern are refused. It is
+	// also the number of Renew callbacks of a mount that may run on after their connections have
+	// ended; further renewals are answered with the error "busy". Default 10,000.
 	LateCallbacks int
 }
 
-// admissionWait is how long a connect or join waits for its turn.
+// admissionWait is how long a connect or join waits for a slot.
 const admissionWait = time.Second
 
+// withDefaults returns the effective limits. An unlimited number of connections stays so; any other
+// is lowered to what the process may open.
 func (l NodeLimits) withDefaults() NodeLimits {
 	most := defaultConnections()
 	if l.Connections = limit(l.Connections, most); l.Connections < math.MaxInt {
@@ -71,7 +76,8 @@ func (l NodeLimits) withDefaults() NodeLimits {
 	return l
 }
 
-// defaultConnections leaves a tenth of the files to everything else.
+// defaultConnections returns nine tenths of the process's limit on open files; a tenth is left to
+// everything else. It is 65,536 where the limit is unknown.
 func defaultConnections() int {
 	if files := fileLimit(); files > 0 {
 		return files / 10 * 9
@@ -79,7 +85,7 @@ func defaultConnections() int {
 	return 1 << 16
 }
 
-// addressOf is what a request counts under for PerAddress, never empty.
+// addressOf returns the address that a request counts as for PerAddress. It is never empty.
 func (l *NodeLimits) addressOf(r *http.Request) string {
 	address := ""
 	if l.ClientAddress != nil {
@@ -92,7 +98,7 @@ func (l *NodeLimits) addressOf(r *http.Request) string {
 	if withPort, err := netip.ParseAddrPort(address); err == nil {
 		ip = withPort.Addr()
 	} else if ip, err = netip.ParseAddr(address); err != nil {
-		// It is kept as long as the connection, so it shall not hold a whole header.
+		// It is kept as long as the connection, so a long header is cut.
 		return "?" + address[:min(len(address), 64)]
 	}
 	ip = ip.Unmap().WithZone("")
@@ -104,7 +110,7 @@ func (l *NodeLimits) addressOf(r *http.Request) string {
 	return ip.String()
 }
 
-// admission is the endpoint's side of NodeLimits.
+// admission applies NodeLimits. Its methods may be called from any goroutine.
 type admission struct {
 	limits    NodeLimits
 	connects  *rate.Slots
@@ -121,7 +127,7 @@ func newAdmission(l NodeLimits) *admission {
 	}
 }
 
-// identify keeps the address that counts for the request, for admit and the log.
+// identify returns the request with the address that counts for it, which admit and the log use.
 func (a *admission) identify(r *http.Request) *http.Request {
 	if a.limits.PerAddress < 0 && a.limits.ClientAddress == nil {
 		return r
@@ -129,11 +135,12 @@ func (a *admission) identify(r *http.Request) *http.Request {
 	return notice.WithAddress(r, a.limits.addressOf(r))
 }
 
-// closingMost is how many closed connections there may be that keep their descriptors, because
-// their clients have not gone, with a limit of so many connections.
+// closingMost returns how many closed connections may keep their files open, because their clients
+// have not closed their side, when so many connections may be open.
 func closingMost(connections int) int { return max(connections/20, 16) }
 
-// admit looks at what is open before the application is asked.
+// admit reports whether the limits allow one more connection, before Connect is called. If not, it
+// logs why. Opened checks again.
 func (s *Socket) admit() bool {
 	a := s.node.admission
 	switch {

@@ -13,27 +13,28 @@ import (
 	"github.com/bennu-go/bennu/transport"
 )
 
-// AssignedIdentity is the key under which Authenticate keeps who connected.
+// AssignedIdentity is the key under which Authenticate keeps the identity of the client.
 const AssignedIdentity = "identity"
 
-// errToken is what Authenticate says of a token that verify does not accept. The error of
-// verify may quote the token.
+// errToken is the error of Authenticate for a token that verify does not accept. The error of
+// verify itself may quote the token.
 var errToken = fmt.Errorf("%w: the auth token is not good", ErrRefused)
 
-// Authenticate makes a Connect that lets in clients that send a good token. The mount says
-// where they put it: Checks.AuthToken takes the authToken option of phoenix.js,
-// Checks.TokenParam a parameter of the URL; one of them must be set.
+// Authenticate returns a Connect that accepts only clients with a valid token. The mount says where
+// clients put the token, and one of two options must be set: Checks.AuthToken takes it from the
+// authToken option of phoenix.js, and Checks.TokenParam from a parameter of the URL.
 //
-// The function verify says whose token it is, for Identity, and until when it is good, for
-// Socket.ExpireAt; the zero time means without end. When it returns an error, the connection is
-// refused with ErrRefused, or with the error of ctx if that has ended. The text of the
-// error is not logged, since it may quote the token; what package token finds wrong is.
+// The function verify returns the identity of the token's user, for Identity, and the time until
+// which the token is valid, for Socket.ExpireAt; the zero time means without end. If verify returns
+// an error, the connection is refused with ErrRefused, or with the error of ctx if that has ended.
+// The text of the error is not logged, since it may quote the token, except that of errors of
+// package token.
 //
-// verify is not called when the client sends no token, an empty one or several: the error is
-// then ErrRefused, and also what ConnectInfo.AuthTokenErr returns.
+// verify is not called when the client sends no token, an empty one, or several that differ. The
+// error is then ErrRefused, and also the one that ConnectInfo.AuthTokenErr returns.
 //
-// In a Connect of one's own, call what Authenticate returned first, and go on if it
-// returned nil.
+// To check more than the token, write a Connect that first calls the function that Authenticate
+// returned, and continues if it returned nil.
 func Authenticate[T any](verify func(ctx context.Context, token string) (who T, expires time.Time, err error)) func(context.Context, *Socket, *ConnectInfo) error {
 	if verify == nil {
 		panic(fmt.Sprintf("bennu: %s: Authenticate needs a function", caller()))
@@ -47,7 +48,7 @@ func Authenticate[T any](verify func(ctx context.Context, token string) (who T, 
 		switch {
 		case withoutNil(err) == nil:
 		case ctx.Err() != nil:
-			return ctx.Err() // nobody knows whether the token is good
+			return ctx.Err() // verify could not decide whether the token is valid
 		default:
 			unauthenticated(ctx, notice.AuthTokenRefused, tokenFault(err)...)
 			return errToken
@@ -60,10 +61,11 @@ func Authenticate[T any](verify func(ctx context.Context, token string) (who T, 
 	return connect
 }
 
-// authenticates has the code of the functions that Authenticate made, so that a mount without
-// AuthToken can be told at start.
+// authenticates has the code pointers of the functions that Authenticate returned. A mount whose
+// handler has one, but whose Checks take no token, is logged when it is mounted.
 var authenticates sync.Map
 
+// isAuthenticate reports whether Authenticate returned the function.
 func isAuthenticate(connect func(context.Context, *Socket, *ConnectInfo) error) bool {
 	if connect == nil {
 		return false
@@ -72,7 +74,8 @@ func isAuthenticate(connect func(context.Context, *Socket, *ConnectInfo) error) 
 	return ok
 }
 
-// unauthenticated says why Authenticate refuses a connection.
+// unauthenticated logs why Authenticate refuses a connection, so that sayRefused does not log it
+// again.
 func unauthenticated(ctx context.Context, k notice.Kind, attrs ...slog.Attr) {
 	if call, ok := ctx.Value(connectingKey{}).(*connecting); ok {
 		call.said = true
@@ -80,6 +83,7 @@ func unauthenticated(ctx context.Context, k notice.Kind, attrs ...slog.Attr) {
 	}
 }
 
+// noToken returns the notice for a request without a token.
 func noToken(s *Socket) notice.Kind {
 	if s != nil && s.handler != nil && !s.handler.authToken {
 		return notice.AuthTokenOff
@@ -87,7 +91,7 @@ func noToken(s *Socket) notice.Kind {
 	return notice.NoAuthToken
 }
 
-// tokenFix is what to change about a token that is there and not taken.
+// tokenFix returns the advice for a token that was sent but could not be taken.
 func tokenFix(err error) []slog.Attr {
 	fix := ""
 	switch {
@@ -103,8 +107,8 @@ func tokenFix(err error) []slog.Attr {
 	return []slog.Attr{slog.String("fix", fix)}
 }
 
-// tokenFault is what package token finds wrong with a token. The text of any other error may
-// quote the token.
+// tokenFault returns the log attribute of an error of package token, whose text quotes no token. It
+// returns nil for any other error.
 func tokenFault(err error) []slog.Attr {
 	fault, ok := errors.AsType[interface {
 		error
@@ -116,8 +120,8 @@ func tokenFault(err error) []slog.Attr {
 	return []slog.Attr{slog.String("error", fault.TokenFault())}
 }
 
-// Identity is who connected, as the verify function of Authenticate has said. It
-// reports false when that was nobody, or of another type than T.
+// Identity returns the identity that the verify function of Authenticate returned for the
+// connection. It reports false if there is none, or if its type is not T.
 func Identity[T any](s *Socket) (who T, ok bool) {
 	if s == nil {
 		return who, false

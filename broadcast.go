@@ -13,9 +13,9 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// newMessage makes a broadcast. It is checked here, where the caller can be told, and not at the
-// subscribers, of whom some could take it and others not. The topic can be almost anything: on
-// one that no client can join there is nobody.
+// newMessage makes a broadcast and checks it. It is checked here, where the caller gets the error,
+// and not at the subscribers, some of which could take it and others not. A topic that no client
+// can join is no error: it has no subscribers.
 func newMessage(topic, event string, payload any) (*pubsub.Message, error) {
 	if topic == "" || reserved.Topic(topic) {
 		return nil, ErrTopic
@@ -30,27 +30,29 @@ func newMessage(topic, event string, payload any) (*pubsub.Message, error) {
 	return &pubsub.Message{Topic: topic, Event: event, Payload: p.Data, Binary: p.Binary}, nil
 }
 
-// broadcastOf is a message as handlers get it.
+// broadcastOf returns a message in the form in which handlers get it.
 func broadcastOf(m *pubsub.Message) Broadcast {
 	return Broadcast{Topic: m.Topic, Event: m.Event, Payload: Payload{Data: m.Payload, Binary: m.Binary}}
 }
 
-// memo caches what is the same for all subscribers of one dispatch: the check of a message from
-// another node, and one frame per serializer.
+// memo caches results that are the same for all subscribers of one dispatch: the check of a message
+// from another node, and one frame for each serializer. A dispatch runs in one goroutine, so it
+// needs no lock.
 type memo struct {
-	checked, unsound bool
-	refused          error // logged, and returned: the frame is larger than a client can get
-	// There are seldom more than two serializers, so a list is all it takes.
+	checked, unsound bool  // of sound
+	refused          error // the frame is too large for a client; logged once, returned to the publisher
+	// Few dispatches need more than two serializers, so a list is fast enough.
 	frames []encoding
 }
 
-// encoding is a broadcast for the clients of one serializer.
+// encoding is the frame of a broadcast for one serializer.
 type encoding struct {
 	serializer wire.Serializer
 	frame      transport.Frame
-	ok         bool // the serializer can carry it
+	ok         bool // the serializer could encode it
 }
 
+// memoOf returns the memo of a dispatch, which the first subscriber makes.
 func memoOf(d *pubsub.Dispatch) *memo {
 	m, _ := d.Memo.(*memo)
 	if m == nil {
@@ -60,8 +62,9 @@ func memoOf(d *pubsub.Dispatch) *memo {
 	return m
 }
 
-// frameFor encodes a broadcast for a socket's serializer, unless that is done already. A
-// serializer that cannot carry this broadcast leaves out its own subscribers and no others.
+// frameFor returns the frame of a broadcast for a socket's serializer, encoded once for each
+// dispatch. If a serializer cannot encode the broadcast, only the subscribers with that serializer
+// miss it; that is counted and logged once.
 func frameFor(d *pubsub.Dispatch, s *Socket) (transport.Frame, bool) {
 	known := memoOf(d)
 	for i := range known.frames {
@@ -69,7 +72,7 @@ func frameFor(d *pubsub.Dispatch, s *Socket) (transport.Frame, bool) {
 			return e.frame, e.ok
 		}
 	}
-	if err := checkEvent(d.Event); err != nil { // of a program that publishes on the PubSub itself
+	if err := checkEvent(d.Event); err != nil { // only a program that publishes on the PubSub itself
 		s.node.book.Say(notice.BroadcastEvent, notice.Foreign("topic", d.Topic), slog.String("error", err.Error()))
 		known.frames = append(known.frames, encoding{serializer: s.serializer})
 		return transport.Frame{}, false
@@ -84,13 +87,16 @@ func frameFor(d *pubsub.Dispatch, s *Socket) (transport.Frame, bool) {
 	return f, err == nil
 }
 
+// broadcastFrame returns the frame of a broadcast, which has no join_ref and so is the same for all
+// channels.
 func broadcastFrame(s wire.Serializer, b *wire.Broadcast) (transport.Frame, error) {
 	size := envelope + len(b.Topic) + len(b.Event) + len(b.Payload.Data)
 	return frame(size, func(dst []byte) (wire.Opcode, []byte, error) { return s.AppendBroadcast(dst, b) })
 }
 
-// sound reports whether a broadcast is one that this node would have taken from its own program:
-// others can write to a broker, and what they write must not get into a frame unseen.
+// sound reports whether a broadcast could have been made by newMessage. Broadcasts of other nodes
+// are checked because any program may write to the broker, and its text must not get into a frame
+// unchecked. An unsound one is dropped, counted and logged once.
 func (n *node) sound(d *pubsub.Dispatch) bool {
 	if !d.Remote {
 		return true
@@ -106,26 +112,27 @@ func (n *node) sound(d *pubsub.Dispatch) bool {
 	return !m.unsound
 }
 
-// sayUnsound counts and logs a message of another node that is dropped because it cannot be read.
+// sayUnsound counts and logs a message of another node that is dropped because it is not valid.
 func (n *node) sayUnsound(d *pubsub.Dispatch) {
 	n.book.Say(notice.Unsound, notice.Foreign("topic", d.Topic), notice.Foreign("event", d.Event), slog.Int("bytes", len(d.Payload)))
 }
 
-// isJSON reports whether bytes are JSON text as a program may broadcast it: its values may be
-// more and deeper than those of a client.
+// isJSON reports whether text is JSON that a program may broadcast. It may be nested deeper than
+// the JSON of a client.
 func isJSON(text []byte) bool {
 	_, err := jsontext.Compact(text)
 	return err == nil || errors.Is(err, jsontext.ErrTooDeep) && json.Valid(text)
 }
 
-// publish sends a broadcast to all nodes, or to nobody: what a client that may be on its topic
-// cannot get is refused.
+// publish sends a broadcast to all nodes, to every subscriber except from, which may be nil. If a
+// client that may be on its topic could not get it, nobody gets it, and the error is an
+// ErrTooLarge.
 func (n *node) publish(from pubsub.Subscriber, m *pubsub.Message) error {
 	if err := n.fits(m); err != nil {
 		return err
 	}
 	if m.Event == EventDisconnect && n.pubsub.Node() != "" {
-		n.disconnects.listen(n) // for nodes that ask for what they have missed
+		n.disconnects.listen(n) // other nodes may ask for disconnects that they have missed
 		n.disconnects.own.add(m.Topic)
 	}
 	return n.pubsub.BroadcastFrom(from, m)

@@ -5,7 +5,8 @@ import (
 	"runtime"
 )
 
-// caller is the file and line that called the exported function which calls this.
+// caller returns the file and line of the call of the exported function that calls it. That
+// function must call it directly.
 func caller() string {
 	_, file, line, ok := runtime.Caller(2)
 	if !ok {

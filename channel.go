@@ -13,51 +13,51 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// Channel is one topic joined by one connection. A handler's state usually
-// embeds it. All its methods may be called from any goroutine, at any time, also
-// after the channel has ended.
+// Channel is one topic joined by one connection. The state of a channel usually embeds it. All its
+// methods may be called from any goroutine, at any time, also after the channel has ended.
 type Channel struct {
 	socket  *Socket
 	topic   string
-	joinRef wire.Ref // on the channel's pushes and replies
-	// intercepts is set before the first broadcast can arrive and never changed.
+	joinRef wire.Ref // of the join, or its ref if that is null; on all pushes and replies
+	// intercepts are the events that HandleOut handles. It is set before the first broadcast can
+	// arrive and never changed.
 	intercepts []string
-	// joinedNull says that the client joined with a null join_ref; see tableRef.
+	// joinedNull reports that the client joined with a null join_ref; see tableRef.
 	joinedNull bool
 
-	// mu guards what follows, and orders what the channel emits: a frame is
-	// queued on the connection with mu held and the state looked at, so nothing can
-	// slip out after the state has changed.
+	// mu guards all other fields, and orders the frames of the channel. A frame is queued on the
+	// connection while mu is held and after state was read, so no frame can follow a change of the
+	// state that forbids it. Socket.mu may be held when mu is taken, never the reverse.
 	state    channelState
-	running  bool // an executor goroutine exists, or is about to
+	running  bool // an executor goroutine exists or is being started
 	joinRuns bool // the Join callback has not returned
-	stopping bool // an itemStop is in the mailbox
+	stopping bool // an itemStop is in the mailbox; there is at most one
 	mu       sync.Mutex
-	instance Instance
+	instance Instance // nil until Join has returned, and after the end
 	box      mailbox
-	sub      *pubsub.Subscription
-	runs     *handlerContext // of the callback that runs, or ran last before the mailbox was empty
-	extras   *extras         // use extra to write
+	sub      *pubsub.Subscription // to the channel's own topic
+	runs     *handlerContext      // of the callback that runs; after a panic, of the last one
+	extras   *extras              // nil while there are none; extra makes them
 }
 
-// extras is what few channels have at any one time. A channel that is just joined has
-// none, which is a good part of what it costs.
+// extras are the fields that few channels use at any one time. They are apart because an idle
+// channel without them takes much less memory. Channel.mu guards them.
 type extras struct {
-	others    []*pubsub.Subscription // topics of Channel.Subscribe
+	others    []*pubsub.Subscription // of Channel.Subscribe
 	held      []transport.Frame      // broadcasts that wait for the join reply
 	heldBytes int
-	tasks     []*channelTask // of Channel.Go, waiting for the join to succeed
-	leaveRef  wire.Ref       // of the first leave in the mailbox
-	gone      chan struct{}  // closed when state becomes closed; made on demand
-	reason    error          // why the state is closed
-	watchdog  *time.Timer
-	going     int             // goroutines of Go that run
+	tasks     []*channelTask  // of Channel.Go, waiting for the join to succeed
+	leaveRef  wire.Ref        // of the first leave in the mailbox
+	gone      chan struct{}   // closed when the state becomes closed; made on demand
+	reason    error           // why the state is closed
+	watchdog  *time.Timer     // logs a callback that runs on after the end
+	going     int             // number of goroutines of Go that run
 	after     []func()        // of AfterEnd
 	ctx       context.Context // made on demand, with cancel
 	cancel    context.CancelCauseFunc
 }
 
-// extra is c.extras, made if need be. The lock is held.
+// extra returns c.extras and makes them if there are none. The caller holds c.mu.
 func (c *Channel) extra() *extras {
 	if c.extras == nil {
 		c.extras = new(extras)
@@ -65,8 +65,8 @@ func (c *Channel) extra() *extras {
 	return c.extras
 }
 
-// tableRef is the join_ref just as the client sent it: messages are compared with
-// it, and phx_close and phx_error carry it.
+// tableRef returns the join_ref exactly as the client sent it, which may be null. Messages of the
+// client are compared with it, and phx_close and phx_error carry it.
 func (c *Channel) tableRef() wire.Ref {
 	if c.joinedNull {
 		return ""
@@ -74,19 +74,20 @@ func (c *Channel) tableRef() wire.Ref {
 	return c.joinRef
 }
 
-// Topic is the topic the client joined.
+// Topic returns the topic that the client joined.
 func (c *Channel) Topic() string { return c.topic }
 
-// Socket is the connection the channel belongs to.
+// Socket returns the connection that the channel belongs to.
 func (c *Channel) Socket() *Socket { return c.socket }
 
-// Push sends an event to this channel's client. The payload is a value that
-// encodes to a JSON object, a Payload, Raw, []byte for a binary frame, or nil for {}.
-// The event must not be empty, nor one of the protocol's own: ErrEvent.
-// It returns ErrTooLarge when the message is larger than the client's queue, and wire.ErrNoBinary for
-// bytes to a client of long polling or of version 1 of the protocol.
-// It does not block; when the client reads too slowly for its queue, the connection
-// is closed.
+// Push sends an event to this channel's client. The payload is a value that encodes to a JSON
+// object, a Payload, Raw, []byte for a binary frame, or nil for {}. Push does not block. When the
+// client reads so slowly that its queue is full, the connection is closed.
+//
+// Push returns ErrEvent for an event that is empty or belongs to the protocol, ErrNotJoined in
+// Join, ErrClosed after the end, and ErrTooLarge for a message that is larger than the client's
+// queue. It returns wire.ErrNoBinary for bytes to a client of long polling or of version 1 of the
+// protocol.
 func (c *Channel) Push(event string, payload any) error {
 	if c.isNil() {
 		return errNilChannel
@@ -108,13 +109,14 @@ func (c *Channel) Push(event string, payload any) error {
 	return c.emit(f)
 }
 
-// isNil reports whether this is no channel, but the Channel of a state that join has made
-// without the one it was given.
+// isNil reports whether the program called a method without a channel: its state embeds a *Channel
+// that join did not set, or an empty Channel.
 func (c *Channel) isNil() bool { return c == nil || c.socket == nil }
 
 var errNilChannel = errors.New("bennu: the *Channel is nil; keep the one that join is given in the state that it returns")
 
-// emit queues a frame of the channel if it may still send any.
+// emit queues a frame of the channel. The error is ErrNotJoined or ErrClosed if the state of the
+// channel, or its connection, forbids the frame.
 func (c *Channel) emit(f transport.Frame) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -130,21 +132,24 @@ func (c *Channel) emit(f transport.Frame) error {
 	return ErrClosed
 }
 
-// Broadcast publishes an event to every subscriber of the channel's topic on
-// all nodes, this channel's client included. For the payload see Push; a []byte,
-// Raw or Payload must not be changed afterwards.
+// Broadcast publishes an event to every subscriber of the channel's topic on all nodes, including
+// this channel's client. For payload see Push; a []byte, Raw or Payload must not be changed
+// afterwards.
 //
-// After ErrNotJoined, ErrClosed and errors about event or payload, nobody got the event. After any
-// other error other nodes did not get it. For ErrTooLarge see Endpoint.Broadcast: nobody got it, or
-// this node's clients alone. Bytes do not reach clients of long polling and of version 1.
+// After ErrNotJoined, ErrClosed and errors about the event or the payload, nobody got the event.
+// For ErrTooLarge see Endpoint.Broadcast: either nobody got it, or only the clients of this node.
+// After any other error, other nodes did not get it. Bytes do not reach clients of long polling and
+// of version 1 of the protocol.
 func (c *Channel) Broadcast(event string, payload any) error { return c.broadcast(nil, event, payload) }
 
-// BroadcastFrom is Broadcast without this channel. Other channels of the same
-// connection or the same user do get it.
+// BroadcastFrom is Broadcast to every subscriber except this channel. Other channels of the same
+// connection or the same user do get the event.
 func (c *Channel) BroadcastFrom(event string, payload any) error {
 	return c.broadcast((*fastlane)(c), event, payload)
 }
 
+// broadcast publishes an event on the channel's topic to every subscriber except from, which may be
+// nil.
 func (c *Channel) broadcast(from pubsub.Subscriber, event string, payload any) error {
 	if c.isNil() {
 		return errNilChannel
@@ -165,9 +170,9 @@ func (c *Channel) broadcast(from pubsub.Subscriber, event string, payload any) e
 	return c.socket.node.publish(from, m)
 }
 
-// Send puts a message into the channel's own mailbox, for the handler that
-// OnInfo registered for its type. From within Join it is kept until the join has
-// succeeded. Messages of one sender are handled in order.
+// Send puts a message into the channel's own mailbox, for the handler that OnInfo registered for
+// its type. In Join it is kept until the join has succeeded. Messages of one sender are handled in
+// order. The error is ErrClosed or ErrMailboxFull; see Limits.
 func (c *Channel) Send(msg any) error {
 	if c.isNil() {
 		return errNilChannel
@@ -183,8 +188,8 @@ func (c *Channel) Send(msg any) error {
 	return ErrMailboxFull
 }
 
-// Leave closes the channel from the server's side, after what is in its mailbox
-// now: the client gets phx_close, and does not join again by itself.
+// Leave closes the channel from the server's side, after the messages that are in its mailbox now
+// are handled. The client gets phx_close and does not join again by itself.
 func (c *Channel) Leave() {
 	if c.isNil() {
 		panic(fmt.Errorf("%w (in the call of Leave at %s)", errNilChannel, caller()))
@@ -194,21 +199,21 @@ func (c *Channel) Leave() {
 	if c.state >= closed || c.stopping {
 		return
 	}
-	// It is not counted by the mailbox's bounds: an application that wants to be rid of
-	// a channel may want so because the mailbox is full.
+	// The bounds of the mailbox do not apply: an application may want to close a channel because
+	// its mailbox is full.
 	c.stopping = true
 	c.box.push(item{kind: itemStop})
 	c.startLocked()
 }
 
-// Subscribe lets the channel hear the broadcasts of another topic, as messages of
-// type Broadcast for OnInfo. It ends with the channel.
+// Subscribe subscribes the channel to another topic. Its broadcasts become messages of type
+// Broadcast for OnInfo. The subscription ends with the channel. The error is ErrTopic or ErrClosed.
 func (c *Channel) Subscribe(topic string) error {
 	if c.isNil() {
 		return errNilChannel
 	}
 	if topic == "" || reserved.Topic(topic) {
-		return ErrTopic // the topic may be of a client's choice
+		return ErrTopic // no panic: the topic may come from a client
 	}
 	sub := c.socket.node.pubsub.Subscribe(topic, (*listener)(c))
 	c.mu.Lock()
@@ -223,11 +228,10 @@ func (c *Channel) Subscribe(topic string) error {
 	return ErrClosed
 }
 
-// AfterEnd has f called once when the channel ends, however it ends, or at once when it
-// has ended. It is for what belongs to the channel from outside, such as its
-// presence; a channel's own state has Terminate. f runs wherever the channel was
-// ended from, perhaps while a callback of it still runs: it must not block, and must not
-// panic.
+// AfterEnd registers f to run once when the channel ends; if it has ended, f runs now. It is for
+// data outside the channel that belongs to it, such as its presence; the state of the channel has
+// Terminate. f runs in the goroutine that ends the channel, perhaps while a callback of the channel
+// still runs. It must not block and must not panic.
 func (c *Channel) AfterEnd(f func()) {
 	if c.isNil() {
 		panic(fmt.Errorf("%w (in the call of AfterEnd at %s)", errNilChannel, caller()))

@@ -12,22 +12,23 @@ import (
 	"github.com/bennu-go/bennu/transport"
 )
 
-// connecting is one call of Connect and ID. The call holds one of the slots of
-// NodeLimits.Connects until it returns or its context ends. The slots bound the work after a
-// restart, when many clients connect at once. A call that goes on after its context has ended
-// counts as late and takes no slot from other mounts.
+// connecting is one call of Connect and ID. It holds one of the slots of NodeLimits.Connects until
+// the callbacks return or their context ends. The slots bound the work after a restart, when many
+// clients connect at once. A call that runs on after its context has ended counts as late for its
+// mount, and takes no slot from other mounts.
 type connecting struct {
 	s    *Socket
-	said bool // a refusal has said why
+	said bool // the refusal is logged already; only the goroutine of run uses it
 
-	mu       sync.Mutex
-	watchdog *time.Timer // of one that is late
-	over     bool
+	mu       sync.Mutex  // guards the fields below
+	watchdog *time.Timer // set when the call is late
+	over     bool        // the callbacks have returned
 }
 
+// connectingKey is the key of the *connecting in the context of Connect.
 type connectingKey struct{}
 
-// run calls Connect and ID.
+// run calls Connect and ID. The error is what the transport answers with.
 func (c *connecting) run(info *ConnectInfo) error {
 	if !c.begin(info.Context()) {
 		return transport.ErrBusy
@@ -43,7 +44,7 @@ func (c *connecting) run(info *ConnectInfo) error {
 			if c.said {
 				return err
 			}
-			return s.refused(ctx, err, func(err error) slog.Attr {
+			return s.sayRefused(ctx, err, func(err error) slog.Attr {
 				return slog.String("error", redact.Known(textOf(err), token, info.Params))
 			})
 		}
@@ -58,10 +59,11 @@ func (c *connecting) run(info *ConnectInfo) error {
 	return nil
 }
 
-// begin waits for a slot, and reports whether it has got one.
+// begin waits for a slot, admissionWait at most, and reports whether it got one. If not, it logs
+// why.
 func (c *connecting) begin(ctx context.Context) bool {
 	h, a := c.s.handler, c.s.node.admission
-	// Each of them holds a file, so there may be no more of them than of those in time.
+	// Late calls hold open files, so they have a bound too: the same as the slots.
 	if a.limits.Connects >= 0 && h.lateConnects.Load() >= int64(a.limits.Connects) {
 		c.at().say(notice.LateConnects, slog.Int("limit", a.limits.Connects))
 		return false
@@ -77,7 +79,8 @@ func (c *connecting) begin(ctx context.Context) bool {
 	return true
 }
 
-// overrun gives the slot back when the context has ended, and arms the watchdog.
+// overrun is called when the context has ended: it releases the slot, counts the call as late, and
+// starts the watchdog.
 func (c *connecting) overrun() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -89,6 +92,7 @@ func (c *connecting) overrun() {
 	c.watchdog = time.AfterFunc(c.s.handler.limits.HandlerGrace, c.stuck)
 }
 
+// stuck logs a late call that still runs after Limits.HandlerGrace, with its stack.
 func (c *connecting) stuck() {
 	c.mu.Lock()
 	over := c.over
@@ -96,13 +100,13 @@ func (c *connecting) stuck() {
 	if over {
 		return
 	}
-	// Not c.s, which Connect and ID may be about to change.
+	// A copy, since Connect and ID may be changing c.s at this moment.
 	s := &Socket{node: c.s.node, handler: c.s.handler, via: c.s.via, address: c.s.address}
 	place{s: s, callback: "connect"}.say(notice.Stuck,
 		slog.String("reason", "its context has ended"), slog.Any("stack", stackOf{c}))
 }
 
-// end follows the return of the callbacks.
+// end is called when the callbacks have returned or panicked. stop keeps overrun from being called.
 func (c *connecting) end(stop func() bool) {
 	stop()
 	c.mu.Lock()
@@ -118,15 +122,15 @@ func (c *connecting) end(stop func() bool) {
 
 func (c *connecting) at() place { return c.s.at("", "") }
 
-// refused logs and counts why Connect refused a connection, and returns the error for the
+// sayRefused counts and logs why Connect refused a connection, and returns the error for the
 // transport. The function text makes a log attribute of an error and masks the token in it.
-func (s *Socket) refused(ctx context.Context, err error, text func(error) slog.Attr) error {
+func (s *Socket) sayRefused(ctx context.Context, err error, text func(error) slog.Attr) error {
 	place := s.at("", "")
 	switch {
 	case errors.Is(err, ErrRefused):
 		place.say(notice.ConnectRefused)
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		// Whatever Connect was doing, it could not end it.
+		// An effect of the timeout, whatever the error says.
 		place.say(notice.ConnectTimeout, slog.Duration("limit", s.handler.limits.ConnectTimeout), text(err))
 		return transport.ErrBusy
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):

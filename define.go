@@ -11,35 +11,39 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// Definition is a ChannelHandler made of typed functions. S is the state of one
-// joined topic, usually a pointer to a struct that embeds *Channel.
+// Definition is a ChannelHandler made of typed functions. S is the state of one joined topic,
+// usually a pointer to a struct that embeds *Channel.
 //
-// On, Intercept and OnInfo add handlers before Endpoint.Socket mounts the channel; a
-// mistake there panics and names both places.
+// On, Intercept and OnInfo add handlers, before Endpoint.Socket mounts the channel. A mistake in a
+// registration panics with the file and line of the call, and of the earlier call if there is one.
 type Definition[S any] struct {
 	join       func(ctx context.Context, ch *Channel, p Payload) (S, Reply, error)
 	in         map[string]registered[func(S, context.Context, Payload) (Reply, error)]
 	out        map[string]registered[func(S, context.Context, Payload) error]
 	info       map[reflect.Type]registered[func(S, context.Context, any) error]
 	intercepts []string
-	// ends tells whether a state has a method Terminate.
+	// ends reports whether a state has a method Terminate.
 	ends func(S) bool
-	// No handler is added to one that is mounted or used: joins read the maps without a lock.
-	mounted atomic.Pointer[string] // where
+	// Joins read the maps without a lock, so no handler is added once the Definition is mounted or
+	// used.
+	mounted atomic.Pointer[string] // the place of the Endpoint.Socket call
 	used    atomic.Bool
 }
 
+// registered is a handler and the place of its registration.
 type registered[F any] struct {
 	call  F
 	where string
 }
 
-// Define makes a channel of its join function. In is what the client sent with the
-// join and Out what it gets in the reply; for both see On. The S that join
-// returns serves the topic until it is left. The topic is subscribed to after join has
-// returned: state that join reads may change before the client hears of changes.
-// Where that matters, Send a message in join and push the state from its handler. If S has a
-// method Terminate(reason error), it is called at the end; see Instance.
+// Define makes a channel of its join function. In is the type of the payload that the client sends
+// with the join, and Out that of the reply; for both see On. The S that join returns serves the
+// topic until the channel ends.
+//
+// The channel subscribes to its topic after join has returned, so state that join reads may change
+// before the client hears of changes. Where that matters, call Channel.Send in join and push the
+// state from the handler of that message. If S has a method Terminate(reason error), it is called
+// at the end; see Instance.
 func Define[S, In, Out any](join func(ctx context.Context, ch *Channel, in In) (S, Out, error)) *Definition[S] {
 	where := caller()
 	if join == nil {
@@ -71,8 +75,8 @@ func Define[S, In, Out any](join func(ctx context.Context, ch *Channel, in In) (
 	}
 }
 
-// missing finds states that are nil where their methods are those of a Channel: each would
-// panic.
+// missing returns a function that reports whether a state is nil although its methods are those of
+// a Channel: each of them would panic.
 func missing[S any]() func(S) bool {
 	t := reflect.TypeFor[S]()
 	if t.Kind() != reflect.Pointer {
@@ -86,22 +90,23 @@ func missing[S any]() func(S) bool {
 	return func(s S) bool { return ofChannel && nils.Is(s) }
 }
 
-// terminator is a state that has a part in the end of its channel.
+// terminator is a state that is told of the end of its channel.
 type terminator interface{ Terminate(reason error) }
 
-// quietEnder is an Instance whose Terminate may do nothing: then the end of its channel needs no
-// goroutine. Only those of Define are: one that wraps another has a Terminate that may do
-// something.
+// quietEnder is an Instance that knows whether its Terminate does nothing. If so, the channel ends
+// without a goroutine. Only the instances of Define implement it: an Instance that wraps another
+// may do something in its own Terminate.
 type quietEnder interface{ endsQuietly() bool }
 
+// endsQuietly reports whether the Terminate of i is known to do nothing.
 func endsQuietly(i Instance) bool {
 	q, ok := i.(quietEnder)
 	return ok && q.endsQuietly()
 }
 
-// terminates finds out which states have a Terminate: all of type S, none, or, when S is an
-// interface, those whose own type has one. A method of this name that would never be
-// called is a mistake.
+// terminates returns a function that reports whether a state has a Terminate. All states of type S
+// have one, or none, unless S is an interface: then the type of each value decides. It panics for a
+// method of this name that would never be called.
 func terminates[S any](where string) func(S) bool {
 	t, wanted := reflect.TypeFor[S](), reflect.TypeFor[terminator]()
 	switch {
@@ -119,7 +124,7 @@ func terminates[S any](where string) func(S) bool {
 	return func(S) bool { return false }
 }
 
-// signature is the type of a method without its receiver.
+// signature returns the type of a method without its receiver, as text.
 func signature(m reflect.Method) string {
 	var in, out []reflect.Type
 	for i := 1; i < m.Type.NumIn(); i++ {
@@ -131,15 +136,15 @@ func signature(m reflect.Method) string {
 	return reflect.FuncOf(in, out, m.Type.IsVariadic()).String()
 }
 
-// On handles an event from the client (Phoenix: handle_in). In is the type of the
-// payload: one that is decoded from JSON as encoding/json does it, Empty to ignore it, Raw for
-// JSON as it came, []byte for a binary payload, or Payload for either. If In is a
-// Validator, it is validated. Out is the type of the reply: one that encodes to JSON, Empty for
-// {}, []byte for a binary reply, NoReply for none, or Reply to decide at run time.
+// On registers a handler for an event from the client (Phoenix: handle_in). In is the type of the
+// payload: any type that encoding/json decodes, Empty to ignore the payload, Raw for the JSON text
+// as it came, []byte for a binary payload, or Payload for either. If In is a Validator, it is
+// validated. Out is the type of the reply: any type that encodes to JSON, Empty for {}, []byte for
+// a binary reply, NoReply for none, or Reply to decide at run time.
 //
-// When a payload does not fit In, the handler is not called and the client gets the reply
-// {"reason":"invalid payload"}, with the path of the field where that is known. An event
-// without a handler ends the channel with phx_error, as in Phoenix; stock clients join again.
+// When a payload does not fit In, the handler is not called, and the client gets the error reply
+// {"reason":"invalid payload"}, with the path of the field where that is known. An event without a
+// handler ends the channel with phx_error, as in Phoenix; stock clients join again.
 func On[S, In, Out any](d *Definition[S], event string, handler func(s S, ctx context.Context, in In) (Out, error)) {
 	where := caller()
 	d.check(where, fmt.Sprintf("event %q", event), handler == nil)
@@ -161,10 +166,10 @@ func On[S, In, Out any](d *Definition[S], event string, handler func(s S, ctx co
 	}
 }
 
-// Intercept gives the broadcasts of one event on the channel's topic to a handler and
-// not to the client (Phoenix: intercept and handle_out). The handler pushes what the
-// client shall get. A broadcast of this event runs the handler and encodes a message for
-// each subscriber; other broadcasts are encoded once for all of them.
+// Intercept registers a handler for the broadcasts of one event on the channel's topic, which the
+// client then does not get (Phoenix: intercept and handle_out). The handler pushes what the client
+// should get. A broadcast of this event runs the handler and encodes a message for each subscriber;
+// other broadcasts are encoded once for all of them.
 func Intercept[S, In any](d *Definition[S], event string, handler func(s S, ctx context.Context, in In) error) {
 	where := caller()
 	d.check(where, fmt.Sprintf("event %q", event), handler == nil)
@@ -185,10 +190,10 @@ func Intercept[S, In any](d *Definition[S], event string, handler func(s S, ctx 
 	d.intercepts = append(d.intercepts, event)
 }
 
-// OnInfo handles the messages of Go type T that were given to Channel.Send
-// (Phoenix: handle_info). T must be a concrete type. With T = Broadcast it handles
-// the broadcasts of topics the channel subscribed to. A message without a handler
-// is logged and dropped.
+// OnInfo registers a handler for messages of type T that are given to Channel.Send (Phoenix:
+// handle_info). T must be a concrete type. With T = Broadcast it handles the broadcasts of topics
+// that the channel subscribed to with Channel.Subscribe. A message without a handler is logged and
+// dropped.
 func OnInfo[S, T any](d *Definition[S], handler func(s S, ctx context.Context, msg T) error) {
 	where := caller()
 	t := reflect.TypeFor[T]()
@@ -204,7 +209,7 @@ func OnInfo[S, T any](d *Definition[S], handler func(s S, ctx context.Context, m
 	}
 }
 
-// check panics when a handler for something cannot be registered.
+// check panics when a handler cannot be registered. The argument what names the event or type.
 func (d *Definition[S]) check(where, what string, noHandler bool) {
 	switch {
 	case !d.made():
@@ -218,20 +223,20 @@ func (d *Definition[S]) check(where, what string, noHandler bool) {
 	}
 }
 
-// definition is a ChannelHandler that is a Definition, of whatever state. SocketHandler.Channel
-// looks for it; a handler that wraps a Definition is none.
+// definition is a Definition of any state. SocketHandler.Channel looks for it in the handler before
+// middleware wraps it.
 type definition interface {
 	seal(where string)
 	made() bool
 }
 
-// seal makes further registrations panic.
+// seal makes further registrations panic. where is the place of the mount.
 func (d *Definition[S]) seal(where string) { d.mounted.CompareAndSwap(nil, &where) }
 
 // made reports whether Define has made this Definition.
 func (d *Definition[S]) made() bool { return d != nil && d.join != nil }
 
-// checkHandled panics when no handler is ever called for an event.
+// checkHandled panics for an event that would never reach a handler.
 func checkHandled(name, where string) {
 	if name == wire.EventJoin || name == wire.EventLeave {
 		panic(fmt.Sprintf("bennu: %s: event %q belongs to the protocol and never reaches a handler; use Define for joins and Terminate for leaves", where, name))
@@ -241,7 +246,8 @@ func checkHandled(name, where string) {
 	}
 }
 
-// replierOf picks, once for each registered handler, how its Out becomes a reply.
+// replierOf returns the function that turns an Out into a Reply. It is called once for each
+// registered handler, so that messages need no reflection.
 func replierOf[Out any]() func(Out) Reply {
 	switch any((*Out)(nil)).(type) {
 	case *NoReply:
@@ -272,7 +278,7 @@ func (d *Definition[S]) Join(ctx context.Context, ch *Channel, p Payload) (Insta
 	return &instance[S]{d: d, state: state}, reply, nil
 }
 
-// instance is the typed state behind the untyped seam.
+// instance is the Instance of a Definition: it passes untyped calls to the typed handlers of S.
 type instance[S any] struct {
 	d     *Definition[S]
 	state S

@@ -10,31 +10,31 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-// EventDisconnect, broadcast on the id of a socket, closes its connections.
+// EventDisconnect closes the connections of a socket id when it is broadcast with the id as topic.
 const EventDisconnect = reserved.EventDisconnect
 
-// disconnects closes the connections of an id. A connection takes a number when its Connect
-// begins, and each disconnect has one too, so that a connection is closed exactly when it began
-// before a disconnect of its id: whether it is open by then, or is still being accepted. The
-// numbers are nanoseconds since the start, and no two disconnects have the same.
+// disconnects closes the connections of an id. A connection gets a number when its Connect begins,
+// and each disconnect gets one too. A connection is closed if it began before a disconnect of its
+// id, whether it is open at that moment or still being accepted. The numbers are nanoseconds since
+// the start of the node, made unique for disconnects.
 //
-// It hears the disconnects of all nodes on a topic of their own. A connection needs no
-// subscription to its id.
+// The disconnects of all nodes arrive on one reserved topic, so a connection needs no subscription
+// to its id.
 type disconnects struct {
 	own    ownDisconnects
 	teller disconnectTeller
 
-	mu     sync.Mutex
-	sub    *pubsub.Subscription // nil while no mounted handler has ids, and nothing was disconnected
+	mu     sync.Mutex           // guards the fields below, and Socket.sameID
+	sub    *pubsub.Subscription // nil until a handler with ids is mounted or an id is disconnected
 	over   bool                 // the subscription has ended
 	start  time.Time
 	now    uint64             // the latest number
-	open   map[string]*Socket // the first connection of each id, linked by Socket.sameID
-	latest map[string]uint64  // the number of each id's latest disconnect
-	queue  []disconnectedID   // those in latest, the oldest first
+	open   map[string]*Socket // the first open connection of each id; others follow by Socket.sameID
+	latest map[string]uint64  // the number of the latest disconnect of each id
+	queue  []disconnectedID   // the disconnects that are remembered, the oldest first
 	bytes  int                // of the ids in queue
-	// forgotten is the number of the latest disconnect that is no longer in queue. Nobody knows
-	// its id, so connections that began before it are closed.
+	// forgotten is the number of the latest disconnect that was removed from queue. Its id is not
+	// known any more, so every connection that began before it is closed.
 	forgotten uint64
 }
 
@@ -47,14 +47,14 @@ type disconnectedID struct {
 // sameID links the connections of one id.
 type sameID struct{ next, prev *Socket }
 
-// The disconnects that are remembered, at most. A connection is closed when this many others
-// have been remembered since its Connect began, since its own may be forgotten by then.
+// Bounds of the disconnects that are remembered. A connection whose Connect takes so long that its
+// own disconnect may be forgotten meanwhile is closed.
 const (
 	maxDisconnects     = 1 << 14
 	maxDisconnectBytes = 1 << 20
 )
 
-// listen subscribes to the disconnects of all nodes.
+// listen subscribes to the disconnects of all nodes. Only the first call does anything.
 func (d *disconnects) listen(n *node) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -65,7 +65,7 @@ func (d *disconnects) listen(n *node) {
 	}
 }
 
-// stop ends the subscription, when no connection is left.
+// stop ends the subscription. It is called when no connection is left.
 func (d *disconnects) stop() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -75,11 +75,11 @@ func (d *disconnects) stop() {
 	}
 }
 
-// clockLocked is the time as a number.
+// clockLocked returns the time as a number of a disconnect.
 func (d *disconnects) clockLocked() uint64 { return uint64(time.Since(d.start)) }
 
-// await waits until no disconnect of another node can be missed: for a moment after the node's
-// start. It reports false when that takes longer than the limit.
+// await waits until disconnects of other nodes arrive here, which takes a moment after the start of
+// the node. It reports false when that takes longer than limit, or ctx ends.
 func (d *disconnects) await(ctx context.Context, limit time.Duration) bool {
 	d.mu.Lock()
 	sub := d.sub
@@ -104,7 +104,7 @@ func (d *disconnects) await(ctx context.Context, limit time.Duration) bool {
 	return false
 }
 
-// begin is the number of a connection whose Connect begins.
+// begin returns the number for a connection whose Connect begins.
 func (d *disconnects) begin() uint64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -119,12 +119,12 @@ func (d *disconnects) since(s *Socket) bool {
 	return d.sinceLocked(s)
 }
 
+// sinceLocked is since for a caller that holds d.mu.
 func (d *disconnects) sinceLocked(s *Socket) bool {
 	return d.latest[s.id] > s.began || d.forgotten > s.began
 }
 
-// add makes an open connection known, and reports whether its id was disconnected since its
-// Connect began.
+// add adds an open connection, and reports whether its id was disconnected since its Connect began.
 func (d *disconnects) add(s *Socket) (since bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -136,7 +136,7 @@ func (d *disconnects) add(s *Socket) (since bool) {
 	return d.sinceLocked(s)
 }
 
-// remove takes back what add did.
+// remove removes a connection that add has added.
 func (d *disconnects) remove(s *Socket) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -155,7 +155,8 @@ func (d *disconnects) remove(s *Socket) {
 	}
 }
 
-// disconnect closes the connections of an id, and those that are being accepted.
+// disconnect closes the open connections of an id; those that are being accepted are refused by
+// since.
 func (d *disconnects) disconnect(id string) {
 	d.mu.Lock()
 	d.now = max(d.now+1, d.clockLocked())
@@ -172,10 +173,10 @@ func throwOut(list []*Socket) {
 	}
 }
 
-// noteLocked remembers a disconnect, and returns the open connections of the id that began
-// before it.
+// noteLocked remembers a disconnect, forgets the oldest ones beyond the bounds, and returns the
+// open connections of the id that began before it.
 func (d *disconnects) noteLocked(id string, number uint64) (list []*Socket) {
-	d.latest[id] = number // callers give one that is later
+	d.latest[id] = number // callers pass a number later than the one in the map
 	d.queue = append(d.queue, disconnectedID{id, number})
 	d.bytes += len(id)
 	for len(d.queue) > maxDisconnects || d.bytes > maxDisconnectBytes {
@@ -196,10 +197,11 @@ func (d *disconnects) noteLocked(id string, number uint64) (list []*Socket) {
 	return list
 }
 
-// disconnectListener is a node as subscriber of disconnects.
+// disconnectListener is the subscription of a node to the disconnects of all nodes.
 type disconnectListener node
 
-// Deliver implements pubsub.Subscriber.
+// Deliver implements pubsub.Subscriber. It runs in the goroutine of the publisher or of the
+// adapter.
 func (l *disconnectListener) Deliver(d *pubsub.Dispatch) {
 	n := (*node)(l)
 	switch {

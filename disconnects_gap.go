@@ -9,14 +9,14 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-// Disconnects of other nodes may be lost with a broker. A node that may have missed some asks the
-// others for those that were theirs, and closes the connections that began before them. It tells
-// its own as well: the others may have missed them for the same cause.
+// A broker that fails may lose disconnects. A node that may have missed some asks the others for
+// those that they have sent, and closes the connections that began before them. It also sends its
+// own again, since the other nodes may have missed them for the same reason.
 
-// The events of that, on the topic of disconnects. Both have a binary payload.
+// The events for that, on the topic of disconnects. Both have a binary payload.
 const (
-	eventMissed     = "missed"     // asks; the payload is the name of the node
-	eventRemembered = "remembered" // answers; the payload is that of appendDisconnect, repeated
+	eventMissed     = "missed"     // the question; the payload is the name of the asking node
+	eventRemembered = "remembered" // the answer; the payload is a sequence of appendDisconnect
 )
 
 // Gap implements pubsub.GapSubscriber.
@@ -26,7 +26,7 @@ func (l *disconnectListener) Gap(string) {
 	n.disconnects.teller.want(n, recipient{})
 }
 
-// ownDisconnects are the latest disconnects of all nodes that this endpoint has asked for, up to
+// ownDisconnects are the latest disconnects that this endpoint has sent to all nodes, up to
 // maxDisconnects and maxDisconnectBytes.
 type ownDisconnects struct {
 	mu    sync.Mutex
@@ -34,12 +34,13 @@ type ownDisconnects struct {
 	bytes int             // of the ids
 }
 
+// ownDisconnect is an id and the time at which it was disconnected.
 type ownDisconnect struct {
 	id string
 	at time.Time
 }
 
-// add remembers a disconnect.
+// add remembers a disconnect, and forgets the oldest ones beyond the bounds.
 func (o *ownDisconnects) add(id string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -52,17 +53,18 @@ func (o *ownDisconnects) add(id string) {
 	}
 }
 
-// all are those that are remembered, the oldest first.
+// all returns a copy of the disconnects, the oldest first.
 func (o *ownDisconnects) all() []ownDisconnect {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return append([]ownDisconnect(nil), o.queue...)
 }
 
-// disconnectsChunk is about how many bytes of disconnects one message has.
+// disconnectsChunk is the size in bytes from which a message takes no further disconnect.
 const disconnectsChunk = 32 << 10
 
-// chunkOf is a message with the newest of a list, the newest first, and the rest of the list.
+// chunkOf returns a message with the newest disconnects of a list, the newest first, and the rest
+// of the list.
 func chunkOf(list []ownDisconnect) (m *pubsub.Message, rest []ownDisconnect) {
 	var payload []byte
 	for len(list) > 0 && len(payload) < disconnectsChunk {
@@ -73,15 +75,15 @@ func chunkOf(list []ownDisconnect) (m *pubsub.Message, rest []ownDisconnect) {
 	return &pubsub.Message{Topic: reserved.Disconnects, Event: eventRemembered, Payload: payload, Binary: true}, list
 }
 
-// appendDisconnect appends a disconnect of so long ago: milliseconds and length as varints, and
-// the id.
+// appendDisconnect appends a disconnect: its age in milliseconds and the length of the id as
+// varints, and the id.
 func appendDisconnect(to []byte, id string, ago time.Duration) []byte {
 	to = binary.AppendUvarint(to, uint64(ago.Milliseconds()))
 	to = binary.AppendUvarint(to, uint64(len(id)))
 	return append(to, id...)
 }
 
-// readDisconnect is what appendDisconnect appended, and the rest.
+// readDisconnect reads one disconnect, and returns the rest of the bytes.
 func readDisconnect(from []byte) (id string, milliseconds uint64, rest []byte, ok bool) {
 	milliseconds, n := binary.Uvarint(from)
 	if n <= 0 {
@@ -96,10 +98,10 @@ func readDisconnect(from []byte) (id string, milliseconds uint64, rest []byte, o
 	return string(from[:size]), milliseconds, from[size:], true
 }
 
-// recall takes the disconnects that another node remembers, and reports whether they could be
-// read. The ages in the list do not include the time that the message was on its way, so a
-// disconnect seems to be later than it was. A connection that was opened in that time is closed
-// too, and its client connects again.
+// recall applies the disconnects that another node remembers, and reports whether the list is
+// valid. The ages in the list do not include the time that the message took, so a disconnect seems
+// to be later than it was. A connection that was opened in that time is closed too, and its client
+// connects again.
 func (d *disconnects) recall(list []byte) (sound bool) {
 	for len(list) > 0 {
 		id, milliseconds, rest, ok := readDisconnect(list)
@@ -109,12 +111,12 @@ func (d *disconnects) recall(list []byte) (sound bool) {
 		list = rest
 		d.mu.Lock()
 		var closing []*Socket
-		// An older one than this endpoint is meant for nobody here.
+		// One that is older than this endpoint concerns no connection here.
 		if now := d.clockLocked(); milliseconds <= now/uint64(time.Millisecond) {
 			number := now - milliseconds*uint64(time.Millisecond)
-			// One that is known, or older than one that is, closes nothing more. It would only
-			// take the place of others: nodes tell all that they remember each time. One that
-			// is a little later than before, for it took longer on its way, is taken again.
+			// Nodes send all that they remember each time. One that is known already, or older than
+			// that, closes nothing and would only push others out of the queue. One that seems a
+			// little later, because this message took longer, is applied again.
 			if d.latest[id] < number {
 				d.now = max(d.now, number)
 				closing = d.noteLocked(id, number)

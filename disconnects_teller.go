@@ -11,43 +11,44 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-// disconnectTeller sends what nodes tell each other of disconnects after a gap. It has a
-// goroutine while there is something to send. It sends in rounds, at most one in a second. So a
-// node that asks again and again is answered once in a second.
+// disconnectTeller sends the questions and answers about disconnects after a gap. It has a
+// goroutine while there is something to send. It works in rounds, at most one in a second, so a
+// node that asks again and again gets one answer in a second.
 type disconnectTeller struct {
 	mu     sync.Mutex
-	wanted []recipient // of the next round, each once
-	runs   bool        // the goroutine
-	over   bool        // nothing more is taken
-	round  time.Time   // the beginning of the latest
+	wanted []recipient // for the next round, each at most once
+	runs   bool        // the goroutine exists
+	over   bool        // want does nothing any more
+	round  time.Time   // when the latest round began
 }
 
-// recipient is who is told of this endpoint's disconnects. The zero value is all nodes.
+// recipient is a destination of this endpoint's disconnects. The zero value is all nodes.
 type recipient struct {
 	node     string
-	question bool // all nodes are asked instead
+	question bool // ask all nodes for theirs, instead of sending ours
 }
 
-// telling is what one recipient is told.
+// telling is a message in parts to one recipient, which may have to wait for the broker.
 type telling struct {
 	recipient
-	left  []ownDisconnect // the oldest first
-	until time.Time       // it is given up
+	left  []ownDisconnect // not yet sent, the oldest first
+	until time.Time       // when it is given up
 }
 
+// Times of the teller.
 const (
-	tellingRound      = time.Second
-	tellingLimit      = time.Minute
-	tellingPauseLeast = 100 * time.Millisecond // while the broker takes no more
+	tellingRound      = time.Second            // the least time between rounds
+	tellingLimit      = time.Minute            // after which a telling is given up
+	tellingPauseLeast = 100 * time.Millisecond // before a try while the broker's buffer is full; doubles
 	tellingPauseMost  = 5 * time.Second
 
-	// maxAskers bounds the nodes that are answered one by one. When more ask in one round, all
-	// are told.
+	// maxAskers bounds the nodes that are answered one by one. When more ask in one round, the
+	// answer goes to all nodes. maxAskerName bounds the bytes of a node's name.
 	maxAskers    = 64
 	maxAskerName = 1 << 10
 )
 
-// want has a recipient told in the next round.
+// want adds a recipient to the next round, and starts the goroutine if it does not run.
 func (t *disconnectTeller) want(n *node, r recipient) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -64,16 +65,17 @@ func (t *disconnectTeller) want(n *node, r recipient) {
 	}
 }
 
-// stop takes nothing more. The endpoint's context has ended, with which the goroutine ends.
+// stop makes want do nothing. The goroutine ends with the endpoint's context, which is cancelled
+// already.
 func (t *disconnectTeller) stop() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.over = true
 }
 
-// take begins a round when it is time for one, or the last time: it adds to the list whom an
-// earlier round is not still telling. It returns how long it is until the next, and whether this
-// is the last time, since the endpoint's context has ended.
+// take begins a round if it is time for one, or if it is the last: it adds the wanted recipients to
+// the list, except those that the list still has. It returns the list, the time until the next
+// round, and whether this is the last, because the endpoint's context has ended.
 func (t *disconnectTeller) take(n *node, list []*telling) (_ []*telling, next time.Duration, last bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -100,7 +102,7 @@ func (t *disconnectTeller) take(n *node, list []*telling) (_ []*telling, next ti
 	return list, tellingRound, t.over
 }
 
-// done reports whether nothing is wanted. Then the goroutine ends, and the next that is wanted
+// done reports whether nothing is wanted. If so the goroutine must end, and the next call of want
 // starts another.
 func (t *disconnectTeller) done() bool {
 	t.mu.Lock()
@@ -109,7 +111,7 @@ func (t *disconnectTeller) done() bool {
 	return !t.runs
 }
 
-// run tells until nothing is left to do.
+// run is the goroutine. It ends when nothing is wanted, or with the endpoint's context.
 func (t *disconnectTeller) run(n *node) {
 	var list []*telling
 	pause := tellingPauseLeast
@@ -136,8 +138,8 @@ func (t *disconnectTeller) run(n *node) {
 	}
 }
 
-// tellAll tells all in a list, and leaves in it those for whom there is no room yet, unless this
-// is the last time. It reports whether anything was sent.
+// tellAll sends to all in the list, and removes from it those that are done or given up. It reports
+// whether anything was sent.
 func (n *node) tellAll(list *[]*telling, last bool) (progress bool) {
 	*list = slices.DeleteFunc(*list, func(x *telling) bool {
 		if x.question && last {
@@ -158,7 +160,8 @@ func (n *node) tellAll(list *[]*telling, last bool) (progress bool) {
 	return progress
 }
 
-// tell sends what is left of a telling. The error is the adapter's, or a PanicError if it panics.
+// tell sends the rest of a telling. The error is the adapter's, or a *PanicError if the adapter
+// panics.
 func (n *node) tell(x *telling) (err error) {
 	defer func() {
 		if v := recover(); v != nil {

@@ -12,14 +12,14 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// handle decodes and dispatches one frame. It is called by whoever has the turn
-// of the connection, so frames are handled in the order they came. The result is a
-// join to be carried out next, or a wish that reading wait.
+// handle decodes and dispatches one frame. Whoever has the turn of the connection calls it, so
+// frames are handled in the order in which they came. The result is a join to carry out, or a
+// channel: the connection must not read on before that is closed.
 func (s *Socket) handle(op wire.Opcode, data []byte) (*joinCall, <-chan struct{}) {
 	m, err := s.decode(op, data)
 	switch {
 	case err == nil:
-	case (m.Topic != "" || m.OddTopic != "") && m.Topic != wire.TopicPhoenix: // of that, Phoenix closes
+	case (m.Topic != "" || m.OddTopic != "") && m.Topic != wire.TopicPhoenix: // for a fault in that one, Phoenix closes
 		return s.refuse(&m, err)
 	default:
 		s.at("", "").say(notice.Malformed, append(s.faultOf(err), slog.Int("code", int(transport.CloseInternalError)))...)
@@ -30,14 +30,14 @@ func (s *Socket) handle(op wire.Opcode, data []byte) (*joinCall, <-chan struct{}
 	return s.dispatch(&m)
 }
 
-// refuse answers a message that is framed well, and has a fault of another kind: too many
-// values, or text that is none. Who waits for a reply gets an error; a channel that waits for
-// none ends, so that its client knows. The result is a message to dispatch all the same.
+// refuse answers a message whose frame is sound but whose content is not: it has too many values,
+// or text that is not UTF-8. If the client waits for a reply, it gets an error. Otherwise the
+// channel ends with phx_error, so that the client knows. A leave is carried out all the same.
 func (s *Socket) refuse(m *wire.Message, fault error) (*joinCall, <-chan struct{}) {
 	at := s.at(m.Topic, m.Event)
 	at.say(notice.Unwelcome, s.faultOf(fault)...)
 	if m.Event == wire.EventLeave {
-		m.Payload = emptyPayload // which nobody looks at
+		m.Payload = emptyPayload // a leave has no use for it
 		return s.dispatch(m)
 	}
 	var c *Channel
@@ -53,7 +53,7 @@ func (s *Socket) refuse(m *wire.Message, fault error) (*joinCall, <-chan struct{
 	case c == nil:
 		s.reply(m, "", wire.StatusError, unmatchedTopic)
 	case !m.Ref.IsNull():
-		_ = c.reply(m.Ref, Reply{Status: wire.StatusError, Response: invalidPayload}) // one that has ended answers nothing
+		_ = c.reply(m.Ref, Reply{Status: wire.StatusError, Response: invalidPayload}) // fails only after the channel's end
 	default:
 		if c.endWithError(fault) {
 			s.node.stats.crashes.Add(1)
@@ -62,7 +62,8 @@ func (s *Socket) refuse(m *wire.Message, fault error) (*joinCall, <-chan struct{
 	return nil, nil
 }
 
-// faultOf is what is wrong with a message, in the log, with the limit that it passes.
+// faultOf returns the log attributes of a message that does not decode: the error, and the limit if
+// it exceeds one.
 func (s *Socket) faultOf(fault error) []slog.Attr {
 	attrs := []slog.Attr{slog.String("error", textOf(fault))}
 	switch {
@@ -81,8 +82,8 @@ func (s *Socket) faultOf(fault error) []slog.Attr {
 	return attrs
 }
 
-// decode guards against a serializer of the application's own: it may fail, and
-// must not end the process.
+// decode decodes a frame with the serializer of the connection. A panic in a serializer of the
+// application becomes an error.
 func (s *Socket) decode(op wire.Opcode, data []byte) (m wire.Message, err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -92,9 +93,10 @@ func (s *Socket) decode(op wire.Opcode, data []byte) (m wire.Message, err error)
 	return s.serializer.Decode(op, data)
 }
 
-// dispatch does with a message what the protocol says. Replies of the socket
-// itself to a heartbeat or an unknown topic have a null join_ref, so that a client
-// always delivers them to the push that waits.
+// dispatch acts on a message as the protocol says: it answers heartbeats, begins joins, renews
+// authentication, and gives all others to the channel of their topic. Replies of the socket itself
+// to a heartbeat or an unknown topic have a null join_ref: then clients always deliver them to the
+// push that waits.
 func (s *Socket) dispatch(m *wire.Message) (*joinCall, <-chan struct{}) {
 	if m.Topic == wire.TopicPhoenix && m.Event == wire.EventHeartbeat {
 		s.reply(m, "", wire.StatusOK, emptyPayload)
@@ -124,9 +126,9 @@ func (s *Socket) dispatch(m *wire.Message) (*joinCall, <-chan struct{}) {
 	return nil, nil
 }
 
-// deliver hands a message to a joined channel. One with the join_ref of another
-// join is dropped, and its client told nothing: any answer would be taken for one to a
-// current push.
+// deliver gives a message to the channel of its topic. alive is false when the channel has ended. A
+// message with the join_ref of an earlier join is dropped, and its client gets no answer: it would
+// match one to a newer push.
 func (s *Socket) deliver(c *Channel, m *wire.Message) (alive bool, resume <-chan struct{}) {
 	if !m.JoinRef.IsNull() && m.JoinRef != c.tableRef() {
 		s.at(m.Topic, m.Event).say(notice.StaleRef)

@@ -1,11 +1,11 @@
-// Package bennu is Phoenix Channels for Go: clients connect over WebSocket or long
-// polling, join topics, and exchange messages with channels. It speaks the protocol of Phoenix,
-// so that every Phoenix client works with it unmodified.
+// Package bennu implements Phoenix Channels for Go. Clients connect over WebSocket or long polling,
+// join topics, and exchange messages with channels. The package speaks the protocol of Phoenix, so
+// every Phoenix client works with it unmodified.
 //
 // # A channel
 //
-// A channel is made of typed functions. Its state is a struct, one value for each
-// topic and connection; the only way to get one is a successful join.
+// A channel is made of typed functions. Its state is a struct: one value for each joined topic of
+// each connection. Only a successful join creates one.
 //
 //	type ping struct{ *bennu.Channel }
 //
@@ -31,33 +31,32 @@
 //		log.Fatal(http.ListenAndServe(":4000", endpoint))
 //	}
 //
-// A client that joins "ping:lobby" at the socket and pushes "ping" gets the
-// reply {"ping":"pong"}.
+// A client that joins "ping:lobby" and pushes "ping" gets the reply {"ping":"pong"}.
 //
 // # Laws
 //
-//   - The callbacks of one channel run one at a time, in goroutines that exist only
-//     while there is something to do. An idle channel has none.
-//   - A callback that panics, blocks or calls runtime.Goexit touches its own
-//     channel only. The client gets phx_error and joins again by itself.
-//   - What one goroutine emits reaches each client in that order. The reply to a
-//     join is the first frame of its channel; broadcasts follow it, and none
+//   - The callbacks of one channel run one at a time. Their goroutine exists only while the channel
+//     has work; an idle channel has none.
+//   - A callback that panics, blocks or calls runtime.Goexit affects only its own channel. The
+//     client gets phx_error and joins again by itself.
+//   - Messages that one goroutine sends reach each client in the order in which they were sent. The
+//     reply to a join is the first frame of its channel. Broadcasts follow it, and none that is
 //     published after it is missed.
-//   - After the answer to a leave, no frame of that join follows.
-//   - A publisher never waits for a reader. A client that reads too slowly is
-//     closed with 1013 when its bounded queue is full.
-//   - No message is lost on a channel that goes on: where one had to be dropped, the
-//     channel gets phx_error or the connection closes, and the client joins again.
-//   - Go cannot stop a goroutine from outside. When a channel ends, the context of its
-//     callback ends, and what the callback still emits to the client is discarded.
+//   - No frame of a join follows the answer to its leave.
+//   - A publisher never waits for a reader. A client that reads too slowly fills its queue, which
+//     is bounded, and is then closed with code 1013.
+//   - A channel that stays joined loses no message. When one must be dropped, the channel gets
+//     phx_error or the connection is closed, and the client joins again.
+//   - Go cannot stop a goroutine from outside. When a channel ends, the context of its callback is
+//     cancelled, and messages that the callback still sends to the client are discarded.
 //
 // # What errors do
 //
-// A handler's error steers the runtime: see Error, Stop, Crash and Disconnect. Any
-// other error is logged, and the client is told "internal" and no more.
+// The error that a handler returns decides what happens next: see Error, Stop, Crash and
+// Disconnect. Any other error is logged, and the client gets only the reason "internal".
 //
 // # Shutdown
 //
-// Endpoint.Serve runs a server until its context ends and then drains it;
-// Endpoint.Shutdown does that for a server of your own.
+// Endpoint.Serve runs a server until its context ends and then shuts down. Endpoint.Shutdown does
+// the latter for a server of your own.
 package bennu

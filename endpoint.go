@@ -19,74 +19,74 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-// Endpoint is where clients connect: an http.Handler with sockets mounted at
-// paths. It owns every goroutine of its connections and channels; Shutdown waits for
-// them. All methods may be called from any goroutine, but Socket only before the
-// endpoint serves.
+// Endpoint is an http.Handler that clients connect to, with sockets mounted at paths. It owns every
+// goroutine of its connections and channels, and Shutdown waits for them. All methods may be called
+// from any goroutine, except Socket, which may be called only before the endpoint serves.
 type Endpoint struct {
 	node
 	options    EndpointOptions
 	transports transports
 	mounts     growing[*mount]
-	trustsHost growing[string] // mounts with the default origin policy, and no Host
+	trustsHost growing[string] // paths of mounts with the default origin policy, when Host is not set
 	proxied    proxied
 	cancel     context.CancelFunc // ends the node's context
 	serving    atomic.Bool        // beginServing was called
 	limitsSaid atomic.Bool        // sayLimits was called
-	// ending is closed when Shutdown begins.
+	// ending is closed when Shutdown begins; shutdownOnce closes it once.
 	shutdownOnce sync.Once
 	ending       chan struct{}
-	closing      chan struct{} // has an entry while functions of OnShutdown run
-	closersMu    sync.Mutex
-	closers      []func(context.Context) error // of OnShutdown
-	closed       bool                          // they were called
+	closing      chan struct{}                 // a semaphore of one, held while functions of OnShutdown run
+	closersMu    sync.Mutex                    // guards closers and closed
+	closers      []func(context.Context) error // of OnShutdown, in the order of registration
+	closed       bool                          // all closers were called
 }
 
 // EndpointOptions configure NewEndpoint. The zero value of each field is its
 // default.
 type EndpointOptions struct {
-	// PubSub carries broadcasts. Share one between endpoints that shall hear
-	// each other. Default: one of the endpoint's own, for this node alone.
+	// PubSub carries broadcasts. Endpoints that should receive each other's broadcasts share one.
+	// Default: a PubSub of the endpoint's own, which reaches this node alone.
 	PubSub *pubsub.PubSub
-	// Logger takes the endpoint's log: at most 100 lines a second of each kind, with
-	// secrets masked by the names they stand under and control characters escaped.
+	// Logger receives the endpoint's log. Each kind of line is written at most 100 times a second.
+	// Values whose names mark them as secrets are masked, and control characters are escaped.
 	// Default slog.Default().
 	Logger *slog.Logger
-	// Limits bound what all clients together may ask. The zero value is the
-	// defaults; the effective ones are logged when the endpoint begins to serve.
+	// Limits bound what all clients together may use. The zero value is the defaults. The effective
+	// limits are logged when the endpoint begins to serve.
 	Limits NodeLimits
-	// IgnoreGaps leaves channels joined when messages of other nodes may have been
-	// missed, for instance because the broker was away. By default their clients are
-	// told with phx_error, at most 2,000 in a second, and join again.
+	// IgnoreGaps leaves channels joined when messages of other nodes may have been missed, for
+	// instance because the broker was unreachable. By default their clients get phx_error, at most
+	// 2,000 in a second, and join again.
 	IgnoreGaps bool
-	// Secret signs what the endpoint gives out and must get back unchanged: the
-	// session tokens of long polling. Nodes of one cluster need the same, of 32
-	// random bytes or more; fewer than 16 are refused. Default: random bytes, good for one
-	// node.
+	// Secret signs the session tokens of long polling, which the endpoint gives to clients and must
+	// get back unchanged. All nodes of a cluster need the same secret, of 32 random bytes or more;
+	// fewer than 16 are refused. Default: random bytes, which only this node knows.
 	Secret []byte
-	// NoEpoll gives every WebSocket a goroutine that waits for its client. By default, on
-	// Linux, those over plain TCP have none while nothing comes, which takes less
-	// memory; nothing else differs. TLS and other systems always have one.
+	// NoEpoll gives every WebSocket a goroutine that waits for its client. By default, on Linux, a
+	// WebSocket over plain TCP has no goroutine while its client sends nothing, which saves memory;
+	// nothing else differs. Over TLS and on other systems every WebSocket has one.
 	NoEpoll bool
-	// Host is the host name under which browsers reach this server, as in the
-	// address bar, without scheme and port. When it is set, the default origin policy of
-	// every mount allows pages of that host; otherwise those whose origin is the
-	// scheme, host and port of the request itself. Socket panics for what can be no
-	// host of a page, with a sentence that says what to write. Set it in production: without
-	// it, a page of a name that an attacker points at this server's address passes the policy
-	// (DNS rebinding). A server that listens on more than the loopback says so at its start.
+	// Host is the host name under which browsers reach this server, as in the address bar, without
+	// scheme and port. When it is set, the default origin policy of every mount allows the pages of
+	// that host. Otherwise the policy allows pages whose scheme, host and port are those of the
+	// request. Socket panics for text that cannot be the host of a page, with a sentence that says
+	// what to write.
+	//
+	// Set it in production. Without it the policy also allows a page of any name that an attacker
+	// points at this server's address (DNS rebinding). A server that listens on more than the
+	// loopback interface logs that when it starts.
 	Host string
-	// Fallback serves the paths that are not mounted. Default: 404.
+	// Fallback serves requests for paths that are not mounted. Default: 404.
 	Fallback http.Handler
-	// DrainTime is over how long Shutdown spreads the closing of connections, so
-	// that clients do not all come back in one moment. It is shorter where there are
-	// few: 500 connections take 1 s. Default 30 s; Unlimited means no spreading.
+	// DrainTime is the time over which Shutdown spreads the closing of connections, so that clients
+	// do not all connect elsewhere at once. With few connections it takes less: at least 500
+	// connections are closed each second. Default 30 s; Unlimited closes all at once.
 	DrainTime time.Duration
 }
 
-// NewEndpoint makes an endpoint. A nil opts is the zero EndpointOptions; opts is
-// copied. It panics for an option that cannot work: a number above 2^30, a time above a year,
-// a negative one other than Unlimited. The sentence says what to write.
+// NewEndpoint makes an endpoint. A nil opts is the zero EndpointOptions; opts is copied. It panics
+// for an option that cannot work, such as a number above 2^30, a time above a year, or a negative
+// number other than Unlimited. The sentence says what to write.
 func NewEndpoint(opts *EndpointOptions) *Endpoint {
 	e := &Endpoint{ending: make(chan struct{}), closing: make(chan struct{}, 1)}
 	e.leastOutbound.Store(math.MaxInt64)
@@ -123,11 +123,12 @@ func NewEndpoint(opts *EndpointOptions) *Endpoint {
 	return e
 }
 
-// PubSub is what the endpoint's broadcasts travel on.
+// PubSub returns the PubSub that carries the endpoint's broadcasts.
 func (e *Endpoint) PubSub() *pubsub.PubSub { return e.pubsub }
 
-// ServeHTTP implements http.Handler. A panic of a function that the program has given, such as
-// Checks.Origin, is logged and answered 500; that of http.ErrAbortHandler passes.
+// ServeHTTP implements http.Handler. Of several mounts that match, the one mounted last serves the
+// request. A panic in a function of the program, such as Checks.Origin, is logged and answered with
+// 500; http.ErrAbortHandler is passed on to net/http.
 func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for _, m := range slices.Backward(e.mounts.all()) {
 		if vars, ok := m.match(r.URL.Path); ok {
@@ -148,13 +149,14 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// Broadcast publishes an event to every subscriber of a topic, on all nodes. For
-// the payload see Channel.Push.
+// Broadcast publishes an event to every subscriber of a topic, on all nodes. For payload see
+// Channel.Push.
 //
-// After errors about event or payload nobody got the event. ErrTooLarge has two causes: a client
-// of the topic could not take the event (frame_too_large in the log), and nobody got it; or the
-// broker could not (broker_too_large), and the clients of this node alone got it. The text of the
-// error says which, with sizes. After any other error other nodes did not get it.
+// After an error about the event or the payload, nobody got the event. ErrTooLarge has two causes,
+// which the text of the error tells apart, with sizes. A client of the topic could not take the
+// event: then nobody got it, and the log has frame_too_large. Or the broker could not take it: then
+// only the clients of this node got it, and the log has broker_too_large. After any other error,
+// other nodes did not get it.
 func (e *Endpoint) Broadcast(topic, event string, payload any) error {
 	m, err := newMessage(topic, event, payload)
 	if err != nil {
@@ -163,7 +165,7 @@ func (e *Endpoint) Broadcast(topic, event string, payload any) error {
 	return e.publish(nil, m)
 }
 
-// BroadcastFrom is Broadcast without one channel.
+// BroadcastFrom is Broadcast to every subscriber except channel c.
 func (e *Endpoint) BroadcastFrom(c *Channel, topic, event string, payload any) error {
 	m, err := newMessage(topic, event, payload)
 	if err != nil {
@@ -172,7 +174,7 @@ func (e *Endpoint) BroadcastFrom(c *Channel, topic, event string, payload any) e
 	return e.publish((*fastlane)(c), m)
 }
 
-// LocalBroadcast is Broadcast on this node alone.
+// LocalBroadcast is Broadcast to the subscribers on this node alone.
 func (e *Endpoint) LocalBroadcast(topic, event string, payload any) error {
 	m, err := newMessage(topic, event, payload)
 	if err != nil {
@@ -185,18 +187,20 @@ func (e *Endpoint) LocalBroadcast(topic, event string, payload any) error {
 	return nil
 }
 
-// Disconnect closes every connection with this socket id, on all nodes, with code
-// 1001. A connection whose Connect runs is refused when Connect has returned. Stock clients
-// connect again, so Connect must refuse those that must stay out. An empty id is ErrTopic; after
-// any other error those on other nodes may not have been told. While the broker is away nil means that the
-// message waits for it. When a broker loses it, the other node asks for it: each endpoint keeps the
-// last 16,384 ids that it has disconnected, up to 1 MiB of them. Each connection that is closed is
-// in the log, as thrown_out.
+// Disconnect closes every connection with this socket id, on all nodes, with code 1001. A
+// connection whose Connect is running is refused when Connect returns. Stock clients connect again,
+// so Connect must refuse users who must stay out. Each closed connection is in the log, as
+// thrown_out.
+//
+// An empty id is ErrTopic. After any other error, connections on other nodes may still be open.
+// While the broker is unreachable, nil means that the message waits for it. If the broker loses the
+// message, the other nodes ask for it: each endpoint keeps the last 16,384 ids that it has
+// disconnected, up to 1 MiB of them.
 func (e *Endpoint) Disconnect(id string) error {
 	return e.Broadcast(id, EventDisconnect, nil)
 }
 
-// check says what is wrong with options that cannot be meant.
+// check returns an error for options that cannot work, or nil.
 func (o *EndpointOptions) check() error {
 	c := option.Checker{Of: "EndpointOptions."}
 	l := &o.Limits

@@ -14,20 +14,20 @@ import (
 	"github.com/bennu-go/bennu/transport"
 )
 
-// Error is an error that the client is told about: the reply has status "error"
-// and the response {"reason": Reason}. Returned from Join it refuses the join. A nil
-// *Error that a callback returns as its error counts as nil, and so do nil pointers to the
-// other error types of this package; a nil of any other type is an error.
+// Error is an error whose reason is sent to the client: the reply has status "error" and the
+// response {"reason": Reason}. Returned from Join it refuses the join. A nil *Error that a callback
+// returns as its error counts as nil, and so do nil pointers to the other error types of this
+// package; a nil pointer of any other type is an error.
 type Error struct {
 	// Reason is sent to the client.
 	Reason string
-	// Response, when not nil, is sent in place of {"reason": Reason}. It is
-	// any value that encodes to JSON.
+	// Response, if not nil, is sent in place of {"reason": Reason}. It is any value that encodes to
+	// JSON.
 	Response any
 }
 
-// Error is the reason, with the field that "invalid payload" is about where Response is a
-// Raw that names one, as package channeltest returns it.
+// Error returns the reason. If Response is a Raw with a "field", as package channeltest returns it,
+// the field is added.
 func (e *Error) Error() string {
 	if e == nil {
 		return "<nil>"
@@ -43,17 +43,17 @@ func (e *Error) Error() string {
 	return e.Reason
 }
 
-// Errorf makes an Error with a formatted reason.
+// Errorf returns an Error with a formatted reason.
 func Errorf(format string, args ...any) *Error {
 	return &Error{Reason: fmt.Sprintf(format, args...)}
 }
 
-// Disconnect closes the whole connection when a callback returns it, as a value or
-// a pointer, wrapped or not.
+// Disconnect closes the whole connection when a callback returns it, as a value or a pointer,
+// wrapped or not.
 type Disconnect struct {
-	// Code is the close code. 0 means 1001, going away; stock clients connect
-	// again after every code but 1000. Applications may use 3000 to 4999. A code
-	// that may not be sent becomes 1011.
+	// Code is the close code. 0 means 1001, going away. Stock clients connect again after every
+	// code except 1000. Applications may use 3000 to 4999. A code that may not be sent becomes
+	// 1011.
 	Code transport.CloseCode
 }
 
@@ -71,7 +71,7 @@ func (d Disconnect) code() transport.CloseCode {
 	return transport.CloseInternalError
 }
 
-// asDisconnect finds a Disconnect in what a callback returned.
+// asDisconnect returns the Disconnect in the error of a callback, if there is one.
 func asDisconnect(err error) (Disconnect, bool) {
 	if d, ok := errors.AsType[Disconnect](err); ok {
 		return d, true
@@ -82,11 +82,10 @@ func asDisconnect(err error) (Disconnect, bool) {
 	return Disconnect{}, false
 }
 
-// withoutNil is what a callback of the program returned, or nil for a nil pointer to an error
-// type of this module: Go makes an error that is not nil of a function's nil *Error. It does
-// the same for errors.Join of such pointers alone. One with a text around it is an error, and
-// so is a nil of another type, in a form that has no methods of the program: it is unknown
-// what that means, and it must not let anybody in.
+// withoutNil returns the error of a callback, or nil if it is a nil pointer to an error type of
+// this module: a function that returns its nil *Error as an error returns a non-nil interface. The
+// same holds for an errors.Join of only such pointers. A nil pointer of any other type becomes an
+// error without methods of the program. Its meaning is unknown, and it must not let anybody in.
 func withoutNil(err error) error {
 	switch e := err.(type) {
 	case nil:
@@ -114,7 +113,7 @@ func withoutNil(err error) error {
 
 var joinedErrors = reflect.TypeOf(errors.Join(Stop))
 
-// pointerIn is errors.AsType for a pointer type, but passes over nil pointers.
+// pointerIn is errors.AsType for a pointer type, but it skips nil pointers.
 func pointerIn[T any, P interface {
 	*T
 	error
@@ -136,65 +135,63 @@ func pointerIn[T any, P interface {
 	return nil
 }
 
-// Errors that a callback returns to end its channel. They may be wrapped, to
-// give Terminate a reason: fmt.Errorf("game over: %w", bennu.Stop).
+// Errors that a callback returns to end its channel. They may be wrapped, to give Terminate a
+// reason: fmt.Errorf("game over: %w", bennu.Stop).
 var (
 	// Stop sends the reply, if the handler has one, and closes the channel: the client gets
-	// phx_close and does not join again by itself. If an *Error is joined with it
-	// (errors.Join), that is the reply.
+	// phx_close and does not join again by itself. An *Error that is joined with it (errors.Join)
+	// is sent as the reply.
 	Stop = errors.New("bennu: stop")
-	// Crash sends the reply, if the handler has one, and ends the channel as a
-	// panic would: the client gets phx_error and joins again.
+	// Crash sends the reply, if the handler has one, and ends the channel as a panic would: the
+	// client gets phx_error and joins again.
 	Crash = errors.New("bennu: crash")
 )
 
-// ErrRefused from Connect refuses the connection without a reason: the client
-// gets an empty 403 and the mount's ErrorHandler is not asked.
+// ErrRefused refuses a connection without a reason when Connect returns it: the client gets 403
+// with an empty body, and the mount's ErrorHandler is not called.
 var ErrRefused = transport.ErrRefused
 
 // Errors of calls on a channel.
 var (
-	// ErrNotJoined: the channel's Join has not returned yet. Send a message to
-	// the channel there, and push from its handler.
+	// ErrNotJoined means that the channel's Join has not returned yet. Call Channel.Send in Join,
+	// and push from the handler of that message.
 	ErrNotJoined = errors.New("bennu: the channel has not joined yet; in Join, use Send and act in the handler of that message")
-	// ErrClosed: the channel has ended, and nothing from it reaches its client
-	// any more.
+	// ErrClosed means that the channel has ended, and its client gets no more messages from it.
 	ErrClosed = errors.New("bennu: the channel has ended")
-	// ErrMailboxFull: the channel has more waiting for it than Limits allow.
+	// ErrMailboxFull means that Limits allow no more messages to wait for the channel.
 	ErrMailboxFull = errors.New("bennu: the channel's mailbox is full")
-	// ErrNoRef: the client asked for no reply to this message.
+	// ErrNoRef means that the client asked for no reply to this message.
 	ErrNoRef = errors.New("bennu: the message has no ref to reply to")
-	// ErrTooLarge: a push, a reply or a broadcast is larger than what may wait for a client,
-	// which is an option of its transport, such as MaxQueueBytes: nobody
-	// gets it. Or a broadcast is larger than the broker between nodes takes: then the
-	// clients of this node alone get it. A handler that returns it is answered with the
-	// error "too large".
+	// ErrTooLarge means that a push, a reply or a broadcast is larger than the queue of a client,
+	// an option of its transport such as MaxQueueBytes: nobody gets it. Or a broadcast is larger
+	// than the broker between nodes takes: then only the clients of this node get it. If a handler
+	// returns it, the client gets the reason "too large".
 	ErrTooLarge = pubsub.ErrTooLarge
-	// ErrNotObject: the payload of a push or a broadcast must be a JSON object, or
-	// bytes. Clients ignore anything else in silence.
+	// ErrNotObject means that the payload of a push or a broadcast is neither a JSON object nor
+	// bytes. Clients ignore any other payload silently.
 	ErrNotObject = errors.New("bennu: the payload of a push or broadcast must encode to a JSON object")
-	// ErrEvent: the event of a push or a broadcast is empty, longer than 255 bytes, not
-	// UTF-8, or one of the protocol's own, phx_close for instance. The text says which.
+	// ErrEvent means that the event of a push or a broadcast is empty, longer than 255 bytes, not
+	// UTF-8, or one of the protocol's own, such as phx_close. The text says which.
 	ErrEvent = errors.New("bennu: the event cannot be sent")
-	// ErrTopic: the topic of a broadcast, or the id of a disconnect, is empty or one of the
-	// library's own, which begin with phx:.
+	// ErrTopic means that the topic of a broadcast, or the id of a disconnect, is empty or begins
+	// with phx:, which belongs to the library.
 	ErrTopic = errors.New(`bennu: the topic is empty, or begins with "phx:"`)
-	// ErrUnknownEvent from Instance.HandleIn says that there is no handler for
-	// the event. The channel ends with phx_error.
+	// ErrUnknownEvent is what Instance.HandleIn returns for an event without a handler. The channel
+	// ends with phx_error.
 	ErrUnknownEvent = errors.New("bennu: no handler for this event")
 )
 
-// Reasons for the end of a channel, given to Terminate, and the causes of the
-// context of its handlers. Others are what a callback returned, a *PanicError,
-// and a *transport.ClosedError for a connection closed over what the client sent.
+// Reasons for the end of a channel. Terminate gets them, and context.Cause returns them for the
+// contexts of handlers. Other reasons are the error that a callback returned, a *PanicError, and a
+// *transport.ClosedError for a connection that the server closed with a code.
 var (
 	ErrLeft          = errors.New("bennu: the client left the channel")
 	ErrDuplicateJoin = errors.New("bennu: the client joined the topic again")
 	ErrDisconnected  = errors.New("bennu: the connection was disconnected by its id")
 	ErrDraining      = errors.New("bennu: the server is shutting down")
 	ErrJoinTimeout   = errors.New("bennu: join took longer than its limit")
-	// ErrGap: messages of other nodes may have been missed. The client gets
-	// phx_error and joins again.
+	// ErrGap means that messages of other nodes may have been missed. The client gets phx_error and
+	// joins again.
 	ErrGap = errors.New("bennu: messages of other nodes may have been missed")
 
 	ErrClientClosed = transport.ErrClientClosed
@@ -203,8 +200,8 @@ var (
 	ErrSlowConsumer = transport.ErrSlowConsumer
 )
 
-// PanicError is the reason of a channel that ended with a panic, or with
-// runtime.Goexit, in which case Value is nil.
+// PanicError is the reason of a channel that ended with a panic, or with runtime.Goexit, for which
+// Value is nil. Stack is the stack of the panic, cut to 8 KiB.
 type PanicError struct {
 	Value any
 	Stack []byte
@@ -217,11 +214,11 @@ func (e *PanicError) Error() string {
 	if e.Value == nil {
 		return "bennu: callback called runtime.Goexit"
 	}
-	// With the names of fields, by which a log knows which of them are secret.
+	// Print writes the names of fields, by which the log finds the secret ones.
 	return "bennu: callback panicked: " + redact.Print(e.Value)
 }
 
-// Unwrap is the panic's value when that is an error.
+// Unwrap returns the panic's value if that is an error, or nil.
 func (e *PanicError) Unwrap() error {
 	if e == nil {
 		return nil
@@ -230,20 +227,20 @@ func (e *PanicError) Unwrap() error {
 	return err
 }
 
-// newPanicError makes the error of a recovered value. It is called by the function that has
-// recovered it, so that the stack is that of the panic.
+// newPanicError returns the error for a recovered value. The function that has recovered it calls
+// newPanicError itself, so that the stack is that of the panic.
 func newPanicError(v any) *PanicError {
 	if p, ok := v.(*PanicError); ok && p != nil {
-		return p // the function of an Around has seen it, and passed it on
+		return p // passed on by the function of an Around
 	}
 	stack := debug.Stack()
 	return &PanicError{Value: v, Stack: stack[:min(len(stack), maxStack)]}
 }
 
-// maxStack bounds what a stack takes in a log.
+// maxStack bounds the bytes of a stack in the log.
 const maxStack = 8 << 10
 
-// errorAttrs makes log attributes of an error, with the stack of a panic.
+// errorAttrs returns the log attributes of an error, with the stack if it is a panic.
 func errorAttrs(reason error) []slog.Attr {
 	attrs := []slog.Attr{slog.String("error", textOf(reason))}
 	if p := pointerIn[PanicError](reason); p != nil {
@@ -252,8 +249,8 @@ func errorAttrs(reason error) []slog.Attr {
 	return attrs
 }
 
-// textOf is the text of an error of the application's. A method Error that panics, as on a nil
-// pointer, or does not return, must not end more than its channel.
+// textOf returns the text of an error of the application. A method Error that panics, for instance
+// on a nil pointer, must not end more than its channel.
 func textOf(err error) string {
 	if nils.Is(err) {
 		return fmt.Sprintf("a nil %T was returned as error", err)

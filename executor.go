@@ -8,14 +8,13 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// executor is a Channel as its own goroutine, which runs the callbacks one at a time. It exists
-// only while the mailbox has work: whoever puts something into the mailbox of a channel without
-// one starts one. It is a type of its own so that Run is no method of a state that embeds the
-// Channel.
+// executor is the goroutine of a Channel. It runs the callbacks, one at a time, and exists only
+// while the mailbox is not empty: whoever puts an item into the mailbox starts one if none runs. It
+// is a type of its own so that a state that embeds a *Channel does not get a method Run.
 type executor Channel
 
-// post puts an item from somewhere other than the client into the mailbox. It reports false when
-// the channel has ended, or too much waits for it.
+// post puts an item that does not come from the client into the mailbox. It reports false when the
+// channel has ended, or when its share of the mailbox is full.
 func (c *Channel) post(it item) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -27,8 +26,9 @@ func (c *Channel) post(it item) bool {
 	return true
 }
 
-// receive puts a message of the client into the mailbox. It reports false when
-// the channel has ended. A non-nil resume asks the connection to wait.
+// receive puts a message of the client into the mailbox. alive is false when the channel has ended.
+// When the client's share of the mailbox is full, the message is still taken, and the connection
+// must not read on before resume is closed.
 func (c *Channel) receive(it item) (alive bool, resume <-chan struct{}) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -46,7 +46,9 @@ func (c *Channel) receive(it item) (alive bool, resume <-chan struct{}) {
 	return true, resume
 }
 
-// startLocked starts an executor unless there is one. A channel that is joining has none.
+// startLocked starts an executor unless one runs. A channel that is joining has none: its items
+// wait until openLocked. The connection counts the executor as active, so that a drain waits for
+// it.
 func (c *Channel) startLocked() {
 	if c.running || c.state == joining {
 		return
@@ -56,15 +58,16 @@ func (c *Channel) startLocked() {
 	c.socket.node.tasks.Start((*executor)(c))
 }
 
-// Run implements task.Runner.
+// Run handles items until the mailbox is empty or the channel has ended. It implements task.Runner.
 func (e *executor) Run() {
 	c, returned := (*Channel)(e), false
 	defer func() {
 		if returned {
 			return
 		}
-		// A callback panicked, or ended this goroutine with runtime.Goexit. What
-		// is left to do needs a goroutine that can run callbacks.
+		// A callback panicked, or ended this goroutine with runtime.Goexit. The channel ends as a
+		// crash. Terminate still has to run, in another goroutine since this one is ending; running
+		// stays true, so nobody else starts one.
 		reason := newPanicError(recover())
 		defer c.socket.node.tasks.Start(e)
 		c.fail(c.atLast(), reason)
@@ -74,8 +77,9 @@ func (e *executor) Run() {
 	returned = true
 }
 
-// step does one thing, and reports whether there may be more. It notes in runs which callback
-// that is, since a line in the log about a panic or a callback that hangs is written elsewhere.
+// step handles one item, or the end of the channel, and reports whether to call it again. It keeps
+// the context of the callback in c.runs, because the log lines about a panic or a callback that
+// does not return are written elsewhere.
 func (e *executor) step() bool {
 	c := (*Channel)(e)
 	c.mu.Lock()
@@ -93,7 +97,7 @@ func (e *executor) step() bool {
 	it := c.box.pop(&c.socket.handler.limits)
 	var h *handlerContext
 	if it.kind <= itemInfo && it.kind != itemLeave {
-		h = c.handlerContext(&it) // the other items call nothing of the program's
+		h = c.handlerContext(&it) // other items call no code of the program
 	}
 	c.runs = h
 	c.mu.Unlock()
@@ -119,10 +123,11 @@ func (e *executor) step() bool {
 	return true
 }
 
-// atEnd stands for Terminate in the log.
+// atEnd stands for Terminate in c.runs, for the log.
 var atEnd = &handlerContext{kind: itemEnd}
 
-// conclude acts on what HandleIn returned.
+// conclude acts on the result of HandleIn: it replies, ends the channel, or closes the connection.
+// Stop and Crash come first because an *Error joined with them is only the reply.
 func (c *Channel) conclude(h *handlerContext, reply Reply, err error) {
 	switch {
 	case err == nil:
@@ -143,7 +148,8 @@ func (c *Channel) conclude(h *handlerContext, reply Reply, err error) {
 	}
 }
 
-// answer sends a reply. One that does not encode is a fault of the channel.
+// answer sends the reply of a handler. A reply that does not encode ends the channel as a crash. A
+// reply that comes after the end of the channel is counted and logged.
 func (c *Channel) answer(h *handlerContext, r Reply) {
 	if r.Status == "" {
 		return
@@ -158,7 +164,8 @@ func (c *Channel) answer(h *handlerContext, r Reply) {
 	}
 }
 
-// obey acts on the error of a callback that answers nobody.
+// obey acts on the error of a callback that has no reply: HandleOut, HandleInfo, a task of Go. at
+// says which for the log. A nil error does nothing.
 func (c *Channel) obey(at place, err error) {
 	if err = withoutNil(err); err == nil {
 		return
@@ -173,7 +180,7 @@ func (c *Channel) obey(at place, err error) {
 		c.disconnect(d, err)
 	default:
 		c.socket.observe(c.topic, err)
-		if c.isClosed() { // its pushes and its context fail as a matter of course
+		if c.isClosed() { // such errors are expected: its pushes fail and its context is cancelled
 			at.say(notice.LateCallback, slog.String("error", textOf(err)))
 		} else {
 			at.say(notice.CallbackFailed, slog.String("error", textOf(err)))

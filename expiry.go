@@ -14,37 +14,39 @@ import (
 
 // Events about the expiry of a connection.
 const (
-	// EventAccessToken is pushed by a client, on any topic it has joined or on
-	// "phoenix", with {"access_token": token}, to renew its authentication.
+	// EventAccessToken is the event that a client pushes to renew its authentication, on any topic
+	// it has joined or on "phoenix", with {"access_token": token}. See SocketHandler.Renew.
 	EventAccessToken = "access_token"
-	// EventTokenExpired is pushed to every joined channel, and on "phoenix", when the
-	// authentication has expired, with {"closes_in": seconds}.
+	// EventTokenExpired is the event that is pushed to every joined channel, and on "phoenix", when
+	// the authentication has expired, with {"closes_in": seconds}.
 	EventTokenExpired = "token_expired"
 )
 
-// ErrExpired is the reason of a connection whose authentication was not renewed.
+// ErrExpired is the reason of a connection that was closed because its authentication was not
+// renewed.
 var ErrExpired = errors.New("bennu: the connection's authentication has expired")
 
-// ExpireAt sets when the client's authentication expires: then it is warned with
-// token_expired, and SocketHandler.ExpiryGrace later the connection closes with
-// 1008, unless ExpireAt is called again with a later time, as it is after a
-// successful Renew. The zero time means never, which is also the default.
+// ExpireAt sets the time at which the client's authentication expires. At that time the client gets
+// token_expired. If ExpireAt is not called again with a later time, as a successful Renew does, the
+// connection closes with 1008 after SocketHandler.ExpiryGrace. The zero time means never, which is
+// also the default.
 func (s *Socket) ExpireAt(t time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	// Without its monotonic part: a token expires by the clock on the wall.
+	// Round removes the monotonic reading: a token expires by the wall clock.
 	s.expiryLocked().at = t.Round(0)
 	s.armLocked(until(t.Round(0)))
 }
 
-// expiry is the authentication's end of one socket, guarded by the socket's lock.
+// expiry is the state of a socket whose authentication expires. Socket.mu guards it.
 type expiry struct {
-	at       time.Time
-	timer    *time.Timer
-	renewing *renewal // that runs, or nil
-	warning  *warning // that runs, or nil
+	at       time.Time   // when the authentication expires; zero is never
+	timer    *time.Timer // calls expire
+	renewing *renewal    // the one that runs, or nil
+	warning  *warning    // the one that runs, or nil
 }
 
+// expiryLocked returns s.expiry and makes it if there is none.
 func (s *Socket) expiryLocked() *expiry {
 	if s.expiry == nil {
 		s.expiry = new(expiry)
@@ -52,9 +54,11 @@ func (s *Socket) expiryLocked() *expiry {
 	return s.expiry
 }
 
+// until returns how long it is until t, by the wall clock.
 func until(t time.Time) time.Duration { return t.Sub(time.Now().Round(0)) }
 
-// armLocked makes expire look at the clock after a while, and at no other time.
+// armLocked sets the timer to call expire after wait, or stops it if the connection has ended or
+// the authentication never expires.
 func (s *Socket) armLocked(wait time.Duration) {
 	e := s.expiry
 	if e.timer != nil {
@@ -66,7 +70,8 @@ func (s *Socket) armLocked(wait time.Duration) {
 	}
 }
 
-// startExpiry arms what Connect has set.
+// startExpiry starts the timer for the time that Connect has set. It is called when the connection
+// opens.
 func (s *Socket) startExpiry() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -75,7 +80,8 @@ func (s *Socket) startExpiry() {
 	}
 }
 
-// stopExpiry is called when the socket is closed.
+// stopExpiry stops the timer and cancels a Renew that runs. It is called when the connection has
+// ended.
 func (s *Socket) stopExpiry() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -89,8 +95,9 @@ func (s *Socket) stopExpiry() {
 	}
 }
 
-// expire warns at the time of expiry and closes after the grace. A timer measures
-// the time that passed, and tokens go by the wall, so the clock is asked again.
+// expire is called by the timer. It warns the client at the time of expiry and closes the
+// connection after the grace. Timers measure elapsed time and tokens expire by the wall clock, so
+// it looks at the clock again, and sets the timer anew if it is too early.
 func (s *Socket) expire() {
 	grace := s.handler.expiryGrace
 	s.mu.Lock()
@@ -116,21 +123,23 @@ func (s *Socket) expire() {
 	}
 }
 
+// closesIn is the payload of token_expired.
 type closesIn struct {
 	Seconds int `json:"closes_in"`
 }
 
-// warning tells the channels of one socket, in the order of their topics, that its
-// authentication has expired. There may be more of them than the connection's queue takes, so
-// it goes at the pace of the client. A socket has one at most.
+// warning pushes token_expired to the channels of one socket, in the order of their topics. They
+// may be more than the queue of the connection takes, so it waits until the client has read. A
+// socket has at most one warning at a time.
 type warning struct {
 	s     *Socket
-	last  *Channel        // that was told
-	again bool            // begin with the first channel once more; guarded by the socket's lock
-	low   <-chan struct{} // of the connection's queue, to wait for
+	last  *Channel        // the last channel that was told, or nil
+	again bool            // start again with the first channel; guarded by Socket.mu
+	low   <-chan struct{} // closed when the connection's queue has room
 }
 
-// warnOfExpiry tells "phoenix", and then the channels. A warning that still runs begins again.
+// warnOfExpiry pushes token_expired on "phoenix" and then to all channels. left is the time until
+// the connection closes. If a warning still runs, that one starts again.
 func (s *Socket) warnOfExpiry(left time.Duration) {
 	p, err := encode(closesIn{int(math.Ceil(left.Seconds()))})
 	if err != nil {
@@ -156,7 +165,8 @@ func (s *Socket) warnOfExpiry(left time.Duration) {
 	}
 }
 
-// Run is called by the task group. It ends with the connection at the latest.
+// Run continues a warning each time the queue has room. It ends at the latest when the connection
+// ends, which closes low. It implements task.Runner.
 func (w *warning) Run() {
 	for {
 		<-w.low
@@ -170,24 +180,24 @@ func (w *warning) Run() {
 	}
 }
 
-// push tells as many channels as the queue has room for, and reports whether there are more.
+// push tells as many channels as the queue has room for, and reports whether more are left.
 func (w *warning) push(p Payload) bool {
 	for c := w.next(); c != nil; c = w.next() {
-		low, err := c.offer(EventTokenExpired, p.Data) // one that is not joined has nobody to warn
+		low, err := c.offer(EventTokenExpired, p.Data) // fails for a channel that is not joined; skip it
 		if low != nil {
 			w.low = low
 			return true
 		}
 		if errors.Is(err, pace.ErrTooLarge) {
-			_ = c.Push(EventTokenExpired, p) // which says so if it does not fit at all
+			_ = c.Push(EventTokenExpired, p) // logs it if it does not fit at all
 		}
 		w.last = c
 	}
 	return false
 }
 
-// next is the channel to be told next. When it is nil the warning is over: all are told, the
-// connection has ended, or its authentication was renewed.
+// next returns the channel to tell next. It returns nil when the warning is over: all channels are
+// told, the connection has ended, or the authentication was renewed.
 func (w *warning) next() *Channel {
 	s := w.s
 	s.mu.Lock()

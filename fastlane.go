@@ -9,25 +9,28 @@ import (
 	"github.com/bennu-go/bennu/transport"
 )
 
-// fastlane is a channel as subscriber of its own topic: broadcasts go straight
-// to the connection, encoded once for all, and only intercepted events wake
-// the channel.
+// fastlane is the subscription of a channel to its own topic. Broadcasts go straight to the
+// connection, encoded once for all; only the events that the channel intercepts go through its
+// mailbox.
 type fastlane Channel
 
-// The broadcasts kept for a channel whose join reply is not out yet, at most: half of what may
-// wait for the client, as they go there all at once. A lone one is always kept.
+// Bounds of the broadcasts that a channel holds while it is joining. They are at most half of the
+// queue of its client, since all of them are sent at once. One broadcast of any size is always
+// held.
 const (
 	maxHeldFrames = 1024
 	maxHeldBytes  = 2 << 20
 )
 
+// held returns the bounds for a client with this queue.
 func (o outbound) held() (frames, bytes int) {
 	return min(maxHeldFrames, max(1, o.messages/2)), min(maxHeldBytes, o.bytes/2)
 }
 
-// subscribe lets broadcasts come in, to be held until the join reply is out. Other nodes may not
-// know of the subscription yet, so it waits until they do: nothing that is broadcast after the
-// join is missed.
+// subscribe subscribes the channel to its topic; broadcasts are held until the reply to the join is
+// sent. It waits until other nodes know of the subscription, so that the channel misses no
+// broadcast that follows the join. The wait ends with the channel, at the latest after
+// Limits.JoinTimeout.
 func (c *Channel) subscribe(intercepts []string) {
 	c.intercepts = intercepts
 	sub := c.socket.node.pubsub.Subscribe(c.topic, (*fastlane)(c))
@@ -54,11 +57,12 @@ func (c *Channel) subscribe(intercepts []string) {
 	}
 }
 
+// intercepted reports whether broadcasts of an event go to HandleOut.
 func (c *Channel) intercepted(event string) bool {
 	return len(c.intercepts) > 0 && slices.Contains(c.intercepts, event)
 }
 
-// Deliver implements pubsub.Subscriber.
+// Deliver implements pubsub.Subscriber. It runs in the publisher's goroutine and never blocks.
 func (l *fastlane) Deliver(d *pubsub.Dispatch) {
 	c := (*Channel)(l)
 	if !c.socket.node.sound(d) {
@@ -74,19 +78,19 @@ func (l *fastlane) Deliver(d *pubsub.Dispatch) {
 	if !ok {
 		return
 	}
-	if !c.socket.cannotRead(f) && !c.socket.takes(f) { // what no client reads, the connection drops
+	if !c.socket.cannotRead(f) && !c.socket.takes(f) { // binary frames for text-only clients are dropped by the connection
 		l.refuse(d, f)
 		return
 	}
-	if !c.hand(f) && c.end(ErrMailboxFull, nil) { // which the reply to the join says
+	if !c.sendOrHold(f) && c.end(ErrMailboxFull, nil) { // the client learns it from the reply to its join
 		frames, bytes := c.socket.outbound().held()
 		c.at(nil).say(notice.JoinBacklog, slog.Int("limit", frames), slog.Int("limit_bytes", bytes))
 	}
 }
 
-// hand sends a frame of a broadcast, or keeps it until the join reply is out. It reports
-// false when too many are kept.
-func (c *Channel) hand(f transport.Frame) bool {
+// sendOrHold sends the frame of a broadcast, or holds it while the channel is joining. It reports
+// false when that would exceed the bounds of held.
+func (c *Channel) sendOrHold(f transport.Frame) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch c.state {
@@ -108,7 +112,7 @@ func (c *Channel) hand(f transport.Frame) bool {
 // it may have missed something.
 func (l *fastlane) Gap(string) { (*Channel)(l).gap() }
 
-// listener is a channel as subscriber of another topic.
+// listener is the subscription of a channel to another topic, of Channel.Subscribe.
 type listener Channel
 
 // Gap implements pubsub.GapSubscriber.

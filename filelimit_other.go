@@ -2,5 +2,5 @@
 
 package bennu
 
-// fileLimit is how many files the process may have open, or 0 when that is unknown.
+// fileLimit returns how many files the process may have open, or 0 if that is unknown.
 func fileLimit() int { return 0 }

@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// fileLimit is how many files the process may have open, or 0 when that is unknown.
+// fileLimit returns how many files the process may have open, or 0 if that is unknown.
 func fileLimit() int {
 	var l syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {

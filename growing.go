@@ -5,9 +5,9 @@ import (
 	"sync/atomic"
 )
 
-// growing is a list that grows while others read it. One goroutine adds at a time. Endpoint.Socket
-// has such lists, because a transport that listens by itself serves its mount while others are
-// still made.
+// growing is a list that grows while other goroutines read it. Only one goroutine may add at a
+// time. Endpoint.Socket uses it because a transport with its own listener serves one mount while
+// others are added.
 type growing[T any] struct{ list atomic.Pointer[[]T] }
 
 // all returns the list so far. It must not be changed.
@@ -18,7 +18,7 @@ func (g *growing[T]) all() []T {
 	return nil
 }
 
-// add appends to the list, for those who ask for it from now on.
+// add appends v. Slices that all has returned do not change.
 func (g *growing[T]) add(v T) {
 	list := append(slices.Clip(g.all()), v)
 	g.list.Store(&list)

@@ -7,16 +7,17 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// handlerContext is the context of one callback. It is a type of its own so that a
-// message costs one allocation, and a channel whose handlers do not look at
-// theirs none for a context that can be cancelled.
+// handlerContext is the context of one callback. It is a type of its own so that a message costs
+// one allocation, and a channel whose handlers do not use their context never makes one that can be
+// cancelled.
 type handlerContext struct {
 	ch    *Channel
 	ref   wire.Ref
-	event string // as eventOf has it, for the log
+	event string // the result of eventOf, for the log
 	kind  itemKind
 }
 
+// handlerKey is the key under which a handlerContext returns itself.
 type handlerKey struct{}
 
 // Deadline implements context.Context.
@@ -28,8 +29,8 @@ func (h *handlerContext) Done() <-chan struct{} { return h.ch.context().Done() }
 // Err implements context.Context.
 func (h *handlerContext) Err() error { return h.ch.context().Err() }
 
-// Value implements context.Context. What is behind it has the cause, and tells it
-// by a key of its own.
+// Value implements context.Context. All other keys belong to the channel's context, through which
+// context.Cause finds the reason of the end.
 func (h *handlerContext) Value(key any) any {
 	if key == (handlerKey{}) {
 		return h
@@ -37,13 +38,13 @@ func (h *handlerContext) Value(key any) any {
 	return h.ch.context().Value(key)
 }
 
-// handlerContext makes the context of the callback for an item.
+// handlerContext returns the context of the callback for an item.
 func (c *Channel) handlerContext(it *item) *handlerContext {
 	return &handlerContext{ch: c, ref: it.ref, event: eventOf(it), kind: it.kind}
 }
 
-// context is what stands behind every handler's context. It is made when a handler
-// first looks at its own: most do not.
+// context returns the context of the channel, which is cancelled when the channel ends. All its
+// handlers share it. It is made when a handler first uses its own context: most never do.
 func (c *Channel) context() context.Context {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -8,9 +8,9 @@ import (
 	"github.com/bennu-go/bennu/internal/notice"
 )
 
-// warnOfHost says that mounts compare the origin of a page with the Host of the request, when
-// others than this machine can reach the listener: an attacker can give a name of theirs the
-// address of this server (DNS rebinding).
+// warnOfHost logs a warning if EndpointOptions.Host is not set, a mount has the default origin
+// policy, and other machines can reach the listener. Then an attacker can point a name of theirs at
+// this server, and the policy allows pages of that name (DNS rebinding).
 func (e *Endpoint) warnOfHost(address net.Addr) {
 	trusting := e.trustsHost.all()
 	if len(trusting) == 0 || address == nil || onLoopback(address) {

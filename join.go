@@ -13,50 +13,50 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// joinCall is one phx_join being carried out. While it is, it has the turn of its connection:
-// the frames behind it wait.
+// joinCall is one phx_join that is being carried out. While it runs it has the turn of its
+// connection: later frames wait.
 //
-// newJoin answers at once what needs no callback. Otherwise run retires the channel that the
-// join replaces, waits for a slot of NodeLimits.Joins, and calls Join. Then one of four decides
-// the outcome, whoever is first to win decide:
+// newJoin refuses at once when no callback is needed for that. Otherwise run ends the channel that
+// the join replaces, waits for a slot of NodeLimits.Joins, and calls Join. Then one of four
+// functions decides the outcome, the first that wins decide:
 //
-//	onReturn    Join has returned: the channel is joined, or the join refused
+//	onReturn    Join has returned: the channel is joined, or the join is refused
 //	onPanic     Join has panicked, or called runtime.Goexit
-//	onDeadline  Limits.JoinTimeout is over, and Join runs on
+//	onDeadline  Limits.JoinTimeout has passed, and Join runs on
 //	onClosed    the connection has ended, and Join runs on
 //
-// The winner makes the channel joined or ends it, answers unless the connection ends, and goes
-// on with the frames that wait. The losers answer nothing: the instance that a late onReturn or
-// onPanic has goes to the ended channel, for its Terminate, and the other two have nothing to do.
+// The winner makes the channel joined or ends it, answers unless the connection ends, and continues
+// with the frames that wait. The losers answer nothing. A late onReturn or onPanic hands its
+// instance to the ended channel, for its Terminate; a late onDeadline or onClosed does nothing.
 type joinCall struct {
 	s   *Socket
 	m   wire.Message
-	old *Channel // the instance this join replaces, if any
-	ch  *Channel
-	// closing is the phx_close of the old instance. It goes out right after the
-	// reply: a stock client that saw it first would close the new channel.
+	old *Channel // the channel that this join replaces, or nil
+	ch  *Channel // the new one; nil before start
+	// closing is the phx_close of the old channel, or empty. It is sent right after the reply: a
+	// stock client that got it first would close the new channel.
 	closing transport.Frame
 
-	decided atomic.Bool // the outcome; taken by decide
+	decided atomic.Bool // the outcome is decided; set by the winner
 	timer   *time.Timer // calls onDeadline
-	slot    atomic.Bool // of NodeLimits.Joins, until Join returns or is overdue
-	// instance is what Join returned, so that it gets its Terminate also when a method of
-	// the reply panics.
+	slot    atomic.Bool // holds a slot of NodeLimits.Joins; see joinslot.go
+	// instance is what Join returned. It is kept here so that it gets its Terminate even when
+	// encoding the reply panics.
 	instance Instance
 }
 
-// leaveGrace is how long a join waits for the leave before it, and what the
-// client sent before that, to be handled. Then the leave is answered in the old
-// instance's place.
+// leaveGrace bounds how long a join waits for a leave of the same topic that the old channel has
+// not handled yet. After that the join answers the leave in place of the old channel.
 const leaveGrace = time.Second
 
-// newJoin prepares a join. A nil result means that it is answered already.
+// newJoin prepares a join. old is the channel on its topic, or nil. It returns nil when it has
+// answered the join already.
 func (s *Socket) newJoin(m *wire.Message, old *Channel) *joinCall {
 	call := &joinCall{s: s, m: *m}
 	if old != nil && !old.isClosed() {
 		call.old = old
-	} else if call.refused() {
-		return nil // what needs no callback needs no goroutine
+	} else if call.refusedEarly() {
+		return nil // without a goroutine
 	}
 	l := &s.handler.limits
 	if !s.joinRate.Take(s.node.now(), l.JoinBurst, l.JoinRate) {
@@ -67,12 +67,12 @@ func (s *Socket) newJoin(m *wire.Message, old *Channel) *joinCall {
 	return call
 }
 
-// run carries out one join. It reports false when another goroutine has the turn now, because it
-// has decided the outcome, or is about to.
+// run carries out the join. It reports false when another goroutine has the turn now: one of the
+// other three has decided the outcome, or a new goroutine is about to.
 func (j *joinCall) run() (mine bool) {
 	if j.old != nil {
 		j.retire()
-		if j.refused() {
+		if j.refusedEarly() {
 			return true
 		}
 	}
@@ -88,8 +88,8 @@ func (j *joinCall) run() (mine bool) {
 		if returned {
 			return
 		}
-		// Join panicked, or ended this goroutine with runtime.Goexit. What is left
-		// needs a goroutine that still runs.
+		// Join panicked, or ended this goroutine with runtime.Goexit. The rest needs a goroutine
+		// that is not ending.
 		reason := newPanicError(recover())
 		mine = false
 		j.s.node.tasks.Go(func() { j.onPanic(reason) })
@@ -99,7 +99,8 @@ func (j *joinCall) run() (mine bool) {
 	return j.onReturn(out)
 }
 
-// retire ends the instance that the join replaces.
+// retire ends the channel that the join replaces: it waits for a leave that is in its mailbox, for
+// leaveGrace at most, or ends it with ErrDuplicateJoin.
 func (j *joinCall) retire() {
 	old := j.old
 	if gone, ref := old.awaitLeave(); gone != nil {
@@ -122,8 +123,9 @@ func (j *joinCall) retire() {
 	}
 }
 
-// refused answers a join that no callback needs to look at.
-func (j *joinCall) refused() bool {
+// refusedEarly checks the join against patterns and limits, which needs no callback. It reports whether
+// it has refused and answered the join.
+func (j *joinCall) refusedEarly() bool {
 	s := j.s
 	switch {
 	case j.m.OddTopic != "" || s.handler.match(j.m.Topic) == nil:
@@ -147,8 +149,9 @@ func (j *joinCall) refused() bool {
 	return true
 }
 
-// start makes the channel and arms the deadline. It reports false when the connection has ended:
-// then there is nothing to do. From here on the outcome may be decided at any time.
+// start makes the channel and starts the timer of the deadline. It reports false when the
+// connection has ended, and nothing is left to do. From here on the outcome may be decided at any
+// time.
 func (j *joinCall) start() bool {
 	s := j.s
 	j.ch = &Channel{socket: s, topic: j.m.Topic, joinRef: j.m.JoinRef, joinRuns: true}
@@ -165,19 +168,20 @@ func (j *joinCall) start() bool {
 	return true
 }
 
-// outcome is what a Join has returned, ready to be acted on.
+// outcome is the result of Join, encoded.
 type outcome struct {
-	reply transport.Frame // answers the join
+	reply transport.Frame // the answer to the join, whether joined or refused
 	err   error           // why the join is refused, or nil
 	fatal error           // why there is no reply, or nil: a Disconnect, or an error of encoding
 }
 
-// call calls Join and encodes its reply. Values and errors of the application have methods,
-// which may panic as its Join may, so encoding is a part of the callback. So is Intercepts.
+// call calls Join and encodes its reply. Values and errors of the application have methods that may
+// panic as Join may, so encoding is done here, where a panic counts as one of Join. The same holds
+// for Intercepts. If all went well, the channel is subscribed to its topic.
 func (j *joinCall) call() (out outcome) {
 	ctx := j.ch.handlerContext(&item{kind: itemJoin, ref: j.m.Ref})
 	payload := j.m.Payload
-	j.m.Payload = Payload{} // a Join that runs on shall not keep what it does not need
+	j.m.Payload = Payload{} // frees the memory if Join runs on for long
 	instance, reply, err := j.s.handler.match(j.m.Topic).Join(ctx, j.ch, payload)
 	out.err = withoutNil(err)
 	if nils.Is(instance) {
@@ -198,8 +202,8 @@ func (j *joinCall) call() (out outcome) {
 	return out
 }
 
-// encode makes the frame that answers the join. An error is a Disconnect, or says why there is
-// no frame.
+// encode returns the frame that answers the join. The error is a Disconnect, or the reason why
+// there is no frame.
 func (j *joinCall) encode(reply Reply, err error) (transport.Frame, error) {
 	status := wire.StatusOK
 	if err != nil {
@@ -217,7 +221,7 @@ func (j *joinCall) encode(reply Reply, err error) (transport.Frame, error) {
 
 // The four that decide.
 
-// decide reports whether the caller is the first, who decides the outcome.
+// decide reports whether the caller is the first to call it. If so, the caller decides the outcome.
 func (j *joinCall) decide() bool {
 	if !j.decided.CompareAndSwap(false, true) {
 		return false
@@ -226,8 +230,8 @@ func (j *joinCall) decide() bool {
 	return true
 }
 
-// onReturn follows a Join that has returned. It reports whether it has decided the outcome, and
-// so whether this goroutine still has the turn.
+// onReturn is called when Join has returned. It reports whether it has decided the outcome, and so
+// whether this goroutine still has the turn.
 func (j *joinCall) onReturn(out outcome) (mine bool) {
 	switch {
 	case !j.decide():
@@ -246,7 +250,7 @@ func (j *joinCall) onReturn(out outcome) (mine bool) {
 	return true
 }
 
-// onPanic follows a Join that has panicked.
+// onPanic is called when Join has panicked, or called runtime.Goexit.
 func (j *joinCall) onPanic(reason *PanicError) {
 	j.ch.joinReturned(j.instance)
 	if j.decide() {
@@ -254,15 +258,17 @@ func (j *joinCall) onPanic(reason *PanicError) {
 	}
 }
 
-// onDeadline is called by the timer. Join runs on, and its context has ended.
+// onDeadline is called by the timer. Join runs on; its context is cancelled when fail ends the
+// channel.
 func (j *joinCall) onDeadline() {
-	// Not decide, which reads j.timer: start may not have set it yet.
+	// decide would read j.timer, which start may not have set yet.
 	if j.decided.CompareAndSwap(false, true) {
 		j.s.node.tasks.Go(func() { j.fail(ErrJoinTimeout) })
 	}
 }
 
-// onClosed follows the end of the connection. Join runs on, and its context has ended.
+// onClosed is called when the connection has ended. Join runs on; its context is cancelled when the
+// channel ends.
 func (j *joinCall) onClosed(reason error) {
 	if j.decide() {
 		j.ch.end(reason, nil)
@@ -273,8 +279,8 @@ func (j *joinCall) onClosed(reason error) {
 
 // The outcomes.
 
-// accept makes the channel joined: the reply is the first frame of the instance, and what was
-// broadcast since its subscription follows.
+// accept makes the channel joined. The reply is the first frame of the channel, and the broadcasts
+// that it held since its subscription follow.
 func (j *joinCall) accept(reply transport.Frame) {
 	s, c := j.s, j.ch
 	gone := s.insert(c)
@@ -290,14 +296,15 @@ func (j *joinCall) accept(reply transport.Frame) {
 	s.forget(c)
 	c.drop(gone, j.instance)
 	if gone == nil {
-		// More was meant for the channel than it may hold, which was said, or the
-		// connection ends at this moment.
+		// The channel has ended already: it held too many broadcasts, which is logged, or the
+		// connection is ending.
 		j.answer(j.m.JoinRef, wire.StatusError, joinCrashed)
 	}
 }
 
-// endsConnection reports whether the connection ends for want of a reply: the application asked
-// for that, or a ref of the client's has no room in a binary message, for which Phoenix closes.
+// endsConnection reports whether a join without a reply ends the connection: the application
+// returned a Disconnect, or a ref of the client is too long for a binary message, in which case
+// Phoenix closes the connection too.
 func endsConnection(fatal error) bool {
 	switch fatal.(type) {
 	case Disconnect, *binframe.FieldError:
@@ -306,7 +313,7 @@ func endsConnection(fatal error) bool {
 	return false
 }
 
-// hangUp ends the connection over a join.
+// hangUp ends the connection because of a join.
 func (j *joinCall) hangUp(reason error) {
 	code := transport.CloseInternalError
 	if d, ok := reason.(Disconnect); ok {
@@ -318,7 +325,7 @@ func (j *joinCall) hangUp(reason error) {
 	j.s.close(code, reason)
 }
 
-// unsendable ends a join whose reply does not encode, and no more than that.
+// unsendable ends a join whose reply does not encode. The connection stays open.
 func (j *joinCall) unsendable(reason error) {
 	j.s.node.stats.joinCrashes.Add(1)
 	j.at().say(notice.JoinReply, slog.String("error", textOf(reason)))
@@ -326,11 +333,12 @@ func (j *joinCall) unsendable(reason error) {
 	j.answer(j.m.JoinRef, wire.StatusError, joinCrashed)
 }
 
-// fail ends a join that panicked or took too long, and goes on with the frames that wait.
+// fail ends a join that panicked or took too long, answers "join crashed", and continues with the
+// frames that wait. It counts a Join that runs on as overdue.
 func (j *joinCall) fail(reason error) {
 	s := j.s
 	s.node.stats.joinCrashes.Add(1)
-	if why := errorAttrs(reason); reason == ErrJoinTimeout { // not errors.Is: a panic may hold an error whose methods panic
+	if why := errorAttrs(reason); reason == ErrJoinTimeout { // errors.Is could call methods that panic
 		j.at().say(notice.JoinTimeout, append(why, slog.Duration("limit", s.handler.limits.JoinTimeout))...)
 	} else {
 		j.at().say(notice.JoinCrash, why...)
@@ -341,21 +349,22 @@ func (j *joinCall) fail(reason error) {
 	s.runJoins(s.nextJoin())
 }
 
-// at is the join as a place for the log.
+// at returns the place of the join for the log.
 func (j *joinCall) at() place { return place{s: j.s, topic: j.m.Topic, callback: "join"} }
 
-// answer sends the reply to the join, then the phx_close of the old instance.
+// answer encodes and sends the reply to the join, then the phx_close of the old channel.
 func (j *joinCall) answer(joinRef wire.Ref, status string, response Payload) {
 	j.s.reply(&j.m, joinRef, status, response)
 	j.sendClosing()
 }
 
-// send is answer with a frame that is made already.
+// send is answer for a reply that is encoded already.
 func (j *joinCall) send(f transport.Frame) {
 	j.s.conn.Send(f)
 	j.sendClosing()
 }
 
+// sendClosing sends the phx_close of the old channel, if there is one.
 func (j *joinCall) sendClosing() {
 	if j.closing.Len() > 0 {
 		j.s.conn.Send(j.closing)

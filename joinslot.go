@@ -8,9 +8,10 @@ import (
 )
 
 // A join holds a slot of NodeLimits.Joins while Join runs. When its outcome is decided before Join
-// returns, it gives the slot back and counts for its pattern of topics instead.
+// returns, it releases the slot and counts for its topic pattern until Join returns. So joins that
+// hang use up the limit of their own pattern and not the slots of others.
 
-// takeSlot waits for a slot of NodeLimits.Joins. When there is none it answers, and reports
+// takeSlot waits for a slot, admissionWait at most. If it gets none, it answers "busy" and reports
 // false.
 func (j *joinCall) takeSlot() bool {
 	a := j.s.node.admission
@@ -23,7 +24,7 @@ func (j *joinCall) takeSlot() bool {
 	return true
 }
 
-// releaseSlot reports whether the slot was still there.
+// releaseSlot releases the slot if the join still holds it, and reports whether it did.
 func (j *joinCall) releaseSlot() bool {
 	was := j.slot.CompareAndSwap(true, false)
 	if was {
@@ -32,15 +33,15 @@ func (j *joinCall) releaseSlot() bool {
 	return was
 }
 
-// overdue takes the slot from a callback that nobody waits for any more: it must not be in the
-// way of other patterns, and counts for its own until it returns.
+// overdue releases the slot of a Join that runs on after its outcome was decided, and counts it for
+// its pattern.
 func (j *joinCall) overdue() {
 	if j.releaseSlot() {
 		j.s.handler.route(j.m.Topic).lateJoins.Add(1)
 	}
 }
 
-// callbackOver follows the end of the callback, overdue or not.
+// callbackOver is called when Join has returned, overdue or not.
 func (j *joinCall) callbackOver() {
 	if !j.releaseSlot() {
 		j.s.handler.route(j.m.Topic).lateJoins.Add(-1)

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// jsonField is how encoding/json decodes a field of a struct: under a name, or inlined, when
-// it is an embedded struct. It reports false for a field that it does not decode.
+// jsonField returns how encoding/json decodes a field of a struct: under a name, or inlined if it
+// is an embedded struct without a name. ok is false for a field that it does not decode.
 func jsonField(f reflect.StructField) (name string, inlined, ok bool) {
 	tag := f.Tag.Get("json")
 	name, _, _ = strings.Cut(tag, ",")
@@ -22,6 +22,7 @@ func jsonField(f reflect.StructField) (name string, inlined, ok bool) {
 	return name, false, true
 }
 
+// deref returns the type that a pointer type points to, or t itself.
 func deref(t reflect.Type) reflect.Type {
 	if t.Kind() == reflect.Pointer {
 		return t.Elem()
@@ -29,8 +30,8 @@ func deref(t reflect.Type) reflect.Type {
 	return t
 }
 
-// jsonNames are the names under which the fields of a struct are decoded, those of inlined
-// structs included, with how deeply each is inlined and whether a tag names it.
+// jsonNames adds to names the names under which the fields of a struct are decoded, including those
+// of inlined structs. depth is how deeply t itself is inlined, and seen the types around it.
 func jsonNames(t reflect.Type, depth int, names map[string]jsonName, seen map[reflect.Type]bool) map[string]jsonName {
 	if seen[t] {
 		return names
@@ -52,18 +53,19 @@ func jsonNames(t reflect.Type, depth int, names map[string]jsonName, seen map[re
 	return names
 }
 
+// jsonName decides between fields of the same name, as encoding/json does.
 type jsonName struct {
-	depth  int
-	tagged bool
+	depth  int  // how deeply the field is inlined
+	tagged bool // the name is from a tag
 }
 
-// before reports whether a field is decoded in place of another of its name.
+// before reports whether the field is decoded and another one of the same name is not.
 func (n jsonName) before(other jsonName) bool {
 	return n.depth < other.depth || n.depth == other.depth && n.tagged && !other.tagged
 }
 
-// hides reports whether a field of this name within the inlined field i of t is not decoded,
-// because of one elsewhere in t.
+// hides reports whether a field of this name in the inlined field i of t is not decoded, because of
+// another field of the name in t.
 func hides(t reflect.Type, i int, name string) bool {
 	own, ok := jsonNames(deref(t.Field(i).Type), 1, map[string]jsonName{}, map[reflect.Type]bool{})[name]
 	if !ok {
@@ -85,7 +87,7 @@ func hides(t reflect.Type, i int, name string) bool {
 	return false
 }
 
-// anyName reports whether f holds for a name under which a field of a struct is decoded.
+// anyName reports whether f returns true for any of jsonNames of t.
 func anyName(t reflect.Type, f func(name string) bool) bool {
 	for name := range jsonNames(t, 0, map[string]jsonName{}, map[reflect.Type]bool{}) {
 		if f(name) {

@@ -2,15 +2,16 @@ package bennu
 
 import "sync"
 
-// late counts the callbacks, and goroutines of Channel.Go, that run on after their channels have
-// ended: those of one connection, or of all whose topics match one pattern. Its lock is taken
-// under that of a channel.
+// late counts the callbacks and goroutines of Channel.Go that run on after the end of their
+// channel. There is one for each connection and one for each topic pattern. Its lock may be taken
+// while that of a channel is held.
 type late struct {
 	mu     sync.Mutex
-	n      int
+	n      int            // the sum of topics
 	topics map[string]int // by topic; nil while there are none
 }
 
+// add adds n, which may be negative, to the count of a topic.
 func (l *late) add(topic string, n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -26,15 +27,15 @@ func (l *late) add(topic string, n int) {
 	}
 }
 
-// full reports whether a topic may not be joined: there are as many as there may be, and the
-// topic has one of them. A topic that has none may be joined until there are more besides.
+// full reports whether a topic may not be joined now: at least most callbacks run on, and one of
+// them is of this topic. When most+more run on, no topic may be joined.
 func (l *late) full(topic string, most, more int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.n >= most && (l.topics[topic] > 0 || l.n-most >= more)
 }
 
-// countLate counts callbacks of the channel.
+// countLate adds n to the counts of the channel's connection and pattern.
 func (c *Channel) countLate(n int) {
 	if n == 0 {
 		return

@@ -12,25 +12,26 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// channelState is how far a channel has come. It only ever grows, and only this file sets it.
+// channelState is the stage of a channel's life. It only ever grows, and only this file sets it.
 //
 //	joining ─► joined ─► leaving
 //	   │         │          │
 //	   └─────────┴──────────┴────► closed ─► ended
 //
-// open makes a channel joined and beginLeave leaving. The ends of a channel are in this file
-// too, and each calls end:
+// openLocked makes a channel joined, beginLeaveLocked leaving, and closeLocked closed or ended.
+// Each of these functions ends a channel, and each calls end:
 //
 //	close       in order: phx_close, and the client stays away
 //	fail        a crash: phx_error, and the client joins again; logged and counted
 //	overflow    the same, for a message that did not fit the mailbox
 //	gap         the same, for messages of other nodes that may have been missed
 //	disconnect  the whole connection closes
-//	drop        the join did not succeed though Join has returned
+//	drop        Join has returned, but the join did not succeed
 //
-// Four call end itself, as their clients are told otherwise or not at all: receiver.Closed, a
-// join that replaces a channel, a join without an outcome, and a fastlane that holds too much
-// for a channel that joins. Socket.refuse calls endWithError, for a message that it has logged.
+// Four callers use end directly, because their clients are told in another way or not at all:
+// receiver.Closed, a join that replaces a channel, a join that panicked or took too long, and a
+// fastlane that holds too many broadcasts for a channel that is joining. Socket.refuse calls
+// endWithError, because it has already logged the reason.
 type channelState uint8
 
 const (
@@ -41,8 +42,9 @@ const (
 	ended   // closed, and no callback runs or will run
 )
 
-// openLocked makes the channel joined once the reply to its join is queued. What was held until
-// then follows: broadcasts, goroutines of Go, messages.
+// openLocked makes the channel joined. The caller has queued the reply to the join under the same
+// lock. What was held until now follows it: first the broadcasts, then the goroutines of Go and the
+// messages in the mailbox.
 func (c *Channel) openLocked(instance Instance) {
 	c.joinRuns = false
 	c.instance = instance
@@ -64,7 +66,8 @@ func (c *Channel) openLocked(instance Instance) {
 	}
 }
 
-// beginLeaveLocked notes that a leave with this ref is about to be put into the mailbox.
+// beginLeaveLocked makes a joined channel leaving. The caller is about to put the leave into the
+// mailbox; ref is its ref.
 func (c *Channel) beginLeaveLocked(ref wire.Ref) {
 	if c.state == joined {
 		c.state = leaving
@@ -73,7 +76,7 @@ func (c *Channel) beginLeaveLocked(ref wire.Ref) {
 }
 
 // awaitLeave returns a channel that is closed when the leave in the mailbox is answered, and the
-// ref of that leave. It returns nil when there is none.
+// ref of that leave. It returns nil when there is no leave.
 func (c *Channel) awaitLeave() (<-chan struct{}, wire.Ref) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -87,15 +90,14 @@ func (c *Channel) awaitLeave() (<-chan struct{}, wire.Ref) {
 	return x.gone, x.leaveRef
 }
 
-// isClosed reports whether nothing of the channel can reach the client any more.
+// isClosed reports whether the channel has ended, so that no frame of it can reach the client.
 func (c *Channel) isClosed() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.state >= closed
 }
 
-// close ends the channel in order: the reply, if there is one, then phx_close, and nothing
-// after it.
+// close ends the channel in order: it queues the reply, unless r has no Status, and then phx_close.
 func (c *Channel) close(ref wire.Ref, r Reply, reason error) {
 	var frames [2]transport.Frame
 	n := 0
@@ -117,11 +119,11 @@ func (c *Channel) close(ref wire.Ref, r Reply, reason error) {
 	c.end(reason, frames[:n])
 }
 
-// fail ends the channel as a crash and logs why: phx_error, so that the client joins again. It
-// may be called from any goroutine.
+// fail ends the channel as a crash: it logs the reason and queues phx_error, so that the client
+// joins again. It may be called from any goroutine, and again after the end: then it only logs.
 func (c *Channel) fail(at place, reason error) {
 	why := errorAttrs(reason)
-	_, panicked := reason.(*PanicError) // which may wrap an error whose own methods panic
+	_, panicked := reason.(*PanicError) // asked first: errors.Is could call methods that panic
 	switch {
 	case panicked:
 		at.say(notice.ChannelCrash, why...)
@@ -139,15 +141,16 @@ func (c *Channel) fail(at place, reason error) {
 	}
 }
 
-// overflow ends a channel that could not take a message meant for it: its client joins again,
-// and knows that it has missed something.
+// overflow ends a channel whose mailbox had no room for a message. The client joins again, and so
+// knows that it has missed something.
 func (c *Channel) overflow(event string) {
 	if !c.isClosed() {
 		c.fail(c.at(nil).of(event), ErrMailboxFull)
 	}
 }
 
-// gap ends a channel that may have missed messages of other nodes, for the same reason.
+// gap ends a channel that may have missed messages of other nodes, for the same reason. With
+// EndpointOptions.IgnoreGaps it only counts and logs.
 func (c *Channel) gap() {
 	if c.socket.node.ignoreGaps {
 		c.at(nil).say(notice.GapIgnored)
@@ -156,23 +159,25 @@ func (c *Channel) gap() {
 	}
 }
 
-// disconnect closes the connection. What waits for this channel is not handled any more: it may
-// be from the very client that is thrown out.
+// disconnect closes the connection. It also ends the channel at once, without handling the rest of
+// its mailbox: those messages may come from the client that is being thrown out.
 func (c *Channel) disconnect(d Disconnect, reason error) {
 	c.socket.close(d.code(), reason)
 	c.end(reason, nil)
 }
 
-// drop ends a channel that does not become joined, after its Join has returned.
+// drop ends a channel whose Join has returned without success. The instance, if there is one, gets
+// its Terminate.
 func (c *Channel) drop(reason error, instance Instance) {
 	c.joinReturned(instance)
 	c.end(reason, nil)
 }
 
-// crashPayload is that of phx_error.
+// crashPayload is the payload of phx_error.
 var crashPayload = []byte(`{"reason":"channel_crash"}`)
 
-// endWithError ends the channel with phx_error. It reports whether this call ended it.
+// endWithError ends the channel with phx_error. It reports whether this call ended it. If the frame
+// cannot be made, the channel ends without it.
 func (c *Channel) endWithError(reason error) bool {
 	f, err := c.endFrame(wire.EventError, crashPayload)
 	if err != nil {
@@ -182,11 +187,11 @@ func (c *Channel) endWithError(reason error) bool {
 	return c.end(reason, []transport.Frame{f})
 }
 
-// end closes the channel. It reports whether this call did: any number of goroutines may try.
+// end closes the channel. It reports whether this call did so: several goroutines may try.
 //
-// The last frames are queued under the lock that all other frames of the channel need, so that
-// nothing follows them. The client of a channel that is still joining gets none: it waits for
-// the reply to the join.
+// The last frames are queued under the lock that every frame of the channel needs, so no frame
+// follows them. They are not sent to the client of a channel that is still joining, which waits for
+// the reply to its join.
 func (c *Channel) end(reason error, last []transport.Frame) bool {
 	c.mu.Lock()
 	if c.state >= closed {
@@ -204,6 +209,7 @@ func (c *Channel) end(reason error, last []transport.Frame) bool {
 	sub, others, after := c.closeLocked(reason)
 	c.mu.Unlock()
 
+	// Without the lock: Cancel takes locks of the PubSub, and functions of AfterEnd are the program's.
 	if sub != nil {
 		sub.Cancel()
 	}
@@ -215,8 +221,9 @@ func (c *Channel) end(reason error, last []transport.Frame) bool {
 	return true
 }
 
-// closeLocked sets the state closed, or ended when no callback runs and none is left to run. It
-// returns what the caller undoes without the lock: subscriptions, and functions of AfterEnd.
+// closeLocked sets the state to closed, or to ended when no callback runs and none is left to run.
+// It returns the parts that the caller must end after it has released the lock: the subscriptions,
+// and the functions of AfterEnd.
 func (c *Channel) closeLocked(reason error) (sub *pubsub.Subscription, others []*pubsub.Subscription, after []func()) {
 	c.state = closed
 	c.box.clear()
@@ -234,7 +241,7 @@ func (c *Channel) closeLocked(reason error) (sub *pubsub.Subscription, others []
 	c.sub, x.others, x.after = nil, nil, nil
 	switch {
 	case c.running || c.joinRuns:
-		// The callback that runs now may not notice. What runs it goes on with Terminate.
+		// A callback runs. Its goroutine calls Terminate when it has returned.
 		c.watchLocked()
 	case c.instance == nil:
 		c.state = ended
@@ -248,8 +255,9 @@ func (c *Channel) closeLocked(reason error) (sub *pubsub.Subscription, others []
 	return sub, others, after
 }
 
-// joinReturned notes that Join has returned. An instance that comes too late to be joined gets
-// its Terminate: from here, or from whoever is about to end the channel.
+// joinReturned notes that Join has returned, with its instance or nil. If the channel has ended
+// meanwhile, an executor calls the instance's Terminate. Otherwise the caller is about to open or
+// end the channel.
 func (c *Channel) joinReturned(instance Instance) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -260,8 +268,8 @@ func (c *Channel) joinReturned(instance Instance) {
 	}
 }
 
-// finishLocked is the executor's last act for a closed channel: it calls Terminate, once. It is
-// called with the lock held, and releases it.
+// finishLocked is the executor's last act for a closed channel: it calls Terminate once and sets
+// the state ended. It is called with the lock held and returns with it released.
 func (c *Channel) finishLocked() {
 	c.box.clear()
 	instance, reason := c.instance, c.extra().reason
@@ -283,8 +291,8 @@ func (c *Channel) finishLocked() {
 	c.socket.release()
 }
 
-// watchLocked counts a callback that runs on after the end, and logs it when that takes longer
-// than Limits.HandlerGrace.
+// watchLocked counts a callback that runs on after the end of its channel. If it still runs after
+// Limits.HandlerGrace, its stack is logged.
 func (c *Channel) watchLocked() {
 	c.socket.node.lingering.add(c, c.topic)
 	c.countLate(1)
@@ -299,7 +307,7 @@ func (c *Channel) watchLocked() {
 	})
 }
 
-// runAfter calls the functions of AfterEnd, each once whatever another does.
+// runAfter calls the functions of AfterEnd, in order. Each is called once, even if another panics.
 func (c *Channel) runAfter(list []func()) {
 	for i, f := range list {
 		func() {

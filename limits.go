@@ -9,62 +9,61 @@ import (
 // Unlimited switches a limit off. Zero is always the default.
 const Unlimited = -1
 
-// Limits bound what one connection may ask of a socket. The zero value is the defaults;
-// Unlimited switches one off. A number may be up to 2^30, a time up to a year. The limits on
-// bytes and time of the connection itself are options of its transport.
+// Limits bound what one connection may use. The zero value is the defaults; Unlimited switches a
+// limit off. A number may be up to 2^30, a time up to a year. Limits on the bytes and times of the
+// connection itself are options of its transport.
 type Limits struct {
-	// Topics is the number of topics joined at once by one connection, those
-	// being left included. One more is refused with "too many channels joined".
-	// Default 100, or ten times MessageRate if that is less, or half of the messages
-	// that may wait for a client, by the options of a transport.
+	// Topics is the number of topics that one connection may have joined at once, including those
+	// that are being left. One more is refused with "too many channels joined". Default 100, or ten
+	// times MessageRate if that is less, or half of the messages that may wait for a client, an
+	// option of its transport, if that is less.
 	Topics int
-	// MailboxMessages and MailboxBytes bound what waits for one channel. When a
-	// client has sent that much, reading from its connection stops until half is
-	// handled; when messages from elsewhere pass it, Send says so, and an
-	// intercepted broadcast ends the channel with phx_error, so that no
-	// message is lost in silence. Defaults 256 and 256 KiB.
+	// MailboxMessages and MailboxBytes bound the messages that wait for one channel; those of the
+	// client and all others are counted separately. When the client's share is full, reading from
+	// its connection stops until half of it is handled. When the other share is full, Send returns
+	// ErrMailboxFull, and an intercepted broadcast ends the channel with phx_error, so that no
+	// message is lost silently. Defaults 256 and 256 KiB.
 	MailboxMessages int
 	MailboxBytes    int
-	// JoinBurst and JoinRate bound how often Join is called for a connection: JoinBurst
-	// times at once, so that a client can join all its topics again, and JoinRate
-	// times more in each second after. One too many is answered with the error "too
-	// many joins". Defaults 100, or Topics if that is more, and 20; Unlimited in one takes both away.
+	// JoinBurst and JoinRate bound how often Join is called for a connection: JoinBurst times at
+	// once, so that a client can join all its topics again, then JoinRate times per second. Further
+	// joins are answered with the error "too many joins". Defaults 100, or Topics if that is more,
+	// and 20; Unlimited in either switches both off.
 	JoinBurst int
 	JoinRate  int
-	// MessageTokens bounds the JSON values and keys of one message, of which the message
-	// itself has six. A message with more is answered with the error "invalid payload", or
-	// with the end of its channel when it asks for no reply. It applies to wire.V1 and wire.V2 where they
-	// have no bound of their own. Default 10,000.
+	// MessageTokens bounds the JSON values and keys of one message; six of them are those of the
+	// message itself. A message with more is answered with the error "invalid payload"; if it asks
+	// for no reply, its channel ends. The bound applies to wire.V1 and wire.V2 unless they have one
+	// of their own. Default 10,000.
 	MessageTokens int
-	// MessageRate bounds the messages of a connection in a second. A client that sends
-	// faster is read more slowly, and closed with 1008 when it has not
-	// slowed down after 10 s. Default: no limit, because a full mailbox slows it down
-	// as well.
+	// MessageRate bounds the messages of a connection per second. A client that sends faster is
+	// read more slowly, and closed with 1008 if it has not slowed down after 10 s. Default: no
+	// limit, because a full mailbox slows a client down, too.
 	MessageRate int
-	// ConnectTimeout is how long the context of Connect lasts. An error that Connect
-	// returns because of its end is answered with 503. Default 5 s.
+	// ConnectTimeout is how long the context of Connect lasts. If Connect then returns an error,
+	// the answer is 503. Default 5 s.
 	ConnectTimeout time.Duration
-	// JoinTimeout is how long Join may take. Then the client gets the error
-	// "join crashed" and the connection goes on; what Join returns is
-	// discarded. Default 10 s.
+	// JoinTimeout is how long Join may take. After that the client gets the error "join crashed",
+	// the connection stays open, and the result of Join is discarded. Default 10 s.
 	JoinTimeout time.Duration
-	// LateCallbacks is how many callbacks and goroutines of Channel.Go may run on, for one
-	// connection, after their channels have ended. Then its joins of the topics that have one
-	// are refused with "busy" until some have returned; with as many more as there may be
-	// Topics, all joins are. Default 100.
+	// LateCallbacks is the number of callbacks and goroutines of Channel.Go of one connection that
+	// may run on after their channels have ended. When it is reached, joins of topics that have one
+	// of them are refused with "busy" until some have returned. When Topics more run on, all joins
+	// of the connection are refused. Default 100.
 	LateCallbacks int
-	// HandlerGrace is how long a callback may run on after its channel has
-	// ended before it is logged with its stack and counted; a Renew after its connection
-	// has ended, and a Connect after its context. Default 10 s.
+	// HandlerGrace is how long a callback may run on after its channel has ended before it is
+	// counted and logged with its stack. For Renew it counts from the end of the connection, for
+	// Connect from that of its context. Default 10 s.
 	HandlerGrace time.Duration
 }
 
-// Defaults that relate looks at.
+// Defaults that relate uses, too.
 const (
 	defaultTopics    = 100
 	defaultJoinBurst = 100
 )
 
+// withDefaults returns the effective limits: unlimited ones are the largest value.
 func (l Limits) withDefaults() Limits {
 	l.Topics = limit(l.Topics, defaultTopics)
 	l.MailboxMessages = limit(l.MailboxMessages, 256)
@@ -85,7 +84,7 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// check says what is wrong with limits that cannot be meant.
+// check returns an error for limits that cannot work, or nil.
 func (l *Limits) check() error {
 	c := option.Checker{Of: "Limits."}
 	for _, n := range []struct {
@@ -104,7 +103,7 @@ func (l *Limits) check() error {
 	return c.Err
 }
 
-// limit resolves zero to the default and anything negative to the largest value.
+// limit returns def for zero and the largest value for a negative number.
 func limit[T ~int | ~int64](v, def T) T {
 	switch {
 	case v == 0:

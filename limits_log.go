@@ -9,13 +9,15 @@ import (
 	"github.com/bennu-go/bennu/internal/jsontext"
 )
 
-// sayLimits logs the limits, at the first call.
+// sayLimits logs the effective limits once. Later calls do nothing.
 func (e *Endpoint) sayLimits() {
 	if !e.limitsSaid.Swap(true) {
 		e.logLimits()
 	}
 }
 
+// logLimits logs the limits of the node and of its mounts, and warns if Connections had to be
+// lowered.
 func (e *Endpoint) logLimits() {
 	l := &e.admission.limits
 	e.log.Log(slog.LevelInfo, "limits of this node",
@@ -29,7 +31,7 @@ func (e *Endpoint) logLimits() {
 	e.logMounts(e.handlers.all(), e.mounts.all())
 }
 
-// logMounts logs the limits of sockets and their paths.
+// logMounts logs the limits of handlers, and those of their transports at each path.
 func (e *Endpoint) logMounts(handlers []*mountedHandler, mounts []*mount) {
 	for _, h := range handlers {
 		e.log.Log(slog.LevelInfo, "limits of a connection", append([]slog.Attr{slog.String("path", h.path)}, h.attrs()...)...)
@@ -41,6 +43,7 @@ func (e *Endpoint) logMounts(handlers []*mountedHandler, mounts []*mount) {
 	}
 }
 
+// bound returns a limit as a log attribute.
 func bound(name string, n int) slog.Attr {
 	if n < 0 || n == math.MaxInt {
 		return slog.String(name, "unlimited")
@@ -48,8 +51,8 @@ func bound(name string, n int) slog.Attr {
 	return slog.Int(name, n)
 }
 
-// attrs are the effective limits of the connections of a mount, for the log, which masks what is
-// called a token.
+// attrs returns the effective limits of a mount's connections. The log masks values whose names
+// contain "token", so MessageTokens is called message_values.
 func (h *mountedHandler) attrs() []slog.Attr {
 	l := &h.limits
 	return []slog.Attr{
@@ -61,7 +64,7 @@ func (h *mountedHandler) attrs() []slog.Attr {
 	}
 }
 
-// timeBound is bound for a time.
+// timeBound is bound for a duration.
 func timeBound(name string, d time.Duration) slog.Attr {
 	if d == math.MaxInt64 {
 		return slog.String(name, "unlimited")

@@ -12,12 +12,11 @@ import (
 	"github.com/bennu-go/bennu/internal/redact"
 )
 
-// lingering is the channels that have ended while a callback of theirs still runs, and the
-// renewals that have outlived their connections, with their topics: those Shutdown waits for,
-// and can name.
+// lingering is the set of channels that have ended while a callback of theirs still runs, and of
+// renewals that have outlived their connection. Shutdown waits for them and can name their topics.
 type lingering struct {
 	mu  sync.Mutex
-	set map[any]string // by *Channel or *renewal
+	set map[any]string // the topic, by *Channel or *renewal
 }
 
 func (l *lingering) add(who any, topic string) {
@@ -41,7 +40,7 @@ func (l *lingering) len() int {
 	return len(l.set)
 }
 
-// topics names up to n of them, quoted: a client chose the names.
+// topics returns the topics of up to n of them, quoted since a client chose them.
 func (l *lingering) topics(n int) []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -55,24 +54,26 @@ func (l *lingering) topics(n int) []string {
 	return names
 }
 
-// stackOf takes the stack of a callback when its line is really written: that stops the whole
-// program for a moment. It is that of a *Channel, a *connecting or a *renewal.
+// stackOf is the stack of the callback of a *Channel, *connecting or *renewal, as a log value. It
+// is taken only if its line is really written, because taking it stops the whole program for a
+// moment.
 type stackOf struct{ of any }
 
 // LogValue implements slog.LogValuer.
 func (s stackOf) LogValue() slog.Value { return slog.AnyValue(redact.Frames(handlerStacks(s.of))) }
 
-// callbackFrames finds the stacks of callbacks.
+// callbackFrames matches the stack of a goroutine that runs a callback. Its names are those of the
+// types whose methods call the program.
 var callbackFrames = regexp.MustCompile(`bennu\.\(\*(Channel|executor|joinCall|connecting|renewal)\)\.`)
 
-// handlerStacks is the stack of the goroutine that runs a callback of a *Channel, *connecting
-// or *renewal. Go has no call for that, so it is found in the stacks of all by the address;
-// when that is not shown, the stacks of all callbacks are given.
+// handlerStacks returns the stack of the goroutine that runs the callback. Go has no call for that,
+// so it is found among all stacks by the address of the value. If no stack shows the address, those
+// of all callbacks are returned.
 func handlerStacks(of any) string {
 	buf := make([]byte, 1<<20)
 	buf = buf[:runtime.Stack(buf, true)]
 	address := []byte(fmt.Sprintf("%p", of))
-	_, buf, _ = bytes.Cut(buf, []byte("\n\n")) // the first is who asks
+	_, buf, _ = bytes.Cut(buf, []byte("\n\n")) // the first stack is that of this goroutine
 	var mine, all []byte
 	for stack := range bytes.SplitSeq(buf, []byte("\n\n")) {
 		if !callbackFrames.Match(stack) {

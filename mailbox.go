@@ -6,15 +6,17 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// item is one thing for a channel to do.
+// item is one entry of a mailbox: a message to handle, or an end to carry out.
 type item struct {
 	kind    itemKind
-	ref     wire.Ref
+	ref     wire.Ref // of the client's message, or null
 	event   string
 	payload Payload
-	info    any
+	info    any // the message of an itemInfo, or the channel of an itemFence
 }
 
+// itemKind says what an item is. The order matters: executor.step makes a context for the kinds up
+// to itemInfo, except itemLeave.
 type itemKind uint8
 
 const (
@@ -24,43 +26,46 @@ const (
 	itemInfo                  // Channel.Send, or a broadcast of another topic
 	itemStop                  // Channel.Leave
 	itemFence                 // receiver.AwaitHandled: info is a channel to close
-	itemJoin                  // phx_join, which is in no mailbox
-	itemEnd                   // Terminate, which is in none either
+	itemJoin                  // phx_join; only in contexts, never in a mailbox
+	itemEnd                   // Terminate; the same
 )
 
-// mailbox is the queue of a channel, guarded by the channel's lock. What the
-// client sent and what comes from elsewhere are bounded apart: a client that fills its own
-// share is made to wait, and must not make others lose their messages.
+// mailbox is the queue of a channel, guarded by the channel's lock. Messages of the client and all
+// other items have separate bounds, each Limits.MailboxMessages and MailboxBytes at least. When the
+// client's share is full, reading from its connection stops; when the other share is full, further
+// items are refused. So a client that fills its own share does not make others lose messages.
 type mailbox struct {
-	q *items // nil while empty, so that an idle channel holds no queue
+	q *items // nil while empty, so that an idle channel keeps no queue
 }
 
-// items is what a mailbox holds.
+// items is the queue of a mailbox that is not empty. It comes from itemsPool.
 type items struct {
-	list []item
+	list []item // those before head are handled and zero
 	head int
-	// in and inBytes count what came from the client, other and otherBytes the rest.
+	// in and inBytes count the items of the client, other and otherBytes all others. The bytes are
+	// those of ref, event and payload.
 	in, inBytes, other, otherBytes int
-	// resume is given to the connection when the client's share is full, and closed when
-	// half of it is handled.
+	// resume is made when the client's share is full. The connection waits for it; it is closed
+	// when half of each bound is free again.
 	resume chan struct{}
 }
 
-// maxPooled is the longest list that is kept for the next mailbox.
+// maxPooled is the capacity up to which a list is kept for the next mailbox.
 const maxPooled = 64
 
 var itemsPool = sync.Pool{New: func() any { return new(items) }}
 
 func (b *mailbox) empty() bool { return b.q == nil }
 
+// push appends an item. It checks no bounds; full and othersFull do.
 func (b *mailbox) push(it item) {
 	if b.q == nil {
 		b.q = itemsPool.Get().(*items)
 	}
 	q := b.q
 	if len(q.list) == cap(q.list) && q.head > len(q.list)/2 {
-		// A mailbox that is never quite empty must not grow with all that goes
-		// through it.
+		// More than half of the list is handled: move the rest to its beginning instead of growing.
+		// Otherwise a mailbox that is never empty would grow without end.
 		n := copy(q.list, q.list[q.head:])
 		clear(q.list[n:])
 		q.list, q.head = q.list[:n], 0
@@ -69,6 +74,7 @@ func (b *mailbox) push(it item) {
 	q.count(&it, 1)
 }
 
+// count adds an item to the counts of its share, or takes it away if sign is -1.
 func (q *items) count(it *item, sign int) {
 	n := sign * (len(it.ref) + len(it.event) + len(it.payload.Data))
 	switch it.kind {
@@ -81,8 +87,8 @@ func (q *items) count(it *item, sign int) {
 	}
 }
 
-// pop takes the first item of a mailbox that is not empty, and lets a client that
-// waits go on when it may.
+// pop removes and returns the first item. The mailbox is not empty. It lets the connection read on
+// when half of each bound of the client's share is free.
 func (b *mailbox) pop(l *Limits) item {
 	q := b.q
 	it := q.list[q.head]
@@ -97,7 +103,7 @@ func (b *mailbox) pop(l *Limits) item {
 	return it
 }
 
-// clear drops everything.
+// clear drops all items, lets the connection read on, and returns the queue to the pool.
 func (b *mailbox) clear() {
 	q := b.q
 	if q == nil {
@@ -114,18 +120,17 @@ func (b *mailbox) clear() {
 	itemsPool.Put(q)
 }
 
-// full reports whether the client has sent as much as it may.
+// full reports whether the client's share is full.
 func (b *mailbox) full(l *Limits) bool {
 	return b.q != nil && (b.q.in >= l.MailboxMessages || b.q.inBytes >= l.MailboxBytes)
 }
 
-// othersFull reports whether everyone else has.
+// othersFull reports whether the share of all other items is full.
 func (b *mailbox) othersFull(h *mountedHandler) bool {
 	return b.q != nil && (b.q.other >= h.limits.MailboxMessages || b.q.otherBytes >= h.othersBytes)
 }
 
-// wait gives out the channel that is closed when the client may go on. The mailbox is
-// not empty.
+// wait returns the channel that is closed when the client may send again. The mailbox is not empty.
 func (b *mailbox) wait() <-chan struct{} {
 	if b.q.resume == nil {
 		b.q.resume = make(chan struct{})
@@ -133,6 +138,7 @@ func (b *mailbox) wait() <-chan struct{} {
 	return b.q.resume
 }
 
+// release lets the connection read on if it waits.
 func (q *items) release() {
 	if q.resume != nil {
 		close(q.resume)

@@ -10,12 +10,11 @@ import (
 	"github.com/bennu-go/bennu/internal/nils"
 )
 
-// Middleware wraps a ChannelHandler, to do something around its joins and events. Around makes
-// one. One of your own returns an Instance that embeds the wrapped one.
+// Middleware wraps a ChannelHandler, to do something around its joins and events. Around makes one.
+// A Middleware of your own returns an Instance that embeds the wrapped one.
 type Middleware func(ChannelHandler) ChannelHandler
 
-// CallKind says which method of a ChannelHandler or an Instance is called, by its name in
-// Phoenix.
+// CallKind is the method of a ChannelHandler or an Instance that is called, by its name in Phoenix.
 type CallKind string
 
 // The kinds of Call.
@@ -27,33 +26,33 @@ const (
 	CallTerminate  CallKind = "terminate"
 )
 
-// Call is one call of a channel's callback, given to the function of an Around. It belongs to
-// that function until it returns.
+// Call is one call of a channel's callback, given to the function of an Around. That function owns
+// it until it returns.
 type Call struct {
 	Kind    CallKind
 	Channel *Channel
-	// Event is that of a handle_in or a handle_out. In a handle_in it is what the client has
-	// sent, which need not be an event that has a handler.
+	// Event is the event of a handle_in or a handle_out. In a handle_in the client chose it, and it
+	// need not have a handler.
 	Event string
-	// Payload is that of a join, handle_in or handle_out. It must not be changed, but the
+	// Payload is the payload of a join, handle_in or handle_out. It must not be changed, but the
 	// function may replace it for the callback.
 	Payload Payload
-	// Message is that of a handle_info. The function may replace it for the callback.
+	// Message is the message of a handle_info. The function may replace it for the callback.
 	Message any
 	// Reason is why the channel ended, in a terminate.
 	Reason error
 
-	// Reply and Err are what the callback returned, once next has returned or panicked. Err
-	// is a *PanicError when it panicked or called runtime.Goexit. The function may change
-	// Reply: it is sent if the function returns nil, of a join its Response alone.
+	// Reply and Err are the results of the callback, set when next has returned or panicked. Err is
+	// a *PanicError if the callback panicked or called runtime.Goexit. The function may change
+	// Reply, which is sent if the function returns nil; for a join only its Response is.
 	Reply Reply
 	Err   error
 }
 
-// Outcome is how the callback ended, in one word: "panic", "crash", "stop", "disconnect",
-// "error" for an *Error, "invalid" for a payload that does not fit, "unknown" for an event
-// without a handler, "internal" for any other error, the status of the reply if there was
-// one, and "ok" otherwise. It is "ok" until next has returned.
+// Outcome returns how the callback ended, in one word: "panic", "crash", "stop", "disconnect",
+// "error" for an *Error, "invalid" for a payload that does not fit, "unknown" for an event without
+// a handler, "internal" for any other error, the status of the reply if there was one, and "ok"
+// otherwise. It is "ok" until next has returned.
 func (c *Call) Outcome() string {
 	inHandler := c.Kind != CallJoin
 	_, panicked := c.Err.(*PanicError)
@@ -82,20 +81,20 @@ func (c *Call) Outcome() string {
 	return "internal"
 }
 
-// Around makes a Middleware of a function that is called in place of each join, event,
-// intercepted broadcast, message and end of a channel. The function calls next, which calls the
-// callback, and returns what the callback returned, or something else. What it returns without
-// calling next, an *Error for instance, is the outcome of the call, and the callback is not
-// called; a join must be refused then. A Terminate is called in any case, after the function if
-// not by next; an error that the function returns for one is logged.
+// Around makes a Middleware of a function that is called in place of each callback: joins, events,
+// intercepted broadcasts, messages and ends of channels. The function calls next, which calls the
+// callback, and returns its error or another. If it returns an error without calling next, such as
+// an *Error, the callback is not called, and the error is the outcome. For a join it must return an
+// error then. Terminate is called in any case: if next did not call it, after the function. An
+// error that the function returns for a terminate is logged.
 //
-// The context given to next is that of the callback. It should be derived from the function's
-// own, through which ReplyRef finds the message; that of a terminate is never cancelled. next
-// is for the goroutine of the function, and for one call: more return an error.
+// The context given to next becomes that of the callback. It should derive from the context of the
+// function, in which ReplyRef finds the message. The context of a terminate is never cancelled. The
+// function must call next in its own goroutine and at most once; further calls return an error.
 //
-// A panic of the callback passes through next as a *PanicError, and so does runtime.Goexit: a
-// deferred function sees it in Call.Err. A Join that succeeds, and is refused by the
-// function after that, gets its Terminate.
+// A panic of the callback passes through next as a *PanicError, and so does runtime.Goexit; a
+// deferred function finds it in Call.Err. If a Join succeeds and the function refuses it after
+// that, the instance gets its Terminate.
 func Around(f func(ctx context.Context, call *Call, next func(context.Context) error) error) Middleware {
 	if f == nil {
 		panic(fmt.Sprintf("bennu: %s: Around needs a function", caller()))
@@ -103,6 +102,7 @@ func Around(f func(ctx context.Context, call *Call, next func(context.Context) e
 	return func(next ChannelHandler) ChannelHandler { return &aroundHandler{next, f} }
 }
 
+// aroundFunc is the argument of Around.
 type aroundFunc func(ctx context.Context, call *Call, next func(context.Context) error) error
 
 var (
@@ -110,8 +110,8 @@ var (
 	errNoInstance = errors.New("bennu: the function of Around returned nil for a join without a next that succeeded; return next's error, or one of your own")
 )
 
-// run calls f around a callback. Whatever f does, the callback is called once at most, and not
-// beside others of the channel.
+// run calls f around a callback. Whatever f does, the callback is called at most once, and only
+// while f runs.
 func (f aroundFunc) run(ctx context.Context, call *Call, callback func(context.Context) error) error {
 	var called atomic.Bool
 	defer called.Store(true)
@@ -140,7 +140,7 @@ func (f aroundFunc) run(ctx context.Context, call *Call, callback func(context.C
 	}))
 }
 
-// aroundHandler is the ChannelHandler of an Around.
+// aroundHandler is the ChannelHandler that an Around makes of another, next.
 type aroundHandler struct {
 	next ChannelHandler
 	f    aroundFunc
@@ -149,7 +149,7 @@ type aroundHandler struct {
 // Join implements ChannelHandler.
 func (h *aroundHandler) Join(ctx context.Context, ch *Channel, p Payload) (Instance, Reply, error) {
 	call := &Call{Kind: CallJoin, Channel: ch, Payload: p}
-	var mu sync.Mutex // next may run in another goroutine, against what Around says
+	var mu sync.Mutex // guards against a function that calls next in another goroutine
 	var joined Instance
 	over, returned := false, false
 	defer func() {
@@ -201,7 +201,7 @@ func (h *aroundHandler) Join(ctx context.Context, ch *Channel, p Payload) (Insta
 	return nil, Reply{}, err
 }
 
-// aroundInstance is the Instance of an Around.
+// aroundInstance is the Instance that an Around makes of another.
 type aroundInstance struct {
 	Instance
 	ch *Channel
@@ -245,7 +245,7 @@ func (i *aroundInstance) Terminate(reason error) {
 		}
 	}
 	defer terminate()
-	// The channel's context has ended, and what is left to do may need one.
+	// The channel's context is cancelled, and the function may need one that works.
 	h := i.ch.handlerContext(&item{kind: itemEnd})
 	ctx := context.WithoutCancel(h)
 	i.ch.obey(i.ch.at(h), i.f.run(ctx, call, func(context.Context) error {

@@ -21,33 +21,32 @@ import (
 
 // SocketOptions configure one mount. The zero value and a nil pointer are the defaults.
 type SocketOptions struct {
-	// Checks are what a request must pass on any transport: origin policy, auth
-	// token, subprotocols, web session.
+	// Checks are the rules that a request must pass on every transport: origin policy, auth token,
+	// subprotocols, web session.
 	Checks transport.Checks
-	// Transports are what clients may connect over, each below the mount's path at the Path of its
-	// options: WebSocket, long polling for clients behind proxies that break WebSocket, or one of
-	// your own; see package transport. nil is WebSocket alone, with its defaults.
+	// Transports are the transports that clients may use, each below the mount's path at the Path
+	// of its options: WebSocket, long polling for clients behind proxies that break WebSocket, or
+	// one of your own; see package transport. nil is WebSocket alone, with its defaults.
 	//
-	// A message that one client may send must have room in the queue of every other. So limits
-	// of a transport that are left out are set to fit those that are given, of all transports,
-	// and Socket panics for two that do not fit each other.
+	// Every client must be able to receive the largest message that any client may send. So limits
+	// of transports that are not set get values that fit those that are set, and Socket panics for
+	// two set limits that do not fit each other.
 	Transports []transport.Transport
-	// ErrorHandler answers a request that Connect refused with a reason, that is, with an error
-	// other than ErrRefused and transport.ErrBusy. It must write the whole response. nil answers
-	// 403 with an empty body, as long polling does in any case.
+	// ErrorHandler answers a request that Connect refused with an error other than ErrRefused and
+	// transport.ErrBusy. It must write the whole response. nil answers 403 with an empty body; long
+	// polling does so in any case.
 	ErrorHandler func(w http.ResponseWriter, r *http.Request, err error)
 }
 
-// Socket mounts a handler at a path, whose segments may be variables such as
-// ":tenant"; they become parameters of Connect and win over the query's. Where the
-// paths of two mounts overlap, the one mounted last is tried first, so the more general one
-// is mounted first.
+// Socket mounts a handler at a path. Segments of the path may be variables such as ":tenant"; they
+// become parameters of Connect and replace those of the query. Where the paths of two mounts
+// overlap, the one mounted last is tried first, so mount the more general one first.
 //
-// The path is that of the socket, such as "/socket", to which clients add that of the transport by
-// themselves. A path or an option that cannot work is a mistake of the program:
-// Socket panics with a sentence that says what to do.
+// The path is that of the socket, such as "/socket"; clients add the path of the transport
+// themselves. Socket panics for a path or an option that cannot work, with a sentence that says
+// what to do.
 //
-// After that no channel can be added to h, and no handler to its channels.
+// After that, no channel can be added to h and no handler to its channels.
 func (e *Endpoint) Socket(path string, h *SocketHandler, opts *SocketOptions) {
 	where := caller()
 	if err := e.mount(path, h, opts, where); err != nil {
@@ -55,6 +54,7 @@ func (e *Endpoint) Socket(path string, h *SocketHandler, opts *SocketOptions) {
 	}
 }
 
+// mount is Socket with an error in place of the panic.
 func (e *Endpoint) mount(path string, h *SocketHandler, opts *SocketOptions, where string) error {
 	o := SocketOptions{}
 	if opts != nil {
@@ -77,7 +77,7 @@ func (e *Endpoint) mount(path string, h *SocketHandler, opts *SocketOptions, whe
 	h.seal(where)
 	handler.path, handler.authToken = path, o.Checks.AuthToken || o.Checks.TokenParam != ""
 	if !o.Checks.AuthToken && isAuthenticate(h.Connect) {
-		// Not a panic: a handler may be mounted twice, and refuse clients at one path.
+		// Not an error: a handler may be mounted twice, and refuse all clients at one of the paths.
 		e.book.Say(notice.AuthTokenOff, slog.String("mount", path))
 	}
 	if err := relateBounds(list); err != nil {
@@ -103,13 +103,13 @@ func (e *Endpoint) mount(path string, h *SocketHandler, opts *SocketOptions, whe
 			}
 		}
 	}
-	if e.limitsSaid.Load() { // a transport of an earlier mount listens by itself
+	if e.limitsSaid.Load() { // the endpoint serves already, by a listener of an earlier transport
 		e.logMounts([]*mountedHandler{handler}, e.mounts.all()[before:])
 	}
 	return nil
 }
 
-// resolveChecks applies the options of the endpoint to the checks of a mount.
+// resolveChecks applies the options of the endpoint to the checks of a mount, and validates them.
 func (e *Endpoint) resolveChecks(path string, c *transport.Checks) error {
 	if e.options.Host != "" {
 		host, err := weborigin.ParseHost(e.options.Host)
@@ -132,14 +132,15 @@ func (e *Endpoint) resolveChecks(path string, c *transport.Checks) error {
 	return seam.Validate(c)
 }
 
-// listedTransport is a transport of a mount.
+// listedTransport is one of the transports of a mount.
 type listedTransport struct {
 	seam.Mounter
 	name   string
-	traits seam.Traits // whose bounds relateBounds makes fit
+	traits seam.Traits // relateBounds changes its bounds
 }
 
-// listed finds what is wrong with a list of transports.
+// listed checks SocketOptions.Transports and returns the list, or that of the default. A transport
+// of a program gets a seam.Mounter from package link.
 func listed(given []transport.Transport) ([]*listedTransport, error) {
 	if given == nil {
 		given = []transport.Transport{websocket.New(nil)}
@@ -169,13 +170,13 @@ func listed(given []transport.Transport) ([]*listedTransport, error) {
 	return list, nil
 }
 
-// isTransportName reports whether a text can be the name of a transport.
+// isTransportName reports whether name can be the name of a transport.
 func isTransportName(name string) bool {
 	return name != "" && len(name) <= 32 && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
 }
 
-// checkPath finds the path of a transport where that of the socket is wanted. Clients and Socket
-// each add the former to the latter.
+// checkPath returns an error for a path that ends with that of a transport, such as the default one
+// of WebSocket: clients would add it once more.
 func checkPath(path string, list []*listedTransport) error {
 	if err := checkSegments(path); err != nil {
 		return err
@@ -192,7 +193,7 @@ func checkPath(path string, list []*listedTransport) error {
 		name, cmp.Or(socket, "/"), name, whole, name)
 }
 
-// checkSegments finds what is no path, but a pattern as others write it.
+// checkSegments returns an error for a path in the pattern syntax of other routers.
 func checkSegments(path string) error {
 	if strings.ContainsAny(path, "{}<>*?#") || strings.Contains(path, "://") {
 		return fmt.Errorf("%q is no path of segments, each a text or a variable such as \":tenant\"; write it as \"/of/:tenant/socket\"", path)
@@ -200,7 +201,7 @@ func checkSegments(path string) error {
 	return nil
 }
 
-// host is a mount as one of its transports sees it.
+// host returns the seam.Host through which one transport of a mount sees the endpoint.
 func (e *Endpoint) host(h *mountedHandler, t *listedTransport, o *SocketOptions) *seam.Host {
 	v := newVia(h, t.name, &t.traits)
 	h.leastOutbound = min(h.leastOutbound, v.outbound.bytes)
@@ -213,11 +214,10 @@ func (e *Endpoint) host(h *mountedHandler, t *listedTransport, o *SocketOptions)
 	}
 }
 
-// mostOthers is how much may wait for a channel from elsewhere because so much may wait for its
-// client.
+// mostOthers bounds, in bytes, how far othersBytes follows the queue bound of clients.
 const mostOthers = 4 << 20
 
-// bound takes the bounds of a mount's connections into account.
+// bound applies the queue bounds of a mount to its handler and to the endpoint.
 func (e *Endpoint) bound(h *mountedHandler) {
 	h.othersBytes = max(h.othersBytes, min(h.leastOutbound, mostOthers))
 	e.leastOutbound.Store(min(e.leastOutbound.Load(), int64(h.leastOutbound)))

@@ -10,18 +10,19 @@ import (
 	"github.com/bennu-go/bennu/internal/seam"
 )
 
-// mount is a path of a SocketHandler, over one transport.
+// mount is one path at which one transport of a SocketHandler serves requests.
 type mount struct {
-	path    *urlpath.Path // nil where the transport takes no requests below the socket
+	path    *urlpath.Path // nil if the transport serves no HTTP requests
 	handler seam.Handler
 	host    *seam.Host
-	memory  *seam.Host    // for connections in memory
-	base    *urlpath.Path // of the socket, as it was given to Endpoint.Socket
-	last    string        // segment of the path
-	where   string
+	memory  *seam.Host    // for connections in memory, such as those of channeltest
+	base    *urlpath.Path // the path of the socket
+	last    string        // the last segment of path
+	where   string        // file and line of the call of Endpoint.Socket
 }
 
-// route sends the requests of a path below a socket's to a transport.
+// route adds a mount: the requests at the path of r, below that of a socket, go to its handler. It
+// returns an error for a path that is taken, or that would take all requests of another.
 func (e *Endpoint) route(path string, r seam.Route, host *seam.Host, where string) error {
 	if r.Path == "" {
 		base, err := urlpath.Compile(path)
@@ -64,7 +65,8 @@ func (e *Endpoint) route(path string, r seam.Route, host *seam.Host, where strin
 	return nil
 }
 
-// match reports whether a request at a path is for the mount, and returns the variables.
+// match reports whether the path of a request is that of the mount, and returns the variables in
+// it.
 func (m *mount) match(path string) (vars map[string]string, ok bool) {
 	if m.path == nil {
 		return nil, false
@@ -72,7 +74,7 @@ func (m *mount) match(path string) (vars map[string]string, ok bool) {
 	return m.path.Match(path)
 }
 
-// String returns the mount's path, or that of the socket.
+// String returns the path of the mount, or that of its socket if it has none.
 func (m *mount) String() string {
 	if m.path == nil {
 		return m.base.String()
@@ -80,7 +82,7 @@ func (m *mount) String() string {
 	return m.path.String()
 }
 
-// covers reports whether every path of one pattern is one of the other, too.
+// covers reports whether every path that matches other matches pattern, too.
 func covers(pattern, other string) bool {
 	segments, others := strings.Split(pattern, "/"), strings.Split(other, "/")
 	return slices.EqualFunc(segments, others, func(segment, other string) bool {
@@ -88,12 +90,13 @@ func covers(pattern, other string) bool {
 	})
 }
 
+// lastSegment returns the text after the last slash, not counting slashes at the end.
 func lastSegment(path string) string {
 	path = strings.TrimRight(path, "/")
 	return path[strings.LastIndexByte(path, '/')+1:]
 }
 
-// serve answers a request at the path.
+// serve answers a request at the path of the mount.
 func (m *mount) serve(w http.ResponseWriter, r *http.Request, vars map[string]string) {
 	if c := seam.MemoryOf(r.Context()); c != nil {
 		m.serveMemory(w, r, vars, c)
@@ -102,7 +105,8 @@ func (m *mount) serve(w http.ResponseWriter, r *http.Request, vars map[string]st
 	}
 }
 
-// serveMemory decides over a connection that a request has in its context.
+// serveMemory accepts or refuses the in-memory connection in the context of a request. It makes the
+// same checks as the transport at the path.
 func (m *mount) serveMemory(w http.ResponseWriter, r *http.Request, vars map[string]string, c *seam.Memory) {
 	info, err := m.memory.Check(r, vars)
 	if err == nil {

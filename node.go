@@ -11,23 +11,23 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-// node is the part of an Endpoint that its sockets, channels and subscriptions share. They
-// use a *node and not the Endpoint, which is the face of it: mounts, HTTP, Serve, Shutdown.
-// Socket.Endpoint alone leads back to that, for programs.
+// node is the part of an Endpoint that its sockets, channels and subscriptions share. They hold a
+// *node; the Endpoint around it adds mounts, HTTP, Serve and Shutdown. Only Socket.Endpoint leads
+// from a socket back to the Endpoint, for programs.
 //
-// NewEndpoint sets the fields, which are then read without a lock. Endpoint.Socket adds to handlers
-// and leastOutbound, and a transport that listens by itself may serve a mount meanwhile, so these are
-// atomic. The types that change while the endpoint serves have locks of their own. None of those
-// locks is held while user code runs.
+// NewEndpoint sets the fields; after that they are read without a lock. Two fields still change:
+// Endpoint.Socket adds to handlers and lowers leastOutbound. A transport with a listener of its own
+// may serve one mount while the next is added, so these two are atomic. The types that change while
+// the endpoint serves have their own locks, and none of these locks is held while user code runs.
 type node struct {
 	pubsub     *pubsub.PubSub
-	book       *notice.Book    // counts and logs all that is refused, dropped or closed
-	log        *ratelog.Logger // where the book writes; masks secrets
+	book       *notice.Book    // counts and logs everything that is refused, dropped or closed
+	log        *ratelog.Logger // the log of the book; it masks secrets
 	ignoreGaps bool            // EndpointOptions.IgnoreGaps
 
 	handlers growing[*mountedHandler]
-	// leastOutbound is the smallest number of bytes that may wait for a client of any mount.
-	// A frame that is no larger fits every client.
+	// leastOutbound is the smallest queue bound of all mounts, in bytes. A frame of at most this
+	// size fits the queue of every client.
 	leastOutbound atomic.Int64
 
 	admission   *admission
@@ -36,13 +36,13 @@ type node struct {
 	lingering   lingering
 	stats       counters
 
-	tasks   task.Group // executors, joins, subscriptions: none while nothing is to be done
-	lasting task.Group // Channel.Go
-	start   time.Time  // zero of the clock
-	// ctx ends with Shutdown, when the connections are closed. Subscriptions and renewals
-	// derive theirs from it; handlers have the context of their channel.
+	tasks   task.Group // executors, joins, subscriptions, renewals; none while there is no work
+	lasting task.Group // goroutines of Channel.Go, which may run as long as their channel
+	start   time.Time  // the time at which now is zero
+	// ctx is cancelled by Shutdown once the connections are drained. The contexts of subscriptions
+	// and renewals derive from it; handlers have the context of their channel.
 	ctx context.Context
 }
 
-// now is the time since the endpoint was made. Changes of the system's clock do not affect it.
+// now returns the time since the endpoint was made. Changes of the system clock do not affect it.
 func (n *node) now() time.Duration { return time.Since(n.start) }

@@ -25,7 +25,8 @@ func init() {
 	}
 }
 
-// offer is pace.Offer.
+// offer implements pace.Offer: it pushes an event that can wait. If the client's queue has no room
+// to spare, nothing is sent, and the frame may be offered again when the channel again is closed.
 func (c *Channel) offer(event string, payload []byte) (again <-chan struct{}, err error) {
 	f, err := c.pushFrame(event, Payload{Data: payload})
 	if err != nil {

@@ -13,14 +13,15 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// outbound is what may wait for one client, by the options of its transport. A frame that
-// is larger than that could never be sent, so it is refused to whoever makes it.
+// outbound is the bounds of the queue of frames for one client, from the options of its transport.
+// A frame that is larger than bytes could never be sent, so whoever makes it gets an error.
 type outbound struct{ bytes, messages int }
 
-// unbounded is that of a connection which is none of this module's transports.
+// unbounded is the outbound of a client whose transport has no such options.
 var unbounded = outbound{math.MaxInt, math.MaxInt}
 
-// outboundOf resolves the bounds of a transport, which are related. One that is not there is none.
+// outboundOf returns the bounds in the options of a transport, which relateBounds has made fit
+// those of other transports. A bound that the transport does not have is unlimited.
 func outboundOf(b *seam.Bounds) outbound {
 	o := unbounded
 	if q := &b.QueueBytes; q.Option != "" {
@@ -32,7 +33,7 @@ func outboundOf(b *seam.Bounds) outbound {
 	return o
 }
 
-// outbound is what may wait for the client of s.
+// outbound returns the queue bounds of the client of s.
 func (s *Socket) outbound() outbound {
 	if b, ok := s.conn.(ability.Bounded); ok {
 		bytes, messages := b.MostQueued()
@@ -41,7 +42,7 @@ func (s *Socket) outbound() outbound {
 	return s.via.outbound
 }
 
-// boundOutbound takes the bounds of a connection into account that only the connection knows.
+// boundOutbound lowers leastOutbound to the bound of a connection that brings its own.
 func (n *node) boundOutbound(conn seam.Conn) {
 	b, ok := conn.(ability.Bounded)
 	if !ok {
@@ -56,7 +57,8 @@ func (n *node) boundOutbound(conn seam.Conn) {
 	}
 }
 
-// takes reports whether a frame can be sent to the client of s at all.
+// takes reports whether a frame can ever be sent to the client of s: it reads such frames, and the
+// frame is not larger than its queue.
 func (s *Socket) takes(f transport.Frame) bool {
 	if s.cannotRead(f) {
 		return false
@@ -65,22 +67,24 @@ func (s *Socket) takes(f transport.Frame) bool {
 	return int64(n) <= s.node.leastOutbound.Load() || n <= s.outbound().bytes
 }
 
-// cannotRead reports whether a frame is one that no client reads over its transport.
+// cannotRead reports whether a frame is binary and the client's transport carries text only.
 func (s *Socket) cannotRead(f transport.Frame) bool {
 	return s.via.textOnly && f.Len() > 0 && f.Opcode() != wire.Text
 }
 
-// noBinary is the wire.ErrNoBinary of a transport.
+// noBinary is the error for a binary frame to a client of a transport that carries text only. It is
+// a wire.ErrNoBinary.
 type noBinary struct{}
 
 func (noBinary) Error() string {
 	return "bennu: a client of this transport cannot get bytes; send JSON"
 }
 
-// Is is for errors.Is.
+// Is implements the interface of errors.Is.
 func (noBinary) Is(target error) bool { return target == wire.ErrNoBinary }
 
-// tooLarge is an ErrTooLarge with its numbers, and who gets the message all the same.
+// tooLarge is an ErrTooLarge with the size, the limit, and a phrase that says who gets the message
+// all the same.
 type tooLarge struct {
 	size, most int
 	recipients string
@@ -90,14 +94,15 @@ func (e *tooLarge) Error() string {
 	return fmt.Sprintf("%v for a client: it takes %d bytes, and %d may wait; %s", ErrTooLarge, e.size, e.most, e.recipients)
 }
 
-// Is is for errors.Is.
+// Is implements the interface of errors.Is.
 func (e *tooLarge) Is(target error) bool { return target == ErrTooLarge }
 
+// attrs returns the numbers as log attributes.
 func (e *tooLarge) attrs() []slog.Attr {
 	return []slog.Attr{slog.Int("bytes", e.size), slog.Int("limit", e.most)}
 }
 
-// refuse says why the client of this place cannot get a frame.
+// refuse counts and logs that the client of this place cannot get a frame, and returns the reason.
 func (p place) refuse(f transport.Frame) error {
 	if p.s.cannotRead(f) {
 		p.say(notice.BinaryFrame, slog.Int("bytes", f.Len()))
@@ -108,8 +113,10 @@ func (p place) refuse(f transport.Frame) error {
 	return err
 }
 
+// fits returns an ErrTooLarge, which is counted and logged, if a client that may have joined the
+// topic of a broadcast could not get it.
 func (n *node) fits(m *pubsub.Message) error {
-	// At most that, in the serializers of this module: names may have escapes.
+	// An upper bound for the serializers of this module: escapes may double the names.
 	size := len(m.Payload) + 2*(len(m.Topic)+len(m.Event)) + envelope + seam.Headroom
 	if int64(size) <= n.leastOutbound.Load() {
 		return nil
@@ -126,15 +133,16 @@ func (n *node) fits(m *pubsub.Message) error {
 	return n.refuse(m, &tooLarge{size, most, "nobody gets it"})
 }
 
-// refuse says that a broadcast is larger than a client can get.
+// refuse counts and logs a broadcast that is larger than a client can get, and returns err.
 func (n *node) refuse(m *pubsub.Message, err *tooLarge) error {
 	n.book.Say(notice.FrameTooLarge, append(err.attrs(), notice.Foreign("topic", m.Topic), notice.Foreign("event", m.Event))...)
 	return err
 }
 
-// refuse says, once for a dispatch, that a broadcast which no endpoint of this node has made is
-// larger than a client can get. When its publisher is not told, as on another node, the channel
-// has missed something, and its client joins again.
+// refuse counts and logs, once for a dispatch, a broadcast that is too large for this client. Only
+// broadcasts that no endpoint of this node has made get here; fits refuses all others. If the
+// publisher cannot be told, because it is on another node, the channel has missed a message: it
+// ends, and the client joins again.
 func (l *fastlane) refuse(d *pubsub.Dispatch, f transport.Frame) {
 	c := (*Channel)(l)
 	known := memoOf(d)

@@ -12,19 +12,22 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// route sends the topics of one pattern to a handler.
+// route is a topic pattern with the handler of its topics.
 type route struct {
 	pattern string
-	prefix  bool // the pattern's last character, *, is cut off
+	prefix  bool // the pattern ended in *, which is cut off
 	handler ChannelHandler
 	where   string // file and line of the registration
-	// seal ends the registration of the handler's own events, or is nil.
+	// seal makes further registrations at the handler panic. It is nil for a handler that is no
+	// Definition.
 	seal func(where string)
-	late *late
-	// lateJoins counts the Join callbacks that nobody waits for any more.
+	late *late // callbacks of the pattern's channels that run on after the end
+	// lateJoins counts the Join callbacks that run on after their outcome was decided.
 	lateJoins *atomic.Int64
 }
 
+// newRoute returns a route. It panics for a pattern that cannot match as it was meant; where is the
+// place of the registration.
 func newRoute(pattern string, h ChannelHandler, where string) route {
 	r := route{pattern: pattern, handler: h, where: where, late: new(late), lateJoins: new(atomic.Int64)}
 	star := strings.IndexByte(pattern, '*')
@@ -46,10 +49,11 @@ func newRoute(pattern string, h ChannelHandler, where string) route {
 	return r
 }
 
-// joinsHang reports whether as many Joins run on as may run at once: there may be so many besides,
-// and no more of this pattern are begun.
+// joinsHang reports whether so many Joins of the pattern run on after their outcome was decided
+// that no more may begin. The bound is that of joins at once, or none if it is negative.
 func (r *route) joinsHang(most int) bool { return most >= 0 && r.lateJoins.Load() >= int64(most) }
 
+// match reports whether the pattern matches a topic.
 func (r *route) match(topic string) bool {
 	if r.prefix {
 		return strings.HasPrefix(topic, r.pattern)
@@ -57,11 +61,12 @@ func (r *route) match(topic string) bool {
 	return topic == r.pattern
 }
 
-// covers reports whether every topic of another route is one of r too.
+// covers reports whether every topic that matches the other route matches r, too.
 func (r *route) covers(other *route) bool {
 	return r.prefix && strings.HasPrefix(other.pattern, r.pattern) || !r.prefix && !other.prefix && r.pattern == other.pattern
 }
 
+// String returns the pattern as it was registered.
 func (r *route) String() string {
 	if r.prefix {
 		return r.pattern + "*"
@@ -69,7 +74,8 @@ func (r *route) String() string {
 	return r.pattern
 }
 
-// hint helps with a topic that no pattern matches.
+// hint returns log attributes that help to find out why no pattern matches the topic of a message:
+// the first patterns, and a likely cause.
 func (h *mountedHandler) hint(m *wire.Message) []slog.Attr {
 	if m.OddTopic != "" || m.Topic == "" {
 		return []slog.Attr{slog.String("hint", fmt.Sprintf("the topic is no text of 1 to %d bytes", wire.MaxTopic))}

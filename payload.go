@@ -11,19 +11,18 @@ import (
 	"github.com/bennu-go/bennu/internal/nils"
 )
 
-// Empty is the payload {}. As In it accepts whatever the client sent.
+// Empty is the payload {}. As In it accepts and ignores any payload.
 type Empty struct{}
 
-// NoReply as the Out of a handler means that there is no reply. A client that waits for
-// one waits until its own time limit, 10 s in the stock clients.
+// NoReply as the Out of a handler means that there is no reply. A client that waits for one gives
+// up after its own time limit, 10 s in stock clients.
 type NoReply struct{}
 
-// Raw is JSON text that is passed on undecoded. As In it is what the client
-// sent; as Out it must be valid JSON, and is compacted if need be. A nil Raw as Out
-// is the empty object.
+// Raw is JSON text that is not decoded. As In it is the text that the client sent. As Out it must
+// be valid JSON; insignificant whitespace is removed. A nil Raw as Out is the empty object.
 type Raw []byte
 
-// MarshalJSON makes a Raw within another value stand for its JSON text.
+// MarshalJSON returns the text itself, or null for a nil Raw.
 func (r Raw) MarshalJSON() ([]byte, error) {
 	if r == nil {
 		return []byte("null"), nil
@@ -39,8 +38,8 @@ func (r *Raw) UnmarshalJSON(data []byte) error {
 
 var emptyObject = []byte("{}")
 
-// encode makes the payload of a reply, push or broadcast. Of nil values only a []byte is
-// something else than the empty object, and a slice, which is the empty list.
+// encode returns the payload of a reply, push or broadcast. nil and nil pointers and maps become
+// the empty object and nil slices the empty list; a nil []byte is an empty binary payload.
 func encode(v any) (Payload, error) {
 	switch v := v.(type) {
 	case nil, Empty:
@@ -72,8 +71,7 @@ func encode(v any) (Payload, error) {
 		return Payload{}, fmt.Errorf("bennu: payload does not encode: %w", err)
 	}
 	if string(data) == "null" {
-		// Clients expect an object, as the nil values above are, or a list. What encodes
-		// itself as null stays that.
+		// Clients expect an object or a list. A type that encodes itself as null keeps that.
 		if text := nils.JSON(v); text != "" {
 			data = []byte(text)
 		}
@@ -81,8 +79,8 @@ func encode(v any) (Payload, error) {
 	return Payload{Data: data}, nil
 }
 
-// encodeObject is encode for pushes and broadcasts, whose payload must be an
-// object (protocol: output restrictions).
+// encodeObject is encode for pushes and broadcasts, whose payload must be an object: clients ignore
+// any other.
 func encodeObject(v any) (Payload, error) {
 	p, err := encode(v)
 	if err == nil && !p.Binary && len(p.Data) > 0 && p.Data[0] != '{' {
@@ -91,7 +89,7 @@ func encodeObject(v any) (Payload, error) {
 	return p, err
 }
 
-// checkEvent is nil for an event that an application may use.
+// checkEvent returns an ErrEvent for an event that an application may not send, or nil.
 func checkEvent(name string) error {
 	if fault := event.Fault(name); fault != "" {
 		return eventError(fault)
@@ -99,15 +97,16 @@ func checkEvent(name string) error {
 	return nil
 }
 
-// eventError says why an event cannot be one. It is an ErrEvent.
+// eventError says why an event may not be sent. It is an ErrEvent.
 type eventError string
 
 func (e eventError) Error() string { return "bennu: " + string(e) }
 
-// Is is for errors.Is.
+// Is implements the interface of errors.Is.
 func (e eventError) Is(target error) bool { return target == ErrEvent }
 
-// payloadError is a payload that does not fit its handler.
+// payloadError is the error for a payload that does not fit its handler. The field is its path, or
+// empty. The client is told the field and not the error, which may quote the payload.
 type payloadError struct {
 	field string
 	err   error
@@ -116,7 +115,8 @@ type payloadError struct {
 func (e *payloadError) Error() string { return "bennu: invalid payload: " + e.err.Error() }
 func (e *payloadError) Unwrap() error { return e.err }
 
-// decoderOf picks, once for each handler that is registered, how its In is decoded.
+// decoderOf returns the function that decodes an In. It is called once for each registered handler,
+// at where, and panics for an In whose Validate would never be called.
 func decoderOf[In any](where string) func(Payload) (In, error) {
 	var zero In
 	validation, err := validationOf(reflect.TypeFor[In]())
@@ -160,9 +160,9 @@ func decoderOf[In any](where string) func(Payload) (In, error) {
 	}
 }
 
-// unmarshal is json.Unmarshal without its own look at text that Decode has checked, for a
-// type with code of its own for it: there are generators of such code, and with
-// it a message is decoded without reflection.
+// unmarshal is json.Unmarshal, except that it calls a type's own UnmarshalJSON directly. Decode has
+// checked the text already, so the check of json.Unmarshal would be done twice. With generated code
+// a message is decoded without reflection.
 func unmarshal(text []byte, target any) error {
 	if u, ok := target.(json.Unmarshaler); ok {
 		return u.UnmarshalJSON(text)
@@ -170,7 +170,8 @@ func unmarshal(text []byte, target any) error {
 	return json.Unmarshal(text, target)
 }
 
-// validate checks what was decoded.
+// validate checks a decoded payload. An *Error that names no response of its own gets the path of
+// the field.
 func validate[In any](v *validation, in *In) error {
 	value := reflect.ValueOf(in).Elem()
 	if value.Kind() == reflect.Pointer && value.IsNil() {
@@ -189,6 +190,7 @@ func validate[In any](v *validation, in *In) error {
 	return &Error{Reason: told.Reason, Response: errorReason{Reason: told.Reason, Field: field}}
 }
 
+// decodeError makes a payloadError of an error of encoding/json, with the field if that is known.
 func decodeError(err error) error {
 	var wrong *json.UnmarshalTypeError
 	if errors.As(err, &wrong) {

@@ -8,21 +8,22 @@ import (
 	"sync/atomic"
 )
 
-// proxied looks for a proxy that makes all clients count as one address, because
-// NodeLimits.ClientAddress is not set.
+// proxied detects a proxy in front of the endpoint when NodeLimits.ClientAddress is not set: then
+// all clients count as one address. It looks at requests with a forwarding header that come from a
+// private address.
 type proxied struct {
-	over atomic.Bool // nothing is looked for any more
+	over atomic.Bool // decided; requests are not looked at any more
 
 	mu      sync.Mutex
-	address string // of the first proxy
-	begun   int    // connections that came through it
+	address string // of the first proxy seen
+	begun   int    // number of connections from it
 }
 
-// proxiedMost is how many connections come through a proxy before that is told.
+// proxiedMost is the number of connections through a proxy after which the warning is logged.
 const proxiedMost = 16
 
-// see looks at a request that begins a connection, and reports whether it is time to warn,
-// which is once.
+// see looks at a request that begins a connection. warn is true once, when it is time to warn about
+// the proxy at the address.
 func (p *proxied) see(r *http.Request) (address string, warn bool) {
 	if len(r.Header["X-Forwarded-For"]) == 0 && len(r.Header["Forwarded"]) == 0 {
 		return "", false
@@ -33,7 +34,7 @@ func (p *proxied) see(r *http.Request) (address string, warn bool) {
 	}
 	ip := peer.Addr().Unmap()
 	if !ip.IsPrivate() && !ip.IsLoopback() && !ip.IsLinkLocalUnicast() && !carriers.Contains(ip) {
-		return "", false // whoever that is may write any header
+		return "", false // a client on the internet may send any header
 	}
 	address = ip.String()
 	p.mu.Lock()
@@ -44,16 +45,17 @@ func (p *proxied) see(r *http.Request) (address string, warn bool) {
 	case address:
 		p.begun++
 	default:
-		p.over.Store(true) // they do not all come from one
+		p.over.Store(true) // several addresses, so clients do not all count as one
 		return "", false
 	}
 	return address, p.begun >= proxiedMost && p.over.CompareAndSwap(false, true)
 }
 
-// carriers is the network that providers use behind addresses they share.
+// carriers is the shared address space of RFC 6598, which providers use between themselves and
+// clients.
 var carriers = netip.MustParsePrefix("100.64.0.0/10")
 
-// warnOfProxy warns when connections come through a proxy and cannot be told apart.
+// warnOfProxy logs a warning when all connections come through one proxy and cannot be told apart.
 func (e *Endpoint) warnOfProxy(m *mount, r *http.Request) {
 	if !m.handler.Begins(r) {
 		return

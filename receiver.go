@@ -12,11 +12,12 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// receiver is a Socket as its connection sees it, so that these methods are not
-// in the public type.
+// receiver is the interface of a Socket to its connection. It is a type of its own so that these
+// methods are not part of the public type.
 type receiver Socket
 
-// Opened implements seam.Receiver.
+// Opened implements seam.Receiver. It adds the connection to the lists and counts of the endpoint.
+// It closes one that has been disconnected by its id meanwhile, or that now exceeds a limit.
 func (r *receiver) Opened(conn seam.Conn) {
 	s := (*Socket)(r)
 	s.mu.Lock()
@@ -31,7 +32,7 @@ func (r *receiver) Opened(conn seam.Conn) {
 		s.at("", "").say(notice.Disconnected)
 		s.Disconnect()
 	}
-	// Accept has looked at these bounds, and others have come since.
+	// Accept has checked these limits too, but other connections may have been opened since.
 	limits := &s.node.admission.limits
 	switch n, open := s.node.sockets.add(s); {
 	case !open:
@@ -50,10 +51,11 @@ func (r *receiver) Opened(conn seam.Conn) {
 	s.startExpiry()
 }
 
-// Receive implements seam.Receiver.
+// Receive implements seam.Receiver. It applies the message rate and then handles the frame, or
+// queues it behind a join. A connection that drains drops it.
 func (r *receiver) Receive(op wire.Opcode, data []byte) (resume <-chan struct{}) {
 	s := (*Socket)(r)
-	s.retain() // a drain that begins now waits for what this message starts
+	s.retain() // a drain that begins now waits for the answer to this message
 	defer s.release()
 	if s.draining.Load() {
 		return nil
@@ -82,12 +84,13 @@ func (r *receiver) AllHandled() <-chan struct{} {
 	return s.turn.over
 }
 
-// Closed implements seam.Receiver.
+// Closed implements seam.Receiver. It ends the join that runs and all channels, in this goroutine,
+// so their functions of AfterEnd run here.
 func (r *receiver) Closed(reason error) {
 	s := (*Socket)(r)
 	s.mu.Lock()
 	s.closed = true
-	own := s.reason == nil // of the transport, and not of the program
+	own := s.reason == nil // the transport has ended the connection, not the program
 	if !own {
 		reason = s.reason
 	}
@@ -118,7 +121,8 @@ func (r *receiver) Closed(reason error) {
 	s.node.sockets.remove(s)
 }
 
-// uncount takes the connection out of NodeLimits.PerAddress, as soon as it keeps no file.
+// uncount removes the connection from the count of NodeLimits.PerAddress, as soon as it keeps no
+// file open.
 func (s *Socket) uncount() {
 	if !s.counted {
 		return
@@ -131,8 +135,8 @@ func (s *Socket) uncount() {
 	}
 }
 
-// sayClosed says why the server or its transport closed the connection, unless that was said
-// where it was found out. That a client went away is not worth a word.
+// sayClosed counts and logs why the transport closed a connection, for reasons that are not logged
+// where they are found. A client that went away by itself is not logged.
 func (s *Socket) sayClosed(reason error) {
 	place := s.at("", "")
 	switch {
@@ -150,14 +154,15 @@ var (
 	_ ability.Idler     = (*receiver)(nil)
 )
 
-// AwaitIdle implements ability.Idler. Everything received on any connection of the endpoint is
-// handled then, with all that this brought about on others. Goroutines of Channel.Go and messages
-// of other nodes are not waited for.
+// AwaitIdle implements ability.Idler. When it returns nil, all messages received on any connection
+// of the endpoint have been handled, with everything that they caused on others. It does not wait
+// for goroutines of Channel.Go and messages of other nodes.
 func (r *receiver) AwaitIdle(ctx context.Context) error {
 	return r.node.tasks.Wait(ctx)
 }
 
-// AwaitHandled implements ability.Idler.
+// AwaitHandled implements ability.Idler. It puts a fence into the mailbox, which the executor
+// closes.
 func (r *receiver) AwaitHandled(ctx context.Context, topic string) {
 	c := (*Socket)(r).find(topic)
 	if c == nil {
@@ -183,7 +188,7 @@ func (r *receiver) About(attrs ...slog.Attr) []slog.Attr {
 	return (*Socket)(r).at("", "").with(attrs...)
 }
 
-// receiverOf is a socket as its connection sees it.
+// receiverOf returns the receiver of a socket, wrapped if seam.Wrap asked for that.
 func (h *mountedHandler) receiverOf(s *Socket) seam.Receiver {
 	if h.wrap != nil {
 		return h.wrap((*receiver)(s))

@@ -9,8 +9,8 @@ import (
 	"github.com/bennu-go/bennu/internal/seam"
 )
 
-// serve lets a mount answer a request. A panic in what it asks of the program, and
-// runtime.Goexit, answer 500.
+// serve lets a mount answer a request. A panic or runtime.Goexit in a function of the program that
+// the mount calls is logged and answered with 500.
 func (e *Endpoint) serve(w http.ResponseWriter, r *http.Request, m *mount, vars map[string]string) {
 	returned := false
 	defer func() {
@@ -24,8 +24,8 @@ func (e *Endpoint) serve(w http.ResponseWriter, r *http.Request, m *mount, vars 
 	returned = true
 }
 
-// fallBack lets the Fallback answer a request. A panic of its answers 500 if it has not
-// begun to answer, and ends the connection: half an answer must not look like a whole one.
+// fallBack lets the Fallback answer a request. If it panics, the answer is 500 unless it has begun
+// one, and the connection is closed: half an answer must not look complete.
 func (e *Endpoint) fallBack(w http.ResponseWriter, r *http.Request) {
 	returned := false
 	defer func() {
@@ -40,21 +40,21 @@ func (e *Endpoint) fallBack(w http.ResponseWriter, r *http.Request) {
 	returned = true
 }
 
-// crashAttrs makes the attributes of a line about the panic of a request: attrs, the address,
-// the panic and the stack. The panic of http.ErrAbortHandler passes.
+// crashAttrs returns the attributes of a log line about a request that panicked with v: attrs, the
+// address, the panic and the stack. It panics again with http.ErrAbortHandler.
 func crashAttrs(r *http.Request, v any, attrs ...slog.Attr) []slog.Attr {
 	if v == http.ErrAbortHandler {
 		panic(v)
 	}
-	params, _ := seam.ParseQuery(r.URL.RawQuery) // a panic may quote what is in it
+	params, _ := seam.ParseQuery(r.URL.RawQuery) // the panic may quote them, and they may be secret
 	return append(attrs, notice.Foreign("address", notice.Address(r)),
 		slog.Any("panic", redact.KnownPanic(v, nil, params)), redact.StackAttr())
 }
 
-// answerCrash answers 500, and has the connection closed.
+// answerCrash answers 500 and closes the connection.
 func answerCrash(w http.ResponseWriter) {
 	w.Header().Set("Connection", "close")
 	w.Header().Set("Content-Length", "0")
 	w.WriteHeader(http.StatusInternalServerError)
-	_ = http.NewResponseController(w).Flush() // nobody else does after a Goexit
+	_ = http.NewResponseController(w).Flush() // after runtime.Goexit net/http does not
 }

@@ -9,10 +9,11 @@ import (
 	"github.com/bennu-go/bennu/internal/seam"
 )
 
-// margin is how much larger than a client's message a frame may be that hands on its payload.
+// margin is how many bytes larger than a client's message the frame may be that broadcasts its
+// payload.
 const margin = 1 << 10
 
-// bounds are one kind of bound of all transports in a mount that have it.
+// bounds returns the bounds of one kind of all transports in a mount that have it.
 func bounds(list []*listedTransport, of func(*seam.Bounds) *seam.Bound) (all []*seam.Bound) {
 	for _, t := range list {
 		if b := of(&t.traits.Bounds); b.Option != "" {
@@ -22,16 +23,16 @@ func bounds(list []*listedTransport, of func(*seam.Bounds) *seam.Bound) (all []*
 	return all
 }
 
-// relateBounds makes the bounds of a mount's transports fit each other: what one client may send,
-// every client must be able to get. Those that are left out are set to fit the others; two that are
-// given and do not fit are an error.
+// relateBounds makes the bounds of a mount's transports fit each other: every client must be able
+// to receive what any client may send. Bounds that are not set get values that fit the others. Two
+// bounds that are set and do not fit are an error.
 func relateBounds(list []*listedTransport) error {
 	in := bounds(list, func(b *seam.Bounds) *seam.Bound { return &b.Message })
 	out := bounds(list, func(b *seam.Bounds) *seam.Bound { return &b.QueueBytes })
 	largest := 0
 	for _, m := range in {
 		if m.Value > math.MaxInt-margin {
-			return nil // no sensible number, which its transport refuses
+			return nil // out of range; its transport returns the error
 		}
 		largest = max(largest, m.Value)
 		for _, q := range out {
@@ -63,10 +64,10 @@ func relateBounds(list []*listedTransport) error {
 	return nil
 }
 
-// relate makes the limits on rates fit that on topics: a client joins all its topics again after a
-// reconnect, and must not be refused or closed for that.
+// relate makes the limits on rates and that on topics fit each other: a client joins all its topics
+// again after a reconnect, and must not be refused or closed for that.
 func (l *Limits) relate() error {
-	const seconds = int(throttlePatience / time.Second) // in which a client may press against MessageRate
+	const seconds = int(throttlePatience / time.Second) // for which a client may exceed MessageRate
 	switch {
 	case l.MessageRate <= 0 || l.MessageRate > math.MaxInt/seconds:
 	case l.Topics == 0:
@@ -81,10 +82,10 @@ func (l *Limits) relate() error {
 	return nil
 }
 
-// relateQueues makes the limit on topics, which is resolved, fit the messages that may wait for a
-// client: after a gap, and when its authentication expires, each channel of a connection has one
-// for it at once, and a join that replaces another has two. Given says that the program has set
-// the limit on topics.
+// relateQueues makes the limit on topics, which is resolved already, fit the number of messages
+// that may wait for a client. After a gap, and when the authentication expires, each channel of a
+// connection sends a message at once, and a join that replaces another sends two. given says that
+// the program has set the limit on topics.
 func (l *Limits) relateQueues(given bool, list []*listedTransport) error {
 	out := bounds(list, func(b *seam.Bounds) *seam.Bound { return &b.QueueMessages })
 	for _, q := range out {

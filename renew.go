@@ -12,23 +12,24 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// renewTimeout ends the context of a Renew callback.
+// renewTimeout is how long the context of a Renew callback lasts.
 const renewTimeout = 5 * time.Second
 
-// renewal is one access_token push being carried out.
+// renewal is one access_token push that is being carried out. A socket has at most one at a time,
+// so a Renew that does not return keeps further ones from starting.
 type renewal struct {
 	s        *Socket
 	m        wire.Message
-	joinRef  wire.Ref
+	joinRef  wire.Ref // for the reply; null on "phoenix"
 	ctx      context.Context
 	cancel   context.CancelFunc
-	watchdog *time.Timer // of a Renew that has outlived its connection; guarded by the socket's lock
-	done     bool
-	token    *string // that Renew has got, and may quote
+	watchdog *time.Timer // set when Renew outlives its connection; guarded by Socket.mu
+	done     bool        // Run has answered
+	token    *string     // the argument of Renew, whose error may quote it
 }
 
-// renew takes an access_token push, if the handler wants them. It reports whether
-// it has.
+// renew handles an access_token push if the handler has a Renew, and reports whether it did. c is
+// the channel of the push, or nil.
 func (s *Socket) renew(m *wire.Message, c *Channel) bool {
 	if s.handler.renew == nil || m.Event != EventAccessToken {
 		return false
@@ -38,7 +39,7 @@ func (s *Socket) renew(m *wire.Message, c *Channel) bool {
 	case c == nil && m.Topic != wire.TopicPhoenix:
 		return false
 	case c != nil && !m.JoinRef.IsNull() && m.JoinRef != c.tableRef():
-		return false // deliver drops it like any other of an old join
+		return false // deliver drops it, as any message of an old join
 	case c != nil:
 		r.joinRef = c.joinRef
 	}
@@ -66,7 +67,7 @@ func (s *Socket) renew(m *wire.Message, c *Channel) bool {
 	return true
 }
 
-// Run is called by the task group.
+// Run calls Renew and answers the push. It implements task.Runner.
 func (r *renewal) Run() {
 	defer r.s.release()
 	defer func() {
@@ -82,18 +83,18 @@ func (r *renewal) Run() {
 		r.refuse(errInternal)
 	}()
 	err := r.renew()
-	// Before the answer, upon which a client may send the next.
+	// Before the answer: when the client gets that, it may send the next push at once.
 	r.free()
 	r.answer(err)
 	r.done = true
 }
 
-// at is the renewal as a place for the log.
+// at returns the place of the renewal for the log.
 func (r *renewal) at() place {
 	return place{s: r.s, topic: r.m.Topic, callback: "renew", event: EventAccessToken}
 }
 
-// free lets another renewal begin.
+// free allows another renewal to begin, and undoes watchLocked.
 func (r *renewal) free() {
 	s := r.s
 	s.mu.Lock()
@@ -110,7 +111,8 @@ func (r *renewal) free() {
 	}
 }
 
-// watchLocked counts a Renew that runs on after its connection has ended, and arms the watchdog.
+// watchLocked counts a Renew that runs on after its connection has ended. If it still runs after
+// Limits.HandlerGrace, its stack is logged.
 func (r *renewal) watchLocked() {
 	s := r.s
 	s.handler.lateRenews.Add(1)
@@ -125,6 +127,7 @@ func (r *renewal) watchLocked() {
 	})
 }
 
+// renew decodes the payload and calls Renew. On success it sets the new time of expiry.
 func (r *renewal) renew() error {
 	var in struct {
 		Token *string `json:"access_token"`
@@ -135,7 +138,7 @@ func (r *renewal) renew() error {
 	if err := json.Unmarshal(r.m.Payload.Data, &in); err != nil {
 		return decodeError(err)
 	}
-	r.m.Payload = Payload{} // a Renew that runs on shall not keep what it does not need
+	r.m.Payload = Payload{} // frees the memory if Renew runs on for long
 	if in.Token == nil {
 		return &payloadError{field: "access_token", err: errors.New("missing")}
 	}
@@ -147,7 +150,7 @@ func (r *renewal) renew() error {
 	return err
 }
 
-// answer acts on the outcome.
+// answer replies to the push, or closes the connection if err is a Disconnect.
 func (r *renewal) answer(err error) {
 	disconnect, disconnects := asDisconnect(err)
 	switch {
@@ -163,7 +166,7 @@ func (r *renewal) answer(err error) {
 	}
 }
 
-// quoting is an error that may quote a token.
+// quoting is an error whose text may quote a token, which Error masks.
 type quoting struct {
 	err   error
 	token *string
@@ -173,7 +176,7 @@ func (q *quoting) Error() string { return redact.Known(textOf(q.err), q.token, n
 
 func (q *quoting) Unwrap() error { return q.err }
 
-// refuse answers with an error.
+// refuse replies with status "error".
 func (r *renewal) refuse(response any) {
 	p, err := encode(response)
 	if err != nil {

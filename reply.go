@@ -11,28 +11,28 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// Reply is an answer with a status of your choice. As the Out of a handler it
-// decides at run time: the zero Reply is no reply.
+// Reply is an answer with a status of your choice. As the Out of a handler it decides at run time
+// whether to reply; the zero Reply is no reply.
 type Reply struct {
-	// Status is "ok" or "error" by convention; clients can listen for any other.
-	// Empty beside a Response it is "ok".
+	// Status is "ok" or "error" by convention; clients can listen for any other. If it is empty and
+	// Response is not nil, it is "ok".
 	Status string
-	// Response is what Payload describes, or any value that encodes to JSON. nil
-	// is the empty object.
+	// Response is a Payload, a []byte for a binary reply, or any value that encodes to JSON. nil is
+	// the empty object.
 	Response any
 }
 
-// Ref remembers which message of the client a reply belongs to. It may be used
-// from any goroutine, any number of times; the stock clients see only the
-// first reply. After the channel has ended, replies are discarded with ErrClosed.
+// Ref is the address of a later reply: it identifies a message of the client. It may be used from
+// any goroutine, any number of times; stock clients see only the first reply. After the channel has
+// ended, replies fail with ErrClosed.
 type Ref struct {
 	ch  *Channel
 	ref wire.Ref
 }
 
-// ReplyRef keeps the reply to the message being handled for later. The handler
-// it is called in should have NoReply as its Out. It returns nil for a
-// context that is not that of a handler for an event from the client.
+// ReplyRef returns the Ref of the message that the handler with this context handles, so that the
+// reply can be sent later. The Out of that handler should be NoReply. It returns nil for any other
+// context.
 func ReplyRef(ctx context.Context) *Ref {
 	h, _ := ctx.Value(handlerKey{}).(*handlerContext)
 	if h == nil || h.kind != itemIn {
@@ -41,14 +41,14 @@ func ReplyRef(ctx context.Context) *Ref {
 	return &Ref{ch: h.ch, ref: h.ref}
 }
 
-// Reply answers with status "ok". ErrNoRef says that the client wants no answer, or that
+// Reply answers with status "ok". The error is ErrNoRef if the client wants no reply, or if
 // ReplyRef returned nil.
 func (r *Ref) Reply(response any) error { return r.ReplyStatus(wire.StatusOK, response) }
 
-// Refuse answers with status "error". The response to a nil e is {}.
+// Refuse answers with status "error" and the response of e. A nil e has the response {}.
 func (r *Ref) Refuse(e *Error) error { return r.ReplyStatus(wire.StatusError, errorResponse(e)) }
 
-// ReplyStatus answers with any status.
+// ReplyStatus answers with any status. For response see Reply; for errors see Channel.Push.
 func (r *Ref) ReplyStatus(status string, response any) error {
 	if r == nil || r.ch == nil || r.ref.IsNull() {
 		return ErrNoRef
@@ -56,12 +56,13 @@ func (r *Ref) ReplyStatus(status string, response any) error {
 	return r.ch.reply(r.ref, Reply{Status: status, Response: response})
 }
 
-// errorReason is the response of an error reply.
+// errorReason is the response of an error reply, as Phoenix writes it.
 type errorReason struct {
 	Reason string `json:"reason"`
 	Field  string `json:"field,omitempty"`
 }
 
+// errorResponse returns the response that an Error stands for.
 func errorResponse(e *Error) any {
 	switch {
 	case e == nil:
@@ -72,7 +73,7 @@ func errorResponse(e *Error) any {
 	return e.Response
 }
 
-// Responses of the socket itself.
+// Responses of the socket itself. Clients may compare the reasons, so they must not change.
 var (
 	unmatchedTopic  = Payload{Data: []byte(`{"reason":"unmatched topic"}`)}
 	tooManyChannels = Payload{Data: []byte(`{"reason":"too many channels joined"}`)}
@@ -87,10 +88,12 @@ var (
 	errInternal = errorReason{Reason: "internal"}
 )
 
-// reply queues a reply of the socket itself.
+// reply queues a reply of the socket itself. A reply that the client cannot get becomes an error
+// that says so. If that does not encode either, the connection closes: the client would wait in
+// vain.
 func (s *Socket) reply(m *wire.Message, joinRef wire.Ref, status string, response Payload) {
 	f, err := s.replyFrame(m, joinRef, status, response)
-	if err == nil && !s.takes(f) { // over the response, or over a topic that is no name
+	if err == nil && !s.takes(f) { // too large by its response, or by an odd topic
 		err = s.at(m.Topic, m.Event).refuse(f)
 		if m.OddTopic == "" {
 			f, err = s.replyFrame(m, joinRef, wire.StatusError, refusalOf(err))
@@ -104,27 +107,27 @@ func (s *Socket) reply(m *wire.Message, joinRef wire.Ref, status string, respons
 	s.conn.Send(f)
 }
 
-// errorReply is the reply to a message whose handler returned err. Only an
-// Error and what is wrong with a payload are told; the rest is logged. Over says that the
-// channel has ended meanwhile.
+// errorReply returns the reply to a message whose handler returned err, and logs err. The client is
+// told only of an *Error and of the fault in a payload; any other error becomes "internal". over
+// says that the channel has ended meanwhile.
 func (s *Socket) errorReply(at place, err error, over bool) Reply {
 	told := pointerIn[Error](err)
 	invalid, isInvalid := errors.AsType[*payloadError](err)
 	switch {
 	case told != nil:
 		return Reply{Status: wire.StatusError, Response: errorResponse(told)}
-	case errors.Is(err, ErrTooLarge), errors.Is(err, noBinary{}): // which was said
+	case errors.Is(err, ErrTooLarge), errors.Is(err, noBinary{}): // logged where it was found
 		s.observe(at.topic, err)
 		return Reply{Status: wire.StatusError, Response: refusalOf(err)}
 	case isInvalid:
 		s.observe(at.topic, err)
 		at.say(notice.InvalidPayload, notice.Foreign("field", invalid.field))
-		// The text may quote the payload.
+		// Only at debug level: the text may quote the payload.
 		s.node.log.Log(slog.LevelDebug, "why a payload is invalid", at.with(slog.String("error", textOf(err)))...)
 		return Reply{Status: wire.StatusError, Response: errorReason{Reason: "invalid payload", Field: invalid.field}}
 	}
 	s.observe(at.topic, err)
-	if over { // its pushes and its context fail as a matter of course
+	if over { // such errors are expected: its pushes fail and its context is cancelled
 		at.say(notice.LateHandler, slog.String("error", textOf(err)))
 	} else {
 		at.say(notice.HandlerFailed, slog.String("error", textOf(err)))
@@ -132,7 +135,7 @@ func (s *Socket) errorReply(at place, err error, over bool) Reply {
 	return Reply{Status: wire.StatusError, Response: errInternal}
 }
 
-// reply answers the message with this ref.
+// reply answers the client's message with this ref.
 func (c *Channel) reply(ref wire.Ref, r Reply) error {
 	f, err := c.replyFrame(ref, r)
 	if err != nil {
@@ -144,8 +147,8 @@ func (c *Channel) reply(ref wire.Ref, r Reply) error {
 	return c.emit(f)
 }
 
-// lastReply is the reply of a handler that ends its channel: its Out, unless it
-// has an Error for the client.
+// lastReply returns the reply of a handler that ends its channel: the *Error in err if there is
+// one, otherwise the handler's own reply.
 func lastReply(reply Reply, err error) Reply {
 	if told := pointerIn[Error](err); told != nil {
 		return Reply{Status: wire.StatusError, Response: errorResponse(told)}
@@ -153,7 +156,7 @@ func lastReply(reply Reply, err error) Reply {
 	return reply
 }
 
-// refusalOf is what a client is told in place of a reply that it cannot get.
+// refusalOf returns the response that a client gets in place of a reply that it cannot get.
 func refusalOf(err error) Payload {
 	if errors.Is(err, noBinary{}) {
 		return bytesToSend

@@ -13,10 +13,13 @@ import (
 	"github.com/bennu-go/bennu/transport"
 )
 
-// OnShutdown has f called at the end of Shutdown, when all connections are closed and no
-// callback runs, or its context has ended: the place to close what the channels used, a
-// presence and then the PubSub. Functions are called once, the last one first. After that
-// OnShutdown itself calls f, with a context that does not end, and logs its error.
+// OnShutdown registers f to run at the end of Shutdown, when all connections are closed and no
+// callback runs, or when the context of Shutdown has ended. Close there what the channels used:
+// first a presence, then the PubSub. The functions run once each, the last one registered first.
+// ctx is that of Shutdown.
+//
+// If they have run already, OnShutdown calls f itself, with a context that is never cancelled, and
+// logs its error.
 func (e *Endpoint) OnShutdown(f func(ctx context.Context) error) {
 	if f == nil {
 		panic(fmt.Sprintf("bennu: %s: OnShutdown needs a function", caller()))
@@ -36,10 +39,10 @@ func (e *Endpoint) OnShutdown(f func(ctx context.Context) error) {
 	}
 }
 
-// close calls the functions of OnShutdown.
+// close calls the functions of OnShutdown, and those that are added meanwhile.
 func (e *Endpoint) close(ctx context.Context) error {
 	select {
-	case e.closing <- struct{}{}: // another Shutdown may be at it
+	case e.closing <- struct{}{}: // waits if another Shutdown calls them
 		defer func() { <-e.closing }()
 	case <-ctx.Done():
 		return fmt.Errorf("bennu: shutdown: the functions of OnShutdown still run: %w", ctx.Err())
@@ -59,7 +62,7 @@ func (e *Endpoint) close(ctx context.Context) error {
 	}
 }
 
-// callCloser calls a function of OnShutdown. Its panic is its error, so that the others are
+// callCloser calls a function of OnShutdown. A panic becomes its error, so that the others are
 // called all the same.
 func callCloser(ctx context.Context, f func(context.Context) error) (err error) {
 	defer func() {
@@ -70,23 +73,25 @@ func callCloser(ctx context.Context, f func(context.Context) error) (err error) 
 	return withoutNil(f(ctx))
 }
 
-// Shutdown ends the endpoint. It takes no new connections, closes those it has
-// with code 1012, upon which stock clients connect again elsewhere, and waits
-// until nothing of it runs any more.
+// Shutdown ends the endpoint. It refuses new connections, closes the open ones with code 1012, upon
+// which stock clients connect again elsewhere, and waits until nothing of the endpoint runs any
+// more.
 //
-// The closing is spread over EndpointOptions.DrainTime, or what ctx leaves of
-// it. Each connection takes no more messages, its callbacks at work finish and
-// their replies are written before it closes; goroutines of Channel.Go are told by
-// their context.
+// The closing is spread over EndpointOptions.DrainTime, but over no more than half of the time that
+// ctx leaves. Before a connection closes, it takes no more messages, the callbacks that run or wait
+// return, and their replies are written. Goroutines of Channel.Go see the end by their context.
 //
-// When ctx ends first, everything is cut, and the error names the topics
-// whose callbacks are still running. Shutdown may be called again to wait on. Every Serve
-// returns with it, and the endpoint cannot serve again.
+// When ctx ends first, all connections are cut, and the error names the topics whose callbacks
+// still run. Shutdown may be called again, to wait on. Each Serve returns with it, and the endpoint
+// cannot serve again.
 func (e *Endpoint) Shutdown(ctx context.Context) error {
 	e.shutdownOnce.Do(func() { close(e.ending) })
 	return errors.Join(e.end(ctx), e.close(ctx))
 }
 
+// end drains and closes all connections, and waits until nothing of the endpoint runs any more,
+// except functions of OnShutdown. It logs how many connections were closed in order and how many
+// were cut.
 func (e *Endpoint) end(ctx context.Context) (err error) {
 	sockets, start, cut := e.sockets.close(), time.Now(), 0
 	defer func() {
@@ -105,11 +110,11 @@ func (e *Endpoint) end(ctx context.Context) (err error) {
 	e.transports.close(transport.CloseRestart)
 	if drained != nil {
 		e.transports.abort()
-		// Connections that are cut end in a moment. Before that their channels have
-		// not ended, and could not be named. It is a second in steps, so that the time in
-		// which the whole process stood still does not count.
-		for over, step := false, 0; !over && step < 10; step++ {
-			moment, done := context.WithTimeout(context.WithoutCancel(ctx), time.Second/10)
+		// Connections that are cut end almost at once. Until then their channels have not ended and
+		// could not be named in the error. The wait is made of short steps, so that time in which
+		// the whole process stood still counts as one step only.
+		for over, step := false, 0; !over && step < abortSteps; step++ {
+			moment, done := context.WithTimeout(context.WithoutCancel(ctx), abortStep)
 			over = e.transports.wait(moment) == nil
 			done()
 		}
@@ -120,14 +125,14 @@ func (e *Endpoint) end(ctx context.Context) (err error) {
 	if err == nil {
 		return nil
 	}
-	if names := e.lingering.topics(10); len(names) > 0 {
+	if names := e.lingering.topics(maxNamedTopics); len(names) > 0 {
 		return fmt.Errorf("bennu: shutdown: callbacks still run on topics %s: %w", strings.Join(names, ", "), ctx.Err())
 	}
 	return fmt.Errorf("bennu: shutdown: %w", ctx.Err())
 }
 
-// awaitTasks waits until no callback and no goroutine of a channel is left. Either may
-// have started the other, until all channels have ended.
+// awaitTasks waits until no callback and no goroutine of Channel.Go runs. Each may start the other
+// until all channels have ended, so both are looked at again.
 func (e *Endpoint) awaitTasks(ctx context.Context) error {
 	for {
 		if err := errors.Join(e.tasks.Wait(ctx), e.lasting.Wait(ctx)); err != nil || e.tasks.Len() == 0 {
@@ -136,10 +141,23 @@ func (e *Endpoint) awaitTasks(ctx context.Context) error {
 	}
 }
 
-// drainRate is how many connections are closed in a second at least.
-const drainRate = 500
+// Pace of a drain.
+const (
+	drainRate = 500                   // connections closed in a second, at least
+	drainTick = 50 * time.Millisecond // between two batches, on average
+)
 
-// drain closes connections in small batches at random moments of an even grid.
+// The wait for connections that were cut: abortSteps times abortStep.
+const (
+	abortSteps = 10
+	abortStep  = 100 * time.Millisecond
+)
+
+// maxNamedTopics bounds the topics that the error of Shutdown names.
+const maxNamedTopics = 10
+
+// drain closes the connections in small batches, one at a random moment of each drainTick, in
+// random order. It returns the error of ctx if that ends first.
 func (e *Endpoint) drain(ctx context.Context, sockets []*Socket) error {
 	if len(sockets) == 0 {
 		return nil
@@ -147,12 +165,11 @@ func (e *Endpoint) drain(ctx context.Context, sockets []*Socket) error {
 	rand.Shuffle(len(sockets), func(i, k int) { sockets[i], sockets[k] = sockets[k], sockets[i] })
 	spread := max(0, min(e.options.DrainTime, time.Duration(len(sockets))*time.Second/drainRate))
 	if deadline, ok := ctx.Deadline(); ok {
-		// Half of what is left goes to closing, the other half to what the
-		// last of them still have to do.
+		// Half of the time is for closing, the other half for what the last connections still have
+		// to do.
 		spread = max(0, min(spread, time.Until(deadline)/2))
 	}
-	const tick = 50 * time.Millisecond
-	batches := max(1, int(spread/tick))
+	batches := max(1, int(spread/drainTick))
 	e.log.Log(slog.LevelInfo, "draining connections", slog.Int("connections", len(sockets)), slog.Duration("over", spread))
 	for i := range batches {
 		for _, s := range sockets[i*len(sockets)/batches : (i+1)*len(sockets)/batches] {
@@ -161,7 +178,7 @@ func (e *Endpoint) drain(ctx context.Context, sockets []*Socket) error {
 		if i == batches-1 {
 			break
 		}
-		pause := time.NewTimer(tick/2 + rand.N(tick))
+		pause := time.NewTimer(drainTick/2 + rand.N(drainTick))
 		select {
 		case <-pause.C:
 		case <-ctx.Done():

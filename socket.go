@@ -11,8 +11,8 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// Socket is one client's connection. All its methods may be called from any
-// goroutine, but Assign, which belongs into Connect.
+// Socket is the connection of one client. All its methods may be called from any goroutine, except
+// Assign, which may be called only in Connect.
 type Socket struct {
 	node       *node
 	handler    *mountedHandler
@@ -21,32 +21,34 @@ type Socket struct {
 	id         string
 	assigns    map[string]any
 	conn       seam.Conn
-	began      uint64      // of disconnects; with an id only, as is sameID
-	sameID     sameID      // guarded by disconnects
-	address    string      // as NodeLimits.ClientAddress has it, or the other end of the connection
-	counted    bool        // for NodeLimits.PerAddress
-	joinRate   rate.Bucket // used by whoever has the turn
-	throttle   *throttle   // used by Receive alone; nil without a message rate
-	index      int         // in the endpoint's list of sockets; guarded by that list
+	began      uint64      // number from disconnects.begin; 0 without an id
+	sameID     sameID      // links the sockets of one id; guarded by disconnects.mu
+	address    string      // of the client, for PerAddress and the log
+	counted    bool        // is in the count of NodeLimits.PerAddress
+	joinRate   rate.Bucket // of Limits.JoinRate; used by whoever has the turn
+	throttle   *throttle   // of Limits.MessageRate, used only by Receive; nil without a limit
+	index      int         // in node.sockets; guarded by its lock
 
-	// active counts executors, joins and a drain in progress: when it reaches
-	// zero while draining, nothing is left to be answered.
+	// active counts the executors, joins and renewals that run, and a drain that begins. When it
+	// reaches zero while draining, no message is left to be answered.
 	active   atomic.Int64
 	draining atomic.Bool
-	late     late
+	late     late // callbacks that run on after their channel has ended
 
+	// mu guards the fields below, and conn while Opened sets it. It is taken before Channel.mu; no
+	// user code is called while it is held.
 	mu       sync.Mutex
-	closed   bool
-	reason   error      // why the server closed the connection, if it did
+	closed   bool       // the connection has ended; set once
+	reason   error      // the first reason to close the connection, or nil
 	channels []*Channel // the topic table, sorted by topic
 	turn     *turn      // nil while no join runs
-	expiry   *expiry    // nil while the client's authentication lasts for ever
+	expiry   *expiry    // nil if the client's authentication never expires
 }
 
-// ID is what SocketHandler.ID returned, or "".
+// ID returns the result of SocketHandler.ID, or "".
 func (s *Socket) ID() string { return s.id }
 
-// Transport is the name of the transport, as in ConnectInfo.
+// Transport returns the name of the transport, as in ConnectInfo.
 func (s *Socket) Transport() string {
 	if s.via == nil {
 		return ""
@@ -54,7 +56,7 @@ func (s *Socket) Transport() string {
 	return s.via.name
 }
 
-// Endpoint is where the connection was made.
+// Endpoint returns the endpoint of the connection.
 func (s *Socket) Endpoint() *Endpoint {
 	if s.handler == nil {
 		return nil // a test has made the Socket
@@ -62,8 +64,8 @@ func (s *Socket) Endpoint() *Endpoint {
 	return s.handler.endpoint
 }
 
-// Assign keeps a value for the channels of this connection. It may be called only in
-// Connect, which is why Assigned needs no lock.
+// Assign keeps a value for the channels of this connection. It may be called only in Connect and
+// panics afterwards, so Assigned needs no lock.
 func (s *Socket) Assign(key string, value any) {
 	if s.conn != nil {
 		panic("bennu: Socket.Assign is called after Connect; keep what changes in the channel's own state")
@@ -74,13 +76,14 @@ func (s *Socket) Assign(key string, value any) {
 	s.assigns[key] = value
 }
 
-// Assigned is the value kept under key, or nil.
+// Assigned returns the value that Assign kept under key, or nil.
 func (s *Socket) Assigned(key string) any { return s.assigns[key] }
 
 // Disconnect closes the connection with code 1001; stock clients connect again.
 func (s *Socket) Disconnect() { s.close(transport.CloseGoingAway, ErrDisconnected) }
 
-// close ends the connection from the server's side.
+// close closes the connection with a code. Only the first reason counts; it becomes that of all
+// channels.
 func (s *Socket) close(code transport.CloseCode, reason error) {
 	s.mu.Lock()
 	if s.reason == nil {
@@ -88,30 +91,31 @@ func (s *Socket) close(code transport.CloseCode, reason error) {
 	}
 	conn := s.conn
 	s.mu.Unlock()
-	if conn != nil { // in Connect there is none yet; Opened looks at the reason
+	if conn != nil { // nil in Connect: then Opened finds the reason and closes
 		conn.Close(code)
 	}
 }
 
-// retain and release bracket whatever may still produce an answer.
+// retain counts a goroutine that may still send an answer. Each call needs one of release.
 func (s *Socket) retain() { s.active.Add(1) }
 
-// release closes a connection that drains when nothing is left to be answered.
+// release undoes retain. If the socket is draining and nothing is left to be answered, it closes
+// the connection.
 func (s *Socket) release() {
 	if s.active.Add(-1) == 0 && s.draining.Load() {
 		s.close(transport.CloseRestart, ErrDraining)
 	}
 }
 
-// drain takes no more frames, lets what was received be answered, and closes
-// the connection.
+// drain drops further frames of the client, lets those that were received be answered, and then
+// closes the connection with 1012.
 func (s *Socket) drain() {
 	s.retain()
 	s.draining.Store(true)
 	s.release()
 }
 
-// observe tells the connection of a callback's error, if it wants to know.
+// observe reports a callback's error to a connection that asks for it, such as that of a test.
 func (s *Socket) observe(topic string, err error) {
 	if o, ok := s.conn.(ability.Observer); ok {
 		o.CallbackFailed(topic, err)

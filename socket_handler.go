@@ -22,63 +22,62 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// ConnectInfo is what Connect may know of the request behind a new connection. It
-// is valid only during the call.
+// ConnectInfo describes the request behind a new connection to Connect. It is valid only during the
+// call.
 type ConnectInfo = transport.ConnectInfo
 
-// A SocketHandler says who may connect and which topics go to which channels. It
-// may be mounted at several paths. The zero value accepts everyone and has no
-// channels. It must not be changed once it is mounted.
+// A SocketHandler says who may connect, and which handlers serve which topics. It may be mounted at
+// several paths. The zero value accepts everyone and has no channels. It must not be changed after
+// it is mounted.
 type SocketHandler struct {
-	// Connect decides over a new connection, and may Assign values for its
-	// channels. nil accepts everyone. ErrRefused answers 403 with an empty body, and
-	// transport.ErrBusy 503; any other error goes to the mount's ErrorHandler, which
-	// may answer with it, and is 403 where there is none. A panic answers 500.
+	// Connect decides whether to accept a new connection, and may Assign values for its channels.
+	// nil accepts everyone. ErrRefused answers 403 with an empty body, and transport.ErrBusy 503.
+	// Any other error goes to the mount's ErrorHandler, which may answer with it; without one the
+	// answer is 403. A panic answers 500.
 	//
-	// Its context is that of the request, and ends after Limits.ConnectTimeout: any
-	// error but ErrRefused that comes later is a timeout and answers 503. It runs
-	// before the headers of a WebSocket are checked. The text of an error or a panic is
-	// logged, with [FILTERED] in place of the token.
+	// Its context derives from that of the request and ends after Limits.ConnectTimeout. If Connect
+	// returns an error other than ErrRefused after that, the answer is 503. Connect runs before the
+	// headers of a WebSocket are checked. The text of its error or panic is logged, with [FILTERED]
+	// in place of the token.
 	Connect func(ctx context.Context, s *Socket, info *ConnectInfo) error
-	// ID names the connections of one user or device, for Endpoint.Disconnect. It is
-	// called once, after Connect. nil or "" means none.
+	// ID returns the name of the user or device that a connection belongs to, for
+	// Endpoint.Disconnect. It is called once, after Connect. nil or "" means none.
 	ID func(s *Socket) string
-	// Renew checks a token that a client pushed as access_token, on a topic it has
-	// joined or on "phoenix", and returns until when it is good; the zero time
-	// means without end. It must compare whose token it is with who connected, for
-	// instance with Identity: the channels go on as the latter.
+	// Renew checks a token that a client pushed as access_token, on a topic it has joined or on
+	// "phoenix". It returns the time until which the token is valid; the zero time means without
+	// end. It must check that the token is of the user who connected, for instance with Identity,
+	// because the channels keep serving that user.
 	//
-	// An *Error is the reply to the client, and Disconnect closes the connection. ErrRefused
-	// and what package token finds wrong with the token are answered with "invalid token";
-	// any other error is logged and answered with "internal". All of them leave the
-	// expiry as it was. Renew runs beside the channels, one call at a time for each connection;
-	// a push that comes meanwhile is answered with "busy". Its context ends after 5 s,
-	// or with the connection. Where Renew is nil, access_token is an event like any
-	// other.
+	// An *Error is sent to the client, and a Disconnect closes the connection. ErrRefused, and
+	// errors of package token about the token, are answered with "invalid token". Any other error
+	// is logged and answered with "internal". All of them leave the expiry as it was.
+	//
+	// Renew runs concurrently with the channels, one call at a time for each connection; a push
+	// that comes meanwhile is answered with "busy". Its context ends after 5 s, or with the
+	// connection. If Renew is nil, access_token is an event like any other.
 	Renew func(ctx context.Context, s *Socket, token string) (expires time.Time, err error)
-	// ExpiryGrace is how long a connection whose authentication has expired stays
-	// open after its client was warned; see Socket.ExpireAt. Default 25 s.
+	// ExpiryGrace is how long a connection stays open after its client was warned that the
+	// authentication has expired; see Socket.ExpireAt. Default 25 s.
 	ExpiryGrace time.Duration
-	// Serializers are the versions of the protocol spoken, the first that matches the
-	// client's vsn wins. nil means wire.Defaults: versions 1 and 2.
+	// Serializers are the supported versions of the protocol. The first that matches the client's
+	// vsn is used. nil means wire.Defaults: versions 1 and 2.
 	Serializers []wire.Versioned
 	// Limits bound each connection. The zero value is the defaults.
 	Limits Limits
 
 	routes []route
-	sealed bool
+	sealed bool                              // mounted: no channel may be added
 	wrap   func(seam.Receiver) seam.Receiver // of seam.Wrap
 }
 
-// Channel sends topics to a handler. The pattern is a whole topic, or a prefix with
-// * as its last character. Patterns are tried in the order of their registration;
-// the first that matches wins. Middleware is applied so that the first is outermost.
+// Channel registers a handler for the topics that match a pattern: a whole topic, or a prefix with
+// * as its last character. Patterns are tried in the order of their registration; the first match
+// is used. The first middleware is the outermost.
 //
-// A pattern that has a * elsewhere, that is registered already, or that can never match
-// because an earlier one takes its topics, is a mistake of the program: Channel panics and
-// names both places. So are a handler or middleware that is nil, and a pattern with a part
-// that routers elsewhere know and this one does not, such as "room:{id}", "room/:id" or
-// "room:.+": the rest of a topic is in Channel.Topic.
+// Channel panics for a pattern that has a * elsewhere, is registered already, or can never match
+// because an earlier one takes its topics; the text names both places. It also panics for a nil
+// handler or middleware, and for patterns in the syntax of other routers, such as "room:{id}",
+// "room:/:id" or "room:.+". The rest of a topic is in Channel.Topic.
 func (h *SocketHandler) Channel(pattern string, handler ChannelHandler, middleware ...Middleware) {
 	where := caller()
 	if h.sealed {
@@ -110,7 +109,8 @@ func (h *SocketHandler) Channel(pattern string, handler ChannelHandler, middlewa
 	h.routes = append(h.routes, r)
 }
 
-// seal ends the registration of channels, and of their handlers.
+// seal makes further registrations of channels, and of their handlers, panic. where is the place of
+// the mount.
 func (h *SocketHandler) seal(where string) {
 	h.sealed = true
 	for i := range h.routes {
@@ -120,7 +120,8 @@ func (h *SocketHandler) seal(where string) {
 	}
 }
 
-// checkHandler panics for a handler that is nil, or a Definition that Define has not made.
+// checkHandler panics for a handler that is nil, or a Definition that Define has not made. The
+// argument what names the handler.
 func checkHandler(h ChannelHandler, where, what string) {
 	if nils.Is(h) {
 		panic(fmt.Sprintf("bennu: %s: %s is nil (%T)", where, what, h))
@@ -130,12 +131,12 @@ func checkHandler(h ChannelHandler, where, what string) {
 	}
 }
 
-// mountedHandler is a SocketHandler as a mount uses it: checked, with its
-// limits resolved, and of no more use to whoever holds the original.
+// mountedHandler is a checked copy of a SocketHandler for one mount, with its limits resolved.
+// Later changes of the original do not affect it.
 type mountedHandler struct {
 	endpoint *Endpoint
 	connect  func(ctx context.Context, s *Socket, info *ConnectInfo) error
-	id       func(s *Socket) string
+	id       func(s *Socket) string // may be nil
 	versions *vsn.Versions
 	limits   Limits
 	routes   []route
@@ -144,19 +145,21 @@ type mountedHandler struct {
 
 	expiryGrace time.Duration
 
-	// leastOutbound is the least that may wait for a client, in bytes, of all transports.
+	// leastOutbound is the smallest queue bound of the mount's transports, in bytes.
 	leastOutbound int
-	// othersBytes bounds what waits for a channel from elsewhere: MailboxBytes, or as much as
-	// could wait for its client, who gets intercepted broadcasts that way.
+	// othersBytes bounds the bytes in a mailbox that do not come from the client: MailboxBytes, or
+	// the queue bound of its client if that is larger, since intercepted broadcasts pass through
+	// the mailbox.
 	othersBytes int
 
-	// lateConnects and lateRenews count the callbacks that run on after their time.
+	// lateConnects and lateRenews count the callbacks that run on after their context has ended.
 	lateConnects, lateRenews atomic.Int64
 
-	path      string // as it was given to Endpoint.Socket
-	authToken bool   // the mount takes tokens
+	path      string // the argument of Endpoint.Socket
+	authToken bool   // the mount's Checks take tokens
 }
 
+// mount returns a checked copy of the handler. The error is a mistake of the program.
 func (h *SocketHandler) mount(e *Endpoint) (*mountedHandler, error) {
 	if h == nil {
 		return nil, errors.New("the SocketHandler is nil")
@@ -191,7 +194,8 @@ func (h *SocketHandler) mount(e *Endpoint) (*mountedHandler, error) {
 	}, nil
 }
 
-// bounded gives the serializers of package wire the bound of a mount.
+// bounded returns the serializers with the mount's bound on tokens. Serializers with a bound of
+// their own, and those that are not of package wire, stay as they are.
 func bounded(list []wire.Versioned, tokens int) []wire.Versioned {
 	if tokens == 0 {
 		return list
@@ -211,8 +215,8 @@ func bounded(list []wire.Versioned, tokens int) []wire.Versioned {
 	return list
 }
 
-// match is the handler of a topic, or nil. A topic out of bounds arrives here empty,
-// and no pattern but * matches that; it is refused before.
+// match returns the handler of a topic, or nil. A topic that is no valid text arrives here empty;
+// only the pattern * matches that, and it is refused before.
 func (h *mountedHandler) match(topic string) ChannelHandler {
 	if reserved.Topic(topic) {
 		return nil
@@ -223,7 +227,7 @@ func (h *mountedHandler) match(topic string) ChannelHandler {
 	return nil
 }
 
-// route is the route of a topic, or nil.
+// route returns the route of a topic, or nil.
 func (h *mountedHandler) route(topic string) *route {
 	for i := range h.routes {
 		if h.routes[i].match(topic) {
@@ -233,7 +237,8 @@ func (h *mountedHandler) route(topic string) *route {
 	return nil
 }
 
-// accept decides over a new connection: version, connect, id, in that order.
+// accept decides whether to accept a new connection. It checks limits, the protocol version and
+// then Connect and ID, in this order, which clients can observe.
 func (h *mountedHandler) accept(v *via, info *transport.ConnectInfo) (seam.Receiver, error) {
 	s := &Socket{node: &h.endpoint.node, handler: h, via: v, address: notice.Counted(info.Context())}
 	if s.address == "" {
@@ -244,7 +249,7 @@ func (h *mountedHandler) accept(v *via, info *transport.ConnectInfo) (seam.Recei
 	}
 	version := vsn.Default
 	if v, ok := info.Params["vsn"]; ok {
-		version, _ = v.(string) // a list or a map is no version
+		version, _ = v.(string) // empty for a list or a map, which Select refuses
 	}
 	var ok bool
 	if s.serializer, ok = h.versions.Select(version); !ok {
@@ -267,7 +272,8 @@ func (h *mountedHandler) accept(v *via, info *transport.ConnectInfo) (seam.Recei
 	return h.receiverOf(s), nil
 }
 
-// versionText is a version in the log. What is none is a parameter as any other, and stays out.
+// versionText returns a protocol version for the log. Text that cannot be a version stays out of
+// the log, as every parameter does: it may be a secret.
 func versionText(vsn string) string {
 	if len(vsn) > 16 || strings.Trim(vsn, "0123456789.") != "" {
 		return "(no version)"

@@ -6,16 +6,17 @@ import (
 	"sync"
 )
 
-// socketList is the connections of an endpoint.
+// socketList is the list of open connections of an endpoint. Its methods may be called from any
+// goroutine.
 type socketList struct {
 	mu     sync.Mutex
 	list   []*Socket
-	closed bool
-	empty  chan struct{} // made by who waits, closed when the list is empty
+	closed bool          // close was called; adding is an error from then on
+	empty  chan struct{} // made by wait, closed when the list is empty
 }
 
-// add returns how many there are now, and false once the list is closed; the socket is
-// in it all the same, so that its end is waited for.
+// add adds a socket and returns the new length. open is false once close was called; the socket is
+// added all the same, so that wait waits for its end.
 func (l *socketList) add(s *Socket) (n int, open bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -24,6 +25,7 @@ func (l *socketList) add(s *Socket) (n int, open bool) {
 	return len(l.list), !l.closed
 }
 
+// remove removes a socket. The last one takes its index.
 func (l *socketList) remove(s *Socket) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -38,7 +40,7 @@ func (l *socketList) remove(s *Socket) {
 	}
 }
 
-// wait waits for a moment without sockets, or for ctx and returns its cause.
+// wait waits until the list is empty, or until ctx ends: then it returns its cause.
 func (l *socketList) wait(ctx context.Context) error {
 	l.mu.Lock()
 	if len(l.list) == 0 {
@@ -70,7 +72,7 @@ func (l *socketList) isClosed() bool {
 	return l.closed
 }
 
-// close makes add refuse, and returns who is there.
+// close makes add report false, and returns a copy of the list.
 func (l *socketList) close() []*Socket {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -10,13 +10,15 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-// What waits for one subscription of an endpoint, at most. A lone broadcast is always taken.
+// Bounds of the broadcasts that wait for one subscription of an endpoint. One broadcast of any size
+// is always taken.
 const (
 	subscriptionMessages = 1024
 	subscriptionBytes    = 16 << 20
 )
 
-// Subscription is a function of the server that hears a topic.
+// Subscription is a function of the program that is called with the broadcasts of a topic; see
+// Endpoint.Subscribe.
 type Subscription struct {
 	node   *node
 	topic  string
@@ -24,25 +26,25 @@ type Subscription struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 
-	mu      sync.Mutex
+	mu      sync.Mutex // guards the fields below
 	sub     *pubsub.Subscription
 	queue   []Broadcast
-	bytes   int // of payloads in the queue
-	missed  int
-	gap     bool // is in missed: nothing was taken since
-	running bool
-	stopped bool
+	bytes   int  // of payloads in the queue
+	missed  int  // broadcasts dropped since the last in the queue
+	gap     bool // missed counts a gap already
+	running bool // the goroutine exists
+	stopped bool // Cancel was called
 }
 
-// Subscribe calls f with each broadcast of a topic, one at a time and in order. The topic is
-// a whole one: patterns such as "room:*" are for SocketHandler.Channel alone.
+// Subscribe calls f with each broadcast of a topic, one at a time and in order. The topic is a
+// whole topic; only SocketHandler.Channel takes patterns such as "room:*".
 //
-// f runs in a goroutine of its own, so a slow f holds up no publisher. Once 1,024
-// broadcasts or 16 MiB wait for it, further ones are dropped, and the Missed of the next
-// says how many. When broadcasts of other nodes may have been missed, because the broker was away
-// or refuses the topic, the log has subscriber_gap, and Missed counts one, as nobody
-// knows how many. A panic in f is logged, and f is called with the next. The context ends
-// with the subscription, or with Shutdown.
+// f runs in a goroutine of its own, so a slow f does not delay publishers. Once 1,024 broadcasts or
+// 16 MiB wait for it, further ones are dropped, and Missed of the next one says how many. If
+// broadcasts of other nodes may have been missed, because the broker was unreachable or refuses the
+// topic, the log has subscriber_gap, and Missed counts it as one, since the number is unknown. A
+// panic in f is logged, and f is called with the next broadcast. The context ends with the
+// subscription, or with Shutdown.
 func (e *Endpoint) Subscribe(topic string, f func(ctx context.Context, b Broadcast)) *Subscription {
 	if f == nil {
 		panic(fmt.Sprintf("bennu: %s: Subscribe needs a function", caller()))
@@ -56,8 +58,8 @@ func (e *Endpoint) Subscribe(topic string, f func(ctx context.Context, b Broadca
 	return s
 }
 
-// Cancel ends the subscription. f is not called again after it returns, but a call
-// may still be running. Calling it again has no effect.
+// Cancel ends the subscription. f is not called again after Cancel has returned, but a call may
+// still run. Further calls of Cancel do nothing.
 func (s *Subscription) Cancel() {
 	s.mu.Lock()
 	s.stopped = true
@@ -68,8 +70,8 @@ func (s *Subscription) Cancel() {
 	sub.Cancel()
 }
 
-// subscriber is a Subscription as the PubSub and its goroutine see it, so that these methods are
-// not in the public type.
+// subscriber is the interface of a Subscription to the PubSub and the task group. It is a type of
+// its own so that these methods are not part of the public type.
 type subscriber Subscription
 
 // Deliver implements pubsub.Subscriber.
@@ -83,7 +85,7 @@ func (l *subscriber) Deliver(d *pubsub.Dispatch) {
 	}
 }
 
-// Gap implements pubsub.GapSubscriber.
+// Gap implements pubsub.GapSubscriber. Several gaps without a broadcast between them count as one.
 func (l *subscriber) Gap(string) {
 	s := (*Subscription)(l)
 	s.mu.Lock()
@@ -98,12 +100,13 @@ func (l *subscriber) Gap(string) {
 	}
 }
 
-// take queues a broadcast, and reports false when too many wait.
+// take queues a broadcast. It reports false when the bounds are reached and the broadcast is
+// dropped.
 func (s *Subscription) take(d *pubsub.Dispatch) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopped || s.ctx.Err() != nil {
-		return true // Shutdown ends it, too: another endpoint may go on with the same PubSub
+		return true // ended; another endpoint may still use the same PubSub
 	}
 	if len(s.queue) >= subscriptionMessages || s.bytes+len(d.Payload) > subscriptionBytes && len(s.queue) > 0 {
 		s.missed++
@@ -120,7 +123,8 @@ func (s *Subscription) take(d *pubsub.Dispatch) bool {
 	return true
 }
 
-// Run implements task.Runner.
+// Run calls f until the queue is empty. After a panic of f another goroutine continues. It
+// implements task.Runner.
 func (l *subscriber) Run() {
 	s, returned := (*Subscription)(l), false
 	defer func() {

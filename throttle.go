@@ -10,31 +10,31 @@ import (
 	"github.com/bennu-go/bennu/transport"
 )
 
-// ErrTooFast is the reason of a connection whose client went on to send faster than
-// Limits.MessageRate.
+// ErrTooFast is the reason of a connection that was closed because its client kept sending faster
+// than Limits.MessageRate.
 var ErrTooFast = errors.New("bennu: client sends too fast")
 
 const (
-	// throttlePatience is how long a client may press against its rate.
+	// throttlePatience is how long a client may keep sending too fast before it is closed.
 	throttlePatience = 10 * time.Second
-	// throttleBreath is how long a client that may be read again must have nothing
-	// to read to count as one that has slowed down. A timer may be late, so it is not
-	// zero.
+	// throttleBreath is how long nothing must arrive from a client that is read again, so that it
+	// counts as one that has slowed down. It is not zero because timers may be late.
 	throttleBreath = 100 * time.Millisecond
 )
 
-// throttle is a connection's place in Limits.MessageRate. A client that is read no
-// faster than that never seems too fast, so what counts is whether its next message
-// waits already each time it may be read again.
+// throttle applies Limits.MessageRate to one connection. A client that is read no faster than its
+// rate never seems to exceed it. So a client counts as too fast ("pressing") if, each time it may
+// be read again, its next message is waiting already. Only the goroutine that reads uses it.
 type throttle struct {
 	bucket   rate.Bucket
 	pressing bool
-	since    time.Duration // when pressing began
-	until    time.Duration // when it may be read again, or could be last
+	since    time.Duration // when pressing began, on the node's clock
+	until    time.Duration // when the client may be read again, or last could
 }
 
-// slowDown counts a message. Too fast a client is given a channel to wait for before
-// the next, and in the end closed: then ok is false.
+// slowDown counts a message. If the client is too fast, the connection must not read on before
+// ready is closed. ok is false if the client has been too fast for too long: then it is closed, and
+// the message dropped.
 func (s *Socket) slowDown() (ready <-chan struct{}, ok bool) {
 	perSecond := s.handler.limits.MessageRate
 	if perSecond <= 0 {

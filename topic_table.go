@@ -5,12 +5,15 @@ import (
 	"slices"
 )
 
+// findLocked returns the index of a topic in the table, and whether it is there. If it is not, the
+// index is where it belongs.
 func (s *Socket) findLocked(topic string) (int, bool) {
 	return slices.BinarySearchFunc(s.channels, topic, func(c *Channel, topic string) int {
 		return cmp.Compare(c.topic, topic)
 	})
 }
 
+// find returns the channel of a topic, or nil. The channel may have ended meanwhile.
 func (s *Socket) find(topic string) *Channel {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -20,8 +23,8 @@ func (s *Socket) find(topic string) *Channel {
 	return nil
 }
 
-// insert puts a channel into the table, in place of one on the same topic. An
-// error is why the connection is gone.
+// insert puts a channel into the table, in place of an earlier one on the same topic. If the
+// connection has ended, it returns the reason.
 func (s *Socket) insert(c *Channel) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -36,7 +39,7 @@ func (s *Socket) insert(c *Channel) error {
 	return nil
 }
 
-// forget takes a channel out of the table, unless another has its place.
+// forget removes a channel from the table, unless another channel has taken its place.
 func (s *Socket) forget(c *Channel) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -45,9 +48,8 @@ func (s *Socket) forget(c *Channel) {
 	}
 }
 
-// hasRoom reports whether one more topic may be joined. A channel that has ended
-// may still be in the table for a moment, and must not count: its client may have
-// seen the end already.
+// hasRoom reports whether one more topic may be joined. A channel that has ended may stay in the
+// table for a moment. It must not count, because its client may have seen the end already.
 func (s *Socket) hasRoom() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -9,21 +9,21 @@ import (
 	"github.com/bennu-go/bennu/transport"
 )
 
-// transports are the servers of an endpoint's transports: one for each kind, which all mounts
-// share. Shutdown ends them together.
+// transports are the servers of an endpoint's transports. All mounts of one kind share a server,
+// and Shutdown ends all of them together.
 type transports struct {
 	mu   sync.Mutex
 	list []shared
 }
 
-// shared is a server, the name of the transport, and the key by which its mounts find it.
+// shared is a server with the name of its transport, and the key by which its mounts find it.
 type shared struct {
 	seam.Server
 	name string
 	key  any
 }
 
-// shared returns the server of a key, which is made when there is none.
+// shared returns the server of a key. If there is none, make makes it.
 func (t *transports) shared(name string, key any, make func() seam.Server) seam.Server {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -37,14 +37,14 @@ func (t *transports) shared(name string, key any, make func() seam.Server) seam.
 	return s
 }
 
-// all are the servers that there are.
+// all returns the servers made so far.
 func (t *transports) all() []shared {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.list[:len(t.list):len(t.list)]
 }
 
-// drained waits until none of the connections that were closed is left.
+// drained waits until every connection that was closed has ended; see seam.Server.Drained.
 func (t *transports) drained(ctx context.Context) error {
 	var err error
 	for _, s := range t.all() {
@@ -53,21 +53,21 @@ func (t *transports) drained(ctx context.Context) error {
 	return err
 }
 
-// close closes what is left, and ends all servers.
+// close closes all connections with code, and makes the servers refuse new ones.
 func (t *transports) close(code transport.CloseCode) {
 	for _, s := range t.all() {
 		s.Close(code)
 	}
 }
 
-// abort cuts what is left.
+// abort ends all connections at once.
 func (t *transports) abort() {
 	for _, s := range t.all() {
 		s.Abort()
 	}
 }
 
-// wait waits until no connection and no request is left.
+// wait waits until no server has a connection, a goroutine or a request left.
 func (t *transports) wait(ctx context.Context) error {
 	var err error
 	for _, s := range t.all() {
@@ -76,7 +76,7 @@ func (t *transports) wait(ctx context.Context) error {
 	return err
 }
 
-// stats are the counters, by the names of the transports.
+// stats returns the counters by the names of the transports; those of one name are added up.
 func (t *transports) stats() map[string]transport.Stats {
 	all := make(map[string]transport.Stats)
 	for _, s := range t.all() {

@@ -2,17 +2,19 @@ package bennu
 
 import "github.com/bennu-go/bennu/wire"
 
-// turn is what a socket has while a join runs. The goroutine of the join has the turn of the
-// connection: it handles the frames behind the join when that has an outcome, so that all frames
-// are handled in the order in which they came. The connection goes on reading meanwhile, and so
-// still answers pings.
+// turn exists while a join of the socket runs. Whoever has the turn of a connection is the only one
+// that handles its frames, so that they are handled in the order in which they came. Without a turn
+// that is the goroutine that reads; while a join runs, it is the goroutine of the join, which then
+// handles the frames that came behind it. The connection reads on meanwhile, and so still answers
+// pings. The socket's lock guards the fields.
 type turn struct {
-	inbox   inbox         // the frames behind the join
-	over    chan struct{} // closed when the turn is given back; made on demand
-	joining *joinCall
+	inbox   inbox         // the frames that wait behind the join
+	over    chan struct{} // closed when no frame waits and the turn ends; made on demand
+	joining *joinCall     // the join that runs; nil between two joins
 }
 
-// handleInTurn handles a frame, or keeps it while a join has the turn.
+// handleInTurn handles a frame, or puts it into the inbox while a join runs. The connection must
+// not read on before resume is closed; nil means that it need not wait.
 func (s *Socket) handleInTurn(op wire.Opcode, data []byte) (resume <-chan struct{}) {
 	s.mu.Lock()
 	if s.turn != nil {
@@ -27,7 +29,7 @@ func (s *Socket) handleInTurn(op wire.Opcode, data []byte) (resume <-chan struct
 	return resume
 }
 
-// startJoin gives the turn to a join, in a goroutine of its own.
+// startJoin runs a join in a goroutine, which gets the turn.
 func (s *Socket) startJoin(call *joinCall) {
 	s.mu.Lock()
 	s.turn = new(turn)
@@ -36,7 +38,7 @@ func (s *Socket) startJoin(call *joinCall) {
 	s.node.tasks.Go(func() { s.runJoins(call) })
 }
 
-// runJoins carries out a join, then what waited behind it, until nothing waits or another
+// runJoins carries out a join, then handles the frames behind it, until none waits or another
 // goroutine has the turn.
 func (s *Socket) runJoins(call *joinCall) {
 	for call != nil && call.run() {
@@ -44,8 +46,8 @@ func (s *Socket) runJoins(call *joinCall) {
 	}
 }
 
-// nextJoin handles the frames that waited up to the next join. When none is left it gives the
-// turn back.
+// nextJoin handles the frames of the inbox up to the next join, which it returns. When no frame is
+// left it ends the turn and returns nil.
 func (s *Socket) nextJoin() *joinCall {
 	for {
 		s.mu.Lock()
@@ -66,7 +68,7 @@ func (s *Socket) nextJoin() *joinCall {
 			return call
 		}
 		if resume != nil {
-			<-resume // closed at the latest when that channel ends
+			<-resume // closed at the latest when the channel with the full mailbox ends
 		}
 	}
 }

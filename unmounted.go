@@ -8,9 +8,9 @@ import (
 	"github.com/bennu-go/bennu/internal/stock"
 )
 
-// unmounted says what a request at a path without a mount may have meant. One that does
-// not look like a socket's is no concern of the endpoint's. Where a Fallback of the
-// program's may serve sockets, or pages at names like a socket's, it is only mentioned.
+// unmounted logs a request that looks like one of a client, at a path without a mount, and hints at
+// the mistake. Other requests are not logged. With a Fallback, which may serve sockets or similar
+// paths itself, it logs less.
 func (e *Endpoint) unmounted(r *http.Request) {
 	path, address := notice.Foreign("path", r.URL.Path), notice.Foreign("address", notice.Address(r))
 	if kind, ok := e.absent(r.URL.Path); ok {
@@ -39,9 +39,9 @@ func (e *Endpoint) unmounted(r *http.Request) {
 	}
 }
 
-// absent reports whether a path is that of a transport which a socket does not have, and the
-// notice about that. Transports that stock clients ask for have one each; others are known by
-// another socket that has them.
+// absent reports whether a path is that of a transport which its socket does not have, and returns
+// the notice for it. Each transport of stock clients has a notice of its own; other transports are
+// known if another socket has them.
 func (e *Endpoint) absent(path string) (notice.Kind, bool) {
 	path = strings.TrimRight(path, "/")
 	last := lastSegment(path)
@@ -59,8 +59,8 @@ func (e *Endpoint) absent(path string) (notice.Kind, bool) {
 	return 0, false
 }
 
-// named reports whether a path ends like that of a transport, of the mounts or of stock clients,
-// in any case.
+// named reports whether a path ends like that of a transport of any mount or of stock clients, in
+// upper or lower case.
 func (e *Endpoint) named(path string) bool {
 	last := lastSegment(path)
 	if _, ok := stock.Segment(last); ok {
@@ -74,8 +74,8 @@ func (e *Endpoint) named(path string) bool {
 	return false
 }
 
-// isBelow reports whether a path is that of a socket, or below it. A socket at the root has
-// all paths below it, and says nothing.
+// isBelow reports whether a path is that of a socket, or below it. A socket at the root does not
+// count: every path is below it.
 func (e *Endpoint) isBelow(path string) bool {
 	for path = strings.Trim(path, "/"); path != ""; path = strings.TrimRight(path[:max(0, strings.LastIndexByte(path, '/'))], "/") {
 		if e.isSocket(path) {

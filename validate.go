@@ -10,29 +10,29 @@ import (
 	"github.com/bennu-go/bennu/internal/nils"
 )
 
-// Validator is an In, or a part of one, that checks itself once it is decoded. Parts are the
-// fields that encoding/json decodes, and the elements of slices, arrays and maps; each is
-// checked before the value it is in. A nil pointer is not checked. A struct that the client
-// has left out is: use a pointer for one that may be absent. The keys of maps and what an
-// interface holds are not checked.
+// Validator is an In, or a part of one, that checks itself after it was decoded. Parts are the
+// fields that encoding/json decodes, and the elements of slices, arrays and maps; each part is
+// checked before the value that contains it. A nil pointer is not checked. A struct that the client
+// left out is checked, so use a pointer for one that may be absent. Keys of maps and the values in
+// interfaces are not checked.
 //
-// The Validate of an embedded type is called once, although the struct around it has that
-// method too. Where the struct has a Validate of its own, both are called, unless the
-// embedded type is unexported.
+// The Validate of an embedded type is called once, although the struct around it has the promoted
+// method, too. If the struct has a Validate of its own, both are called, unless the embedded type
+// is unexported.
 //
-// When Validate fails, the handler is not called: an *Error is replied as it is, any
-// other error as "invalid payload", with its text logged at debug level only. For a part, the
-// reply has its path as field: the names of fields, without the indices of elements.
+// When Validate fails, the handler is not called. An *Error is replied as it is. Any other error is
+// replied as "invalid payload", and its text is logged at debug level only. The reply for a part
+// has its path as field: the names of fields, without the indices of elements.
 type Validator interface{ Validate() error }
 
-// validation says how the values of one type are checked. It is made once for each registered
-// handler.
+// validation is the plan for checking values of one type. It is made once for each registered
+// handler, and contains only the parts that lead to a Validate.
 type validation struct {
 	self bool // the value's own Validate is called
-	// from is the embedded field that the value has its Validate from, or -1. It is not
-	// called when that is nil.
+	// from is the index of the embedded field whose Validate is promoted to the value, or -1. If
+	// that field is nil, Validate is not called.
 	from   int
-	elem   *validation // of what a pointer, slice, array or map holds
+	elem   *validation // of the elements of a pointer, slice, array or map
 	fields []validatedField
 }
 
@@ -40,12 +40,12 @@ type validation struct {
 type validatedField struct {
 	index int
 	name  string // in JSON; an embedded struct has none
-	inner bool   // only its parts are checked
+	inner bool   // unexported: only its parts are checked
 	*validation
 }
 
-// validationOf is nil for a type without a Validator in it. The error names a Validate that
-// would never be called.
+// validationOf returns the plan for a type, or nil if no part of it is a Validator. The error names
+// a Validate that would never be called.
 func validationOf(t reflect.Type) (*validation, error) {
 	b := validations{known: map[reflect.Type]*validation{}, whole: deref(t)}
 	v := b.of(t)
@@ -59,23 +59,26 @@ func validationOf(t reflect.Type) (*validation, error) {
 	return v, nil
 }
 
+// empty reports whether the plan calls no Validate.
 func (v *validation) empty() bool { return !v.self && v.elem == nil && len(v.fields) == 0 }
 
-// validations are those of a type and its parts. A type that is a part of itself finds its own.
+// validations builds the plans of a type and its parts. known ends the recursion of a type that
+// contains itself.
 type validations struct {
 	known map[reflect.Type]*validation
-	all   []*validation // those of embedded structs with hidden fields too
-	whole reflect.Type
+	all   []*validation // all plans, also those of embedded structs with hidden fields
+	whole reflect.Type  // the type itself, not a part of it
 	err   error
 }
 
+// of returns the plan of a type, and makes it first if there is none.
 func (b *validations) of(t reflect.Type) *validation {
 	if v, ok := b.known[t]; ok {
 		return v
 	}
 	v := b.add(t)
 	b.known[t] = v
-	// Of the parts, one that returns another error type may be for another library.
+	// A part whose Validate returns another error type may be meant for another library.
 	if err := wrongValidate(t, deref(t) == b.whole); err != nil && b.err == nil {
 		b.err = err
 	}
@@ -91,6 +94,7 @@ func (b *validations) of(t reflect.Type) *validation {
 	return v
 }
 
+// add makes a plan of a type, without its parts.
 func (b *validations) add(t reflect.Type) *validation {
 	v := &validation{self: validates(t), from: -1}
 	if t.Kind() == reflect.Struct {
@@ -101,8 +105,8 @@ func (b *validations) add(t reflect.Type) *validation {
 	return v
 }
 
-// addFields adds the fields of a struct that encoding/json decodes: not those that hidden
-// says of, whose names belong to a struct around it.
+// addFields adds the fields of a struct that encoding/json decodes, except those whose names hidden
+// returns true for: a struct around this one has a field of that name.
 func (b *validations) addFields(v *validation, t reflect.Type, hidden func(name string) bool) {
 	for i := range t.NumField() {
 		f := t.Field(i)
@@ -132,7 +136,7 @@ func (b *validations) addFields(v *validation, t reflect.Type, hidden func(name 
 	}
 }
 
-// prune leaves nothing but what leads to a Validate.
+// prune removes all parts that do not lead to a Validate.
 func (b *validations) prune() {
 	leads := map[*validation]bool{}
 	for changed := true; changed; {
@@ -151,14 +155,14 @@ func (b *validations) prune() {
 	}
 }
 
-// validates reports whether values of a type have a Validate when they can be addressed.
+// validates reports whether addressable values of a type have a Validate.
 func validates(t reflect.Type) bool {
 	wanted := reflect.TypeFor[Validator]()
 	return t.Implements(wanted) || t.Kind() != reflect.Interface && reflect.PointerTo(t).Implements(wanted)
 }
 
-// wrongValidate finds a Validate that returns its error as a type of its own: any for the
-// whole, and *Error for a part.
+// wrongValidate returns an error for a Validate whose result is not of type error, but of a type
+// that implements it. For parts only *Error counts.
 func wrongValidate(t reflect.Type, whole bool) error {
 	if t.Kind() != reflect.Interface && t.Kind() != reflect.Pointer {
 		t = reflect.PointerTo(t)
@@ -174,8 +178,8 @@ func wrongValidate(t reflect.Type, whole bool) error {
 	return nil
 }
 
-// hasOwn reports whether a type has a Validate that is declared for it, and not one of an
-// embedded field. For the latter the compiler makes a method that is in no file.
+// hasOwn reports whether a type has a Validate that is declared for it, not promoted from an
+// embedded field. The compiler generates promoted methods, which have no file.
 func hasOwn(t reflect.Type) bool {
 	if !validates(t) || t.Kind() == reflect.Interface {
 		return validates(t)
@@ -189,8 +193,8 @@ func hasOwn(t reflect.Type) bool {
 	return file != "<autogenerated>"
 }
 
-// promotedFrom is the embedded field that a struct has its Validate from, or -1 when it has
-// none or its own. Of several it is the one that is embedded least deeply, as Go has it.
+// promotedFrom returns the index of the embedded field whose Validate is promoted to a struct, or
+// -1 if there is none or the struct declares its own. Of several it is the least deep, as in Go.
 func promotedFrom(t reflect.Type) int {
 	if !validates(t) || hasOwn(t) {
 		return -1
@@ -230,8 +234,8 @@ func promotedFrom(t reflect.Type) int {
 	return -1
 }
 
-// calledBelow reports whether the Validate that a struct has from an embedded field is called
-// with that field. The methods of one that is unexported cannot be, nor are those below lost.
+// calledBelow reports whether the Validate that is promoted to a struct is already called when its
+// embedded field is checked. For an unexported field it is not, but those of the fields in it are.
 func calledBelow(t reflect.Type) bool {
 	from := promotedFrom(t)
 	if from < 0 {
@@ -248,17 +252,19 @@ func calledBelow(t reflect.Type) bool {
 	return inside.Kind() == reflect.Struct && calledBelow(inside)
 }
 
-// maxValidateDepth ends the check of a value that its own UnmarshalJSON has made part of
-// itself. JSON from a client is less deep.
+// maxValidateDepth bounds the check of a value that its own UnmarshalJSON has made cyclic. JSON of
+// a client is less deep.
 const maxValidateDepth = 1000
 
 var errTooDeep = errors.New("the value is nested too deeply to be validated")
 
-// check validates an addressable value. The path is that of the part that err is about.
+// check calls the Validates of an addressable value. path is that of the part that err is about.
 func (v *validation) check(value reflect.Value) (path string, err error) {
 	return v.checkPart(value, false, 0)
 }
 
+// checkPart is check for a part at some depth. With inner, the Validate of the part itself is not
+// called.
 func (v *validation) checkPart(value reflect.Value, inner bool, depth int) (path string, err error) {
 	if depth > maxValidateDepth {
 		return "", errTooDeep
@@ -295,8 +301,8 @@ func (v *validation) checkPart(value reflect.Value, inner bool, depth int) (path
 	return "", withoutNil(validatorIn(value).Validate())
 }
 
-// checkMap checks copies, since what is in a map has no address, and puts them back: a
-// Validate may change its value.
+// checkMap checks copies of the elements, because elements of a map are not addressable, and puts
+// them back, because a Validate may change its value.
 func (v *validation) checkMap(value reflect.Value, depth int) (path string, err error) {
 	if v.elem == nil {
 		return "", nil
@@ -312,12 +318,13 @@ func (v *validation) checkMap(value reflect.Value, depth int) (path string, err 
 	return "", nil
 }
 
+// nilField reports whether a field is a nil pointer or interface.
 func nilField(f reflect.Value) bool {
 	return (f.Kind() == reflect.Pointer || f.Kind() == reflect.Interface) && f.IsNil()
 }
 
-// validatorIn is the value as a Validator. An interface that is nil, or holds nil, has nothing
-// to check.
+// validatorIn returns a value as a Validator. For an interface that is nil, or holds nil, it
+// returns one that checks nothing.
 func validatorIn(value reflect.Value) Validator {
 	if value.Kind() == reflect.Interface {
 		if v, ok := value.Interface().(Validator); ok && !nils.Is(v) {
@@ -331,6 +338,7 @@ func validatorIn(value reflect.Value) Validator {
 	return valid{}
 }
 
+// valid is a Validator that never fails.
 type valid struct{}
 
 func (valid) Validate() error { return nil }

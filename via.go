@@ -5,16 +5,16 @@ import (
 	"github.com/bennu-go/bennu/transport"
 )
 
-// via is one transport of a mounted handler: it accepts its connections, and says what sockets
-// must know of it.
+// via is one transport of a mounted handler. It implements seam.Acceptor, and has the facts about
+// the transport that sockets need.
 type via struct {
 	handler  *mountedHandler
 	name     string
 	outbound outbound
-	textOnly bool // its clients cannot get binary frames
+	textOnly bool // its clients cannot receive binary frames
 }
 
-// newVia reads the traits of a transport, of which the bounds are related.
+// newVia returns the via of a transport whose bounds relateBounds has set.
 func newVia(h *mountedHandler, name string, t *seam.Traits) *via {
 	v := &via{handler: h, name: name, textOnly: t.TextOnly, outbound: unbounded}
 	if !t.OwnBounds {
@@ -23,7 +23,7 @@ func newVia(h *mountedHandler, name string, t *seam.Traits) *via {
 	return v
 }
 
-// inMemory is the same for a client in memory, which can get all frames.
+// inMemory returns a copy for in-memory clients, which can receive binary frames.
 func (v *via) inMemory() *via {
 	return &via{handler: v.handler, name: seam.MemoryName, outbound: v.outbound}
 }
