@@ -127,7 +127,7 @@ func TestTooLarge(t *testing.T) {
 			if n := s.Stats(); n.Sockets != 2 || n.Reasons["frame_too_large"] != 14 || n.Reasons["slow_consumer"] != 0 || n.Crashes != 0 {
 				t.Errorf("%+v", n)
 			}
-			for _, line := range s.log.about("a message to clients was refused: it is larger than what may wait for one of them") {
+			for _, line := range s.log.about("a message to clients was refused: it is larger than the queue of one of them") {
 				for _, part := range []string{"topic=a", "bytes=6", "limit=65536"} {
 					if !strings.Contains(line, part) {
 						t.Errorf("lacks %s: %s", part, line)
