@@ -1,5 +1,5 @@
-// Package frame makes the frames that connections send. Package transport shows them to
-// transports as its type Frame, which nobody else can make without copying.
+// Package frame makes the frames that connections send. Package transport exports them as its type
+// Frame, of which other packages can only make copies.
 package frame
 
 import (
@@ -8,15 +8,15 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// Headroom is how many bytes Seal needs before the payload for the longest
-// header of an unmasked WebSocket frame.
+// Headroom is the number of bytes that Seal needs before the payload, for the longest header of an
+// unmasked WebSocket frame.
 const Headroom = 10
 
-// Frame is a transport.Frame, to which it converts for free.
+// Frame has the same fields as transport.Frame, so converting one into the other costs nothing.
 type Frame struct{ b []byte }
 
-// Seal makes a Frame of buf, whose first Headroom bytes are free and whose rest
-// is the payload. It takes ownership of buf and copies nothing.
+// Seal makes a Frame of buf: its first Headroom bytes are free and the rest is the payload. It owns
+// buf from then on, writes the header into it, and copies nothing.
 func Seal(op wire.Opcode, buf []byte) Frame {
 	n := len(buf) - Headroom
 	start := Headroom - 2
@@ -36,16 +36,16 @@ func Seal(op wire.Opcode, buf []byte) Frame {
 	return Frame{buf[start:]}
 }
 
-// Bytes is the frame as it travels over WebSocket. It must not be changed.
+// Bytes returns the frame as it travels over WebSocket. The bytes must not be changed.
 func (f Frame) Bytes() []byte { return f.b }
 
-// Len is the number of bytes the frame takes on a WebSocket.
+// Len returns the number of Bytes.
 func (f Frame) Len() int { return len(f.b) }
 
-// Opcode is the frame's kind.
+// Opcode returns the kind of the frame. It panics for the zero Frame.
 func (f Frame) Opcode() wire.Opcode { return wire.Opcode(f.b[0] & 15) }
 
-// Payload is what the serializer wrote. It must not be changed.
+// Payload returns the bytes after the header, which the serializer wrote. They must not be changed.
 func (f Frame) Payload() []byte {
 	switch f.b[1] {
 	case 126:

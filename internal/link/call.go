@@ -9,8 +9,8 @@ import (
 	"github.com/bennu-go/bennu/transport"
 )
 
-// call calls a method of the link. Its panic is said, cuts the connection and is returned as
-// ErrPanic. After runtime.Goexit call does not return; all else is the same.
+// call calls a method of the link. A panic in it is logged, cuts the connection, and is returned as
+// ErrPanic. The same holds for runtime.Goexit, after which call does not return.
 func (c *conn) call(method string, f func() error) (err error) {
 	returned := false
 	defer func() {
@@ -30,7 +30,8 @@ func (c *conn) call(method string, f func() error) (err error) {
 	return err
 }
 
-// guard calls the receiver. Its panic, or runtime.Goexit, closes the connection.
+// guard calls a method of the receiver. A panic or runtime.Goexit in it is logged and closes the
+// connection.
 func (c *conn) guard(f func()) {
 	returned := false
 	defer func() {
@@ -48,7 +49,7 @@ func (c *conn) guard(f func()) {
 	returned = true
 }
 
-// about adds the attributes by which the receiver knows the connection to those of a line.
+// about returns attrs with the attributes by which the receiver describes the connection.
 func (c *conn) about(attrs ...slog.Attr) []slog.Attr {
 	if r, ok := c.receiver.(ability.Describer); ok {
 		return r.About(attrs...)

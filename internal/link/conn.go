@@ -10,12 +10,15 @@ import (
 
 // conn is one connection. It implements seam.Conn.
 //
-// Its life has these steps. It is open until something ends it: the server, the client, the
-// link, a limit. Then it takes no more frames, and the receiver is told, by the reader or, when
-// the reader is away, by a goroutine of its own. With a close code the writer writes the queue and
-// calls Link.Close with the code; Link.Close(0) follows when Read has ended, or after the linger
-// time. Without a code Link.Close(0) comes at once: the connection is cut. It is over when Close(0)
-// has returned and no goroutine works for it any more.
+// It is open until the server, the client, the link or a limit ends it. Then it takes no more
+// frames, and the receiver is told: by the reader, or by a goroutine of its own when the reader is
+// waiting.
+//
+// An end with a close code: the writer writes the queue and calls Link.Close with the code.
+// Link.Close(0) follows when Read has ended, or after the linger time. An end without a code:
+// Link.Close(0) is called at once; the connection is cut.
+//
+// The connection is over when Close(0) has returned and none of its goroutines is left.
 type conn struct {
 	group    *Group
 	lim      *limits
@@ -23,17 +26,17 @@ type conn struct {
 	receiver seam.Receiver
 	over     chan struct{} // closed when the connection is over
 
-	discarded int // bytes read after the end; used by the reader alone
+	discarded int // bytes read after the end; only the reader uses it
 
-	mu    sync.Mutex
+	mu    sync.Mutex // guards the fields below; nothing of a transport, receiver or log is called under it
 	queue outbox
 	low   chan struct{} // closed when the queue is low; nil while nobody waits for that
 
-	parts   int  // goroutines that work for the connection
-	away    bool // the reader waits in Read or for a receiver that holds it back
-	held    bool // it is the latter
-	deaf    bool // Read is not called any more
-	skipped bool // Read ended before the client did, so the client gets the whole linger time
+	parts   int  // goroutines of the connection that run, with the reader
+	away    bool // the reader waits: in Read, or because held is true
+	held    bool // the reader waits because the receiver asked for it
+	deaf    bool // Read is not called again
+	skipped bool // Read ended before the client closed, so the client gets the whole linger time
 	writing bool // the writer exists
 
 	ended   bool // it takes no more frames
@@ -41,20 +44,20 @@ type conn struct {
 	reason  error
 	told    bool // the receiver is told of the end, or is being told
 	flushed bool // Close(code) has returned
-	cut     bool // Close(0) is called
-	closed  bool // and has returned
+	cut     bool // Close(0) was called, or is about to be
+	closed  bool // Close(0) has returned
 
-	wake      chan struct{} // closed to wake a reader that is held back
-	heard     time.Duration // when Read last returned, on the group's clock
-	doubted   bool          // the idle timeout is over, and Read gets a moment to prove otherwise
-	heldSince time.Duration
-	writeBy   time.Duration // when the Write or Close that runs must return; 0 is none
-	closeBy   time.Duration // when a connection that has ended is given up
-	stuckBy   time.Duration // when one that was cut should be over; 0 is none
+	wake      chan struct{} // closed to wake a reader that is held; nil otherwise
+	heard     time.Duration // when Read last returned; all times are on the group's clock
+	doubted   bool          // the idle timeout has passed, and Read gets idleGrace more
+	heldSince time.Duration // when the receiver asked to wait
+	writeBy   time.Duration // when the running Write or Close must return; 0 if none runs
+	closeBy   time.Duration // when a connection that has ended is cut
+	stuckBy   time.Duration // when a connection that was cut is logged as stuck; 0 is never
 	timer     *time.Timer
 	due       time.Duration // when the timer fires; 0 is never
 
-	gone func() // of AfterGone
+	gone func() // of AfterGone; set in Receiver.Closed and called by Group.remove
 
 	prev, next *conn // guarded by Group.mu
 }
@@ -69,7 +72,7 @@ func (c *conn) Send(f transport.Frame) bool {
 	case f.Len() == 0: // the zero Frame
 		return true
 	case !c.queue.fits(f.Len(), c.lim):
-		// The client will not read the queue in time, so that makes room for the close code.
+		// The client does not read the queue anyway; without it the close code is written sooner.
 		c.queue.drop()
 		c.endLocked(transport.CloseTryAgainLater, transport.ErrSlowConsumer)
 		return false
@@ -78,7 +81,7 @@ func (c *conn) Send(f transport.Frame) bool {
 	return true
 }
 
-// pushLocked queues a frame.
+// pushLocked queues a frame and starts the writer if it does not run.
 func (c *conn) pushLocked(f transport.Frame) {
 	c.queue.push(f)
 	c.writeLocked()
@@ -89,14 +92,14 @@ func (c *conn) Close(code transport.CloseCode) {
 	c.end(code, &transport.ClosedError{Code: code})
 }
 
-// AfterGone has f called when the connection is over, which may be some time after the receiver
-// is told of the end. Receiver.Closed alone may call it. f must not block.
+// AfterGone implements ability.Lingerer: it registers f to run when the connection is over, which
+// may be some time after Receiver.Closed. Only Receiver.Closed may call it. f must not block.
 func (c *conn) AfterGone(f func()) { c.gone = f }
 
 // MostQueued implements ability.Bounded.
 func (c *conn) MostQueued() (bytes, messages int) { return c.lim.queueBytes, c.lim.queueMsgs }
 
-// startLocked runs a part of the connection's work in a goroutine.
+// startLocked runs a part of the connection's work in a goroutine, which Group.Wait waits for.
 func (c *conn) startLocked(part func(*conn)) {
 	c.parts++
 	c.group.tasks.Add()
@@ -107,7 +110,8 @@ func (c *conn) startLocked(part func(*conn)) {
 	}()
 }
 
-// leave is the end of a part. The last one to leave ends the connection, if that is cut.
+// leave is called at the end of each part, and of the reader. The last one ends the connection if
+// Close(0) has returned.
 func (c *conn) leave() {
 	c.mu.Lock()
 	c.parts--

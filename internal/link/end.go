@@ -4,8 +4,8 @@ import (
 	"github.com/bennu-go/bennu/transport"
 )
 
-// end ends the connection with a close code, or at once when that is 0. Only the first end of a
-// connection has an effect, but one without a code also cuts one that is closing.
+// end ends the connection with a close code, or cuts it if the code is 0. Only the first end of a
+// connection counts, except that a code of 0 also cuts a connection that is closing.
 func (c *conn) end(code transport.CloseCode, reason error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -16,7 +16,8 @@ func (c *conn) end(code transport.CloseCode, reason error) {
 	c.endLocked(code, reason)
 }
 
-// endLocked makes the connection take no more, and has the receiver told.
+// endLocked makes the connection take no more frames, counts its end, and starts what must follow:
+// writing and closing, or the cut, and telling the receiver if the reader waits.
 func (c *conn) endLocked(code transport.CloseCode, reason error) {
 	if c.ended {
 		return
@@ -42,7 +43,7 @@ func (c *conn) endLocked(code transport.CloseCode, reason error) {
 	}
 }
 
-// wakeLocked wakes a reader that the receiver holds back.
+// wakeLocked wakes a reader that is held.
 func (c *conn) wakeLocked() {
 	if c.wake != nil {
 		close(c.wake)
@@ -50,7 +51,7 @@ func (c *conn) wakeLocked() {
 	}
 }
 
-// cutLocked ends the link itself. Link.Close(0) may take its time, so that has a goroutine.
+// cutLocked drops the queue and calls Link.Close(0), in a goroutine since it may take its time.
 func (c *conn) cutLocked() {
 	if c.cut {
 		return
@@ -62,7 +63,7 @@ func (c *conn) cutLocked() {
 	c.startLocked((*conn).closeNow)
 }
 
-// closeNow is the last call of Link.Close.
+// closeNow calls Link.Close(0).
 func (c *conn) closeNow() {
 	defer func() {
 		c.mu.Lock()
@@ -72,15 +73,15 @@ func (c *conn) closeNow() {
 	_ = c.call("Close(0)", func() error { return c.link.Close(0) })
 }
 
-// settleLocked cuts a connection that has nothing left to wait for: its client has got the
-// close code, and has closed its own side or is not read any more.
-func (c *conn) settleLocked() {
+// cutIfDoneLocked cuts a connection that has nothing left to wait for: the close code is written,
+// and the client has closed its side or is not read any more.
+func (c *conn) cutIfDoneLocked() {
 	if c.ended && c.flushed && c.deaf && !c.skipped {
 		c.cutLocked()
 	}
 }
 
-// tellNow tells the receiver of the end, if nobody has. The caller is the reader.
+// tellNow tells the receiver of the end, unless it is told already. Only the reader calls it.
 func (c *conn) tellNow() {
 	c.mu.Lock()
 	tell := c.ended && !c.told
@@ -91,7 +92,7 @@ func (c *conn) tellNow() {
 	}
 }
 
-// tell tells the receiver of the end. The caller has set told.
+// tell calls Receiver.Closed. The caller has set told.
 func (c *conn) tell() {
 	defer c.group.linger(c)
 	c.mu.Lock()

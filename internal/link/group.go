@@ -13,40 +13,40 @@ import (
 	"github.com/bennu-go/bennu/transport"
 )
 
-// A Group has the connections that transports of one name make of links for one endpoint. It
-// implements seam.Server. Its methods may be called from any goroutine.
+// A Group has the connections of all transports of one name at one endpoint. It implements
+// seam.Server. Its methods may be called from any goroutine.
 type Group struct {
 	name       string
 	book       *notice.Book
 	start      time.Time
-	maxClosing int        // 0 is none
+	maxClosing int        // bound of closing; 0 is no bound
 	tasks      task.Group // Serve, Accept, Mount.Go, and the goroutines of connections
 	stats      seam.Counters
 
 	ending    <-chan struct{} // closed when no more connections are accepted
-	functions atomic.Int64    // of Mount.Go, which are tasks too
-	said      atomic.Bool     // that these alone are left
+	functions atomic.Int64    // functions of Mount.Go that run; they are in tasks, too
+	said      atomic.Bool     // TransportStuck was logged
 
-	mu      sync.Mutex
+	mu      sync.Mutex // guards the fields below
 	stopped bool
-	code    transport.CloseCode // given to stop
-	conns   connList            // those whose receivers are not told of the end
+	code    transport.CloseCode // the argument of stop
+	conns   connList            // open: their receivers are not told of an end
 	closing connList            // the others, the oldest first
 }
 
-// newGroup makes a Group. At most maxClosing connections that have ended may wait for their
-// clients; 0 is no limit.
+// newGroup returns a Group. At most maxClosing connections that have ended may wait for their
+// clients; 0 is no bound.
 func newGroup(name string, book *notice.Book, maxClosing int, ending <-chan struct{}) *Group {
 	return &Group{name: name, book: book, start: time.Now(), maxClosing: maxClosing, ending: ending}
 }
 
-// now is the time on the group's clock, which knows nothing of wall-clock jumps.
+// now returns the time on the group's clock, which jumps of the system clock do not affect.
 func (g *Group) now() time.Duration { return time.Since(g.start) }
 
-// at turns a time on the group's clock into a deadline.
+// at returns a time on the group's clock as a deadline.
 func (g *Group) at(d time.Duration) time.Time { return g.start.Add(d) }
 
-// serve runs a link until nothing of it is left, and returns why the connection ended.
+// serve runs a link until the connection is over, and returns why it ended.
 func (g *Group) serve(l transport.Link, r seam.Receiver, lim *limits) error {
 	c := &conn{
 		group: g, lim: lim, link: l, receiver: r,
@@ -68,10 +68,10 @@ func (g *Group) serve(l transport.Link, r seam.Receiver, lim *limits) error {
 		c.close(code)
 	}
 	c.serve()
-	return c.reason // which nothing changes any more
+	return c.reason // no goroutine is left that could change it
 }
 
-// close closes the connection, or cuts it when the code is 0.
+// close closes the connection, or cuts it if the code is 0.
 func (c *conn) close(code transport.CloseCode) {
 	if code == 0 {
 		c.end(0, transport.ErrLost)
@@ -80,7 +80,7 @@ func (c *conn) close(code transport.CloseCode) {
 	}
 }
 
-// linger counts a connection whose receiver is told of the end, until remove.
+// linger moves a connection whose receiver is told of the end to closing.
 func (g *Group) linger(c *conn) {
 	g.mu.Lock()
 	g.conns.remove(c)
@@ -89,7 +89,7 @@ func (g *Group) linger(c *conn) {
 	g.stats.Closing.Add(1)
 }
 
-// remove forgets a connection that is over.
+// remove removes a connection that is over, and calls the function of AfterGone.
 func (g *Group) remove(c *conn) {
 	g.mu.Lock()
 	g.closing.remove(c)
@@ -101,15 +101,15 @@ func (g *Group) remove(c *conn) {
 	}
 }
 
-// makeRoom cuts a closed connection if there are more than there may be: the one that has waited
-// longest for its client.
+// makeRoom cuts the connection that has waited longest for its client to close, if more than
+// maxClosing wait.
 func (g *Group) makeRoom() {
 	if g.maxClosing <= 0 || g.stats.Closing.Load() <= int64(g.maxClosing) {
 		return
 	}
 	g.mu.Lock()
 	c := g.closing.first
-	if c != nil { // the next time another, should this one still be there
+	if c != nil { // to the end of the list, so that the next call cuts another
 		g.closing.remove(c)
 		g.closing.push(c)
 	}
@@ -120,8 +120,8 @@ func (g *Group) makeRoom() {
 	}
 }
 
-// enter lets a connection be accepted, unless the group is closed. Wait waits for it, until the
-// caller calls tasks.Done.
+// enter reports whether a connection may be accepted: the group is not closed. If so, Wait waits
+// until the caller calls tasks.Done.
 func (g *Group) enter() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -131,7 +131,7 @@ func (g *Group) enter() bool {
 	return !g.stopped
 }
 
-// run runs f in a goroutine, with a context that ends when no more connections are accepted.
+// run runs f in a goroutine. Its context ends when no more connections are accepted.
 func (g *Group) run(f func(ctx context.Context)) {
 	g.tasks.Add()
 	g.functions.Add(1)
@@ -142,7 +142,7 @@ func (g *Group) run(f func(ctx context.Context)) {
 	}()
 }
 
-// listening is a context that ends with a channel.
+// listening is a context that ends when a channel is closed.
 type listening struct {
 	context.Context
 	ending <-chan struct{}
@@ -161,13 +161,14 @@ func (l *listening) Err() error {
 	}
 }
 
-// Close refuses new connections and closes all that are open with code. Those that were accepted and
-// are served from now on are closed at once. It does not wait; Wait does.
+// Close refuses new connections and closes all open ones with code. Connections that are accepted
+// but not served yet are closed when they are served. It does not wait; Wait does.
 func (g *Group) Close(code transport.CloseCode) { g.stop(code) }
 
-// Abort cuts all connections, also those that Close has closed.
+// Abort cuts all connections, including those that are closing.
 func (g *Group) Abort() { g.stop(0) }
 
+// stop is Close, or Abort if the code is 0.
 func (g *Group) stop(code transport.CloseCode) {
 	var list []*conn
 	g.mu.Lock()
@@ -186,9 +187,9 @@ func (g *Group) stop(code transport.CloseCode) {
 	}
 }
 
-// Wait waits until no connection is left, and no function of Mount.Go, or for ctx and returns its
-// cause. After Close that takes at most the write timeout and the linger time, unless a method of a
-// link does not return.
+// Wait waits until no connection and no function of Mount.Go is left. If ctx ends first, it returns
+// its cause. After Close it takes at most the write timeout and the linger time, unless a method of
+// a link does not return. If only functions of Mount.Go are left, it logs that.
 func (g *Group) Wait(ctx context.Context) error {
 	err := g.tasks.Wait(ctx)
 	if n := g.functions.Load(); err != nil && n > 0 && int(n) == g.tasks.Len() && !g.said.Swap(true) {
@@ -200,12 +201,13 @@ func (g *Group) Wait(ctx context.Context) error {
 // Drained implements seam.Server.
 func (g *Group) Drained(ctx context.Context) error { return g.Wait(ctx) }
 
-// Stats reads the counters.
+// Stats returns the counters.
 func (g *Group) Stats() transport.Stats { return g.stats.Stats() }
 
-// connList is a list of connections.
+// connList is a doubly linked list of connections. Group.mu guards it.
 type connList struct{ first, last *conn }
 
+// push appends a connection.
 func (l *connList) push(c *conn) {
 	c.prev, c.next = l.last, nil
 	if l.last != nil {
@@ -216,6 +218,7 @@ func (l *connList) push(c *conn) {
 	l.last = c
 }
 
+// remove removes a connection of the list.
 func (l *connList) remove(c *conn) {
 	if c.prev != nil {
 		c.prev.next = c.next

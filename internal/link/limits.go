@@ -20,7 +20,7 @@ const (
 	defaultMaxQueueMessages = 2048
 )
 
-// limits are resolved transport.LinkOptions.
+// limits are transport.LinkOptions with their defaults filled in.
 type limits struct {
 	maxMessage int
 	queueBytes int
@@ -30,8 +30,8 @@ type limits struct {
 	linger     time.Duration
 }
 
-// resolve makes limits of options, of which nil is the defaults. Where those of the mount are
-// other numbers, because they fit its other transports, they count.
+// resolve returns the limits of options, of which nil is the defaults. The defaults are those in
+// mount, which fit the mount's other transports.
 func resolve(o *transport.LinkOptions, mount *seam.Bounds) (*limits, error) {
 	if o == nil {
 		o = &transport.LinkOptions{}
@@ -64,10 +64,11 @@ func resolve(o *transport.LinkOptions, mount *seam.Bounds) (*limits, error) {
 	return l, c.Err
 }
 
-// envelope is how much larger than a client's message a frame may be that hands on its payload.
+// envelope is how many bytes larger than a client's message the frame may be that broadcasts its
+// payload.
 const envelope = 1 << 10
 
-// attrs are the limits for a server's log.
+// attrs returns the limits as log attributes.
 func (l *limits) attrs() []slog.Attr {
 	return []slog.Attr{
 		bound("max_message", l.maxMessage),
@@ -77,6 +78,7 @@ func (l *limits) attrs() []slog.Attr {
 	}
 }
 
+// bound returns a limit as a log attribute.
 func bound(name string, n int) slog.Attr {
 	if n == option.None {
 		return slog.String(name, "unlimited")

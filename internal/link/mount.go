@@ -16,12 +16,12 @@ import (
 	"github.com/bennu-go/bennu/transport"
 )
 
-// Mounter mounts a transport that is none of this module's, by showing it a transport.Mount.
+// Mounter returns a seam.Mounter for a transport that only implements transport.Transport.
 func Mounter(t transport.Transport) seam.Mounter { return &mounter{t} }
 
 type mounter struct{ transport.Transport }
 
-// bounds are the defaults of LinkOptions, which a transport gives with each connection.
+// bounds are the defaults of LinkOptions, which a transport passes with each connection.
 var bounds = seam.Bounds{
 	Message:       seam.Bound{Option: "transport.LinkOptions.MaxMessage", Default: defaultMaxMessage},
 	QueueBytes:    seam.Bound{Option: "transport.LinkOptions.MaxQueueBytes", Default: defaultMaxQueueBytes},
@@ -38,7 +38,7 @@ func (m *mounter) Traits() seam.Traits {
 	}
 }
 
-// groupKey is the key of a Group. All mounts of an endpoint whose transports have the name share it.
+// groupKey is the key of a Group: all mounts of an endpoint with a transport of this name share it.
 type groupKey struct{ name string }
 
 // MountSeam implements seam.Mounter.
@@ -53,31 +53,32 @@ func (m *mounter) MountSeam(host *seam.Host) ([]seam.Route, error) {
 	return routes, err
 }
 
-// mount is a transport.Mount.
+// mount implements transport.Mount.
 type mount struct {
 	host   *seam.Host
 	group  *Group
-	served sync.Once // a connection
+	served sync.Once // to log the limits of the first connection
 
-	mu     sync.Mutex
-	over   bool // Transport.Mount has returned
+	mu     sync.Mutex // guards the fields below; limits and routes do not change after over
+	over   bool       // Transport.Mount has returned
 	routes []seam.Route
 	limits []slog.Attr
-	fault  error // the first mistake
+	fault  error // the first mistake of the transport
 }
 
-// mounted ends the time of Transport.Mount.
+// mounted is called when Transport.Mount has returned. It returns the routes and the first mistake.
 func (m *mount) mounted() ([]seam.Route, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.over = true
-	if len(m.routes) == 0 { // the endpoint knows the socket and its limits all the same
+	if len(m.routes) == 0 { // without a path, so that the endpoint logs the socket and its limits
 		m.routes = append(m.routes, seam.Route{Handler: &route{mount: m}})
 	}
 	return m.routes, m.fault
 }
 
-// early panics in the transport that calls a method after the time of Transport.Mount.
+// early panics if Transport.Mount has returned. The panic is in the transport that called the
+// method.
 func (m *mount) early(method string) {
 	if m.over {
 		panic(fmt.Sprintf("bennu: transport %q calls Mount.%s after its Mount has returned; call it before", m.host.Name, method))
@@ -130,13 +131,13 @@ func (m *mount) Go(f func(ctx context.Context)) {
 	})
 }
 
-// bodyTime is how long a client may send a body that nobody wants.
+// bodyTime bounds how long the server reads the body of a refused request.
 const bodyTime = 5 * time.Second
 
 // Refuse implements transport.Mount.
 func (m *mount) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if r.ContentLength != 0 {
-		// The server shall not wait for a body before the answer, nor for ever after it.
+		// Without this net/http would read the body before it sends the answer.
 		w.Header().Set("Connection", "close")
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
 	}
@@ -157,15 +158,15 @@ func (m *mount) Accept(r *http.Request) (transport.Session, error) {
 	return s, nil
 }
 
-// misused says that the transport broke a law, and returns that as an error: a panic could end the
-// process, because the goroutines of a transport are its own.
+// misused logs that the transport broke a law, and returns that as an error. A panic could end the
+// process, since the goroutines of a transport are its own.
 func (m *mount) misused(law string) error {
 	m.host.Book.Say(notice.TransportMisuse, m.host.Where(slog.String("error", law))...)
 	return fmt.Errorf("bennu: transport %q: %s", m.host.Name, law)
 }
 
-// accept calls functions of the program, any of which may panic or end its goroutine. It gives
-// them one of their own, so that the transport's goes on.
+// accept makes the checks and calls Connect. Functions of the program may panic or end their
+// goroutine, so they run in a goroutine of their own, and the caller's goroutine goes on.
 func (m *mount) accept(r *http.Request) (s *session, err error) {
 	if !m.group.enter() {
 		m.host.Book.Say(notice.Draining, m.host.About(r)...)
@@ -183,11 +184,11 @@ func (m *mount) accept(r *http.Request) (s *session, err error) {
 			switch {
 			case returned:
 				return
-			case v == http.ErrAbortHandler && cameByPath(r): // which belongs to net/http
+			case v == http.ErrAbortHandler && cameByPath(r): // for net/http, in the caller's goroutine
 				abort = v
 			case v != nil:
 				m.sayCrash(r, v)
-			case !asked: // otherwise it is said already
+			case !asked: // otherwise Ask has logged it
 				m.sayCrash(r, "runtime.Goexit")
 			}
 			err = transport.ErrPanic
@@ -206,13 +207,13 @@ func (m *mount) accept(r *http.Request) (s *session, err error) {
 	return s, err
 }
 
-// sayCrash says that a function of the program has panicked before Connect.
+// sayCrash counts and logs that a function of the program has panicked before Connect.
 func (m *mount) sayCrash(r *http.Request, v any) {
-	params, _ := seam.ParseQuery(r.URL.RawQuery) // which a panic may quote
+	params, _ := seam.ParseQuery(r.URL.RawQuery) // the panic may quote them, and they may be secret
 	m.host.Book.Say(notice.RequestCrash, m.host.About(r, slog.Any("panic", redact.KnownPanic(v, nil, params)), redact.StackAttr())...)
 }
 
-// check makes the mount's checks. The request that it returns has all that lines of the log need.
+// check makes the mount's checks. It returns the request with what later log lines need.
 func (m *mount) check(r *http.Request) (*http.Request, *transport.ConnectInfo, error) {
 	if r.Header == nil {
 		shallow := *r
@@ -226,7 +227,7 @@ func (m *mount) check(r *http.Request) (*http.Request, *transport.ConnectInfo, e
 	return r, info, err
 }
 
-// ask asks the acceptor.
+// ask calls the acceptor, and returns the session of an accepted connection.
 func (m *mount) ask(r *http.Request, info *transport.ConnectInfo) (*session, error) {
 	subprotocol := info.Subprotocol
 	receiver, err := m.host.Ask(nil, r, info)
@@ -237,17 +238,17 @@ func (m *mount) ask(r *http.Request, info *transport.ConnectInfo) (*session, err
 	return &session{mount: m, receiver: receiver, subprotocol: subprotocol}, nil
 }
 
-// cameByPath reports whether a request came by a path of the endpoint, and so over HTTP.
+// cameByPath reports whether a request came over HTTP, by a path of the endpoint.
 func cameByPath(r *http.Request) bool { return r.Context().Value(varsKey{}) != nil }
 
-// varsKey is the key of the variables of the mount's path in a request's context. All requests
-// that came by a path of the endpoint have them.
+// varsKey is the key of the variables of the mount's path in a request's context. All requests that
+// came by a path of the endpoint have them, even if there are no variables.
 type varsKey struct{}
 
-// route is a path that a transport handles.
+// route is a path that a transport handles. It implements seam.Handler.
 type route struct {
 	mount   *mount
-	handler http.Handler // nil for one of limits alone
+	handler http.Handler // nil for a route without a path
 }
 
 // Serve implements seam.Handler.

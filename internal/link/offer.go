@@ -5,7 +5,7 @@ import (
 	"github.com/bennu-go/bennu/transport"
 )
 
-// Offer is Send for a frame that can wait; see pace.Offer.
+// Offer implements ability.Offerer: it is Send for a frame that can wait; see pace.Offer.
 func (c *conn) Offer(f transport.Frame) (again <-chan struct{}, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -22,7 +22,8 @@ func (c *conn) Offer(f transport.Frame) (again <-chan struct{}, err error) {
 	return nil, nil
 }
 
-// Low is nil when the queue is low or the connection has ended; see pace.Low.
+// Low implements ability.Offerer. It returns nil when the queue is low or the connection has ended;
+// see pace.Low.
 func (c *conn) Low() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -32,6 +33,7 @@ func (c *conn) Low() <-chan struct{} {
 	return c.awaitLowLocked()
 }
 
+// awaitLowLocked returns the channel that lowLocked closes.
 func (c *conn) awaitLowLocked() <-chan struct{} {
 	if c.low == nil {
 		c.low = make(chan struct{})
@@ -39,8 +41,7 @@ func (c *conn) awaitLowLocked() <-chan struct{} {
 	return c.low
 }
 
-// lowLocked tells those who wait for it that the queue is low, or that the connection has
-// ended.
+// lowLocked closes the channel of awaitLowLocked if the queue is low or the connection has ended.
 func (c *conn) lowLocked() {
 	if c.low != nil && (c.ended || c.queue.low(c.lim)) {
 		close(c.low)

@@ -3,15 +3,15 @@ package link
 import "github.com/bennu-go/bennu/transport"
 
 const (
-	// batchBytes is how much one Write gets at most, unless a single frame is larger. A slow
-	// client has the write timeout for so much.
+	// batchBytes bounds the bytes of one Write, unless a single frame is larger. The client has the
+	// write timeout for each batchBytes begun.
 	batchBytes = 256 << 10
-	// keptFrames is how long a list of frames may be that a connection keeps for the next.
+	// keptFrames is the capacity up to which a connection keeps a list of frames for later.
 	keptFrames = 64
 )
 
 // outbox is the queue of frames for the client. The counts include the batch that is being written.
-// The lists are the connection's own and no others': a link that keeps one harms itself alone.
+// The lists belong to this connection alone, so a link that keeps one harms only itself.
 type outbox struct {
 	frames []transport.Frame // not yet taken
 	batch  []transport.Frame // being written
@@ -20,8 +20,9 @@ type outbox struct {
 	taken  int // bytes of the batch
 }
 
-// fits reports whether another n bytes keep to the bounds. A client that has little waiting
-// is not slow, however large the next frame is.
+// fits reports whether another frame of n bytes fits the bounds. A frame of any size up to the
+// bound fits while at most an eighth of the bound is in use, since a client with so little waiting
+// is not slow.
 func (o *outbox) fits(n int, l *limits) bool {
 	return o.msgs < l.queueMsgs && (n <= l.queueBytes-o.bytes || n <= l.queueBytes && o.bytes <= l.queueBytes/8)
 }
@@ -31,22 +32,24 @@ func (o *outbox) low(l *limits) bool {
 	return o.bytes <= l.queueBytes/4 && o.msgs <= l.queueMsgs/4
 }
 
-// spares reports whether the queue is half empty with another n bytes. A low queue takes any
-// frame that pace.ErrTooLarge does not refuse.
+// spares reports whether at least half of the queue stays free with another frame of n bytes. A low
+// queue takes any frame for which Offer does not return pace.ErrTooLarge.
 func (o *outbox) spares(n int, l *limits) bool {
 	return o.low(l) || n <= l.queueBytes/2-o.bytes && o.msgs < l.queueMsgs/2
 }
 
+// push appends a frame.
 func (o *outbox) push(f transport.Frame) {
 	o.frames = append(o.frames, f)
 	o.bytes += f.Len()
 	o.msgs++
 }
 
-// empty reports whether nothing waits to be taken.
+// empty reports whether no frame waits to be taken.
 func (o *outbox) empty() bool { return len(o.frames) == 0 }
 
-// take moves the queued frames, or the first of them, into the batch.
+// take moves frames from the queue into the batch, as many as batchBytes allows and at least one,
+// and returns the batch.
 func (o *outbox) take() []transport.Frame {
 	n, bytes := 0, 0
 	for n < len(o.frames) && (n == 0 || bytes+o.frames[n].Len() <= batchBytes) {
@@ -65,7 +68,7 @@ func (o *outbox) take() []transport.Frame {
 	return o.batch
 }
 
-// wrote forgets the batch and returns its size.
+// wrote drops the batch, which is written, and returns its size.
 func (o *outbox) wrote() (bytes, msgs int) {
 	bytes, msgs = o.taken, len(o.batch)
 	o.bytes -= bytes
@@ -78,7 +81,7 @@ func (o *outbox) wrote() (bytes, msgs int) {
 	return bytes, msgs
 }
 
-// drop forgets the frames that were not taken.
+// drop drops the frames that were not taken.
 func (o *outbox) drop() {
 	for _, f := range o.frames {
 		o.bytes -= f.Len()
@@ -87,7 +90,7 @@ func (o *outbox) drop() {
 	o.frames = nil
 }
 
-// emptied is a list for the next frames, without those that it has.
+// emptied returns the list without its frames, for later use, or nil if it is too long to keep.
 func emptied(list []transport.Frame) []transport.Frame {
 	if cap(list) > keptFrames {
 		return nil

@@ -11,7 +11,8 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// discardMost is how much a closed connection reads and throws away at most.
+// discardMost bounds the bytes that a connection reads and drops after its end, waiting for the
+// client to close its side. Beyond it, the connection is cut.
 const discardMost = 4 << 20
 
 // serve is the reader. It returns when the connection is over.
@@ -25,30 +26,31 @@ func (c *conn) serve() {
 			c.readFailed(err)
 			return
 		}
-		c.returned(len(data))
+		c.received(len(data))
 		c.take(op, data)
 		c.tellNow()
 	}
 }
 
-// finish is the end of the reader.
+// finish is called when the reader ends. It waits until the connection is over.
 func (c *conn) finish() {
 	defer func() { // also when the receiver ends this goroutine
 		c.mu.Lock()
-		c.settleLocked()
+		c.cutIfDoneLocked()
 		c.mu.Unlock()
 		c.leave()
 		<-c.over
 	}()
 	c.mu.Lock()
-	// One that was ended in the receiver could not read to the end of its client.
+	// If the receiver ended the connection, Read was not called until the client closed.
 	c.skipped = c.skipped || !c.deaf
 	c.away, c.deaf = false, true
 	c.mu.Unlock()
 	c.tellNow()
 }
 
-// readOn reports whether to call Read, and lets others tell the receiver of an end meanwhile.
+// readOn reports whether to call Read. It sets away, so that another goroutine tells the receiver
+// of an end meanwhile.
 func (c *conn) readOn() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -56,6 +58,7 @@ func (c *conn) readOn() bool {
 	return c.away
 }
 
+// read calls Link.Read.
 func (c *conn) read() (op wire.Opcode, data []byte, err error) {
 	err = c.call("Read", func() (err error) {
 		op, data, err = c.link.Read()
@@ -64,8 +67,9 @@ func (c *conn) read() (op wire.Opcode, data []byte, err error) {
 	return op, data, err
 }
 
-// returned takes note of a message of n bytes.
-func (c *conn) returned(n int) {
+// received notes that Read has returned a message of n bytes: it counts the message, or drops it if
+// the connection has ended.
+func (c *conn) received(n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.away = false
@@ -90,24 +94,24 @@ func (c *conn) readFailed(err error) {
 	c.away, c.deaf = false, true
 	switch {
 	case errors.Is(err, io.EOF):
-		// A client that has closed its side may still read.
+		// The client has closed its side, but may still read.
 		c.endLocked(transport.CloseNormal, transport.ErrClientClosed)
-		c.settleLocked()
+		c.cutIfDoneLocked()
 	case c.ended:
 		c.cutLocked()
 	case blames:
 		c.skipped = true
 		c.endLocked(blame(wrong.Code), &transport.ClosedError{Code: blame(wrong.Code)})
 	case c.writeBy != 0 && c.group.now() >= c.writeBy:
-		// Where a Write that fails ends the reading too, Read may be the first to tell.
+		// A Write that fails by its deadline may end Read first.
 		c.endLocked(0, transport.ErrSlowConsumer)
 	default:
 		c.endLocked(0, transport.ErrLost)
 	}
 }
 
-// blame returns the code to close with when a Link returns one as an error of its client. Other codes
-// do not blame a client.
+// blame returns the code to close with when Read returns one for what the client sent. Codes that
+// do not blame the client become 1002.
 func blame(code transport.CloseCode) transport.CloseCode {
 	switch code {
 	case transport.CloseInvalidData, transport.ClosePolicy, transport.CloseTooBig:
@@ -116,7 +120,7 @@ func blame(code transport.CloseCode) transport.CloseCode {
 	return transport.CloseProtocolError
 }
 
-// take hands a message to the receiver, and holds as long as that asks for.
+// take gives a message to the receiver, and waits as long as the receiver asks for.
 func (c *conn) take(op wire.Opcode, data []byte) {
 	if c.isEnded() || !c.valid(op, data) {
 		return
@@ -128,14 +132,15 @@ func (c *conn) take(op wire.Opcode, data []byte) {
 	}
 }
 
+// isEnded reports whether the connection takes no more frames.
 func (c *conn) isEnded() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.ended
 }
 
-// valid closes the connection for a message that no receiver may get, whatever the link thinks
-// of it.
+// valid reports whether a message is one that a receiver may get, whatever the link has checked. If
+// not, it closes the connection.
 func (c *conn) valid(op wire.Opcode, data []byte) bool {
 	switch {
 	case op != wire.Text && op != wire.Binary:
@@ -151,13 +156,13 @@ func (c *conn) valid(op wire.Opcode, data []byte) bool {
 	return false
 }
 
-// refuse closes the connection because of a message.
+// refuse closes the connection with a code because of a message.
 func (c *conn) refuse(code transport.CloseCode) {
 	c.sayRefused(code)
 	c.end(code, &transport.ClosedError{Code: code})
 }
 
-// sayRefused says why the connection is closed.
+// sayRefused counts and logs that the connection is closed for what its client sent.
 func (c *conn) sayRefused(code transport.CloseCode, attrs ...slog.Attr) {
 	attrs = c.about(append(attrs, slog.Int("code", int(code)))...)
 	if code == transport.CloseTooBig {
@@ -168,8 +173,8 @@ func (c *conn) sayRefused(code transport.CloseCode, attrs ...slog.Attr) {
 	c.group.book.Say(notice.ClientFault, attrs...)
 }
 
-// hold waits until the receiver takes messages again, or for the end of the connection. Read is
-// not called meanwhile.
+// hold waits until the receiver takes messages again, or until the connection ends. Read is not
+// called meanwhile, and the time does not count as idle.
 func (c *conn) hold(resume <-chan struct{}) {
 	select {
 	case <-resume:
@@ -191,7 +196,7 @@ func (c *conn) hold(resume <-chan struct{}) {
 	}
 	c.mu.Lock()
 	c.wake, c.away, c.held = nil, false, false
-	c.heard, c.doubted = c.group.now(), false // the client was not listened to
+	c.heard, c.doubted = c.group.now(), false // nothing was read, so the client was not idle
 	c.armLocked()
 	c.mu.Unlock()
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/bennu-go/bennu/transport"
 )
 
-// session is a transport.Session.
+// session implements transport.Session.
 type session struct {
 	mount       *mount
 	receiver    seam.Receiver
@@ -45,7 +45,7 @@ func (s *session) Serve(l transport.Link, o *transport.LinkOptions) error {
 	return m.group.serve(l, s.receiver, lim)
 }
 
-// close closes a link that is not served.
+// close closes a link that is not served. A panic of the link is logged.
 func (m *mount) close(l transport.Link) {
 	defer func() {
 		if v := recover(); v != nil {

@@ -11,28 +11,30 @@ import (
 )
 
 const (
-	// idleGrace is how long Read may take when the idle timeout is over, so that it can return a
-	// message that came while the whole process stood still.
+	// idleGrace is how long Read may take after the idle timeout, so that it can return a message
+	// that came while the whole process stood still.
 	idleGrace = 50 * time.Millisecond
 	// writeGrace is how long a Write or a Close may run on after its deadline.
 	writeGrace = 500 * time.Millisecond
-	// holdMost is how long a receiver may hold the reader back.
+	// holdMost is how long a receiver may keep the reader from reading.
 	holdMost = 15 * time.Minute
-	// stuckAfter is how long a connection may take to end after Link.Close(0) was called.
+	// stuckAfter is how long a connection may take to be over after Link.Close(0) was called,
+	// before that is logged.
 	stuckAfter = 10 * time.Second
 )
 
-// never is a time that does not come.
+// never is a time that is never reached.
 const never time.Duration = math.MaxInt64
 
-// A limit is a time at which something happens unless something else does before. The function that
-// reached returns is called when conn.mu is free again: logs belong to the program.
+// A limit is a time at which something happens unless the connection makes progress before. reached
+// is called under conn.mu. The function that it returns writes a log line and is called after
+// conn.mu is released, since logs belong to the program.
 type limit struct {
 	at      time.Duration
 	reached func(c *conn) (say func())
 }
 
-// nextLocked is the limit that the connection comes to first.
+// nextLocked returns the limit that is reached first.
 func (c *conn) nextLocked() limit {
 	next := limit{at: never}
 	first := func(at time.Duration, reached func(*conn) func()) {
@@ -63,7 +65,7 @@ func (c *conn) nextLocked() limit {
 	return next
 }
 
-// lateLocked is the limit of a Write, of a Close and of the linger time.
+// lateLocked is called when a Write, a Close or the linger time takes too long.
 func (c *conn) lateLocked() func() {
 	if c.ended {
 		c.cutLocked()
@@ -73,16 +75,19 @@ func (c *conn) lateLocked() func() {
 	return nil
 }
 
+// doubtLocked is called at the idle timeout: Read gets idleGrace more.
 func (c *conn) doubtLocked() func() {
 	c.doubted = true
 	return nil
 }
 
+// idleLocked is called when Read has returned nothing for the idle timeout and idleGrace.
 func (c *conn) idleLocked() func() {
 	c.endLocked(transport.CloseProtocolError, transport.ErrIdle)
 	return nil
 }
 
+// notReadLocked is called when the receiver has kept the reader from reading for holdMost.
 func (c *conn) notReadLocked() func() {
 	c.endLocked(transport.CloseTryAgainLater, &transport.ClosedError{Code: transport.CloseTryAgainLater})
 	return func() {
@@ -90,6 +95,8 @@ func (c *conn) notReadLocked() func() {
 	}
 }
 
+// stuckLocked is called when a connection that was cut is not over after stuckAfter. It logs which
+// methods of the link have not returned.
 func (c *conn) stuckLocked() func() {
 	c.stuckBy = 0
 	var methods []string
@@ -103,15 +110,15 @@ func (c *conn) stuckLocked() func() {
 		methods = append(methods, "Close(0)")
 	}
 	if methods == nil {
-		return nil // it is the receiver that has not returned
+		return nil // the receiver has not returned, which is not the link's fault
 	}
 	return func() {
 		c.group.book.Say(notice.LinkStuck, c.about(slog.String("method", strings.Join(methods, ", ")), slog.Duration("limit", stuckAfter))...)
 	}
 }
 
-// armLocked sets the timer, unless it fires early enough as it is. One that fires too early
-// looks again: so it is not set anew for each message.
+// armLocked sets the timer for the next limit, unless it fires earlier anyway. tick then sets it
+// again, so that it need not be set for each message.
 func (c *conn) armLocked() {
 	at := c.nextLocked().at
 	if at == never || c.due != 0 && c.due <= at {
@@ -126,7 +133,7 @@ func (c *conn) armLocked() {
 	}
 }
 
-// tick looks at the limits. The timer calls it.
+// tick is called by the timer. It acts on the next limit if that is reached.
 func (c *conn) tick() {
 	var say func()
 	c.mu.Lock()

@@ -9,7 +9,7 @@ import (
 	"github.com/bennu-go/bennu/transport"
 )
 
-// writeLocked starts the writer if it does not run and has something to do.
+// writeLocked starts the writer if it does not run and there is something to write.
 func (c *conn) writeLocked() {
 	if c.writing || c.cut || c.queue.empty() && (!c.ended || c.flushed) {
 		return
@@ -18,7 +18,7 @@ func (c *conn) writeLocked() {
 	c.startLocked((*conn).write)
 }
 
-// write is the writer.
+// write is the writer. It ends when nothing is left to write.
 func (c *conn) write() {
 	defer func() { // also when a method of the link ends this goroutine
 		c.mu.Lock()
@@ -38,7 +38,8 @@ func (c *conn) write() {
 	}
 }
 
-// nextWrite returns the next task of the writer: frames to write, or a code to close with, or none.
+// nextWrite returns the next task of the writer: frames to write, or a code to close with. If there
+// is neither, the writer must end.
 func (c *conn) nextWrite() (frames []transport.Frame, code transport.CloseCode, deadline time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -61,7 +62,7 @@ func (c *conn) nextWrite() (frames []transport.Frame, code transport.CloseCode, 
 	return frames, code, deadline
 }
 
-// deadlineLocked is when the batch that was taken must be written.
+// deadlineLocked returns when the batch must be written; 0 is no deadline.
 func (c *conn) deadlineLocked() time.Duration {
 	now := c.group.now()
 	switch {
@@ -74,7 +75,8 @@ func (c *conn) deadlineLocked() time.Duration {
 	return now + max(1, parts)*c.lim.write
 }
 
-// wrote takes note of the result of Write.
+// wrote acts on the result of Write. A timeout means a slow client, any other error a lost
+// connection.
 func (c *conn) wrote(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -94,7 +96,7 @@ func (c *conn) wrote(err error) {
 	}
 }
 
-// flush gives the client the close code, after all that was queued.
+// flush calls Link.Close with the code, when the queue is written.
 func (c *conn) flush(code transport.CloseCode) {
 	err := c.call("Close", func() error { return c.link.Close(code) })
 	c.mu.Lock()
@@ -105,11 +107,11 @@ func (c *conn) flush(code transport.CloseCode) {
 		return
 	}
 	c.closeBy = c.group.now() + c.lim.linger
-	c.settleLocked()
+	c.cutIfDoneLocked()
 	c.armLocked()
 }
 
-// isTimeout reports whether err says that a deadline passed.
+// isTimeout reports whether err is a timeout, as package net has it.
 func isTimeout(err error) bool {
 	var ne net.Error
 	return errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &ne) && ne.Timeout()

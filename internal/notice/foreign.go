@@ -5,11 +5,11 @@ import (
 	"unicode/utf8"
 )
 
-// maxForeign bounds a text in a line that a client chose.
+// maxForeign bounds the bytes of a client's text in a log line.
 const maxForeign = 256
 
-// Foreign is an attribute whose value a client chose: it is cut. Who writes the log escapes
-// and masks it.
+// Foreign returns an attribute whose value a client chose, cut to 256 bytes. Whoever writes the log
+// escapes and masks it.
 func Foreign(key, value string) slog.Attr {
 	if len(value) > maxForeign {
 		cut := maxForeign

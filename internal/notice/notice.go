@@ -1,6 +1,6 @@
-// Package notice says what was refused, dropped, skipped or closed. A [Kind] is one reason
-// for that; a [Book] counts it and writes a line that has the reason, what the caller knows of
-// the place, and what to change.
+// Package notice counts and logs everything that is refused, dropped, skipped or closed. A [Kind]
+// is one reason for that. A [Book] counts it and writes a line with the reason, the attributes that
+// the caller gives, and advice what to change.
 package notice
 
 import (
@@ -11,29 +11,29 @@ import (
 	"github.com/bennu-go/bennu/internal/ratelog"
 )
 
-// Kind is a reason. Its name, message, level and advice are in the table.
+// Kind is a reason. The table has its name, message, level and advice.
 type Kind uint8
 
-// Entry is what the table says of a Kind.
+// Entry is the entry of a Kind in the table.
 type Entry struct {
-	// Name is the reason, as counters and lines have it.
+	// Name is the reason as it stands in counters and log lines. It never changes.
 	Name string
-	// Level is Warn or Error where somebody has to act, Info where somebody may want to
-	// know, and Debug for what happens every day.
+	// Level is Warn or Error if somebody must act, Info if somebody may want to know, and Debug for
+	// everyday events.
 	Level slog.Level
 	// Message is the constant text of the line.
 	Message string
-	// Fix says what to change.
+	// Fix is the advice what to change.
 	Fix string
 }
 
-// Entry is the table's entry of a kind.
+// Entry returns the entry of a kind.
 func (k Kind) Entry() Entry { return table[k] }
 
-// String is the kind's name.
+// String returns the name of a kind.
 func (k Kind) String() string { return table[k].Name }
 
-// All lists every kind, in the order of the table.
+// All returns every kind, in the order of the table.
 func All() []Kind {
 	list := make([]Kind, kinds)
 	for i := range list {
@@ -48,11 +48,11 @@ type Book struct {
 	counts [kinds]atomic.Int64
 }
 
-// NewBook makes a Book that writes to a logger, at most [ratelog.Lines] lines a second of each
+// NewBook returns a Book that writes to a logger, at most [ratelog.Lines] lines a second of each
 // message.
 func NewBook(to *slog.Logger) *Book { return &Book{log: ratelog.New(to)} }
 
-// Of is the Book whose Handler a logger has, or a new one that writes to it.
+// Of returns the Book whose Handler a logger has, or a new Book that writes to the logger.
 func Of(l *slog.Logger) *Book {
 	if h, ok := l.Handler().(*handler); ok {
 		return h.book
@@ -60,8 +60,8 @@ func Of(l *slog.Logger) *Book {
 	return NewBook(l)
 }
 
-// Say counts a notice and writes its line: the reason, attrs, the advice. A reason among attrs
-// stands in place of the kind's name, and a fix in place of its advice.
+// Say counts a notice and writes its line: the reason, attrs, the advice. A "reason" in attrs
+// replaces the kind's name, and a "fix" its advice.
 func (b *Book) Say(k Kind, attrs ...slog.Attr) {
 	b.counts[k].Add(1)
 	e := &table[k]
@@ -79,20 +79,21 @@ func (b *Book) Say(k Kind, attrs ...slog.Attr) {
 	b.log.Log(e.Level, e.Message, list...)
 }
 
+// has reports whether attrs contain a key.
 func has(attrs []slog.Attr, key string) bool {
 	return slices.ContainsFunc(attrs, func(a slog.Attr) bool { return a.Key == key })
 }
 
-// Tally counts a notice whose like was said already, without a line.
+// Tally counts a notice without writing a line, for one that was logged already.
 func (b *Book) Tally(k Kind) { b.counts[k].Add(1) }
 
-// Log is where lines go that are no notices. It has the same limit.
+// Log returns the log for lines that are no notices. It has the same limit.
 func (b *Book) Log() *ratelog.Logger { return b.log }
 
-// Count is how often a notice was said.
+// Count returns how often a notice was counted.
 func (b *Book) Count(k Kind) int64 { return b.counts[k].Load() }
 
-// Counts are the numbers of the notices that were said, by their names.
+// Counts returns the numbers of the notices that were counted at least once, by name.
 func (b *Book) Counts() map[string]int64 {
 	counts := make(map[string]int64)
 	for k := range b.counts {
@@ -103,12 +104,13 @@ func (b *Book) Counts() map[string]int64 {
 	return counts
 }
 
-// handler is the handler of a Book for packages that take a *slog.Logger.
+// handler is the Handler of a Book, by which Of finds the Book.
 type handler struct {
 	slog.Handler
 	book *Book
 }
 
-// Handler is for a logger of others, which Of leads back to the Book. Lines that are
-// written with it are held to the same limit; their messages must be constants, too.
+// Handler returns a handler for a *slog.Logger that is passed to another package; Of leads from
+// that logger back to the Book. Lines written with it have the same limit, so their messages must
+// be constants.
 func (b *Book) Handler() slog.Handler { return &handler{b.log.Handler(), b} }

@@ -1,16 +1,16 @@
 package seam
 
-// Bounds are the options of a transport that must fit those of the other transports of a mount:
-// what one client may send, every client must be able to get.
+// Bounds are the options of a transport that must fit those of the mount's other transports: every
+// client must be able to receive what any client may send.
 type Bounds struct {
 	Message       Bound // the bytes that a client may send at once
 	QueueBytes    Bound // the bytes that may wait for a client
 	QueueMessages Bound // the messages that may wait for a client
 }
 
-// A Bound is one option. One without a name is not there.
+// A Bound is one option. If Option is empty, the transport does not have it.
 type Bound struct {
-	Option  string // such as "websocket.Options.MaxMessage", for sentences
-	Value   int    // 0 is Default, and transport.Unlimited none
+	Option  string // for error texts, such as "websocket.Options.MaxMessage"
+	Value   int    // 0 means Default, transport.Unlimited no bound
 	Default int
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/bennu-go/bennu/transport"
 )
 
-// A Manner is how the clients of a transport ask for a connection.
+// A Manner says how the clients of a transport ask for a connection.
 type Manner = unexported.Manner
 
 var inTransport = unexported.Transport.(interface {
@@ -18,9 +18,9 @@ var inTransport = unexported.Transport.(interface {
 	TokenElsewhere(*transport.ConnectInfo) bool
 })
 
-// Check makes the checks that come before the application's, in the order that clients can
-// observe: size, parameters, origin, token, subprotocol. The vars are those of the mount's path
-// and win over parameters of the same name; Check does not keep them.
+// Check makes the checks that come before Connect, in the order that clients can observe: size,
+// parameters, origin, token, subprotocol. vars are the variables of the mount's path; they replace
+// parameters of the same name. Check does not keep them.
 //
 // The error is always a *transport.StatusError: 414 and 431 for size, 400 for parameters, 403 for
 // the rest. Check does not look at the method, nor at the other headers of an upgrade.
@@ -28,18 +28,18 @@ func Check(c *transport.Checks, r *http.Request, vars map[string]string, m *Mann
 	return inTransport.Check(c, r, vars, m)
 }
 
-// Validate returns an error for checks that cannot be meant, as a sentence that says what to do.
+// Validate returns an error for checks that cannot work, as a sentence that says what to do.
 func Validate(c *transport.Checks) error { return inTransport.Validate(c) }
 
-// NewConnectInfo describes r, which must stay valid as long as the result is used. It makes no
-// checks and takes no token.
+// NewConnectInfo returns a description of r, which must stay valid as long as the result is used.
+// It makes no checks and takes no token.
 func NewConnectInfo(r *http.Request, name string, params transport.Params) *transport.ConnectInfo {
 	return inTransport.NewConnectInfo(r, name, params)
 }
 
-// ParseQuery decodes the part of a URL after the question mark, as Check does.
+// ParseQuery decodes a raw query as Check does.
 func ParseQuery(raw string) (transport.Params, error) { return inTransport.ParseQuery(raw) }
 
-// TokenElsewhere makes an info that has no auth token say that the client has sent one in a place
-// where the mount does not look. It reports whether the info has none, and the mount takes tokens.
+// TokenElsewhere notes in an info without auth token that the client has sent one in a place where
+// the mount does not look. It reports whether the info has no token and the mount takes tokens.
 func TokenElsewhere(i *transport.ConnectInfo) bool { return inTransport.TokenElsewhere(i) }

@@ -6,7 +6,7 @@ import (
 	"github.com/bennu-go/bennu/transport"
 )
 
-// Counters count what transport.Stats has of a server.
+// Counters are the counters of a server behind transport.Stats.
 type Counters struct {
 	Open, Closing   atomic.Int64
 	Opened, Refused atomic.Uint64
@@ -14,7 +14,7 @@ type Counters struct {
 	clientClosed, lost, idle, slow            atomic.Uint64
 	protocol, invalid, policy, tooBig, server atomic.Uint64
 
-	// These change all the time, so neither may slow down whoever reads what is next to it.
+	// These change with every message. The padding keeps them on cache lines of their own.
 	_                             [64]byte
 	messagesIn, bytesIn           atomic.Uint64
 	_                             [64]byte
@@ -22,21 +22,21 @@ type Counters struct {
 	_                             [64]byte
 }
 
-// In counts messages of clients, and their bytes.
+// In counts messages from clients, and their bytes.
 func (c *Counters) In(messages, bytes int) {
 	c.messagesIn.Add(uint64(messages))
 	c.bytesIn.Add(uint64(bytes))
 }
 
-// Out counts frames that were written to clients, their bytes, and the calls that wrote them.
+// Out counts frames written to clients, their bytes, and the calls that wrote them.
 func (c *Counters) Out(messages, bytes, writes int) {
 	c.messagesOut.Add(uint64(messages))
 	c.bytesOut.Add(uint64(bytes))
 	c.writes.Add(uint64(writes))
 }
 
-// Ended counts the end of a connection, for a reason that is one of package transport's; all
-// others count by the code, which is 0 when none is sent.
+// Ended counts the end of a connection. If the reason is one of package transport's, it decides the
+// counter; otherwise the close code does, which is 0 if none is sent.
 func (c *Counters) Ended(code transport.CloseCode, reason error) {
 	switch reason {
 	case transport.ErrClientClosed:
@@ -66,7 +66,7 @@ func (c *Counters) Ended(code transport.CloseCode, reason error) {
 	}
 }
 
-// Stats reads the counters, one after another. Extra is left to the transport.
+// Stats returns the counters, read one after another. Extra is left to the transport.
 func (c *Counters) Stats() transport.Stats {
 	return transport.Stats{
 		Open: c.Open.Load(), Closing: c.Closing.Load(), Opened: c.Opened.Load(), Refused: c.Refused.Load(),

@@ -6,9 +6,9 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// Headroom is how many bytes Seal needs before the payload.
+// Headroom is the number of bytes that Seal needs before the payload.
 const Headroom = frame.Headroom
 
-// Seal makes a Frame of buf, whose first Headroom bytes are free and whose rest is the payload.
-// It takes ownership of buf and copies nothing.
+// Seal makes a Frame of buf: its first Headroom bytes are free and the rest is the payload. It owns
+// buf from then on and copies nothing.
 func Seal(op wire.Opcode, buf []byte) transport.Frame { return transport.Frame(frame.Seal(op, buf)) }

@@ -2,11 +2,11 @@ package seam
 
 import "context"
 
-// Memory is the place of a connection within the process, such as that of a test's client. The
-// request that asks for it has it in its context. The endpoint makes all checks, asks Connect, and
-// sets one of the fields, in place of letting the transport at the path answer.
+// Memory asks for a connection within the process, such as one of a test's client. It is in the
+// context of a request at the path of a mount. The endpoint makes all checks, calls Connect, and
+// sets one of the fields; the transport at that path takes no part.
 type Memory struct {
-	Receiver Receiver // of a connection that was accepted, and is not open yet
+	Receiver Receiver // of the accepted connection, which is not open yet
 	Err      error    // why it was refused
 }
 
@@ -15,18 +15,18 @@ const MemoryName = "memory"
 
 type memoryKey struct{}
 
-// WithMemory returns a context that has a connection.
+// WithMemory returns a context with m.
 func WithMemory(ctx context.Context, m *Memory) context.Context {
 	return context.WithValue(ctx, memoryKey{}, m)
 }
 
-// MemoryOf returns the connection that a context has, or nil.
+// MemoryOf returns the Memory in a context, or nil.
 func MemoryOf(ctx context.Context) *Memory {
 	m, _ := ctx.Value(memoryKey{}).(*Memory)
 	return m
 }
 
-// InMemory is a host for the same mount of which the clients are in memory.
+// InMemory returns a host of the same mount for in-memory connections.
 func (h *Host) InMemory(a Acceptor) *Host {
 	in := *h
 	in.Name, in.Acceptor = MemoryName, a

@@ -13,7 +13,7 @@ import (
 	"github.com/bennu-go/bennu/transport"
 )
 
-// Check makes the mount's checks, and says why they refuse a request; see the func Check.
+// Check makes the mount's checks, and logs why they refuse a request; see the func Check.
 func (h *Host) Check(r *http.Request, vars map[string]string) (*transport.ConnectInfo, error) {
 	info, err := Check(&h.Checks, r, vars, &h.Traits.Manner)
 	if err != nil {
@@ -22,9 +22,9 @@ func (h *Host) Check(r *http.Request, vars map[string]string) (*transport.Connec
 	return info, err
 }
 
-// Ask asks the acceptor. A panic in it is said, and returned as a transport.ErrPanic; that of
-// http.ErrAbortHandler passes. After runtime.Goexit, which ends the goroutine, Ask answers the
-// request itself, unless w is nil.
+// Ask calls the acceptor. A panic in it is logged and returned as a transport.ErrPanic;
+// http.ErrAbortHandler is passed on. After runtime.Goexit, which ends the goroutine, Ask answers
+// the request itself, unless w is nil.
 func (h *Host) Ask(w http.ResponseWriter, r *http.Request, info *transport.ConnectInfo) (receiver Receiver, err error) {
 	h.saySession(r, info)
 	returned, token := false, info.AuthToken
@@ -52,7 +52,7 @@ func (h *Host) Ask(w http.ResponseWriter, r *http.Request, info *transport.Conne
 	return receiver, err
 }
 
-// Refuse answers a request that was refused with an error of Check or Ask.
+// Refuse answers a request for which Check or Ask returned err.
 func (h *Host) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	status, checked := err.(*transport.StatusError)
 	switch {
@@ -65,7 +65,7 @@ func (h *Host) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.Is(err, transport.ErrPanic):
 		w.Header().Set("Connection", "close")
 		Refuse(w, http.StatusInternalServerError)
-		_ = http.NewResponseController(w).Flush() // nobody else does after a Goexit
+		_ = http.NewResponseController(w).Flush() // after runtime.Goexit net/http does not
 	case h.ErrorHandler != nil:
 		h.ErrorHandler(w, r, err)
 	default:
@@ -73,13 +73,14 @@ func (h *Host) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	}
 }
 
-// Refuse answers with an empty body.
+// Refuse answers with a status and an empty body.
 func Refuse(w http.ResponseWriter, status int) {
 	w.Header().Set("Content-Length", "0")
 	w.WriteHeader(status)
 }
 
-// RefuseBusy answers 503. Clients that obey come back spread over some seconds.
+// RefuseBusy answers 503 with a Retry-After of 1 to 5 s, so that clients come back at different
+// times.
 func RefuseBusy(w http.ResponseWriter) {
 	w.Header().Set("Retry-After", strconv.Itoa(1+rand.IntN(5)))
 	Refuse(w, http.StatusServiceUnavailable)

@@ -11,7 +11,7 @@ import (
 	"github.com/bennu-go/bennu/transport"
 )
 
-// About makes the attributes of a line about a request: attrs, the mount, the transport and
+// About returns the attributes of a log line about a request: attrs, the mount, the transport and
 // the address.
 func (h *Host) About(r *http.Request, attrs ...slog.Attr) []slog.Attr {
 	list := make([]slog.Attr, 0, len(attrs)+3)
@@ -24,7 +24,7 @@ func (h *Host) About(r *http.Request, attrs ...slog.Attr) []slog.Attr {
 	return append(list, slog.String("transport", h.Name), notice.Foreign("address", notice.Address(r)))
 }
 
-// Where makes the attributes of a line that is about no request of a client: attrs, the
+// Where returns the attributes of a log line that is not about a client's request: attrs, the
 // mount, the transport.
 func (h *Host) Where(attrs ...slog.Attr) []slog.Attr {
 	if h.Path != "" {
@@ -33,8 +33,8 @@ func (h *Host) Where(attrs ...slog.Attr) []slog.Attr {
 	return append(attrs, slog.String("transport", h.Name))
 }
 
-// sayRefused says why the checks refused a request. Neither parameters nor tokens get into the
-// log.
+// sayRefused counts and logs why the checks refused a request. Parameters and tokens do not get
+// into the log.
 func (h *Host) sayRefused(r *http.Request, err error) {
 	why := slog.String("error", err.Error())
 	if status, ok := errors.AsType[*transport.StatusError](err); ok {
@@ -50,14 +50,14 @@ func (h *Host) sayRefused(r *http.Request, err error) {
 	case errors.Is(err, transport.ErrAuthToken), errors.Is(err, transport.ErrAuthTokenParam), errors.Is(err, transport.ErrAuthTokenTwice):
 		h.Book.Say(notice.TokenEncoding, h.About(r, why)...)
 	case errors.Is(err, transport.ErrSubprotocol):
-		// Some clients put a token where the names of subprotocols belong.
+		// Not the offers: some clients send a token as subprotocol.
 		h.Book.Say(notice.Subprotocol, h.About(r, notice.Foreign("known", strings.Join(h.Checks.Subprotocols, ", ")))...)
 	default:
 		h.Book.Say(notice.Params, h.About(r, why)...)
 	}
 }
 
-// origin is where a request says that it comes from.
+// origin returns the log attributes by which a request says which page it comes from.
 func origin(r *http.Request) []slog.Attr {
 	if lines := r.Header["Origin"]; len(lines) > 0 {
 		return []slog.Attr{notice.Foreign("origin", lines[0])}
@@ -70,7 +70,7 @@ func origin(r *http.Request) []slog.Attr {
 			list = append(list, notice.Foreign(of.key, text))
 		}
 	}
-	if len(list) == 0 { // of the page nothing but its host: addresses of pages may hold secrets
+	if len(list) == 0 { // only the host of the page: its address may hold secrets
 		if page, err := url.Parse(r.Header.Get("Referer")); err == nil {
 			list = append(list, notice.Foreign("referer_host", page.Host))
 		}
@@ -78,7 +78,8 @@ func origin(r *http.Request) []slog.Attr {
 	return list
 }
 
-// saySession says that a page's web session is not shown, though its request has a cookie.
+// saySession logs that Connect does not see a page's web session, although the request has a
+// cookie.
 func (h *Host) saySession(r *http.Request, info *transport.ConnectInfo) {
 	if h.Checks.Session == nil || info.Session != nil || len(r.Header["Cookie"]) == 0 {
 		return

@@ -1,9 +1,9 @@
-// Package seam is what sockets and the transports of this module see of each other. A transport
-// implements Conn and drives a Receiver; it knows nothing of topics or JSON. The socket knows
-// nothing of how frames travel.
+// Package seam is the interface between sockets and the transports of this module. A transport
+// implements Conn and calls a Receiver; it knows nothing of topics or JSON. The socket implements
+// Receiver and knows nothing of how frames travel.
 //
-// It is not for programs: its interfaces are called under locks, in an order that only prose
-// keeps. Package transport has a seam for transports of others.
+// It is not for programs: its interfaces are called under locks, in an order that only comments
+// describe. Package transport has an interface for transports of programs.
 package seam
 
 import (
@@ -11,45 +11,43 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// Conn is a connection as its socket sees it. All methods may be called from
-// any goroutine, also under a lock: they never block and never call back.
+// Conn is the interface of a connection to its socket. All methods may be called from any
+// goroutine, also under the locks of the socket and its channels: they never block and never call
+// back.
 type Conn interface {
-	// Send queues a frame. It reports false when the connection takes no more:
-	// it is closing, or this frame would pass the bound of the queue, in which
-	// case the connection is closed as a slow consumer.
+	// Send queues a frame. It reports false when the connection takes no more frames, because it is
+	// closing, or because the frame does not fit the queue: then the connection is closed as a slow
+	// consumer.
 	Send(f transport.Frame) bool
-	// Close writes what is queued, then the close code, and ends the connection.
-	// Only the first call has an effect.
+	// Close writes the queue and then the close code, and ends the connection. Only the first call
+	// has an effect.
 	Close(code transport.CloseCode)
 }
 
-// Receiver is a socket as its connection sees it. The connection calls the
-// methods one at a time: Opened first, then Receive any number of times, then
-// Closed once.
+// Receiver is the interface of a socket to its connection. The connection calls the methods one at
+// a time: Opened once, then Receive any number of times, then Closed once.
 type Receiver interface {
-	// Opened hands over the connection, before any message is read.
+	// Opened gets the connection, before any message is read.
 	Opened(c Conn)
-	// Receive takes one whole message and owns data. It does not block: other
-	// connections may wait for it to return. When the result is not nil, the
-	// connection must not call Receive again before that channel is closed.
+	// Receive gets one whole message, and owns data from then on. It does not block: other
+	// connections may wait for it to return. If resume is not nil, the connection must not call
+	// Receive again before resume is closed.
 	Receive(op wire.Opcode, data []byte) (resume <-chan struct{})
-	// Closed says that the connection is gone, and why. Nothing is
-	// received after it.
+	// Closed gets the reason why the connection has ended. Nothing is received after it.
 	Closed(reason error)
 }
 
-// Acceptor decides over new connections.
+// Acceptor decides whether to accept new connections.
 type Acceptor interface {
-	// Accept runs the checks that are not the transport's own: protocol
-	// version, the application's connect and id. The info is valid only during
-	// the call. The Receiver it returns is dropped without Opened when the
-	// handshake fails later.
+	// Accept makes the checks that are not the transport's own: limits, protocol version, Connect
+	// and ID. info is valid only during the call. If the handshake fails later, the Receiver is
+	// dropped without a call of Opened.
 	//
-	// An error that is transport.ErrRefused answers 403 with an empty body;
-	// transport.ErrBusy 503; any other error is a reason for the mount's error handler.
+	// For transport.ErrRefused the answer is 403 with an empty body, for transport.ErrBusy 503; any
+	// other error goes to the mount's ErrorHandler.
 	Accept(info *transport.ConnectInfo) (Receiver, error)
 }
 
-// Wrap has the receivers of all connections that a SocketHandler accepts wrapped, for the suite
-// that tests transports. It is called before the handler is mounted. Package bennu sets it.
+// Wrap makes a SocketHandler wrap the receivers of all its connections, for the suite that tests
+// transports. It must be called before the handler is mounted. Package bennu sets it.
 var Wrap func(handler any, wrap func(Receiver) Receiver)
