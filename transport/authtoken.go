@@ -10,19 +10,18 @@ import (
 )
 
 const (
-	// protocolHeader is spelled as net/http spells it in a Header.
+	// protocolHeader is in the canonical form of net/http.
 	protocolHeader = "Sec-Websocket-Protocol"
-	// tokenHeader carries the token where there are no subprotocols, unencoded.
+	// tokenHeader has the token, unencoded, for transports without subprotocols.
 	tokenHeader = "X-Phoenix-Authtoken"
-	// tokenPrefix marks the element of Sec-WebSocket-Protocol that is a token.
-	// It says base64url, but phoenix.js sends the standard alphabet.
+	// tokenPrefix begins the element of Sec-WebSocket-Protocol that is a token. It says base64url,
+	// but phoenix.js sends the standard alphabet.
 	tokenPrefix = "base64url.bearer.phx."
 )
 
-// What may be wrong with the auth token of a request. None of these quotes it.
-// ErrAuthToken, ErrAuthTokenParam and, where a parameter takes part, ErrAuthTokenTwice refuse
-// the request; the others are what ConnectInfo.AuthTokenErr says, and the application
-// decides.
+// Errors about the auth token of a request. None of them quotes it. ErrAuthToken, ErrAuthTokenParam
+// and, for a token in a parameter, ErrAuthTokenTwice refuse the request. The others are results of
+// ConnectInfo.AuthTokenErr, and the application decides.
 var (
 	ErrAuthToken          = errors.New("bennu: auth token is not base64")
 	ErrAuthTokenParam     = errors.New("bennu: the parameter with the auth token is not a single text")
@@ -33,10 +32,9 @@ var (
 	ErrAuthTokenOff       = errors.New("bennu: the mount takes no auth tokens, since Checks.AuthToken is off")
 )
 
-// takeToken finds the token among the offered subprotocols and returns the
-// offers without it. Equal ones count as one. Of several that differ none is taken,
-// because there is no telling which one was meant; the offers stay as they are then, and
-// the error is ErrAuthTokenTwice.
+// takeToken finds the token among the offered subprotocols and returns the offers without it.
+// Several equal ones count as one. If they differ, none is taken, because the right one is not
+// known: the error is ErrAuthTokenTwice, and all offers are returned.
 func takeToken(offers []string) (token *string, rest []string, err error) {
 	rest = make([]string, 0, len(offers))
 	for _, offer := range offers {
@@ -59,24 +57,23 @@ func takeToken(offers []string) (token *string, rest []string, err error) {
 
 var bothAlphabets = strings.NewReplacer("-", "+", "_", "/")
 
-// decodeToken accepts the standard and the URL alphabet, padded or not, since
-// clients other than phoenix.js take the prefix at its word.
+// decodeToken accepts the standard and the URL alphabet, padded or not, since clients other than
+// phoenix.js use the URL alphabet, as the prefix says.
 func decodeToken(s string) (string, error) {
 	enc := base64.RawStdEncoding
 	if strings.HasSuffix(s, "=") {
 		enc = base64.StdEncoding
 	}
 	b, err := enc.DecodeString(bothAlphabets.Replace(s))
-	// The decoder skips line breaks. No header has them, but then none is
-	// valid.
+	// The decoder would skip line breaks, which are not part of a token.
 	if err != nil || strings.ContainsAny(s, "\r\n") {
 		return "", ErrAuthToken
 	}
 	return string(b), nil
 }
 
-// takeHeaderToken takes the token of a request that has it in a header of its own. Of several that
-// differ none is taken.
+// takeHeaderToken takes the token of a request that has it in a header of its own. If there are
+// several that differ, none is taken.
 func (c *Checks) takeHeaderToken(info *ConnectInfo) {
 	token, err := rawToken(info.r.Header)
 	if err == nil && token != nil && info.AuthToken != nil && *token != *info.AuthToken {
@@ -90,8 +87,7 @@ func (c *Checks) takeHeaderToken(info *ConnectInfo) {
 	}
 }
 
-// rawToken is the token in the header of a request. Equal ones count as one, and of several that
-// differ none is taken.
+// rawToken returns the token in the header of a request. Several equal ones count as one.
 func rawToken(h http.Header) (*string, error) {
 	values := h[tokenHeader]
 	if len(values) == 0 {
@@ -104,9 +100,9 @@ func rawToken(h http.Header) (*string, error) {
 	return &token, nil
 }
 
-// elsewhere are parameters that clients use for tokens, and tell that a mount
-// lacks TokenParam. On long-poll "token" is the session's, unless package longpoll finds that
-// it is not.
+// elsewhere are the names of parameters in which clients send tokens. If one is there, the mount
+// probably lacks TokenParam. Over long polling "token" is the session's, unless package longpoll
+// finds that it is not.
 var elsewhere = []string{"authToken", "auth_token", "access_token", "userToken", "user_token", "jwt", "token"}
 
 // tokenElsewhere is seam.TokenElsewhere.
@@ -118,9 +114,8 @@ func (i *ConnectInfo) tokenElsewhere() bool {
 	return true
 }
 
-// AuthTokenErr says why there is no AuthToken, or what is wrong with it: nil for one that
-// is not empty, otherwise ErrAuthTokenTwice, ErrAuthTokenEmpty, ErrAuthTokenElsewhere,
-// ErrNoAuthToken or ErrAuthTokenOff.
+// AuthTokenErr returns nil for an AuthToken that is not empty. Otherwise it says why there is none:
+// ErrAuthTokenTwice, ErrAuthTokenEmpty, ErrAuthTokenElsewhere, ErrNoAuthToken or ErrAuthTokenOff.
 func (i *ConnectInfo) AuthTokenErr() error {
 	switch {
 	case i.AuthToken != nil && *i.AuthToken == "":

@@ -10,15 +10,15 @@ import (
 	"github.com/bennu-go/bennu/internal/unexported"
 )
 
-// Bounds on the header of a request that asks to connect. An http.Server of
-// one's own may allow more for the rest of its paths.
+// Bounds of the header of a request for a connection. The http.Server may allow more, for other
+// paths.
 const (
 	maxHeaders     = 64       // lines
 	maxHeaderBytes = 16 << 10 // names and values with their separators
 )
 
 // Reasons of a StatusError, beside ErrAuthToken, ErrAuthTokenParam, ErrAuthTokenTwice and
-// ErrSubprotocol. Parameters that cannot be read have errors without a name.
+// ErrSubprotocol. The errors for parameters that cannot be decoded are not exported.
 var (
 	ErrOrigin         = errors.New("bennu: origin not allowed")
 	ErrURLTooLong     = errors.New("bennu: URL longer than 8 KiB")
@@ -26,12 +26,12 @@ var (
 	ErrPathNotUTF8    = errors.New("bennu: path variable is not UTF-8")
 )
 
-// A StatusError refuses a request before the application has seen it.
+// A StatusError refuses a request before Connect is called.
 type StatusError struct {
 	// Status is the HTTP status to answer with: 400, 403, 414 or 431.
 	Status int
-	// Err says why, for the server's log and never for the client. It is one of
-	// this package's errors and quotes nothing of the request.
+	// Err is the reason, for the server's log and never for the client. It is one of this package's
+	// errors and quotes nothing of the request.
 	Err error
 }
 
@@ -40,51 +40,48 @@ func (e *StatusError) Error() string { return fmt.Sprintf("%v (status %d)", e.Er
 // Unwrap returns Err.
 func (e *StatusError) Unwrap() error { return e.Err }
 
-// Checks are a mount's rules for requests, the same for all transports. They
-// must not change once Endpoint.Socket has them.
+// Checks are the rules of a mount for requests, the same for all transports. They must not be
+// changed after Endpoint.Socket was called with them.
 type Checks struct {
-	// Origin is the origin policy; nil is SameOrigin(Scheme). A request without an Origin
-	// header must pass it too, and it is refused when a browser says in Sec-Fetch-Site,
-	// Sec-Fetch-Mode and Sec-Fetch-Dest that it is made by another site, or by an image, a
-	// frame or a link. Where a browser does not send those, over plain HTTP, the policy is
-	// asked about the page in its Referer header, as if that were the Origin.
+	// Origin is the origin policy; nil is SameOrigin(Scheme). It is also asked about requests
+	// without an Origin header. Those are refused if a browser says, in Sec-Fetch-Site,
+	// Sec-Fetch-Mode and Sec-Fetch-Dest, that another site made them, or an image, a frame or a
+	// link. If a browser does not send these headers, as over plain HTTP, the policy is asked about
+	// the page in the Referer header, as if that were the Origin.
 	Origin OriginCheck
-	// InsecureSkipOriginCheck lets every website connect, and Origin is not
-	// asked. It is a field and not an OriginCheck so that a server can log it
-	// when it starts.
+	// InsecureSkipOriginCheck lets every website connect; Origin is not asked. It is a field and
+	// not an OriginCheck, so that the server can log it when it starts.
 	InsecureSkipOriginCheck bool
-	// Scheme returns the scheme of a request, "http" or "https", behind a proxy
-	// that ends TLS; see SameOrigin for what it may trust, and how "wss" and lists are
-	// read. Nil means from the connection. ConnectInfo.URI uses it too. It is called
-	// concurrently.
+	// Scheme returns the scheme of a request, "http" or "https", behind a proxy that ends TLS.
+	// SameOrigin says which headers it may trust and how its result is read. nil means the scheme
+	// of the connection. ConnectInfo.URI uses it, too. It is called concurrently.
 	Scheme func(*http.Request) string
-	// AuthToken takes a token from where phoenix.js puts its authToken option:
-	// among the subprotocols of a WebSocket, where "phoenix" is then chosen in
-	// answer, and in the header X-Phoenix-AuthToken of a long-poll. A request
-	// without a token passes, and so does one with several that differ, of which none is
-	// taken: ConnectInfo.AuthTokenErr tells the two apart. A token that does not decode answers
-	// 403.
+	// AuthToken takes a token from where phoenix.js puts its authToken option: among the
+	// subprotocols of a WebSocket, where the server then answers with "phoenix", and in the header
+	// X-Phoenix-AuthToken of long polling. A request without a token passes. So does one with
+	// several tokens that differ, of which none is taken; ConnectInfo.AuthTokenErr tells the two
+	// apart. A token that does not decode answers 403.
 	AuthToken bool
-	// TokenParam names a parameter of the URL that is taken as the token, for clients
-	// that can send it nowhere else: phoenix.js before 1.8, and those of phones. It
-	// is then ConnectInfo.AuthToken, and no longer in Params and URI. Empty, the default,
-	// means none. Proxies and browsers write URLs into logs and histories, so prefer
-	// AuthToken where clients have a choice, and let such tokens live for minutes only.
+	// TokenParam is the name of a parameter of the URL that is taken as the token, for clients that
+	// cannot send it in a header: phoenix.js before 1.8, and many clients for phones. The token is
+	// then ConnectInfo.AuthToken, and not in Params and URI. Empty, the default, means none.
+	// Proxies and browsers write URLs into logs and histories. So prefer AuthToken if clients have
+	// a choice, and make tokens for this parameter valid for minutes only.
 	//
-	// With AuthToken too, a client may use either way, or both with the same token. Two
-	// tokens that differ, a parameter that is repeated, and one that is a list or a map
-	// answer 403. The name "token" works with long-poll, where old clients have
-	// the token of their session under that name, behind their own parameters.
+	// If AuthToken is set, too, a client may use either way, or both with the same token. Two
+	// tokens that differ, a repeated parameter, and a list or a map answer 403. The name "token"
+	// also works with long polling, where old clients send their session token under that name,
+	// after their own parameters.
 	TokenParam string
-	// Subprotocols the server speaks, most wanted first, for WebSocket only.
-	// When nil, what clients offer is ignored. Otherwise a client that offers
-	// any must offer one of these; the match is exact.
+	// Subprotocols are those that the server speaks, in order of preference, for WebSocket only. If
+	// nil, the offers of clients are ignored. Otherwise a client that offers any must offer one of
+	// these exactly.
 	Subprotocols []string
-	// Session shows the application the browser's web session. Nil shows none.
+	// Session shows the application the browser's web session. nil shows none.
 	Session *SessionCheck
 }
 
-// run makes the checks that come before the application's; see seam.Check.
+// run makes the checks that come before Connect; see seam.Check.
 func (c *Checks) run(r *http.Request, vars map[string]string, m *unexported.Manner) (*ConnectInfo, error) {
 	if err := checkSize(r); err != nil {
 		return nil, err
@@ -119,6 +116,7 @@ func (c *Checks) run(r *http.Request, vars map[string]string, m *unexported.Mann
 	return info, nil
 }
 
+// checkSize returns an error for a URL or a header beyond the bounds.
 func checkSize(r *http.Request) error {
 	target := len(r.RequestURI)
 	if target == 0 { // a request that no server read
@@ -140,6 +138,7 @@ func checkSize(r *http.Request) error {
 	return nil
 }
 
+// mergeParams returns the parameters of the query, overlaid by the variables of the path.
 func mergeParams(query string, vars map[string]string) (Params, error) {
 	params, err := parseQuery(query)
 	if err != nil {
@@ -149,11 +148,13 @@ func mergeParams(query string, vars map[string]string) (Params, error) {
 		if !utf8.ValidString(value) {
 			return nil, ErrPathNotUTF8
 		}
-		params[name] = strings.Clone(value) // not a part of the path, which may be long
+		params[name] = strings.Clone(value) // so that it does not keep the whole path in memory
 	}
 	return params, nil
 }
 
+// originAllowed reports whether the origin policy, and the checks for requests without Origin,
+// allow a request.
 func (c *Checks) originAllowed(r *http.Request) bool {
 	if c.InsecureSkipOriginCheck {
 		return true
@@ -161,6 +162,7 @@ func (c *Checks) originAllowed(r *http.Request) bool {
 	return c.originPolicy(r) && (len(r.Header["Origin"]) > 0 || c.fetchAllowed(r))
 }
 
+// originPolicy asks the origin policy, or the default one.
 func (c *Checks) originPolicy(r *http.Request) bool {
 	if c.Origin != nil {
 		return c.Origin(r)
@@ -168,8 +170,8 @@ func (c *Checks) originPolicy(r *http.Request) bool {
 	return sameOrigin(r, c.Scheme)
 }
 
-// subprotocol sets the token and the subprotocol of info. The lines of the header are
-// one list, as in every header that has a list.
+// subprotocol sets the token and the subprotocol of info. Several lines of the header count as one
+// list, as in every header with a list.
 func (c *Checks) subprotocol(info *ConnectInfo) error {
 	configured := c.Subprotocols
 	if c.AuthToken {
@@ -183,7 +185,7 @@ func (c *Checks) subprotocol(info *ConnectInfo) error {
 		token, rest, err := takeToken(offers)
 		switch {
 		case errors.Is(err, ErrAuthTokenTwice):
-			info.tokenErr = err // it is for the application to refuse, as in Phoenix
+			info.tokenErr = err // the application refuses it, as in Phoenix
 		case err != nil:
 			return err
 		case token != nil:

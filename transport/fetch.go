@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Headers in which a browser says where a request without Origin comes from, spelled as
-// net/http spells them.
+// Headers in which a browser says where a request without Origin comes from, in the canonical form
+// of net/http.
 const (
 	fetchSite = "Sec-Fetch-Site"
 	fetchMode = "Sec-Fetch-Mode"
@@ -15,13 +15,13 @@ const (
 	referer   = "Referer"
 )
 
-// fetchAllowed decides about a request without an Origin header. Browsers leave it out of a
-// GET of a page's own server, and of those that images, frames and links make, of any page.
-// Scripts and phones send none of the headers that are looked at here.
+// fetchAllowed reports whether a request without an Origin header is allowed. Browsers omit the
+// header in GET requests of a page to its own server, and in those of images, frames and links of
+// any page. Scripts and phones send none of the headers that it looks at.
 //
-// Browsers send Sec-Fetch-Site over HTTPS, and to localhost. There the request must come from
-// a script of the page's own server, or be typed in by the user. Otherwise the Referer must
-// belong to a page that the origin policy allows, if there is one.
+// Browsers send Sec-Fetch-Site over HTTPS, and to localhost. Then the request must come from a
+// script of the server's own pages, or be typed in by the user. Otherwise the Referer, if there is
+// one, must belong to a page that the origin policy allows.
 func (c *Checks) fetchAllowed(r *http.Request) bool {
 	sites := r.Header[fetchSite]
 	if len(sites) == 0 {
@@ -58,8 +58,9 @@ func (c *Checks) fetchAllowed(r *http.Request) bool {
 	return true
 }
 
-// refererAllowed asks the origin policy about the page that the Referer names. A handshake of a
-// WebSocket is no page's: browsers send an Origin with it, and let no page set its headers.
+// refererAllowed asks the origin policy about the page that the Referer names. It allows any
+// handshake of a WebSocket: browsers always send an Origin with it, and no page can set its
+// headers.
 func (c *Checks) refererAllowed(r *http.Request) bool {
 	if len(r.Header["Sec-Websocket-Key"]) > 0 {
 		return true
@@ -83,7 +84,7 @@ func (c *Checks) refererAllowed(r *http.Request) bool {
 	return true
 }
 
-// originOf is the origin of a page on the web, or "" for anything else.
+// originOf returns the origin of a page on the web, or "" for any other text.
 func originOf(page string) string {
 	u, err := url.Parse(page)
 	if err != nil || u.Host == "" {

@@ -5,13 +5,13 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// A Frame is one encoded message for a client. It never changes, and many connections may hold
-// the same Frame at once. Its bytes are a whole unmasked frame of RFC 6455, made once for all
-// connections that get it. Transports that are streams of bytes should send those, and need no
-// framing of their own; those that have messages send the payload.
+// A Frame is one encoded message for a client. It never changes, and many connections may hold the
+// same Frame at once. Its bytes are a complete unmasked frame of RFC 6455, made once for all
+// connections that get it. Transports over byte streams should send these bytes, and need no
+// framing of their own; transports that have messages send the payload.
 type Frame frame.Frame
 
-// NewFrame makes a Frame of a copy of payload, for tests of a Link.
+// NewFrame returns a Frame with a copy of payload, for tests of a Link.
 func NewFrame(op wire.Opcode, payload []byte) Frame {
 	buf := make([]byte, frame.Headroom, frame.Headroom+len(payload))
 	return Frame(frame.Seal(op, append(buf, payload...)))

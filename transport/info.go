@@ -13,28 +13,26 @@ import (
 	"github.com/bennu-go/bennu/internal/unexported"
 )
 
-// ConnectInfo is what an application may know of the request that asks to
-// connect. It is valid only while Connect runs, because it reads from
-// the request; what is wanted later must be copied out. It has neither cookies
-// nor the request itself: a socket is opened by any page the origin check
-// allows, so cookies would prove nothing.
+// ConnectInfo describes a request for a connection to the application. It is valid only while
+// Connect runs, because it reads from the request; copy what is needed later. It gives access
+// neither to cookies nor to the request itself: any page that the origin check allows can open a
+// socket, so cookies would prove nothing.
 //
-// The zero value with some fields set is a ConnectInfo for tests; its methods
-// then return zero values. The methods may be called concurrently.
+// A ConnectInfo with only the exported fields set is valid, for tests; its methods then return zero
+// values. The methods may be called concurrently.
 type ConnectInfo struct {
-	// Transport is the name of the transport: "websocket", "longpoll", or that of another.
+	// Transport is the name of the transport, such as "websocket" or "longpoll".
 	Transport string
-	// Params belong to the receiver of the ConnectInfo.
+	// Params are the parameters of the query and the path. They may be changed and kept.
 	Params Params
-	// AuthToken is the token the client sent where the mount looks for it, as the
-	// client gave it to its library, of any bytes: see Checks.AuthToken and
-	// Checks.TokenParam. It is nil when there is none; AuthTokenErr says why.
+	// AuthToken is the token that the client sent where Checks.AuthToken or Checks.TokenParam says,
+	// decoded; it may hold any bytes. It is nil if there is none; AuthTokenErr says why.
 	AuthToken *string
-	// Subprotocol is what the server must echo, empty for nothing. It is never
-	// the token.
+	// Subprotocol is the subprotocol that the server's answer names, or empty. It is never the
+	// token.
 	Subprotocol string
-	// Session is the browser's web session; see SessionCheck. It is nil when the
-	// mount does not ask for it, or the request may not have it.
+	// Session is the browser's web session; see SessionCheck. It is nil if the mount does not ask
+	// for it, or if the request does not prove that it may have it.
 	Session map[string]any
 
 	r        *http.Request
@@ -43,18 +41,20 @@ type ConnectInfo struct {
 	protocol []string // Sec-WebSocket-Protocol without the token
 
 	tokenParam string // Checks.TokenParam
-	tokenErr   error  // why AuthToken is nil, when the request alone does not say it
+	tokenErr   error  // why AuthToken is nil, if the request alone does not show it
 }
 
-// newConnectInfo describes r. It makes no checks and takes no token; Checks.run does.
+// newConnectInfo returns a description of r. It makes no checks and takes no token; Checks.run
+// does.
 func newConnectInfo(r *http.Request, m *unexported.Manner, params Params) *ConnectInfo {
 	return &ConnectInfo{Transport: m.Transport, Params: params, r: r, manner: m, protocol: r.Header[protocolHeader]}
 }
 
-// A Header is one line of a request's header, its name in lower case.
+// A Header is one line of a request's header, with its name in lower case.
 type Header struct{ Name, Value string }
 
-// Context ends when the handshake does, or its client goes away.
+// Context returns the context of the request, which ends with the handshake or when the client goes
+// away.
 func (i *ConnectInfo) Context() context.Context {
 	if i.r == nil {
 		return context.Background()
@@ -62,8 +62,8 @@ func (i *ConnectInfo) Context() context.Context {
 	return i.r.Context()
 }
 
-// PeerAddr is the address and port at the other end of the TCP connection, in
-// the form "192.0.2.1:4000". Behind a proxy that is the proxy.
+// PeerAddr returns the address and port of the other end of the TCP connection, such as
+// "192.0.2.1:4000". Behind a proxy that is the proxy.
 func (i *ConnectInfo) PeerAddr() string {
 	if i.r == nil {
 		return ""
@@ -71,8 +71,8 @@ func (i *ConnectInfo) PeerAddr() string {
 	return i.r.RemoteAddr
 }
 
-// TLS is the state of the TLS connection, with the client's certificates, or
-// nil. It must not be changed.
+// TLS returns the state of the TLS connection, with the client's certificates, or nil. It must not
+// be changed.
 func (i *ConnectInfo) TLS() *tls.ConnectionState {
 	if i.r == nil {
 		return nil
@@ -80,26 +80,24 @@ func (i *ConnectInfo) TLS() *tls.ConnectionState {
 	return i.r.TLS
 }
 
-// TraceContext returns the lines named traceparent and tracestate.
+// TraceContext returns the header lines named traceparent and tracestate.
 func (i *ConnectInfo) TraceContext() []Header {
 	return i.headers(func(name string) bool { return name == "traceparent" || name == "tracestate" })
 }
 
-// XHeaders returns the lines whose names start with "x-", ordered by name;
-// lines of the same name keep their order. On long-poll the line with the auth
-// token is among them.
+// XHeaders returns the header lines whose names start with "x-", ordered by name; lines of the same
+// name keep their order. Over long polling the line with the auth token is among them.
 func (i *ConnectInfo) XHeaders() []Header {
 	return i.headers(func(name string) bool { return strings.HasPrefix(name, "x-") })
 }
 
-// SecWebSocketHeaders returns the lines whose names start with
-// "sec-websocket-", ordered by name. An auth token that was taken is no longer
-// in them.
+// SecWebSocketHeaders returns the header lines whose names start with "sec-websocket-", ordered by
+// name, without an auth token that was taken.
 func (i *ConnectInfo) SecWebSocketHeaders() []Header {
 	return i.headers(func(name string) bool { return strings.HasPrefix(name, "sec-websocket-") })
 }
 
-// headers returns a new slice, in an order that does not depend on the map.
+// headers returns the lines whose names want accepts, ordered by name.
 func (i *ConnectInfo) headers(want func(name string) bool) []Header {
 	if i.r == nil {
 		return nil
@@ -121,10 +119,9 @@ func (i *ConnectInfo) headers(want func(name string) bool) []Header {
 	return list
 }
 
-// URI is the address that was asked for: scheme, host with its port if the
-// client named one, path and raw query, without the parameter that
-// Checks.TokenParam names. The result is a copy. Its query may hold secrets, so do not
-// log it.
+// URI returns a new URL with the requested address: scheme, host with its port if the client named
+// one, path, and raw query without the parameter that Checks.TokenParam names. The query may hold
+// secrets, so do not log it.
 func (i *ConnectInfo) URI() *url.URL {
 	if i.r == nil {
 		return &url.URL{}
@@ -150,11 +147,12 @@ func (i *ConnectInfo) UserAgent() (string, bool) {
 	return values[0], true
 }
 
-// String names the transport only: everything else may hold secrets.
+// String returns the name of the transport and nothing else, since everything else may hold
+// secrets.
 func (i *ConnectInfo) String() string { return "ConnectInfo(" + i.Transport + ")" }
 
-// GoString is String, so that %#v tells no more.
+// GoString is String, so that %#v prints no secrets.
 func (i *ConnectInfo) GoString() string { return i.String() }
 
-// LogValue is String, so that no log handler looks at the fields.
+// LogValue is String, so that no log handler prints the fields.
 func (i *ConnectInfo) LogValue() slog.Value { return slog.StringValue(i.String()) }

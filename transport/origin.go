@@ -8,40 +8,37 @@ import (
 	"github.com/bennu-go/bennu/internal/weborigin"
 )
 
-// OriginCheck decides from a request's Origin header whether the page that
-// opened it may connect. It is what keeps a foreign website from using a
-// visitor's cookies and network, and no protection against programs, which send
-// any Origin they like or none.
+// OriginCheck decides by a request's Origin header whether the page that made it may connect. It
+// keeps other websites from using a visitor's cookies and network. It does not stop programs, which
+// can send any Origin or none.
 //
-// The checks made by this package allow a request without the header, about which
-// Checks decides by other headers, and look only
-// at the first header if there are several. They compare origins in the form in
-// which browsers send them, however they are spelled: letters of the scheme and host
-// in lower case, "http" and "https" for "ws" and "wss", IPv6 addresses at their
-// shortest, and a default port like none. They refuse origins without a host, such as
-// "null" and "file://", and those with a user name, which no browser sends.
+// The checks made by this package allow a request without the header, about which Checks decides by
+// other headers, and use only the first header if there are several. They compare origins in the
+// form in which browsers send them, in whatever form they are written: scheme and host in lower
+// case, "http" and "https" for "ws" and "wss", the shortest form of IPv6 addresses, and no default
+// port. They refuse origins without a host, such as "null" and "file://", and those with a user
+// name, which no browser sends.
 //
 // An OriginCheck is called concurrently.
 type OriginCheck func(r *http.Request) bool
 
-// SameOrigin allows an origin whose scheme, host and port are those of the
-// request. The host is that of the Host header, so a proxy must pass it on.
+// SameOrigin allows an origin whose scheme, host and port are those of the request. The host is
+// that of the Host header, so a proxy must pass that on.
 //
-// The scheme of a request is "https" if it came over TLS and "http" otherwise.
-// Behind a proxy that ends TLS, give a function that returns the scheme the
-// proxy reports. It must only read headers that the proxy sets itself: whoever
-// can choose the scheme turns an http page into an allowed one. A nil function
-// is the plain rule.
+// The scheme of a request is "https" if it came over TLS and "http" otherwise. Behind a proxy that
+// ends TLS, pass a function that returns the scheme that the proxy reports. It must only read
+// headers that the proxy sets itself: whoever can choose the scheme can make an http page an
+// allowed one. A nil function is the plain rule.
 //
-// What the function returns may be a header as it stands. It is read in any case, "ws"
-// and "wss" are "http" and "https", and of a list, such as "https, http", the
-// last element counts: it is what the nearest proxy has added, and those before it came
-// with the request. A proxy behind another must therefore pass on the outer one's
-// value, not add its own.
+// The function may return the value of a header as it is. Case is ignored, "ws" and "wss" mean
+// "http" and "https", and of a list, such as "https, http", the last element is used: the nearest
+// proxy has added it, and those before it came with the request. A proxy behind another proxy must
+// therefore pass on the value of the outer one, not add its own.
 func SameOrigin(scheme func(*http.Request) string) OriginCheck {
 	return func(r *http.Request) bool { return sameOrigin(r, scheme) }
 }
 
+// sameOrigin is the check of SameOrigin.
 func sameOrigin(r *http.Request, scheme func(*http.Request) string) bool {
 	return checkOrigin(r, func(origin *url.URL) bool {
 		own := url.URL{Scheme: requestScheme(r, scheme), Host: r.Host}
@@ -53,8 +50,7 @@ func sameOrigin(r *http.Request, scheme func(*http.Request) string) bool {
 	})
 }
 
-// requestScheme is "http", "https", or what a configured function says when it is
-// neither.
+// requestScheme returns "http", "https", or another result of the configured function.
 func requestScheme(r *http.Request, scheme func(*http.Request) string) string {
 	switch {
 	case scheme != nil:
@@ -65,10 +61,9 @@ func requestScheme(r *http.Request, scheme func(*http.Request) string) string {
 	return "http"
 }
 
-// OriginHost allows an origin of the given host, with any scheme and port. The
-// empty host allows no origin. A host that is none, or in a form that no browser sends,
-// is a mistake of the program: OriginHost panics with a sentence that says what to
-// write. EndpointOptions.Host has the same rules.
+// OriginHost allows an origin of the given host, with any scheme and port. The empty host allows no
+// origin. OriginHost panics for text that is no host, or not in the form that browsers send, with a
+// sentence that says what to write. EndpointOptions.Host has the same rules.
 func OriginHost(host string) OriginCheck {
 	if host == "" {
 		return func(r *http.Request) bool { return len(r.Header["Origin"]) == 0 }
@@ -82,8 +77,8 @@ func OriginHost(host string) OriginCheck {
 	}
 }
 
-// Origins allows an origin that matches any entry of the list. An entry is
-// written as a URL with a host:
+// Origins allows an origin that matches any entry of the list. An entry is written as a URL with a
+// host:
 //
 //	//example.com             any scheme, any port
 //	//example.com:8443        any scheme, that port
@@ -92,8 +87,8 @@ func OriginHost(host string) OriginCheck {
 //	https://*.example.com     example.com and every host below it
 //	app://example.com         a scheme without a default port: any port
 //
-// Blanks around an entry are ignored. A host with letters outside ASCII must be written in
-// the xn-- form that browsers send. The error says which entry is wrong and how to write it.
+// Blanks around an entry are ignored. A host with letters outside ASCII must be written in the xn--
+// form that browsers send. The error says which entry is wrong and how to write it.
 func Origins(list ...string) (OriginCheck, error) {
 	entries, err := parseEntries(list)
 	if err != nil {
@@ -106,11 +101,10 @@ func Origins(list ...string) (OriginCheck, error) {
 	}, nil
 }
 
-// OriginFunc leaves the decision to allow. The origin is parsed, has the form in which
-// browsers send it, and belongs to allow; it is the empty URL when the
-// header does not parse, has no host, or has a user name. The function is not
-// called for a request without the header, which is allowed. It must not be nil
-// and must not keep r.
+// OriginFunc returns a check that calls allow. The origin is parsed, in the form in which browsers
+// send it, and belongs to allow. It is the empty URL if the header does not parse, has no host, or
+// has a user name. allow is not called for a request without the header, which is allowed. It must
+// not be nil and must not keep r.
 func OriginFunc(allow func(origin *url.URL, r *http.Request) bool) OriginCheck {
 	if allow == nil {
 		panic("bennu: OriginFunc needs a function")
@@ -128,7 +122,7 @@ func OriginFunc(allow func(origin *url.URL, r *http.Request) bool) OriginCheck {
 	}
 }
 
-// checkOrigin holds what all checks but OriginFunc have in common.
+// checkOrigin is the common part of all checks except OriginFunc.
 func checkOrigin(r *http.Request, allow func(origin *url.URL) bool) bool {
 	values := r.Header["Origin"]
 	if len(values) == 0 {
@@ -138,8 +132,7 @@ func checkOrigin(r *http.Request, allow func(origin *url.URL) bool) bool {
 	return ok && allow(&url.URL{Scheme: origin.Scheme, Host: origin.Host})
 }
 
-// parseOrigin reads an Origin header, and gives its parts the form in which browsers
-// send them.
+// parseOrigin parses an Origin header into the form in which browsers send it.
 func parseOrigin(s string) (*url.URL, bool) {
 	u, err := url.Parse(s)
 	if err != nil || u.Hostname() == "" || u.User != nil {
@@ -149,8 +142,8 @@ func parseOrigin(s string) (*url.URL, bool) {
 	return u, normalize(u)
 }
 
-// normalize gives the host of u its normal form, and leaves the port away when
-// it is that of the scheme. It reports false for a port that is none.
+// normalize gives the host of u its normal form, and omits the port if it is the default of the
+// scheme. It reports false for a port that is not valid.
 func normalize(u *url.URL) bool {
 	host, port := weborigin.Host(u.Hostname()), u.Port()
 	if port != "" {

@@ -15,6 +15,7 @@ type originEntry struct {
 	below              bool // also every host that ends in "." + host
 }
 
+// parseEntries parses the arguments of Origins.
 func parseEntries(list []string) ([]originEntry, error) {
 	if len(list) == 0 {
 		return nil, errors.New("bennu: the list of origins is empty: name at least one, such as \"https://example.com\"")
@@ -30,7 +31,7 @@ func parseEntries(list []string) ([]originEntry, error) {
 	return entries, nil
 }
 
-// parseEntry returns an error that completes a sentence which begins with the entry.
+// parseEntry parses one entry. The error completes a sentence that begins with the entry.
 func parseEntry(s string) (e originEntry, err error) {
 	u, err := url.Parse(s)
 	switch {
@@ -76,8 +77,8 @@ func parseEntry(s string) (e originEntry, err error) {
 	return e, nil
 }
 
-// noHost is the error for an entry without slashes before its host, or without a host. The
-// error unread is why it is no URL, if it is none.
+// noHost returns the error for an entry without slashes before its host, or without a host. unread
+// is the error of url.Parse, or nil.
 func noHost(s string, unread error) error {
 	rest, _ := weborigin.CutScheme(s)
 	rest = strings.TrimLeft(rest, "/")
@@ -93,12 +94,13 @@ func noHost(s string, unread error) error {
 	return fmt.Errorf("%s %q or %q", what, "//"+host, "https://"+host)
 }
 
-// written is an entry as it should be.
+// written returns an entry as it should be written.
 func written(u *url.URL, host string) string {
 	right := url.URL{Scheme: u.Scheme, Host: weborigin.Join(strings.Trim(host, "[]"), u.Port(), "")}
 	return right.String()
 }
 
+// matches reports whether an origin in normal form matches the entry.
 func (e *originEntry) matches(origin *url.URL) bool {
 	if e.scheme != "" && e.scheme != origin.Scheme {
 		return false

@@ -7,14 +7,14 @@ import (
 	"unicode/utf8"
 )
 
-// Bounds on what a client may send before anything has accepted it. Mount.Accept tells of them.
+// Bounds of the query of a request that is not accepted yet. Mount.Accept documents them.
 const (
-	// maxURL is the most bytes of a request target, and of a raw query alone.
+	// maxURL bounds the bytes of a request target, and of a raw query alone.
 	maxURL = 8 << 10
-	// maxParams is the most key and value pairs in one query. Empty pairs, as
-	// in "a=1&&b=2", do not count.
+	// maxParams bounds the pairs of key and value in a query. Empty pairs, as in "a=1&&b=2", do not
+	// count.
 	maxParams = 64
-	// maxParamDepth is the most bracket pairs in one key: a[b][c] has two.
+	// maxParamDepth bounds the pairs of brackets in a key: a[b][c] has two.
 	maxParamDepth = 32
 )
 
@@ -26,30 +26,27 @@ var (
 	errQueryNotUTF8  = errors.New("bennu: query is not UTF-8")
 )
 
-// Params are the parameters of a connection: those of the query, overlaid by
-// the variables of the mount's path. A value is a string, a Params or a []any
-// of such values. All keys and strings are valid UTF-8.
+// Params are the parameters of a connection: those of the query, overlaid by the variables of the
+// mount's path. A value is a string, a Params or a []any of such values. All keys and strings are
+// valid UTF-8.
 type Params map[string]any
 
-// String returns the value of key when it is a single string. It reports false
-// when the key is missing and when it holds a list or a map: a client chooses
-// which of these it sends.
+// String returns the value of key if it is a string. It reports false if the key is missing, and
+// also for a list or a map, since the client chooses which of these it sends.
 func (p Params) String(key string) (string, bool) {
 	s, ok := p[key].(string)
 	return s, ok
 }
 
-// parseQuery decodes the part of a URL after the question mark. It differs from
-// net/url where clients depend on it: keys nest (a[b]=1 is a map, c[]=1&c[]=2 a
-// list, d[0]=1 a map with the key "0"), a key without "=" has the value "",
-// escapes that are not two hexadecimal digits stand for themselves, and a later
-// value replaces an earlier one, whatever the kind of either. Each [] adds one
-// element to its list. A key whose brackets do not pair up, or with nothing
-// before the first bracket, is taken as it stands.
+// parseQuery decodes the part of a URL after the question mark. It differs from net/url where
+// clients depend on it. Keys nest: a[b]=1 is a map, c[]=1&c[]=2 a list, d[0]=1 a map with the key
+// "0". A key without "=" has the value "". An escape without two hexadecimal digits stands for
+// itself. A later value replaces an earlier one, whatever the kind of either. Each [] adds one
+// element to its list. A key whose brackets do not pair up, or with nothing before the first
+// bracket, is taken as it is.
 //
-// The result is never nil without an error, and belongs to the caller. The
-// error is errQueryTooLong, errTooManyParams, errParamsTooDeep or
-// errQueryNotUTF8.
+// The result belongs to the caller and is not nil unless there is an error: errQueryTooLong,
+// errTooManyParams, errParamsTooDeep or errQueryNotUTF8.
 func parseQuery(raw string) (Params, error) {
 	if len(raw) > maxURL {
 		return nil, errQueryTooLong
@@ -71,7 +68,7 @@ func parseQuery(raw string) (Params, error) {
 		if !utf8.ValidString(key) || !utf8.ValidString(value) {
 			return nil, errQueryNotUTF8
 		}
-		// Clients escape brackets too, so a key is split after it was decoded.
+		// Clients escape brackets, too, so a key is split after it was decoded.
 		name, path, err := splitKey(key)
 		if err != nil {
 			return nil, err
@@ -84,11 +81,11 @@ func parseQuery(raw string) (Params, error) {
 	return params, nil
 }
 
-// longText is a query or a path of which an application that keeps a value shall not keep the
-// whole: connections live for long.
+// longText is the length in bytes from which values are copied out of a query: an application that
+// keeps a value for the life of a connection must not keep the whole query.
 const longText = 512
 
-// splitKey takes a[b][] apart into "a" and the path "b", "".
+// splitKey splits a[b][] into "a" and the path "b", "".
 func splitKey(key string) (name string, path []string, err error) {
 	first := strings.IndexAny(key, "[]")
 	if first <= 0 {
@@ -108,9 +105,8 @@ func splitKey(key string) (name string, path []string, err error) {
 	return key[:first], path, nil
 }
 
-// put returns old with value added at path. It reuses old when old is of the
-// kind that the path asks for and forgets it otherwise. The recursion is no
-// deeper than maxParamDepth.
+// put returns old with value added at path. It reuses old if it is of the kind that the path needs
+// and drops it otherwise. It recurses at most maxParamDepth deep.
 func put(old any, path []string, value string) any {
 	if len(path) == 0 {
 		return value
@@ -127,8 +123,8 @@ func put(old any, path []string, value string) any {
 	return m
 }
 
-// unescape decodes "+" and %XX. What is no escape stays as it is, so unlike
-// url.QueryUnescape this cannot fail.
+// unescape decodes "+" and %XX. Unlike url.QueryUnescape it cannot fail: anything else stays as it
+// is.
 func unescape(s string) string {
 	if !strings.ContainsAny(s, "%+") {
 		return s

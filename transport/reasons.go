@@ -5,11 +5,12 @@ import (
 	"fmt"
 )
 
-// CloseCode is a WebSocket close code. Other transports end without one.
+// CloseCode is a WebSocket close code. Transports without close codes end the connection without
+// one.
 type CloseCode uint16
 
-// The close codes that a server sends. After CloseNormal a stock client does
-// not connect again, so it is only ever the answer to a client's own close.
+// The close codes that a server sends. After CloseNormal a stock client does not connect again, so
+// it is sent only in answer to a close of the client.
 const (
 	CloseNormal        CloseCode = 1000
 	CloseGoingAway     CloseCode = 1001 // disconnected by socket id
@@ -22,18 +23,18 @@ const (
 	CloseTryAgainLater CloseCode = 1013 // slow consumer
 )
 
-// Answers of Connect, which Mount.Accept returns.
+// Errors of Connect, which Mount.Accept returns.
 var (
 	// ErrRefused refuses a connection without giving a reason.
 	ErrRefused = errors.New("bennu: connection refused")
-	// ErrBusy refuses a connection because the server takes none at present.
+	// ErrBusy refuses a connection because the server takes none at the moment.
 	ErrBusy = errors.New("bennu: server takes no connections at present")
-	// ErrPanic refuses a connection because Connect has panicked, and is the reason of one of which
-	// a method of its Link has. The panic is logged.
+	// ErrPanic refuses a connection because Connect panicked. It is also the reason of a connection
+	// that ended because a method of its Link panicked. The panic is logged.
 	ErrPanic = errors.New("bennu: ended by a panic, which is logged")
 )
 
-// Reasons a connection ended, which Session.Serve returns.
+// Reasons for the end of a connection, which Session.Serve returns.
 var (
 	ErrClientClosed = errors.New("bennu: closed by the client")
 	ErrLost         = errors.New("bennu: connection lost")
@@ -41,8 +42,8 @@ var (
 	ErrSlowConsumer = errors.New("bennu: client reads too slowly")
 )
 
-// ClosedError is the reason of a connection that the server closed with a
-// code: for what the client sent, or because the socket closed it.
+// ClosedError is the reason of a connection that the server closed with a code: for what the client
+// sent, or because the application asked for it.
 type ClosedError struct{ Code CloseCode }
 
 func (e *ClosedError) Error() string { return fmt.Sprintf("bennu: connection closed with %d", e.Code) }

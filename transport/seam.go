@@ -12,97 +12,102 @@ import (
 // Unlimited switches a limit off. It must be written out, because 0 always means the default.
 const Unlimited = -1
 
-// A Transport carries connections of one kind. Endpoint.Socket calls Mount once for each
-// mount that lists it; one value may be listed in several.
+// A Transport carries connections of one kind. Endpoint.Socket calls Mount once for each mount that
+// lists it; several mounts may list one value.
 type Transport interface {
-	// Name is what Socket.Transport, ConnectInfo.Transport, Stats and metrics call it: 1 to
-	// 32 of a-z, 0-9 and '-', once in a mount.
+	// Name returns the name for Socket.Transport, ConnectInfo.Transport, Stats and metrics: 1 to 32
+	// of a-z, 0-9 and '-', unique within a mount.
 	Name() string
-	// Mount prepares one mount. An error is a mistake of the program; Socket panics with it.
+	// Mount prepares one mount. An error is a mistake of the program, with which Endpoint.Socket
+	// panics.
 	Mount(m Mount) error
 }
 
-// A Mount is one path of Endpoint.Socket as a transport sees it. bennu implements it, and
-// may add methods. Handle and Limits are for the time of Transport.Mount; the others may be
+// A Mount is one mount of Endpoint.Socket as its transport sees it. bennu implements it and may add
+// methods. Handle and Limits may be called only until Transport.Mount returns; the others may be
 // called from any goroutine at any time.
 type Mount interface {
-	// Handle serves HTTP requests below the mount's path, at one or more segments. The
-	// ResponseWriter arrives unwrapped: hijack it, control it, upgrade it.
+	// Handle registers a handler for requests below the mount's path; path has one or more
+	// segments. The ResponseWriter is not wrapped, so it can be hijacked.
 	Handle(path string, h http.Handler)
-	// Root is the endpoint, for a server of the transport's own (HTTP/3).
+	// Root returns the endpoint, as handler for an HTTP server of the transport's own, such as one
+	// for HTTP/3.
 	Root() http.Handler
-	// Accept makes the mount's checks and asks Connect, in the order that clients of all
-	// transports see. The checks refuse a URL of more than 8 KiB, a header of more than 64
-	// lines or 16 KiB, and a query of more than 64 parameters, nested more than 32 deep, or that
-	// is not UTF-8.
+	// Accept makes the mount's checks and calls Connect, in an order that is the same for all
+	// transports. The checks refuse a URL of more than 8 KiB, more than 64 header lines or 16 KiB
+	// of header, and a query that is not UTF-8, has more than 64 parameters, or nests one more than
+	// 32 deep.
 	//
-	// Accept takes the request that a handler of Handle has got, or one with its context, in
-	// which the variables of the path are. A request that did not come over HTTP is described by
-	// an http.Request: URL.RawQuery, Header, RemoteAddr, TLS and context count;
+	// r is the request that a handler of Handle got, or one with its context, which has the
+	// variables of the path. For a connection that did not come over HTTP, make an http.Request:
+	// URL.RawQuery, Header, RemoteAddr, TLS and the context are used, and the header
 	// X-Phoenix-AuthToken is the token. A panic of Connect, or runtime.Goexit, is logged and
 	// returned as ErrPanic.
 	Accept(r *http.Request) (Session, error)
-	// Refuse answers a request that Accept refused: the status of a *StatusError, 403 and an
-	// empty body for ErrRefused, 503 with Retry-After of 1 to 5 s for ErrBusy, 500 for
-	// ErrPanic, otherwise the mount's ErrorHandler or 403. A body that the client goes on to
-	// send is not waited for.
+	// Refuse answers a request for which Accept returned err: with the status of a *StatusError,
+	// with 403 and an empty body for ErrRefused, 503 and a Retry-After of 1 to 5 s for ErrBusy, and
+	// 500 for ErrPanic. Otherwise the mount's ErrorHandler answers, or 403. It does not wait for
+	// the body of the request.
 	Refuse(w http.ResponseWriter, r *http.Request, err error)
-	// Go runs f in a goroutine that Shutdown waits for. ctx ends when the endpoint takes no
-	// more connections: stop listening then. Those that are open are closed by bennu.
+	// Go runs f in a goroutine that Shutdown waits for. ctx ends when the endpoint takes no more
+	// connections: then f must stop listening. bennu closes the open connections.
 	Go(f func(ctx context.Context))
-	// Logger masks secrets and is bounded by rate.
+	// Logger returns the endpoint's log, which masks secrets and bounds the rate of lines of one
+	// message.
 	Logger() *slog.Logger
-	// Limits is what the endpoint logs when it begins to serve.
+	// Limits adds attributes that the endpoint logs when it begins to serve.
 	Limits(attrs ...slog.Attr)
 }
 
-// A Session is a connection that was accepted and is not open yet. One that is never served
-// costs nothing and needs no call.
+// A Session is a connection that was accepted and is not open yet. If it is never served, nothing
+// needs to be released.
 type Session interface {
-	// Subprotocol is to be echoed where the transport has such a thing; "" is none.
+	// Subprotocol returns the subprotocol that the handshake must name, or "" for none.
 	Subprotocol() string
-	// Serve opens the connection and returns why it ended, when nothing of it runs any more
-	// and Close(0) has returned. The caller's goroutine reads. Call it once. The reasons are
-	// ErrClientClosed, ErrLost, ErrIdle, ErrSlowConsumer, ErrPanic and *ClosedError. Options that
-	// cannot work are an error, and the connection is refused.
+	// Serve opens the connection. It reads in the caller's goroutine, and returns when the
+	// connection is over and Close(0) has returned. It may be called once. The error is the reason
+	// of the end: ErrClientClosed, ErrLost, ErrIdle, ErrSlowConsumer, ErrPanic or a *ClosedError.
+	// Options that cannot work are another error, and the connection is refused.
 	Serve(l Link, o *LinkOptions) error
 }
 
-// A Link is a client's connection: whole messages in, whole frames out.
+// A Link is the connection of one client, from which whole messages are read and to which whole
+// frames are written. The package comment says who calls which method when.
 type Link interface {
-	// Read waits for a message, which is bennu's afterwards. io.EOF: the client closed in
-	// order. *ClosedError: close with this code, for what the client sent (1002, 1007, 1008,
-	// 1009). Any other error: the connection is lost.
+	// Read waits for a message and returns it; data belongs to bennu from then on. The error is
+	// io.EOF if the client closed in order. A *ClosedError closes the connection with its code, for
+	// what the client sent: 1002, 1007, 1008 or 1009. Any other error means that the connection is
+	// lost.
 	Read() (op wire.Opcode, data []byte, err error)
-	// Write sends all frames, in order and at best with one call to the system. They and
-	// their bytes belong to others: copy, do not change. It must return by the deadline, which
-	// is the zero time for none. An error ends the connection; one that is a timeout, as package
-	// net has it, is that of a slow client.
+	// Write sends all frames, in order, with one system call if it can. The slice and the frames
+	// must not be changed or kept. Write must return by the deadline; the zero time means none. An
+	// error ends the connection; a timeout, as package net has it, means that the client is too
+	// slow.
 	Write(frames []Frame, deadline time.Time) error
-	// Close tells the client a code, if the transport can, and that nothing follows; Read may
-	// go on until the client has closed its side. With 0 it ends the connection at once, and
-	// Read and Write return.
+	// Close sends the client a close code, if the transport can, and says that nothing follows;
+	// Read may go on until the client has closed its side. Close(0) ends the connection at once: a
+	// Read or Write that runs must return.
 	Close(code CloseCode) error
 }
 
 // LinkOptions bound a connection. A nil pointer and the zero value are the defaults; Unlimited
 // switches a limit off.
 type LinkOptions struct {
-	// MaxMessage bounds one message from the client in bytes. Read should refuse a longer one
-	// before it is read. Default 1 MiB.
+	// MaxMessage bounds the bytes of one message from the client. Read should refuse a longer one
+	// before it has read all of it. Default 1 MiB.
 	MaxMessage int
-	// IdleTimeout is how long Read may return nothing before the connection is closed with 1002.
-	// Default 75 s: browsers run the timers of a hidden page once a minute.
+	// IdleTimeout is the time without a message after which the connection is closed with 1002.
+	// Default 75 s, because browsers run the timers of a hidden page only once a minute.
 	IdleTimeout time.Duration
-	// WriteTimeout is how long one Write may take for each 256 KiB begun. It also bounds how long
-	// a closing connection may take to write its queue. Default 10 s.
+	// WriteTimeout is how long one Write may take for each 256 KiB begun. It also bounds the time
+	// in which a closing connection writes its queue. Default 10 s.
 	WriteTimeout time.Duration
-	// CloseLinger is how long a closed connection waits for the client to close its side.
-	// Default 1 s; Unlimited is not allowed.
+	// CloseLinger is how long a closed connection waits for the client to close its side. Default 1
+	// s; Unlimited is not allowed.
 	CloseLinger time.Duration
-	// MaxQueueBytes and MaxQueueMessages bound the queue of frames for the client, with those
-	// that are being written. A frame that would pass a bound closes the connection with 1013. But while no
-	// more than an eighth of MaxQueueBytes waits, a frame of up to MaxQueueBytes is always taken.
-	// Defaults 4 MiB and 2,048, and more where limits of the mount ask for it.
+	// MaxQueueBytes and MaxQueueMessages bound the queue of frames for the client, including those
+	// that are being written. A frame that does not fit closes the connection with 1013. While at
+	// most an eighth of MaxQueueBytes is in use, a frame of up to MaxQueueBytes always fits.
+	// Defaults 4 MiB and 2,048, and more if other limits of the mount need it.
 	MaxQueueBytes, MaxQueueMessages int
 }

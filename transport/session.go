@@ -5,32 +5,30 @@ import (
 	"net/http"
 )
 
-// SessionCheck gives an application the web session of the browser behind a
-// connection. A browser sends its cookies with whatever any page opens, so the
-// session is shown only when the request proves that it comes from one of the
-// application's own pages: it has the session's CSRF token as the parameter
-// _csrf_token, and says where it comes from with an Origin header, or with
-// Sec-Fetch-Site: same-origin. Otherwise the connection goes on without a session.
+// SessionCheck gives an application the web session of the browser behind a connection. A browser
+// sends its cookies with requests that any page makes. So the session is shown only if the request
+// proves that it comes from a page of the application: its parameter _csrf_token is the CSRF token
+// of the session, and it has an Origin header, which the origin check allows, or Sec-Fetch-Site:
+// same-origin. Otherwise the connection goes on without a session.
 //
 // Package token reads the cookies of Plug and checks its CSRF tokens.
 type SessionCheck struct {
-	// Read returns the session of a request, or false when there is none that is
-	// valid. It is called concurrently and must not keep the request.
+	// Read returns the session of a request, or false if there is no valid one. It is called
+	// concurrently and must not keep the request.
 	Read func(r *http.Request) (map[string]any, bool)
-	// CSRF reports whether a token was made for a session. It is called
-	// concurrently, and should compare in constant time.
+	// CSRF reports whether a token was made for a session. It is called concurrently, and should
+	// compare in constant time.
 	CSRF func(session map[string]any, token string) bool
-	// InsecureSkipCSRFCheck shows the session without a token. It cannot be
-	// combined with InsecureSkipOriginCheck.
+	// InsecureSkipCSRFCheck shows the session without a token. It must not be combined with
+	// InsecureSkipOriginCheck.
 	InsecureSkipCSRFCheck bool
 }
 
-// CSRFParam is the parameter in which a page passes its CSRF token, as
-// phoenix.js applications do.
+// CSRFParam is the parameter in which a page sends its CSRF token, as applications with phoenix.js
+// do.
 const CSRFParam = "_csrf_token"
 
-// validate returns an error for checks that cannot be meant, as a sentence that
-// says what to do.
+// validate returns an error for checks that cannot work, as a sentence that says what to do.
 func (c *Checks) validate() error {
 	if err := checkTokenParam(c.TokenParam); err != nil {
 		return err
@@ -49,7 +47,7 @@ func (c *Checks) validate() error {
 	return nil
 }
 
-// session returns the session that the request may have.
+// session returns the session of a request that proves it may have it, or nil.
 func (c *Checks) session(r *http.Request, params Params) map[string]any {
 	s := c.Session
 	if s == nil || r.Header.Get("Origin") == "" && r.Header.Get("Sec-Fetch-Site") != "same-origin" {

@@ -6,16 +6,14 @@ import (
 	"strings"
 )
 
-// subprotocolPhoenix is what clients that send a token offer beside it. The
-// server must choose it, because browsers drop a connection whose answer names
-// none of their offers.
+// subprotocolPhoenix is the subprotocol that clients offer together with a token. The server must
+// choose it, because browsers drop a connection whose answer names none of their offers.
 const subprotocolPhoenix = "phoenix"
 
-// ErrSubprotocol means that the client offers only subprotocols the mount does
-// not have.
+// ErrSubprotocol means that the client offers only subprotocols that the mount does not have.
 var ErrSubprotocol = errors.New("bennu: no offered subprotocol is configured")
 
-// splitOffers reads the lines of Sec-WebSocket-Protocol.
+// splitOffers returns the elements of the lines of Sec-WebSocket-Protocol.
 func splitOffers(lines []string) []string {
 	var offers []string
 	for _, line := range lines {
@@ -28,8 +26,7 @@ func splitOffers(lines []string) []string {
 	return offers
 }
 
-// chooseSubprotocol returns the first of the server's subprotocols that the
-// client offers too.
+// chooseSubprotocol returns the first of the server's subprotocols that the client offers.
 func chooseSubprotocol(configured, offers []string) (string, error) {
 	for _, p := range configured {
 		if slices.Contains(offers, p) {

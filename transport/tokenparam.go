@@ -5,12 +5,11 @@ import (
 	"strings"
 )
 
-// sessionParam is where a client of long-poll that sends no header for it has
-// the token of its session, behind its own parameters.
+// sessionParam is the parameter in which a client of long polling sends the token of its session,
+// after its own parameters, if it sends no header for it.
 const sessionParam = "token"
 
-// checkTokenParam returns an error for a name that cannot be that of a parameter
-// with a token.
+// checkTokenParam returns an error for a name that TokenParam cannot have.
 func checkTokenParam(name string) error {
 	switch {
 	case name == "":
@@ -27,8 +26,9 @@ func checkTokenParam(name string) error {
 
 // takeTokenParam takes the token out of the parameters of info.
 //
-// The session's token of long-poll may have the same name. It comes last then, and stays
-// in the parameters for the transport; alone it may be either, and is both.
+// The session token of long polling may have the same name. If there are two, the last one is the
+// session token, and stays in the parameters for the transport. A single one may be either, and is
+// used as both.
 func (c *Checks) takeTokenParam(info *ConnectInfo) error {
 	var tokens []string
 	for raw := range strings.SplitSeq(info.r.URL.RawQuery, "&") {
@@ -61,7 +61,7 @@ func (c *Checks) takeTokenParam(info *ConnectInfo) error {
 	return nil
 }
 
-// withoutParam is a query without the pairs of one parameter.
+// withoutParam returns a query without the pairs of one parameter.
 func withoutParam(query, name string) string {
 	if name == "" || query == "" {
 		return query

@@ -8,7 +8,8 @@ import (
 
 func init() { unexported.Transport = forSeam{} }
 
-// forSeam is what package seam may call of this package beside what it exports.
+// forSeam has the functions of this package that package seam may call although they are not
+// exported.
 type forSeam struct{}
 
 func (forSeam) Check(c *Checks, r *http.Request, vars map[string]string, m *unexported.Manner) (*ConnectInfo, error) {
