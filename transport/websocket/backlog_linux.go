@@ -7,21 +7,20 @@ import (
 	"sync"
 )
 
-// backlog is the connections of a poller whose clients send more than it can read in one go.
-// A goroutine that exists while there are some reads from them in turn, behind the floodgate,
-// and lets everybody else run in between: the poller, which waits for events of others, the
-// channels, and the writers.
+// backlog is the queue of a poller's connections whose clients send more than it can read at one
+// go. A goroutine that exists while there are any reads from them in turn, behind the floodgate. In
+// between it lets others run: the poller, the channels and the writers.
 type backlog struct {
 	srv *server
 
 	mu      sync.Mutex
-	come    turns // since the goroutine looked last
+	come    turns // connections that came since the last call of more
 	serving bool  // the goroutine exists
 
-	waiting turns // used by the goroutine alone
+	waiting turns // only the goroutine uses it
 }
 
-// backlogInARow is from how many connections is read before everybody else may run.
+// backlogInARow is how many connections are read before others may run.
 const backlogInARow = 4
 
 // served reports whether the goroutine exists.
@@ -31,7 +30,8 @@ func (b *backlog) served() bool {
 	return b.serving
 }
 
-// take takes connections, with the role of their readers, out of a queue.
+// take moves all connections out of a queue of the poller, which is their reader until then. It
+// starts the goroutine if it does not run.
 func (b *backlog) take(from *turns) {
 	b.mu.Lock()
 	for from.len() > 0 {
@@ -46,17 +46,17 @@ func (b *backlog) take(from *turns) {
 	}
 }
 
-// run is the goroutine.
+// run is the goroutine of a backlog. It ends when no connection is left.
 func (b *backlog) run() {
 	buf := readBuffers.Get().(*readBuffer)
 	defer readBuffers.Put(buf)
 	for b.more() {
 		b.serve(buf[:])
-		runtime.Gosched() // what has been made of them is done before there is more
+		runtime.Gosched() // lets the channels handle the messages first
 	}
 }
 
-// serve reads from some.
+// serve reads from the next connections, in a place of the floodgate.
 func (b *backlog) serve(buf []byte) {
 	g := b.srv.pollers.floodgate
 	v := g.enter()
@@ -64,7 +64,7 @@ func (b *backlog) serve(buf []byte) {
 	b.waiting.serve(b.srv, buf, backlogInARow)
 }
 
-// more reports whether there are any. With none the goroutine ends.
+// more reports whether there are connections to read from. If not, the goroutine must end.
 func (b *backlog) more() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()

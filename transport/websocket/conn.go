@@ -10,55 +10,55 @@ import (
 	"github.com/bennu-go/bennu/transport"
 )
 
-// writerState says who may write to the socket.
+// writerState says who is the writer, the only goroutine that may write to the socket.
 type writerState uint8
 
 const (
 	writerIdle      writerState = iota // nobody, and nothing is queued
-	writerScheduled                    // the next flush worker
-	writerBusy                         // a flush worker, the reader or the waiter
-	writerWaiting                      // nobody until the poller says that the socket takes more
+	writerScheduled                    // the flush worker that takes the connection next
+	writerBusy                         // a flush worker, the reader, or parked.writeWaiting
+	writerWaiting                      // nobody until the poller finds that the socket takes more
 )
 
-// conn is one connection.
+// conn is one connection. It implements seam.Conn.
 //
-// Two roles use its socket. The reader calls the receiver and sees the connection
-// through to its end; the engine says which goroutine that is. Writing is a role that
-// one goroutine has at a time; see writerState.
+// Its socket is used in two roles, each of one goroutine at a time. The reader reads, calls the
+// receiver, and carries out the end of the connection; the engine says which goroutine that is. The
+// writer writes; see writerState.
 type conn struct {
 	srv      *server
 	lim      *limits
 	receiver seam.Receiver
 	engine   engine
-	poll     pollState // of engine B
+	poll     pollState // of a polled connection
 
-	// Used by the reader alone.
-	ps       *parser       // within a message, otherwise nil
+	// Only the reader uses these.
+	ps       *parser       // nil between messages
 	heard    time.Duration // when bytes last came, on the server's clock
-	ctlFrom  time.Duration // start of the second that controls counts
-	controls int
-	burst    uint32 // bytes that have come since the client was quiet
-	corked   bool   // the reader has the role of the writer
-	asked    bool   // the client was sent a ping, and not heard since
-	owed     bool   // it has not answered that yet
+	ctlFrom  time.Duration // when the second began in which controls counts
+	controls int           // pings and pongs in that second
+	burst    uint32        // bytes that came since the client was last quiet
+	corked   bool          // the reader is also the writer
+	asked    bool          // a ping was sent, and nothing came since
+	owed     bool          // the pong for that ping has not come
 
-	// The connection takes no more. It is set under mu and read without.
+	// The connection takes no more frames. It is set under mu and may be read without.
 	ended atomic.Bool
 
-	mu      sync.Mutex
+	mu      sync.Mutex // guards the fields below; server.mu is never held with it
 	writer  writerState
 	flushed bool // the close frame is written
-	hanging bool // the receiver is told of the end, and the client not gone yet
-	dead    bool // the socket is of no more use
-	abrupt  bool // what the kernel still has for the client shall be thrown away
-	trim    bool // the batch being written shall end with its current frame
-	pinging bool // a ping is among what the queue counts
+	hanging bool // the receiver is told of the end; waits for the client to close its side
+	dead    bool // the socket has failed or is closed
+	abrupt  bool // close the socket without sending what the kernel still has for the client
+	trim    bool // drop the batch being written after its current frame
+	pinging bool // the queue counts a ping
 	q       queue
-	blocked *batch        // what the poller's word is awaited for
-	closeBy time.Duration // when a closing connection is given up, on the server's clock
-	reason  error         // why it ended
-	low     chan struct{} // closed when the queue is low; nil while nobody waits for that
-	wake    chan struct{} // closed to wake the reader where it does not wait for the socket
+	blocked *batch        // the rest of a batch, in writerWaiting
+	closeBy time.Duration // when a closing connection is cut, on the server's clock
+	reason  error         // why the connection ended
+	low     chan struct{} // of awaitLowLocked; nil while nobody waits
+	wake    chan struct{} // closed to wake a reader in hold or awaitFlush; nil otherwise
 
 	nextFlush  *conn // guarded by server.flushMu
 	prev, next *conn // guarded by server.mu
@@ -69,9 +69,10 @@ type conn struct {
 // AfterGone implements ability.Lingerer.
 func (c *conn) AfterGone(f func()) { c.gone = f }
 
-// connList is a list of connections.
+// connList is a doubly linked list of connections, guarded by server.mu.
 type connList struct{ first, last *conn }
 
+// push appends a connection.
 func (l *connList) push(c *conn) {
 	c.prev, c.next = l.last, nil
 	if l.last != nil {
@@ -82,6 +83,7 @@ func (l *connList) push(c *conn) {
 	l.last = c
 }
 
+// remove removes a connection of the list.
 func (l *connList) remove(c *conn) {
 	if c.prev != nil {
 		c.prev.next = c.next
@@ -96,6 +98,7 @@ func (l *connList) remove(c *conn) {
 	c.prev, c.next = nil, nil
 }
 
+// newConn returns a polled connection if that is possible, and a parked one otherwise.
 func (s *server) newConn(nc net.Conn, r seam.Receiver, l *limits) *conn {
 	c := &conn{srv: s, lim: l, receiver: r}
 	if !s.poll(c, nc) {
@@ -107,6 +110,7 @@ func (s *server) newConn(nc net.Conn, r seam.Receiver, l *limits) *conn {
 // Send implements seam.Conn.
 func (c *conn) Send(f transport.Frame) bool { return c.send(f.Bytes()) }
 
+// send queues a frame, which may be empty.
 func (c *conn) send(b []byte) bool {
 	c.mu.Lock()
 	ok := !c.ended.Load()
@@ -120,9 +124,8 @@ func (c *conn) send(b []byte) bool {
 	case c.fitsLocked(len(b)):
 		c.q.push(b)
 	default:
-		// What is queued will not be read in time, so it makes room for the
-		// close frame. Of what is being written only the frame that has begun
-		// goes on.
+		// The client does not read the queue anyway; without it the close frame is written sooner.
+		// Of the batch that is being written, only the frame that has begun is completed.
 		c.q.drop()
 		c.trim = c.q.msgs > 0
 		c.closeLocked(transport.CloseTryAgainLater, transport.ErrSlowConsumer)
@@ -141,7 +144,7 @@ func (c *conn) Close(code transport.CloseCode) {
 	c.shut(code, &transport.ClosedError{Code: code})
 }
 
-// closeOrAbort closes the connection, or its socket at once when code is 0.
+// closeOrAbort closes the connection, or its socket at once if code is 0.
 func (c *conn) closeOrAbort(code transport.CloseCode) {
 	if code != 0 {
 		c.Close(code)
@@ -150,7 +153,7 @@ func (c *conn) closeOrAbort(code transport.CloseCode) {
 	c.lost(transport.ErrLost, true)
 }
 
-// shut closes the connection with a code after all that is queued.
+// shut closes the connection with a code, after the frames that are queued.
 func (c *conn) shut(code transport.CloseCode, reason error) {
 	c.mu.Lock()
 	if c.ended.Load() {
@@ -165,8 +168,8 @@ func (c *conn) shut(code transport.CloseCode, reason error) {
 	}
 }
 
-// closeLocked queues the close frame, past the bounds of the queue, and wakes
-// the reader, which tells the receiver.
+// closeLocked queues the close frame, whatever the bounds of the queue, and wakes the reader, which
+// tells the receiver.
 func (c *conn) closeLocked(code transport.CloseCode, reason error) {
 	c.srv.stats.Ended(code, reason)
 	c.q.push([]byte{0x88, 2, byte(code >> 8), byte(code)})
@@ -178,15 +181,15 @@ func (c *conn) closeLocked(code transport.CloseCode, reason error) {
 	c.endLocked(reason)
 }
 
-// endLocked makes the connection take no more.
+// endLocked makes the connection take no more frames.
 func (c *conn) endLocked(reason error) {
 	c.reason = reason
 	c.ended.Store(true)
 	c.wakeLocked()
 }
 
-// wakeLocked tells the reader that the connection ended, that its socket is dead, or
-// that the close frame is written.
+// wakeLocked wakes the reader because the connection ended, its socket is dead, or the close frame
+// is written.
 func (c *conn) wakeLocked() {
 	c.lowLocked()
 	if c.wake != nil {
@@ -196,8 +199,8 @@ func (c *conn) wakeLocked() {
 	c.engine.wakeLocked()
 }
 
-// lost ends the connection when its socket failed, or shall be closed abruptly: a
-// client that does not read would keep the kernel's buffers alive for minutes.
+// lost ends the connection without a close frame. abrupt also drops the bytes that the kernel still
+// has for the client: if the client does not read, they would keep memory for minutes.
 func (c *conn) lost(reason error, abrupt bool) {
 	c.mu.Lock()
 	if !c.ended.Load() {
@@ -215,7 +218,8 @@ func (c *conn) lost(reason error, abrupt bool) {
 	}
 }
 
-// claimLocked takes the role of the writer if nobody has it.
+// claimLocked makes the caller the writer, in the given state, if nobody is. It reports whether it
+// did. There is no point in scheduling a flush of an empty queue.
 func (c *conn) claimLocked(as writerState) bool {
 	if c.writer != writerIdle || c.q.empty() && as == writerScheduled {
 		return false
@@ -224,7 +228,7 @@ func (c *conn) claimLocked(as writerState) bool {
 	return true
 }
 
-// idleLocked gives up the role of the writer.
+// idleLocked ends the role of the writer, of whoever has it.
 func (c *conn) idleLocked() {
 	c.writer = writerIdle
 	c.engine.idleLocked()

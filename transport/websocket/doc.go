@@ -1,34 +1,36 @@
-// Package websocket is the transport over WebSocket, RFC 6455: [New] is for
+// Package websocket is the transport over WebSocket, RFC 6455. [New] returns it for
 // SocketOptions.Transports.
 //
 // All mounts of an endpoint share a server, which owns every goroutine of its connections. The
-// handler of a mount checks a request, asks Connect, upgrades, and hands the connection to the
+// handler of a mount checks a request, calls Connect, upgrades, and gives the connection to the
 // server.
 //
-// Reading: what arrives is fed to the connection's parser, which takes memory only for
-// bytes that are here and never for a length that a client merely declared. While
-// nothing arrives no connection holds a buffer. Two engines wait for it. Engine B, on
-// Linux and over plain TCP, has a few pollers for all connections; each waits with epoll,
-// reads, and calls the receivers of its connections, one after another. A connection has
-// a goroutine only while it opens, while its receiver holds it back, and when it ends.
-// Engine A, for TLS, for other systems, for a net.Conn that is not of package net, and
-// with EndpointOptions.NoEpoll, has a goroutine for each connection. Nothing else
-// differs, except that engine B notices a deadline up to 50 ms late, that of the idle
-// timeout up to a sixteenth of it, but never more than a second.
+// Reading: the bytes that arrive go to the parser of the connection, which allocates memory for
+// bytes that have arrived and never for a length that a client merely declared. While nothing
+// arrives, no connection holds a buffer. There are two ways to wait for bytes:
 //
-// A client that sends more than a read's worth without a pause waits for its turn, as does one
-// whose receiver has held it back: few of them are read from at one time, and what they cause
-// is done before the next. So a message of another client does not wait for a flood. With
-// engine B such connections are in the backlog of their poller, which a goroutine serves while
-// there are some.
+//   - A polled connection, on Linux and over plain TCP, has no goroutine of its own. A few pollers
+//     each wait with epoll for many connections, read, and call the receivers one after another. A
+//     polled connection has a goroutine only while it opens, while its receiver keeps it from
+//     reading, and when it ends.
+//   - A parked connection has a goroutine that waits for its socket. It is used for TLS, on other
+//     systems, for a net.Conn that is not of package net, and with EndpointOptions.NoEpoll.
 //
-// Engine B closes the net.Conn it is given and goes on with a duplicate of its socket,
-// because a net.Conn takes a kilobyte.
+// Nothing else differs, except that a polled connection notices a deadline up to 50 ms late, and
+// that of the idle timeout up to a sixteenth of it late, but never more than a second.
 //
-// Writing: Send appends a ready frame to the connection's bounded queue and marks
-// the connection. A few flush workers, which exist only while there is something
-// to write, write all that is queued on a connection with one system call. Pings, and the
-// ends of idle connections, come after answers. A
-// socket that takes no more is left to the poller, or with engine A to a goroutine of
-// its own, with a deadline, so a slow client holds up nobody else.
+// A client that sends more than one read takes, without a pause, must wait for its turn, and so
+// must one whose receiver has kept it from reading. Only a few of these connections are read at one
+// time, and their messages are handled before the next are read. So a message of another client
+// does not wait behind a flood. Polled connections of this kind are in the backlog of their poller,
+// which a goroutine serves while there are any.
+//
+// A polled connection uses a duplicate of its socket and closes the net.Conn, because a net.Conn
+// takes a kilobyte of memory.
+//
+// Writing: Send appends a frame to the bounded queue of the connection and marks the connection. A
+// few flush workers, which exist only while there is something to write, write the whole queue of a
+// connection with one system call. Pings, and the ends of idle connections, come after answers. A
+// connection whose socket is full waits for its poller, or in a goroutine of its own if it is
+// parked, with a deadline. So a slow client does not delay others.
 package websocket

@@ -7,37 +7,37 @@ import (
 	"time"
 )
 
-// floodgate bounds how many connections are read from at one time, of those whose clients send
-// without a pause. Otherwise each of them would have its share of the processors, and so would
-// the channels that they keep busy: a client that seldom sends would wait for all of them.
+// floodgate bounds how many connections are read at one time, of those whose clients send without a
+// pause. Without it, each of them, and each channel that it keeps busy, would get a share of the
+// processors, and a client that seldom sends would wait for all of them.
 type floodgate struct {
-	places int
+	places int // connections that may be read at one time
 
 	mu      sync.Mutex
-	inside  []*visit // those who have a place, the first first
-	waiting []*visit // for one, too
-	late    *time.Timer
+	inside  []*visit    // those that have a place, the earliest first
+	waiting []*visit    // those that wait for a place, the earliest first
+	late    *time.Timer // calls overdue
 }
 
-// visit is one stay behind a floodgate.
+// visit is one call of enter, until leave.
 type visit struct {
-	since time.Time
-	begun chan struct{} // closed when it has a place; nil if it did not wait
+	since time.Time     // when it got its place
+	begun chan struct{} // closed when it gets a place; nil if it did not wait
 }
 
 var visits = sync.Pool{New: func() any { return new(visit) }}
 
 const (
-	// quietFor is how long nothing has come from a client that need not wait for its turn.
+	// quietFor is the pause after which a client need not wait for its turn.
 	quietFor = 10 * time.Millisecond
-	// burstBytes is how much may have come since, before the pause must be calmFor: a client
-	// that sends all the time seems to be quiet while the server is late to read it.
+	// burstBytes is how many bytes may come before the pause must be calmFor: a client that sends
+	// all the time seems quiet while the server is late to read it.
 	burstBytes = len(readBuffer{})
 	calmFor    = 250 * time.Millisecond
 )
 
-// quiet reports whether a client has paused for long enough that it need not wait for its turn.
-// The caller is the reader.
+// quiet reports whether a client has paused for so long that it need not wait for its turn. The
+// caller is the reader.
 func (c *conn) quiet(now time.Duration) bool {
 	pause := quietFor
 	if c.burst > uint32(burstBytes) {
@@ -46,11 +46,11 @@ func (c *conn) quiet(now time.Duration) bool {
 	return now-c.heard >= pause
 }
 
-// gateTime is how long a place may be held while others wait. A place is held longer only by a
-// connection whose serializer blocks; then it goes to another one.
+// gateTime is how long a place may be held while others wait. Only a connection whose serializer
+// blocks holds one longer; its place then goes to another.
 const gateTime = time.Second
 
-// newFloodgate lets half as many through as there are processors.
+// newFloodgate returns a floodgate with half as many places as there are processors.
 func newFloodgate() *floodgate {
 	return &floodgate{places: max(1, runtime.GOMAXPROCS(0)/2)}
 }
@@ -71,23 +71,24 @@ func (g *floodgate) enter() *visit {
 	}
 	g.mu.Unlock()
 	<-v.begun
-	runtime.Gosched() // what the ones before have made is done before there is more
+	runtime.Gosched() // lets the channels handle the messages of earlier connections first
 	return v
 }
 
+// admitLocked gives v a place.
 func (g *floodgate) admitLocked(v *visit) {
 	v.since = time.Now()
 	g.inside = append(g.inside, v)
 }
 
-// full reports whether the next one must wait.
+// full reports whether the next call of enter would wait.
 func (g *floodgate) full() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return len(g.inside) == g.places
 }
 
-// leave gives a place back, if it has not gone to another one.
+// leave gives the place of v back, unless overdue has given it to another.
 func (g *floodgate) leave(v *visit) {
 	g.mu.Lock()
 	if i := slices.Index(g.inside, v); i >= 0 {
@@ -98,7 +99,7 @@ func (g *floodgate) leave(v *visit) {
 	visits.Put(v)
 }
 
-// nextLocked gives the place of somebody inside to who has waited longest.
+// nextLocked takes the place of inside[i] and gives it to the one that has waited longest.
 func (g *floodgate) nextLocked(i int) {
 	g.inside = slices.Delete(g.inside, i, i+1)
 	if len(g.waiting) == 0 {
@@ -111,7 +112,7 @@ func (g *floodgate) nextLocked(i int) {
 	close(v.begun)
 }
 
-// awaitLocked has overdue called when the first one inside has had its place for too long.
+// awaitLocked sets the timer for when the earliest visit has had its place for gateTime.
 func (g *floodgate) awaitLocked() {
 	left := gateTime - time.Since(g.inside[0].since)
 	if g.late == nil {
@@ -121,7 +122,7 @@ func (g *floodgate) awaitLocked() {
 	g.late.Reset(left)
 }
 
-// overdue takes the places that are held for too long, while somebody waits.
+// overdue is called by the timer. It takes places that were held for gateTime, while others wait.
 func (g *floodgate) overdue() {
 	g.mu.Lock()
 	defer g.mu.Unlock()

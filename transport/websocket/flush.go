@@ -7,31 +7,31 @@ import (
 )
 
 const (
-	// gatherBytes is how much of small frames is written at once.
+	// gatherBytes bounds the small frames that are written together, in bytes.
 	gatherBytes = 64 << 10
-	// gatherMax is the largest frame that is copied to be written with others.
-	// Copying costs less than another entry of a vector up to about there.
+	// gatherMax is the largest frame, in bytes, that is copied to be written together with others.
+	// Up to about there, copying costs less than another part of a vector.
 	gatherMax = 4 << 10
-	// vectorMax is how many parts one write has at most. With more, the call
-	// would have to allocate.
+	// vectorMax is the number of parts of one write. With more the system call would have to
+	// allocate.
 	vectorMax = 8
 )
 
-// flusher is the scratch memory of one write.
+// flusher is the scratch memory of a writer, from the pool flushers.
 type flusher struct {
 	buf   [gatherBytes]byte
 	parts [vectorMax][]byte
 	write func(fd uintptr) bool // f.writeAll, made once
 
-	own  batch  // what flush has taken; here because it would be allocated otherwise
-	b    *batch // what writeAll writes, and what came of it
+	own  batch  // the batch of flush; a field, so that it is not allocated
+	b    *batch // the argument of writeAll; done and err are its results
 	done progress
 	err  error
 
-	sum progress // what flush has written since count
+	sum progress // written since the last call of count
 }
 
-// count adds what f has written to the counters of the server.
+// count adds f.sum to the counters of the server.
 func (s *server) count(f *flusher) {
 	if f.sum.writes > 0 {
 		s.stats.Out(f.sum.msgs, f.sum.bytes, f.sum.writes)
@@ -39,7 +39,8 @@ func (s *server) count(f *flusher) {
 	}
 }
 
-// countEvery is how many connections a worker flushes before it counts what it has written.
+// countEvery is the number of connections that a worker flushes between two calls of count, since
+// counting costs more than adding up.
 const countEvery = 64
 
 var flushers = sync.Pool{New: func() any {
@@ -48,13 +49,14 @@ var flushers = sync.Pool{New: func() any {
 	return f
 }}
 
+// free gives f back to the pool.
 func (f *flusher) free() {
 	f.b, f.err, f.done = nil, nil, progress{}
 	clear(f.parts[:]) // the frames of others
 	flushers.Put(f)
 }
 
-// flushList is a list of connections that are marked for flushing.
+// flushList is a list of connections that are marked for flushing, guarded by server.flushMu.
 type flushList struct{ first, last *conn }
 
 func (l *flushList) push(c *conn) {
@@ -66,7 +68,7 @@ func (l *flushList) push(c *conn) {
 	l.last = c
 }
 
-// pop takes the first, or nil.
+// pop removes and returns the first connection, or nil.
 func (l *flushList) pop() *conn {
 	c := l.first
 	if c == nil {
@@ -79,18 +81,18 @@ func (l *flushList) pop() *conn {
 	return c
 }
 
-// laterEvery is how many connections are flushed for each one of those that can wait, while
-// there are both.
+// laterEvery: while both lists have connections, each laterEvery-th one that is flushed is of
+// toFlushLater.
 const laterEvery = 8
 
-// schedule marks a connection for flushing. The caller has made it
-// writerScheduled.
+// schedule marks a connection for flushing. Its state is writerScheduled.
 func (s *server) schedule(c *conn) { s.mark(c, &s.toFlush) }
 
-// scheduleLater is schedule for pings and the ends of connections that are idle. Thousands may
-// be due in one moment, and no answer must wait for all of them.
+// scheduleLater is schedule for pings and the ends of idle connections. Thousands may be due at one
+// moment, and answers must not wait for all of them.
 func (s *server) scheduleLater(c *conn) { s.mark(c, &s.toFlushLater) }
 
+// mark appends a connection to a list and starts a flush worker if fewer than maxFlushing run.
 func (s *server) mark(c *conn, l *flushList) {
 	s.flushMu.Lock()
 	l.push(c)
@@ -101,11 +103,11 @@ func (s *server) mark(c *conn, l *flushList) {
 	}
 	s.flushMu.Unlock()
 	if start {
-		go s.flushWorker() // a method here would cost an allocation
+		go s.flushWorker() // a method value made here would be allocated
 	}
 }
 
-// flushScheduled flushes connections until none is marked.
+// flushScheduled is a flush worker: it flushes connections until none is marked.
 func (s *server) flushScheduled() {
 	defer s.goroutines.Done()
 	f := flushers.Get().(*flusher)
@@ -130,7 +132,7 @@ func (s *server) flushScheduled() {
 	}
 }
 
-// nextFlushLocked is the next connection to flush, or nil.
+// nextFlushLocked returns the next connection to flush, or nil.
 func (s *server) nextFlushLocked() *conn {
 	s.flushes++
 	if s.flushes%laterEvery == 0 {
@@ -144,8 +146,8 @@ func (s *server) nextFlushLocked() *conn {
 	return s.toFlushLater.pop()
 }
 
-// flush writes what is queued on c as far as the socket takes it. The caller has
-// the role of the writer and gives it up by the call.
+// flush writes the queue of c until it is empty or the socket is full. The caller is the writer,
+// and is not after the call.
 func (f *flusher) flush(c *conn) {
 	c.mu.Lock()
 	ok := c.takeLocked(&f.own)
@@ -164,7 +166,7 @@ func (f *flusher) flush(c *conn) {
 		return
 	}
 	c.mu.Lock()
-	if c.settleLocked(b, done); !b.done() {
+	if c.wroteLocked(b, done); !b.done() {
 		c.mu.Unlock()
 		c.engine.wait(b)
 		return
@@ -174,14 +176,14 @@ func (f *flusher) flush(c *conn) {
 		c.releaseLocked()
 		return
 	}
-	// More came meanwhile. Others have their turn first.
+	// More frames came meanwhile. Other connections have their turn first.
 	c.writer = writerScheduled
 	c.mu.Unlock()
 	c.srv.schedule(c)
 }
 
-// takeLocked takes what waits for the socket, or else what is queued. When there is
-// nothing the role of the writer is given up.
+// takeLocked takes the rest of a blocked batch, or the queue, to be written. If there is neither,
+// it ends the role of the writer and reports false.
 func (c *conn) takeLocked(b *batch) bool {
 	switch {
 	case c.blocked != nil:
@@ -196,8 +198,8 @@ func (c *conn) takeLocked(b *batch) bool {
 	return true
 }
 
-// settleLocked counts what was written of b.
-func (c *conn) settleLocked(b *batch, done progress) {
+// wroteLocked counts the part of b that was written, and drops the rest of b if c.trim is set.
+func (c *conn) wroteLocked(b *batch, done progress) {
 	c.q.wrote(done)
 	c.pinging = c.pinging && c.q.msgs > 0
 	if done.bytes > 0 {
@@ -210,9 +212,8 @@ func (c *conn) settleLocked(b *batch, done progress) {
 	c.lowLocked()
 }
 
-// releaseLocked gives up the role of the writer when everything is written, and
-// unlocks. After a close frame the role is kept until the socket's write side
-// is closed.
+// releaseLocked ends the role of the writer when everything is written, and unlocks c.mu. After a
+// close frame it first closes the write side of the socket.
 func (c *conn) releaseLocked() {
 	if !c.ended.Load() || c.flushed || c.dead {
 		c.idleLocked()
@@ -223,7 +224,8 @@ func (c *conn) releaseLocked() {
 	ok := c.engine.closeWrite()
 	c.mu.Lock()
 	c.flushed = true
-	// The reader now waits for the client to close its side too, or for nothing.
+	// The reader now waits for the client to close its side, too. If the write side could not be
+	// closed, the client would not know that it should, so the wait ends at once.
 	if c.closeBy = c.srv.now(); ok {
 		c.closeBy += c.lim.linger
 	}
@@ -232,8 +234,8 @@ func (c *conn) releaseLocked() {
 	c.mu.Unlock()
 }
 
-// writeFailed ends a connection whose socket takes no more. The caller has the
-// role of the writer.
+// writeFailed ends a connection whose socket takes no more. The caller is the writer, and is not
+// after the call.
 func (c *conn) writeFailed(b *batch, reason error) {
 	c.lost(reason, true)
 	c.mu.Lock()
@@ -242,8 +244,8 @@ func (c *conn) writeFailed(b *batch, reason error) {
 	c.mu.Unlock()
 }
 
-// writeAll writes f.b until it is done or the socket is full. It always
-// returns true, which means not to wait for the socket.
+// writeAll writes f.b until it is written or the socket is full. It always returns true, which
+// tells syscall.RawConn not to wait for the socket.
 func (f *flusher) writeAll(fd uintptr) bool {
 	for !f.b.done() {
 		n, err := writeNow(int(fd), f.gather(f.b))
@@ -261,8 +263,8 @@ func (f *flusher) writeAll(fd uintptr) bool {
 	return true
 }
 
-// gather makes the parts of the next write. Small frames are put together in the
-// buffer, large ones stay where they are.
+// gather returns the parts of the next write. Small frames are copied together into the buffer;
+// large ones stay where they are.
 func (f *flusher) gather(b *batch) [][]byte {
 	parts := f.parts[:0]
 	used := 0 // bytes of the buffer

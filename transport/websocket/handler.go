@@ -12,14 +12,14 @@ import (
 	"github.com/bennu-go/bennu/internal/seam"
 )
 
-// handler upgrades the requests of one mount.
+// handler upgrades the requests of one mount. It implements seam.Handler.
 type handler struct {
 	srv  *server
 	host *seam.Host
 	lim  *limits
 }
 
-// handler makes the handler of a mount. The error names what is out of its bounds.
+// handler returns the handler of a mount. The error names an option that is out of bounds.
 func (s *server) handler(host *seam.Host, opts *Options) (*handler, error) {
 	l, err := s.limits(opts)
 	if err != nil {
@@ -36,18 +36,17 @@ func (s *server) handler(host *seam.Host, opts *Options) (*handler, error) {
 // Begins implements seam.Handler: every request asks for a connection.
 func (h *handler) Begins(*http.Request) bool { return true }
 
-// bodyTime is how long a client may send a body that nobody wants.
+// bodyTime bounds how long the server reads a body, which no upgrade has.
 const bodyTime = 5 * time.Second
 
-// Serve implements seam.Handler. It returns when a request is answered or upgraded; the connection
-// goes on in a goroutine of the server's.
+// Serve implements seam.Handler. It returns when the request is answered or upgraded; the
+// connection goes on in a goroutine of the server.
 //
-// The order is one that clients can see: the method, the mount's checks, the
-// acceptor, and only then the headers of the upgrade.
+// Clients can observe the order: the method, the mount's checks, Connect, and only then the headers
+// of the upgrade.
 func (h *handler) Serve(w http.ResponseWriter, r *http.Request, vars map[string]string) {
 	if r.ContentLength != 0 {
-		// Whatever the answer, the server shall not wait for a body first, nor for
-		// ever after it.
+		// Without this net/http would read the body before it sends the answer.
 		w.Header().Set("Connection", "close")
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
 	}
@@ -60,6 +59,7 @@ func (h *handler) Serve(w http.ResponseWriter, r *http.Request, vars map[string]
 	upgraded = h.serve(w, r, vars)
 }
 
+// serve reports whether the request was upgraded. Otherwise it has answered it.
 func (h *handler) serve(w http.ResponseWriter, r *http.Request, vars map[string]string) bool {
 	if r.Method != http.MethodGet {
 		h.host.Book.Say(notice.Method, h.host.About(r, notice.Foreign("method", r.Method))...)
@@ -93,8 +93,7 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request, vars map[string]
 	return h.upgrade(w, r, key, subprotocol, receiver)
 }
 
-// upgrade answers 101 and starts the connection. Nothing of the request is
-// kept.
+// upgrade answers 101 and starts the connection, which keeps nothing of the request.
 func (h *handler) upgrade(w http.ResponseWriter, r *http.Request, key, subprotocol string, receiver seam.Receiver) bool {
 	nc, rw, err := switchProtocols(w, r.Host, key, subprotocol, h.lim.write)
 	if err != nil {
@@ -111,8 +110,8 @@ func (h *handler) upgrade(w http.ResponseWriter, r *http.Request, key, subprotoc
 	return true
 }
 
-// buffered returns a copy of what a client sent right behind its handshake. The
-// reader itself, with its buffer, is left to be collected.
+// buffered returns a copy of the bytes that arrived right after the handshake, so that the reader
+// and its buffer can be collected.
 func buffered(r *bufio.Reader) []byte {
 	n := r.Buffered()
 	if n == 0 {

@@ -17,13 +17,13 @@ func (q *queue) low(l *limits) bool {
 	return q.bytes <= l.queueBytes/4 && q.msgs <= l.queueMsgs/4
 }
 
-// spares reports whether the queue is half empty with another n bytes. A low queue takes
-// any frame that pace.ErrTooLarge does not refuse.
+// spares reports whether at least half of the queue stays free with another frame of n bytes. A low
+// queue takes any frame for which Offer does not return pace.ErrTooLarge.
 func (q *queue) spares(n int, l *limits) bool {
 	return q.low(l) || n <= l.queueBytes/2-q.bytes && q.msgs < l.queueMsgs/2
 }
 
-// Offer is Send for a frame that can wait; see pace.Offer.
+// Offer implements ability.Offerer: it is Send for a frame that can wait; see pace.Offer.
 func (c *conn) Offer(f transport.Frame) (again <-chan struct{}, err error) {
 	b := f.Bytes()
 	c.mu.Lock()
@@ -47,7 +47,8 @@ func (c *conn) Offer(f transport.Frame) (again <-chan struct{}, err error) {
 	return nil, nil
 }
 
-// Low is nil when the queue is low or the connection has ended; see pace.Low.
+// Low implements ability.Offerer. It returns nil when the queue is low or the connection has ended;
+// see pace.Low.
 func (c *conn) Low() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -57,6 +58,7 @@ func (c *conn) Low() <-chan struct{} {
 	return c.awaitLowLocked()
 }
 
+// awaitLowLocked returns the channel that lowLocked closes.
 func (c *conn) awaitLowLocked() <-chan struct{} {
 	if c.low == nil {
 		c.low = make(chan struct{})
@@ -64,8 +66,7 @@ func (c *conn) awaitLowLocked() <-chan struct{} {
 	return c.low
 }
 
-// lowLocked tells those who wait for it that the queue is low, or that the connection has
-// ended.
+// lowLocked closes the channel of awaitLowLocked if the queue is low or the connection has ended.
 func (c *conn) lowLocked() {
 	if c.low != nil && (c.ended.Load() || c.q.low(c.lim)) {
 		close(c.low)

@@ -8,8 +8,7 @@ import (
 	"github.com/bennu-go/bennu/transport"
 )
 
-// Unlimited switches a limit off. It must be written out, because 0 always
-// means the default.
+// Unlimited switches a limit off. It must be written out, because 0 always means the default.
 const Unlimited = transport.Unlimited
 
 // Defaults of the limits in Options.
@@ -24,69 +23,64 @@ const (
 	defaultMaxQueueMessages = 2048
 )
 
-// serverConfig configures a server. The zero value and a nil pointer mean the
-// defaults.
+// serverConfig configures a server. The zero value and a nil pointer are the defaults.
 type serverConfig struct {
-	// Logger takes what was refused, dropped or closed and why, and panics of acceptors
-	// and receivers. Nil means slog.Default.
+	// Logger receives the log. nil means slog.Default.
 	Logger *slog.Logger
-	// FlushWorkers is how many goroutines may write at once, 2^30 at most. 0 and less
-	// mean GOMAXPROCS at the time the server is made. They run only while there is
-	// something to write.
+	// FlushWorkers is how many goroutines may write at once, up to 2^30. 0 and less mean GOMAXPROCS
+	// when the server is made. They run only while there is something to write.
 	FlushWorkers int
-	// MaxClosing is how many closed connections may wait for their clients to close their
-	// side. While there are more, each request that becomes a connection cuts the one that has
-	// waited longest. Default: no limit.
+	// MaxClosing is how many closed connections may wait for their clients to close their side.
+	// While there are more, each new connection cuts the one that has waited longest. Default: no
+	// limit.
 	MaxClosing int
-	// NoEpoll gives every connection a goroutine that waits for its socket. By default,
-	// on Linux, connections over plain TCP have none while nothing comes; they take a
-	// fifth of the memory and behave the same. TLS and other systems always have one.
+	// NoEpoll makes every connection parked. By default, on Linux, connections over plain TCP are
+	// polled; they take a fifth of the memory and behave the same.
 	NoEpoll bool
 }
 
-// Options configures New. The zero value and a nil pointer mean the
-// defaults. For each limit 0 means its default and Unlimited none. Any other negative value
-// is an error, and so is a time of more than a year (8,760 h) or a number of more than 2^30.
+// Options configure New. The zero value and a nil pointer are the defaults. For each limit, 0 means
+// its default and Unlimited none. Any other negative number is an error, and so is a time of more
+// than a year (8,760 h) or a number of more than 2^30.
 type Options struct {
-	// Path is that of the WebSocket below the path of the socket. Its segments may be variables.
-	// Default "websocket", which stock clients add by themselves.
+	// Path is the path of the WebSocket below that of the socket. Its segments may be variables.
+	// Default "websocket", which stock clients add themselves.
 	Path string
 
-	// MaxMessage bounds one message from the client in bytes, all fragments
-	// together. A longer one closes the connection with 1009, before its
-	// payload is read. Default 1 MiB.
+	// MaxMessage bounds the bytes of one message from the client, all fragments together. A longer
+	// one closes the connection with 1009, before its payload is read. Default 1 MiB.
 	MaxMessage int
-	// MaxFragments bounds the frames of one message, empty ones included. More
-	// close the connection with 1008. Default 128.
+	// MaxFragments bounds the frames of one message, including empty ones. More close the
+	// connection with 1008. Default 128.
 	MaxFragments int
-	// MaxControlRate bounds pings and pongs from the client in any one second.
-	// More close the connection with 1008. Default 20.
+	// MaxControlRate bounds the pings and pongs from the client per second. More close the
+	// connection with 1008. Default 20.
 	MaxControlRate int
-	// IdleTimeout is how long nothing at all may arrive before the connection is
-	// closed with 1002. Time during which the receiver held reading back does not
-	// count; after 15 minutes of that the connection is closed with 1013. After three fifths of it, or 45 s if that is less, the client is sent
-	// a ping, and its pong counts as something that arrived; with less than a second no
-	// ping is sent. Default 75 s: browsers run the timers of a hidden page once a
-	// minute, so the heartbeats that stock clients send every 30 s then come every
-	// 60 s.
+	// IdleTimeout is the time without any bytes from the client after which the connection is
+	// closed with 1002. Time in which the server does not read, because channels are busy, does not
+	// count; after 15 minutes of that the connection is closed with 1013.
+	//
+	// A silent client is sent a ping after three fifths of IdleTimeout, or 45 s if that is less,
+	// and its pong counts as bytes. With an IdleTimeout of less than a second no ping is sent.
+	// Default 75 s: browsers run the timers of a hidden page only once a minute, so the heartbeats
+	// that stock clients send every 30 s then come every 60 s.
 	IdleTimeout time.Duration
-	// WriteTimeout ends the connection when the client takes nothing for so
-	// long while something is to be written. It also bounds how long a closing
-	// connection may take to write what is queued. Default 10 s.
+	// WriteTimeout is the time in which the client must take something while there is something to
+	// write; otherwise the connection ends. It also bounds the time in which a closing connection
+	// writes its queue. Default 10 s.
 	WriteTimeout time.Duration
-	// CloseLinger is how long a closed connection waits for the client to
-	// close its side, so that the close code is not lost. Default 1 s;
-	// Unlimited is not allowed.
+	// CloseLinger is how long a closed connection waits for the client to close its side, so that
+	// the close code is not lost. Default 1 s; Unlimited is not allowed.
 	CloseLinger time.Duration
-	// MaxQueueBytes and MaxQueueMessages bound what waits to be written to the
-	// client, what is being written included. A frame that would pass a bound
-	// closes the connection with 1013. But while no more than an eighth of MaxQueueBytes
-	// waits, a frame of up to MaxQueueBytes is always taken. Defaults 4 MiB and 2,048.
+	// MaxQueueBytes and MaxQueueMessages bound the queue of frames for the client, including those
+	// that are being written. A frame that does not fit closes the connection with 1013. While at
+	// most an eighth of MaxQueueBytes is in use, a frame of up to MaxQueueBytes always fits.
+	// Defaults 4 MiB and 2,048.
 	MaxQueueBytes    int
 	MaxQueueMessages int
 }
 
-// limits are the resolved limits of a mount, shared by its connections.
+// limits are the Options of a mount with their defaults filled in, shared by its connections.
 type limits struct {
 	maxMessage   int
 	maxFragments int
@@ -94,11 +88,12 @@ type limits struct {
 	queueBytes   int
 	queueMsgs    int
 	idle         time.Duration // 0 is none
-	ask          time.Duration // when a silent client is sent a ping; 0 is never
+	ask          time.Duration // silence after which a ping is sent; 0 is never
 	write        time.Duration // 0 is none
 	linger       time.Duration
 }
 
+// limits returns the limits, or an error for the first option that is out of bounds.
 func (o *Options) limits() (*limits, error) {
 	if o == nil {
 		o = &Options{}
@@ -136,7 +131,7 @@ func (h *handler) Limits() []slog.Attr {
 	}
 }
 
-// bound is a limit, which may be none.
+// bound returns a limit as a log attribute.
 func bound(name string, n int) slog.Attr {
 	if n == option.None {
 		return slog.String(name, "unlimited")

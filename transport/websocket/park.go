@@ -12,36 +12,36 @@ import (
 	"github.com/bennu-go/bennu/transport"
 )
 
-// lateGrace is how long reading what has come may take when its deadline is over.
+// lateGrace is how long the reader may take for bytes that had arrived when its deadline passed.
 const lateGrace = 50 * time.Millisecond
 
-// longAgo wakes whoever waits for a socket, as a deadline.
+// longAgo is a deadline that wakes whoever waits for a socket.
 var longAgo = time.Unix(1, 0)
 
-// blockBuffer is the buffer of sockets without raw, which must hold one while
-// they wait for the rest of a frame.
+// blockBuffer is the buffer of sockets that must be read through net.Conn. They hold one while they
+// wait for the rest of a frame.
 type blockBuffer [4 << 10]byte
 
 var blockBuffers = sync.Pool{New: func() any { return new(blockBuffer) }}
 
-// parked is a connection with engine A: its reader is a goroutine that waits for the
-// socket.
+// parked is the engine of a connection whose reader is a goroutine that waits for the socket.
 type parked struct {
 	*conn
 	nc       net.Conn
-	raw      syscall.RawConn       // nil where the socket must be used through nc
+	raw      syscall.RawConn       // nil if the socket must be used through nc, as for TLS
 	readable func(fd uintptr) bool // a.readNow, made once
-	opened   bool
-	grown    bool          // the stack has grown, and renewEvery is over
-	renewed  time.Duration // when this goroutine began, on the server's clock; long ago for the first
+	opened   bool                  // Receiver.Opened was called
+	grown    bool                  // the stack has probably grown, and renewEvery has passed
+	renewed  time.Duration         // when this goroutine began, on the server's clock
 
-	in    *readBuffer // what readNow has read
-	inN   int
-	inErr error
+	in    *readBuffer  // the bytes that readNow has read, or nil
+	inN   int          // their number
+	inErr error        // the error of readNow
 	block *blockBuffer // the buffer of a socket without raw, within a frame
-	small [16]byte     // where such a socket is read otherwise
+	small [16]byte     // the buffer of such a socket between frames
 }
 
+// newParked returns the engine of a connection over nc.
 func newParked(c *conn, nc net.Conn) *parked {
 	a := &parked{conn: c, nc: nc, raw: rawConn(nc), renewed: -renewEvery}
 	if a.raw != nil {
@@ -50,8 +50,8 @@ func newParked(c *conn, nc net.Conn) *parked {
 	return a
 }
 
-// rawConn returns the socket of nc, if it can be used without nc. Only the very
-// types of net count: one that embeds them may change what its Read returns.
+// rawConn returns the socket of nc if it can be used without nc, or nil. Only the types of package
+// net themselves count: a type that embeds one may change what its Read returns.
 func rawConn(nc net.Conn) syscall.RawConn {
 	if !canPoll {
 		return nil
@@ -65,14 +65,14 @@ func rawConn(nc net.Conn) syscall.RawConn {
 	return nil
 }
 
+// start implements engine.
 func (a *parked) start(early []byte) { go a.run(early) }
 
-// renewEvery is how often a connection may go on in a new goroutine. A connection that
-// is busy shall not, and one that is idle has a small stack in the end.
+// renewEvery is the least time between two new goroutines of a connection. A busy connection keeps
+// its goroutine, and an idle one ends up with a small stack.
 const renewEvery = time.Second
 
-// run is the goroutine of the connection. What arrived together with the
-// handshake comes first.
+// run is the goroutine of the connection. early has the bytes that arrived with the handshake.
 func (a *parked) run(early []byte) {
 	renew := false
 	defer func() {
@@ -80,16 +80,16 @@ func (a *parked) run(early []byte) {
 			go a.run(nil)
 			return
 		}
-		// A panic or Goexit of the receiver comes here, too.
+		// Also after a panic or runtime.Goexit of the receiver.
 		defer a.srv.goroutines.Done()
 		a.end()
 	}()
 	renew = a.serve(early)
 }
 
-// serve reads until the connection ends, or until it has nothing to read and shall go on
-// in a new goroutine: what the receiver does makes the stack grow, and one that waits in
-// it cannot be made small again.
+// serve reads until the connection ends. It also returns, with renew true, when there is nothing to
+// read and the connection should go on in a new goroutine: calling the receiver makes the stack
+// grow, and a goroutine that waits would keep the large stack.
 func (a *parked) serve(early []byte) (renew bool) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -127,7 +127,8 @@ func (a *parked) serve(early []byte) (renew bool) {
 	return false
 }
 
-// consumeAll consumes p, in turn or at once, and holds as often as the receiver asks.
+// consumeAll consumes p, at once or behind the floodgate, and holds as often as the receiver asks
+// for it.
 func (a *parked) consumeAll(p []byte, inTurn bool) {
 	consume := a.consume
 	if inTurn {
@@ -146,15 +147,16 @@ func (a *parked) consumeAll(p []byte, inTurn bool) {
 	}
 }
 
-// cloneInput copies what is left of the input, so that no buffer is held by who waits.
+// cloneInput copies the rest of the input and frees the buffer, so that none is held during a wait.
 func (a *parked) cloneInput(p []byte) []byte {
 	p = bytes.Clone(p)
 	a.freeInput()
 	return p
 }
 
-// watchIdle sets the deadline for reading from when the client was last heard. When that is
-// over it asks the client, or closes the connection. It is not called for each read.
+// watchIdle sets the read deadline to the time at which something must be done about a silent
+// client. If that has passed, it sends a ping or closes the connection. It is called when a read
+// times out, not for each read.
 func (a *parked) watchIdle() {
 	if a.lim.idle == 0 {
 		return
@@ -165,8 +167,8 @@ func (a *parked) watchIdle() {
 	switch {
 	case now < until:
 	case a.unread():
-		// It must not count as late, for instance when the process was stopped for a
-		// while, and is read only before a deadline.
+		// The bytes must not count as late: the process may have stood still, and a socket is only
+		// read before its deadline.
 		until = now + lateGrace
 	case a.tooSilent(now):
 		a.shut(transport.CloseProtocolError, transport.ErrIdle)
@@ -178,7 +180,7 @@ func (a *parked) watchIdle() {
 		until = a.heard + a.lim.idle
 	}
 	a.mu.Lock()
-	if !a.ended.Load() { // otherwise it would undo the deadline that wakes the reader
+	if !a.ended.Load() { // otherwise it would replace the deadline that wakes the reader
 		_ = a.nc.SetReadDeadline(a.srv.at(until))
 	}
 	a.mu.Unlock()
@@ -187,13 +189,13 @@ func (a *parked) watchIdle() {
 	}
 }
 
-// unread reports whether something has come that is not read yet, where the kernel can tell.
+// unread reports whether bytes have arrived that are not read yet, if the kernel can tell.
 func (a *parked) unread() bool { return a.ask(isReadable) }
 
 // hungUp implements engine.
 func (a *parked) hungUp() bool { return a.ask(isHungUp) }
 
-// ask asks the kernel about the socket, below TLS too. The answer is false where it cannot tell.
+// ask asks the kernel about the socket, also that below TLS. The result is false if it cannot tell.
 func (a *parked) ask(what func(fd int) bool) (is bool) {
 	nc := a.nc
 	if t, ok := nc.(interface{ NetConn() net.Conn }); ok {
@@ -205,7 +207,8 @@ func (a *parked) ask(what func(fd int) bool) (is bool) {
 	return is
 }
 
-// read waits for bytes. They are valid until freeInput.
+// read waits for bytes, which are valid until freeInput. The error is errFull if the goroutine
+// should be renewed.
 func (a *parked) read() ([]byte, error) {
 	if a.raw != nil {
 		if err := a.raw.Read(a.readable); err != nil {
@@ -225,7 +228,8 @@ func (a *parked) read() ([]byte, error) {
 	return a.block[:n], err
 }
 
-// readNow reads once, into a buffer that it has only if there is something.
+// readNow reads once. It keeps a buffer only if there were bytes. It returns false to wait for the
+// socket.
 func (a *parked) readNow(fd uintptr) bool {
 	buf := readBuffers.Get().(*readBuffer)
 	n, err := readNow(int(fd), buf[:])
@@ -237,6 +241,7 @@ func (a *parked) readNow(fd uintptr) bool {
 	return true
 }
 
+// freeInput gives the buffers of the last read back.
 func (a *parked) freeInput() {
 	if a.in != nil {
 		readBuffers.Put(a.in)
@@ -255,13 +260,14 @@ func (a *parked) wakeLocked() {
 	case a.hanging:
 		_ = a.nc.SetReadDeadline(a.srv.at(a.closeBy))
 	default:
-		// The later deadline must wait for hangUp: one that passed is forgotten if it
-		// is moved before the reader has run.
+		// Not closeBy yet, which hangUp sets: a deadline in the past is lost if it is replaced
+		// before the reader has run.
 		_ = a.nc.SetReadDeadline(longAgo)
 	}
 }
 
-// end tells the receiver, sees the close frame out and closes the socket.
+// end tells the receiver, waits until the close frame is written and the client has closed its
+// side, and closes the socket.
 func (a *parked) end() {
 	defer a.srv.remove(a.conn)
 	defer a.hangUp()
@@ -273,9 +279,9 @@ func (a *parked) end() {
 	a.tellEnd()
 }
 
-// hangUp reads and throws away until the client has closed its side, because
-// closing a socket that has unread bytes destroys what is on its way to the
-// client. It is bounded in time by closeBy and in bytes.
+// hangUp reads and drops bytes until the client has closed its side: if a socket is closed with
+// unread bytes, the kernel drops what is on its way to the client. closeBy bounds the time, and
+// lingerBytes the bytes.
 func (a *parked) hangUp() {
 	for n := 0; n < lingerBytes; {
 		a.mu.Lock()
@@ -292,7 +298,7 @@ func (a *parked) hangUp() {
 		n += len(p)
 		a.freeInput()
 		if err == io.EOF {
-			a.awaitFlush() // a client that has closed its side may still read
+			a.awaitFlush() // the client has closed its side, but may still read
 		}
 		if err != nil && !isTimeout(err) {
 			break
@@ -327,11 +333,11 @@ func (a *parked) awaitFlush() {
 	}
 }
 
-// abort implements engine. It does not wait for what is in the socket.
+// abort implements engine. It drops what the kernel still has for the client.
 func (a *parked) abort() {
 	nc := a.nc
 	if t, ok := nc.(interface{ NetConn() net.Conn }); ok {
-		nc = t.NetConn() // closing TLS would wait to send its goodbye
+		nc = t.NetConn() // closing TLS itself could wait, to send its alert
 	}
 	if l, ok := nc.(interface{ SetLinger(sec int) error }); ok {
 		_ = l.SetLinger(0)
@@ -339,7 +345,7 @@ func (a *parked) abort() {
 	_ = nc.Close()
 }
 
-// isTimeout reports whether err says that a deadline passed.
+// isTimeout reports whether err is a timeout, as package net has it.
 func isTimeout(err error) bool {
 	var ne net.Error
 	return errors.As(err, &ne) && ne.Timeout()

@@ -6,11 +6,12 @@ import (
 	"github.com/bennu-go/bennu/transport"
 )
 
-// chunk is how much a socket without raw is given at once. Each must be taken
-// within the write timeout.
+// chunk is how many bytes one write passes to a socket that must be used through net.Conn. The
+// client must take each chunk within the write timeout.
 const chunk = 16 << 10
 
-// write implements engine. A socket without raw takes nothing without waiting.
+// write implements engine. Without raw, the socket cannot be written to without waiting, so it
+// leaves all to wait.
 func (a *parked) write(f *flusher) error {
 	if a.raw == nil {
 		return nil
@@ -27,10 +28,11 @@ func (a *parked) closeWrite() bool {
 	return ok && half.CloseWrite() == nil
 }
 
+// idleLocked implements engine. The reader closes the socket, whoever is the writer.
 func (a *parked) idleLocked() {}
 
-// wait leaves the rest of a batch, and all that is queued until then, to a
-// goroutine that may wait for the socket.
+// wait implements engine. A goroutine writes the rest of the batch, and all that is queued
+// meanwhile.
 func (a *parked) wait(b *batch) {
 	rest := *b
 	*b = batch{}
@@ -38,7 +40,7 @@ func (a *parked) wait(b *batch) {
 	go a.writeWaiting(rest)
 }
 
-// writeWaiting writes until nothing is queued.
+// writeWaiting writes until nothing is queued, waiting for the socket. It is the writer until then.
 func (a *parked) writeWaiting(b batch) {
 	defer a.srv.goroutines.Done()
 	var step func(*batch) (progress, error)
@@ -62,11 +64,11 @@ func (a *parked) writeWaiting(b batch) {
 		}
 		a.srv.stats.Out(done.msgs, done.bytes, done.writes)
 		a.mu.Lock()
-		if a.settleLocked(&b, done); b.done() {
+		if a.wroteLocked(&b, done); b.done() {
 			b.free()
 			if a.q.empty() {
 				if a.lim.write > 0 {
-					// One that is left would fail a later write.
+					// Otherwise a later write would fail by it.
 					_ = a.nc.SetWriteDeadline(time.Time{})
 				}
 				a.releaseLocked()
@@ -78,8 +80,8 @@ func (a *parked) writeWaiting(b batch) {
 	}
 }
 
-// stepRaw returns a function that waits until the socket takes something. While it
-// waits it holds no scratch memory.
+// stepRaw returns a function that waits until the socket takes something, and writes. While it
+// waits it holds no flusher.
 func (a *parked) stepRaw() func(*batch) (progress, error) {
 	var (
 		b    *batch
@@ -103,7 +105,8 @@ func (a *parked) stepRaw() func(*batch) (progress, error) {
 	}
 }
 
-// stepChunk writes one chunk to a socket that can only be written to by waiting.
+// stepChunk writes one chunk to a socket that must be used through net.Conn. Small frames are
+// copied together.
 func (a *parked) stepChunk(b *batch) (progress, error) {
 	p := b.frame(b.i)[b.off:]
 	if b.i < b.len()-1 && len(p) < chunk {

@@ -11,29 +11,29 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// firstAlloc is what a payload gets at least before more of it has arrived, as
-// far as that much was declared.
+// firstAlloc is the least capacity, in bytes, that a payload gets before more of it has arrived,
+// unless it is declared shorter.
 const firstAlloc = 4 << 10
 
-// eventKind says what the parser found.
+// eventKind says what the parser has found.
 type eventKind uint8
 
 const (
 	evNone    eventKind = iota // the input is used up
 	evMessage                  // a whole message
-	evPing                     // a ping; data is the whole pong frame that answers it
+	evPing                     // a ping; data is the pong frame that answers it
 	evPong                     // a pong
 	evClose                    // a valid close; nothing follows
 )
 
-// event is one thing found in the input. The receiver of the event owns data.
+// event is one thing that the parser has found in the input. The caller of feed owns data.
 type event struct {
 	kind eventKind
 	op   wire.Opcode
 	data []byte
 }
 
-// violation is a fault of the client, with the code it is closed with.
+// violation is a fault of the client, with the code that it is closed with.
 type violation struct {
 	code transport.CloseCode
 	text string
@@ -43,6 +43,7 @@ func (v *violation) Error() string {
 	return fmt.Sprintf("websocket: %s (%d)", v.text, uint16(v.code))
 }
 
+// broken returns the violation for an error of package ws about a header.
 func broken(err error) error { return &violation{transport.CloseProtocolError, err.Error()} }
 
 var (
@@ -57,36 +58,36 @@ var (
 	errTooBig        = &violation{transport.CloseTooBig, "message too big"}
 )
 
-// parser turns what a client sends into events. It does no I/O: whoever reads
-// the socket gives it the bytes as they come, cut anywhere. It keeps no
-// reference to its input. After a close or an error it must not be used.
+// parser turns the bytes of a client into events. It does no input or output: whoever reads the
+// socket passes the bytes as they come, cut anywhere. It keeps no reference to its input. After a
+// close or an error it must not be used again.
 //
 // The zero parser with its two limits set is ready.
 type parser struct {
 	maxMessage   int
 	maxFragments int
 
-	h         ws.Header              // the current frame, when inPayload
-	hdr       [ws.MaxHeaderSize]byte // its header as far as it is here
-	hn        uint8
+	h         ws.Header              // of the current frame, while inPayload
+	hdr       [ws.MaxHeaderSize]byte // the bytes of the next header that have arrived
+	hn        uint8                  // their number
 	inPayload bool
-	text      bool // the message is text
-	frags     int  // frames of the message so far; 0 outside a message
-	at        int  // bytes of the current payload that are here
-	checked   int  // bytes of msg known to be UTF-8
-	msg       []byte
-	ctl       []byte // control frame being gathered: two bytes of header, then the payload
+	text      bool   // the message is text
+	frags     int    // frames of the message so far; 0 outside a message
+	at        int    // bytes of the current payload that have arrived
+	checked   int    // bytes of msg known to be UTF-8
+	msg       []byte // payload of the message so far, unmasked
+	ctl       []byte // the current ping or close as a pong frame: two bytes of header, then the payload
 }
 
 // midFrame reports whether a frame has begun and is not complete.
 func (ps *parser) midFrame() bool { return ps.inPayload || ps.hn > 0 }
 
-// idle reports whether the parser has nothing of a message. The next frame may then be
-// given to any other.
+// idle reports whether the parser is between messages. The next frame may then be given to another
+// parser.
 func (ps *parser) idle() bool { return !ps.midFrame() && ps.frags == 0 }
 
-// feed reads from p until something is found or p is used up, and returns how
-// many bytes it took. It must be called again with the rest.
+// feed parses p until it finds something or p is used up, and returns how many bytes it took. It
+// must be called again with the rest.
 func (ps *parser) feed(p []byte) (n int, ev event, err error) {
 	for {
 		if !ps.inPayload {
@@ -110,7 +111,7 @@ func (ps *parser) feed(p []byte) (n int, ev event, err error) {
 	}
 }
 
-// header gathers the header of the next frame and reports whether it is whole.
+// header gathers the header of the next frame, and reports whether it is complete.
 func (ps *parser) header(p []byte) (n int, ok bool, err error) {
 	for {
 		need := 2
@@ -159,7 +160,7 @@ func (ps *parser) header(p []byte) (n int, ok bool, err error) {
 	return n, err == nil, err
 }
 
-// headerSize is the size of a header whose second byte is b.
+// headerSize returns the size in bytes of a header whose second byte is b.
 func headerSize(b byte) int {
 	n := 2
 	switch b & 0x7f {
@@ -174,7 +175,7 @@ func headerSize(b byte) int {
 	return n
 }
 
-// begin checks the header and makes ready for the payload.
+// begin checks a complete header and prepares for the payload.
 func (ps *parser) begin() error {
 	state := ws.StateServerSide
 	if ps.frags > 0 {
@@ -210,7 +211,7 @@ func (ps *parser) begin() error {
 	return nil
 }
 
-// payload takes what p has of the current payload.
+// payload takes the bytes of p that belong to the current payload, and returns how many.
 func (ps *parser) payload(p []byte) int {
 	if left := ps.h.Length - int64(ps.at); int64(len(p)) > left {
 		p = p[:left]
@@ -232,16 +233,16 @@ func (ps *parser) payload(p []byte) int {
 	return len(p)
 }
 
-// grow makes room for n more bytes of the message. A message of one frame that is here as a
-// whole gets exactly its size. Any other gets room as it arrives, so a declared length costs
-// nothing, and never more than may still come. The room doubles each time, so the cost
-// is in proportion to the message, into however many fragments it is cut.
+// grow makes room for n more bytes of the message. A message of one frame that has arrived
+// completely gets exactly its size. Any other gets room as it arrives, so a declared length costs
+// nothing, and never more than may still come. The capacity doubles each time, so the cost is
+// proportional to the message, however many fragments it is cut into.
 func (ps *parser) grow(n int) {
 	need := len(ps.msg) + n
 	if need <= cap(ps.msg) {
 		return
 	}
-	frame := len(ps.msg) - ps.at + int(ps.h.Length) // up to its end
+	frame := len(ps.msg) - ps.at + int(ps.h.Length) // length of the message at the end of this frame
 	most := ps.maxMessage
 	if ps.h.Fin {
 		most = frame
@@ -250,14 +251,14 @@ func (ps *parser) grow(n int) {
 	ps.msg = resized(ps.msg, min(size, most))
 }
 
-// resized is a copy of b with some capacity.
+// resized returns a copy of b with the given capacity.
 func resized(b []byte, capacity int) []byte {
 	c := make([]byte, len(b), capacity)
 	copy(c, b)
 	return c
 }
 
-// end handles a frame whose payload is whole.
+// end handles a frame whose payload is complete.
 func (ps *parser) end() (event, error) {
 	ps.inPayload = false
 	switch ps.h.OpCode {
@@ -283,7 +284,7 @@ func (ps *parser) end() (event, error) {
 		return event{}, nil
 	}
 	if n := len(ps.msg); cap(ps.msg)-n > n/4 {
-		ps.msg = resized(ps.msg, n) // whoever keeps it shall not keep the room as well
+		ps.msg = resized(ps.msg, n) // whoever keeps the message does not keep the unused capacity
 	}
 	ev := event{kind: evMessage, op: wire.Binary, data: ps.msg}
 	if ps.text {
@@ -293,8 +294,8 @@ func (ps *parser) end() (event, error) {
 	return ev, nil
 }
 
-// checkUTF8 checks b. When more may follow, a rune cut off at the end of b is
-// left for later; n is how many bytes are done with.
+// checkUTF8 checks that b is UTF-8. Unless it is final, a rune that is cut off at the end of b is
+// left for later; n is the number of bytes that are checked.
 func checkUTF8(b []byte, final bool) (n int, ok bool) {
 	n = len(b)
 	if !final {

@@ -2,16 +2,17 @@ package websocket
 
 import "time"
 
-// pingAfter is how long a client may be silent before it is asked for a sign of life. Stock
-// clients send a heartbeat every 30 s, so they are never asked.
+// pingAfter bounds how long a client may be silent before it is sent a ping. Stock clients send a
+// heartbeat every 30 s, so they get none.
 const pingAfter = 45 * time.Second
 
-// pingFrame asks. Browsers answer by themselves, also for a page that is hidden or busy.
+// pingFrame is an empty ping. Browsers answer it themselves, even for a page that is hidden or
+// busy.
 var pingFrame = []byte{0x89, 0}
 
-// askAfter is when a client is asked whose connection is closed when it is idle for so long:
-// early enough that the answer can come, even if that is short. It is 0 when nobody is
-// asked, because the connection is never closed, or before an answer could come.
+// askAfter returns the silence after which a client is sent a ping, for an idle timeout: early
+// enough that the pong can come before it. It is 0, for never, if there is no idle timeout, or one
+// so short that no pong could come in time.
 func askAfter(idle time.Duration) time.Duration {
 	if idle < time.Second {
 		return 0
@@ -19,13 +20,13 @@ func askAfter(idle time.Duration) time.Duration {
 	return min(pingAfter, idle/5*3)
 }
 
-// hear takes note that the client lives.
+// hear notes that the client is alive.
 func (c *conn) hear() {
 	c.heard = c.srv.now()
 	c.asked = false
 }
 
-// hearBytes is hear for n bytes that have come.
+// hearBytes is hear for n bytes that have arrived. It counts those since the client was last quiet.
 func (c *conn) hearBytes(n int) {
 	now := c.srv.now()
 	if c.quiet(now) {
@@ -36,8 +37,8 @@ func (c *conn) hearBytes(n int) {
 	c.asked = false
 }
 
-// silentUntil is when there is something to do about a client that stays silent: to ask it, or
-// to close its connection. The caller is the reader, and the idle timeout is not Unlimited.
+// silentUntil returns when something must be done about a client that stays silent: to send it a
+// ping, or to close its connection. The caller is the reader, and there is an idle timeout.
 func (c *conn) silentUntil() time.Duration {
 	if c.lim.ask > 0 && !c.asked {
 		return c.heard + c.lim.ask
@@ -45,26 +46,26 @@ func (c *conn) silentUntil() time.Duration {
 	return c.heard + c.lim.idle
 }
 
-// tooSilent reports whether a client that is silent at now has been so for too long. One that
-// should have been asked, and was not because this process stood still, is asked first.
+// tooSilent reports whether a client must be closed because it is silent at now. If no ping was
+// sent, because this process stood still, a ping comes first.
 func (c *conn) tooSilent(now time.Duration) bool {
 	return now >= c.heard+c.lim.idle && (c.asked || c.lim.ask == 0)
 }
 
-// pingLocked queues a ping, past the bounds of the queue, which are for what the program
-// sends. It reports whether the connection must be scheduled. The caller is the reader.
+// pingLocked queues a ping, whatever the bounds of the queue. It reports whether the connection
+// must be scheduled. The caller is the reader.
 func (c *conn) pingLocked() (flush bool) {
 	c.asked = true
-	c.heard = max(c.heard, c.srv.now()-c.lim.ask) // who is asked late may answer as late
+	c.heard = max(c.heard, c.srv.now()-c.lim.ask) // a ping that is late moves the idle timeout, too
 	if c.pinging {
-		return false // the client has not taken the last one yet
+		return false // the last ping is still queued
 	}
 	c.owed, c.pinging = true, true
 	c.q.push(pingFrame)
 	return c.claimLocked(writerScheduled)
 }
 
-// fitsLocked reports whether a frame of n bytes fits the queue. A ping takes no room.
+// fitsLocked reports whether a frame of n bytes fits the queue, in which a ping takes no room.
 func (c *conn) fitsLocked(n int) bool {
 	q := c.q
 	if c.pinging {

@@ -4,22 +4,23 @@ package websocket
 
 import "golang.org/x/sys/unix"
 
-// goEnd starts end. The caller has the role of the reader and gives it away.
+// goEnd starts end, which becomes the reader in place of the caller.
 func (b *polled) goEnd() {
 	b.srv.goroutines.Add()
 	go b.end()
 }
 
-// end tells the receiver, and leaves it to the poller to see the close frame out.
+// end tells the receiver. The poller then waits until the close frame is written and the client has
+// closed its side.
 func (b *polled) end() {
 	defer b.srv.goroutines.Done()
 	defer b.hangUp()
 	(*conn)(b).tellEnd()
 }
 
-// hangUp goes on to read, and throws away, until the client has closed its side,
-// because closing a socket that has unread bytes destroys what is on its way to the
-// client. It is bounded in time by closeBy and in bytes.
+// hangUp makes the reader drop all further bytes until the client has closed its side: if a socket
+// is closed with unread bytes, the kernel drops what is on its way to the client. closeBy bounds
+// the time, and lingerBytes the bytes.
 func (b *polled) hangUp() {
 	c := (*conn)(b)
 	c.mu.Lock()
@@ -34,8 +35,8 @@ func (b *polled) hangUp() {
 	b.readSome()
 }
 
-// goneLocked closes the socket, or leaves that to the writer. The caller has the role
-// of the reader, which ends.
+// goneLocked ends the role of the reader for good, and closes the socket, unless somebody writes:
+// then the writer closes it.
 func (b *polled) goneLocked() {
 	c := (*conn)(b)
 	if !c.flushed && !c.dead {
@@ -53,7 +54,7 @@ func (b *polled) goneLocked() {
 	}
 }
 
-// closeLocked closes the socket, with which nobody has to do any more.
+// closeLocked closes the socket, and ends the connection. Nobody has a role any more.
 func (b *polled) closeLocked() {
 	c := (*conn)(b)
 	if c.abrupt {
@@ -73,7 +74,7 @@ func (b *polled) wakeLocked() {
 		c.poll.poller.lookAt(c, c.closeBy)
 	}
 	switch {
-	case c.poll.reader != readerParked: // who has the role will see it
+	case c.poll.reader != readerParked: // the reader will see it
 	case !c.hanging:
 		if c.ended.Load() {
 			c.poll.reader = readerBusy
@@ -87,10 +88,11 @@ func (b *polled) wakeLocked() {
 // hungUp implements engine.
 func (b *polled) hungUp() bool { return isHungUp(b.poll.fd) }
 
-// abort implements engine. In conn.lost the reader was told already.
+// abort implements engine. It does nothing: conn.lost has woken the reader, which closes the
+// socket.
 func (b *polled) abort() {}
 
-// idleLocked implements engine.
+// idleLocked implements engine. If the reader has ended, the writer closes the socket.
 func (b *polled) idleLocked() {
 	if b.poll.reader == readerGone && b.poll.fd >= 0 {
 		b.closeLocked()

@@ -12,46 +12,46 @@ import (
 	"github.com/bennu-go/bennu/transport"
 )
 
-// readerState says who reads from the socket and calls the receiver.
+// readerState says who is the reader, the only goroutine that reads from the socket and calls the
+// receiver.
 type readerState uint8
 
 const (
 	readerBusy   readerState = iota // a goroutine, which may be the poller
-	readerParked                    // nobody until something comes or the connection ends
-	readerGone                      // nobody any more
+	readerParked                    // nobody, until bytes arrive or the connection ends
+	readerGone                      // nobody again
 )
 
-// readsInARow is how often one connection is read from before others have their turn, if
-// none of them wants it.
+// readsInARow is how often one connection is read before others have their turn, if none of them
+// waits.
 const readsInARow = 4
 
-// pollState is what engine B keeps in a connection. The descriptor is closed by
-// whoever is the last to have a role, so that nobody uses its number for a socket that
-// got it later.
+// pollState is the part of a connection that only a polled one needs. The last goroutine with a
+// role closes the descriptor, so that nobody uses its number for a socket that got it later.
 type pollState struct {
 	poller *poller
-	fd     int    // used by who has a role; -1 when closed
-	slot   uint32 // where the poller has the connection
-	gen    uint32 // and which of all that were there
+	fd     int    // used by the reader and the writer; -1 when closed
+	slot   uint32 // index in poller.slots
+	gen    uint32 // tells apart the connections that had this slot
 
-	lingered int // bytes read and thrown away since the end; used by the reader
+	lingered int // bytes read and dropped since the end; used by the reader
 
-	// The rest is guarded by conn.mu. The kernel tells of each change once, so what
-	// comes while somebody has the role is kept for when it is given up.
+	// The rest is guarded by conn.mu. The kernel reports each change once. So a change that is
+	// reported while somebody has the role is kept here until the role ends.
 	reader   readerState
-	readable bool // the socket may have something, since it was last read
-	writable bool // the socket may take something, since it was last written to
-	readOn   bool // a read that gets little may not be the last: the client has closed its side, sent an urgent byte, or is lost
-	eof      bool // and all that it sent is read
+	readable bool // the socket may have bytes: it was reported readable after the last read
+	writable bool // the socket may take bytes: it was reported writable after the last write
+	readOn   bool // read until nothing is left, since no further event may come: the client closed its side, sent an urgent byte, or is lost
+	eof      bool // the client has closed its side, and all its bytes are read
 }
 
-// polled is a connection with engine B: while nothing comes, no goroutine has to do
-// with it. What comes is read and given to the receiver by its poller. It has a goroutine
-// of its own while it opens, while the receiver holds it back, and when it ends.
+// polled is the engine of a connection that has no goroutine while nothing arrives. Its poller
+// reads and calls the receiver. It has a goroutine of its own while it opens, while the receiver
+// keeps it from reading, and when it ends.
 type polled conn
 
-// poll gives a connection to engine B, if that can serve it. Then the socket goes on
-// under another descriptor, and nc is closed to give back what it holds.
+// poll makes a connection polled, and reports whether it could. Then the connection uses a
+// duplicate of the socket, and nc is closed to free its memory.
 func (s *server) poll(c *conn, nc net.Conn) bool {
 	p := s.pollers.next()
 	if p == nil {
@@ -64,7 +64,7 @@ func (s *server) poll(c *conn, nc net.Conn) bool {
 	fd, errDup := -1, error(nil)
 	err := raw.Control(func(socket uintptr) { fd, errDup = unix.FcntlInt(socket, unix.F_DUPFD_CLOEXEC, 0) })
 	if err != nil || errDup != nil {
-		return false // there may be no descriptor left
+		return false // the process may be out of descriptors
 	}
 	c.engine = (*polled)(c)
 	c.poll.fd = fd
@@ -77,16 +77,18 @@ func (s *server) poll(c *conn, nc net.Conn) bool {
 	return true
 }
 
+// start implements engine.
 func (b *polled) start(early []byte) { b.goRun(early, nil) }
 
-// goRun starts run. The caller has the role of the reader and gives it away.
+// goRun starts run, which becomes the reader in place of the caller.
 func (b *polled) goRun(p []byte, resume <-chan struct{}) {
 	b.srv.goroutines.Add()
 	go b.run(p, resume)
 }
 
-// run opens a connection, or goes on with one whose receiver held it back. Then it
-// reads until there is nothing, and leaves what comes later to the poller.
+// run opens a connection, or goes on with one that was held. Then it reads until there is nothing
+// to read, and leaves the rest to the poller. p has bytes that are read already; resume is not nil
+// if the connection is held.
 func (b *polled) run(p []byte, resume <-chan struct{}) {
 	c := (*conn)(b)
 	returned := false
@@ -102,14 +104,15 @@ func (b *polled) run(p []byte, resume <-chan struct{}) {
 		c.hold(resume)
 		p, resume = c.consumeInTurn(p)
 	}
-	if !held || !b.leave() { // the poller knows whose turn it is
+	if !held || !b.leave() { // the poller decides whose turn it is
 		b.readSome()
 	}
 	returned = true
 }
 
-// ready takes note of what the kernel says of the socket, and reads if the client was quiet.
-// It reports whether turn must be called.
+// ready acts on an event of the kernel: it schedules a flush if the socket takes bytes again, and
+// reads if the client was quiet. It reports whether turn must be called, when it is this
+// connection's turn.
 func (b *polled) ready(events uint32, buf []byte) (again bool) {
 	c := (*conn)(b)
 	flush, read := false, false
@@ -138,8 +141,8 @@ func (b *polled) ready(events uint32, buf []byte) (again bool) {
 	return read && b.turn(buf, len(p.events)+p.again.len() > 0)
 }
 
-// turn is read for who has got the role of the reader, and waits for its turn again if it must.
-// It reads less if others wait.
+// turn reads from a connection whose turn it is, for a caller that is the reader. It reports
+// whether the connection must wait for another turn. It reads less if others wait.
 func (b *polled) turn(buf []byte, others bool) (again bool) {
 	reads := readsInARow
 	if others {
@@ -152,7 +155,7 @@ func (b *polled) turn(buf []byte, others bool) (again bool) {
 	return again
 }
 
-// crashed is deferred where the receiver is called by who has the role of the reader.
+// crashed is deferred by a reader that calls the receiver, and acts if that has not returned.
 func (b *polled) crashed(returned *bool) {
 	if !*returned {
 		(*conn)(b).crashed(recover())
@@ -160,8 +163,8 @@ func (b *polled) crashed(returned *bool) {
 	}
 }
 
-// readSome reads some, and leaves the rest to the poller. The caller has the role of the
-// reader, which is given up.
+// readSome reads for a while and leaves the rest to the poller. The caller is the reader, and is
+// not after the call.
 func (b *polled) readSome() {
 	buf := readBuffers.Get().(*readBuffer)
 	defer readBuffers.Put(buf)
@@ -169,8 +172,8 @@ func (b *polled) readSome() {
 	}
 }
 
-// leave gives up the role of the reader to the poller, which is told again of what there is to
-// read. It reports false when the system cannot do that, and the caller keeps the role.
+// leave makes the poller the reader. The kernel is asked to report again what there is to read. It
+// returns false if the system cannot do that: the caller stays the reader.
 func (b *polled) leave() bool {
 	c := (*conn)(b)
 	c.mu.Lock()
@@ -185,8 +188,8 @@ func (b *polled) leave() bool {
 	return true
 }
 
-// read reads so often and gives it to the receiver. It reports whether it must be called
-// again; otherwise the role of the reader is given up.
+// read reads up to so many times and gives the bytes to the receiver. It reports whether it must be
+// called again; otherwise the role of the reader is ended.
 func (b *polled) read(buf []byte, reads int) (again bool) {
 	c := (*conn)(b)
 	more := false
@@ -217,7 +220,7 @@ func (b *polled) read(buf []byte, reads int) (again bool) {
 	return b.goesOnLocked(more)
 }
 
-// keep notes that there is more to read, for who has the role next.
+// keep notes that there is more to read, for the next reader.
 func (b *polled) keep(more bool) {
 	if more {
 		b.mu.Lock()
@@ -226,7 +229,7 @@ func (b *polled) keep(more bool) {
 	}
 }
 
-// mayRead reports whether a read is due; see goesOnLocked.
+// mayRead reports whether to read once more; see goesOnLocked.
 func (b *polled) mayRead(more bool) (ok, readOn bool) {
 	c := (*conn)(b)
 	c.mu.Lock()
@@ -238,8 +241,8 @@ func (b *polled) mayRead(more bool) (ok, readOn bool) {
 	return true, c.poll.readOn
 }
 
-// goesOnLocked reports whether there is something to read; the caller knows that there is more,
-// or not. When there is nothing, or the connection has ended, the role of the reader is given up.
+// goesOnLocked reports whether there is something to read; more says that the caller knows there
+// is. If there is nothing, or the connection has ended, it ends the role of the reader.
 func (b *polled) goesOnLocked(more bool) bool {
 	c := (*conn)(b)
 	c.poll.readable = c.poll.readable || more
@@ -252,8 +255,8 @@ func (b *polled) goesOnLocked(more bool) bool {
 	return c.poll.readable
 }
 
-// overLocked gives up the role of the reader if the connection has ended, or its closing is
-// over.
+// overLocked ends the role of the reader if the connection has ended, or if its close is complete,
+// and reports whether it did.
 func (b *polled) overLocked() bool {
 	c := (*conn)(b)
 	switch {
@@ -267,7 +270,7 @@ func (b *polled) overLocked() bool {
 	return true
 }
 
-// readFailed takes note of the end of what the client sends.
+// readFailed acts on an error of a read: the client has closed its side, or is lost.
 func (b *polled) readFailed(err error) {
 	c := (*conn)(b)
 	if !c.hanging {
@@ -276,7 +279,7 @@ func (b *polled) readFailed(err error) {
 	}
 	c.mu.Lock()
 	if err == io.EOF {
-		c.poll.eof = true // a client that has closed its side may still read
+		c.poll.eof = true // the client may still read
 	} else {
 		c.dead = true
 	}

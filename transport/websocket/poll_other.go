@@ -4,13 +4,15 @@ package websocket
 
 import "net"
 
-// pollState is what engine B keeps in a connection. Here there is none.
+// pollState is the part of a connection that only a polled one needs. On this system there are
+// none.
 type pollState struct{ writable bool }
 
-// pollers are those of engine B.
+// pollers has no pollers on this system.
 type pollers struct{}
 
+// makePollers does nothing on this system.
 func (s *server) makePollers(int) {}
 
-// poll gives a connection to engine B, which is not for this system.
+// poll reports false: no connection is polled on this system.
 func (s *server) poll(*conn, net.Conn) bool { return false }

@@ -16,7 +16,8 @@ func (b *polled) write(f *flusher) error {
 	return f.err
 }
 
-// wait implements engine.
+// wait implements engine. The batch is kept in c.blocked until the poller finds that the socket
+// takes more.
 func (b *polled) wait(rest *batch) {
 	c := (*conn)(b)
 	c.mu.Lock()
@@ -32,7 +33,7 @@ func (b *polled) wait(rest *batch) {
 	blocked := *rest
 	*rest = batch{}
 	c.blocked = &blocked
-	again := c.poll.writable // since it was found full
+	again := c.poll.writable // reported after write found the socket full
 	if again {
 		c.writer = writerScheduled
 	} else {
@@ -50,12 +51,12 @@ func (b *polled) wait(rest *batch) {
 // closeWrite implements engine.
 func (b *polled) closeWrite() bool { return unix.Shutdown(b.poll.fd, unix.SHUT_WR) == nil }
 
-// overdue sees to what is due at now, and tells the poller when to look again. The poller
-// must call turn if read is true.
+// overdue acts on the deadlines of a connection that have passed at now, and sets the next one. The
+// caller is the poller; it must call turn if read is true.
 //
-// What the kernel knows of and the poller does not yet is asked for here, for one connection
-// at a time: it must not count as late, for instance when the process was stopped for a
-// while, and the deadlines of some must not wait until the poller has served all others.
+// It first asks the kernel for events that the poller has not fetched yet, of this connection
+// alone. They must not count as late, since the process may have stood still, and deadlines must
+// not wait until the poller has served all events.
 func (b *polled) overdue(now time.Duration) (read bool) {
 	c := (*conn)(b)
 	c.mu.Lock()
@@ -79,7 +80,7 @@ func (b *polled) overdue(now time.Duration) (read bool) {
 		c.writer = writerBusy
 		c.mu.Unlock()
 		c.writeFailed(late, transport.ErrSlowConsumer)
-		return false // whoever is the reader ends it
+		return false // the reader ends the connection
 	case !parked || c.ended.Load() || c.lim.idle == 0 || now < c.silentUntil():
 	case isReadable(c.poll.fd):
 		c.poll.reader = readerBusy
@@ -99,18 +100,18 @@ func (b *polled) overdue(now time.Duration) (read bool) {
 	return read
 }
 
-// dueLocked is when there may next be something for overdue to do.
+// dueLocked returns when overdue must be called next.
 func (b *polled) dueLocked(now time.Duration) time.Duration {
 	c := (*conn)(b)
 	due := now + never
 	switch {
 	case c.hanging:
 		due = max(c.closeBy, now+1)
-	case c.ended.Load(): // hangUp will look
+	case c.ended.Load(): // hangUp sets the next deadline
 	case c.lim.idle == 0:
 	case c.poll.reader == readerParked:
 		due = silentDue(c.silentUntil(), c.lim)
-	default: // heard is not ours to read, and will not be before now
+	default: // only the reader may read heard, which will be now or later
 		due = firstDue(now, c.lim)
 	}
 	if c.writer == writerWaiting && c.lim.write > 0 {
@@ -119,13 +120,14 @@ func (b *polled) dueLocked(now time.Duration) time.Duration {
 	return due
 }
 
-// silentDue is when to look at a client that may be silent until then. It is rounded up, so
-// that many connections are looked at together.
+// silentDue returns when to call overdue for a client that may be silent until then. It is rounded
+// up, so that many connections are looked at together.
 func silentDue(until time.Duration, l *limits) time.Duration {
 	return roundUp(until, min(l.idle/16, time.Second))
 }
 
-// firstDue is when to look at a client that is heard at some time, or later.
+// firstDue returns when to call overdue for a client from which something was heard at that time or
+// later.
 func firstDue(heard time.Duration, l *limits) time.Duration {
 	if l.ask > 0 {
 		return silentDue(heard+l.ask, l)

@@ -13,23 +13,23 @@ import (
 )
 
 const (
-	// sweepEvery is the shortest time between two looks at the deadlines of all
-	// connections, and so how late they may be noticed.
+	// sweepEvery is the least time between two looks at the deadlines of all connections, and so
+	// how late they may be noticed.
 	sweepEvery = 50 * time.Millisecond
-	// never is far enough away.
+	// never stands for no deadline.
 	never = 24 * time.Hour
-	// fetchesInARow is how often events are fetched before those have their turn.
+	// fetchesInARow is how often events are fetched before connections that wait have their turn.
 	fetchesInARow = 16
 )
 
-// pollers are those of engine B. A connection belongs to one of them.
+// pollers are the pollers of a server. A polled connection belongs to one of them.
 type pollers struct {
 	list      []poller
-	last      atomic.Uint32
-	floodgate *floodgate // of their backlogs
+	last      atomic.Uint32 // the last one that got a connection
+	floodgate *floodgate    // of their backlogs
 }
 
-// makePollers makes n pollers; with none, engine B is not used.
+// makePollers makes n pollers.
 func (s *server) makePollers(n int) {
 	s.pollers.list = make([]poller, n)
 	s.pollers.floodgate = newFloodgate()
@@ -41,7 +41,7 @@ func (s *server) makePollers(n int) {
 	}
 }
 
-// next is the poller for a new connection, or nil.
+// next returns the poller for a new connection, or nil if there are none.
 func (p *pollers) next() *poller {
 	if len(p.list) == 0 {
 		return nil
@@ -49,47 +49,46 @@ func (p *pollers) next() *poller {
 	return &p.list[p.last.Add(1)%uint32(len(p.list))]
 }
 
-// poller waits for the sockets of many connections with epoll. It has a goroutine, and
-// descriptors, only while it has connections. The goroutine waits for the epoll instance
-// as it would for a socket: that blocks no thread, and takes less CPU than a system call
-// that does.
+// poller waits with epoll for the sockets of many connections. It has a goroutine and descriptors
+// only while it has connections. The goroutine waits for the epoll descriptor as Go waits for a
+// socket: that blocks no thread, and takes less CPU than a system call that blocks.
 //
-// A connection is registered once, for everything and by edges: the kernel tells of each
-// change, and nothing need be switched off while a connection is not read from.
-// Events name a slot and the generation of what was put there, so that one for a
-// connection that is gone finds nobody.
+// A connection is registered once, for all events, edge-triggered: the kernel reports each change,
+// and nothing need be switched off while a connection is not read. Events name a slot and a
+// generation, so an event for a connection that is gone finds none.
 type poller struct {
 	srv    *server
 	doWork func(fd uintptr) bool // p.work, made once
 
-	mu    sync.Mutex // taken after that of a connection
+	mu    sync.Mutex // guards the fields below; may be taken while conn.mu is held
 	epoll *os.File   // nil while there are no connections
 	fd    int        // of epoll
 	raw   syscall.RawConn
-	slots []slot
-	free  []uint32
-	count int
-	gen   uint32
+	slots []slot        // by conn.poll.slot
+	free  []uint32      // unused slots
+	count int           // connections
+	gen   uint32        // of the latest connection
 	wake  time.Duration // the deadline of epoll, on the server's clock
 
-	// Used by the goroutine alone.
+	// Only the goroutine uses these.
 	buf     *readBuffer
-	events  []unix.EpollEvent // fetched, and not served yet
+	events  []unix.EpollEvent // those of fetched that are not served yet
 	fetched [128]unix.EpollEvent
-	again   turns         // those with more to read, whose reader the poller is
+	again   turns         // connections with more to read; the poller is their reader
 	looked  time.Duration // when the events were fetched, on the server's clock
-	due     []*conn
+	due     []*conn       // of sweep
 
-	backlog backlog // of those that send more than the poller can read at once
+	backlog backlog // connections that send more than the poller can read in time
 }
 
 // slot is a connection's place in its poller.
 type slot struct {
 	conn *conn
-	due  time.Duration // when overdue shall be called, on the server's clock
+	due  time.Duration // when to call overdue, on the server's clock
 }
 
-// add begins to wait for a connection. It reports false when the system has no means left.
+// add begins to wait for a connection. It reports false if the system has no descriptors or memory
+// for it.
 func (p *poller) add(c *conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -120,7 +119,8 @@ func (p *poller) add(c *conn) bool {
 	return true
 }
 
-// control registers a connection, or changes nothing of that.
+// control registers a connection with epoll, or its registration again, and reports whether it
+// could.
 func (p *poller) control(op int, c *conn) bool {
 	return unix.EpollCtl(p.fd, op, c.poll.fd, &unix.EpollEvent{
 		Events: unix.EPOLLIN | unix.EPOLLPRI | unix.EPOLLRDHUP | unix.EPOLLOUT | unix.EPOLLET,
@@ -128,11 +128,11 @@ func (p *poller) control(op int, c *conn) bool {
 	}) == nil
 }
 
-// tellAgain has the kernel tell again of what a connection is ready for.
+// tellAgain makes the kernel report again what a connection is ready for.
 func (p *poller) tellAgain(c *conn) bool { return p.control(unix.EPOLL_CTL_MOD, c) }
 
-// remove forgets a connection whose socket is about to be closed. Closing alone would
-// not do, if something else still had a duplicate of it.
+// remove removes a connection whose socket is about to be closed. Closing alone would not
+// unregister it if another process had a duplicate of the socket.
 func (p *poller) remove(c *conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -140,6 +140,7 @@ func (p *poller) remove(c *conn) {
 	p.removeLocked(c.poll.slot)
 }
 
+// removeLocked frees a slot. With the last one, the goroutine ends.
 func (p *poller) removeLocked(i uint32) {
 	p.slots[i] = slot{}
 	p.free = append(p.free, i)
@@ -148,8 +149,8 @@ func (p *poller) removeLocked(i uint32) {
 	}
 }
 
-// lookAt makes the poller call overdue at some time, if it would not do so earlier. It is
-// rounded up, so that the sweeps are not too many.
+// lookAt makes the poller call overdue at a time, unless it does so earlier anyway. The time is
+// rounded up, so that there are few sweeps.
 func (p *poller) lookAt(c *conn, at time.Duration) {
 	at = roundUp(at, sweepEvery)
 	p.mu.Lock()
@@ -160,7 +161,7 @@ func (p *poller) lookAt(c *conn, at time.Duration) {
 	}
 }
 
-// wakeLocked makes the goroutine sweep at some time, or earlier.
+// wakeLocked makes the goroutine sweep at a time, unless it does so earlier anyway.
 func (p *poller) wakeLocked(at time.Duration) {
 	if at < p.wake {
 		p.wake = at
@@ -174,7 +175,7 @@ func (p *poller) openLocked() bool {
 	if err != nil {
 		return false
 	}
-	_ = unix.SetNonblock(fd, true) // so that NewFile lets the runtime wait for it
+	_ = unix.SetNonblock(fd, true) // makes NewFile use the runtime's poller
 	file := os.NewFile(uintptr(fd), "epoll")
 	raw, err := file.SyscallConn()
 	p.wake = p.srv.now() + never
@@ -189,26 +190,26 @@ func (p *poller) openLocked() bool {
 	return true
 }
 
-// closeLocked gives back what openLocked took, and everything else.
+// closeLocked undoes openLocked and frees all memory.
 func (p *poller) closeLocked() {
 	_ = p.epoll.Close()
 	p.epoll, p.raw, p.buf = nil, nil, nil
 	p.slots, p.free, p.again, p.due = nil, nil, turns{}, nil
 }
 
-// run is the goroutine.
+// run is the goroutine of the poller. It ends when no connection is left.
 func (p *poller) run() {
 	for {
 		p.serveEvents()
-		// The only error is that of the deadline.
+		// The only error is that the deadline has passed.
 		if err := p.raw.Read(p.doWork); err != nil && !p.sweep() {
 			return
 		}
 	}
 }
 
-// readToTheEnd runs a function that calls receivers until it returns: one that calls
-// runtime.Goexit ends the goroutine, and the next one goes on. The caller has counted it.
+// readToTheEnd calls run until it returns. run calls receivers: if one calls runtime.Goexit, which
+// ends the goroutine, another goroutine continues. The caller has counted the goroutine.
 func (s *server) readToTheEnd(run func()) {
 	over := false
 	defer func() {
@@ -222,9 +223,9 @@ func (s *server) readToTheEnd(run func()) {
 	over = true
 }
 
-// work serves what the kernel has to tell. It reports false when there is no more: only
-// then may the goroutine wait, and the kernel tells it of all that came since. Each call does
-// a bounded part of it, and the deadlines come before the next.
+// work serves events. It returns false if there are no more: only then the goroutine may wait, and
+// the kernel wakes it for new ones. Each call serves a bounded number, and deadlines come before
+// the next call.
 func (p *poller) work(uintptr) (more bool) {
 	for range fetchesInARow {
 		more = p.fetch()
@@ -237,7 +238,7 @@ func (p *poller) work(uintptr) (more bool) {
 	return more
 }
 
-// fetch gets events without waiting, and reports whether there may be more.
+// fetch fetches events without waiting, and reports whether there may be more.
 func (p *poller) fetch() (more bool) {
 	for {
 		n, err := unix.EpollWait(p.fd, p.fetched[:], 0)
@@ -250,9 +251,9 @@ func (p *poller) fetch() (more bool) {
 	}
 }
 
-// serveEvents reads from the connections that there are events for, if their clients were
-// quiet before; the others wait for their turn. When the receiver ends the goroutine, the next
-// one goes on with the rest.
+// serveEvents serves the fetched events. It reads from connections whose clients were quiet; the
+// others must wait for their turn. If a receiver ends the goroutine, the next one continues with
+// the rest.
 func (p *poller) serveEvents() {
 	for len(p.events) > 0 {
 		e := p.events[0]
@@ -263,8 +264,8 @@ func (p *poller) serveEvents() {
 	}
 }
 
-// serveTurns reads from those that wait for their turn, if they are few. What has come for
-// others meanwhile must not wait for all of them, so the rest goes to the backlog.
+// serveTurns reads from connections that wait for their turn, if they are few. The rest goes to the
+// backlog, since bytes of other connections must not wait for all of them.
 func (p *poller) serveTurns() {
 	if p.again.len() == 0 {
 		return
@@ -277,7 +278,7 @@ func (p *poller) serveTurns() {
 	}
 }
 
-// find is the connection that an event is for, or nil if it is gone.
+// find returns the connection of an event, or nil if it is gone.
 func (p *poller) find(e *unix.EpollEvent) *conn {
 	p.mu.Lock()
 	defer p.mu.Unlock()

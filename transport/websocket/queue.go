@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// queue holds what waits to be written on one connection. A lone frame lies in
-// the queue itself and takes no memory; more lie in a pooled list. The counts
-// include what was taken to be written and is not yet.
+// queue is the queue of frames of one connection. A single frame is in the queue itself and takes
+// no memory; more are in a pooled list. The counts include frames that were taken to be written and
+// are not written yet.
 type queue struct {
 	first []byte
 	more  *frameList // nil unless first is set
@@ -15,14 +15,15 @@ type queue struct {
 	msgs  int
 }
 
-// frameList is a list of frames that goes back to a pool.
+// frameList is a list of frames from the pool frameLists.
 type frameList struct{ frames [][]byte }
 
-// maxPooled is how many entries a list may have grown to and still be pooled.
+// maxPooled is the capacity up to which a list goes back to the pool.
 const maxPooled = 4096
 
 var frameLists = sync.Pool{New: func() any { return &frameList{frames: make([][]byte, 0, 32)} }}
 
+// free gives a list back to the pool. The list may be nil.
 func (l *frameList) free() {
 	if l == nil || cap(l.frames) > maxPooled {
 		return
@@ -32,8 +33,9 @@ func (l *frameList) free() {
 	frameLists.Put(l)
 }
 
-// fits reports whether another n bytes keep to the bounds. A client that has little waiting
-// is not slow, however large the next frame is.
+// fits reports whether another frame of n bytes fits the bounds. A frame of any size up to the
+// bound fits while at most an eighth of the bound is in use, since a client with so little waiting
+// is not slow.
 func (q *queue) fits(n int, l *limits) bool {
 	return q.msgs < l.queueMsgs && (n <= l.queueBytes-q.bytes || n <= l.queueBytes && q.bytes <= l.queueBytes/8)
 }
@@ -55,20 +57,20 @@ func (q *queue) push(b []byte) {
 	q.more.frames = append(q.more.frames, b)
 }
 
-// take moves all that waits into a batch. It stays counted until wrote.
+// take moves all frames into a batch. They stay counted until wrote.
 func (q *queue) take() batch {
 	b := batch{first: q.first, more: q.more}
 	q.first, q.more = nil, nil
 	return b
 }
 
-// wrote takes frames out of the counts.
+// wrote subtracts frames that left a batch from the counts.
 func (q *queue) wrote(d progress) {
 	q.bytes -= d.bytes
 	q.msgs -= d.msgs
 }
 
-// drop forgets all that waits to be taken.
+// drop drops all frames that were not taken.
 func (q *queue) drop() {
 	if q.empty() {
 		return
@@ -77,7 +79,8 @@ func (q *queue) drop() {
 	q.wrote(b.dropAll())
 }
 
-// progress counts bytes and whole frames that left a batch, and the calls that wrote them.
+// progress counts the bytes and whole frames that left a batch, and the system calls that wrote
+// them.
 type progress struct{ bytes, msgs, writes int }
 
 func (d *progress) add(o progress) {
@@ -86,16 +89,17 @@ func (d *progress) add(o progress) {
 	d.writes += o.writes
 }
 
-// batch is what was taken from a queue to be written, with how far that is done.
+// batch is a list of frames that was taken from a queue, and how far it is written.
 type batch struct {
 	first []byte
 	more  *frameList
-	i     int // the first frame not wholly written
-	off   int // bytes of it that are written
+	i     int // index of the first frame that is not wholly written
+	off   int // bytes of that frame that are written
 
-	since time.Duration // when the socket took the last of it, if it waits for more; on the server's clock
+	since time.Duration // when a full socket last took bytes, on the server's clock; 0 if it is not full
 }
 
+// len returns the number of frames, including those that are written.
 func (b *batch) len() int {
 	switch {
 	case b.first == nil:
@@ -106,8 +110,10 @@ func (b *batch) len() int {
 	return 1 + len(b.more.frames)
 }
 
+// done reports whether all frames are written.
 func (b *batch) done() bool { return b.i >= b.len() }
 
+// frame returns the frame with an index.
 func (b *batch) frame(i int) []byte {
 	if i == 0 {
 		return b.first
@@ -132,8 +138,7 @@ func (b *batch) advance(n int) progress {
 	return d
 }
 
-// trim drops the frames that are not begun, so that what the client gets ends with a whole
-// frame.
+// trim drops the frames that are not begun, so that the client gets whole frames only.
 func (b *batch) trim() progress {
 	var d progress
 	keep := b.i
@@ -153,7 +158,7 @@ func (b *batch) trim() progress {
 	return d
 }
 
-// dropAll drops all that is left, begun or not.
+// dropAll drops all frames that are left, begun or not.
 func (b *batch) dropAll() progress {
 	var d progress
 	for i := b.i; i < b.len(); i++ {
@@ -165,7 +170,7 @@ func (b *batch) dropAll() progress {
 	return d
 }
 
-// free gives the list back. The batch is empty afterwards.
+// free gives the list back to the pool. The batch is empty afterwards.
 func (b *batch) free() {
 	b.more.free()
 	*b = batch{}

@@ -11,7 +11,7 @@ import (
 	"github.com/bennu-go/bennu/transport"
 )
 
-// readBuffer is where a read goes. No connection holds one while it waits.
+// readBuffer is the buffer of one read. No connection holds one while it waits.
 type readBuffer [16 << 10]byte
 
 var (
@@ -19,13 +19,13 @@ var (
 	parsers     = sync.Pool{New: func() any { return new(parser) }}
 )
 
-// lingerBytes is how much a closed connection reads and throws away at most.
+// lingerBytes bounds the bytes that a closed connection reads and drops.
 const lingerBytes = 4 << 20
 
-// consume gives what was read to the receiver. Meanwhile the reader is the
-// writer, so that all answers are written together at its end. When the receiver
-// takes no more for now, the result is what is left, which is still the caller's,
-// and what to hold for.
+// consume parses bytes that were read and gives the messages to the receiver. The reader is also
+// the writer meanwhile, so that all answers are written together at the end. If the receiver takes
+// no more messages for now, consume returns the rest of p, which still belongs to the caller, and a
+// channel that is closed when the receiver takes messages again.
 func (c *conn) consume(p []byte) (rest []byte, resume <-chan struct{}) {
 	if c.ps == nil {
 		c.ps = parsers.Get().(*parser)
@@ -70,16 +70,16 @@ func (c *conn) consume(p []byte) (rest []byte, resume <-chan struct{}) {
 	return p, resume
 }
 
-// consumeInTurn is consume behind the floodgate.
+// consumeInTurn is consume, but waits for a place in the floodgate first.
 func (c *conn) consumeInTurn(p []byte) (rest []byte, resume <-chan struct{}) {
 	v := c.srv.floodgate.enter()
 	defer c.srv.floodgate.leave(v)
 	rest, resume = c.consume(p)
-	c.hear() // it was not listened to
+	c.hear() // the wait does not count as idle
 	return rest, resume
 }
 
-// notYet returns ch, or nil if it is closed already.
+// notYet returns ch, or nil if ch is closed already.
 func notYet(ch <-chan struct{}) <-chan struct{} {
 	select {
 	case <-ch:
@@ -89,16 +89,17 @@ func notYet(ch <-chan struct{}) <-chan struct{} {
 	}
 }
 
-// While a connection is held, and so not read from, it is looked at whether its client has gone:
-// after firstLook, and more and more seldom up to lookEvery. It is held for holdMost at most.
+// While a connection is held, its socket is not read, so hungUp is asked whether the client has
+// gone: after firstLook, and then less and less often, down to once in lookEvery. holdMost bounds
+// the time for which it is held.
 const (
 	firstLook = 100 * time.Millisecond
 	lookEvery = time.Second
 	holdMost  = 15 * time.Minute
 )
 
-// hold waits until the receiver takes messages again, or for the end of the
-// connection. Nothing is read meanwhile, and no buffer is held.
+// hold waits until resume is closed or the connection ends. Nothing is read meanwhile, no buffer is
+// held, and the time does not count as idle.
 func (c *conn) hold(resume <-chan struct{}) {
 	c.mu.Lock()
 	if c.ended.Load() {
@@ -112,11 +113,11 @@ func (c *conn) hold(resume <-chan struct{}) {
 	c.mu.Lock()
 	c.wake = nil
 	c.mu.Unlock()
-	c.hear() // it was not listened to
+	c.hear() // the wait does not count as idle
 }
 
-// holdUntil waits for resume, or for wake, which the end of the connection closes. A client that
-// has closed its side has ended the connection, as when it is read: nothing else may tell of it.
+// holdUntil waits for resume, or for wake, which is closed when the connection ends. A client that
+// has closed its side ends the connection, as it would if the socket were read.
 func (c *conn) holdUntil(resume, wake <-chan struct{}) {
 	began, wait := c.srv.now(), firstLook
 	timer := time.NewTimer(wait)
@@ -141,7 +142,7 @@ func (c *conn) holdUntil(resume, wake <-chan struct{}) {
 	}
 }
 
-// violated closes the connection for what the client sent.
+// violated closes the connection because of a fault of the client, and logs it.
 func (c *conn) violated(err error) {
 	code := transport.CloseProtocolError
 	if v, ok := err.(*violation); ok {
@@ -159,7 +160,7 @@ func (c *conn) violated(err error) {
 	c.shut(code, &transport.ClosedError{Code: code})
 }
 
-// about adds what the receiver knows of the connection to the attributes of a line.
+// about returns attrs with the attributes by which the receiver describes the connection.
 func (c *conn) about(attrs ...slog.Attr) []slog.Attr {
 	if r, ok := c.receiver.(ability.Describer); ok {
 		return r.About(attrs...)
@@ -167,7 +168,8 @@ func (c *conn) about(attrs ...slog.Attr) []slog.Attr {
 	return attrs
 }
 
-// countControl counts a ping or pong and reports whether it is within the rate.
+// countControl counts a ping or pong and reports whether it is within MaxControlRate. If not, it
+// closes the connection.
 func (c *conn) countControl() bool {
 	if c.heard-c.ctlFrom >= time.Second {
 		c.ctlFrom, c.controls = c.heard, 0
@@ -180,13 +182,14 @@ func (c *conn) countControl() bool {
 	return false
 }
 
+// cork makes the reader the writer, if nobody is, so that frames are only queued until uncork.
 func (c *conn) cork() {
 	c.mu.Lock()
 	c.corked = c.claimLocked(writerBusy)
 	c.mu.Unlock()
 }
 
-// uncork flushes what was queued under cork.
+// uncork flushes the frames that were queued since cork.
 func (c *conn) uncork() {
 	if !c.corked {
 		return
@@ -205,14 +208,15 @@ func (c *conn) uncork() {
 	f.free()
 }
 
-// crashed closes the connection whose receiver panicked with v, or called
-// runtime.Goexit when that is nil.
+// crashed closes the connection because its receiver panicked with v, or called runtime.Goexit if v
+// is nil.
 func (c *conn) crashed(v any) {
 	c.panicked(v)
 	c.shut(transport.CloseInternalError, &transport.ClosedError{Code: transport.CloseInternalError})
 }
 
-// tellEnd writes the last answers and tells the receiver why the connection ended.
+// tellEnd writes the last answers and tells the receiver why the connection ended. Only the reader
+// calls it, once.
 func (c *conn) tellEnd() {
 	c.uncork()
 	c.ps = nil
@@ -228,7 +232,7 @@ func (c *conn) tellEnd() {
 	c.receiver.Closed(reason)
 }
 
-// panicked says that the receiver panicked with v, or called runtime.Goexit when that is nil.
+// panicked counts and logs that the receiver panicked with v, or called runtime.Goexit if v is nil.
 func (c *conn) panicked(v any) {
 	if v == nil {
 		v = "runtime.Goexit"

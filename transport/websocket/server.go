@@ -16,36 +16,35 @@ import (
 	"github.com/bennu-go/bennu/transport"
 )
 
-// server owns the connections of one endpoint: their goroutines, and the
-// workers that write for all of them. It has no goroutine while it has no
-// connection, so one that is dropped needs no Close. Its methods may be called
-// from any goroutine.
+// server owns the connections of one endpoint, their goroutines, and the flush workers that write
+// for all of them. It has no goroutine while it has no connection, so a server that is dropped
+// needs no Close. Its methods may be called from any goroutine.
 type server struct {
 	book        *notice.Book
 	start       time.Time
 	maxFlushing int
-	err         error // of the configuration; every mount gets it
-	maxClosing  int   // 0 is none
+	err         error // in the configuration; every mount returns it
+	maxClosing  int   // bound of closing; 0 is no bound
 	stats       seam.Counters
-	goroutines  task.Group // and connections
+	goroutines  task.Group // goroutines, open connections and handshakes
 	pollers     pollers
-	floodgate   *floodgate // of connections with a goroutine of their own
+	floodgate   *floodgate // of parked connections
 
-	flushMu      sync.Mutex // held alone, never with another lock
-	toFlush      flushList
-	toFlushLater flushList
-	flushes      uint // how many connections were taken out of both
-	flushing     int
-	flushWorker  func() // s.flushScheduled, made once
+	flushMu      sync.Mutex // guards the fields below; no other lock is taken while it is held
+	toFlush      flushList  // connections with frames to write
+	toFlushLater flushList  // connections with only a ping or an idle end to write
+	flushes      uint       // how often nextFlushLocked was called
+	flushing     int        // flush workers that run, at most maxFlushing
+	flushWorker  func()     // s.flushScheduled, made once
 
-	mu      sync.Mutex // not held while calling a connection
+	mu      sync.Mutex // guards the fields below; no connection is called while it is held
 	closed  bool
-	code    transport.CloseCode // what closed said; 0 is Abort
-	conns   connList
-	closing connList // those whose receivers are told of the end, the oldest first
+	code    transport.CloseCode // the argument of stop; 0 is Abort
+	conns   connList            // open: their receivers are not told of an end
+	closing connList            // those whose receivers are told of the end, the oldest first
 }
 
-// newServer makes a server. A nil cfg means the defaults.
+// newServer returns a server. A nil cfg is the defaults.
 func newServer(cfg *serverConfig) *server {
 	if cfg == nil {
 		cfg = &serverConfig{}
@@ -69,7 +68,7 @@ func newServer(cfg *serverConfig) *server {
 	return s
 }
 
-// limits are the limits of a mount or a connection.
+// limits returns the limits for the options of a mount.
 func (s *server) limits(opts *Options) (*limits, error) {
 	if s.err != nil {
 		return nil, s.err
@@ -77,15 +76,15 @@ func (s *server) limits(opts *Options) (*limits, error) {
 	return opts.limits()
 }
 
-// now is the time on the server's clock, which starts with the server, takes 8
-// bytes and knows nothing of wall-clock jumps.
+// now returns the time on the server's clock, which starts with the server. It takes 8 bytes, and
+// jumps of the system clock do not affect it.
 func (s *server) now() time.Duration { return time.Since(s.start) }
 
-// at turns a time on the server's clock into a deadline.
+// at returns a time on the server's clock as a deadline.
 func (s *server) at(d time.Duration) time.Time { return s.start.Add(d) }
 
-// enter lets a handshake begin unless the server is closed. Wait waits for it,
-// until the caller calls goroutines.Done.
+// enter reports whether a handshake may begin: the server is not closed. If so, Wait waits until
+// the caller calls goroutines.Done.
 func (s *server) enter() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -95,8 +94,8 @@ func (s *server) enter() bool {
 	return !s.closed
 }
 
-// open starts a connection. The bytes in early arrived with the handshake. If
-// the server was closed since enter, so is the connection.
+// open starts a connection. early has the bytes that arrived with the handshake. If the server was
+// closed since enter, so is the connection.
 func (s *server) open(nc net.Conn, r seam.Receiver, l *limits, early []byte) *conn {
 	c := s.newConn(nc, r, l)
 	s.mu.Lock()
@@ -113,7 +112,7 @@ func (s *server) open(nc net.Conn, r seam.Receiver, l *limits, early []byte) *co
 	return c
 }
 
-// remove forgets a connection whose socket is closed.
+// remove removes a connection whose socket is closed, and calls the function of AfterGone.
 func (s *server) remove(c *conn) {
 	s.mu.Lock()
 	s.closing.remove(c)
@@ -125,7 +124,7 @@ func (s *server) remove(c *conn) {
 	}
 }
 
-// linger counts a connection whose receiver is told of the end, until remove.
+// linger moves a connection whose receiver is told of the end to closing.
 func (s *server) linger(c *conn) {
 	s.mu.Lock()
 	s.conns.remove(c)
@@ -134,15 +133,15 @@ func (s *server) linger(c *conn) {
 	s.stats.Closing.Add(1)
 }
 
-// makeRoom cuts a closed connection if there are more than there may be: the one that has waited
-// longest for its client.
+// makeRoom cuts the connection that has waited longest for its client to close, if more than
+// maxClosing wait.
 func (s *server) makeRoom() {
 	if s.maxClosing <= 0 || s.stats.Closing.Load() <= int64(s.maxClosing) {
 		return
 	}
 	s.mu.Lock()
 	c := s.closing.first
-	if c != nil { // the next time another, should this one still be there
+	if c != nil { // to the end of the list, so that the next call cuts another
 		s.closing.remove(c)
 		s.closing.push(c)
 	}
@@ -156,10 +155,11 @@ func (s *server) makeRoom() {
 // Close implements seam.Server. New connections are refused with 503.
 func (s *server) Close(code transport.CloseCode) { s.stop(code) }
 
-// Abort implements seam.Server: all sockets are closed at once, those of closing connections
-// too.
+// Abort implements seam.Server: all sockets are closed at once, including those of closing
+// connections.
 func (s *server) Abort() { s.stop(0) }
 
+// stop is Close, or Abort if the code is 0.
 func (s *server) stop(code transport.CloseCode) {
 	var list []*conn
 	s.mu.Lock()
@@ -178,11 +178,11 @@ func (s *server) stop(code transport.CloseCode) {
 	}
 }
 
-// Wait implements seam.Server. After Close it takes at most the write timeout and the linger
-// time, beside what the acceptor and the receivers take.
+// Wait implements seam.Server. After Close it takes at most the write timeout and the linger time,
+// beside the time of Connect and of the receivers.
 func (s *server) Wait(ctx context.Context) error { return s.goroutines.Wait(ctx) }
 
-// Drained implements seam.Server: connections that are closed end by themselves.
+// Drained implements seam.Server: every connection that is closed ends by itself.
 func (s *server) Drained(ctx context.Context) error { return s.Wait(ctx) }
 
 // Stats implements seam.Server.

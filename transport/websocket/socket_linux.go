@@ -10,10 +10,10 @@ import (
 // canPoll says that sockets can be read and written without waiting.
 const canPoll = true
 
-// errFull means that the socket takes, or has, nothing at present.
+// errFull means that the socket takes no bytes, or has none, at the moment.
 var errFull = errors.New("websocket: socket not ready")
 
-// writeNow writes parts with one system call, as far as the socket takes them.
+// writeNow writes parts with one system call, as many bytes as the socket takes.
 func writeNow(fd int, parts [][]byte) (n int, err error) {
 	for {
 		if len(parts) == 1 {
@@ -31,7 +31,7 @@ func writeNow(fd int, parts [][]byte) (n int, err error) {
 	}
 }
 
-// isReady reports whether a socket has one of the events at present, such as unix.POLLIN.
+// isReady reports whether a socket has one of the events at the moment, such as unix.POLLIN.
 func isReady(fd int, events int16) bool {
 	for {
 		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: events}}, 0)
@@ -41,13 +41,14 @@ func isReady(fd int, events int16) bool {
 	}
 }
 
-// isReadable reports whether a read would give something at once.
+// isReadable reports whether a read would not wait.
 func isReadable(fd int) bool { return isReady(fd, unix.POLLIN) }
 
 // isHungUp reports whether the other end has closed its side of a socket, or is lost.
-func isHungUp(fd int) bool { return isReady(fd, unix.POLLRDHUP) } // and POLLERR and POLLHUP
+func isHungUp(fd int) bool { return isReady(fd, unix.POLLRDHUP) } // POLLERR and POLLHUP are always reported
 
-// readNow reads what the socket has.
+// readNow reads the bytes that the socket has, up to len(p). The error is errFull if there are
+// none.
 func readNow(fd int, p []byte) (n int, err error) {
 	for {
 		n, err = unix.Read(fd, p)

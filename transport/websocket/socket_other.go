@@ -4,8 +4,8 @@ package websocket
 
 import "errors"
 
-// canPoll says that sockets can be read and written without waiting. Here they
-// are always used through net.Conn.
+// canPoll says that sockets can be read and written without waiting. On this system they are always
+// used through net.Conn.
 const canPoll = false
 
 var errFull = errors.New("websocket: socket not ready")

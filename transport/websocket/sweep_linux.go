@@ -4,8 +4,8 @@ package websocket
 
 import "time"
 
-// sweep calls overdue for the connections that are due. It reports whether the
-// goroutine has still something to do; otherwise the poller is closed.
+// sweep calls overdue for the connections whose deadlines have passed. It reports false if no
+// connection is left: then the poller is closed, and the goroutine must end.
 func (p *poller) sweep() bool {
 	now := p.srv.now()
 	p.mu.Lock()
@@ -38,7 +38,7 @@ func (p *poller) sweep() bool {
 	return true
 }
 
-// roundUp rounds d up to a multiple of unit, which is sweepEvery at least.
+// roundUp rounds d up to a multiple of unit, or of sweepEvery if that is longer.
 func roundUp(d, unit time.Duration) time.Duration {
 	unit = max(unit, sweepEvery)
 	return (d + unit - 1) / unit * unit

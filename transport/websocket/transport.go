@@ -15,8 +15,8 @@ const (
 	defaultPath = "websocket"
 )
 
-// New makes the transport for SocketOptions.Transports, which has it alone when it is nil. A nil
-// opts is the defaults; opts is copied. What is wrong with it Endpoint.Socket says.
+// New returns the transport for SocketOptions.Transports, which is the default there. A nil opts is
+// the defaults; opts is copied. Endpoint.Socket panics for options that cannot work.
 func New(opts *Options) transport.Transport {
 	if opts == nil {
 		opts = &Options{}
@@ -24,13 +24,13 @@ func New(opts *Options) transport.Transport {
 	return &webSocket{*opts}
 }
 
-// webSocket is the transport.
+// webSocket implements transport.Transport, and seam.Mounter.
 type webSocket struct{ opts Options }
 
 // Name implements transport.Transport.
 func (t *webSocket) Name() string { return name }
 
-// Mount implements transport.Transport. An endpoint calls MountSeam in its place.
+// Mount implements transport.Transport. An endpoint calls MountSeam instead.
 func (t *webSocket) Mount(transport.Mount) error {
 	return errors.New("websocket: list what New returns in SocketOptions.Transports as it is, not inside another transport")
 }

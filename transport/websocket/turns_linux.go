@@ -5,19 +5,19 @@ package websocket
 import "time"
 
 const (
-	// turnsInARow is from how many connections a poller reads before others have their turn, and
-	// turnsFor for how long.
+	// turnsInARow is how many connections a poller reads from before it fetches events again, and
+	// turnsFor how long that may take.
 	turnsInARow = 32
 	turnsFor    = 2 * time.Millisecond
 )
 
-// turns is a queue of connections. The zero value is empty.
+// turns is a queue of connections whose turn to be read comes later. The zero value is empty.
 type turns struct {
 	list []*conn
-	at   int // the first of list that is in the queue
+	at   int // index of the first one
 }
 
-// maxTurnsKept is how many entries an empty queue keeps memory for.
+// maxTurnsKept is the capacity up to which an empty queue keeps its memory.
 const maxTurnsKept = 1024
 
 func (q *turns) len() int { return len(q.list) - q.at }
@@ -31,7 +31,7 @@ func (q *turns) push(c *conn) {
 	q.list = append(q.list, c)
 }
 
-// pop takes the first. There must be one.
+// pop removes and returns the first connection. The queue is not empty.
 func (q *turns) pop() *conn {
 	c := q.list[q.at]
 	q.list[q.at] = nil
@@ -44,14 +44,14 @@ func (q *turns) pop() *conn {
 	return c
 }
 
-// serve reads from so many of the first ones, each once, and puts those with more to read behind
-// the others.
+// serve reads once from each of the first connections, most at most, and puts those with more to
+// read at the end of the queue.
 func (q *turns) serve(s *server, buf []byte, most int) {
 	began := s.now()
 	now := began
 	for range min(q.len(), most) {
 		c := q.pop()
-		c.heard = now // that it has waited was no pause of its client's
+		c.heard = now // the wait was not a pause of the client
 		if (*polled)(c).turn(buf, q.len() > 0) {
 			q.push(c)
 		}

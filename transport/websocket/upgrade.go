@@ -11,7 +11,7 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// What is wrong with the headers of an upgrade; the texts go to the client.
+// Errors about the headers of an upgrade. Their texts go to the client.
 var (
 	errProto      = errors.New("websocket: only HTTP/1.1 can be upgraded")
 	errHost       = errors.New("websocket: no host")
@@ -22,8 +22,8 @@ var (
 	errKey        = errors.New("websocket: header Sec-WebSocket-Key is not 24 characters")
 )
 
-// upgradeKey checks the headers of an upgrade and returns its key. Extensions
-// that the client offers are declined by not naming them.
+// upgradeKey checks the headers of an upgrade and returns its key. Offered extensions are declined
+// by not naming them in the answer.
 func upgradeKey(r *http.Request) (string, error) {
 	switch {
 	case r.ProtoMajor != 1 || r.ProtoMinor < 1:
@@ -31,7 +31,7 @@ func upgradeKey(r *http.Request) (string, error) {
 	case r.Host == "":
 		return "", errHost
 	case r.ContentLength != 0 || len(r.TransferEncoding) > 0:
-		// It would be taken for frames.
+		// The body would be read as frames.
 		return "", errBody
 	case !hasToken(r.Header["Connection"], "upgrade"):
 		return "", errConnection
@@ -48,8 +48,7 @@ func upgradeKey(r *http.Request) (string, error) {
 	return key[0], nil
 }
 
-// hasToken reports whether one of the comma-separated lists in lines has the
-// token, in any case.
+// hasToken reports whether one of the comma-separated lists in lines has the token, ignoring case.
 func hasToken(lines []string, token string) bool {
 	for _, line := range lines {
 		for item := range strings.SplitSeq(line, ",") {
@@ -61,11 +60,11 @@ func hasToken(lines []string, token string) bool {
 	return false
 }
 
-// switchProtocols answers 101. The connection is not nil on an error that came
-// after it was taken over, and must then be closed.
+// switchProtocols answers 101. If the error came after the connection was hijacked, the connection
+// is not nil and must be closed.
 func switchProtocols(w http.ResponseWriter, host, key, subprotocol string, timeout time.Duration) (net.Conn, *bufio.ReadWriter, error) {
-	// The upgrader gets a request that has only what was checked, so that the two
-	// cannot disagree.
+	// The upgrader gets a request with only the checked parts, so that its own checks cannot
+	// disagree.
 	r := &http.Request{
 		Method: http.MethodGet, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Host: host,
 		Header: http.Header{
@@ -84,7 +83,7 @@ func switchProtocols(w http.ResponseWriter, host, key, subprotocol string, timeo
 	return nc, rw, err
 }
 
-// isToken reports whether s is a token of HTTP.
+// isToken reports whether s is a token of HTTP, as subprotocols are.
 func isToken(s string) bool {
 	if s == "" {
 		return false
