@@ -8,9 +8,9 @@ import (
 	"unicode/utf8"
 )
 
-// allowOrigin sets the header that lets the page read the answer. There is no
-// credentials header with it, so cookies never travel to another origin. What a
-// refused page can read is that it is refused.
+// allowOrigin sets the header that allows the page to read the answer. Without a header for
+// credentials, browsers send no cookies to another origin. A page that is refused can read only
+// that it is refused.
 func allowOrigin(w http.ResponseWriter, origin string) {
 	if origin == "" {
 		origin = "*"
@@ -20,16 +20,16 @@ func allowOrigin(w http.ResponseWriter, origin string) {
 	w.Header().Set("Access-Control-Allow-Origin", origin)
 }
 
-// answerStatus answers with nothing but a status in the envelope.
+// answerStatus answers with only a status, in the envelope that clients expect.
 func (h *handler) answerStatus(w http.ResponseWriter, status int) {
 	_ = h.write(w, nil, append(strconv.AppendInt([]byte(`{"status":`), int64(status), 10), '}'))
 }
 
-// answer answers a GET. The error is that of writing. The poll is nil where nothing may cut it.
+// answer answers a GET. The error is that of writing. p is nil if nothing may stop the writing.
 func (h *handler) answer(w http.ResponseWriter, status int, token string, messages [][]byte, p *localPoll) error {
 	size := 64 + len(token)
 	for _, m := range messages {
-		size += len(m) + len(m)/8 + 4 // JSON in JSON has its quotes escaped
+		size += len(m) + len(m)/8 + 4 // an estimate, since the quotes of the JSON text are escaped
 	}
 	if size <= writeChunk {
 		return encode(make([]byte, 0, size), noLimit, status, token, messages, func(body []byte) error {
@@ -37,8 +37,8 @@ func (h *handler) answer(w http.ResponseWriter, status int, token string, messag
 			return h.write(w, p, body)
 		})
 	}
-	// A client may take long to read, and ask for the same again meanwhile, so no large answer
-	// is in memory as a whole.
+	// A client may read slowly and ask for the same batch again meanwhile, so a large answer is
+	// never in memory completely. It is encoded twice, the first time to find its length.
 	buf, length := make([]byte, 0, 2*writeChunk), 0
 	_ = encode(buf, writeChunk, status, token, messages, func(b []byte) error { length += len(b); return nil })
 	header(w, length)
@@ -55,7 +55,7 @@ func (h *handler) answer(w http.ResponseWriter, status int, token string, messag
 	return h.writeEnd(control, p)
 }
 
-// encode hands an answer to out, in parts of about most bytes that are valid until out returns.
+// encode passes an answer to out in parts of about most bytes, which are valid until out returns.
 // It returns the first error of out.
 func encode(buf []byte, most, status int, token string, messages [][]byte, out func(part []byte) error) error {
 	b := append(buf[:0], `{"status":`...)
@@ -85,9 +85,9 @@ func encode(buf []byte, most, status int, token string, messages [][]byte, out f
 	return out(append(b, "]}"...))
 }
 
-// cut returns how much of a text to escape at once. It cuts no character.
+// cut returns how many bytes of a text to escape at once. It does not cut a character.
 func cut(text []byte) int {
-	const most = 4 << 10 // which may become six times as many
+	const most = 4 << 10 // up to six times as many when escaped
 	if len(text) <= most {
 		return len(text)
 	}
@@ -96,14 +96,13 @@ func cut(text []byte) int {
 			return n
 		}
 	}
-	return most // no UTF-8 anyway
+	return most // not UTF-8
 }
 
-// writeChunk is how much is written under one deadline.
+// writeChunk is how many bytes are written under one deadline.
 const writeChunk = 32 << 10
 
-// write writes a JSON answer. A client that takes nothing of it for the write
-// timeout is given up.
+// write writes a JSON answer.
 func (h *handler) write(w http.ResponseWriter, p *localPoll, body []byte) error {
 	header(w, len(body))
 	control := http.NewResponseController(w)
@@ -113,7 +112,7 @@ func (h *handler) write(w http.ResponseWriter, p *localPoll, body []byte) error 
 	return h.writeEnd(control, p)
 }
 
-// header sets the header of a JSON answer.
+// header sets the headers of a JSON answer.
 func header(w http.ResponseWriter, length int) {
 	header := w.Header()
 	header.Set("Content-Type", "application/json; charset=utf-8")
@@ -121,6 +120,7 @@ func header(w http.ResponseWriter, length int) {
 	header.Set("Content-Length", strconv.Itoa(length))
 }
 
+// writePart writes a part of an answer, with a deadline for each writeChunk.
 func (h *handler) writePart(w http.ResponseWriter, control *http.ResponseController, p *localPoll, b []byte) error {
 	for len(b) > 0 {
 		if err := h.writeDeadline(control, p); err != nil {
@@ -135,6 +135,7 @@ func (h *handler) writePart(w http.ResponseWriter, control *http.ResponseControl
 	return nil
 }
 
+// writeEnd flushes an answer and removes the write deadline.
 func (h *handler) writeEnd(control *http.ResponseController, p *localPoll) error {
 	if err := h.writeDeadline(control, p); err != nil {
 		return err
@@ -143,10 +144,12 @@ func (h *handler) writeEnd(control *http.ResponseController, p *localPoll) error
 		return err
 	}
 	p.finish()
-	_ = control.SetWriteDeadline(time.Time{}) // it would hold for the next request
+	_ = control.SetWriteDeadline(time.Time{}) // it would also apply to the next request
 	return nil
 }
 
+// writeDeadline sets the write deadline, WriteTimeout from now, unless the poll must not be
+// answered.
 func (h *handler) writeDeadline(control *http.ResponseController, p *localPoll) error {
 	var deadline time.Time // none
 	if h.lim.write != forever {
@@ -161,8 +164,8 @@ func (h *handler) writeDeadline(control *http.ResponseController, p *localPoll) 
 
 const hexDigits = "0123456789abcdef"
 
-// appendString appends text as a JSON string. What is no UTF-8 is replaced, so
-// that one odd message does not spoil the others.
+// appendString appends text as a JSON string. Invalid UTF-8 is replaced, so that one odd message
+// does not spoil the others.
 func appendString(b, text []byte) []byte {
 	return append(appendEscaped(append(b, '"'), text), '"')
 }

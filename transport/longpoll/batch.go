@@ -15,20 +15,20 @@ type line struct {
 	data []byte
 }
 
-// errBody means a body that is no sequence of messages.
+// errBody means that a body is not a sequence of messages.
 var errBody = errors.New("longpoll: body is not UTF-8, or a line of it not base64")
 
-// lines are the messages of a post that are still to be handed on. As ndjson a post has one
-// message a line: JSON starts with a bracket, everything else is the base64 of a binary
-// message, and empty lines are ignored. Otherwise the post is one message of text.
+// lines are the messages of a post that are not handled yet. As ndjson a post has one message per
+// line: a line that starts with a bracket is JSON, any other is the base64 of a binary message, and
+// empty lines are ignored. Otherwise the post is one text message.
 type lines struct {
 	body   []byte
 	ndjson bool
-	left   int // how many are still looked at
+	left   int // how many messages may still be taken
 }
 
-// check looks at all lines without taking memory for them. More says that something follows
-// those that are looked at.
+// check checks all messages without allocating. more says that the post has further ones, which
+// will be ignored.
 func (ls lines) check() (more bool, err error) {
 	if !ls.ndjson {
 		if !utf8.Valid(ls.body) {
@@ -44,8 +44,8 @@ func (ls lines) check() (more bool, err error) {
 	return len(ls.body) > 0, nil
 }
 
-// next takes the next message of a post that was checked. A line shares no memory with the
-// body, so that a message that is kept does not keep the others.
+// next returns the next message of a post that was checked. It shares no memory with the body, so a
+// message that is kept does not keep the others.
 func (ls *lines) next() (l line, ok bool) {
 	if !ls.ndjson {
 		l, ok = line{wire.Text, ls.body}, ls.left > 0
@@ -60,11 +60,11 @@ func (ls *lines) next() (l line, ok bool) {
 		return line{wire.Text, bytes.Clone(piece)}, true
 	}
 	data := make([]byte, base64.StdEncoding.DecodedLen(len(piece)))
-	n, _ := base64.StdEncoding.Decode(data, piece) // which check has tried
+	n, _ := base64.StdEncoding.Decode(data, piece) // valid, as check has found
 	return line{wire.Binary, data[:n:n]}, true
 }
 
-// piece cuts off the next line that is not empty. It returns nil when there is none.
+// piece returns the next line that is not empty, or nil.
 func (ls *lines) piece() []byte {
 	for len(ls.body) > 0 && ls.left > 0 {
 		var piece []byte
@@ -77,9 +77,10 @@ func (ls *lines) piece() []byte {
 	return nil
 }
 
-// isBase64 decodes a piece at a time, so that nothing is allocated.
+// isBase64 reports whether a text is base64. It decodes a part at a time, so that nothing is
+// allocated.
 func isBase64(text []byte) bool {
-	if bytes.IndexByte(text, '\r') >= 0 { // which the decoder skips
+	if bytes.IndexByte(text, '\r') >= 0 { // the decoder would skip it
 		return false
 	}
 	var buf [768]byte

@@ -9,24 +9,25 @@ import (
 	"time"
 )
 
-// What is read of a body that is too large, so that the client sees the answer:
-// closing a connection on which bytes arrive destroys what was sent on it.
+// Bounds of what is read of the body of a refused post. Without reading, the client may not get the
+// answer: if a connection is closed while bytes arrive, the kernel drops what was sent on it.
 const (
 	discardBytes = 16 << 20
 	discardTime  = 5 * time.Second
 )
 
-// earnest is how much of a body must be here before memory is taken for the length
-// that the client declared.
+// earnest is how many bytes of a body must have arrived before memory is allocated for its declared
+// length.
 const earnest = 4 << 10
 
-// declaredBytes is the most memory that is taken for a declared length at once.
+// declaredBytes bounds the memory that is allocated at once for a declared length.
 const declaredBytes = 1 << 20
 
-// errTooLarge means a body beyond MaxBody.
+// errTooLarge means that a body is longer than MaxBody.
 var errTooLarge = errors.New("longpoll: body too large")
 
-// noRoomError means a body for which there was no room in time.
+// noRoomError means that the budgets had no room for a body in time. bound is the name of the one
+// that is full.
 type noRoomError struct {
 	bound string
 	limit int // of bytes
@@ -34,12 +35,12 @@ type noRoomError struct {
 
 func (*noRoomError) Error() string { return "longpoll: no room for the body of a post" }
 
-// shares are what the body of one post has of the server's budgets. Its first bytes count
-// apart, so that clients which declare large bodies and send none do not keep small posts
-// out, and so that nobody who waits holds a part of what others wait for.
+// shares are the shares of one post's body in the server's budgets. Its first bytes have a budget
+// of their own. So clients that declare large bodies and send nothing do not keep small posts out,
+// and no post that waits holds room that others wait for.
 type shares struct{ first, rest share }
 
-// sharesFor makes the shares of a post to a session.
+// sharesFor returns empty shares for a post to a session.
 func (h *handler) sharesFor(session id, addr string) shares {
 	l := h.lim
 	return shares{
@@ -48,7 +49,7 @@ func (h *handler) sharesFor(session id, addr string) shares {
 	}
 }
 
-// takeNow takes room for a body without waiting. It returns nil when there is some.
+// takeNow takes room for a body without waiting, or returns an error.
 func (s *shares) takeNow(size int) *noRoomError {
 	first := min(size, earnest)
 	if bound := s.first.take(context.Background(), nil, first, 0); bound != "" {
@@ -61,15 +62,15 @@ func (s *shares) takeNow(size int) *noRoomError {
 	return nil
 }
 
-// release gives everything back. It may be called again.
+// release gives all room back. It may be called again.
 func (s *shares) release() {
 	s.first.releaseAll()
 	s.rest.releaseAll()
 }
 
-// readBody reads the body of a post, for which it waits for room, until done is closed at the
-// longest. An error is errTooLarge, a *noRoomError, or says that the body is cut or too slow
-// to come. After an error it is given back.
+// readBody reads the body of a post. It waits for room for it, until done is closed at the latest.
+// The error is errTooLarge, a *noRoomError, or says that the body is cut or too slow. After an
+// error no room is held.
 func (h *handler) readBody(w http.ResponseWriter, r *http.Request, has *shares, done <-chan struct{}) (data []byte, err error) {
 	control := http.NewResponseController(w)
 	defer func() {
@@ -77,10 +78,9 @@ func (h *handler) readBody(w http.ResponseWriter, r *http.Request, has *shares, 
 			has.release()
 			return
 		}
-		// The deadline must be gone before the server watches for the client to go
-		// away, and whatever the http.Server's own timeout was, the answer may take
-		// longer. After an error it stays: the server itself reads on when the request is
-		// answered, and would wait for what does not come.
+		// The deadline must be removed: net/http watches the connection for the end of the client,
+		// and the answer may take longer than any timeout of the http.Server. After an error it
+		// stays, because net/http then reads the rest of the body itself, which may never come.
 		_ = control.SetReadDeadline(time.Time{})
 	}()
 	limit := h.lim.maxBody
@@ -115,8 +115,8 @@ func (h *handler) readBody(w http.ResponseWriter, r *http.Request, has *shares, 
 	return body, nil
 }
 
-// fill takes room for a body up to a size, and reads it until it has that size or ends. If its
-// length was not declared, memory is taken as it comes.
+// fill takes room for the body up to size bytes, and reads until it has that many or the body ends.
+// If the length was not declared, it allocates as bytes arrive.
 func (h *handler) fill(r *http.Request, control *http.ResponseController, s *share, body []byte, size int, done <-chan struct{}) (_ []byte, ended bool, err error) {
 	if len(body) == size {
 		return body, r.ContentLength >= 0, nil
@@ -148,8 +148,8 @@ func (h *handler) fill(r *http.Request, control *http.ResponseController, s *sha
 	return body, int64(size) == r.ContentLength, nil
 }
 
-// discard reads and throws away what a refused client still sends. A client that
-// waits to be told to continue has sent nothing.
+// discard reads and drops what the client of a refused request still sends. A client with an Expect
+// header has sent nothing.
 func discard(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("Expect") != "" {
 		w.Header().Set("Connection", "close")
@@ -160,14 +160,13 @@ func discard(w http.ResponseWriter, r *http.Request) {
 	_ = control.SetReadDeadline(time.Now().Add(discardTime))
 	n, err := io.Copy(io.Discard, io.LimitReader(r.Body, discardBytes))
 	if err != nil || n == discardBytes {
-		w.Header().Set("Connection", "close") // and the deadline stays, as in readBody
+		w.Header().Set("Connection", "close") // the deadline stays, as in readBody
 		return
 	}
 	_ = control.SetReadDeadline(time.Time{})
 }
 
-// boundRest bounds how long the http.Server waits for what is missing of a body when
-// the request is answered.
+// boundRest bounds how long net/http waits for the rest of a body after the answer.
 func boundRest(w http.ResponseWriter) {
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(discardTime))
 }

@@ -7,20 +7,20 @@ import (
 	"time"
 )
 
-// budget bounds the bytes that a server holds for its requests: all together, for each
-// address and for each session. A request that finds no room waits. Whoever waits and fits
-// gets room, so a small request does not wait behind a large one.
+// budget bounds the bytes that a server holds for its requests: of all together, of each address
+// and of each session. A request that finds no room waits. When room is given back, every request
+// that waits and fits gets it, so a small request does not wait behind a large one.
 type budget struct {
-	most int // for all together
+	most int // bound of all together; set before the first request
 
-	mu        sync.Mutex
+	mu        sync.Mutex // guards the fields below, and the shares' bytes, asks and given
 	bytes     int
 	addresses map[string]int
 	sessions  map[id]int
-	waiting   list.List // of *share
+	waiting   list.List // of *share, the earliest first
 }
 
-// share is the part of a budget that one request has. One goroutine at a time uses it.
+// share is the part of a budget that one request has. It may be used by one goroutine at a time.
 type share struct {
 	budget  *budget
 	session id
@@ -29,8 +29,8 @@ type share struct {
 	sessionMost, addrMost int
 
 	bytes int
-	asks  int           // what it waits for
-	given chan struct{} // closed when it has that
+	asks  int           // bytes that it waits for
+	given chan struct{} // closed when it has them
 }
 
 // take adds n bytes. It waits for them until the span is over, ctx ends or done is closed,
@@ -65,7 +65,7 @@ func (s *share) take(ctx context.Context, done <-chan struct{}, n int, span time
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	select {
-	case <-s.given: // at the last moment
+	case <-s.given: // between the end of the wait and the lock
 		return ""
 	default:
 	}
@@ -73,7 +73,7 @@ func (s *share) take(ctx context.Context, done <-chan struct{}, n int, span time
 	return bound
 }
 
-// release gives n bytes back.
+// release gives n bytes back, to requests that wait for them.
 func (s *share) release(n int) {
 	if n == 0 {
 		return
@@ -93,10 +93,10 @@ func (s *share) release(n int) {
 	}
 }
 
-// releaseAll gives everything back.
+// releaseAll gives all bytes back.
 func (s *share) releaseAll() { s.release(s.bytes) }
 
-// over returns the name of the bound that n more bytes would pass. The budget is locked.
+// over returns the name of the bound that n more bytes would exceed, or "". The budget is locked.
 func (s *share) over(n int) string {
 	b := s.budget
 	switch {
@@ -110,7 +110,7 @@ func (s *share) over(n int) string {
 	return ""
 }
 
-// noRoom is the error for a bound that over has named.
+// noRoom returns the error for a bound that over has named.
 func (s *share) noRoom(bound string) *noRoomError {
 	limit := s.budget.most
 	switch bound {
@@ -135,6 +135,7 @@ func (s *share) add(n int) {
 	}
 }
 
+// count adds n to the count of a key, which is removed when it reaches 0.
 func count[K comparable](m *map[K]int, key K, n int) {
 	if *m == nil {
 		*m = make(map[K]int)

@@ -13,26 +13,26 @@ import (
 	"github.com/bennu-go/bennu/transport"
 )
 
-// Headers of requests, spelled as net/http spells them.
+// Headers of requests, in the canonical form of net/http.
 const (
 	tokenHeader = "X-Phoenix-Longpoll-Token"
-	// ackHeader, with the value 1 on the request that makes a session, says
-	// that the client adopts the token of each answer and repeats a poll whose
-	// answer it missed, so that not even the first batch can be lost.
+	// ackHeader with the value 1, in the request that makes a session, says that the client adopts
+	// the token of each answer and repeats a poll whose answer it missed, so that not even the
+	// first batch can be lost.
 	ackHeader = "X-Bennu-Longpoll-Ack"
 )
 
-// handler serves the requests of one mount.
+// handler serves the requests of one mount. It implements seam.Handler.
 type handler struct {
 	srv   *server
 	host  *seam.Host
-	index uint32 // of the mount, the same on all nodes that run the same program
+	index uint32 // number of the mount, the same on all nodes that run the same program
 	lim   *limits
-	addr  func(*http.Request) string
+	addr  func(*http.Request) string // Options.ClientAddr, or nil
 }
 
-// handler makes the handler of a mount. The error names what is out of its bounds. Nodes that
-// shall serve each other's sessions must make their handlers in the same order.
+// handler returns the handler of a mount. The error names an option that is out of bounds. Nodes
+// that serve each other's sessions must call it in the same order.
 func (s *server) handler(host *seam.Host, opts *Options) (*handler, error) {
 	if s.options.Err != nil {
 		return nil, s.options.Err
@@ -54,7 +54,7 @@ func (s *server) handler(host *seam.Host, opts *Options) (*handler, error) {
 	return h, nil
 }
 
-// Begins implements seam.Handler: a poll or a post of a session that exists does not.
+// Begins implements seam.Handler: a poll or a post with a token does not begin a session.
 func (h *handler) Begins(r *http.Request) bool {
 	_, token := r.Header[tokenHeader]
 	return r.Method == http.MethodGet && !token && !strings.Contains("&"+r.URL.RawQuery, "&"+sessionParam+"=")
@@ -65,8 +65,7 @@ func (h *handler) Begins(r *http.Request) bool {
 func (h *handler) Serve(w http.ResponseWriter, r *http.Request, vars map[string]string) {
 	allowOrigin(w, "")
 	if r.ContentLength != 0 && r.Method != http.MethodPost {
-		// Whatever the answer, the server shall not wait for a body first, nor for
-		// ever after it.
+		// Without this net/http would read the body before it sends the answer.
 		w.Header().Set("Connection", "close")
 		defer boundRest(w)
 	}
@@ -103,7 +102,7 @@ func (h *handler) Serve(w http.ResponseWriter, r *http.Request, vars map[string]
 	}
 }
 
-// check runs the mount's checks. It reports false when the request is answered.
+// check makes the mount's checks. It reports false when it has answered the request.
 func (h *handler) check(w http.ResponseWriter, r *http.Request, vars map[string]string) (*transport.ConnectInfo, bool) {
 	info, err := h.host.Check(r, vars)
 	if err == nil {
@@ -127,14 +126,15 @@ func (h *handler) check(w http.ResponseWriter, r *http.Request, vars map[string]
 	return nil, false
 }
 
-// token is what the request presents. A header counts even if it is no token.
+// token returns the token of a request, and whether it is valid. A header counts even if it is no
+// token.
 func (h *handler) token(r *http.Request, info *transport.ConnectInfo) (token, bool) {
 	var text string
 	if lines, ok := r.Header[tokenHeader]; ok {
 		text = lines[0]
 	} else if text, ok = info.Params.String(sessionParam); r.Method == http.MethodGet {
 		if !ok || isForeign(text) && seam.TokenElsewhere(info) {
-			return token{}, false // it asks for a session
+			return token{}, false // a request for a session
 		}
 	}
 	t, ok := h.srv.keys.open(text)
@@ -145,11 +145,11 @@ func (h *handler) token(r *http.Request, info *transport.ConnectInfo) (token, bo
 	return t, ok
 }
 
-// isForeign reports whether a text is not even the token of a session on another server: it
-// is the client's own.
+// isForeign reports whether a text does not even have the form of a token: then it is a parameter
+// of the client's own.
 func isForeign(text string) bool {
 	if text == "" || text == "null" || text == "undefined" {
-		return false // stock clients write that when they have none
+		return false // stock clients send these when they have no token
 	}
 	b, err := tokenEncoding.DecodeString(text)
 	return err != nil || len(b) < tokenFixed || len(b) > tokenFixed+maxNode || b[0] != tokenVersion
@@ -158,14 +158,14 @@ func isForeign(text string) bool {
 // sessionParam is the parameter with the token of the session.
 const sessionParam = "token"
 
-// isAuthToken reports whether a text found as the session's token is the client's own,
-// under the same name.
+// isAuthToken reports whether the text in place of the session's token is the client's auth token,
+// which may have the same name.
 func (h *handler) isAuthToken(info *transport.ConnectInfo, text string) bool {
 	return h.host.Checks.TokenParam == sessionParam && info.AuthToken != nil && *info.AuthToken == text
 }
 
-// find returns the session of the request's token if it is on this server and of this
-// mount. Elsewhere says that another server may have it.
+// find returns the session of a token if it is on this server and of this mount. elsewhere says
+// that another server may have it.
 func (h *handler) find(r *http.Request, t *token) (s *session, elsewhere bool) {
 	if t.boot != h.srv.boot {
 		return nil, true
@@ -182,26 +182,27 @@ func (h *handler) find(r *http.Request, t *token) (s *session, elsewhere bool) {
 	return s, false
 }
 
+// get answers a poll, or makes a session for a request without a valid token.
 func (h *handler) get(w http.ResponseWriter, r *http.Request, info *transport.ConnectInfo) {
 	if t, ok := h.token(r, info); ok {
-		// The http.Server would take its own timeout for the client's end.
+		// Otherwise the read timeout of the http.Server would look like the end of the client.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 		s, elsewhere := h.find(r, &t)
 		if s != nil && h.poll(w, r, s, &t) || elsewhere && h.relayPoll(w, r, &t) {
 			return
 		}
-		if s != nil || elsewhere { // otherwise find has said so
+		if s != nil || elsewhere { // otherwise find has logged it
 			h.host.Book.Say(notice.SessionGone, h.host.About(r)...)
 		}
 	}
 	h.create(w, r, info)
 }
 
-// create makes a session. The client is told 410, as if it had lost one, and
-// goes on with the token.
+// create makes a session. As in Phoenix, the answer has status 410, as if the client had lost one,
+// and the token.
 func (h *handler) create(w http.ResponseWriter, r *http.Request, info *transport.ConnectInfo) {
 	if h.host.Checks.TokenParam == sessionParam {
-		delete(info.Params, sessionParam) // the checks have left it for the session
+		delete(info.Params, sessionParam) // the checks leave it for the session
 	}
 	addr := h.clientAddr(r)
 	if !h.srv.addresses.Add(addr, h.lim.perAddress) {
@@ -221,8 +222,8 @@ func (h *handler) create(w http.ResponseWriter, r *http.Request, info *transport
 	}
 }
 
-// open makes a session, or answers the request and returns nil. Of the address a
-// slot is taken, which it gives back or leaves to the session.
+// open makes a session, or answers the request and returns nil. The caller has taken a slot of the
+// address, which open gives back or leaves to the session.
 func (h *handler) open(w http.ResponseWriter, r *http.Request, info *transport.ConnectInfo, addr string) *session {
 	var s *session
 	defer func() {
@@ -234,7 +235,7 @@ func (h *handler) open(w http.ResponseWriter, r *http.Request, info *transport.C
 	if !ok {
 		return nil
 	}
-	if r.Context().Err() != nil { // nobody would ever poll it
+	if r.Context().Err() != nil { // the client has gone and will not poll
 		h.host.Book.Say(notice.Gone, h.host.About(r)...)
 		seam.RefuseBusy(w)
 		return nil
@@ -249,7 +250,7 @@ func (h *handler) open(w http.ResponseWriter, r *http.Request, info *transport.C
 	s.start()
 	<-opened
 	select {
-	case <-s.done: // the receiver does not want it or broke, or the server closes
+	case <-s.done: // the receiver closed it or panicked, or the server closes
 		if blames(s.code) {
 			seam.Refuse(w, http.StatusInternalServerError)
 		} else {
@@ -261,7 +262,7 @@ func (h *handler) open(w http.ResponseWriter, r *http.Request, info *transport.C
 	}
 }
 
-// accept asks the acceptor, and answers the request if that says no.
+// accept calls the acceptor. If that refuses, it answers the request and reports false.
 func (h *handler) accept(w http.ResponseWriter, r *http.Request, info *transport.ConnectInfo) (receiver seam.Receiver, ok bool) {
 	receiver, err := h.host.Ask(w, r, info)
 	switch {
@@ -269,13 +270,13 @@ func (h *handler) accept(w http.ResponseWriter, r *http.Request, info *transport
 		return receiver, true
 	case errors.Is(err, transport.ErrBusy), errors.Is(err, transport.ErrPanic):
 		h.host.Refuse(w, r, err)
-	default: // here a reason is for nobody; it travels over WebSocket only
+	default: // as in Phoenix, clients of long polling get no reason
 		h.answerStatus(w, statusForbidden)
 	}
 	return nil, false
 }
 
-// clientAddr is what the sessions of a client are counted under.
+// clientAddr returns the address that the sessions of a client count for.
 func (h *handler) clientAddr(r *http.Request) string {
 	addr := r.RemoteAddr
 	if h.addr != nil {
@@ -289,7 +290,7 @@ func (h *handler) clientAddr(r *http.Request) string {
 	}
 	ip = ip.Unmap().WithZone("")
 	if ip.Is6() {
-		// Whoever has an IPv6 address has the network it is in.
+		// A client that has one IPv6 address usually has its whole /64 network.
 		if network, err := ip.Prefix(64); err == nil {
 			return network.String()
 		}

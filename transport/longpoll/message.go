@@ -5,48 +5,48 @@ import (
 	"errors"
 )
 
-// kind says what a message between two servers is.
+// kind is the kind of a message between two servers.
 type kind byte
 
 const (
-	kindPoll   kind = iota + 1 // request: tell me when there is data
-	kindPost                   // request: hand this on
-	kindPart                   // request: more of a post
-	kindGone                   // request: nobody waits for the answer any more, and nothing of it was written; drop the post
-	kindBroken                 // request: the answer could not be written whole
-	kindAck                    // answer: the session is here and the request in work
+	kindPoll   kind = iota + 1 // request: answer when there are messages
+	kindPost                   // request: handle this post
+	kindPart                   // request: a further part of a post
+	kindGone                   // request: the client has gone and got nothing of the answer; drop the post
+	kindBroken                 // request: the answer could not be written completely
+	kindAck                    // answer: the session is here, and the request is being served
 	kindNack                   // answer: the session is not here
-	kindBatch                  // answer to a poll: data, or a part of it
+	kindBatch                  // answer to a poll: a batch, or a part of one
 	kindDone                   // answer: the status of a post, or 204 or 503 to a poll
-	kindTaken                  // request: the whole answer to a poll is here
+	kindTaken                  // request: the whole answer to a poll has arrived
 )
 
-// message is one message between the server that a client reached and the one
-// that has its session. Which fields it has depends on its kind.
+// message is one message between the server that a client reached and the owner of its session. Its
+// kind decides which fields it has.
 type message struct {
 	kind    kind
-	request id // which it is about; random, made by who asks
+	request id // random, made by the asking server
 
-	// Of every request.
+	// In every request.
 	session id
-	// Of poll and post.
-	boot   id // of the server to answer
+	// In poll and post.
+	boot   id // of the asking server, for the answer
 	node   string
 	mount  uint32
-	number uint64 // of the token; in a batch that of the token to answer with
+	number uint64 // of the client's token; in a batch, of the token of the answer
 
-	size   uint32 // of the body of a post, all its parts together
-	ndjson bool   // of a post
-	last   bool   // of post, part and batch: no part follows
-	part   uint32 // of part and batch, counting from 0
-	status int    // of done
-	body   []byte // of post, part and batch; shares memory with what was decoded
+	size   uint32 // bytes of the body of a post, all parts together
+	ndjson bool   // in post
+	last   bool   // in post, part and batch: no part follows
+	part   uint32 // in part and batch, counting from 0
+	status int    // in done
+	body   []byte // in post, part and batch; shares memory with the decoded bytes
 }
 
 const (
 	messageVersion = 1
-	// partBytes bounds the body of one message, well within what brokers take;
-	// maxParts bounds how many parts belong together.
+	// partBytes bounds the body of one message, well below the limits of brokers; maxParts bounds
+	// the parts of one body.
 	partBytes = 128 << 10
 	maxParts  = 1024
 	// maxMessageBytes bounds a whole message.
@@ -56,9 +56,10 @@ const (
 	flagNDJSON = 2
 )
 
-// errMessage means bytes that are no message.
+// errMessage means that bytes are not a message.
 var errMessage = errors.New("longpoll: message of another node does not decode")
 
+// encode returns the message as bytes, which decodeMessage reads.
 func (m *message) encode() []byte {
 	b := make([]byte, 0, 2+4*16+1+len(m.node)+4+8+4+4+1+len(m.body))
 	b = append(b, messageVersion, byte(m.kind))
@@ -98,7 +99,7 @@ func (m *message) encode() []byte {
 	return append(b, m.body...)
 }
 
-// decodeMessage reads a message. What comes over a broker may be anything.
+// decodeMessage reads a message. The bytes come from a broker and may be anything.
 func decodeMessage(b []byte) (m message, err error) {
 	if len(b) > maxMessageBytes {
 		return m, errMessage
@@ -155,13 +156,13 @@ func decodeMessage(b []byte) (m message, err error) {
 	return m, nil
 }
 
-// reader takes fields off the front of bytes, and remembers if they did not
-// suffice.
+// reader reads fields from bytes, and notes when there are too few.
 type reader struct {
 	b     []byte
 	short bool
 }
 
+// take returns the next n bytes, or fewer if there are not as many.
 func (r *reader) take(n int) []byte {
 	if n > len(r.b) {
 		r.short = true
@@ -202,8 +203,8 @@ func (r *reader) id() (i id) {
 	return i
 }
 
-// joinMessages writes the messages of a batch one after another, each behind its
-// length; splitMessages undoes it.
+// joinMessages returns the messages of a batch, each after its length of four bytes. splitMessages
+// undoes it.
 func joinMessages(messages [][]byte) []byte {
 	size := 0
 	for _, m := range messages {
@@ -217,6 +218,7 @@ func joinMessages(messages [][]byte) []byte {
 	return b
 }
 
+// splitMessages returns the messages in the body of an answer, which share its memory.
 func splitMessages(b []byte) ([][]byte, error) {
 	var messages [][]byte
 	for len(b) > 0 {
@@ -229,12 +231,12 @@ func splitMessages(b []byte) ([][]byte, error) {
 		b = r.b
 	}
 	if messages == nil {
-		return nil, errMessage // no batch is empty
+		return nil, errMessage // a batch is never empty
 	}
 	return messages, nil
 }
 
-// parts cuts the body of a request or an answer into pieces, at least one.
+// parts returns the body of a request or an answer in parts of partBytes, at least one.
 func parts(body []byte) [][]byte {
 	list := make([][]byte, 0, 1+len(body)/partBytes)
 	for len(body) > partBytes {

@@ -14,13 +14,13 @@ func (o *outbox) low(l *limits) bool {
 	return o.bytes <= l.bufferBytes/4 && o.messages() <= l.bufferMsgs/4
 }
 
-// spares reports whether the outbox is half empty with another n bytes. A low one takes any
-// message that pace.ErrTooLarge does not refuse.
+// spares reports whether at least half of the outbox stays free with another message of n bytes. A
+// low one takes any message for which Offer does not return pace.ErrTooLarge.
 func (o *outbox) spares(n int, l *limits) bool {
 	return o.low(l) || n <= l.bufferBytes/2-o.bytes && o.messages() < l.bufferMsgs/2
 }
 
-// Offer is Send for a frame that can wait; see pace.Offer.
+// Offer implements ability.Offerer: it is Send for a frame that can wait; see pace.Offer.
 func (s *session) Offer(f transport.Frame) (again <-chan struct{}, err error) {
 	if f.Len() == 0 || f.Opcode() != wire.Text {
 		if !s.Send(f) {
@@ -43,7 +43,8 @@ func (s *session) Offer(f transport.Frame) (again <-chan struct{}, err error) {
 	return nil, nil
 }
 
-// Low is nil when the outbox is low or the session has ended; see pace.Low.
+// Low implements ability.Offerer. It returns nil when the outbox is low or the session has ended;
+// see pace.Low.
 func (s *session) Low() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -53,6 +54,7 @@ func (s *session) Low() <-chan struct{} {
 	return s.awaitLowLocked()
 }
 
+// awaitLowLocked returns the channel that lowLocked closes.
 func (s *session) awaitLowLocked() <-chan struct{} {
 	if s.low == nil {
 		s.low = make(chan struct{})
@@ -60,7 +62,7 @@ func (s *session) awaitLowLocked() <-chan struct{} {
 	return s.low
 }
 
-// lowLocked tells those who wait for it that the outbox is low, or that the session has ended.
+// lowLocked closes the channel of awaitLowLocked if the outbox is low or the session has ended.
 func (s *session) lowLocked() {
 	if s.low != nil && (s.ended || s.box.low(s.mount.lim)) {
 		close(s.low)

@@ -11,8 +11,7 @@ import (
 	"github.com/bennu-go/bennu/transport"
 )
 
-// Unlimited switches a limit off. It must be written out, because 0 always
-// means the default.
+// Unlimited switches a limit off. It must be written out, because 0 always means the default.
 const Unlimited = transport.Unlimited
 
 // Defaults of the limits in Options.
@@ -32,106 +31,104 @@ const (
 	defaultMaxPostBytes           = 64 << 20
 )
 
-// serverConfig configures a server. The zero value and a nil pointer mean the
-// defaults.
+// serverConfig configures a server. The zero value and a nil pointer are the defaults.
 type serverConfig struct {
-	// Logger takes what was refused, dropped or closed and why, and panics of acceptors
-	// and receivers. It gets at most 100 lines a second of each kind. Nil means
-	// slog.Default.
+	// Logger receives the log, at most 100 lines a second of each kind. nil means slog.Default.
 	Logger *slog.Logger
-	// PubSub lets other nodes serve the sessions of this one and this one
-	// theirs. Nil means that sessions can be reached on this server alone.
+	// PubSub passes requests between the nodes of a cluster. nil means that sessions can be reached
+	// on this server alone.
 	PubSub *pubsub.PubSub
-	// Secret signs the tokens of sessions. Nodes that shall serve each other's
-	// sessions need the same one, of 32 random bytes or more. Empty means a
-	// random one. It is copied.
+	// Secret signs the tokens of sessions. All nodes of a cluster need the same secret, of 32
+	// random bytes or more. Empty means a random one. It is copied.
 	Secret []byte
-	// MaxPostBytes bounds the bytes of posts that the server holds, of all mounts and
-	// addresses together; see Options.MaxPostBytesPerAddress. Default 64 MiB, or twice
-	// the largest MaxBody of a mount, if that is more, at most 1 GiB. Unlimited means no bound, and
-	// any other negative value the default.
+	// MaxPostBytes bounds the bytes of posts that the server holds, of all mounts and addresses
+	// together; see Options.MaxPostBytesPerAddress. Default 64 MiB, or twice the largest MaxBody of
+	// a mount if that is more, at most 1 GiB. Unlimited means no bound, and any other negative
+	// value the default.
 	MaxPostBytes int
 }
 
-// Options configures New. The zero value and a nil pointer mean the
-// defaults. For each limit 0 means its default and, but where it says otherwise,
-// Unlimited none; any other negative value is an error.
+// Options configure New. The zero value and a nil pointer are the defaults. For each limit, 0 means
+// its default and Unlimited none, unless it says that Unlimited is not allowed. Any other negative
+// value is an error.
 type Options struct {
-	// Path is where clients poll, below the path of the socket. Its segments may be variables.
-	// Default "longpoll", which stock clients add by themselves.
+	// Path is the path at which clients poll, below that of the socket. Its segments may be
+	// variables. Default "longpoll", which stock clients add themselves.
 	Path string
 
-	// Window is how long a poll waits for data before it is answered with 204,
-	// and how long a post waits for each of its lines to be handled before it is
-	// answered with 408. A session that nobody polls dies between 1.5 and 3
-	// windows after its last poll began. Default 10 s; Unlimited is not allowed.
+	// Window is how long a poll waits for messages before it is answered with 204, and how long a
+	// post waits for each of its messages to be handled before it is answered with 408. A session
+	// that is not polled ends between 1.5 and 3 windows after its last poll began. Default 10 s;
+	// Unlimited is not allowed.
 	Window time.Duration
-	// PubSubTimeout is how long a request waits for the node that has its
-	// session to say so. Default 2 s; Unlimited is not allowed.
+	// PubSubTimeout is how long a request waits for a first answer of the node that has its
+	// session. Default 2 s; Unlimited is not allowed.
 	PubSubTimeout time.Duration
-	// BodyTimeout is how long the body of a post may take to arrive, and
-	// WriteTimeout how long a client may take nothing of an answer. Both replace
-	// the http.Server's own timeouts. Defaults 10 s.
+	// BodyTimeout is how long the body of a post may take to arrive, and WriteTimeout how long a
+	// client may take to receive a part of 32 KiB of an answer. Both replace the timeouts of the
+	// http.Server. Defaults 10 s.
 	BodyTimeout  time.Duration
 	WriteTimeout time.Duration
-	// TokenAge is how long a token is good after the last request that presented
-	// one of the same session. A session that nobody polls dies anyway, so it
-	// matters only where Window is long. Default 10 min.
+	// TokenAge is how long a token is valid after the last request with a token of the same
+	// session. It matters only if Window is long, because a session that is not polled ends anyway.
+	// Default 10 min.
 	TokenAge time.Duration
 
-	// MaxBody bounds the body of a post, in bytes. A longer one is answered with
-	// 400 and has no effect. Default 1 MiB. With Unlimited a body may be as large as the
-	// bounds on the posts of an address and of the server allow.
+	// MaxBody bounds the body of a post in bytes. A longer one is answered with 400 and has no
+	// effect. Default 1 MiB. With Unlimited, only the bounds on the posts of an address and of the
+	// server apply.
 	//
-	// At most 32 posts of one session wait, and no more bytes of them than two such bodies
-	// have.
+	// At most 32 posts of one session wait at a time, with at most twice as many bytes as MaxBody.
 	MaxBody int
-	// MaxPostBytesPerAddress bounds the bytes of posts of one address that the server
-	// holds: while they arrive, wait, are handled, or are passed to the node that has their
-	// session. A post that finds no room is not read on until there is some. When that takes
-	// longer than a window it is answered with 408, after which stock clients connect again.
-	// The first 4 KiB of each post count apart, up to an eighth of the bound, so that
-	// small posts do not wait for large ones. Default 8 MiB, or twice MaxBody, if that is more; it
+	// MaxPostBytesPerAddress bounds the bytes of posts of one address that the server holds at a
+	// time: while they arrive, wait, are handled, or are passed to the node that has their session.
+	// A post that finds no room is not read until there is some. If that takes longer than a
+	// window, it is answered with 408, after which stock clients connect again.
+	//
+	// The first 4 KiB of each post are counted separately, up to an eighth of the bound, so that
+	// small posts do not wait for large ones. Default 8 MiB, or twice MaxBody if that is more; it
 	// must be at least MaxBody.
 	MaxPostBytesPerAddress int
-	// MaxBatch is how many messages of a post are handed on; what follows them is
-	// ignored, as the protocol has it, with a line in the log. Default 100.
+	// MaxBatch is the number of messages in a post that are handled. As in Phoenix, further ones
+	// are ignored, with a line in the log. Default 100.
 	MaxBatch int
-	// MaxBufferBytes and MaxBufferMessages bound what waits for the client,
-	// including what it was given and has not acknowledged. A frame that would pass
-	// a bound ends the session as a slow consumer. But while no more than an eighth of
-	// MaxBufferBytes waits, a frame of up to MaxBufferBytes is always taken. Defaults 4 MiB and 2,048.
+	// MaxBufferBytes and MaxBufferMessages bound the messages for the client that wait or are not
+	// acknowledged. A message that does not fit ends the session as that of a slow client. While at
+	// most an eighth of MaxBufferBytes is in use, a message of up to MaxBufferBytes always fits.
+	// Defaults 4 MiB and 2,048.
 	MaxBufferBytes    int
 	MaxBufferMessages int
-	// MaxSessionsPerAddress bounds the sessions of one address; a request for
-	// one more is answered with 503. An IPv6 address counts by its /64 network.
-	// Behind a proxy set ClientAddr, or all clients share the proxy's address.
-	// Default 64.
+	// MaxSessionsPerAddress bounds the sessions of one address; a request for one more is answered
+	// with 503. An IPv6 address counts as its /64 network. Behind a proxy set ClientAddr, or all
+	// clients count as the proxy. Default 64.
 	MaxSessionsPerAddress int
 
-	// ClientAddr gives the address that a request counts for, from a header that
-	// the proxy in front sets itself. Nil means Request.RemoteAddr. It is called
-	// concurrently.
+	// ClientAddr returns the address that a request counts for, from a header that the proxy in
+	// front sets itself. nil means NodeLimits.ClientAddress, or Request.RemoteAddr if that is not
+	// set. It is called concurrently.
 	ClientAddr func(*http.Request) string
 }
 
-// noLimit stands for Unlimited in resolved limits, forever in durations.
+// noLimit stands for Unlimited in limits, and forever in those that are times.
 const (
 	noLimit = int(^uint(0) >> 1)
 	forever = time.Duration(1<<63 - 1)
 )
 
-// limits are the resolved limits of a mount.
+// limits are the Options of a mount with their defaults filled in. All are numbers of bytes unless
+// their names say otherwise.
 type limits struct {
 	window, pubsub, body, write, tokenAge                  time.Duration
 	maxBody, maxBatch, bufferBytes, bufferMsgs, perAddress int
 
-	// Of posts: for a session, for an address, and for the first bytes of an address.
+	// Bounds of posts: of a session, of an address, and of the first bytes of the posts of an
+	// address.
 	sessionBytes, bytesPerAddress, firstsPerAddress int
-	// Of an answer from another server.
+	// Bound of an answer from another server.
 	answerBytes int
 }
 
+// limits returns the limits, or an error for the first option that cannot work.
 func (o *Options) limits() (*limits, error) {
 	if o == nil {
 		o = &Options{}
@@ -206,10 +203,10 @@ func (o *Options) limits() (*limits, error) {
 	return l, first
 }
 
-// leastBytes is the least that a session may have waiting of posts, beside their first bytes.
+// leastBytes is the least bound of a session's waiting posts, beside their first bytes.
 const leastBytes = 128 << 10
 
-// twice is two times a bound, which may be noLimit.
+// twice returns two times a bound, or noLimit.
 func twice(n int) int {
 	if n > noLimit/2 {
 		return noLimit
@@ -217,7 +214,7 @@ func twice(n int) int {
 	return 2 * n
 }
 
-// firstsOf is how much the first bytes of posts may be beside a bound on the rest.
+// firstsOf returns the bound of the first bytes of posts that belongs to a bound of the rest.
 func firstsOf(bound int) int {
 	if bound == noLimit {
 		return noLimit
@@ -225,7 +222,7 @@ func firstsOf(bound int) int {
 	return max(bound/8, 16*earnest)
 }
 
-// boundPosts sets the bound of serverConfig.MaxPostBytes.
+// boundPosts sets the bounds of serverConfig.MaxPostBytes.
 func (s *server) boundPosts(n int) {
 	switch {
 	case n == Unlimited:
@@ -236,7 +233,8 @@ func (s *server) boundPosts(n int) {
 	s.rests.most, s.firsts.most = n, firstsOf(n)
 }
 
-// fitPosts sees to it that the server has room for the posts of a mount.
+// fitPosts makes the bounds of the server fit the posts of a mount, or returns an error if the
+// server's bound is set and too small. Server.mu is held.
 func (s *server) fitPosts(o *Options, l *limits) error {
 	s.answers.most = max(s.answers.most, s.rests.most, twice(l.answerBytes))
 	switch {
@@ -263,7 +261,7 @@ func (h *handler) Limits() []slog.Attr {
 	}
 }
 
-// bound is a limit, of which the largest number is none.
+// bound returns a limit as a log attribute.
 func bound(name string, n int) slog.Attr {
 	if n == noLimit {
 		return slog.String(name, "unlimited")

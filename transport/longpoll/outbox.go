@@ -1,52 +1,49 @@
 package longpoll
 
-// batch is what one poll is answered with. Its number is that of the token that
-// goes with it.
+// batch is the messages in the answer to one poll. Its number is that of the token in the answer.
 type batch struct {
 	number   uint64
 	messages [][]byte
 	load     *load
 }
 
-// load is how much a batch weighs. It counts until the batch is received and no answer with it
-// is being written: a client may acknowledge what it has not read.
+// load is the size of a batch. It counts in the outbox until the batch is received and no answer
+// with it is being written: a client may acknowledge a batch before it has read it.
 type load struct {
 	bytes, messages int
-	writers         int
-	received        bool
+	writers         int  // answers with the batch that are being written
+	received        bool // the client has acknowledged it
 }
 
-// outbox holds what waits for a client, and what the client was given until it
-// proves that it has it. It is guarded by its session.
+// outbox has the messages that wait for a client, and those that it was given and has not
+// acknowledged. The session's lock guards it.
 //
-// The batch that a client is given comes with a token of the next number. Whoever
-// presents that number has received the batch. A client that keeps presenting the
-// number before it either missed the answer or does not look at tokens at all;
-// the outbox takes it for the former only once the client has shown that it adopts
-// tokens.
+// A batch is sent with a token of the next number. A client that presents that number has received
+// the batch. A client that presents the number before it either missed the answer, or never looks
+// at tokens. The outbox assumes the former only if the client has shown that it adopts tokens.
 type outbox struct {
-	queue   [][]byte
-	pending [][]byte // handed over and not proven; empty for none
+	queue   [][]byte // not yet in a batch
+	pending [][]byte // the batch that is sent and not acknowledged; empty if there is none
 	load    *load    // of the pending batch
-	bytes   int      // of both, and of what is received and still being written
-	writing int      // messages that are received and still being written
-	handed  uint64   // batches handed over, the pending one included
+	bytes   int      // of queue, pending, and received batches that are still being written
+	writing int      // messages in received batches that are still being written
+	handed  uint64   // number of the latest batch
 
-	adopting bool
-	to       waiter // who was given the pending batch; nil once it was given again
+	adopting bool   // the client adopts tokens
+	to       waiter // the poll that got the pending batch; nil if it was given again
 }
 
-// proof is what the number of a poll says.
+// proof is what the number in a poll's token proves.
 type proof int
 
 const (
-	proofCurrent proof = iota // all that was handed over has arrived
-	proofRepeat               // the pending batch is asked for again
-	proofGap                  // a batch is asked for that is gone
+	proofCurrent proof = iota // all batches were received
+	proofRepeat               // the pending batch was missed
+	proofGap                  // a batch is asked for that was dropped
 	proofUnknown              // no batch has had this number
 )
 
-// prove takes the number that a poll presents.
+// prove applies the number in a poll's token.
 func (o *outbox) prove(number uint64) proof {
 	switch {
 	case number > o.handed:
@@ -64,7 +61,7 @@ func (o *outbox) prove(number uint64) proof {
 	return proofGap
 }
 
-// received forgets the pending batch.
+// received drops the pending batch, which the client has received.
 func (o *outbox) received() {
 	if l := o.load; l != nil {
 		l.received = true
@@ -74,12 +71,13 @@ func (o *outbox) received() {
 	o.pending, o.load, o.to = nil, nil, nil
 }
 
-// written says that an answer with the batch is not being written any more.
+// written is called when an answer with the batch is no longer being written.
 func (o *outbox) written(b *batch) {
 	b.load.writers--
 	o.unload(b.load)
 }
 
+// unload subtracts a load from the counts, if nothing needs it any more.
 func (o *outbox) unload(l *load) {
 	if l.received && l.writers == 0 {
 		o.bytes -= l.bytes
@@ -87,11 +85,12 @@ func (o *outbox) unload(l *load) {
 	}
 }
 
-// messages is how many there are.
+// messages returns the number of messages that count for MaxBufferMessages.
 func (o *outbox) messages() int { return len(o.queue) + len(o.pending) + o.writing }
 
-// fits reports whether another message of n bytes keeps to the bounds. A client that has little
-// waiting is not slow, however large the next message is.
+// fits reports whether another message of n bytes fits the bounds. A message of any size up to the
+// bound fits while at most an eighth of the bound is in use, since a client with so little waiting
+// is not slow.
 func (o *outbox) fits(n int, l *limits) bool {
 	return (n <= l.bufferBytes-o.bytes || n <= l.bufferBytes && o.bytes <= l.bufferBytes/8) && o.messages() < l.bufferMsgs
 }
@@ -101,8 +100,8 @@ func (o *outbox) push(m []byte) {
 	o.bytes += len(m)
 }
 
-// hand takes all that is queued. Nothing must be pending. Like what repeat returns, the batch is
-// to be given to written.
+// hand makes a batch of the queue for a poll. No batch is pending. The caller must pass it to
+// written later, and that of repeat as well.
 func (o *outbox) hand(to waiter) batch {
 	o.handed++
 	o.load = &load{messages: len(o.queue), writers: 1}
@@ -113,21 +112,20 @@ func (o *outbox) hand(to waiter) batch {
 	return batch{o.handed, o.pending, o.load}
 }
 
-// repeat is the pending batch. From now on its number may be known to the client,
-// so that it can no longer be restored.
+// repeat returns the pending batch. From now on its number may be known to the client, so restore
+// is no longer possible.
 func (o *outbox) repeat() batch {
 	o.to = nil
 	o.load.writers++
 	return batch{o.handed, o.pending, o.load}
 }
 
-// restore undoes hand, for a batch that was given to nobody but to, and of which
-// that has written nothing.
+// restore undoes hand for a batch that was given only to one poll, which has written nothing of it.
 func (o *outbox) restore() {
 	o.queue = append(o.pending[:len(o.pending):len(o.pending)], o.queue...)
 	o.pending, o.load, o.to = nil, nil, nil
 	o.handed--
 }
 
-// drop forgets everything.
+// drop drops all messages.
 func (o *outbox) drop() { o.queue, o.pending, o.load, o.to, o.bytes = nil, nil, nil, nil, 0 }

@@ -11,7 +11,7 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-// peer is a server that asks, and its request.
+// peer is a server that asks for a session of this one, and its request.
 type peer struct {
 	srv     *server // this one
 	node    string
@@ -19,21 +19,24 @@ type peer struct {
 	request id
 }
 
+// peer returns the sender of a poll or a post.
 func (s *server) peer(m *message) peer { return peer{s, m.node, m.boot, m.request} }
 
-// answer sends an answer if there is place for it in the adapter's buffer.
+// answer sends an answer. It does not wait: the error is pubsub.ErrBufferFull if the adapter's
+// buffer is full.
 func (p *peer) answer(m message) error {
 	m.request = p.request
 	return p.srv.send(p.node, p.boot, &m)
 }
 
-// answerWithin is answer that waits for a place.
+// answerWithin is answer, but waits for room in the adapter's buffer until ctx ends.
 func (p *peer) answerWithin(ctx context.Context, m message) error {
 	m.request = p.request
 	return p.srv.sendWithin(ctx, p.node, p.boot, &m)
 }
 
-// conclude sends the last answer. It does not block: if there is no place, a goroutine waits.
+// conclude sends the last answer. It does not block: if the adapter's buffer is full, a goroutine
+// waits.
 func (p peer) conclude(status int) {
 	m := message{kind: kindDone, status: status}
 	if err := p.answer(m); !errors.Is(err, pubsub.ErrBufferFull) {
@@ -46,8 +49,8 @@ func (p peer) conclude(status int) {
 	})
 }
 
-// asked takes a request of another server. What it returns is to be run in a
-// goroutine of its own; it is nil when there is nothing to answer.
+// asked handles a request of another server. It returns a function that sends the answers, to be
+// called in a goroutine, or nil.
 func (s *server) asked(m *message) (answer func()) {
 	ses := s.session(m.session)
 	from := s.peer(m)
@@ -77,8 +80,8 @@ func (s *server) asked(m *message) (answer func()) {
 	return nil
 }
 
-// landing returns what is closed when another server has, or does not want, the answer to a
-// request.
+// landing returns a channel that is closed when another server has received the answer to a
+// request, or does not want it.
 func (s *server) landing(request id) <-chan struct{} {
 	r := &s.route
 	r.callMu.Lock()
@@ -92,6 +95,7 @@ func (s *server) landing(request id) <-chan struct{} {
 	return r.taken[request]
 }
 
+// landed closes the channel of landing, and forgets it.
 func (s *server) landed(request id) {
 	r := &s.route
 	r.callMu.Lock()
@@ -102,15 +106,16 @@ func (s *server) landed(request id) {
 	}
 }
 
-// remotePoll is a poll whose client is connected to another server.
+// remotePoll is a poll whose client is connected to another server. It implements waiter, and
+// task.Runner.
 type remotePoll struct {
 	peer
 	ses   *session
-	until time.Duration // when its client has been answered in any case
+	until time.Duration // when the other server has answered its client in any case
 }
 
-// remotePoll begins a poll of another server's client. It returns nil when the
-// session is no more.
+// remotePoll begins a poll of another server's client. It returns nil if there is no such session
+// any more.
 func (s *session) remotePoll(number uint64, from peer) (answer func()) {
 	lim := s.mount.lim
 	p := &remotePoll{peer: from, ses: s, until: s.srv.now() + lim.window + lim.pubsub}
@@ -122,7 +127,7 @@ func (s *session) remotePoll(number uint64, from peer) (answer func()) {
 	if newer != nil {
 		return func() {
 			_ = p.answer(message{kind: kindAck})
-			// It stays one of the session's polls: its client waits for the window.
+			// It stays one of the session's polls, because its client waits for the window.
 			gone := s.srv.landing(p.request)
 			defer s.srv.landed(p.request)
 			if !s.overtaken(newer, gone) {
@@ -149,7 +154,7 @@ func (p *remotePoll) wake() { p.srv.tasks.Start(p) }
 // isOver implements waiter.
 func (p *remotePoll) isOver() bool { return p.srv.now() > p.until }
 
-// dismiss implements waiter. What is on its way to the other server is bounded there.
+// dismiss implements waiter. An answer that is being written is bounded by the other server.
 func (p *remotePoll) dismiss() {
 	p.srv.tasks.Go(func() { p.conclude(statusNoData) })
 }
@@ -157,12 +162,12 @@ func (p *remotePoll) dismiss() {
 // serverClosing implements waiter.
 func (p *remotePoll) serverClosing() {
 	p.srv.tasks.Go(func() {
-		p.Run() // what is queued comes first
+		p.Run() // messages that are queued come first
 		_ = p.answer(message{kind: kindDone, status: statusClosing})
 	})
 }
 
-// Run hands over what is queued, if its client can still be there.
+// Run sends the messages that are queued, unless the client has been answered already.
 func (p *remotePoll) Run() {
 	if p.isOver() {
 		p.ses.leave(p)
@@ -180,11 +185,11 @@ func (p *remotePoll) Run() {
 	}
 }
 
-// errFlights says that too much is on its way to other servers.
+// errFlights means that too many bytes are on their way to other servers.
 var errFlights = errors.New("longpoll: too much is on its way to other nodes")
 
-// sendBatch sends a batch when there is room for it on the way, and waits until it has
-// arrived. An error says that it cannot arrive whole.
+// sendBatch sends a batch when flights has room for it, and waits until it has arrived. After an
+// error it cannot arrive completely.
 func (p *remotePoll) sendBatch(b *batch) error {
 	defer p.ses.answered()
 	defer p.ses.written(b)
@@ -194,7 +199,7 @@ func (p *remotePoll) sendBatch(b *batch) error {
 	for _, m := range b.messages {
 		size += 4 + len(m)
 	}
-	if size <= earnest { // which is not worth waiting for
+	if size <= earnest { // too small to count in flights
 		return p.answerWithin(ctx, message{kind: kindBatch, number: b.number, last: true, body: joinMessages(b.messages)})
 	}
 	flight := p.srv.flight()
@@ -222,8 +227,8 @@ func (p *remotePoll) sendBatch(b *batch) error {
 	return nil
 }
 
-// remoteGone says of a request that nobody waits for its answer, or that the answer
-// was lost.
+// remoteGone handles kindGone and kindBroken: nobody waits for the answer to a request, or the
+// answer was lost.
 func (s *session) remoteGone(m *message) {
 	s.withdrawRemote(m.request)
 	s.mu.Lock()
@@ -247,23 +252,22 @@ func (s *session) remoteGone(m *message) {
 	}
 }
 
-// assembly is a post of which more is to come.
+// assembly is a post that has not arrived completely from another server.
 type assembly struct {
 	from   peer
 	number uint64
 	ndjson bool
-	size   int
-	body   []byte
-	shares shares // for size
-	part   uint32 // the next
-	began  time.Duration
+	size   int           // bytes of the whole body
+	body   []byte        // the bytes that have arrived
+	shares shares        // room for size bytes
+	part   uint32        // the number of the next part
+	began  time.Duration // on the server's clock
 }
 
-// maxAssemblies is how many of them a session may have. Clients post one at a
-// time.
+// maxAssemblies bounds the assemblies of a session. Clients have one post at a time.
 const maxAssemblies = 4
 
-// remotePost takes a post of another server's client, or its first part.
+// remotePost handles a post of another server's client, or its first part.
 func (s *session) remotePost(m *message, from peer) (answer func()) {
 	a := &assembly{from: from, number: m.number, ndjson: m.ndjson, size: int(m.size), part: 1, began: s.srv.now()}
 	if a.size > s.mount.lim.maxBody || len(m.body) > a.size || m.last != (len(m.body) == a.size) {
@@ -289,7 +293,8 @@ func (s *session) remotePost(m *message, from peer) (answer func()) {
 	return func() { _ = from.answer(message{kind: kindAck}) }
 }
 
-// begin keeps a post of which more is to come. The status is 0, or why it does not.
+// begin keeps a post whose further parts are to come. It returns 0, or the status with which to
+// refuse the post.
 func (s *session) begin(a *assembly) (status int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -304,7 +309,7 @@ func (s *session) begin(a *assembly) (status int) {
 	return 0
 }
 
-// dropPartsLocked drops posts of which the rest will not come.
+// dropPartsLocked drops the assemblies for which which returns true.
 func (s *session) dropPartsLocked(which func(*assembly) bool) {
 	s.parts = slices.DeleteFunc(s.parts, func(a *assembly) bool {
 		drop := which(a)
@@ -315,7 +320,7 @@ func (s *session) dropPartsLocked(which func(*assembly) bool) {
 	})
 }
 
-// withdrawRemote takes a post back of which another server says that nobody waits for it.
+// withdrawRemote withdraws a post of another server's client who does not wait for it any more.
 func (s *session) withdrawRemote(request id) {
 	s.mu.Lock()
 	s.dropPartsLocked(func(a *assembly) bool { return a.from.request == request })
@@ -336,7 +341,7 @@ func (s *session) withdrawRemote(request id) {
 	}
 }
 
-// remotePart takes the next part of a post.
+// remotePart handles a further part of a post. A part that does not fit the others ends the post.
 func (s *session) remotePart(m *message) (answer func()) {
 	s.mu.Lock()
 	at := slices.IndexFunc(s.parts, func(a *assembly) bool { return a.from.request == m.request })
@@ -366,7 +371,7 @@ func (s *session) remotePart(m *message) (answer func()) {
 	return nil
 }
 
-// assembled queues a post that is whole.
+// assembled queues a post that has arrived completely.
 func (s *session) assembled(a *assembly) (answer func()) {
 	s.srv.stats.posts.Add(1)
 	r := &remotePost{from: a.from, every: s.mount.lim.window / 4, signed: s.srv.now(), gone: make(chan struct{})}
@@ -378,17 +383,18 @@ func (s *session) assembled(a *assembly) (answer func()) {
 	return func() { _ = a.from.answer(message{kind: kindAck}) }
 }
 
-// remotePost reports a post to another server. The worker alone uses it.
+// remotePost reports the result of a post to another server. It implements reporter; only the
+// worker calls it.
 type remotePost struct {
 	from   peer
-	every  time.Duration // between signs of life
-	signed time.Duration
+	every  time.Duration // least time between two signs of life
+	signed time.Duration // when the last sign was sent, on the server's clock
 
-	gone   chan struct{} // closed when nobody waits for it any more
-	isGone bool          // guarded by the session
+	gone   chan struct{} // closed when nobody waits for the result any more
+	isGone bool          // gone is closed; guarded by session.mu
 }
 
-// handled implements reporter.
+// handled implements reporter. It sends a sign of life, so that the other server keeps waiting.
 func (r *remotePost) handled() {
 	if now := r.from.srv.now(); now-r.signed > r.every {
 		r.signed = now

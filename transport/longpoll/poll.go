@@ -12,18 +12,19 @@ import (
 	"github.com/bennu-go/bennu/internal/seam"
 )
 
-// localPoll is a poll whose client is connected here.
+// localPoll is a poll whose client is connected to this server. It implements waiter.
 type localPoll struct {
 	ses       *session
-	woken     chan struct{}
-	dismissed atomic.Bool
-	batch     *batch // that it is answered with; nil when no more than a part of it is to be written
+	woken     chan struct{} // has an entry when the session wakes the poll
+	dismissed atomic.Bool   // dismiss was called
+	batch     *batch        // of the answer; nil when at most its last part is left to write
 
-	mu      sync.Mutex
-	control *http.ResponseController // while the answer is being written
-	last    time.Time                // all of the answer must be written by then; zero for no such bound
+	mu      sync.Mutex               // guards the fields below
+	control *http.ResponseController // not nil while the answer is being written
+	last    time.Time                // when the whole answer must be written; zero if there is no bound
 }
 
+// wake implements waiter.
 func (p *localPoll) wake() {
 	select {
 	case p.woken <- struct{}{}:
@@ -31,9 +32,11 @@ func (p *localPoll) wake() {
 	}
 }
 
-func (*localPoll) serverClosing() {} // it looks at Server.closing
+// serverClosing implements waiter. It does nothing: wait looks at server.closing.
+func (*localPoll) serverClosing() {}
 
-func (*localPoll) isOver() bool { return false } // it leaves
+// isOver implements waiter. A local poll calls leave when it is over.
+func (*localPoll) isOver() bool { return false }
 
 // dismiss implements waiter.
 func (p *localPoll) dismiss() {
@@ -42,7 +45,7 @@ func (p *localPoll) dismiss() {
 	p.ses.srv.tasks.Go(p.cut)
 }
 
-// cut ends the writing of the answer.
+// cut stops the writing of the answer. It runs in a goroutine because dismiss must not block.
 func (p *localPoll) cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -51,11 +54,11 @@ func (p *localPoll) cut() {
 	}
 }
 
-// errDismissed says that newer polls have overtaken one while its answer was being written.
+// errDismissed means that later polls have overtaken one while its answer was being written.
 var errDismissed = errors.New("longpoll: the poll was overtaken")
 
-// allow sets the deadline for the next part of the answer. After the end of its session the
-// rest of an answer has no more time than a part of it.
+// allow sets the write deadline for the next part of the answer. After the end of the session, the
+// rest of the answer has only the time of one part.
 func (p *localPoll) allow(control *http.ResponseController, deadline time.Time) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -75,8 +78,8 @@ func (p *localPoll) allow(control *http.ResponseController, deadline time.Time) 
 	return nil
 }
 
-// lastPart says that no more than one part of the answer is still to be written. A client that has
-// read all of it finds room for the next messages.
+// lastPart is called when at most one part of the answer is left to write. It makes room for the
+// next messages: a client that has read the whole answer finds it.
 func (p *localPoll) lastPart() {
 	if p != nil && p.batch != nil {
 		p.ses.written(p.batch)
@@ -84,7 +87,7 @@ func (p *localPoll) lastPart() {
 	}
 }
 
-// finish says that nothing more is written.
+// finish is called when nothing more is written. p may be nil, as in lastPart.
 func (p *localPoll) finish() {
 	if p != nil {
 		p.mu.Lock()
@@ -93,8 +96,8 @@ func (p *localPoll) finish() {
 	}
 }
 
-// poll answers a GET for a session of this server. It reports false when there
-// is no such session any more, and has answered nothing then.
+// poll answers a poll of a session of this server. It reports false, without an answer, if there is
+// no such session any more.
 func (h *handler) poll(w http.ResponseWriter, r *http.Request, s *session, t *token) bool {
 	p := &localPoll{ses: s, woken: make(chan struct{}, 1)}
 	again, newer, ok := s.poll(t.number, p)
@@ -113,8 +116,8 @@ func (h *handler) poll(w http.ResponseWriter, r *http.Request, s *session, t *to
 	}
 	b, ok := h.wait(r.Context(), s, p)
 	if !ok && h.srv.refusing() {
-		// Not 204: a client that goes on with its token at the server which takes
-		// over, and gets another there, may not notice that its channels are gone.
+		// Not 204: a client that presents its token to the server that takes over gets a new one
+		// there, and may not notice that its channels are gone.
 		h.host.Book.Say(notice.Draining, h.host.About(r)...)
 		seam.RefuseBusy(w)
 		return true
@@ -123,7 +126,7 @@ func (h *handler) poll(w http.ResponseWriter, r *http.Request, s *session, t *to
 		if p.dismissed.Load() {
 			w.Header().Set("Connection", "close")
 		}
-		// The client's own token, which has not changed.
+		// With the client's own token, which has not changed.
 		_ = h.answer(w, statusNoData, h.srv.keys.seal(t), nil, nil)
 		return true
 	}
@@ -133,13 +136,13 @@ func (h *handler) poll(w http.ResponseWriter, r *http.Request, s *session, t *to
 	return true
 }
 
-// wait waits for data until the window is over, the poll is dismissed, or the client or the server
-// goes away.
+// wait waits for messages until the window is over, the poll is dismissed, or the client or the
+// server goes away.
 func (h *handler) wait(ctx context.Context, s *session, p *localPoll) (b batch, ok bool) {
 	timer := time.NewTimer(h.lim.window)
 	defer timer.Stop()
 	for last := false; ; {
-		if ctx.Err() != nil { // what it took would be lost
+		if ctx.Err() != nil { // messages taken now would be lost
 			return b, false
 		}
 		if b, ok = s.take(p); ok || last || p.dismissed.Load() {
@@ -156,8 +159,8 @@ func (h *handler) wait(ctx context.Context, s *session, p *localPoll) (b batch, 
 	}
 }
 
-// answerBatch answers a poll with a batch and the token that proves its receipt. The poll is nil
-// for the session of another server.
+// answerBatch answers a poll with a batch and the token that proves its receipt. p is nil for a
+// session of another server.
 func (h *handler) answerBatch(w http.ResponseWriter, t *token, b *batch, p *localPoll) error {
 	if p != nil {
 		p.batch = b

@@ -2,33 +2,32 @@ package longpoll
 
 import "slices"
 
-// waiter is a poll that waits. Woken, it asks with take, in a goroutine of its
+// waiter is a poll that waits for messages. When it is woken, it calls take in a goroutine of its
 // own.
 type waiter interface {
-	// wake must not block. It is called under the session's lock, and perhaps
-	// when the waiter waits no more.
+	// wake must not block. It is called under the session's lock, perhaps after the poll has left.
 	wake()
-	// serverClosing is wake for the end of the server.
+	// serverClosing is wake when the server closes.
 	serverClosing()
-	// dismiss answers at once a poll that newer ones have overtaken, and cuts an answer that
+	// dismiss makes a poll that later ones have overtaken answer at once, and stops an answer that
 	// is being written. It must not block.
 	dismiss()
-	// isOver says that its client has been answered in any case.
+	// isOver reports that the client has been answered, although the poll has not left.
 	isOver() bool
 }
 
-// maxPolls is how many polls of one session are waiting or being answered. Clients have one at
-// a time, and more only when those before were cut off on their way.
+// maxPolls bounds the polls of one session that are not answered. Clients have one at a time, and
+// more only if earlier ones were cut off on their way.
 const maxPolls = 4
 
 // openPoll is a poll of a session that is waiting or being answered.
 type openPoll struct {
 	waiter
-	batch uint64 // the number of the batch that it waits for; 0 when it waits for none
+	batch uint64 // number of the batch that it waits for; 0 if it does not wait
 }
 
-// countLocked counts a poll until it leaves. Beyond maxPolls the oldest is dismissed, but not
-// the one that waits for messages.
+// countLocked adds a poll, until it leaves. Beyond maxPolls the oldest one is dismissed, except the
+// waiter.
 func (s *session) countLocked(p openPoll) {
 	s.polls = slices.DeleteFunc(s.polls, openPoll.isOver)
 	if len(s.polls) >= maxPolls {
@@ -42,7 +41,7 @@ func (s *session) countLocked(p openPoll) {
 	s.polls = append(s.polls, p)
 }
 
-// leave says that w is answered.
+// leave removes a poll that is answered.
 func (s *session) leave(w waiter) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -59,9 +58,9 @@ func (s *session) leaveLocked(w waiter) {
 	s.inheritLocked()
 }
 
-// inheritLocked has an earlier poll wait again when the latest one has left without a batch: a
-// poll that its client gave up may be read after the one that followed it. The earlier one may as
-// well be without a client, so it is done for clients alone that ask again for what they missed.
+// inheritLocked makes an earlier poll the waiter when the latest one has left without a batch: a
+// poll that its client gave up may be read after the later one. The earlier poll may have no client
+// either, so this is done only for clients that repeat polls.
 func (s *session) inheritLocked() {
 	if s.waiter != nil || !s.box.adopting || len(s.box.pending) > 0 {
 		return

@@ -11,19 +11,22 @@ import (
 	"github.com/bennu-go/bennu/transport"
 )
 
-// localPost is a post whose client is connected here.
+// localPost reports the result of a post to a client that is connected to this server. It
+// implements reporter.
 type localPost struct{ result chan int }
 
 func (*localPost) handled()              {}
 func (p *localPost) finished(status int) { p.result <- status }
 
-// isNDJSON reports whether a post has a message a line. The type must be
-// exactly that, as clients expect it.
+// isNDJSON reports whether a post has one message per line. The type must be exactly this, as
+// clients expect.
 func isNDJSON(r *http.Request) bool {
 	lines := r.Header["Content-Type"]
 	return len(lines) == 1 && lines[0] == "application/x-ndjson"
 }
 
+// post answers a POST: it reads the body, gives it to the session here or on another server, and
+// waits for the result.
 func (h *handler) post(w http.ResponseWriter, r *http.Request, info *transport.ConnectInfo) {
 	t, ok := h.token(r, info)
 	var s *session
@@ -70,8 +73,8 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request, info *transport.C
 	h.answerStatus(w, status)
 }
 
-// unread answers a post whose body could not be read. If that had to wait for room, done may
-// have ended it.
+// unread answers a post whose body could not be read, because of err. If it waited for room, done
+// may have ended that.
 func (h *handler) unread(w http.ResponseWriter, r *http.Request, addr string, done <-chan struct{}, err error) {
 	full, isFull := errors.AsType[*noRoomError](err)
 	ended := false
@@ -108,7 +111,8 @@ func (h *handler) unread(w http.ResponseWriter, r *http.Request, addr string, do
 	seam.Refuse(w, http.StatusBadRequest)
 }
 
-// deliver hands a post to a session of this server and waits for the result.
+// deliver gives a post to a session of this server and waits for the result, for a window and a
+// little more.
 func (h *handler) deliver(r *http.Request, s *session, t *token, p *post) (status int) {
 	h.srv.stats.posts.Add(1)
 	result := &localPost{make(chan int, 1)}
@@ -125,14 +129,14 @@ func (h *handler) deliver(r *http.Request, s *session, t *token, p *post) (statu
 	case <-r.Context().Done():
 	case <-timer.C:
 	}
-	if s.withdraw(p) { // those before it take too long, or nobody waits for it
+	if s.withdraw(p) { // not begun: earlier posts take too long, or the client has gone
 		s.unhandled(p.gone)
 		return statusUnhandled
 	}
 	select {
 	case status = <-result.result:
 		return status
-	case <-r.Context().Done(): // the worker sees it too
+	case <-r.Context().Done(): // the worker sees that as p.gone
 		return statusUnhandled
 	}
 }

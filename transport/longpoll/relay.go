@@ -14,27 +14,25 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-// call is a request to the server that has a session, in the name of a client
-// that is connected here.
+// call is a request to the owner of a session, for a client that is connected to this server.
 type call struct {
 	srv     *server
 	token   *token
 	request id
-	limit   int           // of body; 0 for a post, to which no batch is an answer
-	has     share         // of the server's answers, for body
-	news    chan struct{} // something below has changed
+	limit   int           // bound of body; 0 for a post, which no batch answers
+	has     share         // of server.answers, for body
+	news    chan struct{} // has an entry when a field below has changed
 
-	mu     sync.Mutex
-	over   bool
-	acks   int
-	status int // 200 for a whole batch; 0 while there is none
-	number uint64
+	mu     sync.Mutex // guards the fields below
+	over   bool       // hangUp was called
+	acks   int        // answers so far
+	status int        // of the last answer; 200 for a complete batch, 0 while there is none
+	number uint64     // of the batch
 	body   []byte
-	parts  uint32
+	parts  uint32 // parts of the batch that have arrived
 }
 
-// call begins a request, which hangUp ends. It returns nil when no server can
-// have the session.
+// call begins a request, which hangUp ends. It returns nil if no server can have the session.
 func (s *server) call(t *token, limit int) *call {
 	if s.pubsub == nil || t.node == s.node && s.pubsub.Subscribers(s.keys.topic(t.boot)) == 0 {
 		return nil
@@ -52,7 +50,7 @@ func (s *server) call(t *token, limit int) *call {
 	return c
 }
 
-// hangUp takes no more answers.
+// hangUp ends a request: further answers are ignored. It may be called again.
 func (c *call) hangUp() {
 	r := &c.srv.route
 	r.callMu.Lock()
@@ -65,10 +63,10 @@ func (c *call) hangUp() {
 	c.srv.detach()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.over = true // whatever still comes is not kept
+	c.over = true // an answer that is being handled is not kept
 }
 
-// forget gives back the share of the body, which is kept no longer.
+// forget gives back the room of the body, which is not used any more.
 func (c *call) forget() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -77,31 +75,32 @@ func (c *call) forget() {
 	}
 }
 
-// send sends a message of the request, and waits for a place until ctx ends.
+// send sends a message of the request. It waits for room in the adapter's buffer until ctx ends.
 func (c *call) send(ctx context.Context, m message) error {
 	c.address(&m)
 	return c.srv.sendWithin(ctx, c.token.node, c.token.boot, &m)
 }
 
-// tell sends a message of the request if there is place for it.
+// tell sends a message of the request, unless the adapter's buffer is full.
 func (c *call) tell(m message) {
 	c.address(&m)
 	_ = c.srv.send(c.token.node, c.token.boot, &m)
 }
 
+// address sets the fields of a message that are the same in all messages of the request.
 func (c *call) address(m *message) {
 	m.request, m.session = c.request, c.token.session
 	m.boot, m.node, m.number = c.srv.boot, c.srv.node, c.token.number
 }
 
-// giveUp ends the request and tells the owner that nobody waits any more. A batch
-// that is on its way is not lost then.
+// giveUp ends the request and tells the owner that nobody waits any more, so that a batch on its
+// way is not lost.
 func (c *call) giveUp() {
 	c.hangUp()
 	c.tell(message{kind: kindGone})
 }
 
-// answered takes an answer. One to no call is late.
+// answered handles an answer. If there is no such call, it is late and ignored.
 func (s *server) answered(m *message) {
 	r := &s.route
 	r.callMu.Lock()
@@ -120,7 +119,7 @@ func (s *server) answered(m *message) {
 	}
 }
 
-// take reports false for an answer that does not fit to those before it.
+// take applies an answer. It reports false for one that does not fit those before it.
 func (c *call) take(m *message) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -128,7 +127,7 @@ func (c *call) take(m *message) bool {
 	case c.over:
 		return true
 	case c.status != 0:
-		return m.kind == kindAck // sent earlier by another goroutine
+		return m.kind == kindAck // may be sent before the last answer, and arrive after it
 	}
 	c.acks++
 	switch m.kind {
@@ -154,9 +153,9 @@ func (c *call) take(m *message) bool {
 	return true
 }
 
-// await waits for the status, or as long as signs of life come within each
-// span. If enough is not 0, it waits for so many signs at most. It returns 0 when the time is
-// over or the client or this server goes away.
+// await waits for the status of the request, as long as answers arrive within each span. If enough
+// is not 0, it waits for at most so many answers. It returns 0 and false if none came in time, or
+// the client or this server goes away.
 func (c *call) await(ctx context.Context, span time.Duration, enough int) (status int, alive bool) {
 	timer := time.NewTimer(span)
 	defer timer.Stop()
@@ -177,7 +176,7 @@ func (c *call) await(ctx context.Context, span time.Duration, enough int) (statu
 		select {
 		case <-c.news:
 		case <-timer.C:
-			over = true // unless something came at the last moment
+			over = true // looks at the answers once more
 		case <-ctx.Done():
 			over = true
 		case <-c.srv.closing:
@@ -186,8 +185,8 @@ func (c *call) await(ctx context.Context, span time.Duration, enough int) (statu
 	}
 }
 
-// relayPoll answers a poll for a session of another server. It reports false
-// when that has none, and has answered nothing then.
+// relayPoll answers a poll for a session of another server. It reports false, without an answer, if
+// that has no such session.
 func (h *handler) relayPoll(w http.ResponseWriter, r *http.Request, t *token) bool {
 	limit := h.lim.answerBytes
 	c := h.srv.call(t, limit)
@@ -215,7 +214,7 @@ func (h *handler) relayPoll(w http.ResponseWriter, r *http.Request, t *token) bo
 	if !alive {
 		c.giveUp()
 		if r.Context().Err() != nil {
-			seam.RefuseBusy(w) // to nobody
+			seam.RefuseBusy(w) // the client has gone
 			return true
 		}
 		c.lost(r.Context(), h, errNoAnswer)
@@ -232,21 +231,21 @@ func (h *handler) relayPoll(w http.ResponseWriter, r *http.Request, t *token) bo
 		}
 	}
 	switch {
-	case status == statusGone: // the token is an old one
+	case status == statusGone: // the session has ended, because of an old token
 		return false
 	case status == statusClosing || messages == nil && h.srv.refusing():
 		h.host.Book.Say(notice.Draining, h.host.About(r, slog.String("node", t.node))...)
 		c.giveUp()
 		seam.RefuseBusy(w)
 		return true
-	case status == statusUnhandled: // the owner keeps what has found no room here
+	case status == statusUnhandled: // no room for the batch here; the owner keeps it
 		h.host.Book.Say(notice.RelayBusy, h.host.About(r, slog.String("node", t.node))...)
 		c.giveUp()
 		seam.RefuseBusy(w)
 		return true
 	case messages == nil || r.Context().Err() != nil:
 		c.giveUp()
-		if status == statusNoData { // newer polls have overtaken it
+		if status == statusNoData { // later polls have overtaken it
 			w.Header().Set("Connection", "close")
 		}
 		_ = h.answer(w, statusNoData, h.srv.keys.seal(t), nil, nil)
@@ -258,15 +257,15 @@ func (h *handler) relayPoll(w http.ResponseWriter, r *http.Request, t *token) bo
 	return true
 }
 
-// awaitUntil is await with a fixed end.
+// awaitUntil is await with a fixed end, without a need for signs of life.
 func (c *call) awaitUntil(ctx context.Context, end time.Time) (status int, alive bool) {
 	ctx, cancel := context.WithDeadline(ctx, end)
 	defer cancel()
 	return c.await(ctx, math.MaxInt64, 0)
 }
 
-// relayPost hands a post to the server that has the session, and returns the
-// status to answer with. It waits for those before it that are on their way.
+// relayPost passes a post to the owner of its session, and returns the status to answer with. It
+// waits for room in flights first.
 func (h *handler) relayPost(r *http.Request, t *token, ndjson bool, body []byte) (status int) {
 	ctx := r.Context()
 	flight := h.srv.flight()
@@ -285,8 +284,7 @@ func (h *handler) relayPost(r *http.Request, t *token, ndjson bool, body []byte)
 	if status = h.sendPost(ctx, c, ndjson, body, &flight); status != 0 {
 		return status
 	}
-	// The post may wait for one before it, and each of its messages for the
-	// window.
+	// The post may wait for an earlier one, and each of its messages for the window.
 	status, _ = c.await(ctx, 2*h.lim.window+h.lim.pubsub, 0)
 	if status == 0 {
 		c.giveUp()
@@ -296,8 +294,8 @@ func (h *handler) relayPost(r *http.Request, t *token, ndjson bool, body []byte)
 	return status
 }
 
-// sendPost sends the parts of a post, and gives the flight back when they have arrived. It
-// returns the status when there is one already.
+// sendPost sends the parts of a post, and gives the flight back when they have arrived. It returns
+// the status if it is known then, or 0.
 func (h *handler) sendPost(ctx context.Context, c *call, ndjson bool, body []byte, flight *share) (status int) {
 	wait, cancel := context.WithTimeout(ctx, h.lim.window)
 	defer cancel()
@@ -320,7 +318,7 @@ func (h *handler) sendPost(ctx context.Context, c *call, ndjson bool, body []byt
 			signs = 2
 			continue
 		}
-		// Nothing more is sent to a server that may not be there.
+		// Further parts are sent only to a server that has answered the first.
 		status, alive := c.await(ctx, h.lim.pubsub, signs)
 		switch {
 		case status != 0:
@@ -339,10 +337,10 @@ func (h *handler) sendPost(ctx context.Context, c *call, ndjson bool, body []byt
 	return status
 }
 
-// errNoAnswer says that the other server did not answer in time.
+// errNoAnswer means that the other server did not answer in time.
 var errNoAnswer = errors.New("longpoll: the node that has the session did not answer in time")
 
-// lost says that the server which has the session could not be reached, unless the client or
+// lost counts and logs that the owner of the session could not be reached, unless the client or
 // this server goes away.
 func (c *call) lost(ctx context.Context, h *handler, err error) {
 	if ctx.Err() == nil && !c.srv.refusing() {

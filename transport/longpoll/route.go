@@ -11,20 +11,20 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-// route is how other servers reach this one: a topic that is subscribed to as
-// long as there are sessions here or requests for sessions elsewhere. One topic
-// serves all of them, so a session costs the broker nothing.
+// route is the topic by which other servers reach this one. It is subscribed to as long as there
+// are sessions here or requests for sessions elsewhere. One topic serves all of them, so a session
+// costs the broker nothing.
 type route struct {
-	mu    sync.Mutex
-	users int
+	mu    sync.Mutex // guards users and sub
+	users int        // sessions here, and calls to other servers
 	sub   *pubsub.Subscription
 
-	callMu sync.Mutex
-	calls  map[id]*call         // requests to other servers
-	taken  map[id]chan struct{} // closed when another server has the whole answer
+	callMu sync.Mutex           // guards calls and taken
+	calls  map[id]*call         // requests to other servers that wait for answers
+	taken  map[id]chan struct{} // by request; closed when another server has the whole answer
 }
 
-// attach counts one more user of the route.
+// attach counts one more user of the route. The first one subscribes to it.
 func (s *server) attach() {
 	if s.pubsub == nil {
 		return
@@ -54,17 +54,18 @@ func (s *server) detach() {
 // routeEvent is the event of messages between servers.
 const routeEvent = "longpoll"
 
-// send sends a message to a server. An error says that it cannot have arrived;
-// without one it may still be lost.
+// send sends a message to a server. After an error it cannot have arrived; without one it may still
+// be lost.
 func (s *server) send(node string, boot id, m *message) error {
 	return s.pubsub.DirectBroadcast(node, s.letter(boot, m))
 }
 
+// letter returns the broadcast that carries a message to a server.
 func (s *server) letter(boot id, m *message) *pubsub.Message {
 	return &pubsub.Message{Topic: s.keys.topic(boot), Event: routeEvent, Payload: m.encode(), Binary: true}
 }
 
-// sendWithin is send that waits for a place in the adapter's buffer, until ctx ends.
+// sendWithin is send, but waits for room in the adapter's buffer until ctx ends.
 func (s *server) sendWithin(ctx context.Context, node string, boot id, m *message) error {
 	letter := s.letter(boot, m)
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
@@ -82,19 +83,19 @@ func (s *server) sendWithin(ctx context.Context, node string, boot id, m *messag
 	}
 }
 
-// flightBytes bounds the bodies that are on their way to other servers: they share brokers
-// and connections with everything else.
+// flightBytes bounds the bytes of bodies on the way to other servers, which share brokers and
+// connections with everything else.
 const flightBytes = 2 << 20
 
-// flight is the share of a body that goes to another server.
+// flight returns a share of flights for a body that is sent to another server.
 func (s *server) flight() share {
 	return share{budget: &s.flights, sessionMost: noLimit, addrMost: noLimit}
 }
 
-// listener is a Server as the subscriber of its route.
+// listener is the subscription of a server to its route.
 type listener server
 
-// Deliver implements pubsub.Subscriber.
+// Deliver implements pubsub.Subscriber. It runs in the goroutine of the adapter and does not block.
 func (l *listener) Deliver(d *pubsub.Dispatch) {
 	s := (*server)(l)
 	m, err := decodeMessage(d.Payload)
@@ -107,8 +108,8 @@ func (l *listener) Deliver(d *pubsub.Dispatch) {
 	case kindAck, kindNack, kindBatch, kindDone:
 		s.answered(&m)
 	default:
-		// Nothing is sent from within the adapter's call: it may hold the next
-		// message back until this returns, on the other side too.
+		// Answers are sent from another goroutine: the adapter may deliver the next message only
+		// after this call has returned, on the other side, too.
 		if answer := s.asked(&m); answer != nil && s.work.enter() {
 			s.tasks.Go(func() {
 				defer s.work.leave()

@@ -14,39 +14,38 @@ import (
 	"github.com/bennu-go/bennu/transport"
 )
 
-// server owns the sessions of one endpoint and their goroutines. It has no
-// goroutine while nothing happens, but each session has a timer, so a server that
-// is dropped forgets its sessions after three windows. Its methods may be called
-// from any goroutine.
+// server owns the sessions of one endpoint and their goroutines. It has no goroutine while nothing
+// happens, but each session has a timer, so a server that is dropped forgets its sessions after
+// three windows. Its methods may be called from any goroutine.
 type server struct {
 	options option.Checker // of serverConfig; handler has its error
 	book    *notice.Book
 	start   time.Time
-	pubsub  *pubsub.PubSub // nil for none
+	pubsub  *pubsub.PubSub // nil if sessions can be reached on this server alone
 	keys    keys
-	boot    id     // of this server, so that no other takes its tokens for its own
-	node    string // where it runs
+	boot    id     // random id of this server, by which tokens name it
+	node    string // name of the node in the cluster
 	stats   counters
 
-	work      gate       // requests and sessions
-	tasks     task.Group // what works for them
-	closing   chan struct{}
-	addresses rate.Counts
+	work      gate          // requests and sessions
+	tasks     task.Group    // their goroutines
+	closing   chan struct{} // closed by Close, after all sessions have ended
+	addresses rate.Counts   // sessions by address
 
-	// The bodies of posts: of each the first bytes, and the rest.
+	// The bodies of posts: the first bytes of each, and the rest.
 	firsts, rests budget
-	// What is on its way to other servers, and what has come from them for clients here.
+	// The bodies on the way to other servers, and those that have arrived for clients here.
 	flights, answers budget
-	restsDefault     bool // no bound was given
+	restsDefault     bool // serverConfig.MaxPostBytes is not set
 
-	mu       sync.Mutex // not held while calling a session
+	mu       sync.Mutex // guards the fields below; no session is called while it is held
 	sessions map[id]*session
-	mounts   uint32
+	mounts   uint32 // number of handlers
 
 	route route
 }
 
-// newServer makes a server. A nil cfg means the defaults.
+// newServer returns a server. A nil cfg is the defaults.
 func newServer(cfg *serverConfig) *server {
 	if cfg == nil {
 		cfg = &serverConfig{}
@@ -74,17 +73,16 @@ func newServer(cfg *serverConfig) *server {
 	return s
 }
 
-// now is the time on the server's clock, which knows nothing of wall-clock
-// jumps.
+// now returns the time on the server's clock, which jumps of the system clock do not affect.
 func (s *server) now() time.Duration { return time.Since(s.start) }
 
-// seal makes the token of a session of this server.
+// seal returns the text of a token of a session of this server.
 func (s *server) seal(session id, number uint64) string {
 	return s.keys.seal(&token{number: number, session: session, boot: s.boot, node: s.node})
 }
 
-// add takes a session into the table. It reports false when the server is
-// closed. The caller is in the gate.
+// add adds a session. It reports false when the server is closed. The caller is in the gate, so
+// Wait cannot have returned.
 func (s *server) add(ses *session) bool {
 	s.mu.Lock()
 	if !s.work.enter() {
@@ -99,7 +97,7 @@ func (s *server) add(ses *session) bool {
 	return true
 }
 
-// forget takes out a session whose receiver knows of its end.
+// forget removes a session whose receiver was told of its end.
 func (s *server) forget(ses *session) {
 	s.mu.Lock()
 	delete(s.sessions, ses.id)
@@ -110,7 +108,7 @@ func (s *server) forget(ses *session) {
 	s.work.leave()
 }
 
-// session finds a session by its id.
+// session returns the session with an id, or nil.
 func (s *server) session(i id) *session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -118,19 +116,18 @@ func (s *server) session(i id) *session {
 }
 
 // Close implements seam.Server: every request is answered with 503, and all sessions end. Each
-// receiver is told a transport.ClosedError with code; no client can see it.
+// receiver gets a *transport.ClosedError with code, which no client can see.
 //
-// A poll that waits is answered at once, with what is queued or with 503. That
-// differs from the end of a single session, of which a waiting poll learns
-// nothing before its window is over: here every poll is a request that
-// http.Server.Shutdown waits for.
+// A poll that waits is answered at once, with the messages that are queued or with 503. When a
+// single session ends, its poll waits for the rest of its window instead; but here
+// http.Server.Shutdown waits for every poll.
 func (s *server) Close(code transport.CloseCode) {
-	if !s.work.enter() { // so that Wait waits for this too
+	if !s.work.enter() { // makes Wait wait for this call
 		return
 	}
 	defer s.work.leave()
 	s.mu.Lock()
-	if !s.work.close() { // another call was faster
+	if !s.work.close() { // another call has closed it
 		s.mu.Unlock()
 		return
 	}
@@ -145,15 +142,15 @@ func (s *server) Close(code transport.CloseCode) {
 	close(s.closing)
 }
 
-// Drained implements seam.Server. The polls of sessions that have ended wait for their window,
-// unless the server closes.
+// Drained implements seam.Server. It does not wait: polls of sessions that have ended wait for
+// their window, unless the server closes.
 func (s *server) Drained(context.Context) error { return nil }
 
-// Abort implements seam.Server: after Close nothing can be cut that does not end by itself.
+// Abort implements seam.Server. It is Close: what is left after that ends by itself.
 func (s *server) Abort() { s.Close(transport.CloseRestart) }
 
-// Wait implements seam.Server. After Close it takes no longer than the acceptor and the receivers
-// take, and the clients that are being read from or written to.
+// Wait implements seam.Server. After Close it takes no longer than Connect, the receivers, and the
+// reading and writing of requests that are being answered.
 func (s *server) Wait(ctx context.Context) error {
 	if err := s.work.wait(ctx); err != nil {
 		return err
@@ -164,15 +161,15 @@ func (s *server) Wait(ctx context.Context) error {
 	return nil
 }
 
-// gate counts who is inside and can be closed for others.
+// gate counts requests and sessions, and can be closed for new ones. Wait waits until it is empty.
 type gate struct {
 	mu     sync.Mutex
 	n      int
 	closed bool
-	empty  chan struct{} // made by who waits, closed when n comes to 0
+	empty  chan struct{} // made by wait, closed when n reaches 0
 }
 
-// enter reports false when the gate is closed.
+// enter counts one more, unless the gate is closed: then it reports false.
 func (g *gate) enter() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -182,6 +179,7 @@ func (g *gate) enter() bool {
 	return !g.closed
 }
 
+// leave undoes enter.
 func (g *gate) leave() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -191,7 +189,7 @@ func (g *gate) leave() {
 	}
 }
 
-// close reports false when the gate is closed already.
+// close closes the gate, and reports false if it was closed already.
 func (g *gate) close() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -206,6 +204,7 @@ func (g *gate) isClosed() bool {
 	return g.closed
 }
 
+// wait waits for a moment at which nobody is inside, or until ctx ends: then it returns its cause.
 func (g *gate) wait(ctx context.Context) error {
 	for {
 		g.mu.Lock()
@@ -226,6 +225,6 @@ func (g *gate) wait(ctx context.Context) error {
 	}
 }
 
-// refusing reports whether Close was called. It is so before the first session ends, so that
-// no request takes the end of its session for one that concerns it alone.
+// refusing reports whether Close was called. That is so before the first session ends, so no
+// request mistakes the end of the server for that of its session alone.
 func (s *server) refusing() bool { return s.work.isClosed() }

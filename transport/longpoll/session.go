@@ -13,60 +13,59 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// Reasons a session ended, given to Receiver.Closed beside those of package
-// transport.
+// Reasons for the end of a session, beside those of package transport, which Receiver.Closed gets.
 var (
-	// ErrInactive says that nobody polled for 1.5 windows or more.
+	// ErrInactive means that the client did not poll for 1.5 windows or more.
 	ErrInactive = errors.New("longpoll: nobody polled within the window")
-	// ErrGap says that the client asked again for a batch that it had already
-	// acknowledged, so that it would have missed one without knowing.
+	// ErrGap means that the client asked again for a batch that it had acknowledged. It would have
+	// missed messages without knowing.
 	ErrGap = errors.New("longpoll: client asked for a batch that is gone")
 )
 
-// session is one connection. It implements seam.Conn.
+// session is one connection over long polling. It implements seam.Conn.
 //
-// It has no goroutine while nothing happens. Its worker exists while there are
-// posts to hand to the receiver or an end to tell it of, and is the only one to
-// call the receiver.
+// It has no goroutine while nothing happens. Its worker exists while there are posts to handle or
+// an end to tell, and is the only goroutine that calls the receiver.
 type session struct {
 	srv       *server
 	mount     *handler
 	id        id
-	addr      string // whose slot it takes
+	addr      string // its slot in server.addresses
 	receiver  seam.Receiver
-	completer ability.Completer // the receiver, or nil
-	done      chan struct{}     // closed with ended
+	completer ability.Completer // the receiver, or nil if it cannot tell
+	done      chan struct{}     // closed when ended is set
 
-	// Used by the worker alone.
-	hold   <-chan struct{} // no Receive before it is closed
-	opened chan struct{}   // closed when Opened has returned; then nil
+	// Only the worker uses these.
+	hold   <-chan struct{} // of the last Receive: closed when the next may be called
+	opened chan struct{}   // closed when Opened has returned; nil after that
 	closed bool            // Closed was called
 
-	// The address keeps its slot while answers are being written.
-	writing   int
-	forgotten bool
-	slotGiven bool // it has been given back
+	// The slot of the address is given back when the session has ended and no answer is being
+	// written. These fields are guarded by mu.
+	writing   int  // answers with messages that are being written
+	forgotten bool // the server has forgotten the session
+	slotGiven bool // the slot is given back
 
-	mu      sync.Mutex // no other lock is taken under it but those of task.Group and budget
-	box     outbox
-	waiter  waiter
-	polls   []openPoll    // all that are to be answered, the oldest first; at most maxPolls
-	newer   chan struct{} // closed by the next poll; nil while no old one waits for that
-	polled  time.Duration // start of the latest poll, on the server's clock
-	used    time.Duration // when a token was last presented
-	expiry  *time.Timer
-	posts   []*post
-	current *post       // the one that is handled
-	parts   []*assembly // posts of which other nodes have sent a part
-	working bool        // the worker runs
-	ended   bool
+	mu      sync.Mutex          // guards the fields below; only locks of task.Group and budget are taken under it
+	box     outbox              // messages for the client
+	waiter  waiter              // the poll that gets the next messages, or nil
+	polls   []openPoll          // all polls that are not answered, the oldest first; at most maxPolls
+	newer   chan struct{}       // of overtaken: closed by the next poll; nil while none waits for it
+	polled  time.Duration       // when the latest poll began, on the server's clock
+	used    time.Duration       // when a token was last presented
+	expiry  *time.Timer         // calls expire
+	posts   []*post             // those that wait for the worker
+	current *post               // the one that the worker handles, or nil
+	parts   []*assembly         // posts of other nodes that have not arrived completely
+	working bool                // the worker exists
+	ended   bool                // the session takes no more messages or requests
 	code    transport.CloseCode // 0 when the server did not close it
 	reason  error
-	low     chan struct{} // closed when the outbox is low; nil while nobody waits for that
-	dropped [4]bool       // kinds of binary frame that were logged
+	low     chan struct{} // of awaitLowLocked; nil while nobody waits
+	dropped [4]bool       // kinds of binary frame whose drop was logged
 }
 
-// newSession makes a session and starts it. The channel is closed when Opened has
+// newSession returns a session that start must start. The channel is closed when Opened has
 // returned.
 func newSession(h *handler, r seam.Receiver, addr string, adopting bool) (*session, <-chan struct{}) {
 	now := h.srv.now()
@@ -79,7 +78,8 @@ func newSession(h *handler, r seam.Receiver, addr string, adopting bool) (*sessi
 	return s, s.opened
 }
 
-// start lets the session live. It is in the server's table already.
+// start starts the timer and the worker, which calls Opened. The session is in the server's table
+// already.
 func (s *session) start() {
 	s.mu.Lock()
 	if !s.ended {
@@ -89,10 +89,10 @@ func (s *session) start() {
 	s.srv.tasks.Start(s)
 }
 
-// lifetime is how long the session lives without polls, at least.
+// lifetime returns the least time for which the session lives without polls.
 func (s *session) lifetime() time.Duration { return s.mount.lim.window * 3 / 2 }
 
-// expire ends the session unless somebody polled since it last looked.
+// expire is called by the timer. It ends the session, unless it was polled within its lifetime.
 func (s *session) expire() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -107,8 +107,7 @@ func (s *session) expire() {
 	}
 }
 
-// Send implements seam.Conn. No client can read a binary frame, so that is
-// dropped here, where the others are not harmed.
+// Send implements seam.Conn. Binary frames, which no client of long polling can read, are dropped.
 func (s *session) Send(f transport.Frame) bool {
 	if f.Len() > 0 && f.Opcode() != wire.Text {
 		return s.dropBinary(f.Payload())
@@ -139,8 +138,8 @@ func (s *session) queueLocked(m []byte) {
 	}
 }
 
-// dropBinary logs each of the kinds of binary frame, which its first byte tells,
-// once a session.
+// dropBinary counts a binary frame that is dropped, and logs the first of each kind, which is its
+// first byte. It reports whether the session is open, as Send does.
 func (s *session) dropBinary(payload []byte) bool {
 	kind := len(s.dropped) - 1
 	if len(payload) > 0 {
@@ -164,8 +163,8 @@ func (s *session) dropBinary(payload []byte) bool {
 	return true
 }
 
-// Close implements seam.Conn. A poll that waits takes what is queued, or
-// runs to its window.
+// Close implements seam.Conn. A poll that waits gets the messages that are queued, or waits for the
+// rest of its window.
 func (s *session) Close(code transport.CloseCode) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -174,10 +173,10 @@ func (s *session) Close(code transport.CloseCode) {
 	}
 }
 
-// fail ends the session because its receiver broke.
+// fail ends the session because its receiver panicked.
 func (s *session) fail() { s.Close(transport.CloseInternalError) }
 
-// closeNow is Close for the end of the server.
+// closeNow is Close, but the poll that waits is answered at once, because the server closes.
 func (s *session) closeNow(code transport.CloseCode) {
 	s.Close(code)
 	s.mu.Lock()
@@ -187,7 +186,7 @@ func (s *session) closeNow(code transport.CloseCode) {
 	}
 }
 
-// endLocked ends the session and lets the worker tell the receiver.
+// endLocked ends the session and starts the worker, which tells the receiver.
 func (s *session) endLocked(code transport.CloseCode, reason error) {
 	s.ended, s.code, s.reason = true, code, reason
 	close(s.done)
@@ -195,8 +194,7 @@ func (s *session) endLocked(code transport.CloseCode, reason error) {
 		s.expiry.Stop()
 	}
 	s.dropPartsLocked(func(*assembly) bool { return true })
-	// Only who waits already may still have what was queued; the next poll finds
-	// no session.
+	// Only a poll that waits already may get what is queued; the next poll finds no session.
 	s.box.received()
 	if s.waiter == nil {
 		s.box.drop()
@@ -206,10 +204,12 @@ func (s *session) endLocked(code transport.CloseCode, reason error) {
 	s.workLocked()
 }
 
-// poll begins a poll with the number of its token. The session has at most one
-// waiter, the latest that has not left. The result says whether there is a session to wait for;
-// a batch that is not nil is to be given again at once. A newer that is not nil says that the
-// token is an old one, and is to be given to overtaken.
+// poll begins a poll with the number of its token. ok is false if there is no such session or
+// batch.
+//
+// If again is not nil, the poll must be answered at once with that batch, which its client missed.
+// If newer is not nil, the token is an old one, and the caller must call overtaken with it.
+// Otherwise w becomes the waiter: the session has at most one, the latest poll.
 func (s *session) poll(number uint64, w waiter) (again *batch, newer <-chan struct{}, ok bool) {
 	now := s.srv.now()
 	s.mu.Lock()
@@ -222,7 +222,7 @@ func (s *session) poll(number uint64, w waiter) (again *batch, newer <-chan stru
 	switch {
 	case proof == proofUnknown:
 		return nil, nil, false
-	case proof == proofGap && s.waiter != nil: // whoever waits has all tokens since
+	case proof == proofGap && s.waiter != nil: // a later poll waits, so this one was overtaken
 		s.countLocked(openPoll{w, 0})
 		return nil, passed, true
 	case proof == proofGap:
@@ -250,8 +250,8 @@ func (s *session) poll(number uint64, w waiter) (again *batch, newer <-chan stru
 	return nil, nil, true
 }
 
-// written says that an answer with a batch, which take or poll has returned, is written but for
-// its last part, or given up. It is in memory no longer.
+// written is called when an answer with a batch of take or poll is written except for its last
+// part, or given up. Its messages are not in memory any more.
 func (s *session) written(b *batch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -262,7 +262,7 @@ func (s *session) written(b *batch) {
 	}
 }
 
-// answered says that such an answer is written, or given up. It follows written.
+// answered is called after written, when the answer is completely written, or given up.
 func (s *session) answered() {
 	s.mu.Lock()
 	s.writing--
@@ -273,8 +273,8 @@ func (s *session) answered() {
 	}
 }
 
-// slotLocked reports, once, that the slot of the address is to be given back. A poll that waits
-// may take the last answer after that.
+// slotLocked reports true once, when the slot of the address must be given back. A poll that waits
+// may get a last answer after that.
 func (s *session) slotLocked() bool {
 	if s.slotGiven || !s.forgotten || s.writing > 0 {
 		return false
@@ -283,7 +283,7 @@ func (s *session) slotLocked() bool {
 	return true
 }
 
-// letGo gives back the slot of the address, or leaves that to answered.
+// letGo gives the slot of the address back, or leaves that to answered.
 func (s *session) letGo() {
 	s.mu.Lock()
 	s.forgotten = true
@@ -294,16 +294,16 @@ func (s *session) letGo() {
 	}
 }
 
-// passed is for a poll that others have overtaken already.
+// passed is the closed channel for a poll that later ones have overtaken already.
 var passed = func() <-chan struct{} { c := make(chan struct{}); close(c); return c }()
 
-// gapGrace bounds how long a poll with an old token is doubted.
+// gapGrace bounds how long a poll with an old token waits in overtaken.
 const gapGrace = time.Second
 
-// overtaken decides about a poll with an old token. A poll that its client gave up may be read
-// after the ones that followed it: so it was if one of those comes, or if its own client
-// proves to be gone. Otherwise the client asks for a batch that is gone, and the session ends.
-// It reports whether the session goes on.
+// overtaken decides about a poll with an old token, and reports whether the session goes on. A poll
+// that its client gave up may be read after later ones. It was such a poll if a later one arrives,
+// or if its own client turns out to be gone. Otherwise the client asks for a batch that was
+// dropped, and the session ends.
 func (s *session) overtaken(newer, gone <-chan struct{}) bool {
 	timer := time.NewTimer(min(gapGrace, s.mount.lim.window/10))
 	defer timer.Stop()
@@ -331,8 +331,7 @@ func (s *session) overtaken(newer, gone <-chan struct{}) bool {
 	return false
 }
 
-// useLocked reports whether a token of the session is still good, and extends
-// its time.
+// useLocked reports whether tokens of the session are still valid, and extends their time.
 func (s *session) useLocked(now time.Duration) bool {
 	if s.ended {
 		return false
@@ -345,9 +344,8 @@ func (s *session) useLocked(now time.Duration) bool {
 	return true
 }
 
-// take hands the queue over to w, if w is still the waiter. Whoever calls it
-// has made sure that the client of w is still there, and calls written and
-// answered.
+// take returns the queue as a batch for w, if w is still the waiter and the queue is not empty. The
+// caller has made sure that the client of w is still there, and must call written and answered.
 func (s *session) take(w waiter) (batch, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -362,8 +360,8 @@ func (s *session) take(w waiter) (batch, bool) {
 	return b, true
 }
 
-// giveBackLocked undoes a hand-over to w of which nothing was written, and
-// serves who waits now.
+// giveBackLocked undoes take for w, which has written nothing of the batch, and wakes the poll that
+// waits now.
 func (s *session) giveBackLocked(w waiter) {
 	if s.ended || len(s.box.pending) == 0 || s.box.to != w {
 		return
@@ -372,12 +370,11 @@ func (s *session) giveBackLocked(w waiter) {
 	if s.waiter != nil {
 		s.waiter.wake()
 	}
-	s.leaveLocked(w) // so that it does not wait for the same again
+	s.leaveLocked(w) // so that w does not become the waiter again
 }
 
-// broken says that writing the batch that w was given failed. A client that
-// adopts tokens asks for it again. Another cannot, so it must see that
-// something is missing.
+// broken is called when writing the batch of w failed. A client that adopts tokens asks for it
+// again. Any other client cannot, so its session ends: it must see that messages are missing.
 func (s *session) broken(w waiter) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

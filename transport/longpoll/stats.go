@@ -7,7 +7,7 @@ import (
 	"github.com/bennu-go/bennu/transport"
 )
 
-// counters are those of a server; see New.
+// counters are the counters of a server; New describes them.
 type counters struct {
 	seam.Counters
 	addressLimited                                        atomic.Uint64

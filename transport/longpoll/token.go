@@ -19,13 +19,13 @@ func newID() (i id) {
 	return i
 }
 
-// token is what a client presents to reach its session. Its number says how many
-// batches the client has received.
+// token is the token by which a client reaches its session. Its number is that of the last batch
+// that the client has received.
 type token struct {
 	number  uint64
 	session id
 	boot    id     // the server that has the session
-	node    string // where that server runs
+	node    string // the node of that server
 }
 
 const (
@@ -39,13 +39,14 @@ var (
 	maxToken      = tokenEncoding.EncodedLen(tokenFixed + maxNode)
 )
 
-// keys are derived from the secret that nodes share.
+// keys are derived from the secret that the nodes of a cluster share: one to sign tokens, one to
+// name topics.
 type keys struct {
 	sign  []byte
 	route []byte
 }
 
-// newKeys derives the keys of a secret, or random ones when it is empty.
+// newKeys derives the keys from a secret, or from a random one if it is empty.
 func newKeys(secret []byte) keys {
 	if len(secret) == 0 {
 		secret = make([]byte, 32)
@@ -54,7 +55,7 @@ func newKeys(secret []byte) keys {
 	derive := func(purpose string) []byte {
 		key, err := hkdf.Key(sha256.New, secret, nil, purpose, 32)
 		if err != nil {
-			// Only a FIPS mode refuses, and only short secrets.
+			// Only in FIPS mode, and only for short secrets.
 			key = mac(secret, []byte(purpose))
 		}
 		return key
@@ -62,13 +63,14 @@ func newKeys(secret []byte) keys {
 	return keys{sign: derive("bennu longpoll token"), route: derive("bennu longpoll route")}
 }
 
+// mac returns the HMAC-SHA256 of data.
 func mac(key, data []byte) []byte {
 	h := hmac.New(sha256.New, key)
 	h.Write(data)
 	return h.Sum(nil)
 }
 
-// seal makes the text of a token. The same token always has the same text.
+// seal returns the text of a token. The same token always has the same text.
 func (k *keys) seal(t *token) string {
 	b := make([]byte, 0, tokenFixed+len(t.node))
 	b = append(b, tokenVersion)
@@ -80,13 +82,13 @@ func (k *keys) seal(t *token) string {
 	return tokenEncoding.EncodeToString(b)
 }
 
-// open reads a token, if this server or one with the same secret made it.
+// open reads the text of a token. ok is false if no server with the same secret made it.
 func (k *keys) open(text string) (t token, ok bool) {
 	if len(text) > maxToken {
 		return t, false
 	}
 	b, err := tokenEncoding.DecodeString(text)
-	// The decoder skips line breaks; a token has none.
+	// The decoder would skip line breaks, which no token has.
 	if err != nil || len(b) < tokenFixed || tokenEncoding.EncodedLen(len(b)) != len(text) {
 		return t, false
 	}
@@ -101,8 +103,8 @@ func (k *keys) open(text string) (t token, ok bool) {
 	return t, true
 }
 
-// topic is where a server listens for the others. Clients know the boot from
-// their tokens, and still cannot know the topic.
+// topic returns the topic on which a server listens for the others. It is derived with a key, so
+// that clients, who know boot from their tokens, do not know it.
 func (k *keys) topic(boot id) string {
 	return reserved.LongPoll + tokenEncoding.EncodeToString(mac(k.route, boot[:])[:16])
 }

@@ -16,24 +16,25 @@ const (
 	defaultPath = "longpoll"
 )
 
-// New makes the transport for SocketOptions.Transports. A nil opts is the defaults; opts is copied.
-// What is wrong with it Endpoint.Socket says.
+// New returns the transport for SocketOptions.Transports. A nil opts is the defaults; opts is
+// copied. Endpoint.Socket panics for options that cannot work.
 //
-// Its Stats count sessions as connections: IdleTimeouts are those that nobody polled any more, and
-// Lost those of which a batch could not be written, or is asked for that is gone. Refused are
-// requests for a session. Extra has
+// Its Stats count sessions as connections. IdleTimeouts are sessions that were not polled any more.
+// Lost are those of which a batch of messages could not be written, or was asked for after it was
+// dropped. Refused are requests for a session. Extra has
 //
-//   - address_limited: requests for a session of an address that has too many
+//   - address_limited: requests for a session from an address that has too many
 //   - polls, posts: those that reached a session of this node
-//   - batches, redelivered: batches handed over, and given again to clients that missed them
-//   - bad_tokens: tokens that nobody here signed, or that are for another mount
-//   - bad_bodies: bodies too large, cut, slow, or not to be read as messages
+//   - batches, redelivered: batches of messages given to clients, and given again to clients that
+//     missed them
+//   - bad_tokens: tokens that no server with this secret made, or that are for another mount
+//   - bad_bodies: bodies that are too large, cut, slow, or contain no messages
 //   - ignored_lines: posts with more messages than MaxBatch
 //   - unhandled: posts answered with 408
 //   - binary_dropped: binary frames, which no client can receive
-//   - relayed: requests that other nodes served for a client here
-//   - garbage: what arrived from other nodes and made no sense
-//   - gaps: sessions that ended because their client asked for a batch that is gone
+//   - relayed: requests of clients here that other nodes served
+//   - garbage: messages of other nodes that are not valid
+//   - gaps: sessions that ended because their client asked for a batch that was dropped
 func New(opts *Options) transport.Transport {
 	if opts == nil {
 		opts = &Options{}
@@ -41,13 +42,13 @@ func New(opts *Options) transport.Transport {
 	return &longPoll{*opts}
 }
 
-// longPoll is the transport.
+// longPoll implements transport.Transport, and seam.Mounter.
 type longPoll struct{ opts Options }
 
 // Name implements transport.Transport.
 func (t *longPoll) Name() string { return name }
 
-// Mount implements transport.Transport. An endpoint calls MountSeam in its place.
+// Mount implements transport.Transport. An endpoint calls MountSeam instead.
 func (t *longPoll) Mount(transport.Mount) error {
 	return errors.New("longpoll: list what New returns in SocketOptions.Transports as it is, not inside another transport")
 }
@@ -68,7 +69,8 @@ func (t *longPoll) Traits() seam.Traits {
 	}
 }
 
-// maxRelayed is well within what passes from one node to another at once.
+// maxRelayed bounds MaxBody and MaxBufferBytes on a node of a cluster, in bytes: such bodies fit in
+// maxParts messages between nodes.
 const maxRelayed = 96 << 20
 
 // serverKey is the key of the server that all mounts of an endpoint share.

@@ -11,45 +11,46 @@ import (
 	"github.com/bennu-go/bennu/transport"
 )
 
-// The status of an answer, inside the envelope.
+// The status of an answer, inside its envelope.
 const (
 	statusOK        = 200
 	statusNoData    = 204
-	statusClosing   = 503 // between nodes alone: the owner of the session is going
-	statusBad       = 400 // an HTTP status, not one of the envelope
+	statusClosing   = 503 // only between nodes: the owner of the session shuts down
+	statusBad       = 400 // an HTTP status, not one in the envelope
 	statusForbidden = 403
 	statusUnhandled = 408
 	statusGone      = 410
 )
 
-// post is what was posted in one request.
+// post is the body of one POST, on its way to the receiver.
 type post struct {
 	body   []byte
 	ndjson bool
-	shares shares          // of the body
+	shares shares          // the room of the body
 	gone   <-chan struct{} // closed when nobody waits for the result any more
-	queued time.Duration   // on the server's clock
+	queued time.Duration   // when add queued it, on the server's clock
 	result reporter
 }
 
-// finish reports the result. Room comes first: whoever gets the answer may post again.
+// finish reports the result. It gives the room back first, since a client that gets the answer may
+// post again.
 func (p *post) finish(status int) {
 	p.body = nil
 	p.shares.release()
 	p.result.finished(status)
 }
 
-// reporter takes the result of a post. Its methods must not block.
+// reporter gets the result of a post. Its methods must not block.
 type reporter interface {
-	handled() // one of several messages
-	finished(status int)
+	handled()            // one message is handled, and others follow
+	finished(status int) // called once
 }
 
-// maxPosts is how many posts of one session may wait. Clients have one at a
-// time.
+// maxPosts bounds the posts of one session that wait. Clients have one at a time.
 const maxPosts = 32
 
-// add queues a post, whose result the worker reports unless the status is not 0.
+// add queues a post. It returns 0, and the worker reports the result; or the status with which the
+// post is refused. number is that of the request's token.
 func (s *session) add(number uint64, p *post) (status int) {
 	now := s.srv.now()
 	defer func() {
@@ -74,15 +75,16 @@ func (s *session) add(number uint64, p *post) (status int) {
 	return 0
 }
 
-// refused says that add has refused a post because too many wait. That a session is gone is
-// said by who answers.
+// refused counts and logs that add has refused a post because too many wait. If the session is
+// gone, the caller logs that.
 func (s *session) refused(status int) {
 	if status == statusUnhandled {
 		s.srv.book.Say(notice.PostsWaiting, s.about(slog.Int("limit", maxPosts))...)
 	}
 }
 
-// withdraw takes a post back, with its room, unless it has begun.
+// withdraw removes a post that waits, and gives its room back. It reports false if the worker has
+// begun to handle it.
 func (s *session) withdraw(p *post) bool {
 	s.mu.Lock()
 	i := slices.Index(s.posts, p)
@@ -106,7 +108,7 @@ func (s *session) workLocked() {
 	}
 }
 
-// Run is the worker.
+// Run is the worker. It implements task.Runner.
 func (s *session) Run() {
 	returned := false
 	defer func() {
@@ -114,13 +116,15 @@ func (s *session) Run() {
 			s.panicked("runtime.Goexit")
 			s.fail()
 			s.markOpened()
-			s.srv.tasks.Start(s) // there is at least the end to be told of
+			s.srv.tasks.Start(s) // another worker tells the receiver of the end
 		}
 	}()
 	s.work()
 	returned = true
 }
 
+// work calls Opened, and then handles posts and the end of the session until there is nothing to
+// do.
 func (s *session) work() {
 	if s.opened != nil {
 		s.guard(func() { s.receiver.Opened(s) })
@@ -141,6 +145,7 @@ func (s *session) work() {
 	}
 }
 
+// markOpened closes the channel that newSession returned.
 func (s *session) markOpened() {
 	if s.opened != nil {
 		close(s.opened)
@@ -148,7 +153,8 @@ func (s *session) markOpened() {
 	}
 }
 
-// next is what the worker does next. When there is nothing, the worker ends.
+// next returns the next post, and whether the session has ended. If there is nothing to do, the
+// worker must end.
 func (s *session) next() (p *post, ended bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -164,15 +170,16 @@ func (s *session) next() (p *post, ended bool) {
 	return nil, s.ended
 }
 
-// close tells the receiver of the end, and the server when that is done.
+// close tells the receiver of the end, and then the server.
 func (s *session) close() {
 	s.closed = true
 	defer s.srv.forget(s)
 	s.sayEnd()
-	s.guard(func() { s.receiver.Closed(s.reason) }) // which does not change any more
+	s.guard(func() { s.receiver.Closed(s.reason) }) // reason does not change after the end
 }
 
-// sayEnd says why the session ended, where nothing else does.
+// sayEnd counts and logs why the session ended, for reasons that are not logged where they are
+// found.
 func (s *session) sayEnd() {
 	switch s.reason {
 	case ErrInactive:
@@ -184,11 +191,10 @@ func (s *session) sayEnd() {
 	}
 }
 
-// handle hands the messages of a post to the receiver, one after another, each
-// when the one before is handled. When nobody waits for the result any more, what would have
-// to wait is dropped.
+// handle gives the messages of a post to the receiver, each when the one before is handled. If
+// nobody waits for the result any more, messages that would have to wait are dropped.
 func (s *session) handle(p *post) {
-	status := statusUnhandled // of a receiver that calls runtime.Goexit
+	status := statusUnhandled // also if the receiver calls runtime.Goexit
 	defer func() {
 		if status == statusUnhandled {
 			s.unhandled(p.gone)
@@ -209,7 +215,7 @@ func (s *session) handle(p *post) {
 		s.srv.book.Say(notice.BatchTooLong, s.about(slog.Int("limit", lim.maxBatch))...)
 		s.srv.stats.ignoredLines.Add(1)
 	}
-	// For the first message, time in the queue counts.
+	// The time in the queue counts for the first message.
 	within := lim.window - (s.srv.now() - p.queued)
 	for first := true; ; first = false {
 		l, ok := list.next()
@@ -227,8 +233,8 @@ func (s *session) handle(p *post) {
 	status = statusOK
 }
 
-// unhandled says that a post was not handled, or not to its end: its client went away when
-// gone is closed. When the session has ended, that was said, with its reason.
+// unhandled counts and logs that a post was not handled, or not completely. If gone is closed, its
+// client went away. If the session has ended, the reason of that is logged already.
 func (s *session) unhandled(gone <-chan struct{}) {
 	s.srv.stats.unhandled.Add(1)
 	select {
@@ -244,13 +250,12 @@ func (s *session) unhandled(gone <-chan struct{}) {
 	}
 }
 
-// receive hands one message to the receiver and waits until it is handled, at
-// most for so long and until gone is closed. It reports whether the message was handled and
-// was not the end of the session.
+// receive gives one message to the receiver and waits until it is handled, at most within and until
+// gone is closed. It reports whether the message was handled and did not end the session.
 func (s *session) receive(l line, within time.Duration, gone <-chan struct{}) bool {
 	timer := time.NewTimer(within)
 	defer timer.Stop()
-	// A message before may have run out of its window and still be held.
+	// The receiver may still not take messages because of an earlier one that was given up.
 	if !s.await(s.hold, timer, gone) {
 		return false
 	}
@@ -263,7 +268,7 @@ func (s *session) receive(l line, within time.Duration, gone <-chan struct{}) bo
 	ok := s.guard(func() {
 		s.hold = s.receiver.Receive(l.op, l.data)
 	})
-	l.data = nil // what the receiver keeps it counts itself
+	l.data = nil // the receiver owns it and counts it itself
 	ok = ok && s.await(s.hold, timer, gone)
 	if ok && s.completer != nil {
 		var handled <-chan struct{}
@@ -277,8 +282,8 @@ func (s *session) receive(l line, within time.Duration, gone <-chan struct{}) bo
 	return !s.ended || !blames(s.code)
 }
 
-// await waits until c, which may be nil, is closed. It reports false when the
-// session ends first, the time is over or gone is closed.
+// await waits until c, which may be nil, is closed. It reports false if the session ends first, the
+// time is over or gone is closed.
 func (s *session) await(c <-chan struct{}, timer *time.Timer, gone <-chan struct{}) bool {
 	if c == nil {
 		return true
@@ -298,9 +303,9 @@ func (s *session) await(c <-chan struct{}, timer *time.Timer, gone <-chan struct
 	return false
 }
 
-// blames reports whether a close code says that what the client sent was wrong,
-// or that the receiver failed over it. A session that ends with another code
-// while a post is handled did not end because of that post.
+// blames reports whether a close code means that the client's message was wrong, or that the
+// receiver failed because of it. A session that ends with another code while a post is handled did
+// not end because of that post.
 func blames(code transport.CloseCode) bool {
 	switch code {
 	case transport.CloseProtocolError, transport.CloseInvalidData, transport.ClosePolicy,
@@ -310,8 +315,7 @@ func blames(code transport.CloseCode) bool {
 	return false
 }
 
-// guard calls the receiver. It reports false after a panic, which ends the
-// session.
+// guard calls the receiver. It reports false after a panic, which ends the session.
 func (s *session) guard(call func()) (ok bool) {
 	returned := false
 	defer func() {
@@ -328,12 +332,12 @@ func (s *session) guard(call func()) (ok bool) {
 	return true
 }
 
-// panicked says that the receiver panicked, or called runtime.Goexit.
+// panicked counts and logs that the receiver panicked, or called runtime.Goexit.
 func (s *session) panicked(v any) {
 	s.srv.book.Say(notice.LongPollReceiver, s.about(slog.Any("panic", v), redact.StackAttr())...)
 }
 
-// about adds what the receiver knows of the session to the attributes of a line.
+// about returns attrs with the attributes by which the receiver describes the session.
 func (s *session) about(attrs ...slog.Attr) []slog.Attr {
 	if r, ok := s.receiver.(ability.Describer); ok {
 		return r.About(attrs...)
