@@ -8,6 +8,15 @@ import (
 	"unicode/utf8"
 )
 
+// All answers, except those to requests that are refused with an HTTP status, are 200 with an
+// envelope that has the real status:
+//
+//	{"status":200,"token":"…","messages":["…","…"]}   messages for a poll
+//	{"status":204,"token":"…","messages":[]}          none within the window
+//	{"status":410,"token":"…","messages":[]}          a new session, to a GET without a valid token
+//	{"status":200}                                    a post, with its status; see handler.post
+//
+// Each message is a string that contains JSON text, so its quotes are escaped.
 // allowOrigin sets the header that allows the page to read the answer. Without a header for
 // credentials, browsers send no cookies to another origin. A page that is refused can read only
 // that it is refused.
@@ -26,6 +35,8 @@ func (h *handler) answerStatus(w http.ResponseWriter, status int) {
 }
 
 // answer answers a GET. The error is that of writing. p is nil if nothing may stop the writing.
+// A small answer is written at once. A large one is written in parts, so that a client that reads
+// slowly needs no more memory than one that reads fast.
 func (h *handler) answer(w http.ResponseWriter, status int, token string, messages [][]byte, p *localPoll) error {
 	size := 64 + len(token)
 	for _, m := range messages {
@@ -162,6 +173,7 @@ func (h *handler) writeDeadline(control *http.ResponseController, p *localPoll) 
 	return nil
 }
 
+// hexDigits are for escapes such as \u001f.
 const hexDigits = "0123456789abcdef"
 
 // appendString appends text as a JSON string. Invalid UTF-8 is replaced, so that one odd message

@@ -33,6 +33,7 @@ type noRoomError struct {
 	limit int // of bytes
 }
 
+// Error is for the log; the client gets the status 408.
 func (*noRoomError) Error() string { return "longpoll: no room for the body of a post" }
 
 // shares are the shares of one post's body in the server's budgets. Its first bytes have a budget
@@ -71,6 +72,11 @@ func (s *shares) release() {
 // readBody reads the body of a post. It waits for room for it, until done is closed at the latest.
 // The error is errTooLarge, a *noRoomError, or says that the body is cut or too slow. After an
 // error no room is held.
+//
+// It reads in two steps. The first bytes need room only in the budget of first bytes, which is seldom
+// full. When they have arrived, the client has shown that it sends, and room for the rest is taken at
+// once. A body whose length is not declared needs room for MaxBody, and gives back what it does not
+// use.
 func (h *handler) readBody(w http.ResponseWriter, r *http.Request, has *shares, done <-chan struct{}) (data []byte, err error) {
 	control := http.NewResponseController(w)
 	defer func() {
@@ -107,6 +113,7 @@ func (h *handler) readBody(w http.ResponseWriter, r *http.Request, has *shares, 
 		}
 	}
 	if cap(body)-len(body) > len(body)/8 {
+		// Otherwise a short body whose length was not declared would keep much unused memory.
 		body = bytes.Clone(body)
 	}
 	if spare := has.first.bytes + has.rest.bytes - cap(body); spare > 0 {
@@ -129,6 +136,8 @@ func (h *handler) fill(r *http.Request, control *http.ResponseController, s *sha
 	}
 	for len(body) < size {
 		if len(body) == cap(body) {
+			// The buffer grows with the bytes that arrive; a declared length is trusted up to
+			// declaredBytes.
 			to := 512
 			if r.ContentLength >= 0 {
 				to = declaredBytes

@@ -21,6 +21,7 @@ type budget struct {
 }
 
 // share is the part of a budget that one request has. It may be used by one goroutine at a time.
+// It begins empty. The bytes that it takes must be given back with release or releaseAll.
 type share struct {
 	budget  *budget
 	session id
@@ -82,6 +83,8 @@ func (s *share) release(n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s.add(-n)
+	// All that wait are looked at, not only the first: a bound of one session or address may stop
+	// the first.
 	for e := b.waiting.Front(); e != nil; {
 		next := e.Next()
 		if w := e.Value.(*share); w.over(w.asks) == "" {

@@ -62,7 +62,17 @@ func (h *handler) Begins(r *http.Request) bool {
 
 // Serve implements seam.Handler, for OPTIONS, a GET that makes or polls a session, and a POST. It
 // returns when the request is answered, which for a poll may take the window.
+//
+// After the checks, which are the same for all, a request is one of these:
+//
+//	OPTIONS            the preflight of a page of another origin, answered from the request alone
+//	GET, no token      makes a session: Connect is called, and the answer has its token
+//	GET, a token       a poll, of a session here or on another server
+//	POST, a token      messages, for a session here or on another server
+//
+// A GET whose token is of no session makes a new one. A POST without a session is answered with 410.
 func (h *handler) Serve(w http.ResponseWriter, r *http.Request, vars map[string]string) {
+	// Set before any check, so that a page can read why it is refused.
 	allowOrigin(w, "")
 	if r.ContentLength != 0 && r.Method != http.MethodPost {
 		// Without this net/http would read the body before it sends the answer.
@@ -128,6 +138,9 @@ func (h *handler) check(w http.ResponseWriter, r *http.Request, vars map[string]
 
 // token returns the token of a request, and whether it is valid. A header counts even if it is no
 // token.
+//
+// The token is in a header, or in the parameter "token" of older clients. A GET without a token, or
+// with text that is no token in that parameter, is a request for a session.
 func (h *handler) token(r *http.Request, info *transport.ConnectInfo) (token, bool) {
 	var text string
 	if lines, ok := r.Header[tokenHeader]; ok {
@@ -224,6 +237,9 @@ func (h *handler) create(w http.ResponseWriter, r *http.Request, info *transport
 
 // open makes a session, or answers the request and returns nil. The caller has taken a slot of the
 // address, which open gives back or leaves to the session.
+//
+// It waits until Receiver.Opened has returned, since that may close the session at once, for instance
+// because its id was disconnected. Then the client gets an error, and not a token of no use.
 func (h *handler) open(w http.ResponseWriter, r *http.Request, info *transport.ConnectInfo, addr string) *session {
 	var s *session
 	defer func() {
@@ -240,6 +256,7 @@ func (h *handler) open(w http.ResponseWriter, r *http.Request, info *transport.C
 		seam.RefuseBusy(w)
 		return nil
 	}
+	// From here on the session owns the slot of the address.
 	made, opened := newSession(h, receiver, addr, r.Header.Get(ackHeader) == "1")
 	if !h.srv.add(made) {
 		h.host.Book.Say(notice.Draining, h.host.About(r)...)

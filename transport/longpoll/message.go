@@ -5,6 +5,28 @@ import (
 	"errors"
 )
 
+// This file has the messages between two servers. A poll is passed on like this; the asking server
+// is the one that the client reached, and the owner has the session:
+//
+//	asking server                  owner
+//	kindPoll   ───────────────►
+//	           ◄───────────────    kindAck: the session is here, and the poll waits
+//	           ◄───────────────    kindBatch, in one or more parts
+//	kindTaken  ───────────────►    after a batch that counts in flights
+//
+// Without the session the owner answers kindNack in place of kindAck, and without a batch kindDone.
+// The asking server sends kindGone if its client went away before anything of the answer was
+// written, so that the owner keeps the batch, and kindBroken if writing the answer failed.
+//
+//	kindPost   ───────────────►    the first part, with the size of the whole body
+//	           ◄───────────────    kindAck
+//	kindPart   ───────────────►    each further part, none before the first kindAck
+//	           ◄───────────────    kindAck: the whole post is queued
+//	           ◄───────────────    kindAck, from time to time, while messages are handled
+//	           ◄───────────────    kindDone: the status
+//
+// Messages may be lost. The asking server then waits for its time limits and answers its client as
+// if the session were gone, or, for a post, as if it was not handled.
 // kind is the kind of a message between two servers.
 type kind byte
 
@@ -44,6 +66,7 @@ type message struct {
 }
 
 const (
+	// messageVersion is the first byte of each message. Servers drop messages of another version.
 	messageVersion = 1
 	// partBytes bounds the body of one message, well below the limits of brokers; maxParts bounds
 	// the parts of one body.
@@ -60,6 +83,13 @@ const (
 var errMessage = errors.New("longpoll: message of another node does not decode")
 
 // encode returns the message as bytes, which decodeMessage reads.
+//
+//	1 byte      version
+//	1 byte      kind
+//	16 bytes    request
+//	…           the fields of the kind, big-endian; node after its length in one byte
+//	1 byte      flags, for kindPost, kindPart and kindBatch
+//	…           body, for the same
 func (m *message) encode() []byte {
 	b := make([]byte, 0, 2+4*16+1+len(m.node)+4+8+4+4+1+len(m.body))
 	b = append(b, messageVersion, byte(m.kind))
@@ -150,6 +180,7 @@ func decodeMessage(b []byte) (m message, err error) {
 		}
 		m.body, r.b = r.b, nil
 	}
+	// Bytes that are left over are as wrong as bytes that are missing.
 	if version != messageVersion || r.short || len(r.b) > 0 || m.part >= maxParts {
 		return m, errMessage
 	}
@@ -173,6 +204,7 @@ func (r *reader) take(n int) []byte {
 	return b
 }
 
+// The methods below return zero values when there are too few bytes.
 func (r *reader) byte() byte {
 	if b := r.take(1); len(b) == 1 {
 		return b[0]

@@ -7,6 +7,7 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
+// A session has this ability; see package ability.
 var _ ability.Offerer = (*session)(nil)
 
 // low reports whether at most a quarter of the outbox is in use.

@@ -44,6 +44,9 @@ const (
 )
 
 // prove applies the number in a poll's token.
+// With the number of the latest batch the client has everything. With the one before, it has missed
+// the pending batch. Any other number is one that the client has acknowledged itself. A client that
+// never adopted a token has the number 0 each time, and is trusted to have everything.
 func (o *outbox) prove(number uint64) proof {
 	switch {
 	case number > o.handed:
@@ -95,6 +98,7 @@ func (o *outbox) fits(n int, l *limits) bool {
 	return (n <= l.bufferBytes-o.bytes || n <= l.bufferBytes && o.bytes <= l.bufferBytes/8) && o.messages() < l.bufferMsgs
 }
 
+// push appends a message to the queue.
 func (o *outbox) push(m []byte) {
 	o.queue = append(o.queue, m)
 	o.bytes += len(m)
@@ -108,6 +112,7 @@ func (o *outbox) hand(to waiter) batch {
 	for _, m := range o.queue {
 		o.load.bytes += len(m)
 	}
+	// The queue becomes the pending batch as it is; later messages begin a new one.
 	o.pending, o.queue, o.to = o.queue, nil, to
 	return batch{o.handed, o.pending, o.load}
 }

@@ -98,6 +98,12 @@ func (p *localPoll) finish() {
 
 // poll answers a poll of a session of this server. It reports false, without an answer, if there is
 // no such session any more.
+//
+// Its steps: session.poll checks the token, which acknowledges earlier batches. If the client has
+// missed the last batch, it gets that again at once. Otherwise the poll becomes the waiter of the
+// session, and wait returns when there is a batch, when the window is over (204), or when the server
+// closes (503). The answer is written in parts, each with its own deadline; if that fails, broken
+// decides whether the client can ask for the batch again.
 func (h *handler) poll(w http.ResponseWriter, r *http.Request, s *session, t *token) bool {
 	p := &localPoll{ses: s, woken: make(chan struct{}, 1)}
 	again, newer, ok := s.poll(t.number, p)
@@ -145,6 +151,7 @@ func (h *handler) wait(ctx context.Context, s *session, p *localPoll) (b batch, 
 		if ctx.Err() != nil { // messages taken now would be lost
 			return b, false
 		}
+		// Once more after the end of the window: a message may have come at that moment.
 		if b, ok = s.take(p); ok || last || p.dismissed.Load() {
 			return b, ok
 		}

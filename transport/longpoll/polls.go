@@ -28,7 +28,9 @@ type openPoll struct {
 
 // countLocked adds a poll, until it leaves. Beyond maxPolls the oldest one is dismissed, except the
 // waiter.
+// Without this, a client whose proxy cuts its polls could hold any number of requests open.
 func (s *session) countLocked(p openPoll) {
+	// Polls of other servers do not leave if their server has died.
 	s.polls = slices.DeleteFunc(s.polls, openPoll.isOver)
 	if len(s.polls) >= maxPolls {
 		oldest := 0
@@ -48,6 +50,7 @@ func (s *session) leave(w waiter) {
 	s.leaveLocked(w)
 }
 
+// leaveLocked is leave for a caller that holds the lock. Another poll may become the waiter.
 func (s *session) leaveLocked(w waiter) {
 	if i := slices.IndexFunc(s.polls, func(p openPoll) bool { return p.waiter == w }); i >= 0 {
 		s.polls = slices.Delete(s.polls, i, i+1)

@@ -15,7 +15,10 @@ import (
 // implements reporter.
 type localPost struct{ result chan int }
 
-func (*localPost) handled()              {}
+// handled implements reporter. The client of a local post needs no signs of life.
+func (*localPost) handled() {}
+
+// finished implements reporter. It does not block, since result has room.
 func (p *localPost) finished(status int) { p.result <- status }
 
 // isNDJSON reports whether a post has one message per line. The type must be exactly this, as
@@ -27,6 +30,11 @@ func isNDJSON(r *http.Request) bool {
 
 // post answers a POST: it reads the body, gives it to the session here or on another server, and
 // waits for the result.
+//
+// The client gets one of these statuses in the envelope. 200 means that all messages are handled, or
+// ignored beyond MaxBatch. 408 means that some may not be handled: there was no room, or no time. 410
+// means that there is no such session. A body that cannot be read or has no messages is answered with
+// the HTTP status 400.
 func (h *handler) post(w http.ResponseWriter, r *http.Request, info *transport.ConnectInfo) {
 	t, ok := h.token(r, info)
 	var s *session
@@ -34,6 +42,7 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request, info *transport.C
 	if ok {
 		s, elsewhere = h.find(r, &t)
 	}
+	// The body is read all the same, since a client may not read the answer before it has sent all.
 	if s == nil && !elsewhere {
 		discard(w, r)
 		h.answerStatus(w, statusGone)
@@ -46,6 +55,8 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request, info *transport.C
 	} else {
 		addr = h.clientAddr(r)
 	}
+	// The bytes count for the address of the session, which may be another than that of this
+	// request.
 	shares := h.sharesFor(t.session, addr)
 	body, err := h.readBody(w, r, &shares, done)
 	if err != nil {
@@ -115,6 +126,7 @@ func (h *handler) unread(w http.ResponseWriter, r *http.Request, addr string, do
 // little more.
 func (h *handler) deliver(r *http.Request, s *session, t *token, p *post) (status int) {
 	h.srv.stats.posts.Add(1)
+	// With room for one result, so that the worker never waits for this goroutine.
 	result := &localPost{make(chan int, 1)}
 	p.result = result
 	if status := s.add(t.number, p); status != 0 {

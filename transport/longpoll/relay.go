@@ -15,6 +15,10 @@ import (
 )
 
 // call is a request to the owner of a session, for a client that is connected to this server.
+//
+// It is in server.route.calls from call to hangUp, under its random id, by which answers find it.
+// The adapter's goroutine applies answers with take; the goroutine of the client's request waits for
+// them with await.
 type call struct {
 	srv     *server
 	token   *token
@@ -187,6 +191,10 @@ func (c *call) await(ctx context.Context, span time.Duration, enough int) (statu
 
 // relayPoll answers a poll for a session of another server. It reports false, without an answer, if
 // that has no such session.
+//
+// It sends the poll and waits for a first answer, PubSubTimeout at most: then the other server is
+// there, and has the session. After that it waits for the batch, until the window is over. A client
+// that went away, or could not be answered, is reported to the owner, which keeps the batch.
 func (h *handler) relayPoll(w http.ResponseWriter, r *http.Request, t *token) bool {
 	limit := h.lim.answerBytes
 	c := h.srv.call(t, limit)
@@ -266,6 +274,8 @@ func (c *call) awaitUntil(ctx context.Context, end time.Time) (status int, alive
 
 // relayPost passes a post to the owner of its session, and returns the status to answer with. It
 // waits for room in flights first.
+// The owner reports that it works on the post from time to time, so a long post need not be done
+// within one window.
 func (h *handler) relayPost(r *http.Request, t *token, ndjson bool, body []byte) (status int) {
 	ctx := r.Context()
 	flight := h.srv.flight()

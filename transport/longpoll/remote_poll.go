@@ -81,6 +81,7 @@ func (p *remotePoll) Run() {
 		return
 	}
 	defer p.ses.leave(p)
+	// The client got nothing of the batch, so another poll may have it.
 	if p.sendBatch(&b) != nil {
 		p.ses.mu.Lock()
 		defer p.ses.mu.Unlock()
@@ -93,6 +94,10 @@ var errFlights = errors.New("longpoll: too much is on its way to other nodes")
 
 // sendBatch sends a batch when flights has room for it, and waits until it has arrived. After an
 // error it cannot arrive completely.
+//
+// A large batch waits for kindTaken of the other server, so that it counts in flights until it has
+// arrived. If that message is lost, PubSubTimeout ends the wait; the batch is acknowledged by the
+// client's next poll in any case.
 func (p *remotePoll) sendBatch(b *batch) error {
 	defer p.ses.answered()
 	defer p.ses.written(b)

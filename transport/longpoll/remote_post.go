@@ -9,6 +9,8 @@ import (
 )
 
 // assembly is a post that has not arrived completely from another server.
+// It has room for its whole body in the budgets from the first part on, so that its later parts
+// cannot fail for lack of room. It is dropped when it is older than a window.
 type assembly struct {
 	from   peer
 	number uint64
@@ -77,6 +79,8 @@ func (s *session) dropPartsLocked(which func(*assembly) bool) {
 }
 
 // withdrawRemote withdraws a post of another server's client who does not wait for it any more.
+// A post that the worker handles already is not dropped, but its gone is closed, so that the worker
+// waits no longer for its messages.
 func (s *session) withdrawRemote(request id) {
 	s.mu.Lock()
 	s.dropPartsLocked(func(a *assembly) bool { return a.from.request == request })

@@ -14,6 +14,8 @@ import (
 // route is the topic by which other servers reach this one. It is subscribed to as long as there
 // are sessions here or requests for sessions elsewhere. One topic serves all of them, so a session
 // costs the broker nothing.
+// The two locks are apart because Subscribe and Cancel are called under mu and may take time, while
+// callMu is taken for each message.
 type route struct {
 	mu    sync.Mutex // guards users and sub
 	users int        // sessions here, and calls to other servers
@@ -45,6 +47,8 @@ func (s *server) detach() {
 	r := &s.route
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	// The topic of this server is unknown to others without a token of it, so nothing can arrive
+	// for it now.
 	if r.users--; r.users == 0 {
 		r.sub.Cancel()
 		r.sub = nil

@@ -121,6 +121,9 @@ func (s *server) session(i id) *session {
 // A poll that waits is answered at once, with the messages that are queued or with 503. When a
 // single session ends, its poll waits for the rest of its window instead; but here
 // http.Server.Shutdown waits for every poll.
+//
+// The order matters: the gate is closed first, so that requests are refused and no session is added;
+// then the sessions end; then closing is closed, which wakes the polls.
 func (s *server) Close(code transport.CloseCode) {
 	if !s.work.enter() { // makes Wait wait for this call
 		return
@@ -162,6 +165,7 @@ func (s *server) Wait(ctx context.Context) error {
 }
 
 // gate counts requests and sessions, and can be closed for new ones. Wait waits until it is empty.
+// It is a task.Group that can refuse: once it is closed and empty, nothing can begin.
 type gate struct {
 	mu     sync.Mutex
 	n      int

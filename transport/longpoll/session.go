@@ -26,6 +26,11 @@ var (
 //
 // It has no goroutine while nothing happens. Its worker exists while there are posts to handle or
 // an end to tell, and is the only goroutine that calls the receiver.
+//
+// It ends in this order. endLocked sets ended, after which no message is taken and no request finds
+// the session. The worker gives each post that still waits the status 410, tells the receiver, and
+// lets the server forget the session. A poll that waits may still get the last messages, and the
+// slot of the address is given back when no answer is being written any more.
 type session struct {
 	srv       *server
 	mount     *handler
@@ -98,6 +103,8 @@ func (s *session) expire() {
 	defer s.mu.Unlock()
 	switch {
 	case s.ended:
+	// The timer is not set anew for each poll. So a session ends between one and two lifetimes
+	// after its last poll.
 	case s.srv.now()-s.polled >= s.lifetime():
 		s.endLocked(0, ErrInactive)
 	default:
@@ -346,6 +353,7 @@ func (s *session) useLocked(now time.Duration) bool {
 
 // take returns the queue as a batch for w, if w is still the waiter and the queue is not empty. The
 // caller has made sure that the client of w is still there, and must call written and answered.
+// If w cannot be answered, it must also call giveBackLocked, when nothing was written, or broken.
 func (s *session) take(w waiter) (batch, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

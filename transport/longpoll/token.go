@@ -14,6 +14,7 @@ import (
 // id is 128 random bits: the name of a session, a server or a request.
 type id [16]byte
 
+// newID returns a random id.
 func newID() (i id) {
 	_, _ = rand.Read(i[:]) // never fails
 	return i
@@ -21,6 +22,15 @@ func newID() (i id) {
 
 // token is the token by which a client reaches its session. Its number is that of the last batch
 // that the client has received.
+// Its text is the base64 of version, number, session, boot, node and an HMAC of these, so no server
+// keeps tokens, and a client cannot make one.
+//
+//	1 byte      version
+//	8 bytes     number, big-endian
+//	16 bytes    session
+//	16 bytes    boot
+//	0 to 255    node
+//	32 bytes    HMAC-SHA256 of all that
 type token struct {
 	number  uint64
 	session id
@@ -35,6 +45,7 @@ const (
 )
 
 var (
+	// tokenEncoding is the text form of tokens, and maxToken the length of the longest in bytes.
 	tokenEncoding = base64.RawURLEncoding.Strict() // safe in a header and in a URL
 	maxToken      = tokenEncoding.EncodedLen(tokenFixed + maxNode)
 )
@@ -92,6 +103,7 @@ func (k *keys) open(text string) (t token, ok bool) {
 	if err != nil || len(b) < tokenFixed || tokenEncoding.EncodedLen(len(b)) != len(text) {
 		return t, false
 	}
+	// Nothing of the text is used before the HMAC is checked.
 	b, sum := b[:len(b)-sha256.Size], b[len(b)-sha256.Size:]
 	if !hmac.Equal(sum, mac(k.sign, b)) || b[0] != tokenVersion {
 		return t, false

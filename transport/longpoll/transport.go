@@ -12,6 +12,7 @@ import (
 )
 
 const (
+	// The name of the transport, and its path below that of the socket.
 	name        = "longpoll"
 	defaultPath = "longpoll"
 )
@@ -83,9 +84,11 @@ func (t *longPoll) MountSeam(host *seam.Host) ([]seam.Route, error) {
 		return nil, fmt.Errorf("option longpoll.Options.MaxBody is %d, and MaxBufferBytes %d; no more than %d bytes at once go from one node to another: lower them",
 			o.MaxBody, o.MaxBufferBytes, maxRelayed)
 	}
+	// The first mount makes the server; its settings are the same for all mounts of an endpoint.
 	s := host.Shared(serverKey{}, func() seam.Server {
 		return newServer(&serverConfig{Logger: slog.New(host.Book.Handler()), PubSub: host.PubSub, Secret: host.Secret, MaxPostBytes: host.MaxPostBytes})
 	}).(*server)
+	// The endpoint may have changed the bounds, to fit those of the mount's other transports.
 	o.MaxBody, o.MaxBufferBytes, o.MaxBufferMessages = b.Message.Value, b.QueueBytes.Value, b.QueueMessages.Value
 	if o.ClientAddr == nil {
 		o.ClientAddr = host.ClientAddress

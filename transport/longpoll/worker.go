@@ -61,6 +61,7 @@ func (s *session) add(number uint64, p *post) (status int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
+	// A token with a number that no batch has had cannot be genuine.
 	case !s.useLocked(now) || number > s.box.handed:
 		return statusGone
 	case len(s.posts) >= maxPosts:
@@ -125,6 +126,8 @@ func (s *session) Run() {
 
 // work calls Opened, and then handles posts and the end of the session until there is nothing to
 // do.
+// Only one worker runs at a time, so the receiver's methods are called one at a time, as seam.Receiver
+// wants it: Opened first, Closed last.
 func (s *session) work() {
 	if s.opened != nil {
 		s.guard(func() { s.receiver.Opened(s) })
@@ -166,6 +169,8 @@ func (s *session) next() (p *post, ended bool) {
 		return p, s.ended
 	}
 	s.posts, s.current = nil, nil
+	// Under the lock, so that whoever queues something after this starts another worker. If the end
+	// is still to be told, this one goes on.
 	s.working = s.ended && !s.closed
 	return nil, s.ended
 }
@@ -252,6 +257,9 @@ func (s *session) unhandled(gone <-chan struct{}) {
 
 // receive gives one message to the receiver and waits until it is handled, at most within and until
 // gone is closed. It reports whether the message was handled and did not end the session.
+//
+// Three waits count together: until the receiver takes messages again after an earlier one, until it
+// takes more after this one, and until everything is handled, if it can tell (ability.Completer).
 func (s *session) receive(l line, within time.Duration, gone <-chan struct{}) bool {
 	timer := time.NewTimer(within)
 	defer timer.Stop()

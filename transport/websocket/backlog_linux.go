@@ -10,6 +10,7 @@ import (
 // backlog is the queue of a poller's connections whose clients send more than it can read at one
 // go. A goroutine that exists while there are any reads from them in turn, behind the floodgate. In
 // between it lets others run: the poller, the channels and the writers.
+// The poller keeps the role of the reader for each of them until its turn is over.
 type backlog struct {
 	srv *server
 

@@ -25,6 +25,15 @@ const (
 // Its socket is used in two roles, each of one goroutine at a time. The reader reads, calls the
 // receiver, and carries out the end of the connection; the engine says which goroutine that is. The
 // writer writes; see writerState.
+//
+// A connection that is closed with a code ends in this order. ended is set, so no more frames are
+// taken; the close frame is queued; and the reader is woken. The reader tells the receiver. The writer
+// writes the queue with the close frame and closes its side of the socket (flushed). The reader reads
+// and drops bytes until the client has closed its side, or closeBy has passed. Then the socket is
+// closed and the server removes the connection. When the socket fails (lost), dead is set, the queue
+// is dropped, and only the receiver is told.
+//
+// The client may also begin: its close frame is answered with one of 1000, in the same way.
 type conn struct {
 	srv      *server
 	lim      *limits
@@ -45,7 +54,7 @@ type conn struct {
 	// The connection takes no more frames. It is set under mu and may be read without.
 	ended atomic.Bool
 
-	mu      sync.Mutex // guards the fields below; server.mu is never held with it
+	mu      sync.Mutex // guards the fields below; taken before server.mu and poller.mu
 	writer  writerState
 	flushed bool // the close frame is written
 	hanging bool // the receiver is told of the end; waits for the client to close its side
@@ -172,6 +181,7 @@ func (c *conn) shut(code transport.CloseCode, reason error) {
 // tells the receiver.
 func (c *conn) closeLocked(code transport.CloseCode, reason error) {
 	c.srv.stats.Ended(code, reason)
+	// A close frame with the code and no reason.
 	c.q.push([]byte{0x88, 2, byte(code >> 8), byte(code)})
 	timeout := c.lim.write
 	if timeout == 0 {

@@ -4,6 +4,8 @@ package websocket
 // goroutine for each connection and works everywhere; polled has a few pollers for all connections,
 // and needs Linux and a socket that can be used without its net.Conn. Everything else is the same
 // for both: parser, receiver, queue, limits, and the order in which things end.
+//
+// newConn chooses: polled if server.poll can, and otherwise parked. The choice never changes.
 type engine interface {
 	// start begins to read and returns at once. early has the bytes that arrived with the
 	// handshake.

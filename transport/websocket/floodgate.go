@@ -10,6 +10,9 @@ import (
 // floodgate bounds how many connections are read at one time, of those whose clients send without a
 // pause. Without it, each of them, and each channel that it keeps busy, would get a share of the
 // processors, and a client that seldom sends would wait for all of them.
+//
+// There is one for parked connections, and one for the backlogs of the pollers. A client counts as one
+// that sends without a pause if it was not quiet before a read; see conn.quiet.
 type floodgate struct {
 	places int // connections that may be read at one time
 
@@ -25,6 +28,7 @@ type visit struct {
 	begun chan struct{} // closed when it gets a place; nil if it did not wait
 }
 
+// visits keeps visits for later calls of enter, of which there may be thousands a second.
 var visits = sync.Pool{New: func() any { return new(visit) }}
 
 const (

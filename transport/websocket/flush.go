@@ -6,6 +6,7 @@ import (
 	"github.com/bennu-go/bennu/transport"
 )
 
+// How frames are put together for one system call.
 const (
 	// gatherBytes bounds the small frames that are written together, in bytes.
 	gatherBytes = 64 << 10
@@ -43,6 +44,7 @@ func (s *server) count(f *flusher) {
 // counting costs more than adding up.
 const countEvery = 64
 
+// flushers keeps the scratch memory of writers. A writer holds one only while it writes.
 var flushers = sync.Pool{New: func() any {
 	f := &flusher{}
 	f.write = f.writeAll
@@ -59,6 +61,7 @@ func (f *flusher) free() {
 // flushList is a list of connections that are marked for flushing, guarded by server.flushMu.
 type flushList struct{ first, last *conn }
 
+// push appends a connection, which is in no flushList.
 func (l *flushList) push(c *conn) {
 	if l.last == nil {
 		l.first = c
@@ -86,6 +89,12 @@ func (l *flushList) pop() *conn {
 const laterEvery = 8
 
 // schedule marks a connection for flushing. Its state is writerScheduled.
+//
+// The way of a frame: Send pushes it into the queue and makes the connection scheduled, unless it is
+// already or somebody writes. A flush worker takes the connection from the list and the whole queue
+// from the connection, and writes it. If more was queued meanwhile, the connection goes to the end of
+// the list. If the socket is full, the engine waits for it. While the reader parses (cork), it is the
+// writer itself, and flushes at the end, without the list.
 func (s *server) schedule(c *conn) { s.mark(c, &s.toFlush) }
 
 // scheduleLater is schedule for pings and the ends of idle connections. Thousands may be due at one
@@ -221,6 +230,7 @@ func (c *conn) releaseLocked() {
 		return
 	}
 	c.mu.Unlock()
+	// Without the lock, since closing a TLS connection may take time.
 	ok := c.engine.closeWrite()
 	c.mu.Lock()
 	c.flushed = true
@@ -265,6 +275,8 @@ func (f *flusher) writeAll(fd uintptr) bool {
 
 // gather returns the parts of the next write. Small frames are copied together into the buffer;
 // large ones stay where they are.
+// A lone small frame is not copied either. The parts end where the buffer or the vector is full; the
+// next call continues there.
 func (f *flusher) gather(b *batch) [][]byte {
 	parts := f.parts[:0]
 	used := 0 // bytes of the buffer

@@ -44,6 +44,7 @@ const bodyTime = 5 * time.Second
 //
 // Clients can observe the order: the method, the mount's checks, Connect, and only then the headers
 // of the upgrade.
+// The connection counts as refused in Stats unless it is upgraded.
 func (h *handler) Serve(w http.ResponseWriter, r *http.Request, vars map[string]string) {
 	if r.ContentLength != 0 {
 		// Without this net/http would read the body before it sends the answer.

@@ -22,9 +22,13 @@ var longAgo = time.Unix(1, 0)
 // wait for the rest of a frame.
 type blockBuffer [4 << 10]byte
 
+// blockBuffers keeps the buffers of connections over TLS that are between frames.
 var blockBuffers = sync.Pool{New: func() any { return new(blockBuffer) }}
 
 // parked is the engine of a connection whose reader is a goroutine that waits for the socket.
+//
+// Its deadlines are read deadlines of the net.Conn: an idle timeout makes read return, and so does
+// the end of the connection, by a deadline in the past (wakeLocked).
 type parked struct {
 	*conn
 	nc       net.Conn
@@ -214,6 +218,7 @@ func (a *parked) read() ([]byte, error) {
 		if err := a.raw.Read(a.readable); err != nil {
 			return nil, err
 		}
+		// readNow gave up the wait, because the goroutine should be renewed.
 		if a.in == nil {
 			return nil, errFull
 		}

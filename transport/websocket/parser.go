@@ -39,6 +39,7 @@ type violation struct {
 	text string
 }
 
+// Error is for the log; the client gets only the code.
 func (v *violation) Error() string {
 	return fmt.Sprintf("websocket: %s (%d)", v.text, uint16(v.code))
 }
@@ -47,6 +48,7 @@ func (v *violation) Error() string {
 func broken(err error) error { return &violation{transport.CloseProtocolError, err.Error()} }
 
 var (
+	// Violations of the protocol, of UTF-8, and of the limits of a mount.
 	errLengthMSB     = &violation{transport.CloseProtocolError, "length with the top bit set"}
 	errLengthForm    = &violation{transport.CloseProtocolError, "length not in its shortest form"}
 	errCloseBody     = &violation{transport.CloseProtocolError, "close with a body of one byte"}
@@ -63,6 +65,10 @@ var (
 // close or an error it must not be used again.
 //
 // The zero parser with its two limits set is ready.
+//
+// Each frame goes through header, begin, payload and end. Control frames may come between the
+// fragments of a message, so they are gathered in ctl and not in msg. All checks that need only the
+// header are made before any byte of the payload is taken.
 type parser struct {
 	maxMessage   int
 	maxFragments int
@@ -112,6 +118,8 @@ func (ps *parser) feed(p []byte) (n int, ev event, err error) {
 }
 
 // header gathers the header of the next frame, and reports whether it is complete.
+// It has two bytes, then 0, 2 or 8 of an extended length, then 4 of the mask, which begin wants of
+// every client.
 func (ps *parser) header(p []byte) (n int, ok bool, err error) {
 	for {
 		need := 2

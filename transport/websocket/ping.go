@@ -48,6 +48,7 @@ func (c *conn) silentUntil() time.Duration {
 
 // tooSilent reports whether a client must be closed because it is silent at now. If no ping was
 // sent, because this process stood still, a ping comes first.
+// So a client is closed only after it had the time between ping and idle timeout to answer.
 func (c *conn) tooSilent(now time.Duration) bool {
 	return now >= c.heard+c.lim.idle && (c.asked || c.lim.ask == 0)
 }

@@ -48,12 +48,25 @@ type pollState struct {
 // polled is the engine of a connection that has no goroutine while nothing arrives. Its poller
 // reads and calls the receiver. It has a goroutine of its own while it opens, while the receiver
 // keeps it from reading, and when it ends.
+//
+// The role of the reader moves like this, always under conn.mu:
+//
+//	run, a goroutine, opens the connection, and reads until nothing is left
+//	  └► parked: nobody. An event makes the poller the reader (ready), and so does a deadline
+//	       ├► a quiet client is read at once
+//	       ├► any other waits in poller.again or in the backlog for its turn
+//	       └► a receiver that takes no more messages: run, in a goroutine, holds (goRun)
+//	when the connection ends, a goroutine tells the receiver (goEnd); then it hangs, which means that
+//	bytes are read and dropped, and at last nobody is the reader (gone)
 type polled conn
 
 // poll makes a connection polled, and reports whether it could. Then the connection uses a
 // duplicate of the socket, and nc is closed to free its memory.
+// It cannot if there are no pollers, if nc is not a plain socket of package net, or if the system has
+// no descriptor left. The connection is parked then.
 func (s *server) poll(c *conn, nc net.Conn) bool {
 	p := s.pollers.next()
+	// Polling is off.
 	if p == nil {
 		return false
 	}
@@ -73,6 +86,7 @@ func (s *server) poll(c *conn, nc net.Conn) bool {
 		c.poll = pollState{}
 		return false
 	}
+	// Closes only this descriptor: the duplicate keeps the socket open.
 	_ = nc.Close()
 	return true
 }

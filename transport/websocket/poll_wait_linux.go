@@ -57,6 +57,10 @@ func (b *polled) closeWrite() bool { return unix.Shutdown(b.poll.fd, unix.SHUT_W
 // It first asks the kernel for events that the poller has not fetched yet, of this connection
 // alone. They must not count as late, since the process may have stood still, and deadlines must
 // not wait until the poller has served all events.
+//
+// There are four deadlines: closeBy of a connection that hangs, the write timeout of one whose socket
+// is full, and ping and idle timeout of one that is open. The last two are left alone while somebody
+// else is the reader, who looks at them later.
 func (b *polled) overdue(now time.Duration) (read bool) {
 	c := (*conn)(b)
 	c.mu.Lock()
@@ -71,6 +75,7 @@ func (b *polled) overdue(now time.Duration) (read bool) {
 		c.mu.Unlock()
 		return false
 	case c.writer == writerWaiting && c.lim.write > 0 && now >= late.since+c.lim.write:
+		// The event is not fetched yet. The flush that follows will find room.
 		if isReady(c.poll.fd, unix.POLLOUT) {
 			c.writer = writerScheduled
 			flush = true

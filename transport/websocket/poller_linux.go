@@ -56,6 +56,10 @@ func (p *pollers) next() *poller {
 // A connection is registered once, for all events, edge-triggered: the kernel reports each change,
 // and nothing need be switched off while a connection is not read. Events name a slot and a
 // generation, so an event for a connection that is gone finds none.
+//
+// The goroutine works in a loop: it fetches events, reads from connections whose clients were quiet,
+// then from some that wait for their turn, and sweeps the deadlines when p.wake has passed. Only when
+// there are no events it waits, until an event or p.wake.
 type poller struct {
 	srv    *server
 	doWork func(fd uintptr) bool // p.work, made once

@@ -8,6 +8,7 @@ import (
 // queue is the queue of frames of one connection. A single frame is in the queue itself and takes
 // no memory; more are in a pooled list. The counts include frames that were taken to be written and
 // are not written yet.
+// Most connections have at most one frame waiting most of the time, so this saves memory.
 type queue struct {
 	first []byte
 	more  *frameList // nil unless first is set
@@ -21,6 +22,7 @@ type frameList struct{ frames [][]byte }
 // maxPooled is the capacity up to which a list goes back to the pool.
 const maxPooled = 4096
 
+// frameLists keeps lists of frames. A connection has one only while more than one frame waits.
 var frameLists = sync.Pool{New: func() any { return &frameList{frames: make([][]byte, 0, 32)} }}
 
 // free gives a list back to the pool. The list may be nil.
@@ -83,6 +85,7 @@ func (q *queue) drop() {
 // them.
 type progress struct{ bytes, msgs, writes int }
 
+// add adds the counts of another progress.
 func (d *progress) add(o progress) {
 	d.bytes += o.bytes
 	d.msgs += o.msgs

@@ -15,6 +15,7 @@ import (
 type readBuffer [16 << 10]byte
 
 var (
+	// Pools, from which a connection takes what it needs while bytes arrive.
 	readBuffers = sync.Pool{New: func() any { return new(readBuffer) }}
 	parsers     = sync.Pool{New: func() any { return new(parser) }}
 )
@@ -26,6 +27,10 @@ const lingerBytes = 4 << 20
 // the writer meanwhile, so that all answers are written together at the end. If the receiver takes
 // no more messages for now, consume returns the rest of p, which still belongs to the caller, and a
 // channel that is closed when the receiver takes messages again.
+//
+// It stops at the end of the connection, at a fault of the client, and when the receiver takes no more
+// messages. A parser is taken from the pool for the first bytes of a message and given back between
+// messages, so that a silent connection holds none.
 func (c *conn) consume(p []byte) (rest []byte, resume <-chan struct{}) {
 	if c.ps == nil {
 		c.ps = parsers.Get().(*parser)
@@ -59,6 +64,7 @@ func (c *conn) consume(p []byte) (rest []byte, resume <-chan struct{}) {
 			c.shut(transport.CloseNormal, transport.ErrClientClosed)
 		}
 	}
+	// Between messages, so the parser can serve another connection.
 	if c.ps.idle() && !c.ended.Load() {
 		parsers.Put(c.ps)
 		c.ps = nil

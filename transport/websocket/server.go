@@ -19,6 +19,9 @@ import (
 // server owns the connections of one endpoint, their goroutines, and the flush workers that write
 // for all of them. It has no goroutine while it has no connection, so a server that is dropped
 // needs no Close. Its methods may be called from any goroutine.
+//
+// Lock order: conn.mu, then poller.mu or server.mu. No lock of a connection is taken while one of the
+// latter is held, and flushMu is taken with no other lock held.
 type server struct {
 	book        *notice.Book
 	start       time.Time

@@ -6,6 +6,7 @@ import "time"
 
 // sweep calls overdue for the connections whose deadlines have passed. It reports false if no
 // connection is left: then the poller is closed, and the goroutine must end.
+// It looks at all slots under the lock, and calls overdue without it.
 func (p *poller) sweep() bool {
 	now := p.srv.now()
 	p.mu.Lock()

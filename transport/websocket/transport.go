@@ -10,6 +10,7 @@ import (
 	"github.com/bennu-go/bennu/transport"
 )
 
+// The name of the transport, and its path below that of the socket.
 const (
 	name        = "websocket"
 	defaultPath = "websocket"
@@ -55,10 +56,12 @@ type serverKey struct{}
 
 // MountSeam implements seam.Mounter.
 func (t *webSocket) MountSeam(host *seam.Host) ([]seam.Route, error) {
+	// The first mount makes the server; its settings are the same for all mounts of an endpoint.
 	s := host.Shared(serverKey{}, func() seam.Server {
 		return newServer(&serverConfig{Logger: slog.New(host.Book.Handler()), NoEpoll: host.NoEpoll, MaxClosing: host.MaxClosing})
 	}).(*server)
 	o, b := t.opts, &host.Traits.Bounds
+	// The endpoint may have changed the bounds, to fit those of the mount's other transports.
 	o.MaxMessage, o.MaxQueueBytes, o.MaxQueueMessages = b.Message.Value, b.QueueBytes.Value, b.QueueMessages.Value
 	h, err := s.handler(host, &o)
 	if err != nil {

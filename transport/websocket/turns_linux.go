@@ -20,8 +20,10 @@ type turns struct {
 // maxTurnsKept is the capacity up to which an empty queue keeps its memory.
 const maxTurnsKept = 1024
 
+// len returns the number of connections.
 func (q *turns) len() int { return len(q.list) - q.at }
 
+// push appends a connection. Memory before the first one is used again.
 func (q *turns) push(c *conn) {
 	if len(q.list) == cap(q.list) && q.at > len(q.list)/2 {
 		n := copy(q.list, q.list[q.at:])

@@ -62,6 +62,7 @@ func hasToken(lines []string, token string) bool {
 
 // switchProtocols answers 101. If the error came after the connection was hijacked, the connection
 // is not nil and must be closed.
+// The write timeout bounds the writing of the answer.
 func switchProtocols(w http.ResponseWriter, host, key, subprotocol string, timeout time.Duration) (net.Conn, *bufio.ReadWriter, error) {
 	// The upgrader gets a request with only the checked parts, so that its own checks cannot
 	// disagree.
