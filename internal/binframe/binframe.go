@@ -1,5 +1,5 @@
-// Package binframe has the layout of the binary frames of version 2: one byte for the kind,
-// one for the length of each field, the fields, and the payload as the rest.
+// Package binframe has the layout of the binary frames of version 2 of the protocol: one byte for
+// the kind, one for the length of each field, the fields, and the payload as the rest.
 package binframe
 
 import (
@@ -14,7 +14,7 @@ const (
 	Broadcast = 2 // topic, event
 )
 
-// MaxField is the longest field that its length byte can tell, in bytes.
+// MaxField is the length of the longest field in bytes, since its length is one byte.
 const MaxField = 255
 
 // Reasons of a malformed frame.
@@ -26,7 +26,7 @@ var (
 // A Field is one field of a frame. Its name is for errors.
 type Field struct{ Name, Text string }
 
-// A FieldError is a field that is longer than [MaxField].
+// A FieldError means that a field is longer than [MaxField].
 type FieldError struct {
 	Field string
 	Len   int // bytes
@@ -70,7 +70,7 @@ func Split(frame []byte, fields [][]byte) (payload []byte, ok bool) {
 	return frame[at:len(frame):len(frame)], true
 }
 
-// Offset is where the field with this index begins in a frame that Split has accepted.
+// Offset returns where the field with this index begins in a frame that Split has accepted.
 func Offset(frame []byte, fields, index int) int {
 	at := 1 + fields
 	for i := range index {

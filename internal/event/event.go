@@ -1,5 +1,5 @@
-// Package event has the one rule for the events that an application names: in a handler, a
-// push, a broadcast, on the server and in the client.
+// Package event has the rule for events that an application names: in a handler, a push or a
+// broadcast, on the server and in the client.
 package event
 
 import (
@@ -8,10 +8,10 @@ import (
 	"unicode/utf8"
 )
 
-// max is what the binary form of the protocol has room for.
+// max is the longest event, in bytes, for which the binary form of the protocol has room.
 const max = 255
 
-// Fault is a sentence that says why an event cannot be used, or "".
+// Fault returns a sentence that says why an event cannot be used, or "".
 func Fault(event string) string {
 	switch {
 	case event == "":

@@ -1,10 +1,11 @@
-// Package kept bounds what a piece of a frame keeps from being collected: the whole frame.
+// Package kept bounds how much memory a piece of a frame keeps alive: a piece keeps the whole
+// frame.
 package kept
 
 import "bytes"
 
-// Spare is how much more than itself and an eighth of itself a piece may keep, in bytes. That is
-// more than what stands around the payload of a usual message.
+// Spare is how many bytes a piece may keep alive beside its own and an eighth of them. It is more
+// than the bytes around the payload of a usual message.
 const Spare = 512
 
 // Piece returns piece, which is a part of whole, or a copy of it if whole is much larger.

@@ -14,9 +14,8 @@ func Is(v any) bool {
 	return false
 }
 
-// JSON is the JSON text that a nil payload stands for, where encoding/json writes null:
-// [] for a slice, {} for everything else. It is "" when neither v nor what it points to is
-// nil.
+// JSON returns the JSON text for a nil payload, where encoding/json writes null: [] for a slice, {}
+// for everything else. It returns "" if neither v nor the value it points to is nil.
 func JSON(v any) string {
 	r := reflect.ValueOf(v)
 	for r.Kind() == reflect.Pointer || r.Kind() == reflect.Interface {
@@ -34,7 +33,7 @@ func JSON(v any) string {
 		}
 	case reflect.Slice:
 		if r.IsNil() && r.Type().Elem().Kind() == reflect.Uint8 {
-			return "{}" // bytes, such as a json.RawMessage, are no list
+			return "{}" // bytes, such as a json.RawMessage, are not a list
 		}
 		if r.IsNil() {
 			return "[]"

@@ -1,5 +1,5 @@
-// Package option resolves the limits in option structs: zero is the default, Unlimited, where it
-// is allowed, none, and what is out of bounds an error that says what to write instead.
+// Package option resolves limits in option structs. Zero is the default, and Unlimited, where it is
+// allowed, no limit. A value out of bounds is an error that says what to write instead.
 package option
 
 import (
@@ -9,39 +9,39 @@ import (
 )
 
 const (
-	// Unlimited is what takes a limit away.
+	// Unlimited is the value that switches a limit off.
 	Unlimited = -1
-	// MaxDuration is the longest time that an option may ask for: a year, so that no
-	// deadline overflows, nor a few times the option.
+	// MaxDuration is the longest time of an option: a year, so that no deadline overflows, nor a
+	// few times the option.
 	MaxDuration = 365 * 24 * time.Hour
-	// MaxCount is the largest number, of bytes or of anything else, that an option may
-	// ask for. A few times as many still fit an int of 64 bits.
+	// MaxCount is the largest number of an option, of bytes or of anything else. A few times as
+	// many fit an int of 64 bits.
 	MaxCount = 1 << 30
-	// Forever is the time that Unlimited stands for.
+	// Forever is the result of Duration for Unlimited.
 	Forever = time.Duration(math.MaxInt64)
-	// None is the number that Unlimited stands for.
+	// None is the result of Count for Unlimited.
 	None = math.MaxInt
 )
 
 // Checker resolves the options of one struct. The zero Checker is ready.
 type Checker struct {
-	// Of is what the errors begin with, such as "websocket: option ".
+	// Of begins the text of errors, such as "websocket: option ".
 	Of string
-	// Err says what is wrong with the first option that is.
+	// Err is the error about the first option that is out of bounds.
 	Err error
 }
 
-// Count resolves a number. Unlimited is None.
+// Count resolves a number. For Unlimited it returns None.
 func (c *Checker) Count(name string, v, def, most int) int {
 	return resolve(c, name, v, def, most, None)
 }
 
-// Duration resolves a time. Unlimited is Forever.
+// Duration resolves a time. For Unlimited it returns Forever.
 func (c *Checker) Duration(name string, v, def, most time.Duration) time.Duration {
 	return resolve(c, name, v, def, most, Forever)
 }
 
-// Finite resolves a time that must have an end.
+// Finite resolves a time that must not be Unlimited.
 func (c *Checker) Finite(name string, v, def, most time.Duration) time.Duration {
 	switch {
 	case v == 0:

@@ -6,26 +6,24 @@ import (
 	"strings"
 )
 
-// A Path is the pattern of a mounted path. It works on segments: the parts
-// between slashes, of which empty ones are ignored in pattern and request
-// alike, so that //socket//websocket/ is /socket/websocket. It never changes
-// and may be used from any goroutine.
+// A Path is the pattern of a mounted path. It works on segments, the parts between slashes. Empty
+// segments are ignored in pattern and request alike, so //socket//websocket/ is /socket/websocket.
+// A Path never changes and may be used from any goroutine.
 type Path struct {
 	segments []segment
-	vars     int // exposed variables
+	vars     int // number of exposed variables
 }
 
-// segment is a text to match, or a variable. An unexposed variable has no name.
+// segment is a text to match, or a variable. A variable that is not exposed has no name.
 type segment struct {
 	text     string
 	name     string
 	variable bool
 }
 
-// Compile joins the parts with slashes and makes a pattern of them. A
-// segment ":name" matches any one segment and makes it a variable; with a name
-// that starts with "_" it matches and is forgotten. The error names a variable
-// without a name, or one that occurs twice.
+// Compile joins the parts with slashes and makes a pattern of them. A segment ":name" is a
+// variable, which matches any one segment; with a name that begins with "_" it is not exposed. The
+// error names a variable without a name, or one that occurs twice.
 func Compile(parts ...string) (*Path, error) {
 	pattern := strings.Join(parts, "/")
 	p := &Path{}
@@ -58,10 +56,9 @@ func Compile(parts ...string) (*Path, error) {
 // exposed variables, in a new map, or nil if there are none. Nothing is
 // allocated unless a path with exposed variables matches.
 //
-// The path to give is http.Request's URL.Path, in which escapes are decoded.
-// Middleware, ServeMux and proxies judge requests by that path, so what they
-// let pass is what is matched here. It follows that %2F separates segments like
-// a slash, and that a variable never contains one.
+// path should be URL.Path of an http.Request, in which escapes are decoded. Middleware, ServeMux
+// and proxies judge requests by that path, so the path that they let pass is the one matched here.
+// As a consequence %2F separates segments like a slash, and a variable never contains one.
 func (p *Path) Match(path string) (vars map[string]string, ok bool) {
 	rest := path
 	for i := range p.segments {

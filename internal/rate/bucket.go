@@ -26,7 +26,7 @@ func (b *Bucket) Take(now time.Duration, burst, perSecond int) bool {
 	return true
 }
 
-// Wait is how long it is until Take would succeed.
+// Wait returns how long it is until Take would succeed.
 func (b *Bucket) Wait(now time.Duration, burst, perSecond int) time.Duration {
 	if burst < 0 {
 		return 0
@@ -38,7 +38,7 @@ func (b *Bucket) Wait(now time.Duration, burst, perSecond int) time.Duration {
 	return time.Duration((1 - b.tokens) / float64(perSecond) * float64(time.Second))
 }
 
-// Full is how long it is until the whole burst may happen again.
+// Full returns how long it is until the whole burst may happen again.
 func (b *Bucket) Full(now time.Duration, burst, perSecond int) time.Duration {
 	if burst < 0 {
 		return 0
@@ -48,7 +48,7 @@ func (b *Bucket) Full(now time.Duration, burst, perSecond int) time.Duration {
 	return time.Duration(min(missing, float64(longest)))
 }
 
-// longest is what Full returns at most.
+// longest bounds the result of Full.
 const longest = 24 * time.Hour
 
 func (b *Bucket) refill(now time.Duration, burst, perSecond int) {

@@ -6,16 +6,15 @@ import (
 	"time"
 )
 
-// Slots bounds how many of something are in work at once. Who finds none free waits
-// a moment, so that a short burst passes. The zero Slots has no limit. All methods may be
-// called from any goroutine.
+// Slots bounds how many callers do something at one time. A caller that finds no free slot waits a
+// moment, so that a short burst passes. The zero Slots has no limit. All methods may be called from
+// any goroutine.
 type Slots struct {
 	free chan struct{} // nil: no limit
 	wait time.Duration
 }
 
-// NewSlots makes n slots, for which to wait at most so long. A negative n means no
-// limit.
+// NewSlots returns n slots, for which Acquire waits at most so long. A negative n means no limit.
 func NewSlots(n int, wait time.Duration) *Slots {
 	if n < 0 {
 		return &Slots{}
@@ -23,7 +22,7 @@ func NewSlots(n int, wait time.Duration) *Slots {
 	return &Slots{free: make(chan struct{}, n), wait: wait}
 }
 
-// Acquire takes a slot. It reports false when none was free in time, or ctx ended.
+// Acquire takes a slot. It reports false if none was free in time, or ctx ended.
 func (s *Slots) Acquire(ctx context.Context) bool {
 	if s.free == nil {
 		return true
@@ -51,14 +50,15 @@ func (s *Slots) Release() {
 	}
 }
 
-// Counts bounds how many of something each key has. The zero value is ready. All
-// methods may be called from any goroutine.
+// Counts counts something by key, up to a bound. The zero value is ready. All methods may be called
+// from any goroutine.
 type Counts struct {
 	mu sync.Mutex
 	m  map[string]int
 }
 
-// Add counts one more for key, unless it has n already. A negative n means no limit.
+// Add counts one more for key, unless it has n already: then it reports false. A negative n means
+// no limit.
 func (c *Counts) Add(key string, n int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -72,14 +72,14 @@ func (c *Counts) Add(key string, n int) bool {
 	return true
 }
 
-// Of is how many key has.
+// Of returns the count of key.
 func (c *Counts) Of(key string) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.m[key]
 }
 
-// Remove takes one of key back.
+// Remove undoes one Add for key.
 func (c *Counts) Remove(key string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -88,7 +88,7 @@ func (c *Counts) Remove(key string) {
 	}
 }
 
-// Len is the number of keys that have any.
+// Len returns the number of keys whose count is not 0.
 func (c *Counts) Len() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

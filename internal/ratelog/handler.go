@@ -5,18 +5,18 @@ import (
 	"log/slog"
 )
 
-// Handler holds the lines of others to the same limit, for packages that take a
-// *slog.Logger. Their messages must be constants, too.
+// Handler returns a handler with the same limit, for packages that take a *slog.Logger. Their
+// messages must be constants, too.
 func (l *Logger) Handler() slog.Handler { return &handler{l.to.Handler(), l, ""} }
 
-// HandlerOf is Handler for lines of any messages. All of them count as lines of one message,
-// which is the given kind.
+// HandlerOf is Handler for lines whose messages are not constants. All of them count as lines of
+// one message, the given kind.
 func (l *Logger) HandlerOf(kind string) slog.Handler { return &handler{l.to.Handler(), l, kind} }
 
 type handler struct {
 	slog.Handler
 	log  *Logger
-	kind string // stands for all messages, or ""
+	kind string // counts in place of each message, unless it is ""
 }
 
 // Enabled implements slog.Handler.

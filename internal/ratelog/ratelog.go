@@ -1,5 +1,5 @@
-// Package ratelog keeps a log readable when the same thing goes wrong ten
-// thousand times a second.
+// Package ratelog bounds the lines of a log, so that it stays readable when the same thing goes
+// wrong ten thousand times a second.
 package ratelog
 
 import (
@@ -9,12 +9,11 @@ import (
 	"time"
 )
 
-// Lines is how many lines of one message pass in a second.
+// Lines is the number of lines of one message that pass in a second.
 const Lines = 100
 
-// Logger writes at most Lines lines a second of each message and counts the rest;
-// the count is written with the next line of that message that passes. It may be
-// used from any goroutine.
+// Logger writes at most Lines lines a second of each message and counts the others. The count is
+// written with the next line of that message that passes. It may be used from any goroutine.
 type Logger struct {
 	to  *slog.Logger
 	now func() time.Time
@@ -29,7 +28,7 @@ type window struct {
 	suppressed int
 }
 
-// New makes a Logger that writes to another.
+// New returns a Logger that writes to another logger.
 func New(to *slog.Logger) *Logger {
 	return &Logger{to: to, now: time.Now, windows: make(map[string]*window)}
 }
@@ -40,12 +39,12 @@ func (l *Logger) Enabled(level slog.Level) (enabled bool) {
 	return l.to.Enabled(context.Background(), level)
 }
 
-// guard is deferred where a handler of the program's is called: its panic shall end neither
-// what has something to say nor the process. The line is lost with it.
+// guard is deferred where a handler of the program is called. A panic of the handler must end
+// neither the caller nor the process. The line is lost.
 func guard() { _ = recover() }
 
-// guarded writes a line in a goroutine of its own, so that not even runtime.Goexit of the
-// program's handler ends the caller's. Lines are few.
+// guarded writes a line in a goroutine of its own, so that runtime.Goexit in the handler does not
+// end the caller's. Lines are few.
 func guarded(write func()) {
 	done := make(chan struct{})
 	go func() {
@@ -56,8 +55,8 @@ func guarded(write func()) {
 	<-done
 }
 
-// Log writes a line. Messages are told apart by msg, which must be a constant of the
-// program: it never has a part that a client chose.
+// Log writes a line. Lines are counted by msg, which must be a constant of the program and never
+// contain text that a client chose.
 func (l *Logger) Log(level slog.Level, msg string, attrs ...slog.Attr) {
 	if !l.Enabled(level) {
 		return
@@ -93,7 +92,7 @@ func (l *Logger) pass(msg string) (pass bool, suppressed int) {
 	return true, suppressed
 }
 
-// Suppressed is the number of lines held back that no line has told of yet.
+// Suppressed returns the number of lines held back that no line has reported yet.
 func (l *Logger) Suppressed() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -1,21 +1,21 @@
-// Package reserved names the topics that the library itself uses on a PubSub. A client cannot
-// join them.
+// Package reserved has the names of the topics that the library itself uses on a PubSub. A client
+// cannot join them.
 package reserved
 
 import "strings"
 
 const (
-	// LongPoll begins the topics on which nodes pass requests of long polling on.
+	// LongPoll begins the topics on which nodes pass on requests of long polling.
 	LongPoll = prefix + "lp:"
-	// Disconnects carries every broadcast of EventDisconnect to all nodes that accept
-	// connections: the payload is the topic of the broadcast, which is an id of connections.
+	// Disconnects is the topic on which every broadcast of EventDisconnect reaches all nodes. The
+	// payload is the topic of the broadcast, which is an id of connections.
 	Disconnects = prefix + "disconnect"
-	// EventDisconnect closes the connections whose id is the topic it is broadcast on.
+	// EventDisconnect closes the connections whose id is the topic that it is broadcast on.
 	EventDisconnect = "disconnect"
 
 	prefix = "phx:"
-	// control begins the topics of trackers. A serializer of this module takes no control
-	// characters in a topic, one of a program's own may.
+	// control begins the topics of trackers. The serializers of this module accept no control
+	// characters in a topic; one of a program may.
 	control = "\x01"
 )
 

@@ -1,4 +1,4 @@
-// Package stock knows how Phoenix's stock clients ask for a socket.
+// Package stock knows how the stock clients of Phoenix ask for a socket.
 package stock
 
 import (
@@ -8,8 +8,8 @@ import (
 	"github.com/bennu-go/bennu/internal/notice"
 )
 
-// segments are what the clients add to the path of a socket by themselves, and the notice about a
-// mount that has no transport there.
+// segments are the segments that the clients add to the path of a socket, each with the notice for
+// a mount that has no transport there.
 var segments = []struct {
 	name   string
 	absent notice.Kind
@@ -18,7 +18,8 @@ var segments = []struct {
 	{"longpoll", notice.NoLongPoll},
 }
 
-// Segment returns a segment of a path as the clients write it, if they add it by themselves.
+// Segment returns a segment of a path as the clients write it, if it is one that they add, in upper
+// or lower case.
 func Segment(text string) (name string, ok bool) {
 	for _, s := range segments {
 		if strings.EqualFold(text, s.name) {
@@ -28,7 +29,7 @@ func Segment(text string) (name string, ok bool) {
 	return "", false
 }
 
-// Absent returns the notice about a mount that has no transport at a segment of Segment.
+// Absent returns the notice for a mount that has no transport at a segment of Segment.
 func Absent(segment string) (kind notice.Kind, ok bool) {
 	for _, s := range segments {
 		if segment == s.name {
@@ -48,5 +49,5 @@ func Upgrades(r *http.Request) bool {
 	return false
 }
 
-// Speaks reports whether a request names a version of the protocol.
+// Speaks reports whether a request has a parameter with a version of the protocol.
 func Speaks(r *http.Request) bool { return strings.Contains("&"+r.URL.RawQuery, "&vsn=") }

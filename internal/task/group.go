@@ -1,5 +1,4 @@
-// Package task owns goroutines: every one is started through a Group, and
-// somebody waits for the Group.
+// Package task owns goroutines: each is started through a Group, and somebody waits for the Group.
 package task
 
 import (
@@ -8,8 +7,8 @@ import (
 	"sync/atomic"
 )
 
-// Runner is the work of one goroutine. It is an interface and not a function so that a
-// value that runs again and again needs no closure each time.
+// Runner is the work of one goroutine. It is an interface and not a function, so that a value that
+// runs again and again needs no closure each time.
 type Runner interface{ Run() }
 
 // Group counts goroutines. The zero value is ready. All methods may be called
@@ -32,10 +31,10 @@ func (g *Group) run(r Runner) {
 	r.Run()
 }
 
-// makeRoom makes the stack of a new goroutine 8 KiB large, for which it need only be
-// called: the frame has that size whether it is used or not. A goroutine begins with 2
-// KiB, and what a callback does, such as decoding JSON, outgrows that twice, each time
-// deep within calls whose frames must all be adjusted. That was a sixth of an echo.
+// makeRoom makes the stack of a new goroutine 8 KiB large. It need only be called, since its frame
+// has that size. A goroutine begins with 2 KiB, and work such as decoding JSON outgrows that twice,
+// each time deep within calls whose frames must all be copied. That took a sixth of the time of an
+// echo.
 //
 //go:noinline
 func makeRoom(n int) byte {
@@ -49,8 +48,8 @@ func makeRoom(n int) byte {
 	return frame[n]
 }
 
-// Add counts a goroutine that the caller starts, or other work to be waited for. Done
-// must follow.
+// Add counts a goroutine that the caller starts, or other work to wait for. It must be followed by
+// Done.
 func (g *Group) Add() { g.n.Add(1) }
 
 // Go runs f in a goroutine of the group.
@@ -60,7 +59,7 @@ type function func()
 
 func (f function) Run() { f() }
 
-// Done is the end of what Add counted.
+// Done undoes Add.
 func (g *Group) Done() {
 	if g.n.Add(-1) > 0 {
 		return
@@ -73,16 +72,16 @@ func (g *Group) Done() {
 	}
 }
 
-// Len is the number of goroutines at this moment.
+// Len returns the number of goroutines at this moment.
 func (g *Group) Len() int { return int(g.n.Load()) }
 
-// Wait returns nil at a moment when no goroutine of the group runs, or the
-// context's cause.
+// Wait waits for a moment at which no goroutine of the group runs, and returns nil. If ctx ends
+// first, it returns its cause.
 func (g *Group) Wait(ctx context.Context) error {
 	for {
 		g.mu.Lock()
-		// Done takes the lock after it has counted down, so either it sees
-		// the channel made here or zero is seen here.
+		// Done takes the lock after it has counted down. So it either finds the channel made here,
+		// or zero is found here.
 		if g.idle == nil {
 			g.idle = make(chan struct{})
 		}

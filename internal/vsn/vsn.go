@@ -15,19 +15,19 @@ import (
 // refused.
 const Default = "1.0.0"
 
-// Versions are serializers and the versions that they are for. Any number of goroutines may use
-// them at once.
+// Versions is a list of serializers with the versions that they are for. It may be used from any
+// goroutine.
 type Versions struct {
 	offers []offer
 }
 
 type offer struct {
-	from       semver // the first version of the series that is taken
-	anyMinor   bool   // the series is all minor versions of a major one
+	from       semver // the first version that is accepted
+	anyMinor   bool   // later minor versions are accepted, too
 	serializer wire.Serializer
 }
 
-// New compiles a list, in which earlier entries win over later ones. An empty list stands for
+// New compiles a list. Of two entries that match, the earlier is used. An empty list stands for
 // wire.Defaults. The error says which requirement is malformed and how to write it.
 func New(list []wire.Versioned) (*Versions, error) {
 	if len(list) == 0 {

@@ -11,8 +11,9 @@ import (
 	"github.com/bennu-go/bennu/internal/redact"
 )
 
-// Host is a host without its port in its normal form: lower case, and an IPv6 address, in
-// brackets or not, in its shortest form without them. What is no host stays what it is.
+// Host returns a host without its port in normal form: in lower case, and an IPv6 address, in
+// brackets or not, in its shortest form without brackets. Text that is no host is returned as it
+// is.
 func Host(host string) string {
 	inner := strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
 	if strings.Contains(inner, ":") {
@@ -23,15 +24,15 @@ func Host(host string) string {
 	return Lower(host)
 }
 
-// Port is a port as browsers send it, without zeros before it. It reports false for what is
-// none.
+// Port returns a port as browsers send it, without leading zeros. It reports false for text that is
+// no port.
 func Port(port string) (string, bool) {
 	n, err := strconv.ParseUint(port, 10, 16)
 	return strconv.FormatUint(n, 10), err == nil && n > 0
 }
 
-// Join puts a host in its normal form and a port together as in a URL. The port is left
-// away when it is that of the scheme.
+// Join returns a host in normal form and a port as they stand in a URL. It omits the port if it is
+// the default of the scheme.
 func Join(host, port, scheme string) string {
 	if strings.Contains(host, ":") {
 		host = "[" + host + "]"
@@ -48,10 +49,10 @@ func IsAddress(host string) bool {
 	return err == nil
 }
 
-// A Fault is why a host that a program names can never be that of an origin.
+// A Fault is the reason why a host that a program names can never be that of an origin.
 type Fault struct {
 	What  string // completes a sentence that begins with the host
-	Right string // the host as it should be written, empty when that is unknown
+	Right string // the host as it should be written, or empty if that is unknown
 }
 
 func (f *Fault) Error() string {
@@ -92,8 +93,8 @@ func ParseHost(host string) (string, error) {
 	return "", fmt.Errorf("host %q %w", HideUser(host), fault)
 }
 
-// CutScheme cuts "http", "https", "ws" or "wss" off a text, with the colon and slashes behind
-// it, of which one kind may have been forgotten. It reports whether there was one.
+// CutScheme cuts "http", "https", "ws" or "wss" off a text, with the colon and the slashes after
+// it, either of which may be missing. It reports whether there was one.
 func CutScheme(text string) (rest string, ok bool) {
 	for _, scheme := range []string{"https", "http", "wss", "ws"} {
 		if len(text) < len(scheme) || Lower(text[:len(scheme)]) != scheme {
@@ -107,8 +108,8 @@ func CutScheme(text string) (rest string, ok bool) {
 	return text, false
 }
 
-// HideUser is a text that should be a host or an origin, without the user name and password
-// that may be in it, for an error that quotes it.
+// HideUser returns a text that should be a host or an origin, without a user name and password, for
+// an error that quotes it.
 func HideUser(text string) string {
 	at := strings.LastIndex(text, "@")
 	if at < 0 {
@@ -123,7 +124,7 @@ func HideUser(text string) string {
 	return text[:begin] + redact.Mask + text[at:]
 }
 
-// whole is the fault of a URL where a host is wanted.
+// whole returns the fault for a URL in place of a host.
 func whole(u *url.URL, what string) *Fault {
 	name, fault := CheckHost(u.Hostname())
 	if fault != nil {
@@ -138,8 +139,8 @@ func whole(u *url.URL, what string) *Fault {
 // maxHost is the length of the longest name in the DNS, in bytes.
 const maxHost = 253
 
-// CheckHost returns the normal form of a host, without a port, that a program names, or
-// what is wrong with it.
+// CheckHost returns the normal form of a host that a program names, without a port, or the fault in
+// it.
 func CheckHost(host string) (string, *Fault) {
 	name := Host(host)
 	if strings.Contains(name, ":") {
@@ -162,7 +163,7 @@ func CheckHost(host string) (string, *Fault) {
 	case len(name) > maxHost:
 		return "", &Fault{What: "is longer than any name, which has 253 bytes at most"}
 	case isNumber(last):
-		// Browsers take such a name for an address.
+		// Browsers read such a name as an address.
 		if addr, err := netip.ParseAddr(name); err != nil || !addr.Is4() {
 			return "", &Fault{What: "is an address in a form that browsers do not send; write four decimal numbers, like 127.0.0.1"}
 		}

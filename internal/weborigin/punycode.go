@@ -7,9 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// toASCII is a name with letters outside ASCII as browsers send it, or empty when that
-// takes more than small letters: the tables of IDNA, by which a browser also composes
-// accents and replaces wide and styled letters, are not here.
+// toASCII returns a name with letters outside ASCII in the form in which browsers send it. It
+// returns "" if that needs more than lower case: the tables of IDNA, by which browsers also compose
+// accents and replace wide and styled letters, are not here.
 func toASCII(name string) string {
 	labels := strings.FieldsFunc(small(name), func(c rune) bool {
 		return c == '.' || c == '\u3002' || c == '\uff0e' || c == '\uff61'
@@ -32,7 +32,7 @@ func toASCII(name string) string {
 	return right
 }
 
-// small makes capital letters small, but those of which Go and IDNA make different ones.
+// small returns the lower case of a letter, except of those that Go and IDNA convert differently.
 func small(name string) string {
 	return strings.Map(func(c rune) rune {
 		if c == '\u0130' || c == '\u1e9e' {
@@ -42,7 +42,7 @@ func small(name string) string {
 	}, name)
 }
 
-// plain reports whether IDNA leaves a small letter as it is. It errs on the side of no.
+// plain reports whether IDNA leaves a lower-case letter as it is. If in doubt it returns false.
 func plain(c rune) bool {
 	switch {
 	case c < utf8.RuneSelf:
@@ -55,11 +55,11 @@ func plain(c rune) bool {
 	return unicode.In(c, caseless)
 }
 
-// replaced are the small letters of cased that IDNA replaces, or has replaced: ĳ, ŀ, ŉ, ſ,
-// and the sigma at the end of a word.
+// replaced are the lower-case letters of cased that IDNA replaces, or has replaced: ĳ, ŀ, ŉ, ſ, and
+// the sigma at the end of a word.
 var replaced = []rune{0x133, 0x140, 0x149, 0x17f, 0x3c2}
 
-// cased has letters of Latin, Greek and Cyrillic, caseless those of Hebrew, Arabic, Japanese,
+// cased has the letters of Latin, Greek and Cyrillic, caseless those of Hebrew, Arabic, Japanese,
 // Chinese and Korean.
 var (
 	cased = &unicode.RangeTable{R16: []unicode.Range16{

@@ -1,13 +1,13 @@
-// Package weborigin writes the parts of a web origin, scheme, host and port, in the form
-// in which browsers send them, so that two spellings of one origin compare as equal.
+// Package weborigin converts the parts of a web origin, scheme, host and port, into the form in
+// which browsers send them, so that two spellings of one origin compare as equal.
 package weborigin
 
 import "strings"
 
-// Scheme is a scheme as a proxy or a client writes it, in its normal form: lower case,
-// without blanks around it, and "http" and "https" for "ws" and "wss", which name the same
-// ports. Of a list, such as "https, http", it is the last element, which the nearest proxy
-// has added; those before it came with the request, and a client may have made them up.
+// Scheme returns a scheme, as a proxy or a client writes it, in normal form: in lower case, without
+// blanks, and "http" and "https" for "ws" and "wss", which have the same ports. Of a list, such as
+// "https, http", it returns the last element, which the nearest proxy has added; those before it
+// came with the request, and a client may have made them up.
 func Scheme(text string) string {
 	elements := strings.Split(text, ",")
 	scheme := ""
@@ -23,7 +23,7 @@ func Scheme(text string) string {
 	return scheme
 }
 
-// DefaultPort is the port that a browser leaves out, empty for schemes without one.
+// DefaultPort returns the port that browsers omit for a scheme, or "" if there is none.
 func DefaultPort(scheme string) string {
 	switch scheme {
 	case "http":
@@ -34,8 +34,8 @@ func DefaultPort(scheme string) string {
 	return ""
 }
 
-// Lower makes ASCII letters small and leaves all other bytes alone: some letters outside
-// ASCII have a small one within.
+// Lower converts ASCII letters to lower case and leaves all other bytes alone: some letters outside
+// ASCII have an ASCII lower case.
 func Lower(s string) string {
 	b := []byte(s)
 	for i, c := range b {

@@ -90,7 +90,7 @@ func leaks(s *suite) {
 	s.alive(c, p)
 }
 
-// openFiles are the descriptors of the process, where the system tells.
+// openFiles returns the number of descriptors of the process, if the system tells.
 func openFiles() int {
 	files, err := os.ReadDir("/proc/self/fd")
 	if err != nil {

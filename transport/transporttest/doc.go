@@ -1,4 +1,4 @@
-// Package transporttest is the suite that every transport must pass. Its author writes one test,
+// Package transporttest is the test suite that every transport must pass. To use it, write one test
 // with a client of the transport:
 //
 //	func TestTransport(t *testing.T) {
@@ -11,10 +11,11 @@
 //		})
 //	}
 //
-// The suite mounts the transport at an endpoint, connects clients and breaks off connections in
-// every way. A failure says what went wrong, and quotes the law; the laws are those of package
-// transport. The suite waits for events, and asserts durations only in bubbles of
+// The suite mounts the transport at an endpoint, connects clients, and ends connections in every
+// way. A failure says what went wrong and quotes the law that it breaks; the laws are those of
+// package transport. The suite waits for events, and checks durations only in bubbles of
 // testing/synctest; see RunInBubble. Run it with the race detector.
 //
-// Environment variable BENNU_FULL=1 makes its numbers ten times larger.
+// With the environment variable BENNU_FULL=1 the numbers of connections and messages are ten times
+// larger.
 package transporttest

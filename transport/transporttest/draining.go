@@ -70,7 +70,7 @@ var draining = []check{
 	},
 }
 
-// shutdown shuts the endpoint down, and fails the check if that takes for ever.
+// shutdown shuts the endpoint down, and fails the check if that does not end.
 func (s *suite) shutdown(ctx context.Context) error {
 	s.Helper()
 	ctx, cancel := context.WithTimeout(ctx, Patience)

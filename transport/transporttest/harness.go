@@ -11,82 +11,84 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// Harness is a transport with its client.
+// Harness describes a transport and its client to the suite.
 type Harness struct {
-	// New makes the transport with these limits, for one mount. It is called once.
+	// New returns the transport with these limits. It is called once for each Harness and mounted
+	// once.
 	New func(o *transport.LinkOptions) transport.Transport
-	// Dial connects a client. When the server refuses it, the error is a *Refused. Any other
-	// error means that there is nothing to connect to.
+	// Dial connects a client. If the server refuses it, the error is a *Refused. Any other error
+	// means that no server could be reached.
 	Dial func(t testing.TB, to Target) (Client, error)
 
-	// HTTP: clients connect to the endpoint, by HTTP requests below the path of the mount. The
-	// suite serves the endpoint then, over TLS if a configuration for a server is given.
+	// HTTP says that clients connect by HTTP requests below the path of the mount. The suite then
+	// serves the endpoint, over TLS if TLS is a configuration for a server.
 	HTTP bool
 	TLS  *tls.Config
 	// NoEpoll is EndpointOptions.NoEpoll.
 	NoEpoll bool
-	// Binary: clients can get binary messages. All can send them.
+	// Binary says that clients can receive binary messages. All clients can send them.
 	Binary bool
-	// CloseCodes: clients get the code that a connection is closed with.
+	// CloseCodes says that clients receive the code that a connection is closed with.
 	CloseCodes bool
-	// Orderly: a client that closes can be told from one that is lost.
+	// Orderly says that the server can tell a client that closes from one that is lost.
 	Orderly bool
-	// Stalls: a client that is stalled holds up its connection at the server in the end.
+	// Stalls says that the server cannot write more than a bounded number of bytes to a client that
+	// is stalled.
 	Stalls bool
-	// Except has checks that are not for this transport, by name, each with the reason.
+	// Except has the checks that are not for this transport, by name, each with the reason.
 	Except map[string]string
 }
 
-// Target is where and how to connect.
+// Target says where and how a client connects.
 type Target struct {
-	// URL is that of the server, such as "http://127.0.0.1:4000"; empty without HTTP.
+	// URL is the URL of the server, such as "http://127.0.0.1:4000"; empty without HTTP.
 	URL string
 	// Handler is the endpoint, for clients within the process.
 	Handler http.Handler
-	// Path is that of the mount, such as "/suite/blue", to which clients add a segment of the
-	// transport's.
+	// Path is the path of the mount, such as "/suite/blue", to which clients add that of the
+	// transport.
 	Path string
-	// RawQuery are the parameters as they stand in a URL.
+	// RawQuery is the query of the URL, without the question mark.
 	RawQuery string
-	// Header is that of the request. X-Phoenix-AuthToken is an auth token, which a client gives
-	// where its transport has it.
+	// Header is the header of the request. X-Phoenix-AuthToken is an auth token, which a client
+	// sends where its transport has it.
 	Header http.Header
 	// First, if not nil, is a text message that the client sends together with its handshake, or
 	// right after it.
 	First []byte
 }
 
-// Client is the client's side of a connection. Receive is called by one goroutine at a time, and
-// Send by one; the others may be called beside them.
+// Client is the client's side of a connection. One goroutine at a time calls Receive, and one Send;
+// the others may be called at the same time.
 type Client interface {
 	// Send sends one message.
 	Send(op wire.Opcode, data []byte) error
-	// Receive waits for a message. After the end of the connection it returns an error.
+	// Receive waits for a message. After the end of the connection, or of ctx, it returns an error.
 	Receive(ctx context.Context) (op wire.Opcode, data []byte, err error)
 	// Close closes the connection in order.
 	Close()
-	// Cut breaks it off, as a network does.
+	// Cut ends the connection without a close, as a failing network does.
 	Cut()
-	// Stall makes the client take nothing from the network any more, or again.
+	// Stall makes the client stop reading from the network, or read again.
 	Stall(on bool)
-	// Code is the close code that came, if one has.
+	// Code returns the close code that the client received, if it did.
 	Code() (code transport.CloseCode, ok bool)
 }
 
 // HalfCloser is a Client that can close its side alone, and still receive.
 type HalfCloser interface{ CloseWrite() error }
 
-// Cutter is a Client that can be cut within a message: it sends only a part of one.
+// Cutter is a Client that can be cut within a message, of which it sends only a part.
 type Cutter interface {
 	CutWithin(op wire.Opcode, data []byte) error
 }
 
-// Subprotocoler is a Client that knows the subprotocol that the server has echoed.
+// Subprotocoler is a Client that knows the subprotocol in the server's answer.
 type Subprotocoler interface{ Subprotocol() string }
 
-// Refused is a refusal of the server.
+// Refused is the error of Dial for a client that the server refuses.
 type Refused struct {
-	// Status is that of HTTP, or 0 where the transport does not tell the client.
+	// Status is the HTTP status, or 0 if the transport does not tell the client.
 	Status int
 	Header http.Header
 }

@@ -120,7 +120,7 @@ var outgoing = []check{
 	},
 }
 
-// kind is the opcode of frame i.
+// kind returns the opcode of frame i.
 func (s *suite) kind(i int) wire.Opcode {
 	if s.Binary && i%3 == 0 {
 		return wire.Binary
@@ -128,7 +128,7 @@ func (s *suite) kind(i int) wire.Opcode {
 	return wire.Text
 }
 
-// plain is a message without whitespace of JSON that does not matter.
+// plain returns a message without insignificant whitespace.
 func plain(op wire.Opcode, data []byte) string {
 	var b bytes.Buffer
 	if op == wire.Text && json.Compact(&b, data) == nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// bursts are the ways to break out of a method.
+// bursts are the ways in which a method can fail to return.
 var bursts = map[string]func(){
 	"panic":          func() { panic("the bubble bursts") },
 	"runtime.Goexit": runtime.Goexit,
@@ -61,7 +61,7 @@ var panicking = []check{
 	},
 }
 
-// burstReceiver has a method of the receiver of a new connection break.
+// burstReceiver makes a method of the receiver of a new connection fail.
 func (s *suite) burstReceiver(method, how string) {
 	s.Helper()
 	c, err := s.dial(Target{})
@@ -86,7 +86,7 @@ func (s *suite) burstReceiver(method, how string) {
 	c.closed(transport.CloseInternalError)
 }
 
-// burstLink has a method of the Link of a new connection break.
+// burstLink makes a method of the Link of a new connection fail.
 func (s *suite) burstLink(method, how string, f func()) {
 	s.Helper()
 	c, p := s.connect()

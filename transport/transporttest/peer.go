@@ -16,12 +16,12 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// peer is the server's end of a connection: it stands between the transport and the socket, and
-// holds both to the laws of a receiver.
+// peer is the server's end of a connection. It stands between the transport and the socket, and
+// checks the laws of both.
 type peer struct {
 	s     *suite
 	inner seam.Receiver
-	busy  atomic.Bool   // a method runs
+	busy  atomic.Bool   // a method of the receiver runs
 	done  chan struct{} // closed by Closed
 
 	mu       sync.Mutex
@@ -45,7 +45,7 @@ func newPeer(s *suite, inner seam.Receiver) *peer {
 	return p
 }
 
-// enter begins a call, of which there is one at a time.
+// enter begins a call of a method of the receiver; only one may run at a time.
 func (p *peer) enter(method string) (leave func()) {
 	if p.busy.Swap(true) {
 		p.fault("%s was called while another method ran: the receiver's methods are called one at a time", method)
@@ -71,7 +71,7 @@ func (p *peer) faultLocked(format string, args ...any) {
 	p.faults = append(p.faults, fmt.Sprintf(format, args...))
 }
 
-// report fails the check for each fault. The endpoint was shut down.
+// report fails the check for each fault. It is called after Shutdown.
 func (p *peer) report() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -172,7 +172,7 @@ func (p *peer) close(code transport.CloseCode) {
 	conn.Close(code)
 }
 
-// received waits until n messages were received, and returns all.
+// received waits until at least n messages were received, and returns all.
 func (p *peer) received(n int) []message {
 	p.s.Helper()
 	p.s.until(fmt.Sprintf("%d messages of a client are received", n), func() bool { return p.count() >= n })
@@ -221,7 +221,7 @@ func (p *peer) end() error {
 	return p.reason
 }
 
-// ends waits for the end, and wants its reason to be one of some.
+// endsWith waits for the end, and checks that its reason is one of these.
 func (p *peer) endsWith(reasons ...error) {
 	p.s.Helper()
 	got := p.end()
@@ -233,7 +233,7 @@ func (p *peer) endsWith(reasons ...error) {
 	p.s.Errorf("the reason of the end is %q, want %q", got, reasons)
 }
 
-// alive wants messages to go both ways.
+// alive checks that messages go both ways.
 func (s *suite) alive(c *client, p *peer) {
 	s.Helper()
 	n := p.count()

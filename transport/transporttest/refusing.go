@@ -67,7 +67,7 @@ var refusing = []check{
 	},
 }
 
-// nothingOpened wants refusals to have left nothing.
+// nothingOpened checks that refusals have left no connection.
 func (s *suite) nothingOpened(refused uint64) {
 	s.Helper()
 	s.until("refusals are counted", func() bool { return s.stats().Refused >= refused })
@@ -79,7 +79,7 @@ func (s *suite) nothingOpened(refused uint64) {
 	}
 }
 
-// errReason is a reason of Connect.
+// errReason is an error of Connect.
 var errReason = errors.New("the wrong kind of client")
 
 func refuseConnect(s *suite) {

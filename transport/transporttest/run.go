@@ -9,10 +9,10 @@ import (
 	"github.com/bennu-go/bennu/internal/waittest"
 )
 
-// Patience is how long the suite waits for an event. It is no measure of speed.
+// Patience is how long the suite waits for an event. It does not measure speed.
 const Patience = waittest.Patience
 
-// Run tests a transport. The function makes a new Harness for each check. Most checks run in
+// Run tests a transport. newHarness returns a new Harness for each check. Most checks run in
 // parallel.
 func Run(t *testing.T, newHarness func(t testing.TB) *Harness) {
 	for _, c := range checks() {
@@ -25,8 +25,8 @@ func Run(t *testing.T, newHarness func(t testing.TB) *Harness) {
 	}
 }
 
-// RunInBubble is Run for transports and clients that use no network: each check has a bubble of
-// testing/synctest, in which waiting takes no time and time can be asserted.
+// RunInBubble is Run for transports and clients that use no network. Each check runs in a bubble of
+// testing/synctest, in which waiting takes no time and durations can be checked.
 func RunInBubble(t *testing.T, newHarness func(t testing.TB) *Harness) {
 	for _, c := range checks() {
 		t.Run(c.name, func(t *testing.T) {
@@ -37,15 +37,16 @@ func RunInBubble(t *testing.T, newHarness func(t testing.TB) *Harness) {
 
 // A check is one test of the suite.
 type check struct {
-	name string // of the group and the check
-	law  string // a failure breaks it
+	name string // the group and the check, such as "slow/bytes"
+	law  string // the law that a failure breaks
 	only func(s *suite) (yes bool, why string)
-	// alone: it counts goroutines and descriptors of the whole process.
+	// alone says that no other check may run, because it counts goroutines and descriptors of the
+	// process.
 	alone bool
 	body  func(s *suite)
 }
 
-// checks are all checks, in the order of a connection's life.
+// checks returns all checks, in the order of a connection's life.
 func checks() (all []check) {
 	for _, group := range [][]check{opening, refusing, incoming, outgoing, slowness, closing, idling, panicking, draining, serving, counting, leaking, racing} {
 		all = append(all, group...)
@@ -73,10 +74,10 @@ func (c *check) run(t testing.TB, newHarness func(testing.TB) *Harness, bubble b
 	c.body(s)
 }
 
-// errorHandler is a part of a check that a transport may be excepted from.
+// errorHandler is the name of a part of a check, for Harness.Except.
 const errorHandler = "refuse/ErrorHandler"
 
-// Conditions of checks.
+// Conditions of checks, each with the reason to skip one.
 
 func onHTTP(s *suite) (bool, string)   { return s.HTTP, "it is no request of HTTP" }
 func stalling(s *suite) (bool, string) { return s.Stalls, "clients cannot be stalled" }
@@ -85,7 +86,7 @@ func ofLinks(s *suite) (bool, string) {
 	return s.watch != nil, "it is one of bennu's own, and has no Link"
 }
 
-// sized is a number that BENNU_FULL makes ten times larger.
+// sized returns n, or ten times n with BENNU_FULL=1.
 func sized(n int) int {
 	if os.Getenv("BENNU_FULL") == "1" {
 		return 10 * n

@@ -57,7 +57,7 @@ var serving = []check{
 	},
 }
 
-// wrapped is a ResponseWriter that can nothing by itself.
+// wrapped is a ResponseWriter without optional methods, except Unwrap.
 type wrapped struct{ w http.ResponseWriter }
 
 func (w *wrapped) Header() http.Header         { return w.w.Header() }

@@ -62,7 +62,7 @@ var slowness = []check{
 	},
 }
 
-// stuffed is more than any system buffers for a connection.
+// stuffed is more bytes than any system buffers for a connection.
 const stuffed = 64 << 20
 
 // overflow sends to a client that takes nothing until its connection is closed.
@@ -109,13 +109,13 @@ func (s *suite) stuff(c *client, p *peer) {
 	}
 }
 
-// gone waits until nothing is left of any connection.
+// gone waits until no connection is left.
 func (s *suite) gone() {
 	s.Helper()
 	s.until("Serve returns: Close(0) ends a connection at once, and makes Read and Write return", func() bool { return s.stats().Open == 0 })
 }
 
-// sendNow is send, which takes no time.
+// sendNow is send, and checks that it takes no time.
 func (p *peer) sendNow(op wire.Opcode, data []byte) bool {
 	began := time.Now()
 	ok := p.send(op, data)

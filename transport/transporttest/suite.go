@@ -20,13 +20,13 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// suite is one check that runs.
+// suite is one check that runs: an endpoint with the transport, and the connections to it.
 type suite struct {
 	testing.TB
 	*Harness
 	check  *check
 	bubble bool
-	watch  *watch // of the links, unless the transport is one of bennu's own
+	watch  *watch // of the links; nil if the transport is one of bennu's own
 
 	transport transport.Transport
 	name      string
@@ -35,25 +35,25 @@ type suite struct {
 	url       string
 	log       waittest.Buffer
 	hooks     hooks
-	peers     chan *peer // opened, and not asked for yet
-	ended     bool       // the endpoint was shut down by the check
+	peers     chan *peer // opened connections that accepted has not returned
+	ended     bool       // the check has shut the endpoint down
 
 	mu  sync.Mutex
 	all []*peer
 }
 
-// hooks are called where they are set. Those of receivers may panic.
+// hooks are functions of a check that are called if they are set. Those of receivers may panic.
 type hooks struct {
 	connect func(info *bennu.ConnectInfo) error
 	opened  func(p *peer)
 	receive func(p *peer, op wire.Opcode, data []byte) (resume <-chan struct{})
 	closed  func(p *peer, reason error)
-	// channels hands messages on to the socket, which has a channel for each topic.
+	// channels passes messages on to the socket, which has a channel for each topic.
 	channels bool
 	slow     chan struct{} // handlers of "slow" wait for it
 }
 
-// setup says how an endpoint is to be. The zero value is what most checks need.
+// setup has the options of the endpoint and its mount. The zero value is right for most checks.
 type setup struct {
 	link     transport.LinkOptions
 	hooks    hooks
@@ -113,7 +113,7 @@ func (s *suite) start(o setup) {
 	}
 }
 
-// users accepts whom the check does.
+// users returns the SocketHandler, whose Connect is that of the hooks.
 func (s *suite) users() *bennu.SocketHandler {
 	h := &bennu.SocketHandler{}
 	h.Connect = func(_ context.Context, _ *bennu.Socket, info *bennu.ConnectInfo) error {
@@ -184,10 +184,10 @@ func (s *suite) end() {
 	}
 }
 
-// stats are the counters of the transport.
+// stats returns the counters of the transport.
 func (s *suite) stats() transport.Stats { return s.endpoint.Stats().Transports[s.name] }
 
-// until waits until ok.
+// until waits until ok returns true.
 func (s *suite) until(what string, ok func() bool) {
 	s.Helper()
 	if !waittest.Within(Patience, ok) {
@@ -195,7 +195,7 @@ func (s *suite) until(what string, ok func() bool) {
 	}
 }
 
-// dial connects, and the connection is closed when the check ends.
+// dial connects a client, which is cut when the check ends.
 func (s *suite) dial(to Target) (*client, error) {
 	s.Helper()
 	to.URL, to.Handler = s.url, s.endpoint
@@ -216,7 +216,7 @@ func (s *suite) dial(to Target) (*client, error) {
 	return &client{Client: c, s: s}, nil
 }
 
-// connect connects, and returns both ends of the connection.
+// connect connects a client, and returns both ends of the connection.
 func (s *suite) connect() (*client, *peer) {
 	s.Helper()
 	return s.connectTo(Target{})
@@ -231,7 +231,7 @@ func (s *suite) connectTo(to Target) (*client, *peer) {
 	return c, s.accepted()
 }
 
-// accepted is the server's end of the connection that was made last.
+// accepted returns the server's end of the latest connection.
 func (s *suite) accepted() *peer {
 	s.Helper()
 	select {
@@ -243,7 +243,7 @@ func (s *suite) accepted() *peer {
 	return nil
 }
 
-// refused wants a connection to be refused.
+// refused checks that a client is refused with a status.
 func (s *suite) refused(to Target, status int) *Refused {
 	s.Helper()
 	c, err := s.dial(to)
@@ -278,7 +278,7 @@ func (c *client) send(texts ...string) {
 	}
 }
 
-// next receives a message.
+// next receives one message.
 func (c *client) next() (op wire.Opcode, data []byte) {
 	c.s.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), Patience)
@@ -290,7 +290,7 @@ func (c *client) next() (op wire.Opcode, data []byte) {
 	return op, data
 }
 
-// want receives texts.
+// want checks that the next messages are these texts.
 func (c *client) want(texts ...string) {
 	c.s.Helper()
 	for _, want := range texts {
@@ -300,8 +300,8 @@ func (c *client) want(texts ...string) {
 	}
 }
 
-// rest receives to the end, closes the client's side, too, and returns how many messages came
-// before.
+// rest receives to the end of the connection, closes the client's side, too, and returns how many
+// messages came before.
 func (c *client) rest() (messages int) {
 	c.s.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), Patience)
@@ -318,8 +318,8 @@ func (c *client) rest() (messages int) {
 	}
 }
 
-// closed wants the connection to end with a code, where clients get one. Others, such as those
-// that poll, may be told by being given another connection.
+// closed checks that the connection ends with a code, if clients receive one. Other clients, such
+// as those that poll, may simply get another connection.
 func (c *client) closed(code transport.CloseCode) {
 	c.s.Helper()
 	if !c.s.CloseCodes {
@@ -334,7 +334,7 @@ func (c *client) closed(code transport.CloseCode) {
 	}
 }
 
-// shown is a message in a failure.
+// shown returns a message as text for a failure.
 func shown(op wire.Opcode, data []byte) string {
 	kind := "binary"
 	if op == wire.Text {
@@ -343,16 +343,16 @@ func shown(op wire.Opcode, data []byte) string {
 	return fmt.Sprintf("%s of %d bytes %.100q", kind, len(data), data)
 }
 
-// text is a message as version 2 of the protocol has it: some transports carry nothing else, as
-// those whose text must be JSON.
+// text returns a message in the form of version 2 of the protocol, since some transports carry only
+// JSON.
 func text(event string) string { return `[null,null,"room:blue","` + event + `",{}]` }
 
-// large is text with a payload of n bytes or some more.
+// large is text with a payload of a little more than n bytes.
 func large(event string, n int) string {
 	return `[null,null,"room:blue","` + event + `",{"x":"` + strings.Repeat("x", n) + `"}]`
 }
 
-// numbered is a text with a number.
+// numbered returns a text with a number.
 func numbered(i int) string { return text(strconv.Itoa(i)) }
 
 func numberedAll(n int) (texts []string) {
@@ -362,7 +362,7 @@ func numberedAll(n int) (texts []string) {
 	return texts
 }
 
-// cell is a variable of a check that its hooks read.
+// cell is a variable of a check that its hooks read in other goroutines.
 type cell[T any] struct {
 	mu sync.Mutex
 	v  T

@@ -12,15 +12,15 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// watch stands between an endpoint and a transport that is made of links, holds the latter to its
-// laws, and makes methods fail for checks.
+// watch stands between an endpoint and a transport that is made of links. It checks the laws of the
+// transport, and makes methods of links fail for some checks.
 type watch struct {
 	s *suite
 
 	mu      sync.Mutex
 	links   []*watchedLink
 	faults  []string
-	running int // functions of Mount.Go
+	running int // functions of Mount.Go that run
 }
 
 func newWatch(s *suite) *watch { return &watch{s: s} }
@@ -33,7 +33,7 @@ func (w *watch) fault(format string, args ...any) {
 	w.faults = append(w.faults, fmt.Sprintf(format, args...))
 }
 
-// report fails the check for each fault. The endpoint was shut down.
+// report fails the check for each fault. It is called after Shutdown.
 func (w *watch) report() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -55,7 +55,7 @@ func (w *watch) report() {
 	}
 }
 
-// last is the link that was served last.
+// last returns the link that was served last.
 func (w *watch) last() *watchedLink {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -120,14 +120,14 @@ func (s *watchedSession) Serve(l transport.Link, o *transport.LinkOptions) error
 	return s.Session.Serve(watched, o)
 }
 
-// watchedLink is a Link that is held to its laws.
+// watchedLink is a Link whose laws are checked.
 type watchedLink struct {
 	link transport.Link
 	w    *watch
 
 	mu     sync.Mutex
 	frames []kept
-	burst  map[string]func() // called at the begin of a method, by its name
+	burst  map[string]func() // called in the method of this name
 	cut    bool              // Close(0) was called
 	served bool              // Serve has returned
 }
@@ -138,13 +138,13 @@ type kept struct {
 	bytes []byte
 }
 
-// cutAfter is a bit less than how long a Write may run on after its deadline before it is cut.
+// cutAfter is a little less than the time for which a Write may run on after its deadline.
 const cutAfter = 400 * time.Millisecond
 
-// keptMost is how many frames of a link are compared in the end.
+// keptMost is the number of frames of a link that are compared at the end.
 const keptMost = 100
 
-// break makes a method do something else.
+// breaks makes a method call f.
 func (l *watchedLink) breaks(method string, f func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -183,7 +183,7 @@ func (l *watchedLink) Write(frames []transport.Frame, deadline time.Time) error 
 	err := l.link.Write(frames, deadline)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	// When another method fails too, the connection may be cut before this one returns.
+	// If another method fails, too, the connection may be cut before this one returns.
 	if l.cut && !deadline.IsZero() && time.Since(deadline) > cutAfter {
 		l.w.fault("Write ran on after its deadline until it was cut: it must return by the deadline")
 	}
@@ -203,7 +203,7 @@ func (l *watchedLink) Close(code transport.CloseCode) error {
 	return l.link.Close(code)
 }
 
-// listens reports whether the transport has functions of Mount.Go.
+// listens reports whether functions of Mount.Go run.
 func (w *watch) listens() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
