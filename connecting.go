@@ -36,6 +36,7 @@ func (c *connecting) run(info *ConnectInfo) error {
 	s, h := c.s, c.s.handler
 	ctx, cancel := context.WithTimeout(info.Context(), h.limits.ConnectTimeout)
 	defer cancel()
+	// overrun runs in another goroutine, so Connect may run on while the slot goes to another call.
 	stop := context.AfterFunc(ctx, c.overrun)
 	defer c.end(stop) // also when a callback panics
 	if h.connect != nil {
@@ -52,6 +53,7 @@ func (c *connecting) run(info *ConnectInfo) error {
 	if h.id == nil {
 		return nil
 	}
+	// Now, before the handshake: Opened looks once more, for a disconnect that comes in between.
 	if s.id = h.id(s); s.id != "" && s.node.disconnects.since(s) {
 		c.at().say(notice.Disconnected)
 		return ErrRefused
@@ -84,6 +86,7 @@ func (c *connecting) begin(ctx context.Context) bool {
 func (c *connecting) overrun() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	// The callbacks returned at the same moment, and end has released the slot.
 	if c.over {
 		return
 	}

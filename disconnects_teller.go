@@ -52,6 +52,7 @@ const (
 func (t *disconnectTeller) want(n *node, r recipient) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	// Too many nodes ask at once: one answer to all costs less.
 	if r.node != "" && len(t.wanted) >= maxAskers && !slices.Contains(t.wanted, r) {
 		r = recipient{}
 	}
@@ -90,6 +91,7 @@ func (t *disconnectTeller) take(n *node, list []*telling) (_ []*telling, next ti
 	t.wanted = slices.DeleteFunc(t.wanted, func(r recipient) bool {
 		i := slices.IndexFunc(list, func(x *telling) bool { return x.recipient == r })
 		switch {
+		// The last round sends everything once more, without waiting for room.
 		case i >= 0 && t.over:
 			list[i].left = own // some of it may be newer
 		case i >= 0, len(list) > maxAskers && !t.over:
@@ -142,9 +144,11 @@ func (t *disconnectTeller) run(n *node) {
 // whether anything was sent.
 func (n *node) tellAll(list *[]*telling, last bool) (progress bool) {
 	*list = slices.DeleteFunc(*list, func(x *telling) bool {
+		// Answers would come too late.
 		if x.question && last {
 			return true // no connection is left
 		}
+		// A telling in parts may send some of them before the buffer is full.
 		left := len(x.left)
 		err := n.tell(x)
 		progress = progress || err == nil || len(x.left) < left

@@ -26,6 +26,7 @@ func (s *Socket) handle(op wire.Opcode, data []byte) (*joinCall, <-chan struct{}
 		s.close(transport.CloseInternalError, err)
 		return nil, nil
 	}
+	// A handler may keep the payload for long, and must not keep a large frame alive with it.
 	m.Payload.Data = kept.Piece(m.Payload.Data, data)
 	return s.dispatch(&m)
 }
@@ -44,6 +45,7 @@ func (s *Socket) refuse(m *wire.Message, fault error) (*joinCall, <-chan struct{
 	if m.OddTopic == "" {
 		c = s.find(m.Topic)
 	}
+	// As in deliver: a message of an earlier join gets no answer.
 	stale := c != nil && !m.JoinRef.IsNull() && m.JoinRef != c.tableRef()
 	switch {
 	case m.Event == wire.EventJoin:
@@ -70,6 +72,7 @@ func (s *Socket) faultOf(fault error) []slog.Attr {
 	case errors.Is(fault, jsontext.ErrTooDeep):
 		attrs = append(attrs, slog.Int("limit", jsontext.MaxDepth))
 	case errors.Is(fault, jsontext.ErrTooManyTokens):
+		// 0 stands for the default, below.
 		tokens := 0
 		switch v := s.serializer.(type) {
 		case wire.V1:
@@ -109,10 +112,13 @@ func (s *Socket) dispatch(m *wire.Message) (*joinCall, <-chan struct{}) {
 	if m.Event == wire.EventJoin {
 		return s.newJoin(m, c), nil
 	}
+	// Renewals come before channels: EventAccessToken reaches no handler if there is a Renew.
 	if s.renew(m, c) {
 		return nil, nil
 	}
 	if c != nil {
+		// If it has ended at this moment, the message is answered as one to a topic that is not
+		// joined.
 		if alive, resume := s.deliver(c, m); alive {
 			return nil, resume
 		}

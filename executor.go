@@ -69,6 +69,7 @@ func (e *executor) Run() {
 		// crash. Terminate still has to run, in another goroutine since this one is ending; running
 		// stays true, so nobody else starts one.
 		reason := newPanicError(recover())
+		// Deferred, so that it starts even if logging the reason panics.
 		defer c.socket.node.tasks.Start(e)
 		c.fail(c.atLast(), reason)
 	}()
@@ -88,6 +89,7 @@ func (e *executor) step() bool {
 		c.finishLocked()
 		return false
 	}
+	// Under the lock, so that whoever puts in an item after this starts another executor.
 	if c.box.empty() {
 		c.running, c.runs = false, nil
 		c.mu.Unlock()
@@ -96,6 +98,8 @@ func (e *executor) step() bool {
 	}
 	it := c.box.pop(&c.socket.handler.limits)
 	var h *handlerContext
+	// Made under the lock together with c.runs, so that the log never shows another callback's
+	// event.
 	if it.kind <= itemInfo && it.kind != itemLeave {
 		h = c.handlerContext(&it) // other items call no code of the program
 	}
@@ -117,6 +121,7 @@ func (e *executor) step() bool {
 		c.close(it.ref, reply, ErrLeft)
 	case itemStop:
 		c.close("", Reply{}, Stop)
+	// All items before the fence are handled.
 	case itemFence:
 		close(it.info.(chan struct{}))
 	}
@@ -134,12 +139,14 @@ func (c *Channel) conclude(h *handlerContext, reply Reply, err error) {
 		c.answer(h, reply)
 	case errors.Is(err, Stop):
 		c.close(h.ref, lastReply(reply, err), err)
+	// The reply first: after the end no frame of the channel is sent.
 	case errors.Is(err, Crash):
 		c.answer(h, lastReply(reply, err))
 		c.fail(c.at(h), err)
 	case errors.Is(err, ErrUnknownEvent):
 		c.fail(c.at(h), err)
 	default:
+		// The connection closes, so nobody would read a reply.
 		if d, ok := asDisconnect(err); ok {
 			c.disconnect(d, err)
 			return

@@ -106,12 +106,14 @@ func (s *Socket) expire() {
 		return
 	}
 	left := until(s.expiry.at)
+	// The grace is over, too.
 	if left <= -grace {
 		s.mu.Unlock()
 		s.at("", "").say(notice.Expired, slog.Int("code", int(transport.ClosePolicy)))
 		s.close(transport.ClosePolicy, ErrExpired)
 		return
 	}
+	// The next look is at the time of expiry, or after that at the end of the grace.
 	wait := left
 	if left <= 0 {
 		wait = left + grace

@@ -59,6 +59,7 @@ func (s *Socket) newJoin(m *wire.Message, old *Channel) *joinCall {
 		return nil // without a goroutine
 	}
 	l := &s.handler.limits
+	// Joins that are refused above do not count: they cost nothing.
 	if !s.joinRate.Take(s.node.now(), l.JoinBurst, l.JoinRate) {
 		s.at(m.Topic, m.Event).say(notice.TooManyJoins, slog.Int("burst", l.JoinBurst), slog.Int("per_second", l.JoinRate))
 		call.answer(m.JoinRef, wire.StatusError, tooManyJoins)

@@ -37,6 +37,7 @@ func jsonNames(t reflect.Type, depth int, names map[string]jsonName, seen map[re
 		return names
 	}
 	seen[t] = true
+	// Only types around t are seen: the same type may be inlined in two places.
 	defer delete(seen, t)
 	for i := range t.NumField() {
 		f := t.Field(i)

@@ -24,6 +24,7 @@ func (e *Endpoint) logLimits() {
 		bound("connections", l.Connections), bound("per_address", l.PerAddress),
 		bound("connects_at_once", l.Connects), bound("joins_at_once", l.Joins), slog.Int("open_files", fileLimit()),
 		bound("late_callbacks", l.LateCallbacks))
+	// withDefaults has lowered it, silently so far.
 	if given := e.options.Limits.Connections; given > l.Connections {
 		e.log.Log(slog.LevelWarn, "the process may open too few files for Limits.Connections, which is lowered",
 			slog.Int("given", given), slog.Int("connections", l.Connections), slog.String("fix", "raise the process's limit on open files, or lower EndpointOptions.Limits.Connections"))

@@ -70,6 +70,7 @@ var callbackFrames = regexp.MustCompile(`bennu\.\(\*(Channel|executor|joinCall|c
 // so it is found among all stacks by the address of the value. If no stack shows the address, those
 // of all callbacks are returned.
 func handlerStacks(of any) string {
+	// 1 MiB holds the stacks of some thousand goroutines; those beyond it are not searched.
 	buf := make([]byte, 1<<20)
 	buf = buf[:runtime.Stack(buf, true)]
 	address := []byte(fmt.Sprintf("%p", of))

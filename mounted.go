@@ -46,6 +46,7 @@ func (e *Endpoint) route(path string, r seam.Route, host *seam.Host, where strin
 		if m.path == nil {
 			continue
 		}
+		// The newer mount is tried first, so it must not take all requests of an older one.
 		switch older, newer := m.path.String(), compiled.String(); {
 		case older == newer:
 			return fmt.Errorf("the path %s is already mounted at %s", compiled, m.where)
@@ -108,6 +109,7 @@ func (m *mount) serve(w http.ResponseWriter, r *http.Request, vars map[string]st
 // serveMemory accepts or refuses the in-memory connection in the context of a request. It makes the
 // same checks as the transport at the path.
 func (m *mount) serveMemory(w http.ResponseWriter, r *http.Request, vars map[string]string, c *seam.Memory) {
+	// As over any transport, so that a test sees the same refusals.
 	info, err := m.memory.Check(r, vars)
 	if err == nil {
 		c.Receiver, err = m.memory.Ask(w, r, info)

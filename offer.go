@@ -8,6 +8,7 @@ import (
 )
 
 func init() {
+	// Functions that package presence calls, though they are not exported here.
 	pace.Offer = func(channel any, event string, payload []byte) (<-chan struct{}, error) {
 		c, _ := channel.(*Channel)
 		if c.isNil() {

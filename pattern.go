@@ -83,6 +83,7 @@ func (h *mountedHandler) hint(m *wire.Message) []slog.Attr {
 	if reserved.Topic(m.Topic) {
 		return []slog.Attr{slog.String("hint", "topics that begin with phx: belong to the library")}
 	}
+	// A line with all patterns could be very long.
 	const most = 8
 	patterns := make([]string, 0, most)
 	alike := false

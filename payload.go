@@ -126,6 +126,7 @@ func decoderOf[In any](where string) func(Payload) (In, error) {
 	return func(p Payload) (In, error) {
 		var in In
 		switch target := any(&in).(type) {
+		// Nothing to decode, whatever the client sent.
 		case *Empty, *NoReply:
 			return zero, nil
 		case *Payload:

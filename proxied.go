@@ -39,6 +39,7 @@ func (p *proxied) see(r *http.Request) (address string, warn bool) {
 	address = ip.String()
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	// One address that stays the same is a proxy; several may be clients in the same network.
 	switch p.address {
 	case "":
 		p.address, p.begun = address, 1

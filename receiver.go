@@ -24,7 +24,9 @@ func (r *receiver) Opened(conn seam.Conn) {
 	s.conn = conn
 	early := s.reason
 	s.mu.Unlock()
+	// Before any frame is queued, since frames are checked against leastOutbound.
 	s.node.boundOutbound(conn)
+	// Connect has called Disconnect, when there was no connection to close yet.
 	if early != nil {
 		conn.Close(transport.CloseGoingAway)
 	}
@@ -57,6 +59,7 @@ func (r *receiver) Receive(op wire.Opcode, data []byte) (resume <-chan struct{})
 	s := (*Socket)(r)
 	s.retain() // a drain that begins now waits for the answer to this message
 	defer s.release()
+	// Only messages that came before the drain are answered.
 	if s.draining.Load() {
 		return nil
 	}
@@ -64,13 +67,15 @@ func (r *receiver) Receive(op wire.Opcode, data []byte) (resume <-chan struct{})
 	if !ok {
 		return nil
 	}
+	// A full mailbox or inbox lasts longer than the pause of a rate, as a rule, so it comes first.
 	if resume = s.handleInTurn(op, data); resume == nil {
 		return slow
 	}
 	return resume
 }
 
-// AllHandled implements ability.Completer.
+// AllHandled implements ability.Completer. Only frames behind a join wait; all others are handled,
+// or in a mailbox, when Receive returns.
 func (r *receiver) AllHandled() <-chan struct{} {
 	s := (*Socket)(r)
 	s.mu.Lock()
@@ -95,6 +100,8 @@ func (r *receiver) Closed(reason error) {
 		reason = s.reason
 	}
 	s.reason = reason
+	// Taken out of the table first: no join can add a channel after this, since insert looks at
+	// closed.
 	channels := s.channels
 	s.channels = nil
 	var call *joinCall
@@ -112,12 +119,14 @@ func (r *receiver) Closed(reason error) {
 	if s.id != "" {
 		s.node.disconnects.remove(s)
 	}
+	// Its channel is in no table yet, so it must be ended by itself.
 	if call != nil {
 		call.onClosed(reason)
 	}
 	for _, c := range channels {
 		c.end(reason, nil)
 	}
+	// Last, since Shutdown waits for the list to be empty.
 	s.node.sockets.remove(s)
 }
 
@@ -127,6 +136,7 @@ func (s *Socket) uncount() {
 	if !s.counted {
 		return
 	}
+	// Called in Closed, the only place in which AfterGone may be called.
 	remove := func() { s.node.admission.addresses.Remove(s.address) }
 	if l, ok := s.conn.(ability.Lingerer); ok {
 		l.AfterGone(remove)
@@ -168,6 +178,7 @@ func (r *receiver) AwaitHandled(ctx context.Context, topic string) {
 	if c == nil {
 		return
 	}
+	// ended is closed if the channel ends before the executor gets to the fence.
 	done, ended := make(chan struct{}), make(chan struct{})
 	c.AfterEnd(func() { close(ended) })
 	c.mu.Lock()

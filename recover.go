@@ -53,6 +53,7 @@ func crashAttrs(r *http.Request, v any, attrs ...slog.Attr) []slog.Attr {
 
 // answerCrash answers 500 and closes the connection.
 func answerCrash(w http.ResponseWriter) {
+	// A request that panicked may not have read its body, which would be read as the next request.
 	w.Header().Set("Connection", "close")
 	w.Header().Set("Content-Length", "0")
 	w.WriteHeader(http.StatusInternalServerError)

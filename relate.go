@@ -47,6 +47,8 @@ func relateBounds(list []*listedTransport) error {
 			}
 		}
 	}
+	// Queues that are not set are at least as large as the largest message; then messages that are
+	// not set are at most as large as the smallest queue.
 	least := math.MaxInt
 	for _, q := range out {
 		if q.Value == 0 {

@@ -43,6 +43,7 @@ func (s *Socket) renew(m *wire.Message, c *Channel) bool {
 	case c != nil:
 		r.joinRef = c.joinRef
 	}
+	// Renews that outlived their connections keep goroutines, so their number is bounded.
 	most := s.node.admission.limits.LateCallbacks
 	if s.handler.lateRenews.Load() >= int64(most) {
 		r.at().say(notice.LateRenews, slog.Int("limit", most))
@@ -50,6 +51,7 @@ func (s *Socket) renew(m *wire.Message, c *Channel) bool {
 		return true
 	}
 	s.mu.Lock()
+	// Checked and set under one lock, so that only one renewal runs at a time.
 	busy, open := s.expiry != nil && s.expiry.renewing != nil, !s.closed
 	if !busy && open {
 		r.ctx, r.cancel = context.WithTimeout(s.node.ctx, renewTimeout)
@@ -60,6 +62,7 @@ func (s *Socket) renew(m *wire.Message, c *Channel) bool {
 	case busy:
 		r.at().say(notice.RenewBusy)
 		r.answer(&Error{Reason: "busy"})
+	// A drain waits for the answer. If the connection has ended, there is nobody to answer.
 	case open:
 		s.retain()
 		s.node.tasks.Start(r)
@@ -69,6 +72,7 @@ func (s *Socket) renew(m *wire.Message, c *Channel) bool {
 
 // Run calls Renew and answers the push. It implements task.Runner.
 func (r *renewal) Run() {
+	// Deferred first, so it runs last: the drain sees the answer queued.
 	defer r.s.release()
 	defer func() {
 		if r.done {
@@ -77,6 +81,7 @@ func (r *renewal) Run() {
 		// Renew, or a method of what it returned, panicked or called runtime.Goexit.
 		reason := newPanicError(recover())
 		r.free()
+		// The first attribute is the text of the panic, which may quote the token.
 		attrs := errorAttrs(reason)
 		attrs[0] = slog.String("error", redact.Known(textOf(reason), r.token, nil))
 		r.at().say(notice.RenewCrash, attrs...)
@@ -99,11 +104,13 @@ func (r *renewal) free() {
 	s := r.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	// Freed already: a panic after the first call of free comes here again.
 	if s.expiry.renewing != r {
 		return
 	}
 	s.expiry.renewing = nil
 	r.cancel()
+	// Renew has outlived its connection, and returned now.
 	if r.watchdog != nil {
 		r.watchdog.Stop()
 		s.node.lingering.remove(r)
@@ -129,6 +136,7 @@ func (r *renewal) watchLocked() {
 
 // renew decodes the payload and calls Renew. On success it sets the new time of expiry.
 func (r *renewal) renew() error {
+	// A pointer, to tell a missing token from an empty one.
 	var in struct {
 		Token *string `json:"access_token"`
 	}
@@ -144,6 +152,7 @@ func (r *renewal) renew() error {
 	}
 	r.token = in.Token
 	expires, err := r.s.handler.renew(r.ctx, r.s, *in.Token)
+	// Before the answer, so that a client that has it is not warned any more.
 	if err = withoutNil(err); err == nil {
 		r.s.ExpireAt(expires)
 	}
@@ -158,6 +167,7 @@ func (r *renewal) answer(err error) {
 		r.s.reply(&r.m, r.joinRef, wire.StatusOK, emptyPayload)
 	case disconnects:
 		r.s.close(disconnect.code(), err)
+	// Expected refusals, which are logged as such and not as a failed callback.
 	case tokenFault(err) != nil || errors.Is(err, ErrRefused):
 		r.at().say(notice.RenewRefused, tokenFault(err)...)
 		r.refuse(errorReason{Reason: "invalid token"})

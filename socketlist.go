@@ -30,6 +30,8 @@ func (l *socketList) remove(s *Socket) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	last := len(l.list) - 1
+	// The last socket moves into the gap, so that removing takes the same time however many there
+	// are.
 	l.list[s.index] = l.list[last]
 	l.list[s.index].index = s.index
 	l.list[last] = nil

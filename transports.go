@@ -41,6 +41,7 @@ func (t *transports) shared(name string, key any, make func() seam.Server) seam.
 func (t *transports) all() []shared {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	// Clipped, so that shared never writes into what a caller holds.
 	return t.list[:len(t.list):len(t.list)]
 }
 

@@ -17,6 +17,7 @@ func (e *Endpoint) unmounted(r *http.Request) {
 		e.book.Say(kind, path, address)
 		return
 	}
+	// With a Fallback, two signs are wanted, since its pages may have names like a socket's.
 	named, upgrades, speaks := e.named(r.URL.Path), stock.Upgrades(r), stock.Speaks(r)
 	if e.options.Fallback != nil {
 		if !(named && (upgrades || speaks)) && !(upgrades && e.isBelow(r.URL.Path)) {
@@ -25,6 +26,7 @@ func (e *Endpoint) unmounted(r *http.Request) {
 	} else if !named && !upgrades && !speaks {
 		return
 	}
+	// The line lists all mounts, so that a typing error can be seen.
 	paths := make([]string, 0, len(e.mounts.all()))
 	for _, m := range e.mounts.all() {
 		if m.path != nil {

@@ -34,9 +34,9 @@ type share struct {
 	given chan struct{} // closed when it has them
 }
 
-// take adds n bytes. It waits for them until the span is over, ctx ends or done is closed,
-// and returns the name of the bound that was reached, or "" when it has the bytes. What is
-// more than a bound allows at all is not waited for.
+// take adds n bytes to the share. It waits for room until span is over, ctx ends or done is closed.
+// It returns "" when it has the bytes, and otherwise the name of the bound that is reached:
+// "session", "address" or "node". It does not wait for more bytes than a bound allows at all.
 func (s *share) take(ctx context.Context, done <-chan struct{}, n int, span time.Duration) (bound string) {
 	if n == 0 {
 		return ""

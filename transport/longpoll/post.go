@@ -141,6 +141,7 @@ func (h *handler) deliver(r *http.Request, s *session, t *token, p *post) (statu
 	case <-r.Context().Done():
 	case <-timer.C:
 	}
+	// Otherwise the worker has begun, and each message has a window of its own.
 	if s.withdraw(p) { // not begun: earlier posts take too long, or the client has gone
 		s.unhandled(p.gone)
 		return statusUnhandled

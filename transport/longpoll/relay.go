@@ -67,6 +67,7 @@ func (c *call) hangUp() {
 	c.srv.detach()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	// Answers are applied without callMu, so one may be on its way from the table to the call.
 	c.over = true // an answer that is being handled is not kept
 }
 
@@ -208,6 +209,7 @@ func (h *handler) relayPoll(w http.ResponseWriter, r *http.Request, t *token) bo
 	defer c.forget()
 	defer c.hangUp()
 	began := time.Now()
+	// The room in the adapter's buffer and the first answer each have PubSubTimeout.
 	first, cancel := context.WithTimeout(r.Context(), h.lim.pubsub)
 	err := c.send(first, message{kind: kindPoll, mount: h.index})
 	cancel()

@@ -65,6 +65,7 @@ func (p *remotePoll) dismiss() {
 // serverClosing implements waiter.
 func (p *remotePoll) serverClosing() {
 	p.srv.tasks.Go(func() {
+		// If Run has sent messages, the other server ignores what follows.
 		p.Run() // messages that are queued come first
 		_ = p.answer(message{kind: kindDone, status: statusClosing})
 	})

@@ -200,6 +200,8 @@ func (s *session) endLocked(code transport.CloseCode, reason error) {
 	if s.expiry != nil {
 		s.expiry.Stop()
 	}
+	// Their room goes back at once. Further parts find no assembly and are ignored. The asking
+	// server gives up after PubSubTimeout and answers its client.
 	s.dropPartsLocked(func(*assembly) bool { return true })
 	// Only a poll that waits already may get what is queued; the next poll finds no session.
 	s.box.received()

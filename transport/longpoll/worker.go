@@ -216,6 +216,7 @@ func (s *session) handle(p *post) {
 		status = statusBad
 		return
 	}
+	// As in Phoenix, this is not an error for the client.
 	if more {
 		s.srv.book.Say(notice.BatchTooLong, s.about(slog.Int("limit", lim.maxBatch))...)
 		s.srv.stats.ignoredLines.Add(1)
