@@ -18,7 +18,7 @@ const AssignedIdentity = "identity"
 
 // errToken is the error of Authenticate for a token that verify does not accept. The error of
 // verify itself may quote the token.
-var errToken = fmt.Errorf("%w: the auth token is not good", ErrRefused)
+var errToken = fmt.Errorf("%w: the auth token is not valid", ErrRefused)
 
 // Authenticate returns a Connect that accepts only clients with a valid token. The mount says where
 // clients put the token, and one of two options must be set: Checks.AuthToken takes it from the

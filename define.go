@@ -198,7 +198,7 @@ func OnInfo[S, T any](d *Definition[S], handler func(s S, ctx context.Context, m
 	where := caller()
 	t := reflect.TypeFor[T]()
 	if t.Kind() == reflect.Interface {
-		panic(fmt.Sprintf("bennu: %s: OnInfo is chosen by the type of the message itself, and %s is an interface; register each concrete type", where, t))
+		panic(fmt.Sprintf("bennu: %s: OnInfo handlers are found by the concrete type of the message, and %s is an interface; register each concrete type", where, t))
 	}
 	d.check(where, fmt.Sprintf("the messages of type %s", t), handler == nil)
 	if earlier, ok := d.info[t]; ok {

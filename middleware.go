@@ -106,8 +106,8 @@ func Around(f func(ctx context.Context, call *Call, next func(context.Context) e
 type aroundFunc func(ctx context.Context, call *Call, next func(context.Context) error) error
 
 var (
-	errNextAgain  = errors.New("bennu: next is called again, or after the function of Around has returned; call it once, and wait for it")
-	errNoInstance = errors.New("bennu: the function of Around returned nil for a join without a next that succeeded; return next's error, or one of your own")
+	errNextAgain  = errors.New("bennu: next was called twice, or after the function of Around had returned; call it once, and wait for it")
+	errNoInstance = errors.New("bennu: the function of Around returned nil for a join although next did not succeed; return next's error, or one of your own")
 )
 
 // run calls f around a callback. Whatever f does, the callback is called at most once, and only

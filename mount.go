@@ -146,7 +146,7 @@ func listed(given []transport.Transport) ([]*listedTransport, error) {
 		given = []transport.Transport{websocket.New(nil)}
 	}
 	if len(given) == 0 {
-		return nil, errors.New("no transport is on; leave Transports out for WebSocket, or list one")
+		return nil, errors.New("Transports is an empty list; leave it nil for WebSocket, or list one")
 	}
 	var list []*listedTransport
 	for i, t := range given {
@@ -196,7 +196,7 @@ func checkPath(path string, list []*listedTransport) error {
 // checkSegments returns an error for a path in the pattern syntax of other routers.
 func checkSegments(path string) error {
 	if strings.ContainsAny(path, "{}<>*?#") || strings.Contains(path, "://") {
-		return fmt.Errorf("%q is no path of segments, each a text or a variable such as \":tenant\"; write it as \"/of/:tenant/socket\"", path)
+		return fmt.Errorf("%q is not a path of segments, each a text or a variable such as \":tenant\"; write it as \"/of/:tenant/socket\"", path)
 	}
 	return nil
 }

@@ -36,7 +36,7 @@ func (e *Endpoint) route(path string, r seam.Route, host *seam.Host, where strin
 	}
 	whole := "/" + strings.Trim(path, "/")
 	if below, added := strings.CutPrefix(r.Path, whole+"/"); added && whole != "/" {
-		return fmt.Errorf("the path of transport %s is %q, which is added to the path of the socket: write %q", host.Name, r.Path, below)
+		return fmt.Errorf("the path of transport %s is %q, which begins with the path of the socket, to which it is added: write %q", host.Name, r.Path, below)
 	}
 	compiled, err := urlpath.Compile(path, r.Path)
 	if err != nil {

@@ -148,7 +148,7 @@ func TestOwnTransportMistakes(t *testing.T) {
 		"the path /socket/websocket is already mounted": listing(websocket.New(nil), &ownTransport{"own", handle("websocket")}),
 		"give Mount.Handle one or more segments":        listing(&ownTransport{"own", handle("")}),
 		"the path of transport own is \"/socket/own\"":  listing(&ownTransport{"own", handle("/socket/own")}),
-		"is no path of segments":                        listing(&ownTransport{"own", handle("{own}")}),
+		"is not a path of segments":                     listing(&ownTransport{"own", handle("{own}")}),
 		"has the variable \":a\" twice":                 listing(&ownTransport{"own", handle(":a/:a")}),
 	} {
 		t.Run(want, func(t *testing.T) {

@@ -78,7 +78,7 @@ func (r *route) String() string {
 // the first patterns, and a likely cause.
 func (h *mountedHandler) hint(m *wire.Message) []slog.Attr {
 	if m.OddTopic != "" || m.Topic == "" {
-		return []slog.Attr{slog.String("hint", fmt.Sprintf("the topic is no text of 1 to %d bytes", wire.MaxTopic))}
+		return []slog.Attr{slog.String("hint", fmt.Sprintf("the topic is not a text of 1 to %d bytes", wire.MaxTopic))}
 	}
 	if reserved.Topic(m.Topic) {
 		return []slog.Attr{slog.String("hint", "topics that begin with phx: belong to the library")}

@@ -176,7 +176,7 @@ func unmarshal(text []byte, target any) error {
 func validate[In any](v *validation, in *In) error {
 	value := reflect.ValueOf(in).Elem()
 	if value.Kind() == reflect.Pointer && value.IsNil() {
-		return &payloadError{err: errors.New("null has nothing to validate")}
+		return &payloadError{err: errors.New("the payload is null, which cannot be validated")}
 	}
 	field, err := v.check(value)
 	told := pointerIn[Error](err)

@@ -133,8 +133,8 @@ func TestRegistrationPanics(t *testing.T) {
 			`mount it at "/socket", or set Path in the options of the transport to "longpoll" if /socket/longpoll/longpoll is`},
 		{"whole path of the WebSocket", func() {
 			endpoint().Socket("/socket", one("a", rooms()), &bennu.SocketOptions{Transports: []transport.Transport{websocket.New(&websocket.Options{Path: "/socket/ws"})}})
-		}, 1, `the path of transport websocket is "/socket/ws", which is added to the path of the socket: write "ws"`},
-		{"path of net/http", func() { endpoint().Socket("/of/{tenant}/socket", one("a", rooms()), nil) }, 1, `"/of/{tenant}/socket" is no path of segments`},
+		}, 1, `the path of transport websocket is "/socket/ws", which begins with the path of the socket, to which it is added: write "ws"`},
+		{"path of net/http", func() { endpoint().Socket("/of/{tenant}/socket", one("a", rooms()), nil) }, 1, `"/of/{tenant}/socket" is not a path of segments`},
 		{"path of chi", func() { endpoint().Socket("/socket/*", one("a", rooms()), nil) }, 1, `such as ":tenant"`},
 		{"URL", func() { endpoint().Socket("ws://localhost:4000/socket", one("a", rooms()), nil) }, 1, "is no path"},
 		{"path twice", func() {
@@ -155,8 +155,8 @@ func TestRegistrationPanics(t *testing.T) {
 		{"covered path of the other transport", func() {
 			endpoint().Socket("/s", one("a", rooms()), &bennu.SocketOptions{Transports: []transport.Transport{websocket.New(nil), longpoll.New(&longpoll.Options{Path: ":any"})}})
 		}, 2, "takes all requests of /s/websocket"},
-		{"path of a transport in the style of net/http", mountOver(websocket.New(&websocket.Options{Path: "{any}"})), 1, `"{any}" is no path of segments`},
-		{"no transport", mountOver(), 1, "no transport is on; leave Transports out for WebSocket, or list one"},
+		{"path of a transport in the style of net/http", mountOver(websocket.New(&websocket.Options{Path: "{any}"})), 1, `"{any}" is not a path of segments`},
+		{"no transport", mountOver(), 1, "Transports is an empty list; leave it nil for WebSocket, or list one"},
 		{"nil transport", mountOver(websocket.New(nil), nil), 1, "Transports[1] is nil (<nil>)"},
 		{"nil pointer as transport", mountOver((*anyName)(nil)), 1, "Transports[0] is nil (*bennu_test.anyName)"},
 		{"transport twice", mountOver(websocket.New(nil), longpoll.New(nil), websocket.New(&websocket.Options{Path: "ws"})), 1,

@@ -39,10 +39,10 @@ func relateBounds(list []*listedTransport) error {
 			switch {
 			case q.Value <= 0 || m.Value == 0:
 			case m.Value == Unlimited:
-				return fmt.Errorf("option %s is Unlimited, and %s is %d, so that what a client sends may never fit in; give %s a number, or make %s Unlimited too",
+				return fmt.Errorf("option %s is Unlimited, and %s is %d, so a message of one client may not fit the queue of another; give %s a number, or make %s Unlimited too",
 					m.Option, q.Option, q.Value, m.Option, q.Option)
 			case q.Value < m.Value+margin:
-				return fmt.Errorf("option %s is %d, and a client may send %d bytes (%s), which would not fit in with topic and event; set %s to %d or more, or %s to %d or less",
+				return fmt.Errorf("option %s is %d, and a client may send %d bytes (%s), which would not fit the queue together with topic and event; set %s to %d or more, or %s to %d or less",
 					q.Option, q.Value, m.Value, m.Option, q.Option, m.Value+margin, m.Option, max(1, q.Value-margin))
 			}
 		}

@@ -31,7 +31,7 @@ func TestRelateLimits(t *testing.T) {
 		"any message":            {bounds{message: -1}, bounds{-1, 4 * mib, mib, 4 * mib}, ""},
 		"any queue":              {bounds{message: 100 * mib, queue: -1}, bounds{100 * mib, -1, mib, 100*mib + margin}, ""},
 		"no bounds":              {bounds{-1, -1, -1, -1}, bounds{-1, -1, -1, -1}, ""},
-		"message over queue":     {bounds{message: mib, queue: mib}, bounds{}, "option websocket.Options.MaxQueueBytes is 1048576, and a client may send 1048576 bytes (websocket.Options.MaxMessage), which would not fit in with topic and event; set websocket.Options.MaxQueueBytes to 1049600 or more, or websocket.Options.MaxMessage to 1047552 or less"},
+		"message over queue":     {bounds{message: mib, queue: mib}, bounds{}, "option websocket.Options.MaxQueueBytes is 1048576, and a client may send 1048576 bytes (websocket.Options.MaxMessage), which would not fit the queue together with topic and event; set websocket.Options.MaxQueueBytes to 1049600 or more, or websocket.Options.MaxMessage to 1047552 or less"},
 		"message over buffer":    {bounds{message: mib, buffer: mib}, bounds{}, "option longpoll.Options.MaxBufferBytes is 1048576, and a client may send 1048576 bytes (websocket.Options.MaxMessage)"},
 		"post over queue":        {bounds{body: 2 * mib, queue: mib}, bounds{}, "option websocket.Options.MaxQueueBytes is 1048576, and a client may send 2097152 bytes (longpoll.Options.MaxBody)"},
 		"post over buffer":       {bounds{body: 500, buffer: 300}, bounds{}, "or longpoll.Options.MaxBody to 1 or less"},

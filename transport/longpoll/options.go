@@ -190,7 +190,7 @@ func (o *Options) limits() (*limits, error) {
 	l.bytesPerAddress = count("MaxPostBytesPerAddress", o.MaxPostBytesPerAddress, max(defaultMaxPostBytesPerAddress, twice(l.maxBody)))
 	if l.maxBody > l.bytesPerAddress {
 		if o.MaxBody != Unlimited {
-			fail("MaxPostBytesPerAddress is %d, less than MaxBody of %d: such a post would never be read; raise the one, or lower the other", l.bytesPerAddress, l.maxBody)
+			fail("MaxPostBytesPerAddress is %d, less than MaxBody of %d: a post of that size would never be read; raise MaxPostBytesPerAddress, or lower MaxBody", l.bytesPerAddress, l.maxBody)
 		}
 		l.maxBody = l.bytesPerAddress
 	}

@@ -51,7 +51,7 @@ func (t *longPoll) Name() string { return name }
 
 // Mount implements transport.Transport. An endpoint calls MountSeam instead.
 func (t *longPoll) Mount(transport.Mount) error {
-	return errors.New("longpoll: list what New returns in SocketOptions.Transports as it is, not inside another transport")
+	return errors.New("longpoll: list the result of New in SocketOptions.Transports itself, not wrapped in another transport")
 }
 
 // Traits implements seam.Mounter.
@@ -81,7 +81,7 @@ type serverKey struct{}
 func (t *longPoll) MountSeam(host *seam.Host) ([]seam.Route, error) {
 	o, b := t.opts, &host.Traits.Bounds
 	if host.PubSub.Node() != "" && max(o.MaxBody, o.MaxBufferBytes) > maxRelayed {
-		return nil, fmt.Errorf("option longpoll.Options.MaxBody is %d, and MaxBufferBytes %d; no more than %d bytes at once go from one node to another: lower them",
+		return nil, fmt.Errorf("option longpoll.Options.MaxBody is %d, and MaxBufferBytes %d; at most %d bytes can be passed to another node at once: lower them",
 			o.MaxBody, o.MaxBufferBytes, maxRelayed)
 	}
 	// The first mount makes the server; its settings are the same for all mounts of an endpoint.

@@ -33,7 +33,7 @@ func (t *webSocket) Name() string { return name }
 
 // Mount implements transport.Transport. An endpoint calls MountSeam instead.
 func (t *webSocket) Mount(transport.Mount) error {
-	return errors.New("websocket: list what New returns in SocketOptions.Transports as it is, not inside another transport")
+	return errors.New("websocket: list the result of New in SocketOptions.Transports itself, not wrapped in another transport")
 }
 
 // Traits implements seam.Mounter.
