@@ -31,12 +31,14 @@ var marks = map[string]string{
 
 // free are blocks that nothing runs, by page and first line, each with the reason.
 var free = map[[2]string]string{
-	{"README.md", " bytes in ─► transport/websocket ─► wire ─► socket.go ─► dispatch.go ─► mailbox.go ─► executor.go ─► your handler"}: "a picture",
-	{"README.md", "  bennu demo is at  http://127.0.0.1:4000"}: "what the demo prints; its own tests hold that",
+	{"README.md", " bytes in ─► transport/websocket ─► wire ─► socket.go ─► dispatch.go ─► mailbox.go ─► executor.go ─► your handler"}:                             "a picture",
+	{"docs/architecture.md", "            client                                    other nodes"}:                                                                  "a picture",
+	{"docs/architecture.md", "Socket.mu ─► Channel.mu ─► the connection's own"}:                                                                                    "a picture",
+	{"README.md", "  bennu demo is at  http://127.0.0.1:4000"}:                                                                                                     "what the demo prints; its own tests hold that",
 	{"docs/troubleshooting.md", `level=WARN msg="a page of a foreign origin was refused" reason=origin origin=https://app.example host=api.example mount=/socket`}: "a line of a log, shortened",
 	{"docs/presence.md", `{"metas": 35000, "keys": 31000, "sample": {"user:1": {"metas": [{"phx_ref": "…", "name": "Ann"}]}}}`}:                                    "the form of a message, shortened",
-	{"examples/cluster/README.md", "apiVersion: v1"}: "for Kubernetes, which the tests do not have",
-	{"examples/cluster/README.md", "terminationGracePeriodSeconds: 45 # connections are closed over 30 s, so that clients do not all come back at once"}: "for Kubernetes, which the tests do not have",
+	{"examples/cluster/README.md", "apiVersion: v1"}:                                                                                                               "for Kubernetes, which the tests do not have",
+	{"examples/cluster/README.md", "terminationGracePeriodSeconds: 45 # connections are closed over 30 s, so that clients do not all come back at once"}:           "for Kubernetes, which the tests do not have",
 }
 
 // A block is what stands between fences.
