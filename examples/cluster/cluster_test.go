@@ -7,8 +7,8 @@ import (
 	"github.com/bennu-go/bennu/internal/waittest"
 )
 
-// TestCluster has clients over both transports behind a proxy that sends each request
-// where it likes, and then loses a node.
+// TestCluster has clients over both transports behind a proxy that sends each request to
+// any node, and then ends a node.
 func TestCluster(t *testing.T) {
 	c := startCluster(t)
 	var sockets, pollers []*guest
@@ -41,8 +41,7 @@ func TestCluster(t *testing.T) {
 		return true
 	})
 
-	// Without a word one node is gone: its clients' connections end, and everybody
-	// else goes on.
+	// One node is killed: the connections of its clients end, and the others stay.
 	lost := sockets[0].node
 	c.nodes[lost].Kill()
 	var left []*guest
@@ -57,7 +56,7 @@ func TestCluster(t *testing.T) {
 	}
 	converse(t, "one node is gone", left)
 
-	// New ones get to the other nodes, from the first moment on.
+	// New clients reach the other nodes at once.
 	for i := range 2 * len(names) {
 		g := c.enter(t, fmt.Sprintf("newcomer %d", i), i%2 == 1)
 		if g.node == lost {
@@ -68,7 +67,7 @@ func TestCluster(t *testing.T) {
 	converse(t, "newcomers", left)
 	c.proxy.Await(t, "Server nodes/"+lost+" is DOWN")
 
-	// A node that is asked to end does so in order.
+	// A node that gets a signal shuts down without an error.
 	for _, name := range names {
 		if node := c.nodes[string(name)]; !node.Ended() {
 			if code := node.Stop(t); code != 0 {

@@ -1,7 +1,7 @@
 // Command cluster is one node of several that share their channels, behind a load
-// balancer without sticky sessions. It needs no other service: the nodes run NATS
-// among themselves. "make cluster" runs three of them with the HAProxy of haproxy.cfg;
-// README.md says how to run them elsewhere.
+// balancer without sticky sessions. It needs no other service: each node runs a NATS
+// server in its process. "make cluster" runs three nodes behind HAProxy, with
+// haproxy.cfg; README.md says how to run them elsewhere.
 package main
 
 import (
@@ -17,8 +17,8 @@ import (
 func main() {
 	var n node
 	flag.StringVar(&n.addr, "addr", env("ADDR", "127.0.0.1:4000"), "`host:port` for clients; $ADDR")
-	flag.StringVar(&n.health, "health", env("HEALTH", ""), "`host:port` for the checks of a load balancer, at /healthz; $HEALTH (default none of their own: /healthz is at -addr, too)")
-	flag.StringVar(&n.name, "node", env("NODE", ""), "`name` of this node, which no other has; $NODE (default the host's name)")
+	flag.StringVar(&n.health, "health", env("HEALTH", ""), "`host:port` for the checks of a load balancer, at /healthz; $HEALTH (default none: /healthz is also at -addr)")
+	flag.StringVar(&n.name, "node", env("NODE", ""), "`name` of this node, unique in the cluster; $NODE (default the host's name)")
 	flag.StringVar(&n.cluster, "cluster", env("CLUSTER", "127.0.0.1:6222"), "`host:port` for the other nodes; $CLUSTER")
 	peers := flag.String("peers", env("PEERS", ""), "`host:port,host:port` of other nodes, or one DNS name of all; $PEERS")
 	flag.Parse()

@@ -24,7 +24,7 @@ import (
 // A node is one process of the cluster.
 type node struct {
 	addr    string // for clients
-	health  string // for the checks of a load balancer; "" is none of their own
+	health  string // for the checks of a load balancer; "" for no listener of their own
 	name    string
 	cluster string // for other nodes
 	peers   []string
@@ -38,7 +38,7 @@ func (n *node) run(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	// First the other nodes: clients that come find everything there.
+	// Connect to the other nodes first, so that the first clients find them.
 	adapter, err := natspubsub.NewEmbedded(&natspubsub.EmbeddedOptions{
 		Node: n.name, Listen: n.cluster, Peers: n.peers, Secret: n.secret,
 	})
@@ -49,7 +49,7 @@ func (n *node) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	// Last the other nodes: channels that end may have something to say to them.
+	// Leave the other nodes last: channels that end may still broadcast.
 	defer func() {
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
@@ -75,10 +75,10 @@ func (n *node) run(ctx context.Context) (err error) {
 	return errors.Join(err, stop())
 }
 
-// serveHealth answers the checks of a load balancer on a port of their own: on that of
-// the clients a check waits behind all who come back at once, and a busy node is taken for
-// dead. From the end of ctx on it says that the node is not for new clients, until stop is
-// called.
+// serveHealth answers the checks of a load balancer on a port of their own. On the port
+// of the clients, a check would wait behind clients that all come back at once, and a
+// busy node would be taken for dead. After ctx has ended it answers 503, so that no new
+// clients come; stop ends it.
 func (n *node) serveHealth(ctx context.Context, ps *pubsub.PubSub) (stop func() error, err error) {
 	if n.health == "" {
 		return func() error { return nil }, nil
@@ -91,7 +91,7 @@ func (n *node) serveHealth(ctx context.Context, ps *pubsub.PubSub) (stop func() 
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {
 		if ctx.Err() != nil {
-			http.Error(w, "this node is about to end", http.StatusServiceUnavailable)
+			http.Error(w, "this node is shutting down", http.StatusServiceUnavailable)
 			return
 		}
 		healthy(w, r)
@@ -109,7 +109,7 @@ func (n *node) serveHealth(ctx context.Context, ps *pubsub.PubSub) (stop func() 
 	}, nil
 }
 
-// newEndpoint has the channels of examples/hello. Nothing in them knows of nodes.
+// newEndpoint has the channels of examples/hello, which need no change for several nodes.
 func newEndpoint(ps *pubsub.PubSub, here *presence.Presence[hello.Here], secret []byte) *bennu.Endpoint {
 	var users bennu.SocketHandler
 	hello.Routes(&users, here)
@@ -123,8 +123,8 @@ func newEndpoint(ps *pubsub.PubSub, here *presence.Presence[hello.Here], secret 
 		// With the same secret on every node, each poll may reach any of them.
 		Secret:   secret,
 		Fallback: other,
-		// All clients come from the proxy's address. The proxy sets this header, so
-		// nobody must be able to get around it.
+		// All connections come from the proxy's address, and the proxy sets this header.
+		// Clients must not be able to reach the node without the proxy.
 		Limits: bennu.NodeLimits{ClientAddress: func(r *http.Request) string { return r.Header.Get("X-Forwarded-For") }},
 	})
 	endpoint.OnShutdown(func(context.Context) error { return here.Close() })
@@ -143,10 +143,10 @@ func file(name string) http.HandlerFunc {
 	}
 }
 
-// health is for the load balancer. A node that has lost the others would serve its
-// clients by itself; they are better off elsewhere. That is safe here, where each node
-// has a broker of its own. With one broker for all, none would be left when it is
-// away: then answer 200 in any case.
+// health answers the checks of the load balancer: 503 while the node has lost all others,
+// so that its clients go to another node. That is safe here, since each node has a broker
+// of its own. If all nodes share one broker, answer 200 in any case: when it is away, no
+// node would be left.
 func health(ps *pubsub.PubSub) http.HandlerFunc {
 	type state struct {
 		Node      string   `json:"node"`
@@ -160,6 +160,6 @@ func health(ps *pubsub.PubSub) http.HandlerFunc {
 		if !h.Connected {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
-		_ = json.NewEncoder(w).Encode(state{ps.Node(), h.Connected, h.Peers}) // fails when nobody listens any more
+		_ = json.NewEncoder(w).Encode(state{ps.Node(), h.Connected, h.Peers}) // fails if the client has gone
 	}
 }

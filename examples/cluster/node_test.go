@@ -16,8 +16,8 @@ type person struct {
 
 type shouted struct{ Name, Body, Node string }
 
-// Two nodes in one test, with a broker in the test itself: what the channels do does not
-// depend on where their clients are.
+// Two nodes in one test, with a broker in the test: channels work the same if their clients
+// are on different nodes.
 func TestTwoNodes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var broker pubsubtest.Memory

@@ -1,6 +1,6 @@
-// A chat over one WebSocket, in the fewest lines that show which node is behind it.
-// Programs use the npm package "phoenix", which does all this properly, and polls
-// where WebSocket does not work.
+// A short chat over one WebSocket that shows the name of its node. Real programs use the
+// npm package "phoenix", which also joins again after a crash, and polls where WebSocket
+// does not work.
 
 const $ = (id) => document.getElementById(id);
 const topic = "room:cluster";
@@ -20,7 +20,7 @@ const on = {
   },
 };
 
-// What the server sends is text, and never HTML.
+// Text of other people is shown as text, never as HTML.
 function add(text) {
   const row = document.createElement("li");
   row.textContent = text;

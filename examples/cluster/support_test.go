@@ -15,8 +15,7 @@ import (
 	"github.com/bennu-go/bennu/internal/wstest"
 )
 
-// require says that the test must run; without it, it is skipped where HAProxy is not
-// installed.
+// require makes the test fail if HAProxy is not installed; otherwise it is skipped then.
 const require = "BENNU_REQUIRE_PROXIES"
 
 const names = "abc"
@@ -55,7 +54,7 @@ func startCluster(t *testing.T) *cluster {
 	for _, name := range strings.Split(names, "") {
 		waittest.Until(t, "the nodes know each other", func() bool { return len(c.health(t, name).Peers) == len(names)-1 })
 	}
-	// A port that is free now may be taken before the proxy has it.
+	// A free port may be taken by others before the proxy listens on it.
 	for try := 1; ; try++ {
 		c.addr = testport.Addr(t)
 		c.proxy = proctest.Start(t, "haproxy", []string{
@@ -113,7 +112,7 @@ type guest struct {
 
 const room = "room:cluster"
 
-// enter joins, speaks, and so finds out which node has the channel.
+// enter joins and shouts, and learns from the broadcast which node has the channel.
 func (c *cluster) enter(t *testing.T, name string, polls bool) *guest {
 	t.Helper()
 	g := &guest{t: t, name: name}
@@ -133,7 +132,7 @@ func (g *guest) say(body string) {
 	g.Want(room, "shout", `{"body":"`+body+`"}`, "ok", "{}")
 }
 
-// hears waits for what somebody says, and returns the node of who said it.
+// hears waits for the shout of somebody, and returns the node of the sender.
 func (g *guest) hears(body string) (node string) {
 	g.t.Helper()
 	g.Await(g.name+" to hear: "+body, func(m wstest.Message) bool {
@@ -147,7 +146,7 @@ func (g *guest) hears(body string) (node string) {
 	return node
 }
 
-// converse has each guest say something that all must hear.
+// converse lets each guest shout, and waits until all guests have got it.
 func converse(t *testing.T, about string, guests []*guest) {
 	t.Helper()
 	for _, g := range guests {

@@ -7,14 +7,14 @@ import (
 	"github.com/bennu-go/bennu"
 )
 
-// fragileChannel counts, and can be made to crash. Its count dies with it: the
-// client joins again and gets a new one.
+// fragileChannel counts beats, and crashes on request. Its count is lost then: the
+// client joins again and gets a new fragileChannel.
 type fragileChannel struct {
 	*bennu.Channel
 	beats int
 }
 
-// fragiles makes channels that push a beat in every interval.
+// fragiles makes channels that push a beat once per interval.
 func fragiles(interval time.Duration) bennu.ChannelHandler {
 	d := bennu.Define(func(_ context.Context, ch *bennu.Channel, _ bennu.Empty) (*fragileChannel, bennu.Empty, error) {
 		f := &fragileChannel{Channel: ch}
@@ -26,8 +26,9 @@ func fragiles(interval time.Duration) bennu.ChannelHandler {
 	return d
 }
 
-// tick runs beside the handlers, from the join to the end of the channel. It
-// does not touch the fields, but sends a message to the handler that may.
+// tick runs at the same time as the handlers, from the join to the end of the channel.
+// So it does not touch the fields: it sends a message to the channel, and the method
+// beat changes them.
 func (f *fragileChannel) tick(ctx context.Context, interval time.Duration) error {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
@@ -52,8 +53,8 @@ func (f *fragileChannel) beat(context.Context, time.Time) error {
 	return f.Push("beat", beats{f.beats})
 }
 
-// crash shows what a mistake does: the panic is logged, the client gets phx_error
-// and joins again, and no other channel notices.
+// crash shows what happens if a handler panics: the panic is logged, the client gets
+// phx_error and joins again, and other channels are not affected.
 func (f *fragileChannel) crash(context.Context, bennu.Empty) (bennu.NoReply, error) {
 	panic("somebody pressed the button")
 }

@@ -25,7 +25,7 @@ func TestCrash(t *testing.T) {
 			t.Errorf("crashed with %v", reason)
 		}
 
-		// The neighbour counts on, and the new instance starts from nothing.
+		// The other channel counts on, and the new instance starts at 0.
 		a = client.Join(t, "fragile:a", nil)
 		time.Sleep(time.Second)
 		a.ExpectPush(t, "beat", beats{1})

@@ -19,7 +19,7 @@ func TestMain(m *testing.M) { waittest.Main(m) }
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
-// newEndpoint has all channels of this package. Its Shutdown ends all that is in it.
+// newEndpoint makes an endpoint with all channels of this package. Its Shutdown closes everything.
 func newEndpoint(t *testing.T) *bennu.Endpoint {
 	t.Helper()
 	ps := pubsub.NewLocal()
@@ -54,7 +54,7 @@ func TestUnknownTopic(t *testing.T) {
 	client.Join(t, "ping:lobby", nil)
 }
 
-// What the other tests do without, once: a server, a network and a client's own bytes.
+// One test with a server, a network and the bytes of a client, which the other tests leave out.
 func TestOverTheNetwork(t *testing.T) {
 	endpoint := newEndpoint(t)
 	server := httptest.NewUnstartedServer(endpoint)

@@ -8,12 +8,12 @@ import (
 	"github.com/bennu-go/bennu"
 )
 
-// inventory is what the channels of all items have in common: a handler is a
-// value, and its methods may be its Join functions.
+// inventory holds the data that the channels of all items share. Its method join is
+// the Join function: methods can be handlers, too.
 type inventory struct{ stock *stock }
 
 // itemChannel is one client's view of one item. The topic names the item, so a
-// client hears of the items it has joined and of no other.
+// client gets the changes of the items that it has joined and of no others.
 type itemChannel struct {
 	*bennu.Channel
 	stock *stock
@@ -33,7 +33,7 @@ type item struct {
 	Shelf int    `json:"shelf"`
 }
 
-// shown asks the channel to push the number that is in stock now.
+// shown is the message that makes the channel push the number in stock.
 type shown struct{}
 
 func (inv inventory) join(_ context.Context, ch *bennu.Channel, _ bennu.Empty) (*itemChannel, item, error) {
@@ -49,7 +49,8 @@ type level struct {
 	Stock int    `json:"stock"`
 }
 
-// show runs after the join, when no change can be missed any more.
+// show runs after the join. From then on the client gets every change, so none is
+// missed between this number and the next.
 func (i *itemChannel) show(context.Context, shown) error {
 	return i.stock.change(i.sku, 0, func(left int) error {
 		return i.Push("stock", level{i.sku, left})
@@ -64,9 +65,9 @@ func (i *itemChannel) restock(context.Context, bennu.Empty) (bennu.Empty, error)
 	return bennu.Empty{}, i.change(+1)
 }
 
-// change broadcasts on this item's topic alone, and on this node alone: other nodes
-// have a stock of their own. It never waits for a slow reader, which is why it may be
-// called under the lock of the stock.
+// change adds by to the stock and broadcasts the new number on the topic of this item.
+// The broadcast stays on this node, since each node has a stock of its own. A broadcast
+// does not wait for slow clients, so the stock may call it under its lock.
 func (i *itemChannel) change(by int) error {
 	err := i.stock.change(i.sku, by, func(left int) error {
 		return i.Socket().Endpoint().LocalBroadcast(i.Topic(), "stock", level{i.sku, left})

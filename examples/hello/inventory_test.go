@@ -34,7 +34,7 @@ func TestStock(t *testing.T) {
 	}
 }
 
-// Whoever listens must be told of changes in the order in which they happened.
+// Changes must be told in the order in which they happen.
 func TestStockTellsInOrder(t *testing.T) {
 	s := &stock{left: map[string]int{"reed": shelf}}
 	var told []int
@@ -76,7 +76,7 @@ func TestInventory(t *testing.T) {
 	lapis.ExpectPush(t, "stock", level{"lapis", 0})
 	papyrusToo.ExpectPush(t, "stock", level{"papyrus", 1})
 
-	// Who joined papyrus alone hears of papyrus and of nothing else.
+	// A client that joined only papyrus gets only the changes of papyrus.
 	papyrus.ExpectPush(t, "stock", level{"papyrus", 1})
 	papyrus.ExpectNoPush(t)
 	papyrus.Push(t, "restock", nil).ExpectOK(t)

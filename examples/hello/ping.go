@@ -12,7 +12,7 @@ import (
 type pingChannel struct {
 	*bennu.Channel
 	dings   int  // sent so far
-	waiting bool // a ding is on its way
+	waiting bool // a ding has been asked for and not sent yet
 }
 
 func pings() bennu.ChannelHandler {
@@ -32,7 +32,7 @@ type pong struct {
 	Ping string `json:"ping"`
 }
 
-// ping answers a question: what it returns is the reply.
+// ping returns the reply to the client.
 func (p *pingChannel) ping(context.Context, bennu.Empty) (pong, error) {
 	return pong{"pong"}, nil
 }
@@ -41,14 +41,15 @@ type hello struct {
 	Name string `json:"name"`
 }
 
-// Validate is called before the handler is; a *bennu.Error is told to the client.
+// Validate is called before the handler. If it returns a *bennu.Error, the client gets
+// that as the reply, and the handler is not called.
 func (h hello) Validate() error { return checkLength("name", h.Name, 40) }
 
 type greeting struct {
 	Message string `json:"message"`
 }
 
-// hello acknowledges with a phrase made of what the client sent.
+// hello replies with the name that the client sent.
 func (p *pingChannel) hello(_ context.Context, in hello) (greeting, error) {
 	return greeting{"Hello, " + in.Name + ". The heron has heard you."}, nil
 }
@@ -64,10 +65,11 @@ func (d dingMe) Validate() error {
 	return nil
 }
 
-// ding is the message that the channel sends to itself when the time has come.
+// ding is the message that the channel sends to itself when it is time to push.
 type ding struct{}
 
-// dingMe replies at once, and has the server speak first a moment later.
+// dingMe replies at once. After the time that the client asked for, the server pushes
+// a ding.
 func (p *pingChannel) dingMe(_ context.Context, in dingMe) (bennu.Empty, error) {
 	if p.waiting {
 		return bennu.Empty{}, bennu.Errorf("one ding at a time")
@@ -88,7 +90,8 @@ type dingCount struct {
 	N int `json:"n"`
 }
 
-// ding is back among the methods that run one at a time, and may use the fields.
+// ding handles the message of dingMe. It may use the fields, since it runs like the
+// other handlers, one at a time.
 func (p *pingChannel) ding(context.Context, ding) error {
 	p.waiting = false
 	p.dings++

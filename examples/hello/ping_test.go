@@ -66,7 +66,7 @@ func TestPing(t *testing.T) {
 	room.Push(t, "ping", nil).ExpectReply(t, pong{"pong"})
 }
 
-// In the bubble of synctest ten seconds take no time.
+// In the bubble of synctest ten seconds pass at once.
 func TestDing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		room := channeltest.Start(t, newEndpoint(t)).Connect(t, nil).Join(t, "ping:lobby", nil)

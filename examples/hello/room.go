@@ -17,7 +17,7 @@ type roomChannel struct {
 	here *presence.Presence[Here]
 }
 
-// Here is what a room knows of a person who is in it.
+// Here is the meta of the people who are in a room.
 type Here struct {
 	Node string `json:"node,omitempty"`
 }
@@ -37,16 +37,17 @@ type person struct {
 
 func (p person) Validate() error { return checkLength("name", p.Name, 40) }
 
-// arrived tells the channel that its join is complete.
+// arrived is the message that the channel gets when its join is complete.
 type arrived struct{}
 
-// joinRoom decides who may come in. The client is not in the room before
-// joinRoom has returned, so what follows a join is sent as a message to the channel.
+// joinRoom decides who may come in. Nothing can be pushed to the client before joinRoom
+// has returned, so it sends the channel a message, and arrive does the rest.
 func joinRoom(_ context.Context, ch *bennu.Channel, in person, here *presence.Presence[Here]) (*roomChannel, bennu.Empty, error) {
 	return &roomChannel{ch, in.Name, here}, bennu.Empty{}, ch.Send(arrived{})
 }
 
-// arrive sends the newcomer who is here, and tells all others of the newcomer.
+// arrive pushes the list of people to the client, adds the client to it, and
+// broadcasts the name.
 func (r *roomChannel) arrive(context.Context, arrived) error {
 	if err := r.here.PushState(r.Channel); err != nil {
 		return err
@@ -57,13 +58,14 @@ func (r *roomChannel) arrive(context.Context, arrived) error {
 	return r.Broadcast("arrived", person{r.name})
 }
 
-// node is where this client is connected; one that is alone has no name.
+// node returns the name of the node that the client is connected to. It is empty if
+// there is only one node.
 func (r *roomChannel) node() string { return r.Socket().Endpoint().PubSub().Node() }
 
-// Terminate is called once, however the channel ended: the client left, its
-// connection was lost, a handler panicked.
+// Terminate is called once when the channel has ended, for any reason: the client
+// left, its connection was lost, or a handler panicked.
 func (r *roomChannel) Terminate(error) {
-	_ = r.Broadcast("left", person{r.name}) // fails only between nodes, and nobody is left to tell
+	_ = r.Broadcast("left", person{r.name}) // can fail between nodes; there is no client to tell
 }
 
 type shout struct {
@@ -75,17 +77,17 @@ func (s shout) Validate() error { return checkLength("body", s.Body, 280) }
 type shouted struct {
 	Name string    `json:"name"`
 	Body string    `json:"body"`
-	Node string    `json:"node,omitempty"` // of the one who speaks
+	Node string    `json:"node,omitempty"` // of the sender
 	At   time.Time `json:"at"`
 }
 
-// shout goes to everybody in the room, the sender included. Who speaks is what
-// the server knows, not what the client says.
+// shout broadcasts to everybody in the room, the sender included. The name is the one
+// that the client joined with; the payload cannot change it.
 func (r *roomChannel) shout(_ context.Context, in shout) (bennu.Empty, error) {
 	return bennu.Empty{}, r.Broadcast("shout", shouted{r.name, in.Body, r.node(), time.Now().UTC().Truncate(time.Millisecond)})
 }
 
-// checkLength wants 1 to limit characters that are not all blank.
+// checkLength accepts 1 to limit characters that are not all blank.
 func checkLength(field, text string, limit int) error {
 	if strings.TrimSpace(text) == "" {
 		return bennu.Errorf("%s must not be blank", field)

@@ -21,7 +21,7 @@ func TestRoom(t *testing.T) {
 	}
 	ani.ExpectNoPush(t, "shout")
 
-	// Going without a word is noticed like a leave.
+	// A lost connection counts as a leave.
 	client.Drop(t)
 	ani.ExpectPush(t, "left", person{"Tui"})
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/bennu-go/bennu/presence"
 )
 
-// Routes adds the channels of this package to users. All clients of one users share
-// one inventory; who is in a room is kept in here.
+// Routes adds the channels of this package to users. Each call makes an inventory of
+// its own; here tracks the people in the rooms.
 func Routes(users *bennu.SocketHandler, here *presence.Presence[Here]) {
 	users.Channel("ping:*", pings())
 	users.Channel("room:*", rooms(here))

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// shelf is how much of every item there is room for.
+// shelf is the largest number of one item.
 const shelf = 12
 
 var (
@@ -13,8 +13,8 @@ var (
 	errFull    = errors.New("the shelf is full")
 )
 
-// stock is what all connections share. Channels run beside each other, so what
-// they share, unlike their own fields, needs a lock.
+// stock holds the number of each item. The channels of all connections use it at the
+// same time, so it needs a lock, unlike the fields of one channel.
 type stock struct {
 	mu   sync.Mutex
 	left map[string]int
@@ -31,9 +31,10 @@ func (s *stock) has(sku string) bool {
 	return ok
 }
 
-// change adds by, which may be 0 or negative, and tells the new number. tell is
-// called under the lock, so that nobody hears of two changes in the wrong order; it
-// must not block.
+// change adds by, which may be 0 or negative, and calls tell with the new number. It
+// returns errSoldOut or errFull if there are too few or too many, or the error of tell.
+// tell is called under the lock, so that changes are told in the order in which they
+// happen; it must not block.
 func (s *stock) change(sku string, by int, tell func(left int) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,7 +1,7 @@
-// Package lines is a transport of one's own: channels over a Unix socket, TCP or TLS, for devices
-// that have no WebSocket. The client writes its parameters in a line, such as
-// "vsn=2.0.0&token=abc", and reads "ok" or "refused". Then each message is a line: JSON as it is,
-// bytes in base64. The last line of the server is "close", with a close code.
+// Package lines is an example of a transport that bennu does not have: channels over a Unix
+// socket, TCP or TLS, for devices that have no WebSocket. The client writes its parameters in a
+// line, such as "vsn=2.0.0&token=abc", and reads "ok" or "refused". Then each message is a line:
+// JSON as it is, bytes in base64. The last line of the server is "close" with a close code.
 package lines
 
 import (
@@ -24,8 +24,8 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// New makes a transport that serves a listener, for one mount. A nil o is the defaults. There is
-// always a largest message: Unlimited is 1 MiB.
+// New makes a transport for one mount that serves ln, and closes it at the end. A nil o means the
+// defaults. A message has at most o.MaxMessage bytes; 0 and Unlimited mean 1 MiB.
 func New(ln net.Listener, o *transport.LinkOptions) transport.Transport {
 	return &lines{ln, cmp.Or(o, &transport.LinkOptions{})}
 }
@@ -61,7 +61,7 @@ func (t *lines) Mount(m transport.Mount) error {
 
 func (t *lines) serve(m transport.Mount, nc net.Conn) {
 	defer nc.Close()
-	_ = nc.SetDeadline(time.Now().Add(10 * time.Second)) // for the handshake
+	_ = nc.SetDeadline(time.Now().Add(10 * time.Second)) // for the handshake only
 	l := &link{nc: nc, in: bufio.NewReader(nc), most: 16 << 10}
 	query, err := l.line()
 	if err != nil {
@@ -86,7 +86,7 @@ type link struct {
 	most int // bytes of a line
 }
 
-// line reads a line into memory of its own.
+// line reads a line of at most l.most bytes into new memory, without the line break.
 func (l *link) line() (line []byte, err error) {
 	for {
 		part, err := l.in.ReadSlice('\n')
@@ -97,7 +97,7 @@ func (l *link) line() (line []byte, err error) {
 		case err == nil:
 			return bytes.TrimRight(line, "\r\n"), nil
 		case errors.Is(err, io.EOF) && len(line) > 0:
-			return nil, io.ErrUnexpectedEOF // it was cut within a message
+			return nil, io.ErrUnexpectedEOF // the connection ended within a line
 		case !errors.Is(err, bufio.ErrBufferFull):
 			return nil, err
 		}
@@ -122,7 +122,7 @@ func (l *link) Write(frames []transport.Frame, deadline time.Time) error {
 		if begin := len(out); f.Opcode() == wire.Text {
 			out = append(out, f.Payload()...)
 			for i, c := range out[begin:] {
-				if c == '\n' || c == '\r' { // which JSON has between values alone
+				if c == '\n' || c == '\r' { // JSON has them only between values, where a blank means the same
 					out[begin+i] = ' '
 				}
 			}

@@ -9,7 +9,7 @@ import (
 	"github.com/bennu-go/bennu/client"
 )
 
-// ask is another Go program: it joins the topic of a server and pings it.
+// ask is the code of another Go program: it joins the topic of a server and pings it.
 func ask(ctx context.Context, url string) (pong, error) {
 	socket, err := client.Dial(ctx, url, nil)
 	if err != nil {

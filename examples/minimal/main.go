@@ -10,9 +10,10 @@ import (
 	"github.com/bennu-go/bennu"
 )
 
-// ping is the state of one joined topic: one value for each topic and client.
+// ping is the state of one joined topic: there is one for each topic and client.
 type ping struct{ *bennu.Channel }
 
+// joinPing is called when a client joins; the nil error lets it in.
 func joinPing(ctx context.Context, ch *bennu.Channel, _ bennu.Empty) (*ping, bennu.Empty, error) {
 	return &ping{ch}, bennu.Empty{}, nil
 }
@@ -21,6 +22,7 @@ type pong struct {
 	Ping string `json:"ping"`
 }
 
+// ping returns the reply to the client.
 func (p *ping) ping(ctx context.Context, _ bennu.Empty) (pong, error) { return pong{"pong"}, nil }
 
 func newEndpoint() *bennu.Endpoint {

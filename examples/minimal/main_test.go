@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// README.md and these pages of docs show code that is compiled and tested: each block says
-// which file it is from, and must stand there to the letter. What a program says is held
-// to the comment that it is compared with.
+// README.md and these pages of docs show code that is compiled and tested: each block names
+// its file, which must contain it to the letter. The output of an example is compared with
+// its Output comment.
 func TestDocsShowRealCode(t *testing.T) {
 	root := filepath.Join("..", "..")
 	blocks := regexp.MustCompile("(?s)<!-- (file|output): ([^ ]+) -->\n```(?:go)?\n(.*?)```")

@@ -22,8 +22,8 @@ func newRouter(endpoint http.Handler) http.Handler {
 	return r
 }
 
-// newVersions has the endpoint below a route of its own. The path of the request stays as
-// it is, so the mount's path is the whole: newEndpoint("/api/socket").
+// newVersions has the endpoint below a route. The path of the request does not change, so
+// the mount's path is the whole path: newEndpoint("/api/socket").
 func newVersions(endpoint http.Handler) http.Handler {
 	r := chi.NewRouter()
 	r.Route("/api", func(r chi.Router) {

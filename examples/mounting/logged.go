@@ -25,6 +25,6 @@ func (w *statusWriter) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// Unwrap lets http.ResponseController reach the writer below. Without it no WebSocket
-// opens.
+// Unwrap lets http.ResponseController reach the wrapped writer. Without it no WebSocket
+// can open.
 func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

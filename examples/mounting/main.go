@@ -1,5 +1,5 @@
-// Command mounting is an application with routes, middleware and a server of its own, and
-// an endpoint among them. docs/mounting.md explains it.
+// Command mounting is an application with routes, middleware and a server of its own. An
+// endpoint is one of its handlers. docs/mounting.md explains it.
 package main
 
 import (
@@ -19,7 +19,8 @@ import (
 	"github.com/bennu-go/bennu/transport/websocket"
 )
 
-// newEndpoint mounts its socket at the path that requests arrive with.
+// newEndpoint makes an endpoint with a socket at path, which is the whole path of the
+// requests, with the prefix of a router above it.
 func newEndpoint(path string) *bennu.Endpoint {
 	room := bennu.Define(func(_ context.Context, ch *bennu.Channel, _ bennu.Empty) (*bennu.Channel, bennu.Empty, error) {
 		return ch, bennu.Empty{}, nil
@@ -33,17 +34,18 @@ func newEndpoint(path string) *bennu.Endpoint {
 	return endpoint
 }
 
-// newMux has the application's routes, and the endpoint among them.
+// newMux has the application's routes. One of them is the endpoint.
 func newMux(endpoint http.Handler) *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintln(w, "the application's own page")
 	})
-	mux.Handle("/socket/", endpoint) // with the slash, and for all methods
+	mux.Handle("/socket/", endpoint) // the slash and all methods are needed
 	return mux
 }
 
-// serve runs the application's own server until ctx ends, and then ends in order.
+// serve runs the application's own server until ctx ends. Then it gives connections and
+// requests up to 40 s to end.
 func serve(ctx context.Context, ln net.Listener, endpoint *bennu.Endpoint, h http.Handler) error {
 	server := endpoint.Server() // an http.Server with limits that fit
 	server.Handler = h
@@ -56,8 +58,8 @@ func serve(ctx context.Context, ln net.Listener, endpoint *bennu.Endpoint, h htt
 	}
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 40*time.Second)
 	defer cancel()
-	// First the endpoint. Server.Shutdown does not know of WebSockets, and would wait for
-	// each poll. The application's own routes are served meanwhile.
+	// The endpoint is first: Server.Shutdown does not close WebSockets, and would wait for
+	// each poll. The application's own routes are still served meanwhile.
 	drained := endpoint.Shutdown(grace)
 	return errors.Join(failed, drained, server.Shutdown(grace))
 }

@@ -22,8 +22,8 @@ import (
 // No test may leave a goroutine behind.
 func TestMain(m *testing.M) { waittest.Main(m) }
 
-// What works, and what does not, by the ways to mount an endpoint. Each row without a
-// wish for something else opens a WebSocket and a session of long polling, and both echo.
+// The ways to mount an endpoint, those that work and those that do not. In a row without
+// other wants a WebSocket and a session of long polling open, and both echo.
 func TestMounting(t *testing.T) {
 	slash := func(endpoint http.Handler) http.Handler { return newMux(endpoint) }
 	mux := func(pattern string, wrap ...func(http.Handler) http.Handler) func(http.Handler) http.Handler {
@@ -44,8 +44,7 @@ func TestMounting(t *testing.T) {
 		path  string // of the mount
 		at    string // of the requests
 		mount func(http.Handler) http.Handler
-		// What a WebSocket, the first poll and a post are answered with if not 101,
-		// 200 and 200.
+		// The statuses of a WebSocket, the first poll and a post, if not 101, 200 and 200.
 		socket, poll, post int
 	}{
 		{name: "ServeMux", path: "/socket", at: "/socket", mount: slash},
@@ -115,7 +114,7 @@ func or(status, otherwise int) int {
 	return otherwise
 }
 
-// request gives HTTP's status, and the token of the answer.
+// request returns the HTTP status and the token of the answer.
 func request(t *testing.T, method, url, body string) (status int, token string) {
 	t.Helper()
 	r, err := http.NewRequest(method, url, strings.NewReader(body))
@@ -138,13 +137,13 @@ func request(t *testing.T, method, url, body string) (status int, token string) 
 	return answer.StatusCode, e.Token
 }
 
-// hides is a middleware as it must not be: its writer has no Unwrap.
+// hides is a middleware that breaks WebSockets: its writer has no Unwrap.
 func hides(next http.Handler) http.Handler {
 	type writer struct{ http.ResponseWriter }
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { next.ServeHTTP(writer{w}, r) })
 }
 
-// zips compresses, and hides the writer, as many do.
+// zips compresses and hides the writer, as many middlewares do.
 func zips(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
@@ -185,8 +184,8 @@ func TestTimeoutHandler(t *testing.T) {
 	}
 }
 
-// The application ends in order: its WebSockets are told to come back elsewhere, polls end,
-// and requests of its own are finished.
+// At the end WebSockets are closed with 1012, polls are answered, and the application's own
+// requests are finished.
 func TestServe(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

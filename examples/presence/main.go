@@ -1,5 +1,5 @@
 // Command presence serves rooms that show who is in them: "room:<name>" tracks everybody
-// who joins, with a device and a status, and tells everybody. With the stock client:
+// who joins, with a device and a status, and sends the changes to all. With the stock client:
 //
 //	const socket = new Socket("ws://localhost:4000/socket", {params: {user: "ann"}})
 //	const channel = socket.channel("room:lobby", {device: "phone"})
@@ -11,7 +11,7 @@
 //	channel.join()
 //	channel.push("status", {status: "typing"})
 //
-// A user may have several tabs and phones, and is one person with several metas.
+// A user with several tabs or phones is one person with several metas.
 package main
 
 import (
@@ -28,14 +28,13 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-// newEndpoint makes the endpoint with all that belongs to it. Its Shutdown ends
-// everything.
+// newEndpoint makes the endpoint, with its PubSub and presence. Its Shutdown closes them, too.
 func newEndpoint(ctx context.Context, logger *slog.Logger) (*bennu.Endpoint, error) {
-	ps := pubsub.NewLocal() // with an adapter, nodes show each other's users: nothing else changes
+	ps := pubsub.NewLocal() // with an adapter, nodes show each other's users; nothing else changes
 	endpoint := bennu.NewEndpoint(&bennu.EndpointOptions{PubSub: ps, Logger: logger, DrainTime: bennu.Unlimited})
 	endpoint.OnShutdown(ps.Close)
 
-	// First and Last are called on every node, so each tells its own clients.
+	// First and Last are called on every node, so each node tells its own clients.
 	tell := func(event string) func(topic, user string) {
 		return func(topic, user string) {
 			if err := endpoint.LocalBroadcast(topic, event, person{user}); err != nil {
@@ -51,7 +50,7 @@ func newEndpoint(ctx context.Context, logger *slog.Logger) (*bennu.Endpoint, err
 	if err != nil {
 		return nil, err
 	}
-	// Before the PubSub: what is registered last is called first.
+	// Functions are called last to first, so this closes before the PubSub.
 	endpoint.OnShutdown(func(context.Context) error { return here.Close() })
 
 	users := bennu.SocketHandler{Connect: connect}
@@ -60,7 +59,8 @@ func newEndpoint(ctx context.Context, logger *slog.Logger) (*bennu.Endpoint, err
 	return endpoint, nil
 }
 
-// connect lets in whoever has a name. Where names matter they come out of a token.
+// connect accepts clients that send a user name. A real program takes the name from a token
+// that it has verified.
 func connect(_ context.Context, s *bennu.Socket, info *bennu.ConnectInfo) error {
 	user, _ := info.Params.String("user")
 	if user == "" || len(user) > 64 {

@@ -11,7 +11,7 @@ import (
 	"github.com/bennu-go/bennu/presence"
 )
 
-// seat is the meta of one client: what others see of it beside the user's name.
+// seat is the meta of one client. Others see it, with the user's name as the key.
 type seat struct {
 	Device string    `json:"device"`
 	Status string    `json:"status"`
@@ -53,11 +53,13 @@ func (a arrival) Validate() error {
 	return nil
 }
 
-// arrived tells the channel that its join is complete. Before that nothing can be pushed.
+// arrived is the message that the channel gets when its join is complete. Nothing can be
+// pushed before.
 type arrived struct{}
 
-// arrive sends the client the list of who is here, and adds the client to it, of which
-// everybody is told. Nothing is to be undone at the end: an entry leaves with its channel.
+// arrive pushes the list of users to the client and adds the client to it. Everybody in
+// the room gets that change. Nothing needs to be undone later: the entry is removed when
+// its channel ends.
 func (r *room) arrive(context.Context, arrived) error {
 	if err := r.here.PushState(r.Channel); err != nil {
 		return err
@@ -79,8 +81,8 @@ func (s status) Validate() error {
 	return nil
 }
 
-// status tells everybody in the room what a client is doing. Each change goes to all, so
-// one that changes nothing is not made.
+// status changes the status that others see. Each update is sent to everybody in the
+// room, so a status that is the same is not sent.
 func (r *room) status(_ context.Context, in status) (bennu.Empty, error) {
 	if in.Status == r.seat.Status {
 		return bennu.Empty{}, nil
@@ -97,7 +99,7 @@ func (r *room) status(_ context.Context, in status) (bennu.Empty, error) {
 	return bennu.Empty{}, err
 }
 
-// who answers for a single user, whatever the size of the room.
+// who returns the seats of one user. It does not depend on the size of the room.
 func (r *room) who(_ context.Context, in person) ([]seat, error) {
 	seats := []seat{}
 	for _, m := range r.here.GetByKey(r.Topic(), in.User) {

@@ -18,7 +18,7 @@ type (
 	diff = channeltest.PresenceDiff[seat]
 )
 
-// wantState wants a client to be shown these users: "ann(phone here)".
+// wantState expects presence_state with these users: "ann(phone here)".
 func wantState(t *testing.T, room *channeltest.Channel, want ...string) {
 	t.Helper()
 	got := describe(t, "", channeltest.ExpectPush[list](t, room, "presence_state"))
@@ -27,7 +27,7 @@ func wantState(t *testing.T, room *channeltest.Channel, want ...string) {
 	}
 }
 
-// wantDiff wants a client to be told of these users: "+ann(phone typing)".
+// wantDiff expects presence_diff with these changes: "+ann(phone typing)".
 func wantDiff(t *testing.T, room *channeltest.Channel, want ...string) {
 	t.Helper()
 	d := channeltest.ExpectPush[diff](t, room, "presence_diff")
@@ -66,7 +66,7 @@ func TestWhoIsHere(t *testing.T) {
 			room.ExpectPush(t, "came", person{"bob"})
 		}
 
-		// Another tab is another meta, and nobody comes or goes with it.
+		// Another tab is another meta of the same user, so nobody comes or leaves.
 		annsTablet := endpoint.Connect(t, as("ann"))
 		tab := annsTablet.Join(t, lobby, arrival{"tablet"})
 		wantState(t, tab, "ann(phone here)", "bob(laptop here)")
@@ -79,7 +79,7 @@ func TestWhoIsHere(t *testing.T) {
 			room.ExpectNoPush(t)
 		}
 
-		// Going without a word is noticed like a leave.
+		// A lost connection counts as a leave.
 		annsPhone.Drop(t)
 		wantDiff(t, bob, "-ann(phone here)")
 		bob.ExpectPush(t, "left", person{"ann"})
@@ -105,7 +105,7 @@ func TestStatus(t *testing.T) {
 		ann.Push(t, "status", status{"away"}).ExpectOK(t)
 		wantDiff(t, bob, "+ann(phone away)", "-ann(phone typing)")
 
-		// Time stands still here, so the limit is met.
+		// In the bubble no time passes between the updates, so the limit is reached.
 		var replies []*channeltest.Pushed
 		for i := range 1000 {
 			replies = append(replies, ann.Push(t, "status", status{statuses[i%2]}))
