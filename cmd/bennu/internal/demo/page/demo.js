@@ -26,8 +26,8 @@ const socket = new Socket(url, {
 let lost = false; // there was a connection, or none could be made
 let stopCounting = () => {};
 
-// While the connection is away the text stays the same, and the seconds beside it count
-// down: a screen reader says the one, and not the others.
+// While the connection is lost the text stays the same, and only the seconds beside it
+// count down, so that a screen reader says the text once.
 function showSocket(state, wait) {
   document.body.dataset.socket = state;
   lost = state === "waiting" || (lost && state === "connecting");
@@ -54,7 +54,8 @@ drawer.addEventListener("click", () => {
 for (const section of [node, ping, room, inventory, fragile]) section(socket);
 socket.connect();
 
-// A page that is put away says goodbye, and comes back with a new connection.
+// A page that the browser caches closes its connection, and opens a new one when it is
+// shown again.
 addEventListener("pagehide", () => socket.close());
 addEventListener("pageshow", (shown) => {
   if (shown.persisted) socket.connect();

@@ -1,5 +1,5 @@
-// What the sections of the page have in common. Whatever comes from the server is
-// shown with textContent, and is never parsed as HTML.
+// Functions that all sections of the page use. Text from the server is shown with
+// textContent, and never parsed as HTML.
 
 export const $ = (id) => document.getElementById(id);
 
@@ -28,8 +28,8 @@ export function soon(draw) {
   });
 }
 
-// countdown calls show with the whole seconds that are left of ms, until none are, and
-// returns what stops it.
+// countdown calls show with the whole seconds that are left of ms, until 0. It returns a
+// function that stops it.
 export function countdown(ms, show) {
   const end = performance.now() + ms;
   const tick = () => {
@@ -44,5 +44,5 @@ export function countdown(ms, show) {
 
 export const duration = (ms) => (ms < 10 ? `${ms.toFixed(1)} ms` : `${Math.round(ms)} ms`);
 
-// reasonOf is what to tell about a reply with status "error".
+// reasonOf returns the text to show for a reply with status "error".
 export const reasonOf = (response) => response?.reason ?? "refused";

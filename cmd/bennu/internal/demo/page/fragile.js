@@ -56,7 +56,7 @@ function nest(socket, bird) {
       number.textContent = n;
     });
   crash.addEventListener("click", () => {
-    channel.push("crash").catch(() => {}); // no reply will come, as it should be
+    channel.push("crash").catch(() => {}); // the channel crashes, so no reply comes
   });
   channel.join();
 }

@@ -46,8 +46,8 @@ export class Frames {
     this.#count();
   }
 
-  // add only notes the frame. Drawing waits for the browser's next turn, so that it
-  // does not delay the frames behind this one, whose round trips are measured.
+  // add stores the frame. It is drawn before the next paint, so that drawing does not
+  // delay the frames that follow, whose round trips are measured.
   add(direction, text) {
     this.#total[direction]++;
     this.#waiting.push({ direction, text, at: new Date(), kind: kindOf(text) });
@@ -75,7 +75,7 @@ export class Frames {
     time.dateTime = frame.at.toISOString();
     row.append(time, ...describe(frame));
     this.#list.prepend(row);
-    // Beats are hidden by default, and must not push out the rest.
+    // Beats are hidden by default, so they must not push other frames out of the list.
     const rows = this.#rows[frame.kind === "beat" ? "beats" : "others"];
     rows.push(row);
     if (rows.length > KEEP) rows.shift().remove();
@@ -116,7 +116,7 @@ function shorten(part) {
 }
 
 // split cuts the text of a JSON array into the texts of its elements, so that the
-// page shows what was really on the wire.
+// page shows the frame as it was on the wire.
 function split(text) {
   const parts = [];
   let depth = 0;

@@ -1,5 +1,5 @@
-// Who is here: what the server says in presence_state and presence_diff, kept as a
-// list. Each name has a meta for every tab that it is in.
+// The list of who is here, from presence_state and presence_diff. Each name has a meta
+// for every tab.
 
 export class Here {
   #people = new Map();
@@ -17,7 +17,8 @@ export class Here {
     this.#changed();
   }
 
-  // diff has joins first: an update is a join and a leave, and nobody flickers.
+  // diff applies joins first: an update is a join and a leave, and must not remove the
+  // name for a moment.
   diff({ joins, leaves }) {
     if (!this.#synced) return;
     for (const [name, { metas }] of Object.entries(joins)) {

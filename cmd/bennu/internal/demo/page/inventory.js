@@ -95,8 +95,8 @@ function shelf(socket, sku, joinNow) {
   if (joinNow) enter();
 }
 
-// customer is a second connection, as from somewhere else: its own frames are not
-// on the list, only what reaches this page because of it.
+// customer is a second connection, as from another page: its own frames are not on the
+// list, only the broadcasts that it causes.
 function customer(url) {
   const note = $("customer-note");
   const button = $("customer");
@@ -124,7 +124,7 @@ function customer(url) {
         const { status } = await channel.push("take");
         if (status === "ok") bought.push(sku);
       } catch {
-        return; // the patience below ends the visit
+        return; // the timeout below ends the visit
       }
       if (--open === 0) finish(bought.length ? `took ${bought.join(", ")}` : "found everything sold out");
     });

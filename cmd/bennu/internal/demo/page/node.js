@@ -1,5 +1,5 @@
-// Which node of the cluster this page has reached, and how that one does. It is the
-// connection that is asked: behind a proxy another request may reach another node.
+// Shows the node of the cluster that this page is connected to, and its state. It asks
+// over the connection: behind a proxy another request may reach another node.
 
 import { $, element } from "./dom.js";
 

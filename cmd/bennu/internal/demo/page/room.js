@@ -10,7 +10,7 @@ export function room(socket) {
   const list = $("talk");
   let channel;
 
-  // Session storage belongs to one tab, so each tab is somebody else.
+  // Session storage belongs to one tab, so each tab has another name.
   let name = sessionStorage.getItem("name") ?? NAMES[Math.floor(Math.random() * NAMES.length)];
   $("name").value = name;
 

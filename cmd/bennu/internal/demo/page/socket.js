@@ -1,18 +1,18 @@
 // The client's half of Phoenix Channels, protocol version 2.0.0, in one small file.
 // A message is an array: [join_ref, ref, topic, event, payload].
-// Real programs use the npm package "phoenix"; this shows that there is no magic in it.
+// Real programs use the npm package "phoenix"; this shows how simple the protocol is.
 
 const ANSWER_MS = 10_000;
 const HEARTBEAT_MS = 30_000;
 const RECONNECT_MS = [10, 50, 100, 150, 200, 250, 500, 1000, 2000, 5000];
 const REJOIN_MS = [1000, 2000, 5000, 10_000];
-// Connections and joins that end sooner count as failures, once they are several in a row:
-// what is cut again and again is tried less often.
+// Connections and joins that end sooner than this count as failures if several do so in a
+// row, so that they are tried less often.
 const SETTLED_MS = 5000;
 
 const delay = (table, tries) => table[Math.min(tries, table.length - 1)];
 
-// Tries counts what failed in a row.
+// Tries counts failures in a row.
 class Tries {
   count = 0;
   #soon = 0;
@@ -60,7 +60,7 @@ export class Socket {
     this.onState("connecting", 0);
     const ws = new WebSocket(`${this.url}?vsn=2.0.0`);
     this.#ws = ws;
-    // One that was given up may still have something to say.
+    // An abandoned connection may still send messages.
     const current = (act) => (event) => {
       if (ws === this.#ws) act(event);
     };
@@ -110,7 +110,7 @@ export class Socket {
     for (const ch of this.#channels.values()) ch.rejoinNow();
   }
 
-  // A connection can be dead without a word: a heartbeat without an answer tells.
+  // A dead connection may send no close: a heartbeat without an answer shows it.
   #heartbeat() {
     if (this.#unanswered) {
       this.#ws.close(1000, "heartbeat timeout");
@@ -130,7 +130,7 @@ export class Socket {
       return;
     }
     const ch = this.#channels.get(topic);
-    // What an earlier join of the same topic still says is not for this one.
+    // Ignore messages to an earlier join of the same topic.
     if (ch && (joinRef === null || joinRef === ch.joinRef)) ch.received(ref, event, payload);
   }
 
@@ -166,8 +166,8 @@ class Channel {
     this.#params = params;
   }
 
-  // on hears one event of the server. "state" is made here: its payload is the new
-  // state and why.
+  // on registers a function for one event of the server. "state" is an event of this file;
+  // its payload is the new state and the reason.
   on(event, handler) {
     this.#handlers.set(event, handler);
     return this;

@@ -1,5 +1,5 @@
-// What a section does on the server: the Go function that its last message called, beside
-// the frames that this caused.
+// Shows the Go function that the last message of a section called, beside the frames that
+// it sent.
 
 import { duration, element, keep, soon } from "./dom.js";
 import { describe } from "./frames.js";
