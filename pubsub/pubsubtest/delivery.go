@@ -16,7 +16,9 @@ import (
 )
 
 // oneNode checks a node without peers: it delivers its own messages once, in the call that publishes
-// them, and not again when the broker returns them. A message to the node itself is not sent.
+// them, and not again when the broker returns them. Most brokers return a message to its publisher if
+// that subscribes to the channel, so an adapter has to recognize its own. A message to the node itself
+// is not sent.
 func oneNode(s *suite) {
 	p := s.node("alone")
 	if p.Node() != "alone" {
@@ -31,6 +33,7 @@ func oneNode(s *suite) {
 	}
 	p.LocalBroadcast(&pubsub.Message{Topic: "t", Event: "5"})
 	s.want("a node gets its own messages once, and at once", b, "1", "2", "3", "4", "5")
+	// Only the three broadcasts are sent. They are published in the background, so Sent may be late.
 	s.eventually("messages are handed to the broker", func() bool { return p.Health().Sent == 3 })
 	h := p.Health()
 	if !h.Connected || h.Err != nil || h.Since.IsZero() || len(h.Peers) != 0 || h.Topics != 1 || h.Pending != 0 {
@@ -49,6 +52,8 @@ func twoNodes(s *suite) {
 	b := s.node("b")
 	late, _ := s.subscribe(b, "t")
 	s.broadcast(a, "t", "from a")
+	// Ready of late is closed, so the message must arrive. Only if b gave up waiting for a on a slow
+	// machine may it be missed, and then b reports a gap.
 	s.eventually("a node that starts later gets the messages from then on, or reports a gap", func() bool {
 		return late.Count()+late.Gaps() > 0
 	})
@@ -70,7 +75,7 @@ func twoNodes(s *suite) {
 	s.eventually("after the end of its peer a node has no peers", func() bool { return len(a.Health().Peers) == 0 })
 	s.broadcast(a, "t", "alone")
 	s.want("after the end of its peer a node goes on", early, "from a", "from b", "alone")
-	s.subscribe(a, "new")
+	s.subscribe(a, "new") // must not wait for b, which has gone
 	s.noGap("the end of a node in good order is not a gap for its peers", a.Health())
 }
 
@@ -78,6 +83,7 @@ func twoNodes(s *suite) {
 // local broadcast: those on its own node.
 func delivery(s *suite) {
 	a, b, c := s.nodes()
+	// Two subscribers on each node show whether an adapter delivers once to the node, or once for each.
 	var boxes []*subscribertest.Box
 	for _, p := range []*pubsub.PubSub{a, b, c} {
 		for range 2 {
@@ -85,7 +91,7 @@ func delivery(s *suite) {
 			boxes = append(boxes, box)
 		}
 	}
-	other, _ := s.subscribe(b, "T")
+	other, _ := s.subscribe(b, "T") // topics are bytes, so case matters
 	s.broadcast(a, "t", "from a")
 	for _, box := range boxes {
 		s.want("every subscriber of every node gets a broadcast once", box, "from a")
@@ -95,7 +101,7 @@ func delivery(s *suite) {
 		s.want("every subscriber gets broadcasts of every node", box, "from a", "from b")
 	}
 	a.LocalBroadcast(&pubsub.Message{Topic: "t", Event: "local"})
-	s.broadcast(a, "t", "last")
+	s.broadcast(a, "t", "last") // arrives after a local broadcast that was sent to others by mistake
 	for i, box := range boxes {
 		if i < 2 {
 			s.want("a local broadcast reaches its own node", box, "from a", "from b", "local", "last")
@@ -106,7 +112,7 @@ func delivery(s *suite) {
 	if n := other.Count(); n != 0 {
 		s.Errorf("a subscriber of another topic got %d messages", n)
 	}
-	m := boxes[5].Messages()[0]
+	m := boxes[5].Messages()[0] // on node c, so it came through the broker
 	if m.Topic != "t" || string(m.Payload) != "{}" || m.Binary {
 		s.Errorf("a message arrived as %+v", m)
 	}
@@ -130,6 +136,7 @@ func direct(s *suite) {
 			s.Fatalf("direct message %d is %q: they must keep their order", i, e)
 		}
 	}
+	// An adapter need not know which nodes exist, so an error is as good as none.
 	if err := a.DirectBroadcast("nobody", &pubsub.Message{Topic: "t", Event: "x"}); err != nil {
 		s.Logf("DirectBroadcast to a node that does not exist: %v", err)
 	}
@@ -150,6 +157,7 @@ func exclusion(s *suite) {
 	s.want("BroadcastFrom reaches the other subscribers on the sender's node", beside, "1")
 	s.want("BroadcastFrom reaches other nodes", far, "1")
 	s.broadcast(b, "t", "2")
+	// The second message shows that the first would have come back by now.
 	s.want("BroadcastFrom does not reach the sender, not even through the broker", sender, "2")
 }
 
@@ -183,12 +191,13 @@ func order(s *suite) {
 	for from := range publishers {
 		p := nodes[from%len(nodes)]
 		all.Go(func() {
-			next := [3]int{}
+			next := [3]int{} // number of the next message, by topic
 			for i := range each {
 				topic := (i + from) % len(topics)
 				m := &pubsub.Message{Topic: topics[topic], Event: "n", Payload: numbered{from, next[topic]}.payload()}
 				next[topic]++
-				// Nodes that do not keep up would miss messages.
+				// Wait for the slowest node: one that falls far behind misses messages and
+				// reports a gap, which is correct, but would leave nothing to check.
 				for sent.Load()-slowest() > 20_000 && failed.Load()+gaps.Load() == 0 {
 					time.Sleep(100 * time.Microsecond)
 				}
@@ -205,6 +214,7 @@ func order(s *suite) {
 		})
 	}
 	all.Wait()
+	// The limit is on the time without progress, so that a slow broker may take as long as it needs.
 	progress, since := slowest(), time.Now()
 	// Messages that a node has missed on a slow machine never come.
 	missed := func() bool { return s.late.Load() && gaps.Load() > 0 && time.Since(since) > lateTime }
@@ -273,7 +283,7 @@ func (t *sequence) report(s *suite) {
 func payloads(s *suite) {
 	a, b, _ := s.nodes()
 	box, _ := s.subscribe(b, "t")
-	r := rand.New(rand.NewPCG(1, 2))
+	r := rand.New(rand.NewPCG(1, 2)) // fixed, so that a failure can be repeated
 	var sent []*pubsub.Message
 	for _, size := range []int{0, 1, 100, 4 << 10, 100 << 10, s.MaxPayload} {
 		for _, binary := range []bool{false, true} {
@@ -298,7 +308,8 @@ func payloads(s *suite) {
 }
 
 // tooLarge checks a message that the broker does not accept: the caller gets ErrTooLarge, the subscribers
-// of its own node get the message, and the connection stays.
+// of its own node get the message, and the connection stays. An adapter checks the size itself, since
+// brokers such as NATS close the connection of a client that sends too much.
 func tooLarge(s *suite) {
 	a, b, _ := s.nodes()
 	local, _ := s.subscribe(a, "t")
@@ -315,7 +326,7 @@ func tooLarge(s *suite) {
 	s.want("a message that is too large reaches its own node", local, "huge", "next")
 	s.want("the message after one that is too large arrives", far, "next")
 	h := a.Health()
-	if !h.Connected || h.Since != before.Since {
+	if !h.Connected || h.Since != before.Since { // a new Since would mean a new connection
 		s.Errorf("the connection was lost over a message that is too large: %+v", h)
 	}
 	h.Gaps -= before.Gaps

@@ -17,6 +17,7 @@ import (
 func ready(s *suite) {
 	a, b, c := s.nodes()
 	publishers := []*pubsub.PubSub{a, c}
+	// Each round has a new topic: the interest in an earlier one may not have ended yet.
 	for round := range min(max(s.Messages/100, 20), 200) {
 		topic := fmt.Sprint("round ", round)
 		box, sub := s.subscribe(b, topic)
@@ -51,7 +52,7 @@ func interest(s *suite) {
 		s.broadcast(a, "wanted", "x")
 	}
 	s.arrive("messages arrive", box, func() bool { return box.Count() == 100 })
-	s.fence(a, c, "other")
+	s.fence(a, c, "other") // after it, c would have received messages of "wanted"
 	if n := c.Health().Received - before; n != 1 {
 		s.Errorf("a node without interest received %d messages, want only the one it subscribed to", n)
 	}
@@ -83,6 +84,8 @@ func churn(s *suite) {
 					return
 				default:
 				}
+				// The goroutines share 20 topics, so interest in one often begins while it
+				// ends. Most cancel before the broker has confirmed it.
 				topic := fmt.Sprint("churn ", r.IntN(20))
 				sub := b.Subscribe(topic, &subscribertest.Box{})
 				if r.IntN(3) == 0 {
@@ -97,6 +100,7 @@ func churn(s *suite) {
 		s.broadcast(a, "stays", fmt.Sprint(i))
 		if i%10 == 0 {
 			s.broadcast(a, fmt.Sprint("churn ", i%20), "x")
+			// About 500 are on their way, so that no queue of the broker overflows.
 			s.arrive("messages arrive", stays, func() bool { return stays.Count() > i-500 })
 		}
 	}
@@ -140,6 +144,7 @@ func topics(s *suite) {
 	a, b, _ := s.nodes()
 	list := hostile()
 	r := rand.New(rand.NewPCG(3, 4))
+	// Short random topics of characters that adapters escape find pairs that become equal.
 	const alphabet = "ab.*>=2Eh \x00\xff{}:"
 	known := make(map[string]bool)
 	for _, t := range list {
@@ -173,6 +178,7 @@ func topics(s *suite) {
 	for i, t := range list {
 		s.arrive(fmt.Sprintf("a message to topic %.40q arrives", t), boxes[i], func() bool { return boxes[i].Count() > 0 })
 	}
+	// All messages have arrived, so a message to two topics would be seen by now.
 	for i, t := range list {
 		if got := boxes[i].Events(); len(got) != 1 || got[0] != fmt.Sprint(i) {
 			s.Errorf("topic %.40q got %q, want its own message alone", t, got)

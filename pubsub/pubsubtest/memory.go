@@ -15,7 +15,8 @@ import (
 // the broker can be stopped and started again, and a node that reads too slowly misses messages and
 // reports a gap. All methods may be called from any goroutine. The zero value is ready to use.
 //
-// Memory also serves authors of adapters: its link to a node is the smallest there is.
+// Messages of other nodes are delivered in a goroutine of each node, in the order in which they were
+// published.
 type Memory struct {
 	mu     sync.Mutex                        // guards the fields below and those of links
 	links  map[*memoryLink]bool              // of running nodes
@@ -48,7 +49,8 @@ func (m *Memory) node(t testing.TB, o cluster.Options) pubsub.Adapter {
 }
 
 // Break stops the broker until mend is called. Messages that wait in the broker are lost; those that nodes
-// publish wait in the nodes. Nodes do not start without the broker.
+// publish wait in the nodes. Nodes do not start without the broker. When it is back, each node reports a gap
+// for all its topics.
 func (m *Memory) Break() (mend func()) {
 	m.set(true)
 	return func() { m.set(false) }
@@ -101,6 +103,7 @@ func (m *Memory) publishLocked(o cluster.Outgoing) {
 		if l.bytes+len(o.Data) > memoryQueue {
 			l.queue, l.bytes, l.dropped = nil, 0, true
 		}
+		// A copy: each node may keep the data and the publisher may reuse its buffer.
 		l.queue = append(l.queue, cluster.Outgoing{Channel: o.Channel, Data: append([]byte(nil), o.Data...)})
 		l.bytes += len(o.Data)
 		l.change.Signal()

@@ -64,7 +64,7 @@ var tests = []test{
 	{"Close", closing},
 }
 
-// test is one test of the suite.
+// test is one test of the suite. Its name is that of the subtest, for go test -run.
 type test struct {
 	name string
 	body func(s *suite)

@@ -48,7 +48,8 @@ func outage(s *suite) {
 	if n := local.Count(); n != sent {
 		s.Errorf("%d of %d messages were delivered on the node of their publisher while the broker was away", n, sent)
 	}
-	// Interest that begins during the outage is confirmed after it.
+	// Interest that begins during the outage is confirmed after it. In a topic that the node has
+	// already, another subscription needs no broker.
 	late := &subscribertest.Box{}
 	sub := b.Subscribe("late", late)
 	_, gone := s.subscribe(a, "t")
@@ -64,6 +65,7 @@ func outage(s *suite) {
 	s.await(sub, "late")
 	s.eventually("subscribers that may have missed messages get a gap", func() bool { return far.Gaps() > 0 })
 	seen := far.Count()
+	// The nodes connect at different times, so the first messages may still be missed.
 	s.eventually("messages arrive again", func() bool {
 		publish()
 		time.Sleep(10 * time.Millisecond)
@@ -79,6 +81,7 @@ func outage(s *suite) {
 		list := far.Events()
 		return list[len(list)-1] == last
 	})
+	// Missed comes from the numbers of messages: the last one shows how many there were before it.
 	if got, missed := far.Count(), int(b.Health().Missed); got+missed != sent {
 		s.Errorf("%d messages were published, %d arrived, and %d are counted as missed", sent, got, missed)
 	}
@@ -128,6 +131,7 @@ func slowNode(s *suite) {
 		if err := a.Broadcast(&pubsub.Message{Topic: "t", Event: fmt.Sprint(i), Payload: payload, Binary: true}); err != nil {
 			s.Fatalf("Broadcast while another node is slow: %v", err)
 		}
+		// At most ten are on their way to the quick node, so that it has no gap itself.
 		s.arrive("a slow node does not delay the messages of others", quick, func() bool { return quick.Count() > i-10 })
 	}
 	<-slow.at
@@ -141,6 +145,7 @@ func slowNode(s *suite) {
 	for _, e := range slow.Events() {
 		var n int
 		fmt.Sscan(e, &n)
+		// Some may be missing if they are counted, but none may be out of order or come twice.
 		if n <= before || n != before+1 && b.Health().Missed == 0 {
 			s.Fatalf("on the slow node message %d came after %d", n, before)
 		}
@@ -171,7 +176,8 @@ func garbage(s *suite) {
 	s.noGap("garbage is not a gap", h)
 }
 
-// name starts two nodes with the same name. The second must not start, and the first must go on.
+// name starts two nodes with the same name. The second must not start, and the first must go on. A direct
+// message could not be addressed to one of them alone.
 func name(s *suite) {
 	a, b, _ := s.nodes()
 	ctx, cancel := context.WithTimeout(context.Background(), waittest.Patience)
@@ -218,6 +224,7 @@ func closing(s *suite) {
 	if h := a.Health(); h.Connected || h.Err == nil {
 		s.Errorf("health after Close: %+v", h)
 	}
+	// Subscriptions may still be made and cancelled. This must not panic or block.
 	sub.Cancel()
 	a.Subscribe("other", &subscribertest.Box{}).Cancel()
 	if err := a.Close(ctx); err != nil {

@@ -46,9 +46,14 @@ func (t *target) open(ctx context.Context, addr string, user login) (*connection
 		// commands, which nothing here needs.
 		Protocol:                 2,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
-		DisableIdentity:          true,
-		MaxRetries:               -1, DialerRetries: 1, DialTimeout: t.dialTimeout,
+		// Do not send CLIENT SETINFO, which an ACL may forbid.
+		DisableIdentity: true,
+		// Callers decide what to try again: the library would not know whether a message has
+		// been published.
+		MaxRetries: -1, DialerRetries: 1, DialTimeout: t.dialTimeout,
+		// Without ContextTimeoutEnabled the library ignores the deadlines of contexts.
 		ReadTimeout: callTimeout, WriteTimeout: callTimeout, ContextTimeoutEnabled: true,
+		// One connection, for pipelines too, which stays open however long it is idle.
 		PoolSize: 1, PipelinePoolSize: -1, ConnMaxIdleTime: -1,
 	})}, nil
 }

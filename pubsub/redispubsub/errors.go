@@ -37,11 +37,14 @@ func judge(err error) verdict {
 	}
 	word, _, _ := strings.Cut(told.Error(), " ")
 	switch word {
-	case "MOVED", "ASK":
+	case "MOVED", "ASK": // for good, or while the slot is being moved
 		return moved
+	// The server starts, takes part in a failover, moves a slot, runs a script, or has too few
+	// replicas. NOAUTH and WRONGPASS are about the login, not about the message.
 	case "CLUSTERDOWN", "LOADING", "MASTERDOWN", "READONLY", "TRYAGAIN", "BUSY", "NOAUTH", "WRONGPASS", "NOREPLICAS":
 		return away
 	}
+	// Its text begins with ERR, like that of most refusals.
 	if redis.IsMaxClientsError(err) {
 		return away
 	}
@@ -81,12 +84,17 @@ func (t *target) explain(addr string, user login, err error) error {
 	if errors.As(err, &told) {
 		text := told.Error()
 		switch {
+		// WRONGPASS is of Redis 6 and later, "invalid password" of Redis 5. ERR AUTH means that the
+		// server has no password.
 		case strings.HasPrefix(text, "WRONGPASS"), strings.HasPrefix(text, "ERR invalid password"), strings.HasPrefix(text, "ERR AUTH"):
 			return &problem{fmt.Sprintf("%s refuses the login of user %q (%s); check options %s", addr, name, short(text), which), pubsub.ErrLogin, true}
+		// A server without a password answers DENIED to other machines, which Redis calls protected
+		// mode.
 		case strings.HasPrefix(text, "NOAUTH"), strings.HasPrefix(text, "DENIED"):
 			return &problem{fmt.Sprintf("%s wants a password; set options %s", addr, which), pubsub.ErrLogin, true}
 		case strings.HasPrefix(text, "NOPERM"):
 			return &problem{fmt.Sprintf("user %q may not do what is needed at %s (%s); the package documentation lists the rules for ACL SETUSER", name, addr, short(text)), nil, true}
+		// The answer to CLUSTER SLOTS.
 		case strings.Contains(text, "cluster support disabled"):
 			return problemf("%s is no node of a cluster; leave option Cluster out", addr)
 		case strings.HasPrefix(text, "ERR unknown command"):
@@ -138,7 +146,8 @@ func noPermission(err error) bool {
 	return errors.As(err, &told) && strings.HasPrefix(told.Error(), "NOPERM")
 }
 
-// noCommand reports whether an error says that an ACL forbids the command for all channels.
+// noCommand reports whether an error says that an ACL forbids the command for all channels. The text then has
+// "no permissions to run the 'subscribe' command", and otherwise "no permissions to access" a channel.
 func noCommand(err error) bool {
 	return noPermission(err) && strings.Contains(err.Error(), "to run the")
 }
@@ -163,7 +172,9 @@ func isBarred(err error) bool {
 	return errors.As(err, &p) && p.barred
 }
 
-// advise adds a likely reason to the error of the first connection.
+// advise adds a likely reason to the error of the first connection. A server that expects TLS closes a
+// plain connection at once. One that does not expect it takes the handshake for the beginning of a command,
+// and waits for the rest.
 func (t *target) advise(err error) error {
 	switch {
 	case t.tls == nil && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)):

@@ -25,9 +25,10 @@ var errOverlong = errors.New("the server sent something that is not of its proto
 // allocates memory for any length. Everybody who may publish can send a string that is too long; Read
 // returns an empty string in its place.
 //
-// It knows the form of RESP, the protocol of Redis: a line begins with its type and ends with CRLF. The
-// line of a string has its length, and is followed by the string and CRLF. The line of a list has the
-// number of its elements. Lines of all other types have their value.
+// It knows the form of RESP, the protocol of Redis (https://redis.io/docs/latest/develop/reference/protocol-spec/):
+// a line begins with its type and ends with CRLF. The line of a string has its length, and is followed by
+// the string and CRLF. The line of a list has the number of its elements. Lines of all other types have
+// their value.
 type guard struct {
 	net.Conn
 	r    *bufio.Reader
@@ -78,15 +79,15 @@ func (g *guard) header() error {
 		return errOverlong
 	case err != nil:
 		return err
-	case len(line) < 3:
+	case len(line) < 3: // a type and CRLF
 		return errOverlong
 	}
 	g.line = line
 	switch line[0] {
-	case '$', '=', '!':
+	case '$', '=', '!': // strings; all but "$" are of version 3 of the protocol
 		size, err := strconv.Atoi(string(line[1 : len(line)-2]))
 		switch {
-		case err != nil || size > 1<<30:
+		case err != nil || size > 1<<30: // Redis itself allows 512 MiB by default
 			return errOverlong
 		case size > maxPayload:
 			// The connection goes on: with one long message nobody can cut the node off.
@@ -97,7 +98,7 @@ func (g *guard) header() error {
 		case size >= 0: // -1 means null
 			g.left = size + 2
 		}
-	case '*', '>', '~', '%', '|':
+	case '*', '>', '~', '%', '|': // lists, pushes, sets, maps and attributes; all but "*" are of version 3
 		if size, err := strconv.Atoi(string(line[1 : len(line)-2])); err != nil || size > maxElements {
 			return errOverlong
 		}

@@ -18,7 +18,7 @@ import (
 type listener struct {
 	conn    *connection
 	pubsub  *redis.PubSub
-	sharded bool
+	sharded bool // SSUBSCRIBE and its like, in a cluster
 	message func(channel string, data []byte)
 	lost    func(channel string) // called when the server ends a subscription
 
@@ -95,7 +95,7 @@ func (l *listener) write(ctx context.Context, add bool, channels []string) *comm
 		return c
 	}
 	l.pending = append(l.pending, c) // before it is written, since run may read the answer at once
-	l.mu.Unlock()
+	l.mu.Unlock()                    // not held while writing, which may wait until run has read
 	call := l.pubsub.Subscribe
 	switch {
 	case add && l.sharded:
@@ -111,7 +111,7 @@ func (l *listener) write(ctx context.Context, add bool, channels []string) *comm
 	return c
 }
 
-// await waits for all commands, and returns the first error.
+// await waits for all commands, and returns the first error, or the cause of ctx if that ends first.
 func (l *listener) await(ctx context.Context, commands []*command) (err error) {
 	for _, c := range commands {
 		select {
@@ -143,6 +143,7 @@ func (l *listener) run() {
 	defer close(l.done)
 	for {
 		var got any
+		// No time limit: a topic may be silent for long, and watch tests the server.
 		err := safely(func() (err error) {
 			got, err = l.pubsub.Receive(context.Background())
 			return err
@@ -176,7 +177,7 @@ func (l *listener) take(got any) error {
 		if !l.confirm(m) && m.Kind == "sunsubscribe" {
 			l.lost(m.Channel)
 		}
-	case *redis.Pong:
+	case *redis.Pong: // nobody asks for it, and it does no harm
 	default:
 		return fmt.Errorf("the server sent a %T", got)
 	}
@@ -193,7 +194,7 @@ func (l *listener) confirm(m *redis.Subscription) bool {
 	}
 	c := l.pending[0]
 	add := m.Kind == "subscribe" || m.Kind == "ssubscribe"
-	if c.add != add || c.channels[c.confirmed] != m.Channel {
+	if c.add != add || c.channels[c.confirmed] != m.Channel { // Redis answers in the order of the channels
 		return false
 	}
 	if c.confirmed++; c.confirmed == len(c.channels) {

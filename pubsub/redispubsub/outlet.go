@@ -24,8 +24,8 @@ type outlet struct {
 	sticky *redis.Conn
 	closed bool
 
-	after time.Time // no new connection is made before; turn guards after and pause
-	pause time.Duration
+	after time.Time     // no new connection is made before; turn guards after and pause
+	pause time.Duration // between the last attempt that failed and the next; doubles up to lastPause
 }
 
 func newOutlet(t *target, addr string) *outlet {
@@ -68,6 +68,7 @@ func (o *outlet) get(ctx context.Context) (*redis.Conn, error) {
 	case time.Now().Before(o.after):
 		return nil, errUsedUp // otherwise each message would make an attempt
 	}
+	// mu is not held meanwhile, so close may come first.
 	conn, err := o.t.open(ctx, o.addr, o.t.user)
 	if err != nil {
 		o.pause = min(max(2*o.pause, firstPause), lastPause)
@@ -105,9 +106,10 @@ func (o *outlet) close() {
 	o.drop()
 }
 
-// check asks the server with HELLO for its kind, role and version. It returns a problem if the kind does
-// not fit the options, or the server is not a master: a message that is published at a replica reaches
-// only subscribers of that replica.
+// check asks the server for its kind, role and version, with HELLO (https://redis.io/docs/latest/commands/hello/).
+// It returns a problem if the kind does not fit the options, or the server is not a master: a message that
+// is published at a replica reaches only subscribers of that replica. Other errors mean that the server
+// cannot answer now.
 func (o *outlet) check(ctx context.Context) error {
 	var told map[string]any
 	err := o.use(ctx, func(c *redis.Conn) (err error) {
@@ -140,7 +142,8 @@ func (o *outlet) check(ctx context.Context) error {
 	return nil
 }
 
-// tooOld reports whether a server has no sharded pub/sub. Valkey reports a version of Redis from 7 on.
+// tooOld reports whether a server has no sharded pub/sub, which is new in Redis 7.0. Valkey reports a version
+// of Redis from 7 on. A version that is no number is not too old.
 func tooOld(version string) bool {
 	first, _, _ := strings.Cut(version, ".")
 	major, err := strconv.Atoi(first)

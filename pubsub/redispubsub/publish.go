@@ -12,12 +12,14 @@ import (
 
 const (
 	// maxBatch and maxBatchBytes bound the messages of a round, all of which are written before
-	// the first answer is read.
+	// the first answer is read. The last message of a round may exceed maxBatchBytes.
 	maxBatch      = 128
 	maxBatchBytes = 256 << 10
 )
 
-// Publish implements cluster.Link. It publishes in rounds, each of which is a pipeline for each shard.
+// Publish implements cluster.Link. It publishes in rounds, each of which is a pipeline for each shard, so
+// that a round takes about as long as one message. The order of messages to a channel is kept, since a
+// channel has one shard, and a round begins when the one before has been confirmed.
 func (l *link) Publish(ctx context.Context, messages []cluster.Outgoing) (taken int, err error) {
 	for taken < len(messages) && err == nil {
 		n, bytes := 0, 0
@@ -86,7 +88,8 @@ func (l *link) round(ctx context.Context, messages []cluster.Outgoing) (taken in
 	return len(messages), nil
 }
 
-// divide divides messages by shard. Those of a shard stay in order.
+// divide divides messages by shard. Those of a shard stay in order. A part whose shard has no session now
+// is made all the same; pipeline returns cluster.ErrAway for it.
 func (l *link) divide(messages []cluster.Outgoing) (parts []*part) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -105,8 +108,9 @@ func (l *link) divide(messages []cluster.Outgoing) (parts []*part) {
 	return parts
 }
 
-// pipeline publishes a part, and sets errs for each message that the server has not confirmed. Parts have
-// different indexes in errs, so they may be published concurrently.
+// pipeline publishes a part, and sets errs for each message that the server has not confirmed. Such a
+// message may have been delivered, if only the answer was lost. Parts have different indexes in errs, so
+// they may be published concurrently.
 func (l *link) pipeline(ctx context.Context, p *part, errs []error) {
 	err := error(cluster.ErrAway)
 	var answers []redis.Cmder

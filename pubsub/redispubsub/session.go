@@ -28,7 +28,7 @@ type session struct {
 
 	denied map[string]bool // channels that the server refuses; link.mu guards it
 
-	nonce []byte                 // the payload of its probes
+	nonce []byte                 // the payload of its probes, 8 random bytes
 	probe atomic.Pointer[string] // the channel of its probes
 	pulse *cluster.Pulse         // notices when probes do not come back
 	first chan struct{}          // closed when the first probe has come back
@@ -42,7 +42,8 @@ const leastProbe = 250 * time.Millisecond
 // settleTime bounds the confirmation of one chunk of channels in settle.
 const settleTime = 10 * time.Second
 
-// connect makes a session for a shard, subscribed to every wanted channel of the shard.
+// connect makes a session for a shard, subscribed to every wanted channel of the shard. The error says what to
+// do about it. The end of ctx ends the attempt, but not a session that was made.
 func (s *shard) connect(ctx context.Context) (_ *session, err error) {
 	l := s.link
 	addr := s.addr
@@ -104,7 +105,7 @@ func (x *session) start(ctx context.Context) error {
 	return l.settle(ctx, x, true)
 }
 
-// say publishes a probe.
+// say publishes a probe, and waits for the answer to the command, not for the probe.
 func (x *session) say(ctx context.Context) error {
 	return x.outlet.use(ctx, func(c *redis.Conn) error {
 		if x.link.target.mode == modeCluster {
@@ -149,6 +150,7 @@ func (x *session) watch(ctx context.Context) error {
 	// answer is noticed here.
 	turns, failed := make(chan struct{}, 1), make(chan error, 1)
 	task.Go(func() { x.look(ctx, turns, failed) })
+	// The ticks are shorter than the time between probes, to notice a silent server soon.
 	tick := time.NewTicker(x.pulse.Step())
 	defer tick.Stop()
 	for next := time.Now().Add(every); ; {

@@ -2,10 +2,11 @@ package redispubsub
 
 import "strconv"
 
-// slotCount is the number of slots of a cluster.
+// slotCount is the number of slots of a cluster. A slot is the CRC-16 of a name modulo this number, and each
+// master has some of the slots (https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/).
 const slotCount = 16384
 
-// crcTable is the table of CRC-16/XMODEM, which determines the slot of a name.
+// crcTable is the table of CRC-16/XMODEM, with the polynomial 0x1021 and the initial value 0.
 var crcTable = func() (table [256]uint16) {
 	for i := range table {
 		crc := uint16(i) << 8

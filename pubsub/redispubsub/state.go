@@ -63,6 +63,7 @@ func (l *link) tell() {
 		}
 		l.mu.Lock()
 		downs, cause := l.downs, l.cause
+		// A node that reaches only some shards is not up, since it misses messages of the others.
 		whole := !slices.ContainsFunc(l.shards, func(s *shard) bool { return s.session == nil })
 		shift, denials := l.shift, l.denials
 		l.denials = nil
@@ -73,6 +74,7 @@ func (l *link) tell() {
 		l.mu.Unlock()
 		if downs != told {
 			up, told = false, downs
+			// The node reports a Refusal as such, and not only that the broker is away.
 			if isBarred(cause) {
 				cause = &cluster.Refusal{Cause: fmt.Errorf("redispubsub: %w", cause)}
 			}

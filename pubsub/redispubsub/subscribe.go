@@ -126,9 +126,9 @@ func (l *link) want(channels []string) (map[*session][]string, error) {
 	for _, c := range channels {
 		x := l.owner(c).session
 		switch has := l.wanted[c]; {
-		case x == nil:
+		case x == nil: // the next session subscribes to it
 			return nil, fmt.Errorf("redispubsub: %w", cluster.ErrAway)
-		case has == x:
+		case has == x: // it is subscribed already
 		case has != nil && has == has.shard.session:
 			// The other session has to unsubscribe first, or both would read messages.
 			l.stale("")
@@ -167,6 +167,7 @@ func (l *link) Unsubscribe(channels []string) error {
 	l.mu.Lock()
 	parts := make(map[*session][]string)
 	for _, c := range channels {
+		// Subscriptions end with their session, so only a live one has to unsubscribe.
 		if x := l.wanted[c]; x != nil && x == x.shard.session {
 			parts[x] = append(parts[x], c)
 		}
@@ -307,7 +308,8 @@ func (l *link) rearrange(ctx context.Context) error {
 	return first
 }
 
-// rehearse gives the session another channel for its probes, if the slot of the current one has moved.
+// rehearse gives the session another channel for its probes, if the slot of the current one has moved: the
+// server would refuse probes to the old channel with MOVED.
 func (x *session) rehearse(ctx context.Context) error {
 	l := x.link
 	l.mu.Lock()

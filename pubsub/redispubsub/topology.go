@@ -19,6 +19,8 @@ func (t *target) locate(ctx context.Context) (string, error) {
 	for _, sentinel := range t.addrs {
 		var master []string
 		err := t.ask(ctx, sentinel, t.sentinel, func(ctx context.Context, c *redis.Conn) error {
+			// The answer is a list of host and port, or null if it does not watch that master
+			// (https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/).
 			cmd := redis.NewStringSliceCmd(ctx, "sentinel", "get-master-addr-by-name", t.master)
 			_ = c.Process(ctx, cmd)
 			var err error
@@ -94,7 +96,8 @@ func loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// hint returns the address in a MOVED error, or "" if the error is another one or has no host.
+// hint returns the address in a MOVED error, such as "MOVED 3999 10.0.0.2:6379", or "" if the error is another
+// one or has no host.
 func hint(err error) string {
 	addr, _ := redis.IsMovedError(err)
 	if host, _, err := net.SplitHostPort(addr); err != nil || host == "" {
