@@ -13,7 +13,7 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-// A reply that takes an hour takes no time, and it is not there a moment earlier.
+// A reply after an hour of fake time comes at once, and not a moment of that time earlier.
 func TestBubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ends := make(chan error, 1)
@@ -27,7 +27,7 @@ func TestBubble(t *testing.T) {
 		time.Sleep(time.Nanosecond)
 		later.ExpectStatus(t, "late")
 
-		room.Push(t, "later", nil) // and is left alone
+		room.Push(t, "later", nil) // its reply is not expected
 		room.Leave(t)
 		<-ends
 		ann.Join(t, "room:1", person{"ann"}).Push(t, "later", nil)
@@ -36,7 +36,7 @@ func TestBubble(t *testing.T) {
 	})
 }
 
-// What does not come is known at once, in a bubble, and time has passed there.
+// In a bubble it is known at once that a push does not come, and fake time has passed.
 func TestBubbleTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
@@ -51,7 +51,7 @@ func TestBubbleTimeout(t *testing.T) {
 	})
 }
 
-// The expiry of a login is a matter of hours.
+// In a bubble the expiry of a login can be tested, which takes hours.
 func TestBubbleExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		users := rooms(nil)
@@ -64,7 +64,7 @@ func TestBubbleExpiry(t *testing.T) {
 	})
 }
 
-// present is a channel that is tracked.
+// present is a channel whose client is tracked by presence.
 type present struct {
 	*bennu.Channel
 	name string

@@ -75,7 +75,7 @@ func TestPush(t *testing.T) {
 	if got := channeltest.ExpectPush[said](t, ann, "said"); got.Body != "1" {
 		t.Errorf("second: %+v", got)
 	}
-	// One that fits is taken from among others, which stay.
+	// A push that fits is taken, and the others stay.
 	if got := channeltest.ExpectPush(t, bob, "said", func(s said) bool { return s.Body == "2" }); got.Body != "2" {
 		t.Errorf("picked: %+v", got)
 	}
@@ -97,8 +97,8 @@ func TestPush(t *testing.T) {
 	other.ExpectPush(t, "news", said{"server", "hi"})
 }
 
-// What ann's callback leads to in the callbacks of others has happened when ExpectNoPush
-// looks, however many steps that takes.
+// When ExpectNoPush looks, all callbacks that ann's callback causes in other channels have run,
+// however many steps that takes.
 func TestNoPushIsExact(t *testing.T) {
 	e := mount(t)
 	ann := e.Connect(t, nil).Join(t, "room:1", person{"ann"})
@@ -114,13 +114,13 @@ func TestNoPushIsExact(t *testing.T) {
 	}
 }
 
-// Goroutines of a channel's own may run as long as the channel. Nothing waits for them
-// but the end of the test.
+// Goroutines of Channel.Go may run as long as the channel. Only the end of the test waits for
+// them.
 func TestLastingGoroutines(t *testing.T) {
 	e := mount(t)
-	room := e.Connect(t, nil).Join(t, "room:1", person{"clock"}) // has one from the join on
+	room := e.Connect(t, nil).Join(t, "room:1", person{"clock"}) // its Join starts one
 	room.ExpectNoPush(t)
-	room.Push(t, "later", nil).ExpectNoReply(t) // has another now
+	room.Push(t, "later", nil).ExpectNoReply(t) // starts another
 	if n := e.Stats().Callbacks; n != 2 {
 		t.Errorf("%d goroutines, want 2", n)
 	}
@@ -200,7 +200,7 @@ func TestEnds(t *testing.T) {
 	wantEnd(bennu.ErrDisconnected)
 }
 
-// What was broadcast to one join is not taken for a push to the next.
+// A broadcast to one join is not taken for a push to the next join.
 func TestRejoin(t *testing.T) {
 	e := mount(t)
 	c := e.Connect(t, nil)
@@ -278,7 +278,7 @@ func TestConnectInfo(t *testing.T) {
 	})
 }
 
-// A client that sends faster than Limits.MessageRate is read no faster.
+// A client that sends faster than Limits.MessageRate is read only at that rate.
 func TestFlowControl(t *testing.T) {
 	users := rooms(nil)
 	users.Limits = bennu.Limits{MessageRate: 1000, MailboxMessages: 4}

@@ -13,7 +13,7 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-// The package's documentation shows tests of this endpoint.
+// The package documentation shows tests of this endpoint.
 
 type shout struct {
 	Text string `json:"text"`
@@ -80,8 +80,8 @@ type here struct {
 
 type arrival struct{}
 
-// TestWhoComesSecondFindsTheFirst is the pattern that the guides show. A join has
-// brought about all that it does when the test goes on, in a bubble and outside of one.
+// TestWhoComesSecondFindsTheFirst is the pattern that the guides show. When Join returns, all
+// callbacks that the join causes have run, in a bubble and outside of one.
 func TestWhoComesSecondFindsTheFirst(t *testing.T) {
 	check := func(t *testing.T) {
 		ps := pubsub.NewLocal()

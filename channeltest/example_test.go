@@ -13,8 +13,8 @@ import (
 	"github.com/bennu-go/bennu/channeltest"
 )
 
-// example is the t of an example. In a test of yours it is the one that go test gives
-// you, and the examples without their first two lines are the tests.
+// example is the t of the examples. A test of yours gets it from go test, and has the code of an
+// example without its first two lines.
 type example struct {
 	testing.TB
 	cleanups []func()
@@ -22,7 +22,7 @@ type example struct {
 
 func newExample() *example { return &example{} }
 
-// end does what go test does at the end of a test.
+// end runs the cleanups, as go test does at the end of a test.
 func (e *example) end() {
 	for i := len(e.cleanups) - 1; i >= 0; i-- {
 		e.cleanups[i]()
@@ -123,11 +123,11 @@ func Example() {
 
 	ann.Push(t, "say", line{Body: "hi"}).ExpectOK(t)
 	bob.ExpectPush(t, "said", line{"ann", "hi"})
-	ann.ExpectNoPush(t) // nobody hears himself
+	ann.ExpectNoPush(t) // the sender does not get it
 	// Output:
 }
 
-// What fails a test is shown among all that was sent and received.
+// A failure shows the wanted and the received message, and all that was sent and received.
 func Example_failure() {
 	t := newExample()
 	defer t.end()
@@ -181,7 +181,7 @@ func ExampleEndpoint_ExpectRefused() {
 	// Output: 403 true
 }
 
-// Settle comes before a look at what a message without a reply has changed.
+// Call Settle before you check the effects of a message without a reply.
 func ExampleEndpoint_Settle() {
 	t := newExample()
 	defer t.end()
@@ -286,7 +286,7 @@ func ExampleChannel_ExpectClose() {
 	// Output:
 }
 
-// A Listener hears what no client may have joined for.
+// A Listener receives the broadcasts of a topic, also if no client has joined it.
 func ExampleExpectBroadcast() {
 	t := newExample()
 	defer t.end()
@@ -313,7 +313,7 @@ func ExamplePresenceState() {
 	}
 }
 
-// Waiting is bounded, generously; a machine that is very slow may need more.
+// Waiting is bounded. A very slow machine may need a longer Timeout.
 func ExampleEndpoint_timeout() {
 	t := newExample()
 	defer t.end()

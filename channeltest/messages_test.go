@@ -12,7 +12,7 @@ import (
 
 const asked = "What was sent (->) and received (<-), in order; a * marks those that the test has expected:\n"
 
-// What a test says when it fails is what its author has to find the fault with.
+// The author of a test finds the fault with the messages of its failures, so they are tested.
 func TestMessages(t *testing.T) {
 	joined := func(t testing.TB, e *channeltest.Endpoint) *channeltest.Channel {
 		return e.Connect(t, nil).Join(t, "room:1", person{"ann"})
@@ -230,12 +230,12 @@ var (
 	arguments = regexp.MustCompile(`(?m)^(\t\tgithub.*)\(.*\)$`)
 )
 
-// plain leaves out of stacks what changes from run to run.
+// plain removes from stacks the parts that change from run to run.
 func plain(text string) string {
 	return arguments.ReplaceAllString(place.ReplaceAllString(text, "\t\t\t$1"), "$1(...)")
 }
 
-// A failure shows what came last, and not more than somebody reads.
+// A failure shows the latest messages, and only as many as somebody reads.
 func TestLongTranscript(t *testing.T) {
 	got := failure(t, func(tb testing.TB) {
 		room := mount(tb).Connect(tb, nil).Join(tb, "room:1", person{"ann"})
@@ -249,7 +249,7 @@ func TestLongTranscript(t *testing.T) {
 	}
 }
 
-// A callback that blocks makes ExpectNoPush fail rather than lie.
+// If a callback blocks, ExpectNoPush fails, since the push may still come.
 func TestBlockedCallback(t *testing.T) {
 	release := make(chan error)
 	got := failure(t, func(tb testing.TB) {

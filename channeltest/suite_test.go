@@ -18,8 +18,8 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// TestTransport holds the connections of clients to the laws of transports. They have no bounds
-// and no time, for a test has neither.
+// TestTransport tests that the connections of clients keep the laws of transports. They have no
+// bounds and no time limits.
 func TestTransport(t *testing.T) {
 	const unbounded = "a test's client takes everything, whenever that is"
 	transporttest.RunInBubble(t, func(testing.TB) *transporttest.Harness {
@@ -96,7 +96,7 @@ func (c *raw) Receive(ctx context.Context) (op wire.Opcode, data []byte, err err
 	return wire.Text, data, errors.Join(err, ctx.Err())
 }
 
-// text is a message as it came.
+// text returns a message as it was received.
 func (m *message) text() []byte {
 	part := func(text string) string {
 		if text == "" {

@@ -16,7 +16,7 @@ import (
 	"github.com/bennu-go/bennu/channeltest"
 )
 
-// room does whatever a test asks of a channel.
+// room is a channel that does what the events of a test ask for.
 type room struct {
 	*bennu.Channel
 	name string
@@ -34,7 +34,7 @@ type said struct {
 
 type tick struct{}
 
-// rooms has ends told of each Terminate; it may be nil.
+// rooms makes channels that send the reason of each Terminate to ends, which may be nil.
 func rooms(ends chan<- error) *bennu.SocketHandler {
 	d := bennu.Define(func(_ context.Context, ch *bennu.Channel, in person) (*room, person, error) {
 		switch in.Name {
@@ -97,10 +97,10 @@ func rooms(ends chan<- error) *bennu.SocketHandler {
 	return h
 }
 
-// burst is in the stack of a panic.
+// burst panics, so that its name is in the stack.
 func burst() error { panic("bubble burst") }
 
-// Terminate tells the test why.
+// Terminate sends the reason to the test.
 func (r *room) Terminate(reason error) {
 	if r.end != nil {
 		r.end <- reason
@@ -133,7 +133,7 @@ func mount(t testing.TB) *channeltest.Endpoint {
 	return channeltest.Mount(t, rooms(nil), quiet)
 }
 
-// recorder is a testing.TB that keeps what a failing test would say.
+// recorder is a testing.TB that keeps the failures.
 type recorder struct {
 	testing.TB
 	cleanups []func()
@@ -169,7 +169,7 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-// failure runs a test that must fail, with its cleanups, and returns what it says.
+// failure runs a test that must fail, with its cleanups, and returns its messages.
 func failure(t *testing.T, test func(t testing.TB)) string {
 	t.Helper()
 	r := &recorder{TB: t}

@@ -93,7 +93,7 @@ func TestJoinErrorIsToldAndRejoinScheduled(t *testing.T) {
 		if ch.State() != client.StateJoined {
 			t.Errorf("state %v", ch.State())
 		}
-		// A join that succeeds sets the table back.
+		// After a join that succeeds the delays begin anew.
 		c.push(c.join(ch), "a", "phx_error", `{"reason":"channel_crash"}`)
 		last = time.Now()
 		c.expect("a", "phx_join")
@@ -103,7 +103,7 @@ func TestJoinErrorIsToldAndRejoinScheduled(t *testing.T) {
 	})
 }
 
-// A channel that crashes right after each join is joined ever less often, until a join lasts.
+// A channel that crashes right after each join is joined less and less often, until a join lasts.
 func TestRejoinTriesGoOnWhenJoinsDoNotLast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPeer(t)
@@ -202,7 +202,7 @@ func TestPhxCloseIsFinal(t *testing.T) {
 				join := c.join(ch)
 				old := join
 				old.JoinRef = `"999"`
-				c.push(old, "a", "phx_close", "{}") // of another join: not for us
+				c.push(old, "a", "phx_close", "{}") // of another join, so it is ignored
 				synctest.Wait()
 				if ch.State() != client.StateJoined {
 					t.Fatalf("state %v", ch.State())
@@ -380,7 +380,7 @@ func TestParamsOfAJoinAreEvaluatedForEach(t *testing.T) {
 	})
 }
 
-// A function that hangs is not called again and again beside itself, and one that ends its
+// A function of params that does not return is not called a second time meanwhile. One that ends its
 // goroutine fails the join.
 func TestParamsOfAJoinAreEvaluatedOneAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -460,8 +460,8 @@ func TestChannelErrorsOfTheFixture(t *testing.T) {
 	})
 }
 
-// A connection that opens sets the table of rejoins back; events of a channel that is
-// errored are dropped, since their join is over.
+// When a connection opens, the delays of rejoins begin anew. Events of a channel that has
+// crashed are dropped, since their join has ended.
 func TestRejoinTriesAreResetWhenTheSocketOpens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		got := make(chan string, 10)
@@ -489,7 +489,7 @@ func TestRejoinTriesAreResetWhenTheSocketOpens(t *testing.T) {
 	})
 }
 
-// A function of params that waits is told when there is no use in that any more.
+// The context of a function of params ends when its result is not needed any more.
 func TestParamsOfAJoinHaveAContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPeer(t)

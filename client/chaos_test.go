@@ -21,8 +21,8 @@ import (
 	"github.com/bennu-go/bennu/internal/conformance/app"
 )
 
-// Everything at once, by many goroutines, on connections that are cut: no deadlock, and
-// nothing is left when the socket is closed in the midst of it.
+// Many goroutines call everything at once, on connections that are cut. There is no deadlock, and
+// no goroutine is left when the socket is closed meanwhile.
 func TestEverythingAtOnce(t *testing.T) {
 	run(t, []mode{wsV2, lpV2}, func(t *testing.T, m mode, url string) {
 		seed := rand.Uint64()
@@ -81,7 +81,7 @@ func TestEverythingAtOnce(t *testing.T) {
 	})
 }
 
-// TLS and cookies come with the HTTP client, also where it speaks HTTP/2 otherwise.
+// TLS and cookies are those of the HTTP client, also if it speaks HTTP/2 for other requests.
 func TestTLSAndCookies(t *testing.T) {
 	endpoint := app.NewPatient(slog.New(slog.DiscardHandler))
 	var mu sync.Mutex

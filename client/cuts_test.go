@@ -36,12 +36,12 @@ func TestCuts(t *testing.T) {
 		t.Logf("BENNU_SEED=%d", seed)
 		before := openFiles()
 		t.Run("", func(t *testing.T) { cutAndCount(t, m, url, seed, cuts) })
-		// The server's ends close a little later.
+		// The server closes its ends a little later.
 		eventually(t, fmt.Sprintf("no more than %d open files", before), func() bool { return openFiles() <= before })
 	})
 }
 
-// openFiles is how many files this process has open, where that can be known.
+// openFiles returns the number of open files of this process, on systems that tell it.
 func openFiles() int {
 	list, _ := os.ReadDir("/proc/self/fd")
 	return len(list)
@@ -73,7 +73,7 @@ func cutAndCount(t *testing.T, m mode, url string, seed uint64, cuts int) {
 		}
 		seen[key] = true
 		if v.Join != msg.JoinRef {
-			return // the server was late with what an earlier session sent
+			return // the server was late with a message to an earlier session
 		}
 		if v.N < last[msg.JoinRef] {
 			t.Errorf("%d came after %d under join %s", v.N, last[msg.JoinRef], msg.JoinRef)

@@ -138,7 +138,7 @@ func TestSlowCallbacksMakeTheChannelRejoin(t *testing.T) {
 		if _, err := b.Push(t.Context(), "x", nil); err != nil {
 			t.Errorf("the other channel: %v", err)
 		}
-		time.Sleep(time.Minute) // it does not join while there is something to handle
+		time.Sleep(time.Minute) // it does not join again while events wait to be handled
 		if ch.State() != client.StateErrored {
 			t.Errorf("state %v", ch.State())
 		}
@@ -261,7 +261,7 @@ func TestEventsEnds(t *testing.T) {
 	})
 }
 
-// What watches a channel learns of the end of the socket, joined or not.
+// Events and state callbacks of a channel end with the socket, whether it is joined or not.
 func TestEventsOfAChannelThatWasNeverJoinedEnd(t *testing.T) {
 	for _, how := range []string{"not joined", "joined late"} {
 		t.Run(how, func(t *testing.T) {
@@ -322,7 +322,7 @@ func TestTypedCallbackLogsWhatDoesNotFit(t *testing.T) {
 func TestTrace(t *testing.T) {
 	run(t, []mode{wsV2, lpV2}, func(t *testing.T, m mode, url string) {
 		st := newStates()
-		var log []string // on one goroutine at a time, but for Sent
+		var log []string // on one goroutine at a time, except Sent
 		sent := make(chan string, 100)
 		s := m.dial(t, url+"?password=xyzzy", &client.Options{Params: object{"token": "xyzzy"}, Trace: &client.Trace{
 			Connecting: func(a client.Attempt) { log = append(log, fmt.Sprintf("connecting %d %s", a.Try, a.URL)) },

@@ -105,7 +105,7 @@ func ExampleDial() {
 	// client: the server replied with status "error": members only
 }
 
-// New does not connect, so that a server which is not there yet is no error.
+// New does not connect, so it is no error if the server does not run yet.
 func ExampleNew() {
 	url, stop := exampleServer()
 	defer stop()

@@ -10,7 +10,7 @@ import (
 	"github.com/bennu-go/bennu/client"
 )
 
-// fallbackPeer serves long polling too, and tells which transports opened.
+// fallbackPeer also serves long polling, and records which transports opened.
 func fallbackPeer(t *testing.T) (*peer, *pollServer, chan string, *client.Options) {
 	p := newPeer(t)
 	polls := newPollServer()
@@ -42,7 +42,7 @@ func TestFallbackWhenWebSocketsAreRefused(t *testing.T) {
 		ch := s.Channel("a", nil)
 		go func() { _, _ = ch.Join(t.Context()) }()
 		<-polls.posts
-		// It stays with what works, as no WebSocket ever did.
+		// It stays with long polling, since no WebSocket has worked yet.
 		p.setRefuse(nil)
 		polls.out <- []string{"garbage"}
 		if got := <-opened; got != "longpoll" {
@@ -100,8 +100,8 @@ func TestFallbackWhenAWebSocketBreaksBeforeItCarriesAnything(t *testing.T) {
 	})
 }
 
-// A proxy that lets WebSockets through and cuts them soon is as bad as one that lets none through.
-// Long polling takes over, and one WebSocket that lasts makes good for all before it.
+// A proxy that cuts WebSockets soon after they open counts like one that lets none through: long polling
+// takes over. One WebSocket that lasts ends the count.
 func TestFallbackWhenWebSocketsAreCutSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, polls, opened, opts := fallbackPeer(t)
@@ -126,7 +126,7 @@ func TestFallbackWhenWebSocketsAreCutSoon(t *testing.T) {
 		if got := <-opened; got != "longpoll" {
 			t.Errorf("opened %s after three that were cut", got)
 		}
-		// The session ends: it is a WebSocket's turn, and then long polling's at once.
+		// The session ends: next a WebSocket is tried, and then long polling at once.
 		polls.out <- []string{"garbage"}
 		cut(300 * time.Millisecond)
 		start := time.Now()
@@ -136,7 +136,7 @@ func TestFallbackWhenWebSocketsAreCutSoon(t *testing.T) {
 	})
 }
 
-// A close frame shows that frames get through.
+// A close frame shows that the proxy lets frames through.
 func TestNoFallbackWhenTheServerCloses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, _, opened, opts := fallbackPeer(t)

@@ -13,7 +13,7 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// scripted is a conn that receives given frames, and then ends.
+// scripted is a conn that receives the frames of a script, and then ends.
 type scripted struct {
 	frames []frame
 	once   sync.Once
@@ -33,7 +33,7 @@ func (c *scripted) write([]frame) error { return nil }
 
 func (c *scripted) close(int, string) { c.once.Do(func() { close(c.closed) }) }
 
-// Whatever a server sends, there is no panic, what waits is told an end, and nothing is left.
+// Whatever a server sends: there is no panic, waiting calls return, and no goroutine is left.
 func FuzzReceive(f *testing.F) {
 	for _, seed := range []string{
 		`["1","1","a","phx_reply",{"status":"ok","response":{}}]`, `["1","1","a","phx_reply",{"status":"error","response":{"reason":"x"}}]`,
@@ -84,7 +84,7 @@ func FuzzReceive(f *testing.F) {
 	})
 }
 
-// panics is a log that counts.
+// panics counts the panics that are logged.
 type panics struct {
 	slog.Handler
 	mu sync.Mutex

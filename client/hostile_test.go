@@ -19,8 +19,8 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// A server that sends what is no message is left, and asked again as often as the table
-// says, even though each connection opens and each join is answered.
+// If a server sends something that is not a message, the client closes the connection. It connects
+// again with the delays of the table, even though each connection opens and each join is answered.
 func TestGarbage(t *testing.T) {
 	for name, data := range map[string]string{
 		"empty":         "",
@@ -76,7 +76,7 @@ func TestGarbage(t *testing.T) {
 	}
 }
 
-// What a server may do with refs and topics, however odd, is not garbage.
+// Unusual refs and topics that the protocol allows are not malformed messages.
 func TestOddMessagesAreIgnored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		got := make(chan string, 10)
@@ -102,7 +102,7 @@ func TestOddMessagesAreIgnored(t *testing.T) {
 	})
 }
 
-// Bytes of all kinds where an answer to the handshake is due, and half frames after it.
+// Arbitrary bytes in place of the answer to the handshake, and incomplete frames after it.
 func TestBrokenServers(t *testing.T) {
 	const switching = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
 	for name, answer := range map[string]string{

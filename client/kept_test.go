@@ -7,7 +7,7 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// What was answered is not kept.
+// Payloads of pushes that were answered are not kept in memory.
 func TestNothingIsKeptOfAnsweredPushes(t *testing.T) {
 	s, err := New("ws://example.com/socket", nil)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 )
 
 // closedByPeer is a conn that the server closes with the code 1000 while a frame is
-// written: the write fails before the reader has told why.
+// written: the write fails before the reader has returned the code.
 type closedByPeer struct{ closed chan struct{} }
 
 func (c *closedByPeer) read() (wire.Opcode, []byte, error) {

@@ -55,7 +55,7 @@ func TestLongPollRequests(t *testing.T) {
 				r.Header.Get("Origin") != "https://example.com" {
 				t.Errorf("request %d: %v %v", i, r.URL, r.Header)
 			}
-			// In the header for servers from 1.8.10 on, in the query for those before.
+			// In the header for Phoenix 1.8.10 and later, in the query for older servers.
 			if r.Header.Get("X-Phoenix-Longpoll-Token") != token || r.URL.Query().Get("token") != token {
 				t.Errorf("request %d: the token is in %v, %v", i, r.URL, r.Header)
 			}
@@ -93,7 +93,7 @@ func TestLongPollTakesUpNewTokens(t *testing.T) {
 	})
 }
 
-// What is pushed while a post is under way goes into the next one, up to 100 lines.
+// Pushes during a post are sent with the next one, up to 100 lines.
 func TestLongPollBatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, polls, ch, _ := pollPeer(t, nil)
@@ -194,7 +194,7 @@ func TestLongPollTimeout(t *testing.T) {
 	})
 }
 
-// A server that answers every poll at once, with nothing, is not asked without end.
+// If a server answers every poll at once without messages, the client waits between polls.
 func TestLongPollDoesNotSpin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, polls, _, _ := pollPeer(t, nil)
@@ -251,8 +251,8 @@ func TestLongPollAnswersThatMakeNoSense(t *testing.T) {
 	}
 }
 
-// A poll whose connection breaks is not repeated in silence: what the server gave to it is
-// lost, and only a join makes up for that.
+// A poll whose connection breaks is not repeated: the messages of its answer are lost, so the
+// channels have to join again.
 func TestLongPollThatBreaksIsNotRepeated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, polls, _, closes := pollPeer(t, nil)

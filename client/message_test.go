@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// The text of an error reply has the field that the server names, and nothing else of
-// the response.
+// The text of an error reply has the field of an invalid payload, and no other part of the
+// response.
 func TestReplyErrorText(t *testing.T) {
 	const replied = `client: the server replied with status "error"`
 	for response, want := range map[string]string{

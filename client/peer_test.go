@@ -20,11 +20,11 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// peerURL is where a peer is for its own HTTP client.
+// peerURL is the address of a peer, which only its own HTTP client can reach.
 const peerURL = "ws://peer.test/socket"
 
-// peer is a server made by hand, in memory, which works with fake time too. Every
-// WebSocket that opens is in conns.
+// peer is a server in memory that a test controls, also with fake time. conns has every
+// WebSocket that opens.
 type peer struct {
 	t      *testing.T
 	client *http.Client
@@ -64,14 +64,14 @@ func newPeer(t *testing.T) *peer {
 	return p
 }
 
-// setRefuse has f answer requests; those for which it reports false go on.
+// setRefuse makes f answer requests. If f returns false, the peer answers as usual.
 func (p *peer) setRefuse(f func(http.ResponseWriter, *http.Request) bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.refuse = f
 }
 
-// seen are the requests so far.
+// seen returns the requests so far.
 func (p *peer) seen() []*http.Request {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -118,7 +118,7 @@ func (p *peer) options(opts *client.Options) *client.Options {
 	return opts
 }
 
-// dial connects, and returns both ends.
+// dial connects a client, and returns both ends.
 func (p *peer) dial(opts *client.Options) (*client.Socket, *peerConn) {
 	p.t.Helper()
 	s := wsV2.connect(p.t, peerURL, p.options(opts))
@@ -135,7 +135,7 @@ type peerConn struct {
 	ws *websocket.Conn
 }
 
-// read is the next message from the client; false when the connection has ended.
+// read returns the next message from the client, or false if the connection has ended.
 func (c *peerConn) read() (wire.Message, bool) {
 	kind, data, err := c.ws.Read(context.Background())
 	if err != nil {
@@ -148,7 +148,7 @@ func (c *peerConn) read() (wire.Message, bool) {
 	return m, err == nil
 }
 
-// expect is the next message, which must have this topic and event. It may be called
+// expect returns the next message, which must have this topic and event. It may be called
 // from any goroutine.
 func (c *peerConn) expect(topic, event string) wire.Message {
 	c.t.Helper()
@@ -161,12 +161,12 @@ func (c *peerConn) expect(topic, event string) wire.Message {
 	return m
 }
 
-// send sends text as it stands.
+// send sends a text unchanged.
 func (c *peerConn) send(text string) {
 	_ = c.ws.Write(context.Background(), websocket.MessageText, []byte(text))
 }
 
-// reply answers a message.
+// reply sends a reply to a message.
 func (c *peerConn) reply(m wire.Message, status, response string) {
 	_, data, _ := wire.V2{}.AppendReply(nil, &wire.Reply{JoinRef: m.JoinRef, Ref: m.Ref, Topic: m.Topic, Status: status, Response: wire.Payload{Data: []byte(response)}})
 	c.send(string(data))
@@ -182,7 +182,7 @@ func (c *peerConn) push(join wire.Message, topic, event, payload string) {
 	c.send(string(data))
 }
 
-// acceptJoin answers the next join with yes.
+// acceptJoin answers the next join with ok.
 func (c *peerConn) acceptJoin(topic string) wire.Message {
 	c.t.Helper()
 	m := c.expect(topic, wire.EventJoin)
@@ -195,7 +195,7 @@ func (c *peerConn) close(code int) {
 	go func() { _ = c.ws.Close(websocket.StatusCode(code), "") }()
 }
 
-// cut ends the connection without a word.
+// cut ends the connection without a close frame.
 func (c *peerConn) cut() { _ = c.ws.CloseNow() }
 
 // pipeListener makes connections in memory.
@@ -233,10 +233,10 @@ func (l *pipeListener) dial(ctx context.Context, _, _ string) (net.Conn, error) 
 	}
 }
 
-// pollServer is the server's end of a session of long polling, made by hand.
+// pollServer is the server's end of a session of long polling that a test controls.
 type pollServer struct {
-	// out has what polls are answered with, each a list of messages; it is not buffered
-	// unless a test says so.
+	// out has the answers to polls, each a list of messages. It is not buffered
+	// unless a test replaces it.
 	out   chan []string
 	posts chan string // bodies
 	token string
@@ -245,7 +245,7 @@ type pollServer struct {
 	status func(r *http.Request) int // 0: go on
 }
 
-// setStatus has f answer requests, but not the poll that is waiting.
+// setStatus makes f answer requests, except the poll that is waiting.
 func (s *pollServer) setStatus(f func(r *http.Request) int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -287,19 +287,19 @@ func (s *pollServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// join is a message with the refs of a channel's current join.
+// join returns a message with the refs of a channel's current join.
 func (c *peerConn) join(ch *client.Channel) wire.Message {
 	ref := wire.StringRef(client.JoinRef(ch))
 	return wire.Message{JoinRef: ref, Ref: ref}
 }
 
-// refuseAll answers 503.
+// refuseAll answers all requests with 503.
 func refuseAll(w http.ResponseWriter, _ *http.Request) bool {
 	w.WriteHeader(http.StatusServiceUnavailable)
 	return true
 }
 
-// websocketKey is the answer to the key of a handshake.
+// websocketKey returns the answer to the key of a handshake.
 func websocketKey(r *http.Request) string {
 	sum := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	return base64.StdEncoding.EncodeToString(sum[:])

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// cutter is a TCP proxy that cuts each connection after a random number of bytes, while
-// most is above 0.
+// cutter is a TCP proxy that cuts each connection after a random number of bytes, up to
+// most. If most is 0, it cuts none.
 type cutter struct {
 	ln net.Listener
 	to string
@@ -81,7 +81,8 @@ func (p *cutter) serve() {
 	}
 }
 
-// budget is what one connection may still carry, both ways; -1 for all.
+// budget returns the number of bytes that a connection may carry in both directions; -1 means
+// any number.
 type budget struct {
 	proxy     *cutter
 	mu        sync.Mutex

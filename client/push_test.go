@@ -90,8 +90,8 @@ func TestPushTimeout(t *testing.T) {
 	})
 }
 
-// What is pushed while the channel is not joined is sent in order when it is, with
-// its time already running.
+// Pushes to a channel that is not joined are sent in order after the join. Their timeouts
+// begin with the call.
 func TestPushBuffer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPeer(t)
@@ -240,7 +240,7 @@ func TestBinary(t *testing.T) {
 	})
 }
 
-// Over long polling bytes go to the server; it cannot send any.
+// Over long polling the client can send bytes, but the server cannot.
 func TestBinaryOverLongPoll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPeer(t)
@@ -270,8 +270,8 @@ func TestVersion1HasNoBinary(t *testing.T) {
 	})
 }
 
-// Events that a channel cannot send or receive are refused where they are named, and nil
-// payloads are empty objects.
+// Events that a channel cannot send or receive are refused by each function that takes an
+// event. Nil payloads are sent as empty objects.
 func TestEventsAndNilPayloads(t *testing.T) {
 	url := startFixture(t)
 	s := wsV2.dial(t, url, nil)

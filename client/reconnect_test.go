@@ -15,7 +15,7 @@ import (
 	"github.com/bennu-go/bennu/client"
 )
 
-// tableOf gives the delays of phoenix.js, without jitter.
+// tableOf returns the delays of phoenix.js, without jitter.
 func tableOf(delays ...time.Duration) func(int) time.Duration {
 	return func(try int) time.Duration { return delays[min(try, len(delays))-1] * time.Millisecond }
 }
@@ -65,7 +65,7 @@ func TestReconnectTriesAreResetWhenAConnectionWorks(t *testing.T) {
 			tries = append(tries, try)
 			return time.Millisecond
 		}}))
-		for range 3 { // opens, and carries nothing: does not count as one that works
+		for range 3 { // opens and carries no message, so it does not count as working
 			p.accept().cut()
 		}
 		c := p.accept()
@@ -83,8 +83,8 @@ func TestReconnectTriesAreResetWhenAConnectionWorks(t *testing.T) {
 	})
 }
 
-// A proxy that cuts each connection soon after it opened, and messages were exchanged, is
-// asked ever less often, until a connection lasts.
+// If a proxy cuts each connection soon, even after messages were exchanged, the client connects
+// less and less often, until a connection lasts.
 func TestReconnectTriesGoOnWhenConnectionsDoNotLast(t *testing.T) {
 	for _, m := range []mode{wsV2, lpV2} {
 		t.Run(m.name, func(t *testing.T) {
@@ -100,7 +100,7 @@ func TestReconnectTriesGoOnWhenConnectionsDoNotLast(t *testing.T) {
 						Closed: func(c client.Closed) { closes <- c },
 					},
 				}))
-				// cut has a connection say something, and ends it after a time.
+				// cut sends a message on a connection, and ends it after a time.
 				cut := func(after time.Duration) {
 					t.Helper()
 					if m.transport == "longpoll" {
@@ -142,7 +142,7 @@ func TestReconnectTriesGoOnWhenConnectionsDoNotLast(t *testing.T) {
 	}
 }
 
-// When an outage ends, one short connection is no reason to wait long.
+// After an outage one short connection does not make the client wait long.
 func TestReconnectTriesCountShortConnectionsApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPeer(t)
@@ -304,7 +304,7 @@ func TestErrorsOfParamsFailTheAttempt(t *testing.T) {
 	})
 }
 
-// A server that takes the connection and says nothing is given up.
+// A connection that the server accepts without an answer to the handshake is closed after a time.
 func TestConnectTimeout(t *testing.T) {
 	for _, m := range []mode{wsV2, lpV2} {
 		t.Run(m.name, func(t *testing.T) {

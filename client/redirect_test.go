@@ -10,7 +10,7 @@ import (
 	"github.com/bennu-go/bennu/client"
 )
 
-// A proxy that wants a login redirects to a server that has no business with tokens.
+// A proxy that requires a login redirects to another server, which must not get the token.
 func TestARedirectToAnotherServerGetsNoSecrets(t *testing.T) {
 	for _, m := range []mode{wsV2, lpV2} {
 		t.Run(m.name, func(t *testing.T) {

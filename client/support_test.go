@@ -47,7 +47,7 @@ func startFixture(t *testing.T) string {
 	return "http://" + servetest.Serve(t, app.NewPatient(slog.New(slog.DiscardHandler)).Serve) + "/socket"
 }
 
-// httpClient is one of the test's own, without connections left at its end.
+// httpClient makes an HTTP client for one test, and closes its connections at the end.
 func httpClient(t testing.TB) *http.Client {
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
@@ -111,7 +111,7 @@ func join(t *testing.T, s *client.Socket, topic string, params any) *client.Chan
 	return ch
 }
 
-// next is the next value, which must come.
+// next returns the next value. The test fails if none comes.
 func next[T any](t *testing.T, what string, from <-chan T) T {
 	t.Helper()
 	select {

@@ -24,7 +24,7 @@ type online struct {
 	At   int    `json:"online_at"`
 }
 
-// script is a Presence that is fed by hand, and what it told.
+// script is a Presence whose messages a test writes, with a record of its callbacks.
 type script struct {
 	*Presence[online]
 	log []string
@@ -69,7 +69,7 @@ func message(joinRef, event, payload string) client.Message {
 	return client.Message{JoinRef: joinRef, Event: event, Payload: client.Payload{Data: []byte(payload)}}
 }
 
-// metas writes a record; each meta has its ref as name.
+// metas returns the JSON of an entry. The name of each meta is its ref.
 func metas(refs ...string) string {
 	var list []string
 	for _, ref := range refs {
@@ -87,7 +87,7 @@ func TestStateAndDiffs(t *testing.T) {
 	s.diff(message("1", "", `{"joins":{"a":`+metas("9")+`},"leaves":{"a":`+metas("1")+`}}`))
 	s.expect(t, "join a [{9 0}] [{1 0}]", "leave a [{1 0}] [{9 0}]", "sync a[{9 0}] b[{2 0} {3 0}] ")
 
-	// What has joined already is not there twice; unknown leaves are ignored.
+	// A meta that joins twice is in the list once; unknown leaves are ignored.
 	s.diff(message("1", "", `{"joins":{"b":`+metas("3")+`},"leaves":{"zz":`+metas("7")+`}}`))
 	s.expect(t, "join b [{3 0}] [{2 0} {3 0}]", "sync a[{9 0}] b[{2 0} {3 0}] ")
 
@@ -107,7 +107,7 @@ func TestStateAndDiffs(t *testing.T) {
 	s.expect(t, "leave __proto__ [{11 0}] []", "leave a [{9 0} {10 0}] []", "sync ")
 }
 
-// Such differences are part of the list that a later join gets, or not true any more.
+// Diffs before the list are dropped: the list of a later join includes them.
 func TestDiffsOfAnEarlierJoinAreForgotten(t *testing.T) {
 	s := newScript(t, nil)
 	s.diff(message("1", "", `{"joins":{"gone":`+metas("1")+`},"leaves":{}}`))
