@@ -44,7 +44,7 @@ func (p *cutter) close() {
 	p.wg.Wait()
 }
 
-// stop ends the cutting, and returns how many cuts there were.
+// count returns the number of cuts so far.
 func (p *cutter) count() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -15,8 +15,8 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-// TestRateOutlivesChannels has clients leave and join, and connect again: they get no more
-// changes than one connection that stays.
+// TestRateOutlivesChannels lets clients leave and join, and connect again: they may make no more
+// changes than a client that stays.
 func TestRateOutlivesChannels(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ps := pubsub.NewLocal()

@@ -22,8 +22,7 @@ import (
 	"github.com/bennu-go/bennu/transport/websocket"
 )
 
-// visitor is a channel that tracks its user when it has joined, under the key the client
-// gives.
+// visitor is a channel that tracks its user after the join, under the key that the client sends.
 type visitor struct {
 	*bennu.Channel
 	here *presence.Presence[person]
@@ -106,7 +105,7 @@ func (s *site) eventually(t *testing.T, want string) {
 	waittest.Until(t, fmt.Sprintf("the list is %q", want), func() bool { return state() == want })
 }
 
-// TestChannelEnds has a channel's entry leave, however the channel ends.
+// TestChannelEnds checks that the entry of a channel is removed, however the channel ends.
 func TestChannelEnds(t *testing.T) {
 	s := serve(t, pubsub.NewLocal(), presence.Options[person]{})
 	stays, _ := s.join(t, "stays")
@@ -125,7 +124,7 @@ func TestChannelEnds(t *testing.T) {
 			s.eventually(t, "stays:here")
 		})
 	}
-	// The one who stayed has been told of everything, in as many diffs as it took.
+	// The client that stayed has got all changes, in any number of diffs.
 	s.join(t, "last")
 	folded := list{}
 	for seen := false; !seen; _, seen = folded["last"] {
@@ -146,7 +145,7 @@ func TestChannelEnds(t *testing.T) {
 	}
 }
 
-// TestRefusedJoin tracks in a join that is refused: nobody stays behind.
+// TestRefusedJoin tracks in a join that is refused: the entry is removed.
 func TestRefusedJoin(t *testing.T) {
 	s := serve(t, pubsub.NewLocal(), presence.Options[person]{})
 	c := wstest.Dial(t, s.url)
@@ -157,7 +156,7 @@ func TestRefusedJoin(t *testing.T) {
 	s.eventually(t, "")
 }
 
-// TestRejoin joins the topic again on one connection: the old entry is gone.
+// TestRejoin joins the topic again on the same connection: the old entry is removed.
 func TestRejoin(t *testing.T) {
 	s := serve(t, pubsub.NewLocal(), presence.Options[person]{})
 	c, _ := s.join(t, "me")
@@ -169,7 +168,7 @@ func TestRejoin(t *testing.T) {
 	s.eventually(t, "me:here")
 }
 
-// TestRate bounds what one connection may change.
+// TestRate checks the bound of the changes of one connection.
 func TestRate(t *testing.T) {
 	s := serve(t, pubsub.NewLocal(), presence.Options[person]{Limits: presence.Limits{Burst: 5, Rate: 1}})
 	began := time.Now()
@@ -183,7 +182,7 @@ func TestRate(t *testing.T) {
 			}
 		}
 	}
-	// The first of all was the join's own.
+	// The first change was that of the join.
 	if allowed := 4 + int(time.Since(began)/time.Second) + 1; refused < 20-allowed {
 		t.Errorf("%d of 20 changes in %v were refused, with 5 allowed, and 1 more a second", refused, time.Since(began))
 	}
@@ -195,7 +194,7 @@ func TestNodes(t *testing.T) {
 	fast := presence.Options[person]{}
 	fast.Timing.BroadcastPeriod = 50 * time.Millisecond
 	fast.Timing.MaxSilentPeriods = 2
-	fast.Timing.DownPeriod = 10 * time.Second // nobody is to go down on a busy machine
+	fast.Timing.DownPeriod = 10 * time.Second // no node may count as down on a busy machine
 	var sites []*site
 	for _, name := range []string{"a", "b", "c"} {
 		sites = append(sites, serve(t, pubsubtest.Start(t, broker.Node(t, name), nil), fast))
@@ -218,7 +217,7 @@ func TestNodes(t *testing.T) {
 	all("ann:here bob:robert")
 	again.Abort()
 	all("bob:robert")
-	// A node that closes in good order takes its users with it at once.
+	// When a node closes without a fault, its users are removed at once.
 	if err := sites[1].here.Close(); err != nil {
 		t.Error(err)
 	}
@@ -226,8 +225,8 @@ func TestNodes(t *testing.T) {
 	sites[2].eventually(t, "")
 }
 
-// TestStrangersMeta has another node track what is no JSON object, or none that a meta can
-// be: it is shown as {}. What is only written otherwise is written anew.
+// TestStrangersMeta lets another node track metas that are not JSON objects, or not valid: clients get {}.
+// A valid meta with blanks is sent as compact JSON.
 func TestStrangersMeta(t *testing.T) {
 	var broker pubsubtest.Memory
 	o := presence.Options[person]{}

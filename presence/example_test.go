@@ -20,13 +20,13 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-// user is a meta: where somebody is.
+// user is a meta: the device and the status of somebody.
 type user struct {
 	Device string `json:"device"`
 	Status string `json:"status,omitempty"`
 }
 
-// room is a channel whose client is here while it is joined.
+// room is a channel that tracks its client while it is joined.
 type room struct {
 	*bennu.Channel
 	here *presence.Presence[user]
@@ -42,7 +42,7 @@ type arrived struct{}
 
 func rooms(here *presence.Presence[user]) bennu.ChannelHandler {
 	d := bennu.Define(func(_ context.Context, ch *bennu.Channel, in joining) (*room, bennu.Empty, error) {
-		// Nothing can be pushed in Join, so what follows it is a message to itself.
+		// Nothing can be pushed in Join, so the channel sends a message to itself.
 		return &room{ch, here, in}, bennu.Empty{}, ch.Send(arrived{})
 	})
 	bennu.OnInfo(d, (*room).arrived)
@@ -63,7 +63,7 @@ func (r *room) status(_ context.Context, u user) (bennu.Empty, error) {
 	return bennu.Empty{}, err
 }
 
-// A client sees who is here, and then every change.
+// A client gets the list, and then every change.
 func ExampleNew() {
 	ps := pubsub.NewLocal() // or one that connects nodes
 	here, err := presence.New[user](context.Background(), ps, nil)
@@ -113,7 +113,7 @@ func ExamplePresence_List() {
 	// metas: 3
 }
 
-// The entries of a channel leave when it ends, however it ends.
+// The entries of a channel are removed when it ends, for any reason.
 func ExamplePresence_Track() {
 	came, gone := make(chan string, 1), make(chan string, 1)
 	here, end := start(&presence.Options[user]{
@@ -130,7 +130,7 @@ func ExamplePresence_Track() {
 		return ch, bennu.Empty{}, nil
 	})
 	bennu.On(d, "devices", func(ch *bennu.Channel, _ context.Context, in joining) (string, error) {
-		<-came // the hooks would not be told of somebody who left before
+		<-came // hooks are not called for somebody who leaves before they run
 		return devices(here.GetByKey(ch.Topic(), in.Name)), nil
 	})
 	var users bennu.SocketHandler
@@ -150,7 +150,7 @@ func ExamplePresence_Track() {
 	// ann is gone: map[]
 }
 
-// Entries may belong to something else than a channel. They leave when that closes.
+// An Owner has entries that do not belong to a channel. They are removed when it closes.
 func ExamplePresence_NewOwner() {
 	here, end := start(nil)
 	defer end()
@@ -184,7 +184,7 @@ func ExampleOwner_Update() {
 	now := here.GetByKey("room:a", "ann")[0]
 	fmt.Println(now.Meta.Status, now.PrevRef == first)
 
-	// Only what changes needs to be known.
+	// The function changes the meta as it is now.
 	ann.UpdateFunc("room:a", "ann", func(u user) user { u.Status = "away"; return u })
 	fmt.Printf("%+v\n", here.GetByKey("room:a", "ann")[0].Meta)
 
@@ -196,7 +196,7 @@ func ExampleOwner_Update() {
 	// not there: true
 }
 
-// Names come from a database, say, and one query gets those of all keys of a list or diff.
+// Fetch may read names from a database: one query gets those of all keys of a list or diff.
 func ExampleOptions_fetch() {
 	type profile struct {
 		Name string `json:"name"`
@@ -223,7 +223,7 @@ func ExampleOptions_fetch() {
 	// {"7":{"metas":[{"phx_ref":"…","device":"phone"}],"name":"Ann"},"8":{"metas":[{"phx_ref":"…","device":"phone"}],"name":"Bob"},"9":{"metas":[{"phx_ref":"…","device":"phone"}]}}
 }
 
-// First and Last are about users, and not about their tabs.
+// First and Last are called for users, not for each of their tabs.
 func ExampleOptions_first() {
 	told := make(chan string, 10)
 	here, end := start(&presence.Options[user]{
@@ -246,7 +246,7 @@ func ExampleOptions_first() {
 	// ann left room:a
 }
 
-// With a LeaveDelay a user who reloads the page is not away in between.
+// With a LeaveDelay, others do not see that a user reloads the page.
 func ExampleOptions_leaveDelay() {
 	told := make(chan string, 10)
 	here, end := start(&presence.Options[user]{
@@ -272,7 +272,7 @@ func ExampleOptions_leaveDelay() {
 	// phone
 }
 
-// Above Large.Entries clients get a number and a sample, and no more diffs.
+// Above Large.Entries clients get a number and a sample instead of diffs.
 func ExampleLarge() {
 	told := make(chan string, 10)
 	here, end := start(&presence.Options[user]{
@@ -284,7 +284,7 @@ func ExampleLarge() {
 	for i := range 5 {
 		crowd.Track("room:a", fmt.Sprint(i), user{Device: "phone"})
 	}
-	for range 5 { // until clients would have been told
+	for range 5 { // until diffs would have been sent
 		<-told
 	}
 
@@ -296,7 +296,7 @@ func ExampleLarge() {
 	users.Channel("room:*", d)
 	endpoint := bennu.NewEndpoint(&bennu.EndpointOptions{Logger: discard})
 	endpoint.Socket("/socket", &users, nil)
-	// The sample is any, so it is masked here.
+	// The sample is random, so it is masked here.
 	talk(endpoint, `["1","1","room:a","phx_join",{}]`, "<-", "<-", "<-")
 	// Output:
 	// ["1","1","room:a","phx_reply",{"response":{},"status":"ok"}]
@@ -328,8 +328,8 @@ func devices(metas []presence.Tracked[user]) string {
 	return strings.Join(all, ", ")
 }
 
-// talk sends lines over a WebSocket; a line "<-" waits for a frame and prints it. It ends
-// the connection, and the endpoint.
+// talk sends lines over a WebSocket. For a line "<-" it waits for a frame and prints it. At the end it
+// closes the connection and the endpoint.
 func talk(endpoint *bennu.Endpoint, lines ...string) {
 	server := httptest.NewServer(endpoint)
 	defer server.Close()
@@ -362,7 +362,7 @@ var (
 	sample = regexp.MustCompile(`"[0-4]":{"metas"`)
 )
 
-// masked leaves out what differs from run to run.
+// masked replaces the parts that differ from run to run.
 func masked(frame []byte) string {
 	frame = refs.ReplaceAll(frame, []byte(`$1"…"`))
 	return string(sample.ReplaceAll(frame, []byte(`"…":{"metas"`)))

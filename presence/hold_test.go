@@ -13,8 +13,8 @@ import (
 
 const lobby = "room:lobby"
 
-// entriesNamed makes entries of as many owners, under keys that are their names without
-// the last letter.
+// entriesNamed makes entries, each with an owner of its own. The key of each is its name without the
+// last letter.
 func entriesNamed(t *testing.T, names ...string) map[string]*tracker.Entry {
 	t.Helper()
 	tr, err := tracker.Start(t.Context(), pubsub.NewLocal(), tracker.Options{}, func(*tracker.Tracker, tracker.Diff) {})
@@ -60,7 +60,7 @@ func TestHold(t *testing.T) {
 		"an update is not":           {{joins: "ann2", leaves: "ann1", toldJoins: "ann2", toldLeaves: "ann1"}},
 		"a reload is told as one":    {{leaves: "ann1", held: "ann1"}, {joins: "ann2", toldJoins: "ann2", toldLeaves: "ann1"}},
 		"another key does not count": {{leaves: "ann1", held: "ann1"}, {joins: "bob1", toldJoins: "bob1", held: "ann1"}},
-		// Clients apply joins first: a ref among both would be gone for them.
+		// Clients apply joins first, so a ref in joins and leaves would be removed.
 		"the same entry was never away": {{leaves: "ann1 bob1", held: "ann1 bob1"}, {joins: "ann1", held: "bob1"}, {joins: "bob1"}},
 		"the same entry and another":    {{leaves: "ann1 ann2", held: "ann1 ann2"}, {joins: "ann1 ann3", toldJoins: "ann3", toldLeaves: "ann2"}},
 		"the same entry twice":          {{leaves: "ann1", held: "ann1"}, {joins: "ann1"}, {leaves: "ann1", held: "ann1"}, {joins: "ann1"}},
@@ -80,7 +80,7 @@ func TestHold(t *testing.T) {
 	}
 }
 
-// What is kept back again is kept back for the whole time again.
+// A leave that is held back a second time is held back for the whole time.
 func TestHoldTwice(t *testing.T) {
 	c := newCore(pubsub.NewLocal(), settings{leaveDelay: time.Hour}, slog.New(slog.DiscardHandler))
 	defer c.held.close()
@@ -96,7 +96,7 @@ func TestHoldTwice(t *testing.T) {
 	}
 }
 
-// Between two looks an entry may leave or come back.
+// Between two checks an entry may leave or come back.
 func TestTogether(t *testing.T) {
 	all := entriesNamed(t, "ann1", "ann2", "bob1")
 	list := []*tracker.Entry{all["ann1"], all["bob1"]}

@@ -19,7 +19,7 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-// hooked makes options each of which has one hook call f, with its topic.
+// hooked makes options by the name of a hook: each has one hook, which calls f with its topic.
 func hooked(f func(topic string)) map[string]presence.Options[person] {
 	return map[string]presence.Options[person]{
 		"Fetch": {FetchTimeout: 24 * time.Hour, Fetch: func(_ context.Context, topic string, _ []string) (map[string]any, error) {
@@ -56,9 +56,9 @@ func mounted(t *testing.T, ps *pubsub.PubSub, here *presence.Presence[person]) *
 	return channeltest.Mount(t, &users, &bennu.EndpointOptions{PubSub: ps, Logger: discard})
 }
 
-// TestHooksThatWait has each hook wait for a minute over one topic. Nobody who has to do with
-// another topic waits, nor does who asks about this one: not for a lock, or the clock of the
-// bubble would stand still.
+// TestHooksThatWait lets each hook block for a minute for one topic. Calls for other topics do not wait,
+// nor do calls that read this one. They must not even wait for a lock, since the clock of the bubble would
+// not advance then.
 func TestHooksThatWait(t *testing.T) {
 	var waits func(string)
 	for name, o := range hooked(func(topic string) { waits(topic) }) {
@@ -104,7 +104,7 @@ func TestHooksThatWait(t *testing.T) {
 				channeltest.ExpectPush(t, other, "presence_diff", func(d channeltest.PresenceDiff[person]) bool {
 					return len(d.Joins["bob"].Metas) == 1
 				})
-				if name != "Fetch" { // who is in the topic waits for what Fetch has of it
+				if name != "Fetch" { // lists of the topic wait for the fields of Fetch
 					channeltest.ExpectPush[channeltest.PresenceState[person]](t, e.Connect(t, nil).Join(t, "slow", nil), "presence_state")
 				}
 				if took := time.Since(start); took != 0 {
@@ -119,8 +119,8 @@ func TestHooksThatWait(t *testing.T) {
 	}
 }
 
-// TestHooksThatEnd has each hook panic, and end its goroutine: later changes are told, and
-// nobody waits for ever.
+// TestHooksThatEnd lets each hook panic, and end its goroutine: later changes are sent, and no call
+// waits forever.
 func TestHooksThatEnd(t *testing.T) {
 	for how, end := range map[string]func(){
 		"panic":  func() { panic("on request") },
@@ -145,7 +145,7 @@ func TestHooksThatEnd(t *testing.T) {
 						synctest.Wait()
 						owner.Untrack("t", key)
 						synctest.Wait()
-						time.Sleep(10 * time.Second) // Fetch is left alone meanwhile
+						time.Sleep(10 * time.Second) // Fetch is not called meanwhile
 					}
 					mustTrack(t, owner, "t", "eve", "eve")
 					synctest.Wait()
@@ -162,8 +162,8 @@ func TestHooksThatEnd(t *testing.T) {
 	}
 }
 
-// TestSubscriberThatEnds has a subscriber of the program's panic, and end its goroutine, on a
-// topic of presence.
+// TestSubscriberThatEnds lets a subscriber of the program panic, and end its goroutine, on a topic of
+// presence.
 func TestSubscriberThatEnds(t *testing.T) {
 	for how, end := range map[string]func(){
 		"panic":  func() { panic("on request") },
@@ -187,7 +187,7 @@ type subscriber func()
 
 func (s subscriber) Deliver(*pubsub.Dispatch) { s() }
 
-// awkward is a meta whose methods are the program's.
+// awkward is a meta whose methods for JSON are those of the test.
 type awkward struct{ text string }
 
 func (a awkward) MarshalJSON() ([]byte, error) {
@@ -204,7 +204,8 @@ func (a awkward) MarshalJSON() ([]byte, error) {
 
 func (a *awkward) UnmarshalJSON(data []byte) error { a.text = string(data); return nil }
 
-// TestMetasThatEnd has a meta's own methods fail: others track, and what is no object is refused.
+// TestMetasThatEnd lets the methods of a meta fail: other entries are tracked, and a meta that is not an
+// object is refused.
 func TestMetasThatEnd(t *testing.T) {
 	here, err := presence.New[awkward](t.Context(), pubsub.NewLocal(), &presence.Options[awkward]{Logger: quiet})
 	if err != nil {

@@ -21,8 +21,8 @@ import (
 
 const patience = waittest.Patience
 
-// The topic gets small again while a client is pushed its sample, and after that the
-// client is sent diffs: it needs the whole list.
+// The topic becomes small again while a client gets its sample. Then the client gets diffs, for which
+// it needs the whole list.
 func TestLargeTopicShrinksDuringPushState(t *testing.T) {
 	told := make(chan string, 20)
 	await := func(n int) {

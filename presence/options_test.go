@@ -2,7 +2,7 @@ package presence
 
 import "testing"
 
-// TestFormerName takes the times under the former name of Timing, and Timing where both are set.
+// TestFormerName sets the times under the former name of Timing. If both are set, Timing is used.
 func TestFormerName(t *testing.T) {
 	o := Options[struct{}]{Tracker: Fast()}
 	if got := o.tracker().DownPeriod; got != Fast().DownPeriod {

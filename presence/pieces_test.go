@@ -20,8 +20,8 @@ import (
 	"github.com/bennu-go/bennu/transport/websocket"
 )
 
-// stock folds what a client gets as the Presence of phoenix.js does: diffs wait for the
-// state, the metas of a key are told apart by their refs, and who leaves may be unknown.
+// stock applies messages as the Presence of phoenix.js does: diffs wait for the state, metas of a key
+// are distinguished by their refs, and unknown leaves are ignored.
 type stock struct {
 	synced  bool
 	pending []diff
@@ -103,9 +103,9 @@ func listed(p *presence.Presence[person], topic string) string {
 	return strings.Join(lines, "\n")
 }
 
-// TestListsInPieces has clients join topics whose lists are larger than the queue of a
-// connection. While the list is on its way others come, go and change. Clients end with the
-// list, and no connection is closed.
+// TestListsInPieces lets clients join topics whose lists are larger than the queue of a connection.
+// While a list is sent, other clients join, leave and change. In the end each client has the right list,
+// and no connection is closed.
 func TestListsInPieces(t *testing.T) {
 	for name, c := range map[string]struct {
 		entries, bytes int
@@ -168,8 +168,8 @@ func TestListsInPieces(t *testing.T) {
 	}
 }
 
-// TestListsInSmallQueues has connections whose queues are smaller than a message of presence:
-// lists come in smaller ones, and an entry that can never fit is refused to PushState.
+// TestListsInSmallQueues has connections whose queues are smaller than a message of presence: lists are
+// sent in smaller messages, and PushState returns an error for an entry that can never fit.
 func TestListsInSmallQueues(t *testing.T) {
 	ps := pubsub.NewLocal()
 	here := startPresence(t, ps, presence.Options[person]{Limits: presence.Limits{MetaBytes: 60 << 10}})

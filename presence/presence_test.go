@@ -30,7 +30,7 @@ type person struct {
 	Name string `json:"name,omitempty"`
 }
 
-// startPresence makes one that the end of the test closes.
+// startPresence makes a presence that is closed at the end of the test.
 func startPresence(t testing.TB, ps *pubsub.PubSub, o presence.Options[person]) *presence.Presence[person] {
 	t.Helper()
 	o.Logger = quiet
@@ -58,8 +58,7 @@ type (
 	diff struct{ Joins, Leaves list }
 )
 
-// client is a subscriber that does with what it gets what the stock client's
-// Presence does.
+// client is a subscriber that handles messages as the Presence of the stock client does.
 type client struct {
 	mu     sync.Mutex
 	log    []string // event and payload
@@ -121,7 +120,7 @@ func (c *client) apply(d diff) {
 	}
 }
 
-// sees is who is there, and how often: a key and its names.
+// sees returns the list of the client: for each key the names of its metas.
 func (c *client) sees() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -229,7 +228,7 @@ func TestTrack(t *testing.T) {
 	c.check(t)
 }
 
-// TestUpdateIsOneDiff has both sides of an update in one event, with the old ref.
+// TestUpdateIsOneDiff checks that an update is one event with a join and a leave, and has the old ref.
 func TestUpdateIsOneDiff(t *testing.T) {
 	ps := pubsub.NewLocal()
 	p := startPresence(t, ps, presence.Options[person]{})
@@ -327,7 +326,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// TestHostileKeys has keys and metas that JSON must not trip over.
+// TestHostileKeys has keys and metas that need escapes in JSON, or look like other JSON.
 func TestHostileKeys(t *testing.T) {
 	ps := pubsub.NewLocal()
 	p := startPresence(t, ps, presence.Options[person]{})
@@ -352,7 +351,7 @@ func TestHostileKeys(t *testing.T) {
 	c.check(t)
 }
 
-// TestFetch adds fields, in one call for each diff and list.
+// TestFetch adds fields with Fetch, which is called once for each diff and list.
 func TestFetch(t *testing.T) {
 	ps := pubsub.NewLocal()
 	var mu sync.Mutex
@@ -395,8 +394,8 @@ func TestFetch(t *testing.T) {
 	}
 }
 
-// TestFetchFails goes on without a hook that fails in any way, and leaves it alone for a
-// while.
+// TestFetchFails checks that presence works without the fields when Fetch fails in any way, and does not
+// call it again for a while.
 func TestFetchFails(t *testing.T) {
 	for name, hook := range map[string]func(ctx context.Context, topic string, keys []string) (map[string]any, error){
 		"error":     func(context.Context, string, []string) (map[string]any, error) { return nil, errors.New("no database") },
@@ -451,7 +450,7 @@ func TestFetchFails(t *testing.T) {
 	}
 }
 
-// TestHooks tells of changes and of users, in order, and survives panics.
+// TestHooks checks that the hooks are called for changes and users, in order, also after a panic.
 func TestHooks(t *testing.T) {
 	ps := pubsub.NewLocal()
 	var mu sync.Mutex
@@ -503,7 +502,7 @@ func TestHooks(t *testing.T) {
 	step("changed t +1 -0", "first t boom")
 }
 
-// TestLeaveDelay has a user come back before the others are told that it left.
+// TestLeaveDelay lets a user come back before the leave is sent to others.
 func TestLeaveDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ps := pubsub.NewLocal()
@@ -539,7 +538,7 @@ func TestLeaveDelay(t *testing.T) {
 		if last := events[len(events)-1]; !strings.Contains(last, "before") || !strings.Contains(last, "after") {
 			t.Errorf("%s: want join and leave in one diff", last)
 		}
-		// This time it does not come back.
+		// This time the user does not come back.
 		again.Close()
 		time.Sleep(1999 * time.Millisecond)
 		synctest.Wait()
@@ -560,7 +559,7 @@ func TestLeaveDelay(t *testing.T) {
 	})
 }
 
-// TestLarge has a topic that grows over the threshold and falls below it again.
+// TestLarge has a topic that grows above Large.Entries and becomes smaller again.
 func TestLarge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ps := pubsub.NewLocal()
@@ -624,7 +623,7 @@ func TestLarge(t *testing.T) {
 	})
 }
 
-// TestLargeDiff tells a large change in several diffs, which fold to the list.
+// TestLargeDiff makes a large change, which is sent in several diffs. Together they give the list.
 func TestLargeDiff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ps := pubsub.NewLocal()
@@ -632,7 +631,7 @@ func TestLargeDiff(t *testing.T) {
 		p := startPresence(t, ps, presence.Options[person]{
 			Limits: presence.Limits{Entries: presence.Unlimited},
 			Fetch: func(context.Context, string, []string) (map[string]any, error) {
-				<-slow // what comes up meanwhile is told at once
+				<-slow // changes in this time are sent together
 				return nil, nil
 			},
 		})

@@ -10,7 +10,7 @@ import (
 	"github.com/bennu-go/bennu/pubsub/pubsubtest"
 )
 
-// TestStats has two nodes see each other.
+// TestStats checks the counters and nodes of two nodes.
 func TestStats(t *testing.T) {
 	var broker pubsubtest.Memory
 	o := presence.Options[person]{Timing: presence.Timing{BroadcastPeriod: 50 * time.Millisecond}}
@@ -26,7 +26,7 @@ func TestStats(t *testing.T) {
 	})
 }
 
-// TestNodeEntries bounds the entries of a node.
+// TestNodeEntries checks the bound of the entries of a node.
 func TestNodeEntries(t *testing.T) {
 	var broker pubsubtest.Memory
 	p := startPresence(t, pubsubtest.Start(t, broker.Node(t, "a"), nil), presence.Options[person]{Limits: presence.Limits{NodeEntries: 2}})

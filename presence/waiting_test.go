@@ -11,8 +11,8 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-// TestTopicsThatWaitForHooks has topics come and go while a hook hangs: nothing is kept of them,
-// and the others are told in the order in which they came.
+// TestTopicsThatWaitForHooks tracks and untracks topics while a hook blocks: no memory is kept for those
+// that have ended, and hooks are called for the others in order.
 func TestTopicsThatWaitForHooks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hangs := make(chan struct{})
@@ -61,7 +61,7 @@ func TestTopicsThatWaitForHooks(t *testing.T) {
 	})
 }
 
-// TestLastPlace has owners want the last place of a topic at once: one gets it.
+// TestLastPlace lets several owners track at once when a topic has room for one entry: one succeeds.
 func TestLastPlace(t *testing.T) {
 	p, err := New(t.Context(), pubsub.NewLocal(), &Options[struct{}]{Limits: Limits{Entries: 1}, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// through signs data and reads it back as a T.
+// through signs data, and reads it back as a T.
 func through[T any](t *testing.T, data any) (any, error) {
 	t.Helper()
 	k := newKeys(t, nil)
@@ -55,7 +55,7 @@ func TestAs(t *testing.T) {
 	}
 }
 
-// TestAsNil reads nil, which is an any and nothing else.
+// TestAsNil reads nil, which As returns only as an any.
 func TestAsNil(t *testing.T) {
 	if got, err := through[any](t, nil); got != nil || err != nil {
 		t.Errorf("as any: %#v, %v", got, err)

@@ -15,7 +15,7 @@ const (
 	legacyCookie = "QTEyOEdDTQ.yJC1g45KYfgq7IPZRdx3brbrOJfbBS8jwwAOdI9rJcd3cmFwLWl2LTAwMDE.Ym9keS1pdi0wMDAx.Z8c7lGqx48GRAIO8yhIte-tNbUIa44tz7DxCnC3AzrrLEPbtsU5Q7CExUo1RtIc5RcB1JskE2Yh-CiOEA9G8KgS4CIBcX1On2f9D1IwffL3anwx3-DOlgbdXPEFtag.YpCvZjPqaFvFUkO2HcuFOw"
 )
 
-// session is what the cookies hold.
+// session is the data of the cookies.
 var session = map[string]any{CSRFKey: csrfSecret, "user_id": int64(7), "flash": Map{Atom("info"): "hi"}}
 
 func newReader(t testing.TB, encryptionSalt string, secrets ...string) *CookieReader {
@@ -30,7 +30,7 @@ func newReader(t testing.TB, encryptionSalt string, secrets ...string) *CookieRe
 	return c
 }
 
-// encryptedCookie writes a cookie as Plug does now.
+// encryptedCookie writes a cookie as Plug does today.
 func encryptedCookie(t testing.TB, data any) string {
 	t.Helper()
 	c := newReader(t, "encryption salt")
@@ -89,7 +89,7 @@ func TestCookieReader(t *testing.T) {
 	}
 }
 
-// TestLegacyCookieSalt needs the signing salt, which the wrapped key is bound to.
+// TestLegacyCookieSalt reads the older form, whose wrapped key depends on the signing salt.
 func TestLegacyCookieSalt(t *testing.T) {
 	c, err := NewCookieReader([]string{secretBase}, &CookieOptions{SigningSalt: "other", EncryptionSalt: "encryption salt"})
 	if err != nil {
@@ -100,7 +100,7 @@ func TestLegacyCookieSalt(t *testing.T) {
 	}
 }
 
-// TestTokenIsNoCookie keeps the two apart even under one salt.
+// TestTokenIsNoCookie reads a token as a cookie with the same salt, and the other way round: both fail.
 func TestTokenIsNoCookie(t *testing.T) {
 	k := newKeys(t, nil)
 	tok, err := k.Sign("signing salt", session)
@@ -137,7 +137,7 @@ func TestNewCookieReaderRefuses(t *testing.T) {
 	}
 }
 
-// maskCSRF makes the token that a page gets.
+// maskCSRF returns the token that a page gets.
 func maskCSRF(secret, mask string) string {
 	b := []byte(secret)
 	for i := range b {

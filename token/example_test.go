@@ -9,7 +9,7 @@ import (
 	"github.com/bennu-go/bennu/token"
 )
 
-// secretKeyBase stands for what the environment has.
+// secretKeyBase stands for a variable of the environment.
 var secretKeyBase = strings.Repeat("k", 64)
 
 func Example() {
@@ -35,8 +35,8 @@ func Example() {
 	// token: invalid
 }
 
-// What Phoenix.Token.sign(MyApp.Endpoint, "user auth", %{id: 1, name: "bob"})
-// makes of Elixir's atom keys.
+// A token of Phoenix.Token.sign(MyApp.Endpoint, "user auth", %{id: 1, name: "bob"}) has atoms
+// as keys.
 func ExampleAs() {
 	const fromPhoenix = "SFMyNTY.g2gDdAAAAAJkAAJpZGEBZAAEbmFtZW0AAAADYm9ibgYAAGjlz4sBYgABUYA" +
 		".pf0pDcWw9tshPtBF7__Cj0n4eFuOhPeYExygQ-VkKis"

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// FuzzTerm reads any bytes, and writes what it read: that must read the same.
+// FuzzTerm reads any bytes, and writes the value again: the result must be read as the same value.
 func FuzzTerm(f *testing.F) {
 	for _, b := range hostile(f) {
 		if len(b) < 4096 {
@@ -42,8 +42,8 @@ func FuzzTerm(f *testing.F) {
 	})
 }
 
-// FuzzVerify reads any token, signed, encrypted or a cookie. None is good but
-// those it knows, and none has another error than its own.
+// FuzzVerify reads any token, signed, encrypted or a cookie. Only the tokens that it knows verify, and
+// the errors are those of the package.
 func FuzzVerify(f *testing.F) {
 	known := map[string]bool{"": true}
 	for _, s := range []string{signed42, crypted42, legacy42, signedCookie, legacyCookie} {
@@ -74,8 +74,8 @@ func FuzzVerify(f *testing.F) {
 	})
 }
 
-// FuzzPayload signs any bytes, as one could who holds the secret. Whatever is
-// accepted is good at the time.
+// FuzzPayload signs any bytes, as somebody with the secret could. If a token is accepted, it is not
+// expired at the time of the clock.
 func FuzzPayload(f *testing.F) {
 	for _, b := range []string{"836803612a6e06000068e5cf8b016200015180", "836802612a6e06000068e5cf8b01", "836803612a61007708696e66696e697479",
 		"836803612a6e06000068e5cf8b01463ff8000000000000", "837400000002770464617461612a77067369676e65646e06000068e5cf8b01"} {

@@ -29,7 +29,7 @@ func compressed(t testing.TB, term []byte, size uint32) []byte {
 	return b.Bytes()
 }
 
-// hostile are terms that ask for more than they are.
+// hostile are terms that claim more data or memory than they have.
 func hostile(t testing.TB) map[string][]byte {
 	raw := func(parts ...string) []byte { return unhex(t, "83"+strings.Join(parts, "")) }
 	nested := func(open string, n int, inner string) []byte { return raw(strings.Repeat(open, n), inner) }
@@ -105,7 +105,7 @@ func hostile(t testing.TB) map[string][]byte {
 	}
 }
 
-// allocated is what f allocates, in bytes.
+// allocated returns the number of bytes that f allocates.
 func allocated(f func()) uint64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -114,7 +114,7 @@ func allocated(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// mostMemory is what the package comment promises for one token.
+// mostMemory is the bound for one token in the package comment.
 const mostMemory = 4 << 20
 
 func TestHostileTerms(t *testing.T) {
@@ -131,8 +131,7 @@ func TestHostileTerms(t *testing.T) {
 	}
 }
 
-// TestLargestTerms has what is just within the bounds, in the shapes that take
-// the most memory.
+// TestLargestTerms has terms just within the bounds, in the shapes that take the most memory.
 func TestLargestTerms(t *testing.T) {
 	list := func(n int, element string) []byte {
 		b := binary.BigEndian.AppendUint32([]byte{tagList}, uint32(n))

@@ -70,7 +70,7 @@ func TestKeyLengthForEncryption(t *testing.T) {
 	}
 }
 
-// TestMasked prints what holds secrets in every way there is.
+// TestMasked prints the types that hold secrets with all verbs and loggers.
 func TestMasked(t *testing.T) {
 	const canary = "canary-canary-canary-canary-canary-canary-canary-canary-canary-canary"
 	k := newKeys(t, nil, canary)
@@ -113,7 +113,7 @@ func TestMasked(t *testing.T) {
 	_ = fmt.Sprint(none)
 }
 
-// TestKeyCache lets many goroutines ask for more salts than are kept.
+// TestKeyCache lets many goroutines ask for keys of more salts than are kept.
 func TestKeyCache(t *testing.T) {
 	r, err := newKeyring([]string{secretBase, strings.Repeat("x", 64)}, 20, keyParams{iterations: 1})
 	if err != nil {
@@ -123,7 +123,7 @@ func TestKeyCache(t *testing.T) {
 	for g := range 8 {
 		wg.Go(func() {
 			for i := range 2 * maxCachedSalts {
-				// Some salts are everybody's, so that they meet in one entry.
+				// All goroutines use some of the salts, so that they meet in one entry.
 				salt := strconv.Itoa(i)
 				if i%2 == 0 {
 					salt = strconv.Itoa(g) + "/" + salt
@@ -158,7 +158,7 @@ func TestKeyIsKept(t *testing.T) {
 	if &a[0] != &b[0] {
 		t.Error("derived twice")
 	}
-	// Only the secret that was needed.
+	// Only the key of the secret that was needed.
 	both := newKeys(t, nil, secretBase, strings.Repeat("x", 64))
 	if _, err := both.Verify(testSalt, signed42); err != nil {
 		t.Fatal(err)

@@ -10,11 +10,11 @@ import (
 	"testing"
 )
 
-// power is 2 to the n, negated if sign is.
+// power returns 2 to the n, with the sign of sign.
 func power(n uint, sign int64) *big.Int { return new(big.Int).Lsh(big.NewInt(sign), n) }
 
-// TestTermVectors holds terms that Erlang/OTP 25 wrote. They read as want, and
-// value is written byte for byte like them.
+// TestTermVectors has terms that Erlang/OTP 25 wrote. They are read as want, and value is written as
+// the same bytes.
 func TestTermVectors(t *testing.T) {
 	zeros := strings.Repeat("00", 254)
 	for _, tt := range []struct {

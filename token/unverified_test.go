@@ -75,7 +75,7 @@ func TestParseUnverifiedRefuses(t *testing.T) {
 			t.Errorf("%.60q: %+v, %v", tok, u, err)
 		}
 	}
-	// The bounds hold here too.
+	// The same bounds hold for ParseUnverified.
 	for name, term := range hostile(t) {
 		tok := "SFMyNTY." + b64.EncodeToString(term) + ".AAAA"
 		if u, err := ParseUnverified(tok); !errors.Is(err, ErrInvalid) {

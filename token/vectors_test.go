@@ -17,7 +17,7 @@ const (
 	legacy42  = "QTEyOEdDTQ._3GRyV9toQq2undvOpADpTI50vCtty0VeV9z_nlTYQV3cmFwLWl2LTAwMDE.Ym9keS1pdi0wMDAx.Z9s49UDciMGRaG0sImA9HbVogg.jCmT85qCfYrXYsg7KxK_Ow"
 )
 
-// signedAt is when the vectors were signed.
+// signedAt is the time at which the vectors were signed.
 var signedAt = time.Unix(1_700_000_000, 0)
 
 // secretBase is the secret of the vectors.
@@ -25,7 +25,7 @@ var secretBase = strings.Repeat("k", 64)
 
 func at(t time.Time) func() time.Time { return func() time.Time { return t } }
 
-// newKeys makes Keys whose clock stands a second after the vectors were signed.
+// newKeys makes Keys whose clock stands still, a second after the vectors were signed.
 func newKeys(t testing.TB, opts *Options, secrets ...string) *Keys {
 	t.Helper()
 	if opts == nil {
@@ -73,8 +73,8 @@ func TestPlaintext(t *testing.T) {
 	}
 }
 
-// TestPhoenixTokens holds tokens that Phoenix made. They verify, and those whose
-// data we can write the same way are made byte for byte.
+// TestPhoenixTokens has tokens that Phoenix made. They verify. Where Sign can write the data in the
+// same way, it makes the same bytes.
 func TestPhoenixTokens(t *testing.T) {
 	long := Options{KeyDigest: crypto.SHA512, KeyIterations: 2000, KeyLength: 64}
 	for _, tt := range []struct {
@@ -140,8 +140,8 @@ func TestCompressedVector(t *testing.T) {
 	}
 }
 
-// TestDecryptPhoenix reads what Phoenix encrypted, and the older form, written
-// with Erlang's own AES, with content keys of each size.
+// TestDecryptPhoenix reads tokens that Phoenix encrypted, and the older form, written with AES of
+// Erlang, with content keys of each size.
 func TestDecryptPhoenix(t *testing.T) {
 	k := newKeys(t, nil)
 	for name, tok := range map[string]string{
@@ -167,8 +167,8 @@ func TestDecryptPhoenix(t *testing.T) {
 	}
 }
 
-// TestEncryptLayout opens an encrypted token with nothing but the nonce, tag
-// and ciphertext in the places where Phoenix has them.
+// TestEncryptLayout opens an encrypted token by hand, with the nonce, tag and ciphertext in the
+// places where Phoenix has them.
 func TestEncryptLayout(t *testing.T) {
 	k := newKeys(t, nil)
 	tok, err := k.Encrypt(testSalt, 42, SignedAt(signedAt))
@@ -178,7 +178,7 @@ func TestEncryptLayout(t *testing.T) {
 	if len(tok) != len(crypted42) || !strings.HasPrefix(tok, "XCP.") {
 		t.Fatalf("%s, want the shape of %s", tok, crypted42)
 	}
-	// The plaintext of the vector is ours too.
+	// Phoenix's token has the same plaintext.
 	key, _ := k.ring().key(0, testSalt)
 	for _, tok := range []string{tok, crypted42} {
 		b, _ := decode64(tok[4:])

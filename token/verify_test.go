@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// forms are the ways to a token, so that what holds for all is tested for all.
+// forms are the kinds of token, for tests that all of them must pass.
 var forms = []struct {
 	name  string
 	make  func(*Keys, string, any, ...Option) (string, error)
@@ -47,8 +47,8 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// TestAltered changes every bit of a token, takes every byte away, doubles every
-// byte, and cuts it everywhere. No such token is good.
+// TestAltered changes every bit of a token, removes every byte, doubles every byte, and cuts it at
+// every place. None of these tokens verifies.
 func TestAltered(t *testing.T) {
 	k := newKeys(t, nil)
 	for _, f := range forms {
@@ -101,8 +101,7 @@ func TestInvalid(t *testing.T) {
 	}
 }
 
-// TestGenuineAndUnusable has tokens with a right signature over what is not a
-// token's data.
+// TestGenuineAndUnusable has tokens with a right signature over data that is not that of a token.
 func TestGenuineAndUnusable(t *testing.T) {
 	k := newKeys(t, nil)
 	key, err := k.ring().key(0, testSalt)
@@ -193,8 +192,8 @@ func TestAge(t *testing.T) {
 	}
 }
 
-// TestOddAges has times and ages that only others write: floats, as Elixir may,
-// and numbers that do not fit.
+// TestOddAges has times and ages that Sign does not write: floats, as Elixir may, and numbers that
+// are too large.
 func TestOddAges(t *testing.T) {
 	huge := new(big.Int).Lsh(big.NewInt(1), 100)
 	low := new(big.Int).Neg(huge)
@@ -283,7 +282,7 @@ func TestSignRefuses(t *testing.T) {
 		if _, err := f.make(k, testSalt, time.Now()); err == nil {
 			t.Errorf("%s: a time.Time", f.name)
 		}
-		// What just fits is read again.
+		// Data at the bound can be read again.
 		tok, err := f.make(k, testSalt, strings.Repeat("x", MaxLength*3/4-100))
 		if err != nil {
 			t.Fatal(err)

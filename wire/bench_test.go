@@ -9,7 +9,7 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// Messages as clients send them, with about 100 bytes of payload.
+// Messages of clients, with about 100 bytes of payload.
 var (
 	payload100 = `{"user":"ada","text":"` + strings.Repeat("word ", 13) + `","at":1700000000,"on":true}`
 	textV2     = []byte(`["12","345","room:lobby","new_msg",` + payload100 + `]`)

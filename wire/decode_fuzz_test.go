@@ -11,7 +11,7 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// checkDecoded holds what Decode promises about any input.
+// checkDecoded checks what Decode guarantees for any input.
 func checkDecoded(t *testing.T, s wire.Serializer, data []byte, m wire.Message, err error) {
 	t.Helper()
 	if err != nil {
@@ -45,7 +45,7 @@ func checkDecoded(t *testing.T, s wire.Serializer, data []byte, m wire.Message, 
 		if !stdjson.Valid(m.Payload.Data) {
 			t.Fatalf("%q: payload %q", data, m.Payload.Data)
 		}
-		// What can be decoded can be answered, and that in valid JSON.
+		// A decoded message can be answered with valid JSON.
 		_, out, err := s.AppendReply(nil, &wire.Reply{JoinRef: m.JoinRef, Ref: m.Ref, Topic: m.Topic, OddTopic: m.OddTopic, Status: "ok", Response: m.Payload})
 		if err != nil || !stdjson.Valid(out) {
 			t.Fatalf("%q: reply %q, %v", data, out, err)
@@ -75,7 +75,7 @@ func FuzzDecodeV1(f *testing.F) {
 		if err != nil {
 			return
 		}
-		// The standard library agrees on which members there are.
+		// The standard library finds the same members.
 		var want map[string]stdjson.RawMessage
 		if err := stdjson.Unmarshal(data, &want); err != nil {
 			t.Fatalf("%q: %v", data, err)
@@ -107,7 +107,7 @@ func FuzzDecodeV2Text(f *testing.F) {
 		if string(want[4]) != string(m.Payload.Data) {
 			t.Fatalf("%q: payload %q, want %q", data, m.Payload.Data, want[4])
 		}
-		// A message without oddities survives being written and read again.
+		// A message without an OddTopic is the same when it is written and read again.
 		if m.OddTopic == "" {
 			_, out, err := wire.V2{}.AppendPush(nil, &wire.Push{JoinRef: m.JoinRef, Ref: m.Ref, Topic: m.Topic, Event: m.Event, Payload: m.Payload})
 			if err != nil {

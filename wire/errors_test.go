@@ -123,8 +123,8 @@ func TestDecodeErrors(t *testing.T) {
 	}
 }
 
-// Names at their limit are taken, one byte more makes them odd; the limit counts
-// what the escapes stand for.
+// Names of up to 255 bytes are accepted. With one byte more the message has an OddTopic. Escapes
+// count as the text that they stand for.
 func TestNameBounds(t *testing.T) {
 	atLimit := strings.Repeat("é", 127) + "x"
 	for _, s := range []wire.Serializer{wire.V1{}, wire.V2{}} {

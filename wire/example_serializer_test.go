@@ -10,8 +10,8 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// lines is a serializer for devices that cannot parse JSON: a message is one line of fields with
-// tabs between, in both directions.
+// lines is a serializer for devices that cannot parse JSON: a message is one line of fields,
+// separated by tabs, in both directions.
 type lines struct{}
 
 var errLine = errors.New("lines: want join_ref, ref, topic, event and payload, separated by tabs")
@@ -47,13 +47,13 @@ func (lines) AppendBroadcast(dst []byte, b *wire.Broadcast) (wire.Opcode, []byte
 	return wire.Text, fmt.Appendf(dst, "\t\t%s\t%s\t%s", b.Topic, b.Event, b.Payload.Data), nil
 }
 
-// A serializer of one's own is listed with the versions that its clients ask for, beside the
-// defaults.
+// A serializer of your own is listed with the versions that its clients ask for, together with
+// the defaults.
 func ExampleSerializer() {
 	users := bennu.SocketHandler{
 		Serializers: append(wire.Defaults(), wire.Versioned{Requirement: "~> 100.0", Serializer: lines{}}),
 	}
-	_ = users // with its channels, mount it
+	_ = users // add channels to it and mount it
 
 	m, err := lines{}.Decode(wire.Text, []byte("1\t2\tsensor:7\tread\t21.5"))
 	if err != nil {

@@ -32,7 +32,7 @@ func ExamplePayload_Decode() {
 	err := wire.Payload{Data: []byte(`{"text":"hi"}`)}.Decode(&shout)
 	fmt.Println(shout.Text, err)
 
-	var bytes []byte // takes bytes alone
+	var bytes []byte // accepts only bytes
 	err = wire.Payload{Data: []byte(`"aGk="`)}.Decode(&bytes)
 	fmt.Println(err)
 	// Output:

@@ -29,8 +29,8 @@ func equalMessages(a, b wire.Message) bool {
 		a.Event == b.Event && a.Payload.Binary == b.Payload.Binary && string(a.Payload.Data) == string(b.Payload.Data)
 }
 
-// The names of these cases are those of the conformance suite, whose bytes a real
-// server has sent or taken.
+// The names of these cases are those of the conformance suite. A Phoenix server has sent or
+// accepted these bytes.
 func TestDecodeGolden(t *testing.T) {
 	const v1Heartbeat = `{"topic":"phoenix","event":"heartbeat","payload":{},"ref":"1"}`
 	tests := []struct {
@@ -199,7 +199,7 @@ func TestEncodeGolden(t *testing.T) {
 	}
 }
 
-// appendAny encodes msg, one of the three kinds of message.
+// appendAny encodes msg, which is one of the three kinds of message.
 func appendAny(s wire.Serializer, dst []byte, msg any) (wire.Opcode, []byte, error) {
 	switch m := msg.(type) {
 	case *wire.Reply:

@@ -9,7 +9,7 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// The envelope counts, in both versions.
+// The tokens of the envelope count towards the bound, in both versions.
 func TestLimits(t *testing.T) {
 	nest := func(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
 	list := func(n int) string { return "[" + strings.TrimSuffix(strings.Repeat("1,", n), ",") + "]" }

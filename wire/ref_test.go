@@ -61,7 +61,7 @@ func TestParseRef(t *testing.T) {
 		if got.IsNull() != (tt.want == "") {
 			t.Errorf("%s: IsNull is %v", tt.in, got.IsNull())
 		}
-		// Both versions read it the same way.
+		// Versions 1 and 2 read it the same way.
 		if m, err := (wire.V2{}).Decode(wire.Text, []byte("["+tt.in+","+tt.in+`,"t","e",{}]`)); err != nil || m.Ref != got || m.JoinRef != got {
 			t.Errorf("V2 reads %s as %s and %s, %v", tt.in, m.JoinRef, m.Ref, err)
 		}
@@ -120,7 +120,7 @@ func TestParseRefRefuses(t *testing.T) {
 	}
 }
 
-// A Ref made by hand may be anything, and must not bring the program down.
+// A Ref made by hand may be any text, and must not cause a panic.
 func TestTextOfBrokenRef(t *testing.T) {
 	for _, r := range []wire.Ref{`"`, `"\"`, `"\u"`, `"\u12"`, `"\ud83d"`, `"\ud83d\u"`, `"\ud83d\ude"`, `\`, `"a`} {
 		_ = r.Text()
