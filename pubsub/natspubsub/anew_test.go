@@ -12,7 +12,7 @@ import (
 	"github.com/bennu-go/bennu/pubsub/internal/cluster"
 )
 
-// heard is a node that notes what its link tells.
+// heard is a node that records the events of its link.
 type heard struct {
 	messages chan string
 	ups      chan struct{}
@@ -40,7 +40,7 @@ func openLink(t *testing.T, b *broker) (*link, *heard) {
 	return l, h
 }
 
-// hears fails unless what is published to a channel arrives.
+// hears fails unless a message to a channel arrives.
 func (h *heard) hears(t *testing.T, l *link, channel string) {
 	t.Helper()
 	if _, err := l.Publish(t.Context(), []cluster.Outgoing{{Channel: channel, Data: []byte("x")}}); err != nil {
@@ -51,7 +51,7 @@ func (h *heard) hears(t *testing.T, l *link, channel string) {
 	}
 }
 
-// TestEndsWhileSubscribingAnew ends a connection for good before everything is asked for again.
+// TestEndsWhileSubscribingAnew closes a connection for good before all topics are subscribed again.
 func TestEndsWhileSubscribingAnew(t *testing.T) {
 	t.Parallel()
 	l, h := openLink(t, startBroker(t, nil))
@@ -70,8 +70,8 @@ func TestEndsWhileSubscribingAnew(t *testing.T) {
 	h.hears(t, l, "bennu.t.b")
 }
 
-// TestLostWhileSubscribing loses the connection before topics are asked for, of which NATS takes
-// few. The client asks for them itself, with all others.
+// TestLostWhileSubscribing loses the connection before topics are subscribed, more than NATS accepts.
+// The client subscribes to them itself, with all others, when it connects again.
 func TestLostWhileSubscribing(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, func(o *server.Options) { o.MaxSubs = 3 })
@@ -100,7 +100,7 @@ func TestLostWhileSubscribing(t *testing.T) {
 	h.hears(t, l, "bennu.t.b")
 }
 
-// TestBarrierOfBefore has the complaint about a message to a subscription before come late.
+// TestBarrierOfBefore lets the error for a message of an earlier subscription arrive late.
 func TestBarrierOfBefore(t *testing.T) {
 	t.Parallel()
 	l, _ := openLink(t, startBroker(t, nil))

@@ -27,7 +27,7 @@ import (
 	"github.com/bennu-go/bennu/pubsub/pubsubtest"
 )
 
-// TestOptions has mistakes, each of which must be said before anything is tried.
+// TestOptions has mistakes in options. Each is an error of New, before anything is connected.
 func TestOptions(t *testing.T) {
 	for name, o := range map[string]*Options{
 		"none":        nil,
@@ -79,7 +79,7 @@ func checkMistake(t *testing.T, name string, try func() error) {
 	}
 }
 
-// start tries to start a node that must fail, and returns why.
+// start starts a node, which must fail, and returns the error.
 func startError(t *testing.T, a pubsub.Adapter) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), waittest.Patience)
@@ -114,7 +114,7 @@ func TestUnreachable(t *testing.T) {
 	}
 	wantSays(t, startError(t, a), nobody, "is it running")
 
-	// A context that ends is obeyed, also by what never answers.
+	// Start returns when its context ends, also if the server never answers.
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -131,7 +131,7 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
-// TestCredentials is known to the server in each way there is, and not known to it.
+// TestCredentials logs in with each kind of credentials, and with wrong ones.
 func TestCredentials(t *testing.T) {
 	t.Parallel()
 	pair, err := nkeys.CreateUser()
@@ -208,7 +208,7 @@ func TestPermission(t *testing.T) {
 	wantSays(t, err, "may this user publish and subscribe")
 }
 
-// certificates are a server's, and a pool to check it with.
+// certificates returns the certificate of a server, and a pool that contains it.
 func certificates(t *testing.T) (tls.Certificate, *x509.CertPool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -233,7 +233,7 @@ func certificates(t *testing.T) (tls.Certificate, *x509.CertPool) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, pool
 }
 
-// TestTLS encrypts the way to a server.
+// TestTLS connects to a server over TLS.
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	cert, pool := certificates(t)

@@ -31,7 +31,7 @@ func embedded(t testing.TB, o EmbeddedOptions) *Embedded {
 	return e
 }
 
-// TestGossip gives each node one peer: they find out about the others by themselves.
+// TestGossip gives each node one peer: nodes learn of the others from each other.
 func TestGossip(t *testing.T) {
 	t.Parallel()
 	first := embedded(t, EmbeddedOptions{Node: "0"})
@@ -55,7 +55,7 @@ func TestGossip(t *testing.T) {
 	}
 }
 
-// TestLatePeer names a peer that is not there yet.
+// TestLatePeer has a peer in the options that does not run yet.
 func TestLatePeer(t *testing.T) {
 	t.Parallel()
 	later := testport.Addr(t)
@@ -63,7 +63,7 @@ func TestLatePeer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// By a name, as DNS has for all nodes of a cluster.
+	// By a host name, as a DNS name of all nodes.
 	p := pubsubtest.Start(t, embedded(t, EmbeddedOptions{Node: "a", Peers: []string{net.JoinHostPort("localhost", port)}}), nil)
 	box := newInbox()
 	await(t, p.Subscribe("t", box))
@@ -75,7 +75,7 @@ func TestLatePeer(t *testing.T) {
 	box.next(t)
 }
 
-// TestPortTaken says so.
+// TestPortTaken checks the error for a port that is in use.
 func TestPortTaken(t *testing.T) {
 	t.Parallel()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -86,7 +86,7 @@ func TestPortTaken(t *testing.T) {
 	wantSays(t, startError(t, embedded(t, EmbeddedOptions{Node: "a", Listen: ln.Addr().String()})), ln.Addr().String(), "taken")
 }
 
-// TestStranger does not know the secret: it is alone, and the others do not hear it.
+// TestStranger starts a node without the secret: it has no peers, and the others do not get its messages.
 func TestStranger(t *testing.T) {
 	t.Parallel()
 	var log, strangers waittest.Buffer
@@ -125,7 +125,7 @@ func TestStranger(t *testing.T) {
 	}
 }
 
-// TestEmbeddedTLS encrypts the routes.
+// TestEmbeddedTLS connects the nodes over TLS.
 func TestEmbeddedTLS(t *testing.T) {
 	t.Parallel()
 	cert, pool := certificates(t)
@@ -198,7 +198,7 @@ func (c *cutter) accept() {
 	}
 }
 
-// cut ends all connections, and with shut takes no new ones until it is called again.
+// cut ends all connections. With shut it accepts no new ones until it is called again.
 func (c *cutter) cut(shut bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -209,8 +209,8 @@ func (c *cutter) cut(shut bool) {
 	c.conns = nil
 }
 
-// TestRouteLost cuts the way between two peers: each goes on by itself, hears of the gap
-// once it is over, and then hears the other again.
+// TestRouteLost cuts the connection of two peers. Each goes on by itself. When they are connected again,
+// both report a gap, and then get messages of each other.
 func TestRouteLost(t *testing.T) {
 	t.Parallel()
 	listen := testport.Addr(t)
@@ -252,7 +252,7 @@ func TestRouteLost(t *testing.T) {
 		return false
 	})
 
-	gaps := [2]int64{p.Health().Gaps, q.Health().Gaps} // on a slow machine one node waits for the other in vain
+	gaps := [2]int64{p.Health().Gaps, q.Health().Gaps} // on a slow machine a node may wait for the other in vain
 	proxy.cut(true)
 	eventually(t, "the route is gone", func() bool { return first.link.nats.NumRoutes() == 0 && second.link.nats.NumRoutes() == 0 })
 	send(p, "2")

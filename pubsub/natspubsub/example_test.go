@@ -12,7 +12,7 @@ import (
 	"github.com/bennu-go/bennu/pubsub/natspubsub"
 )
 
-// A NATS that is operated already, with the credentials of a user.
+// A NATS server that runs already, with the credentials of a user.
 func ExampleNew() {
 	host, _ := os.Hostname()
 	adapter, err := natspubsub.New(&natspubsub.Options{
@@ -25,7 +25,7 @@ func ExampleNew() {
 	}
 	ps, err := pubsub.New(context.Background(), &pubsub.Options{Adapter: adapter})
 	if err != nil {
-		log.Fatal(err) // says what is wrong with address or credentials
+		log.Fatal(err) // the error says what is wrong with the address or the credentials
 	}
 	defer ps.Close(context.Background())
 	// endpoint := bennu.NewEndpoint(&bennu.EndpointOptions{PubSub: ps})
@@ -36,7 +36,7 @@ type hear chan string
 
 func (h hear) Deliver(d *pubsub.Dispatch) { h <- d.Topic + " " + d.Event }
 
-// Two nodes that need no service beside them; here in one process, as a test has them.
+// Two nodes that need no other service; here in one process, as in a test.
 func ExampleNewEmbedded() {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()

@@ -12,7 +12,7 @@ import (
 	"github.com/bennu-go/bennu/pubsub/pubsubtest"
 )
 
-// TestNameOfTheDead uses the name of a node that has ended without a word.
+// TestNameOfTheDead uses the name of a node that was killed.
 func TestNameOfTheDead(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, nil)
@@ -35,8 +35,8 @@ func TestNameOfTheDead(t *testing.T) {
 	}
 }
 
-// TestNameUnderEavesdropping refuses a taken name though somebody listens to everything, so
-// that NATS cannot say whether the name is taken.
+// TestNameUnderEavesdropping refuses a taken name although somebody subscribes to everything, so
+// that NATS cannot tell whether the name is taken.
 func TestNameUnderEavesdropping(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, nil)
@@ -55,14 +55,14 @@ func TestNameUnderEavesdropping(t *testing.T) {
 	if err := startError(t, b.node(t, "a", nil)); !errors.Is(err, pubsub.ErrNameTaken) {
 		t.Errorf("a second node of one name: %v", err)
 	}
-	// Who is refused at its start is no trouble for who holds the name.
+	// The node that was refused does not disturb the node that has the name.
 	if h := first.Health(); h.Err != nil || !h.Connected {
 		t.Errorf("the first one: %+v", h)
 	}
 }
 
-// TestNamesakesMeet has two nodes of one name that cannot know of each other until a third
-// one connects them: the younger leaves the cluster, and says why.
+// TestNamesakesMeet starts two nodes with one name that do not reach each other until a third one
+// connects them. The younger leaves the cluster, and reports the reason.
 func TestNamesakesMeet(t *testing.T) {
 	t.Parallel()
 	older := embedded(t, EmbeddedOptions{Node: "a", Probe: time.Second})

@@ -10,8 +10,8 @@ import (
 	"github.com/bennu-go/bennu/pubsub/pubsubtest"
 )
 
-// TestMuteServer has a server in the place of the one that was lost that takes
-// connections and says nothing. Whoever publishes meanwhile does not wait for it.
+// TestMuteServer replaces a lost server by one that accepts connections and sends nothing. Publishers
+// do not wait for it.
 func TestMuteServer(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, nil)

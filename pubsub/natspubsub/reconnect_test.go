@@ -9,7 +9,7 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// client plays the part of the NATS client: it counts the tries of each server.
+// client stands for the NATS client: it counts the tries of each server.
 type client struct {
 	servers []nats.Server
 	rounds  rounds
@@ -27,7 +27,7 @@ func newClient(urls ...string) *client {
 	return c
 }
 
-// try makes one try, which takes the wait that it returns.
+// try makes one try, and returns how long it waits before it.
 func (c *client) try(connects bool) (host string, wait time.Duration) {
 	snapshot := append([]nats.Server(nil), c.servers...)
 	s, wait := c.rounds.next(snapshot, nats.ServerInfo{})
@@ -44,7 +44,7 @@ func (c *client) try(connects bool) (host string, wait time.Duration) {
 	return s.URL.Host, wait
 }
 
-// within reports whether a wait is that of a round.
+// within reports whether a wait is in the range of a round.
 func within(wait time.Duration, round int) bool {
 	if round == 0 {
 		return wait == 0
@@ -81,8 +81,8 @@ func TestRoundsGrow(t *testing.T) {
 	})
 }
 
-// A server that takes each connection and ends it soon is tried ever less often, however
-// many there are.
+// Servers that accept each connection and close it soon are tried less and less often, however many
+// servers there are.
 func TestRoundsGrowWhenConnectionsDoNotLast(t *testing.T) {
 	for _, urls := range [][]string{{"nats://a"}, {"nats://a", "nats://b"}} {
 		synctest.Test(t, func(t *testing.T) {

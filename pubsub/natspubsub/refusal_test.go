@@ -18,14 +18,14 @@ import (
 	"github.com/bennu-go/bennu/pubsub/pubsubtest"
 )
 
-// mayNot is a user who may publish to everything below the prefix but this.
+// mayNot returns a user who may publish to all subjects below the prefix except one.
 func mayNot(publish ...string) *server.Permissions {
 	p := may(everything, everything)
 	p.Publish.Deny = publish
 	return p
 }
 
-// may is what a user of the server may do.
+// may returns the permissions of a user of the server.
 func may(publish, subscribe []string, denied ...string) *server.Permissions {
 	return &server.Permissions{
 		Publish:   &server.SubjectPermission{Allow: publish},
@@ -42,7 +42,7 @@ func user(p *server.Permissions) func(*server.Options) {
 
 func asUser(o *Options) { o.User, o.Password = "u", "p" }
 
-// reload changes the configuration of a server that runs.
+// reload changes the configuration of a running server.
 func (b *broker) reload(t *testing.T, change func(*server.Options)) {
 	t.Helper()
 	o := b.options
@@ -52,7 +52,7 @@ func (b *broker) reload(t *testing.T, change func(*server.Options)) {
 	}
 }
 
-// TestMayNotStart has users that lack something. The error names the subject.
+// TestMayNotStart has users that lack a permission. The error names the subject.
 func TestMayNotStart(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -75,13 +75,13 @@ func TestMayNotStart(t *testing.T) {
 	wantSays(t, startError(t, few.node(t, "a", nil)), "max_subscriptions")
 }
 
-// TestPermissionsCut takes permissions away while nodes run, and gives them back.
+// TestPermissionsCut revokes permissions while nodes run, and grants them again.
 func TestPermissionsCut(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		cut  func(*server.Options)
 		says string
-		mute bool // what is published is refused, too
+		mute bool // publishing is refused, too
 	}{
 		"topics":       {user(may(everything, everything, "bennu.t.>")), "subscribe to", false},
 		"control":      {user(may(everything, everything, "bennu.c")), `subscribe to "bennu.c"`, false},
@@ -121,7 +121,7 @@ func TestPermissionsCut(t *testing.T) {
 					err := q.Health().Err
 					return err != nil && strings.Contains(err.Error(), c.says)
 				})
-				// One that comes now is not confirmed, and told.
+				// A subscription that is made now is not confirmed, and gets a gap.
 				late := newInbox()
 				sub := q.Subscribe("late", late)
 				waittest.Next(t, "who comes now is told", late.gaps)
@@ -139,7 +139,7 @@ func TestPermissionsCut(t *testing.T) {
 
 			b.reload(t, user(may(everything, everything)))
 			eventually(t, "all is well", func() bool {
-				_ = publish() // by which the node learns that it may
+				_ = publish() // so that the node notices the permission
 				return p.Health().Err == nil && q.Health().Err == nil && q.Health().Pending == 0
 			})
 			again := newInbox()
@@ -159,7 +159,7 @@ func TestPermissionsCut(t *testing.T) {
 	}
 }
 
-// TestSubscriptionLimit has a server that lets a node have few topics.
+// TestSubscriptionLimit has a server with a small limit on subscriptions.
 func TestSubscriptionLimit(t *testing.T) {
 	t.Parallel()
 	t.Run("at once", func(t *testing.T) {
@@ -171,7 +171,7 @@ func TestSubscriptionLimit(t *testing.T) {
 		l := newLink("", 0)
 		l.url = b.url()
 		late := func(c *nats.Conn, s *nats.Subscription, err error) {
-			time.Sleep(time.Duration(rand.Int64N(int64(5 * stragglers)))) // a client that has few turns
+			time.Sleep(time.Duration(rand.Int64N(int64(5 * stragglers)))) // as on a busy machine
 			l.fault(c, s, err)
 		}
 		l.options = []nats.Option{nats.SetCustomDialer(l.dialer(time.Minute)), nats.ErrorHandler(late)}
@@ -230,7 +230,7 @@ func subscriptionLimit(t *testing.T, b *broker, limited pubsub.Adapter) {
 			t.Fatal(err)
 		}
 	}
-	// What is published over a connection whose end is not known yet is lost.
+	// Messages are lost if they are published before the node notices that its connection has ended.
 	eventually(t, "both were away, and are back", func() bool {
 		a, b := p.Health(), q.Health()
 		return a.Connected && a.Since != since[0] && b.Connected && b.Since != since[1]
@@ -255,8 +255,8 @@ func connections(t *testing.T, s *server.Server) (ids []uint64) {
 	return ids
 }
 
-// TestPayloadLimit lowers the limit on messages of a server that runs. NATS ends the
-// connection of who does not know yet, for good.
+// TestPayloadLimit lowers the limit on messages of a running server. NATS closes the connection of a
+// client that does not know it yet, and the client does not connect again.
 func TestPayloadLimit(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, nil)

@@ -11,7 +11,8 @@ import (
 	"github.com/bennu-go/bennu/test/replay"
 )
 
-// stranger records on a connection what all nodes say, and returns what publishes it again.
+// stranger records the messages of all nodes on a connection, and returns a function that publishes
+// them again.
 func stranger(t *testing.T, c *nats.Conn, tape *replay.Tape) (publish func(string, []byte)) {
 	t.Helper()
 	t.Cleanup(c.Close)
@@ -40,7 +41,7 @@ func stranger(t *testing.T, c *nats.Conn, tape *replay.Tape) (publish func(strin
 	}
 }
 
-// TestReplay has a stranger publish again what he has recorded.
+// TestReplay lets a stranger publish recorded messages again.
 func TestReplay(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, nil)
@@ -55,12 +56,12 @@ func TestReplay(t *testing.T) {
 	}, &tape, publish)
 }
 
-// TestEmbeddedReplay is the same where the stranger has got into one of the nodes' servers.
+// TestEmbeddedReplay is the same with a stranger that is connected to the server of one node.
 func TestEmbeddedReplay(t *testing.T) {
 	t.Parallel()
 	var tape replay.Tape
 	cluster := &embeddedNodes{change: func(o *EmbeddedOptions) { o.Secret = replay.Secret }}
-	// A node that says nothing, for the stranger to be at.
+	// A node that publishes nothing, to which the stranger connects.
 	open := embedded(t, EmbeddedOptions{Node: "open", Secret: replay.Secret})
 	pubsubtest.Start(t, open, nil)
 	cluster.started = append(cluster.started, open)

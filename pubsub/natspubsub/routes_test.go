@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// TestRouteReturned tells a route that was lost from one that was replaced when two
-// peers had called each other.
+// TestRouteReturned distinguishes a route that was lost from one that was replaced because two peers
+// had connected to each other.
 func TestRouteReturned(t *testing.T) {
 	type look = map[string]uint64
 	for _, row := range []struct {

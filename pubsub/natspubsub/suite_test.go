@@ -10,7 +10,7 @@ import (
 	"github.com/bennu-go/bennu/pubsub/pubsubtest"
 )
 
-// messages is how many the test of order sends: 1,000,000 at full size.
+// messages returns the number of messages in the test of order: 1,000,000 at full size.
 func messages() int {
 	if os.Getenv("BENNU_FULL") == "1" {
 		return 1_000_000
@@ -18,7 +18,7 @@ func messages() int {
 	return 4_000
 }
 
-// TestURL has three nodes at one server.
+// TestURL runs the suite with three nodes at one server.
 func TestURL(t *testing.T) {
 	t.Parallel()
 	pubsubtest.Run(t, func(t *testing.T) *pubsubtest.Cluster {
@@ -35,7 +35,7 @@ func TestURL(t *testing.T) {
 	})
 }
 
-// TestServers has each node at another server of one NATS cluster.
+// TestServers runs the suite with each node at another server of one NATS cluster.
 func TestServers(t *testing.T) {
 	t.Parallel()
 	pubsubtest.Run(t, func(t *testing.T) *pubsubtest.Cluster {
@@ -66,8 +66,8 @@ func clustered(route string) func(*server.Options) {
 	}
 }
 
-// TestEmbedded has a server in each node. What differs from TestEmbeddedSecret is that nodes
-// do not sign what they send, as in TestURL, so it runs at full size alone.
+// TestEmbedded runs the suite with a server in each node, whose messages are not signed. TestURL and
+// TestEmbeddedSecret test the same together, so it runs only at full size.
 func TestEmbedded(t *testing.T) {
 	if os.Getenv("BENNU_FULL") != "1" {
 		t.Skip("BENNU_FULL is not 1")
@@ -79,7 +79,7 @@ func TestEmbedded(t *testing.T) {
 	})
 }
 
-// TestEmbeddedSecret has a server in each node, and nodes that sign what they send.
+// TestEmbeddedSecret runs the suite with a server in each node, and signed messages.
 func TestEmbeddedSecret(t *testing.T) {
 	t.Parallel()
 	pubsubtest.Run(t, func(*testing.T) *pubsubtest.Cluster {

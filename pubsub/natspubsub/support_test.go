@@ -20,7 +20,7 @@ func TestMain(m *testing.M) { waittest.Heavy(m, waittest.Brokers, 4) }
 
 var quiet = slog.New(slog.DiscardHandler)
 
-// patient is for what would take a machine that stands still for some seconds for a fault.
+// patient is a probe time for tests that must not fail if the machine is busy for some seconds.
 const patient = 30 * time.Second
 
 // broker is a NATS server that can be stopped and started again.
@@ -79,7 +79,7 @@ func (b *broker) node(t testing.TB, name string, change func(*Options)) pubsub.A
 	return a
 }
 
-// garbage publishes past the adapter.
+// garbage publishes data without the adapter.
 func (b *broker) garbage(t testing.TB, topic string, data []byte) {
 	t.Helper()
 	c, err := nats.Connect(b.url())
@@ -122,7 +122,7 @@ func (c *embeddedNodes) node(t testing.TB, name string) pubsub.Adapter {
 
 var eventually = waittest.Until
 
-// inbox is a subscriber that counts.
+// inbox is a subscriber that counts messages.
 type inbox struct {
 	messages chan *pubsub.Message
 	gaps     chan string

@@ -7,7 +7,7 @@ import (
 	"github.com/bennu-go/bennu/pubsub/pubsubtest"
 )
 
-// A test of an adapter is one function: how to make a node of a new cluster.
+// The test of an adapter is one function, which says how to make a node of a new cluster.
 func ExampleRun() {
 	_ = func(t *testing.T) {
 		pubsubtest.Run(t, func(*testing.T) *pubsubtest.Cluster {
@@ -19,7 +19,7 @@ func ExampleRun() {
 	}
 }
 
-// Two nodes of an application in one test, without a broker beside it.
+// Two nodes of an application in one test, without a broker.
 func ExampleMemory() {
 	_ = func(t *testing.T) {
 		var broker pubsubtest.Memory

@@ -8,10 +8,10 @@ import (
 	"github.com/bennu-go/bennu/pubsub/internal/cluster"
 )
 
-// Record has every message given to a function, which must not keep it.
+// Record calls a function for every message, which it must not keep.
 func (m *Memory) Record(record func(channel string, data []byte)) { m.record = record }
 
-// NodeWithSecret is Node for nodes that sign what they send.
+// NodeWithSecret is Node for nodes that sign their messages.
 func (m *Memory) NodeWithSecret(t testing.TB, name string, secret []byte) pubsub.Adapter {
 	t.Helper()
 	return m.node(t, cluster.Options{Node: name, Secret: secret})
@@ -25,7 +25,7 @@ func (m *Memory) Inject(channel string, data []byte) {
 	m.record = nil
 	m.publishLocked(cluster.Outgoing{Channel: channel, Data: data})
 	m.record = record
-	for waits := true; waits; { // for nodes that read: it is not a flood that is tested
+	for waits := true; waits; { // wait until nodes have read, since this does not test a flood
 		waits = false
 		for l := range m.links {
 			waits = waits || len(l.queue) > 100

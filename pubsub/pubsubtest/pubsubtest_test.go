@@ -28,12 +28,12 @@ func TestMemory(t *testing.T) {
 	})
 }
 
-// gapping is an adapter that tells of a gap after it was asked for interest in a topic.
+// gapping is an adapter that reports a gap after Interest was called.
 type gapping struct {
 	pubsub.Adapter
 	receiver pubsub.Receiver
 	told     int64
-	late     time.Duration // it confirms so late
+	late     time.Duration // time after which it confirms
 }
 
 func (g *gapping) Start(ctx context.Context, r pubsub.Receiver) error {
@@ -63,7 +63,7 @@ func (g *gapping) Health() pubsub.Health {
 	return h
 }
 
-// gaps makes clusters of an adapter that tells of a gap, but in the first ones alone.
+// gaps makes clusters of an adapter that reports a gap, but only in the first clusters.
 type gaps struct {
 	late  time.Duration
 	first int
@@ -84,8 +84,8 @@ func (g *gaps) cluster(*testing.T) *Cluster {
 
 var topicsTest = test{"Topics", topics}
 
-// TestLateGap has an adapter that tells of a gap since it had to wait: the test runs again, and
-// once more if the machine is so slow that another node has told of a gap.
+// TestLateGap has an adapter that reports a gap because it had to wait: the test runs again, and once
+// more if the machine is so slow that another node has reported a gap.
 func TestLateGap(t *testing.T) {
 	g := gaps{late: lateTime + time.Millisecond, first: 1}
 	if topicsTest.run(t, g.cluster); g.made < 2 {
@@ -93,7 +93,7 @@ func TestLateGap(t *testing.T) {
 	}
 }
 
-// TestGapWithoutReason has an adapter that tells of gaps and has not waited: it fails.
+// TestGapWithoutReason has an adapter that reports gaps and has not waited: the test fails.
 func TestGapWithoutReason(t *testing.T) {
 	fails(t, "do not cause a gap", func() {
 		g := gaps{first: math.MaxInt}
@@ -103,8 +103,8 @@ func TestGapWithoutReason(t *testing.T) {
 	})
 }
 
-// TestAlwaysDoubtful has an adapter that tells of a gap in each try, since it had to wait: nothing
-// is known of it, and it does not pass.
+// TestAlwaysDoubtful has an adapter that reports a gap in each run because it had to wait: the result
+// is not certain, so the test does not pass.
 func TestAlwaysDoubtful(t *testing.T) {
 	fails(t, "runs a node reported a gap", func() {
 		g := gaps{late: lateTime + time.Millisecond, first: math.MaxInt}
@@ -112,8 +112,8 @@ func TestAlwaysDoubtful(t *testing.T) {
 	})
 }
 
-// fails wants a part of the calling test to fail and to say something. It plays it in a process of
-// its own.
+// fails expects that a part of the calling test fails with a text. It runs that part in another
+// process.
 func fails(t *testing.T, says string, play func()) {
 	t.Helper()
 	const within = "BENNU_TEST_FAILS"

@@ -8,7 +8,7 @@ import (
 	"github.com/bennu-go/bennu/test/replay"
 )
 
-// TestReplay publishes again what was recorded.
+// TestReplay publishes recorded messages again.
 func TestReplay(t *testing.T) {
 	var m pubsubtest.Memory
 	var tape replay.Tape

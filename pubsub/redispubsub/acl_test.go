@@ -16,7 +16,7 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-// aclServers are what the tests of permissions run over: one server, Sentinels and a cluster.
+// aclServers are the servers of the tests of permissions: one server, Sentinels and a cluster.
 func aclServers(t *testing.T) map[string]func(t *testing.T) (Options, []*redistest.Server) {
 	t.Helper()
 	return map[string]func(t *testing.T) (Options, []*redistest.Server){
@@ -35,7 +35,7 @@ func aclServers(t *testing.T) map[string]func(t *testing.T) (Options, []*rediste
 	}
 }
 
-// rules are those that the package documentation lists.
+// rules are the ACL rules that the package documentation lists.
 var rules = []string{"resetchannels", "&bennu.*", "-@all", "+publish", "+subscribe", "+unsubscribe", "+hello",
 	"+spublish", "+ssubscribe", "+sunsubscribe", "+cluster|slots"}
 
@@ -48,15 +48,15 @@ func setUser(t *testing.T, servers []*redistest.Server, rules ...string) {
 
 var topicLine = regexp.MustCompile(`reason=broker_topic_refused topic=(\w+)`)
 
-// Permissions are taken away while nodes run, and given back.
+// Permissions are revoked while nodes run, and granted again.
 func TestPermissionsCut(t *testing.T) {
 	t.Parallel()
 	cuts := []struct {
 		name  string
 		rules []string
 		says  string
-		mute  bool // what is published is refused, too
-		quiet bool // subscriptions that are there stay
+		mute  bool // publishing is refused, too
+		quiet bool // existing subscriptions stay
 	}{
 		{"topics", []string{"resetchannels", "&bennu.c", "&bennu.e*", "&bennu.h.*", "&bennu.n.*", "&bennu.p.*"}, `"bennu.t.`, true, false},
 		{"all channels", []string{"resetchannels"}, "may not", true, false},
@@ -100,7 +100,7 @@ func TestPermissionsCut(t *testing.T) {
 							gapTold(t, box)
 						}
 					}
-					// One that comes now is not confirmed, and told.
+					// A subscription that is made now is not confirmed, and gets a gap.
 					late := &subscribertest.Box{}
 					var sub *pubsub.Subscription
 					waittest.Until(t, "who comes now is told", func() bool {
@@ -144,8 +144,8 @@ func TestPermissionsCut(t *testing.T) {
 	}
 }
 
-// A user that lacks the channels of topics, or one command, does not start, and the error
-// names the channel and the rules.
+// A node does not start if its user lacks the channels of topics, or one command. The error names
+// the channel and the rules.
 func TestMayNotStart(t *testing.T) {
 	t.Parallel()
 	for kind, servers := range aclServers(t) {
@@ -176,7 +176,7 @@ func TestMayNotStart(t *testing.T) {
 	}
 }
 
-// The rules of the documentation are enough, each line for what it is for.
+// The rules of the documentation suffice, each line for its kind of server.
 func TestDocumentedRules(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("testdata/rules.acl")

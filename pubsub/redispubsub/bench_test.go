@@ -12,8 +12,8 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-// BenchmarkTopics is how long it takes to have 100,000 topics confirmed, to have them
-// again after the connection was lost, and what each costs in memory.
+// BenchmarkTopics measures the time to confirm 100,000 topics, the time to confirm them again
+// after the connection was lost, and the memory of each.
 func BenchmarkTopics(b *testing.B) {
 	const topics = 100_000
 	run := func(b *testing.B, o Options, servers []*redistest.Server) {
@@ -58,7 +58,7 @@ func BenchmarkTopics(b *testing.B) {
 	})
 }
 
-// BenchmarkPublish is how fast messages of 256 bytes go from one node to another.
+// BenchmarkPublish measures messages of 256 bytes from one node to another.
 func BenchmarkPublish(b *testing.B) {
 	run := func(b *testing.B, o Options) {
 		o.Probe, o.Buffer = 5*time.Second, 1<<30

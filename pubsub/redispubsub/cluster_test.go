@@ -12,8 +12,8 @@ import (
 	"github.com/bennu-go/bennu/internal/waittest"
 )
 
-// Slots move to another master, one after the other, and to one that is new. The user
-// has the rights that the package documentation lists.
+// Slots move to another master one after the other, and to a new master. The user has the
+// permissions that the package documentation lists.
 func TestMove(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartCluster(t, 3, false, nil)
@@ -38,7 +38,7 @@ func TestMove(t *testing.T) {
 		}
 		c.MoveSlot(t, slot, from, to)
 	}
-	// The channels on which nodes hear themselves may be gone too, and others found.
+	// The slots of the probe channels may have moved, too, and other channels are chosen.
 	waittest.Until(t, "every topic has its channel", func() bool {
 		now := channels(t, c.Masters)
 		for _, channel := range base {
@@ -60,7 +60,7 @@ func TestMove(t *testing.T) {
 	waittest.Until(t, "all is well", func() bool { return a.Health().Connected && b.Health().Connected })
 }
 
-// A master dies and its replica takes over.
+// A master is killed and its replica takes over.
 func TestClusterFailover(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartCluster(t, 3, true, nil)
@@ -70,8 +70,8 @@ func TestClusterFailover(t *testing.T) {
 	c.Masters[0].Kill(t)
 	gapTold(t, got)
 	heals(t, a, b, spread...)
-	// And by hand, without a loss. Redis gives it up after 5 s, and begins anew when it is asked
-	// before that.
+	// Then a failover by command, without a loss. Redis abandons it after 5 s, and begins again if
+	// the command comes before that.
 	var asked time.Time
 	waittest.Until(t, "the replica is master", func() bool {
 		if c.Replicas[1].Says("master", "ROLE") {
@@ -86,7 +86,7 @@ func TestClusterFailover(t *testing.T) {
 	heals(t, a, b, spread...)
 }
 
-// The Sentinels make the replica master, on demand and when the master dies.
+// The Sentinels make the replica the master, by command and when the master is killed.
 func TestSentinelFailover(t *testing.T) {
 	t.Parallel()
 	s := redistest.StartSentinels(t)
@@ -114,7 +114,7 @@ func TestSentinelFailover(t *testing.T) {
 				master.Kill(t)
 				s.Hasten(t)
 			}
-			var asked time.Time // it is given up when something is late
+			var asked time.Time // it is abandoned when something is late
 			waittest.Until(t, "the replica is master", func() bool {
 				if replica.Says("master", "ROLE") {
 					return true

@@ -29,7 +29,7 @@ func TestDelivery(t *testing.T) {
 			}
 			atB.Want(t, "what came", "1", "2")
 			waittest.Until(t, "c has three", func() bool { return len(atC.Events()) == 3 })
-			// An inbox is a channel of its own, so only the order of the others is known.
+			// A direct message has another channel, so only the order of the others is known.
 			got := slices.DeleteFunc(atC.Events(), func(e string) bool { return e == "direct" })
 			if !slices.Equal(got, []string{"1", "2"}) {
 				t.Errorf("c got %q", atC.Events())
@@ -65,7 +65,7 @@ func (c *counter) Deliver(d *pubsub.Dispatch) {
 	c.n.Add(1)
 }
 
-// Messages of several publishers come in order and none is missing, over all topics.
+// Messages of several publishers arrive in order in all topics, and none is missing.
 func TestOrder(t *testing.T) {
 	t.Parallel()
 	const publishers, each, topics = 4, 1_200, 12
@@ -108,8 +108,8 @@ func TestOrder(t *testing.T) {
 	})
 }
 
-// A node that wants nothing gets nothing: its connection has no channel but those
-// of the node itself, and the server counts no receiver.
+// A node without topics gets no messages: its connection has only the channels of the node
+// itself, and the server counts no receiver.
 func TestInterest(t *testing.T) {
 	t.Parallel()
 	forEach(t, func(t *testing.T, o Options, servers []*redistest.Server) {
@@ -131,7 +131,7 @@ func TestInterest(t *testing.T) {
 	})
 }
 
-// channels lists the channels that have a subscriber, on all servers.
+// channels returns the channels that have a subscriber, on all servers.
 func channels(t *testing.T, servers []*redistest.Server) (all []string) {
 	t.Helper()
 	for _, s := range servers {
@@ -143,8 +143,8 @@ func channels(t *testing.T, servers []*redistest.Server) (all []string) {
 	return all
 }
 
-// After any number of joins and leaves the server has exactly the channels that
-// are wanted, also when it was away in the middle.
+// After any number of joins and leaves the server has exactly the wanted channels, also if it was
+// down meanwhile.
 func TestChurn(t *testing.T) {
 	t.Parallel()
 	forEach(t, func(t *testing.T, o Options, servers []*redistest.Server) {
@@ -191,7 +191,7 @@ func TestChurn(t *testing.T) {
 	})
 }
 
-// What others put on our channels is counted and dropped, whatever its size.
+// Data of others on the channels of nodes is counted and dropped, whatever its size.
 func TestGarbage(t *testing.T) {
 	t.Parallel()
 	forEach(t, func(t *testing.T, o Options, servers []*redistest.Server) {
@@ -217,8 +217,8 @@ func TestGarbage(t *testing.T) {
 	})
 }
 
-// A message far beyond what nodes send is not taken into memory, and costs nobody the
-// connection.
+// A message much larger than those of nodes is not read into memory, and no connection is closed
+// because of it.
 func TestOversize(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t, "--client-output-buffer-limit", "pubsub", "0", "0", "0")
@@ -237,7 +237,7 @@ func TestOversize(t *testing.T) {
 	}
 }
 
-// The adapter stores nothing, so nothing can be flushed.
+// The adapter stores nothing, so FLUSHALL has no effect.
 func TestFlush(t *testing.T) {
 	t.Parallel()
 	forEach(t, func(t *testing.T, o Options, servers []*redistest.Server) {

@@ -28,7 +28,7 @@ func Example() {
 	defer cancel()
 	ps, err := pubsub.New(ctx, &pubsub.Options{Adapter: adapter})
 	if err != nil {
-		log.Fatal(err) // such as: the password is wrong
+		log.Fatal(err) // such as a wrong password
 	}
 	defer ps.Close(context.Background())
 }
@@ -45,7 +45,7 @@ func ExampleNew_sentinel() {
 func ExampleNew_cluster() {
 	_, _ = redispubsub.New(&redispubsub.Options{
 		Node:     "node-1",
-		Addrs:    []string{"redis-1:6379", "redis-2:6379"}, // they name the others
+		Addrs:    []string{"redis-1:6379", "redis-2:6379"}, // they know the others
 		Cluster:  true,
 		Username: "bennu",
 		Password: os.Getenv("REDIS_PASSWORD"),

@@ -49,7 +49,7 @@ func TestGuard(t *testing.T) {
 	}
 }
 
-// A string that is too long comes out empty, and what follows it as it is.
+// A string that is too long is read as an empty one, and the data after it unchanged.
 func TestGuardOverlong(t *testing.T) {
 	long := io.MultiReader(strings.NewReader("*2\r\n$8388609\r\n"), io.LimitReader(zeros{}, maxPayload+1), strings.NewReader("\r\n$1\r\nx\r\n"))
 	got, err := io.ReadAll(newGuard(wire{Reader: long}))

@@ -13,13 +13,13 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-// gapTold waits until a subscriber has heard of a gap.
+// gapTold waits until a subscriber has got a gap.
 func gapTold(t *testing.T, b *subscribertest.Box) {
 	t.Helper()
 	waittest.Until(t, "the gap is told", func() bool { return b.Gaps() > 0 })
 }
 
-// The server is killed and comes back with nothing in it.
+// The server is killed and started again without data.
 func TestKill(t *testing.T) {
 	t.Parallel()
 	forEach(t, func(t *testing.T, o Options, servers []*redistest.Server) {
@@ -42,8 +42,8 @@ func TestKill(t *testing.T) {
 		waittest.Until(t, "both are back", func() bool { return a.Health().Connected && b.Health().Connected })
 		gapTold(t, got)
 		await(t, late)
-		// What waited is sent once the publisher is back; whether the other one is by
-		// then is not known.
+		// Waiting messages are sent when the publisher is connected again. The other node may
+		// not be connected then.
 		heals(t, a, b, spread...)
 		publish(t, a, "t", "after")
 		waittest.Until(t, "messages come", func() bool {
@@ -53,21 +53,21 @@ func TestKill(t *testing.T) {
 	})
 }
 
-// The server cuts all subscribers off.
+// The server closes the connections of all subscribers.
 func TestCutOff(t *testing.T) {
 	t.Parallel()
 	forEach(t, func(t *testing.T, o Options, servers []*redistest.Server) {
 		a, b := start(t, "a", o), start(t, "b", o)
 		got := subscribe(t, b, "t")
 		want := channels(t, servers)
-		for _, s := range servers { // one loss after the other, each of which is told
+		for _, s := range servers { // one loss after the other; each is reported
 			gaps := got.Gaps()
 			s.Do(t, "CLIENT", "KILL", "TYPE", "pubsub")
 			waittest.Until(t, "the gap is told", func() bool { return got.Gaps() > gaps })
 		}
 		waittest.Until(t, "everything is subscribed again", func() bool { return len(channels(t, servers)) == len(want) })
 		heals(t, a, b, spread...)
-		// And those that publish: no gap, nothing lost.
+		// Then those of publishers: there is no gap, and no message is lost.
 		gaps := got.Gaps()
 		for _, s := range servers {
 			s.Do(t, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
@@ -80,7 +80,7 @@ func TestCutOff(t *testing.T) {
 	})
 }
 
-// slow is a subscriber that does not return for a while.
+// slow is a subscriber that blocks for a while.
 type slow struct {
 	subscribertest.Box
 	gate chan struct{}
@@ -93,7 +93,8 @@ func (s *slow) Deliver(d *pubsub.Dispatch) {
 	<-s.gate
 }
 
-// A node that does not read is cut off by the server, and says so when it reads again.
+// The server closes the connection of a node that does not read. The node reports a gap when it
+// reads again.
 func TestOutputLimit(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t, "--client-output-buffer-limit", "pubsub", "1mb", "1mb", "1")
@@ -123,7 +124,7 @@ func subscribers(t *testing.T, s *redistest.Server) int {
 	return len(s.Lines(t, "CLIENT", "LIST", "TYPE", "pubsub"))
 }
 
-// The server stands still: publishers do not, and the nodes find out.
+// The server is stopped: publishers are not blocked, and the nodes notice it.
 func TestSuspend(t *testing.T) {
 	t.Parallel()
 	forEach(t, func(t *testing.T, o Options, servers []*redistest.Server) {
@@ -149,8 +150,7 @@ func TestSuspend(t *testing.T) {
 	})
 }
 
-// The server goes on taking messages and says nothing more on the connections that
-// are there.
+// The server still accepts messages, but delivers none on the connections that exist.
 func TestStarvation(t *testing.T) {
 	t.Parallel()
 	proxy := redistest.StartProxy(t)
@@ -163,8 +163,7 @@ func TestStarvation(t *testing.T) {
 	heals(t, a, b, "t2")
 }
 
-// In a cluster one shard falls silent, which is not the one of the control channel
-// alone.
+// In a cluster one shard delivers nothing; it has other channels than the control channel.
 func TestShardStarvation(t *testing.T) {
 	t.Parallel()
 	proxies := []*redistest.Proxy{redistest.StartProxy(t), redistest.StartProxy(t), redistest.StartProxy(t)}
@@ -187,7 +186,7 @@ func TestShardStarvation(t *testing.T) {
 	}
 }
 
-// A server that becomes a replica is left alone until it is a master again.
+// If the server becomes a replica, nodes do not use it until it is a master again.
 func TestReplica(t *testing.T) {
 	t.Parallel()
 	other, s := redistest.Start(t), redistest.Start(t)

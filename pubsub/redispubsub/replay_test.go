@@ -14,7 +14,7 @@ import (
 	"github.com/bennu-go/bennu/test/replay"
 )
 
-// TestReplay has a stranger publish again what he has recorded.
+// TestReplay lets a stranger publish recorded messages again.
 func TestReplay(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
@@ -27,7 +27,7 @@ func TestReplay(t *testing.T) {
 		t.Fatal(err)
 	}
 	var tape replay.Tape
-	var again sync.Map // what is published again, which is not recorded
+	var again sync.Map // messages that are published again, which are not recorded
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -38,7 +38,7 @@ func TestReplay(t *testing.T) {
 		}
 	}()
 	replay.Run(t, func(t testing.TB, name string) pubsub.Adapter {
-		// A server that stands still on a busy machine is not given up for that.
+		// A server that does not answer for a while on a busy machine must not count as lost.
 		return adapter(t, Options{Node: name, URL: "redis://" + s.Addr, Secret: replay.Secret, Probe: time.Minute})
 	}, &tape, func(channel string, data []byte) {
 		again.Store(string(data), true)

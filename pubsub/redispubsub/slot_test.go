@@ -2,7 +2,7 @@ package redispubsub
 
 import "testing"
 
-// The slots are those that CLUSTER KEYSLOT names.
+// The wanted slots are the answers of CLUSTER KEYSLOT.
 func TestSlot(t *testing.T) {
 	for name, want := range map[string]int{"": 0, "123456789": 0x31C3, "foo": 12182, "bar": 5061} {
 		if got := slotOf(name); got != want {

@@ -19,7 +19,7 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-// What is wrong at the first connection is said in a sentence, without the password.
+// The error of the first connection is a sentence with the cause, without the password.
 func TestStartErrors(t *testing.T) {
 	t.Parallel()
 	const secret = "hunter2-hunter2"
@@ -82,7 +82,7 @@ func TestStartErrors(t *testing.T) {
 	}
 }
 
-// TLS with a certificate of one's own, and a user with no more rights than are needed.
+// TLS with a self-signed certificate, and a user with only the permissions that are needed.
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	web := httptest.NewTLSServer(nil)

@@ -10,7 +10,7 @@ import (
 	"github.com/bennu-go/bennu/pubsub/pubsubtest"
 )
 
-// messages is how many the test of order sends: 1,000,000 at full size.
+// messages returns the number of messages in the test of order: 1,000,000 at full size.
 func messages() int {
 	if os.Getenv("BENNU_FULL") == "1" {
 		return 1_000_000
@@ -18,13 +18,13 @@ func messages() int {
 	return 4_000
 }
 
-// inject puts bytes on the channel of a topic, past the adapter.
+// inject publishes bytes on the channel of a topic without the adapter.
 func inject(t testing.TB, s *redistest.Server, command, topic string, data []byte) {
 	t.Helper()
 	s.Do(t, command, cluster.TopicChannel(cluster.DefaultPrefix, topic), string(data))
 }
 
-// TestSuite has three nodes at one Redis.
+// TestSuite runs the suite with one Redis.
 func TestSuite(t *testing.T) {
 	t.Parallel()
 	redistest.Need(t)
@@ -44,7 +44,7 @@ func TestSuite(t *testing.T) {
 	})
 }
 
-// TestClusterSuite has three nodes at a Redis Cluster of three masters.
+// TestClusterSuite runs the suite with a Redis Cluster of three masters.
 func TestClusterSuite(t *testing.T) {
 	t.Parallel()
 	redistest.Need(t)

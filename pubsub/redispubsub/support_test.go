@@ -20,11 +20,11 @@ func TestMain(m *testing.M) {
 	waittest.Heavy(m, waittest.Brokers, 8)
 }
 
-// patient is for what would take a machine that stands still for some seconds for a fault. It
-// is no more, as what was lost is only asked for again after it.
+// patient is a probe time for tests that must not fail if the machine is busy for some seconds. It
+// is not longer, since a lost message is only noticed after it.
 const patient = 30 * time.Second
 
-// discard is a log nobody reads, unless the tests are to tell everything.
+// discard is a log that nobody reads, unless the tests are verbose.
 var discard = func() *slog.Logger {
 	if os.Getenv("BENNU_LOG") != "" {
 		return slog.New(slog.NewTextHandler(os.Stderr, nil))
@@ -32,10 +32,10 @@ var discard = func() *slog.Logger {
 	return slog.New(slog.DiscardHandler)
 }()
 
-// probe is for tests of what is found by it.
+// probe is a short probe time, for tests of faults that probes find.
 const probe = 500 * time.Millisecond
 
-// start makes a node that the end of the test closes.
+// start makes a node that is closed at the end of the test.
 func start(t testing.TB, name string, o Options) *pubsub.PubSub {
 	t.Helper()
 	p, err := tryStart(t, name, o)
@@ -112,7 +112,7 @@ func publish(t testing.TB, p *pubsub.PubSub, topic, event string) {
 	}
 }
 
-// heals waits until messages come through again, on every topic.
+// heals waits until messages arrive again in every topic.
 func heals(t testing.TB, from, to *pubsub.PubSub, topics ...string) {
 	t.Helper()
 	for _, topic := range topics {
@@ -124,7 +124,7 @@ func heals(t testing.TB, from, to *pubsub.PubSub, topics ...string) {
 	}
 }
 
-// forEach runs a test over one server and over a cluster, at the same time.
+// forEach runs a test with one server and with a cluster, at the same time.
 func forEach(t *testing.T, test func(t *testing.T, o Options, servers []*redistest.Server)) {
 	t.Run("single", func(t *testing.T) {
 		t.Parallel()
@@ -138,7 +138,7 @@ func forEach(t *testing.T, test func(t *testing.T, o Options, servers []*rediste
 	})
 }
 
-// spread are topics that lie in all shards of a cluster of three.
+// spread are topics that are spread over all shards of a cluster of three.
 var spread = func() (topics []string) {
 	for i := range 24 {
 		topics = append(topics, fmt.Sprintf("spread:%d", i))
