@@ -11,7 +11,7 @@ import (
 
 const many = 100_000
 
-// crowd is a replica with n entries in one topic, each of an owner of its own.
+// crowd returns a replica with n entries in one topic, each with another owner.
 func crowd(tb testing.TB, name string, n int) *state {
 	tb.Helper()
 	s, err := newState(replica{name, 1}, Options{})
@@ -26,8 +26,7 @@ func crowd(tb testing.TB, name string, n int) *state {
 	return s
 }
 
-// catchUp passes messages between two replicas until they have no more to say, and
-// returns the diff at the second.
+// catchUp passes messages between two replicas until they send none, and returns the diff at the second.
 func catchUp(tb testing.TB, a, b *state) (d Diff, bytes int) {
 	tb.Helper()
 	now := max(a.last, b.last) + time.Second
@@ -56,8 +55,8 @@ func catchUp(tb testing.TB, a, b *state) (d Diff, bytes int) {
 	return d, bytes
 }
 
-// BenchmarkMemory reports what an entry takes, the 49 bytes of its key and meta
-// included: on the node that tracks it, and on another.
+// BenchmarkMemory measures the memory of an entry, with the 49 bytes of its key and meta, on the node that
+// tracks it and on another.
 func BenchmarkMemory(b *testing.B) {
 	for range b.N {
 		before := heaptest.Live()
@@ -75,7 +74,7 @@ func BenchmarkMemory(b *testing.B) {
 	}
 }
 
-// BenchmarkTrack tracks and untracks an entry where many are.
+// BenchmarkTrack tracks and untracks an entry among many.
 func BenchmarkTrack(b *testing.B) {
 	for _, n := range []int{1000, many} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
@@ -135,7 +134,7 @@ func BenchmarkList(b *testing.B) {
 	})
 }
 
-// BenchmarkMerge takes in a heartbeat of 1,000 changes where many entries are.
+// BenchmarkMerge receives a heartbeat with 1,000 changes among many entries.
 func BenchmarkMerge(b *testing.B) {
 	own, other := crowd(b, "a", many), crowd(b, "b", 0)
 	_, _ = catchUp(b, own, other)
@@ -164,7 +163,7 @@ func BenchmarkMerge(b *testing.B) {
 	}
 }
 
-// BenchmarkFullState brings many entries to a replica that is new.
+// BenchmarkFullState sends many entries to a new replica.
 func BenchmarkFullState(b *testing.B) {
 	own := crowd(b, "a", many)
 	own.sent = own.own.clock
@@ -179,7 +178,7 @@ func BenchmarkFullState(b *testing.B) {
 	}
 }
 
-// BenchmarkDown hides and shows the entries of a replica beside many others.
+// BenchmarkDown hides and shows the entries of a replica among many others.
 func BenchmarkDown(b *testing.B) {
 	own, other := crowd(b, "a", many), crowd(b, "b", 1000)
 	_, _ = catchUp(b, other, own)

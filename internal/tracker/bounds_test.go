@@ -10,7 +10,7 @@ import (
 	"github.com/bennu-go/bennu/internal/heaptest"
 )
 
-// TestInboxMemory fills the inbox of a shard, with what takes much memory for its bytes.
+// TestInboxMemory fills the inbox of a shard with messages that take much memory for their bytes.
 func TestInboxMemory(t *testing.T) {
 	from := replica{"other", 1}
 	for name, change := range map[string]func(d *delta, clock uint64){

@@ -12,7 +12,7 @@ var (
 	keys   = []string{"ada", "bob", "cyd"}
 )
 
-// checkFold: what a node's users were told is what it lists.
+// checkFold checks that the diffs of a node add up to its list.
 func (w *world) checkFold(n *node) {
 	listed := 0
 	for _, topic := range topics {
@@ -32,7 +32,7 @@ func (w *world) checkFold(n *node) {
 	}
 }
 
-// checkOwn: what a node's own users track is there at once, and nothing else of theirs.
+// checkOwn checks that a node lists exactly the entries that its own users track, at once.
 func (w *world) checkOwn(n *node) {
 	for p, meta := range n.own {
 		if e := n.state.find(p.topic, p.owner, p.key); e == nil || e.Meta() != meta {
@@ -44,7 +44,7 @@ func (w *world) checkOwn(n *node) {
 	}
 }
 
-// checkIndexes: every way to an entry leads to it.
+// checkIndexes checks that each index has every entry.
 func (w *world) checkIndexes(n *node) {
 	s := n.state
 	visible, entries := 0, 0
@@ -99,7 +99,7 @@ func (s *state) checkLine(w *world, l *line) int {
 	return live
 }
 
-// want is what every node should list.
+// want returns the entries that every node should list.
 func (w *world) want() []string {
 	var all []string
 	for _, n := range w.nodes {
@@ -114,7 +114,7 @@ func (w *world) want() []string {
 	return all
 }
 
-// lists is what a node lists, of those replicas that are wanted.
+// lists returns the entries that a node lists, of the wanted replicas.
 func (n *node) lists(of func(replica) bool) []string {
 	var all []string
 	for _, e := range n.fold {
@@ -126,8 +126,8 @@ func (n *node) lists(of func(replica) bool) []string {
 	return all
 }
 
-// checkEqual: all nodes list what the users of the nodes that live track. While the dead
-// have time to be missed, theirs do not count.
+// checkEqual checks that all nodes list the entries of the users of running nodes. Entries of stopped
+// nodes are ignored until their down time has passed.
 func (w *world) checkEqual(ghosts bool) {
 	living := map[replica]bool{}
 	for _, n := range w.nodes {
@@ -147,7 +147,7 @@ func (w *world) checkEqual(ghosts bool) {
 	}
 }
 
-// checkSettled: once all agree, nothing changes but what is known of the dead.
+// checkSettled checks that nothing changes any more when all agree, except the knowledge of stopped nodes.
 func (w *world) checkSettled(n *node, d Diff) {
 	for _, e := range slices.Concat(d.Joins, d.Leaves) {
 		for _, other := range w.nodes {
@@ -158,7 +158,7 @@ func (w *world) checkSettled(n *node, d Diff) {
 	}
 }
 
-// checkForgotten: nothing is left of those who are gone for good.
+// checkForgotten checks that no data is left of nodes that are gone for good.
 func (w *world) checkForgotten() {
 	for _, n := range w.nodes {
 		if n.state == nil {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// A cluster is a few replicas on a network that is perfect but for what drop says.
+// A cluster is a few replicas on a network that loses only the messages for which drop returns true.
 type cluster struct {
 	t      *testing.T
 	opts   Options
@@ -43,7 +43,7 @@ func (c *cluster) stop(s *state) {
 	c.states = slices.DeleteFunc(c.states, func(other *state) bool { return other == s })
 }
 
-// periods lets time pass, with all that comes of it.
+// periods lets periods pass, and delivers all messages that they cause.
 func (c *cluster) periods(n int) {
 	c.t.Helper()
 	for range n {
@@ -94,7 +94,7 @@ func (c *cluster) took() string {
 	return strings.Join(kinds, " ")
 }
 
-// diff wants what changed at a replica since the last call, such as "+a +b -c".
+// diff checks the changes at a replica since the last call, such as "+a +b -c".
 func (c *cluster) diff(s *state, want string) {
 	c.t.Helper()
 	d := c.diffs[s]
@@ -116,7 +116,7 @@ func describe(d Diff) string {
 	return strings.Join(all, " ")
 }
 
-// list wants what a replica lists in the room, such as "a=1 b=2".
+// list checks the entries that a replica lists in the room, such as "a=1 b=2".
 func (c *cluster) list(s *state, want string) {
 	c.t.Helper()
 	var all []string
@@ -152,7 +152,7 @@ func (c *cluster) update(s *state, key, meta string) {
 
 func (c *cluster) untrack(s *state, key string) { c.keep(s, s.untrack(room, 1, key)) }
 
-// clear forgets diffs and messages so far.
+// clear drops the recorded diffs and messages.
 func (c *cluster) clear() {
 	clear(c.diffs)
 	c.sent = nil
@@ -166,12 +166,12 @@ func numbered(n int) []string {
 	return all
 }
 
-// metaOf is like what presence keeps for a user.
+// metaOf returns a meta like those of presence.
 func metaOf(i int) []byte { return fmt.Appendf(nil, `{"online_at":17%08d,"device":"web"}`, i) }
 
 func keyOf(i int) string { return fmt.Sprintf("user:%06d", i) }
 
-// recode sends a message through its encoding.
+// recode encodes and decodes a message.
 func recode(tb testing.TB, m *message) (*message, int) {
 	tb.Helper()
 	data := m.append(nil)

@@ -25,7 +25,7 @@ func TestDeltasArrive(t *testing.T) {
 	c.list(s[1], "x=2")
 }
 
-// One heartbeat is lost: those after it wait until what was in it has been asked for.
+// One heartbeat is lost: those after it wait until its changes have been asked for.
 func TestLostDelta(t *testing.T) {
 	for name, change := range map[string]func(c *cluster, s *state){
 		"track":   func(c *cluster, s *state) { c.track(s, "z") },
@@ -70,7 +70,7 @@ func compare(t *testing.T, states ...*state) {
 	}
 }
 
-// Heartbeats come twice, and in the wrong order.
+// Heartbeats arrive twice, and in the wrong order.
 func TestDoubleAndLate(t *testing.T) {
 	c, s := newCluster(t, Options{}, "a", "b")
 	a, b := s[0], s[1]
@@ -97,7 +97,7 @@ func TestDoubleAndLate(t *testing.T) {
 	c.list(b, "x=1")
 }
 
-// parted is two replicas of which b has missed more removals than a remembers.
+// parted returns two replicas. b has missed more removals than a remembers.
 func parted(t *testing.T) (c *cluster, a, b *state) {
 	c, s := newCluster(t, Options{History: 4}, "a", "b")
 	a, b = s[0], s[1]
@@ -130,7 +130,7 @@ func TestFullState(t *testing.T) {
 	}
 }
 
-// A full state in parts, of which each is lost once, while changes go on.
+// A full state in parts. Each part is lost once, while entries change.
 func TestFullStateInParts(t *testing.T) {
 	c, a, b := parted(t)
 	a.opts.MessageBytes = 1 // one entry in each part
@@ -164,7 +164,7 @@ func TestFullStateInParts(t *testing.T) {
 	compare(t, a, b)
 }
 
-// The parts of a full state that comes late, or after another one, do no harm.
+// The parts of a full state that arrives late, or after another one, change nothing.
 func TestLateParts(t *testing.T) {
 	c, a, b := parted(t)
 	a.opts.MessageBytes = 1
@@ -189,7 +189,7 @@ func TestLateParts(t *testing.T) {
 	if p := b.peers["a"]; p.clock != before.clock || p.asOf != before.asOf {
 		t.Errorf("b went from %d to %d", before.clock, p.clock)
 	}
-	// Who is in the middle of a full state has nothing to give.
+	// A replica that has received only a part of a full state does not answer.
 	other := c.start("c", 1)
 	c.drop = nil
 	b.opts.samplePeriods = 1
@@ -205,7 +205,7 @@ func TestLateParts(t *testing.T) {
 	compare(t, a, b, other)
 }
 
-// What others say of a replica's own entries does not count.
+// A replica ignores messages of others about its own entries.
 func TestOwnEntriesStay(t *testing.T) {
 	c, s := newCluster(t, Options{}, "a", "b")
 	c.track(s[0], "x")
@@ -221,7 +221,7 @@ func TestOwnEntriesStay(t *testing.T) {
 		}
 	}
 	c.list(s[0], "x=1")
-	// Nor are they sent to who made them.
+	// Nor are they sent to the replica that they belong to.
 	if out := s[1].answer(&message{from: s[0].self(), marks: []mark{{replica: s[0].self()}}}); out != nil {
 		t.Errorf("b answers %v", out)
 	}

@@ -53,7 +53,7 @@ func TestEntry(t *testing.T) {
 	}
 }
 
-// An entry is read by others while the state goes on with it. The race detector judges.
+// Others read an entry while the state changes it. The race detector finds faults.
 func TestEntryIsReadElsewhere(t *testing.T) {
 	c, s := newCluster(t, Options{}, "a", "b")
 	c.track(s[0], numbered(100)...)
@@ -78,7 +78,7 @@ func TestEntryIsReadElsewhere(t *testing.T) {
 	wg.Wait()
 }
 
-// beatNow is a heartbeat with all there is.
+// beatNow returns a heartbeat with all entries.
 func (s *state) beatNow() *message {
 	m := &message{kind: heartbeat, from: s.own.id, marks: s.marks()}
 	m.deltas = []delta{s.own.cut(0, 0, s.room(m), sound)}

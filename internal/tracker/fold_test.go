@@ -21,7 +21,7 @@ func TestFold(t *testing.T) {
 		{"two joins", []Diff{join(a), join(b)}, "+a +b"},
 		{"an update", []Diff{{Joins: []*Entry{b}, Leaves: []*Entry{a}}, {}}, "+b -a"},
 		{"came and went", []Diff{join(a), join(b), leave(a)}, "+b"},
-		// The entries of a node that was down are the same ones when it is up again.
+		// When a node that was down is up again, its entries are the same values.
 		{"went and came back", []Diff{leave(a), join(b), join(a)}, "+b"},
 		{"came, went and came back", []Diff{join(a), leave(a), join(a)}, "+a"},
 		{"went, came back and went", []Diff{leave(a), join(a), leave(a)}, "-a"},

@@ -25,7 +25,7 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// FuzzReceive gives two messages of anybody to a replica, which must come out of it whole.
+// FuzzReceive gives two arbitrary messages to a replica, whose state must stay consistent.
 func FuzzReceive(f *testing.F) {
 	all := samples()
 	for _, m := range all {

@@ -11,8 +11,8 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-// TestTellFails has tell panic and end its goroutine: later changes are told, and Snapshot
-// and Close return.
+// TestTellFails lets tell panic and end its goroutine: it is called for later changes, and Snapshot and
+// Close return.
 func TestTellFails(t *testing.T) {
 	for name, fail := range map[string]func(){
 		"panic":  func() { panic("on request") },
@@ -55,8 +55,8 @@ func TestTellFails(t *testing.T) {
 	}
 }
 
-// TestTellBlocks has tell wait while others use the tracker: the clock of a bubble goes on, so
-// nobody waits for a lock.
+// TestTellBlocks lets tell block while others use the tracker. The clock of the bubble advances, so no call
+// waits for a lock.
 func TestTellBlocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr, err := Start(t.Context(), pubsub.NewLocal(), Options{Logger: quiet}, func(*Tracker, Diff) {

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// samples has a message of every kind, with everything in it.
+// samples has a message of every kind, with all fields set.
 func samples() []*message {
 	a, b := replica{"a@host", 1_760_000_000_000_000_000}, replica{"b", 1}
 	d := delta{
@@ -51,7 +51,7 @@ func TestMessageRoundTrip(t *testing.T) {
 	}
 }
 
-// What is on the wire changes only with the version.
+// The encoding changes only with the version.
 func TestMessageGolden(t *testing.T) {
 	m := samples()[0]
 	const want = "01" + "01" + // version, heartbeat
@@ -82,7 +82,7 @@ func TestMessageString(t *testing.T) {
 }
 
 func TestDecodeRefuses(t *testing.T) {
-	// A heartbeat of replica "a", 1, without marks, and what follows.
+	// A heartbeat of replica "a", 1, without marks, and the fields after it.
 	beat := func(s string) []byte {
 		b, err := hex.DecodeString("0101" + "016101" + "00" + strings.ReplaceAll(s, " ", ""))
 		if err != nil {
@@ -137,7 +137,7 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
-// A message that says it has much, and does not, costs little.
+// A message that claims more elements than it has costs little.
 func TestDecodeTakesNoMemory(t *testing.T) {
 	data := []byte{1, 1, 1, 'a', 1, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0x3f}
 	if n := testing.AllocsPerRun(100, func() { _, _ = decode(data) }); n > 20 {

@@ -30,7 +30,7 @@ func TestDownAndUp(t *testing.T) {
 	if st := b.counters(); st.Entries != 4 || st.Topics != 1 {
 		t.Errorf("what is hidden is not kept: %+v", st)
 	}
-	// What has changed meanwhile comes with the return, in one.
+	// The changes of that time arrive with the return, in one diff.
 	c.untrack(a, "y")
 	c.update(a, "z", "2")
 	away = false
@@ -51,7 +51,7 @@ func TestPermdown(t *testing.T) {
 	if len(b.nodes()) != 0 || b.counters().Entries != 0 || b.counters().Topics != 0 {
 		t.Errorf("%v, %+v", b.nodes(), b.counters())
 	}
-	// It lives and comes back: nothing is held against it.
+	// It still runs and comes back, and is accepted.
 	away = false
 	c.clear()
 	c.periods(3)
@@ -59,7 +59,7 @@ func TestPermdown(t *testing.T) {
 	if a.newer != 0 {
 		t.Error("a is refused")
 	}
-	// One before it would be a ghost.
+	// An earlier incarnation is refused.
 	if !b.refused(replica{"a", 0}) || b.refused(a.self()) {
 		t.Error("the wrong one is refused")
 	}
@@ -79,7 +79,7 @@ func TestRestart(t *testing.T) {
 	c.diff(b, "+y -x -y")
 	c.periods(2)
 	compare(t, again, b, s[2])
-	// The old one may have messages on their way yet, and a third replica may list it.
+	// Messages of the old one may still arrive, and a third replica may list it.
 	c.clear()
 	if d := c.receive(b, old); !d.Empty() {
 		t.Errorf("an old heartbeat: %s", describe(d))
@@ -103,7 +103,7 @@ func TestRestart(t *testing.T) {
 	compare(t, again, b, s[2])
 }
 
-// A clock that went back gives a node an incarnation that is refused. It takes a higher one.
+// A node whose clock was set back starts with an incarnation that others refuse. It takes a higher one.
 func TestSuperseded(t *testing.T) {
 	c, s := newCluster(t, Options{}, "a", "b")
 	b := s[1]
@@ -136,7 +136,7 @@ func TestSuperseded(t *testing.T) {
 	if z == nil || z == was || z.Ref() == was.Ref() || z.PrevRef() != "" || z.origin.id != third.self() {
 		t.Errorf("%+v has become %+v", was, z)
 	}
-	// It goes on as any other.
+	// It works like any other.
 	c.update(third, "z", "3")
 	c.untrack(third, "x")
 	c.track(third, "new")
@@ -148,8 +148,8 @@ func TestSuperseded(t *testing.T) {
 	c.list(b, "")
 }
 
-// Two living nodes of one name are seen in turn, and not in every period. The one that is left
-// is seen again.
+// Two running nodes with one name are listed in turn, but do not change in every period. If one stops,
+// the other is listed again.
 func TestTwoOfOneName(t *testing.T) {
 	c, s := newCluster(t, Options{}, "a", "b")
 	older, b := s[0], s[1]
@@ -176,7 +176,7 @@ func TestTwoOfOneName(t *testing.T) {
 	compare(t, older, b)
 }
 
-// No incarnation is above the highest.
+// An incarnation cannot be raised above the highest number.
 func TestHighestIncarnation(t *testing.T) {
 	c, s := newCluster(t, Options{}, "a", "b")
 	c.start("a", math.MaxUint64)
@@ -188,7 +188,7 @@ func TestHighestIncarnation(t *testing.T) {
 	c.list(s[1], "")
 }
 
-// A goodbye ends what is known of the name, though its last incarnation was not heard before.
+// A goodbye removes the name, although no message of its last incarnation came before.
 func TestGoodbyeUnheard(t *testing.T) {
 	c, s := newCluster(t, Options{}, "a", "b")
 	c.track(s[0], "x")
@@ -229,7 +229,7 @@ func TestGoodbye(t *testing.T) {
 	c.list(b, "z=1")
 }
 
-// Nobody is known because others speak of it.
+// A replica is not known only because others mention it.
 func TestHearsay(t *testing.T) {
 	c, s := newCluster(t, Options{}, "a", "b", "c")
 	a, b, third := s[0], s[1], s[2]
@@ -242,7 +242,7 @@ func TestHearsay(t *testing.T) {
 	if d := c.receive(b, &message{kind: answer, from: third.self(), to: b.self(), deltas: []delta{whole}}); !d.Empty() {
 		t.Errorf("%s", describe(d))
 	}
-	// Heard itself, it may well be asked for elsewhere: it does not hear b.
+	// Once a was heard itself, b may ask others about it: a does not receive the questions of b.
 	c.drop = func(to *state, m *message) bool {
 		return m.kind != heartbeat && (to == a && m.from == b.self() || to == b && m.from == a.self())
 	}
@@ -279,7 +279,7 @@ func TestBounds(t *testing.T) {
 	if !a.refused(replica{"g2999", 3}) || a.refused(replica{"g2999", 4}) {
 		t.Error("a second goodbye of a name does not count")
 	}
-	// What nobody remembers needs no grave.
+	// If no replica remembers it, no record of it is kept.
 	c.now += time.Hour
 	c.periods(1)
 	if len(a.gone) != 3 {

@@ -8,8 +8,7 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-// stalled is a shard of a tracker whose tell does not return, and whose state takes no
-// messages.
+// stalled returns a shard of a tracker whose tell does not return, and whose state handles no messages.
 func stalled(t *testing.T) *shard {
 	t.Helper()
 	stop, called := make(chan struct{}), make(chan struct{})
@@ -32,8 +31,8 @@ func stalled(t *testing.T) *shard {
 	return tr.shards[0]
 }
 
-// TestChangesThatWait bounds what is kept of changes while tell does not return: by what is
-// different, and not by how often it changed.
+// TestChangesThatWait checks the memory of changes while tell does not return: it depends on the number of
+// different entries, not on the number of changes.
 func TestChangesThatWait(t *testing.T) {
 	s := stalled(t)
 	for i := range 3 * foldAfter {
@@ -53,7 +52,7 @@ func TestChangesThatWait(t *testing.T) {
 	}
 }
 
-// TestInboxBytes bounds what waits for a state by what it takes in memory.
+// TestInboxBytes checks that waiting messages are bounded by the memory that they take.
 func TestInboxBytes(t *testing.T) {
 	s := stalled(t)
 	s.mu.Lock() // so that run takes one message at most

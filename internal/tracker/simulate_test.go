@@ -10,13 +10,13 @@ import (
 	"testing"
 )
 
-// full asks for the size that takes minutes.
+// full is set for the size that takes minutes.
 var full = os.Getenv("BENNU_FULL") == "1"
 
-// steps is the length of a history, without its end, in which all is healed.
+// steps is the length of a history without its end, in which all faults are repaired.
 const steps = 200
 
-// history runs one from its seed and returns what went wrong, and where.
+// history runs the history of a seed, and returns the fault and its step.
 func history(seed uint64, broken defect, trace func(string, ...any)) error {
 	w := newWorld(seed, broken)
 	if trace != nil {
@@ -53,7 +53,7 @@ func history(seed uint64, broken defect, trace func(string, ...any)) error {
 	return nil
 }
 
-// act does one thing at random.
+// act makes one random change.
 func (w *world) act() {
 	n := pick(w, w.nodes...)
 	roll := w.rng.IntN(100)
@@ -107,7 +107,7 @@ func (w *world) act() {
 	}
 }
 
-// use has one of a node's users do something.
+// use lets a user of a node make a change.
 func (w *world) use(n *node, roll int) {
 	p := place{pick(w, topics...), Owner(1 + w.rng.IntN(4)), pick(w, keys...)}
 	meta := fmt.Sprint(w.rng.IntN(1000))
@@ -154,7 +154,7 @@ func (w *world) use(n *node, roll int) {
 	w.apply(n, diff)
 }
 
-// part cuts the network: in two, or a few directions only.
+// part cuts the network in two, or only in a few directions.
 func (w *world) part() {
 	if w.rng.IntN(2) == 0 {
 		var side [maxNodes]int
@@ -176,7 +176,7 @@ func (w *world) part() {
 	}
 }
 
-// end heals everything, and sees that all agree in time.
+// end repairs all faults, and checks that all nodes agree in time.
 func (w *world) end(after func() bool) {
 	w.trace("the end: all is healed")
 	w.cut = [maxNodes][maxNodes]bool{}
@@ -229,7 +229,7 @@ func (w *world) end(after func() bool) {
 	}
 }
 
-// strangers reports whether there are two replicas that do not know of each other.
+// strangers reports whether there are two replicas that do not know each other.
 func (w *world) strangers() bool {
 	for _, a := range w.nodes {
 		for _, b := range w.nodes {
@@ -241,8 +241,8 @@ func (w *world) strangers() bool {
 	return false
 }
 
-// histories runs so many, from a seed on, on all cores until one fails or all have passed.
-// It returns how many were run.
+// histories runs a number of histories, beginning with a seed, on all cores until one fails or all have
+// passed. It returns the number of histories that ran.
 func histories(from, count int64, broken defect, progress func(done int)) (int, error) {
 	var next, done atomic.Int64
 	next.Store(from - 1)
@@ -303,7 +303,7 @@ func TestSimulation(t *testing.T) {
 	}
 }
 
-// TestDefects breaks the rules one by one and wants the simulation to see it.
+// TestDefects breaks the rules one by one, and checks that the simulation finds it.
 func TestDefects(t *testing.T) {
 	from := map[defect]int64{risesMeet: 185, needIgnored: 195} // which show seldom
 	for broken, name := range map[defect]string{

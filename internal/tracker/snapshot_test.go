@@ -8,8 +8,7 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-// follower is somebody who takes a list at some time, and follows what is told after
-// that.
+// follower takes a list at some time, and applies the diffs after it.
 type follower struct {
 	list   map[*Entry]bool // nil before
 	faults []string
@@ -33,8 +32,8 @@ func (f *follower) follow(d Diff) {
 	}
 }
 
-// TestSnapshot takes lists while entries come and go faster than they are told: what
-// is told from then on makes each of them every later list, without a superfluous word.
+// TestSnapshot takes lists while entries come and go faster than tell is called. With the diffs after it,
+// each list becomes every later list, and no diff has a superfluous entry.
 func TestSnapshot(t *testing.T) {
 	var mu sync.Mutex
 	var followers []*follower

@@ -8,14 +8,14 @@ import (
 
 func TestHeartbeats(t *testing.T) {
 	c, s := newCluster(t, Options{}, "a", "b")
-	c.periods(12) // until each knows that it is known
+	c.periods(12) // until each replica knows that the others know it
 	c.took()
 	// Idle, each of them beats once in eleven periods.
 	c.periods(22)
 	if got := c.took(); got != "heartbeat heartbeat heartbeat heartbeat" {
 		t.Errorf("idle: %s", got)
 	}
-	// Who has something to say says it, and repeats that it is there until all know.
+	// A replica with a change sends it, and sends heartbeats until all have it.
 	c.track(s[0], "x")
 	c.periods(1)
 	if got := c.took(); got != "heartbeat" {
@@ -29,7 +29,7 @@ func TestHeartbeats(t *testing.T) {
 	if got := c.took(); got != "" {
 		t.Errorf("when all know: %s", got)
 	}
-	// Alone, a replica beats in every period: nobody can tell it that it is known.
+	// A replica alone sends a heartbeat in every period: none can confirm that it is known.
 	alone, _ := newCluster(t, Options{}, "a")
 	alone.periods(3)
 	if got := alone.took(); got != "heartbeat heartbeat heartbeat" {
@@ -37,8 +37,8 @@ func TestHeartbeats(t *testing.T) {
 	}
 }
 
-// Neither of two idle replicas would beat for a long time after a healed partition, had
-// they not noticed.
+// Two idle replicas must notice that a partition is over. Otherwise neither would send a heartbeat
+// for a long time.
 func TestHeal(t *testing.T) {
 	for _, periods := range []int{3, 30} { // shorter than DownPeriod, and longer
 		for _, both := range []bool{true, false} {
@@ -60,8 +60,7 @@ func TestHeal(t *testing.T) {
 	}
 }
 
-// Two that never met know of each other from a third, and do not wait for an idle
-// heartbeat to meet.
+// Two replicas that have not met learn of each other from a third, and do not wait for an idle heartbeat.
 func TestStrangers(t *testing.T) {
 	c, s := newCluster(t, Options{}, "a", "b", "c")
 	c.drop = func(to *state, m *message) bool { return to != s[2] && m.from != s[2].self() }
@@ -74,10 +73,10 @@ func TestStrangers(t *testing.T) {
 	compare(t, s...)
 }
 
-// Each loss is asked about when it is noticed, not only the first one.
+// A replica asks for each lost heartbeat when it notices it, not only for the first.
 func TestAsksAgain(t *testing.T) {
 	c, s := newCluster(t, Options{}, "a", "b")
-	c.periods(3) // so that no sample falls into the period of the asking
+	c.periods(3) // so that no sample is sent in the period in which it asks
 	for i := range 3 {
 		c.drop = func(*state, *message) bool { return true }
 		c.track(s[0], fmt.Sprint("lost", i))
@@ -92,7 +91,7 @@ func TestAsksAgain(t *testing.T) {
 	}
 }
 
-// Much at once goes out in messages that a broker takes.
+// Many changes at once are sent in messages that a broker accepts.
 func TestLargeDelta(t *testing.T) {
 	c, s := newCluster(t, Options{}, "a", "b")
 	c.periods(2)
@@ -120,7 +119,7 @@ func TestLargeDelta(t *testing.T) {
 		t.Errorf("the parts do not fit together: %+v", st)
 	}
 	compare(t, s...)
-	// And so does what a new replica asks for.
+	// So is the answer to a new replica.
 	other := c.start("c", 1)
 	c.took()
 	c.periods(3)
@@ -139,7 +138,7 @@ func TestLargeDelta(t *testing.T) {
 	compare(t, s[0], s[1], other)
 }
 
-// More than a period's messages hold waits for the next period, and nobody asks for it.
+// Changes that do not fit into the messages of a period wait for the next one, and nobody asks for them.
 func TestVeryLargeDelta(t *testing.T) {
 	c, s := newCluster(t, Options{}, "a", "b")
 	c.periods(2)
@@ -185,7 +184,7 @@ func TestStormOfRemovals(t *testing.T) {
 	}
 }
 
-// A process that stood still has not heard the others, who were not silent.
+// A process that was stopped has not received the heartbeats of others, which were not silent.
 func TestPause(t *testing.T) {
 	c, s := newCluster(t, Options{}, "a", "b")
 	c.track(s[0], "x")
@@ -200,7 +199,7 @@ func TestPause(t *testing.T) {
 	c.diff(s[0], "")
 	c.diff(s[1], "+x")
 	compare(t, s...)
-	// If they have really gone, that shows after the time it always takes.
+	// If they have really gone, they go down after the usual time.
 	c.stop(s[1])
 	c.now += time.Hour
 	c.periods(8)
@@ -258,7 +257,7 @@ func TestLateTick(t *testing.T) {
 	}
 }
 
-// Who asks about more replicas than one message is for asks in several.
+// A replica that asks about more replicas than fit into a message sends several.
 func TestManyWants(t *testing.T) {
 	c, s := newCluster(t, Options{}, "a")
 	a := s[0]
@@ -273,7 +272,7 @@ func TestManyWants(t *testing.T) {
 	for _, m := range out {
 		recode(t, m)
 	}
-	// What does not fit into one answer is asked for again.
+	// Parts that do not fit into one answer are asked for again.
 	b := c.start("b", 1)
 	for i := range 60 {
 		id := replica{fmt.Sprintf("n%03d", i), 1}

@@ -89,8 +89,8 @@ func TestUntrack(t *testing.T) {
 	}
 }
 
-// An owner with many keys and a key with many owners are both found at once: were it
-// not so, this test would take minutes.
+// An owner with many keys and a key with many owners are found in constant time. Otherwise this test
+// would take minutes.
 func TestManyOfOne(t *testing.T) {
 	s, err := newState(replica{"a", 1}, Options{})
 	if err != nil {
@@ -114,7 +114,7 @@ func TestManyOfOne(t *testing.T) {
 	if st := s.counters(); st.Entries != 0 || st.Topics != 0 {
 		t.Errorf("%+v", st)
 	}
-	// What was many leaves no memory behind but the latest removals.
+	// Of many entries only the memory of the latest removals is left.
 	if len(s.own.slots) > 32 || len(s.index.buckets) > minBuckets || len(s.own.removals) != 2*n {
 		t.Errorf("%d slots, %d buckets, %d removals", len(s.own.slots), len(s.index.buckets), len(s.own.removals))
 	}

@@ -19,8 +19,7 @@ import (
 
 var quiet = slog.New(slog.DiscardHandler)
 
-// quick are Options with which nodes hear of each other soon, and go down only when a test
-// waits for it.
+// quick are Options with which nodes learn of each other soon, and go down only when a test waits for it.
 var quick = Options{BroadcastPeriod: 20 * time.Millisecond, MaxSilentPeriods: 2, DownPeriod: 20 * time.Second}
 
 func withShards(n int) Options {
@@ -29,7 +28,7 @@ func withShards(n int) Options {
 	return o
 }
 
-// listener is a Tracker, and what it told.
+// listener is a Tracker with a record of its diffs.
 type listener struct {
 	*Tracker
 	mu     sync.Mutex
@@ -85,7 +84,7 @@ func (n *listener) tell(_ *Tracker, d Diff) {
 	}
 }
 
-// told is what the diffs fold to.
+// told returns the list that the diffs add up to.
 func (n *listener) told() string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -98,7 +97,7 @@ func (n *listener) told() string {
 	return strings.Join(list, " ")
 }
 
-// lists is what is in some topics.
+// lists returns the entries of some topics.
 func (n *listener) lists(topics ...string) string {
 	var list []string
 	for _, topic := range topics {
@@ -110,7 +109,7 @@ func (n *listener) lists(topics ...string) string {
 	return strings.Join(list, " ")
 }
 
-// TestTrackers has the trackers of three nodes, with shards.
+// TestTrackers tests the trackers of three nodes, with several shards.
 func TestTrackers(t *testing.T) {
 	for _, shards := range []int{1, 3} {
 		t.Run(fmt.Sprint(shards, " shards"), func(t *testing.T) {
@@ -153,7 +152,7 @@ func TestTrackers(t *testing.T) {
 			if s := nodes[0].Stats(); s.SentBytes == 0 || s.Entries != 9 {
 				t.Errorf("stats %+v", s)
 			}
-			// The broker goes, and each goes on by itself; afterwards all agree.
+			// The broker stops, and each node goes on alone. Afterwards all agree.
 			mend := broker.Break()
 			for i, n := range nodes {
 				if _, err := n.Track("t4", Owner(10+i), "alone", fmt.Append(nil, i)); err != nil {
@@ -162,7 +161,7 @@ func TestTrackers(t *testing.T) {
 			}
 			mend()
 			agree("t0/k=1.0 t0/k=2.0 t1/k=2.1 t2/k=1.2 t2/k=new t3/k=1.3 t3/k=2.3 t4/alone=0 t4/alone=1 t4/alone=2 t4/k=1.4 t4/k=2.4")
-			// One closes in good order, and takes its own with it.
+			// A node closes without a fault, and its entries are removed.
 			if err := nodes[2].Close(); err != nil {
 				t.Error(err)
 			}
@@ -191,7 +190,7 @@ func TestNodeRestart(t *testing.T) {
 		}
 		want := fmt.Sprintf("t/k=%d", i)
 		waittest.Until(t, "the new listener's entry is alone", func() bool { return a.lists("t") == want && a.told() == want })
-		// It is cut off, without a word to the tracker of the other.
+		// It is cut off, so the tracker of the other node gets no goodbye.
 		if err := ps.Close(ctx); err != nil {
 			t.Error(err)
 		}
@@ -199,8 +198,8 @@ func TestNodeRestart(t *testing.T) {
 	}
 }
 
-// TestNameTakenAndBack has a second listener with the name of one start and vanish: what is tracked
-// on the first one is seen again.
+// TestNameTakenAndBack starts a second listener with the name of the first, and cuts it off: the entries of
+// the first are listed again.
 func TestNameTakenAndBack(t *testing.T) {
 	var broker pubsubtest.Memory
 	a := run(t, pubsubtest.Start(t, broker.Node(t, "a"), nil), quick)
@@ -231,7 +230,7 @@ func TestNameTakenAndBack(t *testing.T) {
 	}
 }
 
-// TestNonsense sends nonsense to the topic of a tracker.
+// TestNonsense publishes data that is not a message to the topic of a tracker.
 func TestNonsense(t *testing.T) {
 	var broker pubsubtest.Memory
 	a := run(t, pubsubtest.Start(t, broker.Node(t, "a"), nil), quick)
@@ -259,7 +258,7 @@ func TestStartErrors(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	// The broker is away, so nobody can be heard.
+	// The broker is stopped, so no node gets messages.
 	var broker pubsubtest.Memory
 	away := pubsubtest.Start(t, broker.Node(t, "a"), nil)
 	mend := broker.Break()

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// A world is a few nodes, the network between them, and the clock of all. It
-// has one source of chance and no goroutine, so a seed is a history.
+// A world is a few nodes, the network between them, and their clock. It has one source of random numbers
+// and no goroutine, so a seed determines all that happens, which is called a history.
 type world struct {
 	rng       *rand.Rand
 	opts      Options
@@ -40,7 +40,7 @@ type packet struct {
 	data     []byte
 }
 
-// A node is a place where replicas live, one after the other.
+// A node has replicas, one after the other.
 type node struct {
 	i      int
 	name   string
@@ -58,7 +58,7 @@ type tag struct {
 	fingerprint, clock uint64
 }
 
-// A place is what an owner tracks one meta for.
+// A place is the topic and key for which an owner tracks a meta.
 type place struct {
 	topic string
 	owner Owner
@@ -84,7 +84,7 @@ func newWorld(seed uint64, broken defect) *world {
 	for i := range 3 + w.rng.IntN(maxNodes-2) {
 		w.nodes = append(w.nodes, &node{i: i})
 	}
-	// Less than any configuration allows, so that little makes many parts.
+	// Less than any configuration allows, so that a few entries make many parts.
 	size := pick(w, 1, 500, 800, 512<<10)
 	w.opts.MessageBytes = size
 	for _, n := range w.nodes {
@@ -101,13 +101,13 @@ func (w *world) fail(format string, args ...any) {
 	}
 }
 
-// start begins a replica on a node, later than all before.
+// start starts a replica on a node, with a later incarnation than all before.
 func (w *world) start(n *node, name string) {
 	w.starts++
 	w.startAs(n, replica{name, w.starts << 40})
 }
 
-// startBefore begins a replica on a node whose clock has gone back.
+// startBefore starts a replica on a node whose clock was set back.
 func (w *world) startBefore(n *node, name string) {
 	w.starts++
 	w.startAs(n, replica{name, (w.starts-w.rng.Uint64N(min(w.starts, 8)))<<40 + w.starts})
@@ -131,7 +131,7 @@ func (w *world) startAs(n *node, self replica) {
 	w.trace("start %v", self)
 }
 
-// send puts messages on their ways.
+// send puts messages on the network.
 func (w *world) send(from *node, out ...*message) {
 	for _, m := range out {
 		data := m.append(nil)
@@ -158,7 +158,7 @@ func (w *world) send(from *node, out ...*message) {
 	}
 }
 
-// pass lets time go on by a quantum.
+// pass advances the clock by a quantum.
 func (w *world) pass() {
 	w.now += quantum
 	// Whether a tick or a message comes first makes a difference after a pause.
@@ -178,7 +178,7 @@ func (w *world) pass() {
 	w.deliver()
 }
 
-// deliver hands over what is due, and what comes of that, if it is due at once.
+// deliver delivers the messages that are due, and those that they cause if these are due at once.
 func (w *world) deliver() {
 	for range 10_000 {
 		i := slices.IndexFunc(w.packets, func(p packet) bool {
@@ -209,7 +209,7 @@ func (w *world) deliver() {
 	w.fail("messages without end at %v", w.now)
 }
 
-// apply folds a diff into what its node's users have been told.
+// apply applies a diff to the list that the users of its node have been told.
 func (w *world) apply(n *node, d Diff) {
 	for _, e := range d.Joins {
 		t := tag{e.origin.fingerprint, e.clock}
@@ -218,7 +218,7 @@ func (w *world) apply(n *node, d Diff) {
 		}
 		n.fold[t] = e
 		id := e.origin.id
-		// Where names are contested, who has forgotten the higher incarnation may take the lower.
+		// If several nodes have one name, a node that has forgotten the higher incarnation may accept the lower.
 		if id.incarnation < n.newest[id.name] && !w.contested || n.parted[id] {
 			w.fail("%s: %s of %v came back from the dead", n.name, e.Key(), id)
 		}
