@@ -20,12 +20,12 @@ import (
 	"github.com/bennu-go/bennu/internal/servetest"
 )
 
-// docsPage shows the commands. Behind a line <!-- help: bennu token --> it has what
-// that command's --help prints, and behind <!-- run --> commands with what they print.
-// BENNU_UPDATE=1 writes both anew.
+// docsPage shows the commands. After a line <!-- help: bennu token --> it has the output of
+// --help of that command, and after <!-- run --> commands with their output. BENNU_UPDATE=1
+// updates both.
 var docsPage = filepath.Join("..", "..", "docs", "cli.md")
 
-// asCommand makes the test binary the command itself: the page is run by a shell.
+// asCommand makes the test binary act as the command, since a shell runs the page.
 const asCommand = "BENNU_TEST_AS_COMMAND"
 
 var (
@@ -69,15 +69,15 @@ func TestDocs(t *testing.T) {
 	}
 }
 
-// steady leaves away what is another every day.
+// steady removes the parts of an output that change from day to day.
 func steady(page string) string {
 	return regexp.MustCompile(`\d+ days ago`).ReplaceAllString(page, "days ago")
 }
 
-// A shell runs what the page shows.
+// A shell runs the commands of the page.
 type shell struct {
 	bin   string            // a directory with the command
-	there map[string]string // what the page shows, and what stands for it here
+	there map[string]string // text of the page, and its replacement in the test
 }
 
 func newShell(t *testing.T) *shell {
@@ -102,8 +102,8 @@ func newShell(t *testing.T) *shell {
 	return s
 }
 
-// run gives the block with the output of its commands, which follow each other in a new
-// directory: a line with "$ " is a command, all else is output.
+// run runs the commands of a block one after the other in a new directory, and returns the block
+// with their output. A line with "$ " is a command; all others are output.
 func (s *shell) run(t *testing.T, block string) string {
 	t.Helper()
 	script := "exec 2>&1\n"
@@ -118,7 +118,7 @@ func (s *shell) run(t *testing.T, block string) string {
 	cmd := exec.Command("sh", "-c", script)
 	cmd.Dir = t.TempDir()
 	cmd.Env = append(os.Environ(), asCommand+"=1", "PATH="+s.bin+string(os.PathListSeparator)+os.Getenv("PATH"))
-	out, err := cmd.CombinedOutput() // that a command fails may be what is shown
+	out, err := cmd.CombinedOutput() // a command of the page may fail
 	if exit := new(exec.ExitError); err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
 	}
@@ -129,7 +129,7 @@ func (s *shell) run(t *testing.T, block string) string {
 	return said
 }
 
-// wrongServer has rooms that echo something else.
+// wrongServer returns a server whose rooms echo something else.
 func wrongServer() *bennu.Endpoint {
 	rooms := bennu.Define(func(_ context.Context, ch *bennu.Channel, _ bennu.Empty) (*bennu.Channel, bennu.Empty, error) {
 		return ch, bennu.Empty{}, nil

@@ -20,7 +20,7 @@ import (
 	"github.com/bennu-go/bennu/internal/waittest"
 )
 
-// No test may leave a goroutine behind, and none is told of the machine's own nodes.
+// No test may leave a goroutine behind. The environment of the machine must not name nodes.
 func TestMain(m *testing.M) {
 	if os.Getenv(asCommand) != "" {
 		main()
@@ -91,7 +91,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// Each mistake is told in one line that says what to write, and has no usage below it.
+// Each mistake is one line that says what to write, without the usage.
 func TestMistakes(t *testing.T) {
 	const url = "ws://127.0.0.1:1/socket"
 	tests := []struct{ args, want string }{
@@ -167,7 +167,7 @@ func each(c *cobra.Command, visit func(c *cobra.Command)) {
 	}
 }
 
-// Every command says what it does, shows how, and answers --help with that alone.
+// Every command has a description and examples, and --help prints only these.
 func TestHelp(t *testing.T) {
 	each(newRoot(strings.NewReader(""), io.Discard, io.Discard), func(c *cobra.Command) {
 		path := strings.Fields(c.CommandPath())[1:]
@@ -204,7 +204,7 @@ func TestCompletion(t *testing.T) {
 			t.Errorf("%s: exit code %d, stderr %q, %d bytes without %q", shell, code, err, len(out), want)
 		}
 	}
-	// What the scripts ask.
+	// The requests of the completion scripts.
 	for words, want := range map[string]string{
 		"de": "demo\t", "help de": "demo\t", "demo --no": "--node\t", "bench --app d": "bench\ndemo\n:4", "bench --phases e": "connect\necho\n",
 		"demo x": ":4\n", "new x": ":4\n", "gen channel x": ":4\n", "gen channel --dir x": ":16\n", "man x": ":16\n", "token sign x": ":4\n", "token verify x": ":0\n",
@@ -260,8 +260,8 @@ func TestVersion(t *testing.T) {
 	}
 }
 
-// The README's first command compiles no broker, which takes most of the time, and all
-// but --pubsub is in it.
+// The first command of README.md compiles no broker, which would take most of the time. Only
+// --pubsub is missing then.
 func TestWithoutBrokers(t *testing.T) {
 	deps, err := exec.Command("go", "list", "-deps", "-tags", "nobrokers", ".").Output()
 	if err != nil {

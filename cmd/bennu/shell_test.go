@@ -12,8 +12,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// What the pages type into a shell exists: targets of make, directories that go runs, and
-// commands of bennu with all their flags.
+// The commands of the pages exist: targets of make, directories for go run, and commands of bennu
+// with all their flags.
 func TestShellBlocks(t *testing.T) {
 	root := filepath.Join("..", "..")
 	pages, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
@@ -49,11 +49,11 @@ func TestShellBlocks(t *testing.T) {
 	}
 }
 
-// commands gives the words of each command of a block. In a console only lines with a
-// prompt are commands.
+// commands returns the words of each command of a block. In a console only lines with a prompt
+// are commands.
 func commands(block string, console bool) (all [][]string) {
 	block = strings.ReplaceAll(block, "\\\n", " ")
-	// A command in a command is one of its own.
+	// A command within a command counts as another.
 	block = regexp.MustCompile(`<\(([^)]*)\)`).ReplaceAllString(block, "FILE\n$1")
 	for line := range strings.Lines(block) {
 		line, prompt := strings.CutPrefix(line, "$ ")
@@ -88,7 +88,7 @@ func words(line string) (all []string) {
 	return all
 }
 
-// others are programs that the pages use beside those of this repository.
+// others are programs of the pages that are not of this repository.
 var others = []string{"cat", "cd", "curl", "echo", "export", "grep", "head", "ls", "openssl", "printf", "source", "FILE"}
 
 func impossible(c []string, root, makefile string) string {
@@ -127,7 +127,7 @@ func impossible(c []string, root, makefile string) string {
 	return "neither make, go nor bennu, nor in the list of this test"
 }
 
-// unknown says what bennu does not know of its arguments.
+// unknown returns the arguments that bennu does not know.
 func unknown(args []string) string {
 	bennu := newRoot(strings.NewReader(""), io.Discard, io.Discard)
 	bennu.InitDefaultHelpCmd()

@@ -42,7 +42,7 @@ func TestBroadcastLatencies(t *testing.T) {
 	}
 }
 
-// What is missing, late or twice is counted, and keeps nobody waiting.
+// Deliveries that are missing, late or doubled are counted, and nothing waits for them.
 func TestBroadcastFaults(t *testing.T) {
 	p := newCasts(t, 2, 0, 4, 4)
 	p.must(t, false)
@@ -61,7 +61,7 @@ func TestBroadcastFaults(t *testing.T) {
 	}
 }
 
-// A subscriber that is lost is not waited for, and what it should have got is missing.
+// Nothing waits for a subscriber that is lost. Its deliveries count as missing.
 func TestBroadcastLosesASubscriber(t *testing.T) {
 	p := newCasts(t, 3, 0, 4, 2)
 	p.must(t, false)
@@ -90,7 +90,7 @@ func TestBroadcastLosesASubscriber(t *testing.T) {
 	}
 }
 
-// A push that is refused is not waited for.
+// Nothing waits for a push that was refused.
 func TestBroadcastRefused(t *testing.T) {
 	p := newCasts(t, 2, 0, 1, 1)
 	p.must(t, false)

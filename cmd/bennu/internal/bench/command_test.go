@@ -49,7 +49,7 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-// The server tells where it is and which process it has, and ends when it is told.
+// The server prints its address and process id, and ends after a signal.
 func TestServerCommand(t *testing.T) {
 	read, write := io.Pipe()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -89,7 +89,7 @@ func TestServerCommand(t *testing.T) {
 	}
 }
 
-// What the server prints is taken by bench, wherever it listens.
+// bench accepts the address that the server prints, wherever it listens.
 func TestReachable(t *testing.T) {
 	for addr, want := range map[string]string{
 		"0.0.0.0:4050": "127.0.0.1:4050", "[::]:4050": "127.0.0.1:4050", "127.0.0.2:4050": "127.0.0.2:4050", "[::1]:4050": "[::1]:4050",
@@ -101,7 +101,7 @@ func TestReachable(t *testing.T) {
 	}
 }
 
-// A name that does not resolve is no mistake of the command line.
+// A host name that does not resolve is not a mistake in the command line.
 func TestUnknownHost(t *testing.T) {
 	var out, errOut strings.Builder
 	root := cli.Root(strings.NewReader(""), &out, &errOut, Command())

@@ -22,8 +22,8 @@ func newOptions(t *testing.T, args ...string) *options {
 	return &o
 }
 
-// newIdleLoop has connections that seem to be open and whose socket takes nothing, so
-// that a test can be the server and the clock.
+// newIdleLoop returns a loop with connections that seem to be open and whose sockets write nothing, so
+// that a test can act as the server and the clock.
 func newIdleLoop(o *options) *loop {
 	l := &loop{o: o, began: time.Now(), report: &Report{}, conns: make([]conn, o.connections), corked: -1, marker: newMarker("test"), opened: o.connections}
 	l.prepare()
@@ -38,13 +38,13 @@ func (p *echoPhase) answer(n int) {
 	p.reply(0, k, n, true, newTemplate(`{"text":"{text}"}`).append(nil, p.l.marker, k, n, 0))
 }
 
-// A server that stalls is charged with all echoes that were meant to be sent
-// meanwhile, not only with those that were on their way.
+// If a server stalls, the latency includes all echoes that should have been sent meanwhile, not only
+// those that were sent.
 func TestEchoWhileTheServerStalls(t *testing.T) {
 	l := newIdleLoop(newOptions(t, "--connections", "3", "--echo-rate", "1000", "--echo-time", "1s"))
 	p := l.newEcho()
 	p.start, p.pace.start, l.now = 0, 0, 0
-	// For a second the clock goes on, and nothing comes back.
+	// For a second no echo comes back.
 	for ; l.now < time.Second; l.now += time.Millisecond / 2 {
 		if _, done, err := p.step(l.now); done || err != nil {
 			t.Fatalf("at %v: done %v, %v", l.now, done, err)
@@ -53,7 +53,7 @@ func TestEchoWhileTheServerStalls(t *testing.T) {
 	if p.sent != 1000 {
 		t.Fatalf("%d were sent", p.sent)
 	}
-	// Then everything comes at once.
+	// Then all echoes come at once.
 	for n := range 1000 {
 		p.answer(n)
 	}
@@ -69,8 +69,8 @@ func TestEchoWhileTheServerStalls(t *testing.T) {
 	}
 }
 
-// The same when it is the bench that is held up, and sends late: the latency counts from
-// when it should have sent, and the report says whose fault it is.
+// The same if the bench itself is late: the latency begins at the time at which it should have sent, and
+// the report has the lateness of the bench.
 func TestEchoWhileTheBenchStalls(t *testing.T) {
 	l := newIdleLoop(newOptions(t, "--connections", "3", "--echo-rate", "1000", "--echo-time", "1s"))
 	p := l.newEcho()
@@ -87,7 +87,7 @@ func TestEchoWhileTheBenchStalls(t *testing.T) {
 	}
 }
 
-// A reply counts once, and only for what was asked.
+// A reply counts once, and only if its push was sent.
 func TestEchoReplies(t *testing.T) {
 	for _, name := range []string{phaseEcho, phaseLoad} {
 		t.Run(name, func(t *testing.T) {

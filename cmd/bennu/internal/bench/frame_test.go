@@ -92,7 +92,7 @@ func TestCloseCode(t *testing.T) {
 	}
 }
 
-// However bytes arrive, the same messages are found, and no bytes make it panic.
+// The same messages are found however the bytes are divided, and no bytes cause a panic.
 func FuzzFrameReader(f *testing.F) {
 	f.Add([]byte(serverFrame(0x81, "hello")+serverFrame(0x01, "a")+serverFrame(0x80, "b")), 3)
 	f.Add([]byte(serverFrame(0x88, "\x03\xf5")), 1)

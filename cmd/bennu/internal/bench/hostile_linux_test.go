@@ -18,8 +18,8 @@ import (
 	"github.com/bennu-go/bennu/internal/testport"
 )
 
-// A server that is none of the protocol is told at the first connection, with what is
-// wrong with it, and the run ends.
+// If the server does not speak the protocol, the run ends at the first connection with an error that
+// says what is wrong.
 func TestFirstConnectionFails(t *testing.T) {
 	frames := func(bytes string) func(int, net.Conn) {
 		return func(_ int, c net.Conn) {
@@ -37,7 +37,7 @@ func TestFirstConnectionFails(t *testing.T) {
 		handle func(n int, c net.Conn)
 		want   string
 	}{
-		{"closes at once", func(int, net.Conn) {}, "the first connection failed: "}, // how, depends on who is faster
+		{"closes at once", func(int, net.Conn) {}, "the first connection failed: "}, // the rest depends on timing
 		{"forbidden", http("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"), "the first connection failed: the upgrade failed: the answer is 403 Forbidden"},
 		{"busy", http("HTTP/1.1 503 Service Unavailable\r\n\r\n"), "the answer is 503 Service Unavailable"},
 		{"wrong accept", http("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n"), "does not fit the key"},
@@ -101,14 +101,14 @@ func honest(c net.Conn, m pushed) bool {
 	return true
 }
 
-// one is a short run of a single connection.
+// one runs a short bench with a single connection.
 func one(t *testing.T, url, phase string, more ...string) (Report, int) {
 	t.Helper()
 	return tryJSON(t, append([]string{url, "--connections", "1", "--phases", phase, "--echo-time", "50ms", "--load-time", "50ms",
 		"--broadcasts", "10", "--ahead-broadcasts", "10", "--ahead", "3"}, more...)...)
 }
 
-// The server that the ones below misbehave against passes.
+// The honest server passes; the servers below differ from it.
 func TestHonestServer(t *testing.T) {
 	url := serveMessages(t, func(_ int, c net.Conn, m pushed) bool { return honest(c, m) })
 	if r, code := one(t, url, "echo,load,broadcast,ahead,reconnect"); code != 0 || !r.Complete {
@@ -116,8 +116,7 @@ func TestHonestServer(t *testing.T) {
 	}
 }
 
-// What the protocol lets a server do is understood: pings, fragments, frames that come
-// in pieces.
+// The bench accepts all that the protocol allows: pings, fragments, and frames that arrive in pieces.
 func TestServerIsOdd(t *testing.T) {
 	var pongs atomic.Int32
 	url := serveRaw(t, func(_ int, c net.Conn) {
@@ -160,7 +159,7 @@ func TestServerIsOdd(t *testing.T) {
 	}
 }
 
-// What a socket does not take at once is sent later.
+// Data that the socket does not accept at once is sent later.
 func TestServerReadsSlowly(t *testing.T) {
 	url := serveRaw(t, func(_ int, c net.Conn) {
 		if err := c.(*net.TCPConn).SetReadBuffer(128 << 10); err != nil {
@@ -174,8 +173,7 @@ func TestServerReadsSlowly(t *testing.T) {
 	}
 }
 
-// Whatever the server loses, twists or cuts is counted, and the run is not called
-// complete.
+// Messages that the server loses, changes or cuts are counted, and the run is not complete.
 func TestServerMisbehaves(t *testing.T) {
 	every := func(n int, do func(c net.Conn, m pushed) bool, event string) func(*atomic.Int32, net.Conn, pushed) bool {
 		return func(seen *atomic.Int32, c net.Conn, m pushed) bool {
@@ -223,7 +221,7 @@ func TestServerMisbehaves(t *testing.T) {
 		}},
 		{"closes", "echo", every(10, func(c net.Conn, m pushed) bool {
 			_ = wsutil.WriteServerMessage(c, ws.OpClose, ws.NewCloseFrameBody(1013, ""))
-			_, _ = io.Copy(io.Discard, c) // what was not read would cut the connection
+			_, _ = io.Copy(io.Discard, c) // unread data would reset the connection
 			return false
 		}, "echo"), func(r *Report) bool {
 			return r.Faults.Closed["1013"] == 1 && r.Echo.Lost > 0 && r.Error == errNobody.Error()
@@ -264,7 +262,7 @@ func TestServerMisbehaves(t *testing.T) {
 			t.Parallel()
 			var seen atomic.Int32
 			url := serveMessages(t, func(_ int, c net.Conn, m pushed) bool { return tt.handle(&seen, c, m) })
-			// Some wait for what will never come.
+			// Some phases wait for messages that never come.
 			timeout := "30s"
 			if strings.HasPrefix(tt.name, "forgets") || strings.HasPrefix(tt.name, "loses") {
 				timeout = "5s"
@@ -277,7 +275,7 @@ func TestServerMisbehaves(t *testing.T) {
 	}
 }
 
-// A broadcast that comes before an earlier one is told, though all come.
+// A broadcast that arrives before an earlier one is counted, even if all arrive.
 func TestServerReorders(t *testing.T) {
 	var held atomic.Pointer[pushed]
 	var seen atomic.Int32
@@ -297,7 +295,7 @@ func TestServerReorders(t *testing.T) {
 	}
 }
 
-// Some of many connections that never get through do not hold the others up.
+// Connections that never open do not delay the others.
 func TestSomeAreGivenUp(t *testing.T) {
 	url := serveRaw(t, func(n int, c net.Conn) {
 		if n > 0 && n%5 == 0 {

@@ -118,7 +118,7 @@ func TestMarker(t *testing.T) {
 	}
 }
 
-// No bytes make it panic, and what is JSON in the form of the protocol is read.
+// No input causes a panic, and every message of the protocol is read.
 func FuzzParseMessage(f *testing.F) {
 	f.Add(`["1","2","t","e",{}]`)
 	f.Add(`[null,"j1","room:1","phx_reply",{"response":{"reason":"x"},"status":"error"}]`)

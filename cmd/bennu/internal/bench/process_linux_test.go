@@ -6,7 +6,7 @@ import (
 )
 
 func TestProcess(t *testing.T) {
-	none := process{1<<22 - 1} // the largest there can be, and so hardly taken
+	none := process{1<<22 - 1} // the largest possible id, which is hardly in use
 	if _, err := none.cpu(); err == nil || !strings.Contains(err.Error(), "of the server cannot be read") {
 		t.Errorf("processor time of a process that is not there: %v", err)
 	}

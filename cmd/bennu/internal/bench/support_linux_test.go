@@ -21,7 +21,7 @@ import (
 	"github.com/bennu-go/bennu/internal/waittest"
 )
 
-// patience bounds waiting for what must come. It is no measure of speed.
+// patience bounds the wait for an event that must come. It does not test how long that takes.
 const patience = waittest.Patience
 
 // try runs the command and returns what it printed and its exit code.
@@ -32,7 +32,7 @@ func try(ctx context.Context, args ...string) (out, errOut string, code int) {
 	return stdout.String(), stderr.String(), code
 }
 
-// tryJSON runs the command with --json, and wants nothing but one object.
+// tryJSON runs the command with --json, which must print exactly one object.
 func tryJSON(t *testing.T, args ...string) (r Report, code int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 4*patience)
@@ -72,8 +72,8 @@ func serveOn(t *testing.T, endpoint *bennu.Endpoint, ln net.Listener) string {
 	return "ws://" + ln.Addr().String() + "/socket"
 }
 
-// narrow is a listener whose connections have little room in the kernel, so that who
-// does not read is soon seen.
+// narrow is a listener whose connections have small buffers in the kernel, so that a client that does
+// not read is noticed soon.
 type narrow struct{ net.Listener }
 
 func (n narrow) Accept() (net.Conn, error) {
@@ -86,7 +86,7 @@ func (n narrow) Accept() (net.Conn, error) {
 
 func quietLog() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
-// serveRaw hands each connection, with its number, to handle, and closes it then.
+// serveRaw calls handle for each connection, with its number, and closes it after that.
 func serveRaw(t *testing.T, handle func(n int, c net.Conn)) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -128,14 +128,14 @@ func serveRaw(t *testing.T, handle func(n int, c net.Conn)) string {
 	return "ws://" + ln.Addr().String() + "/socket"
 }
 
-// answerHTTP reads a request and answers with this.
+// answerHTTP reads a request and writes the answer.
 func answerHTTP(c net.Conn, answer string) {
 	if _, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
 		_, _ = io.WriteString(c, answer)
 	}
 }
 
-// pushed is what a client sent.
+// pushed is a message of a client.
 type pushed struct {
 	joinRef, ref, topic, event string
 	payload                    json.RawMessage
@@ -174,10 +174,10 @@ func serveSocket(c net.Conn, handle func(m pushed) bool) {
 }
 
 func sendText(c net.Conn, format string, args ...any) {
-	_ = wsutil.WriteServerText(c, fmt.Appendf(nil, format, args...)) // a client that is gone is told by reading
+	_ = wsutil.WriteServerText(c, fmt.Appendf(nil, format, args...)) // reading notices a client that has gone
 }
 
-// answer replies to a push with what it had.
+// answer replies to a push with its payload.
 func answer(c net.Conn, m pushed, status string) {
 	sendText(c, `[%q,%q,%q,"phx_reply",{"status":%q,"response":%s}]`, m.joinRef, m.ref, m.topic, status, m.payload)
 }

@@ -58,7 +58,7 @@ func TestParseTargetMistakes(t *testing.T) {
 	}
 }
 
-// A name may stand for several addresses: one that is elsewhere spoils it.
+// A host name may have several addresses. One of another machine is enough to refuse it.
 func TestSeveralAddresses(t *testing.T) {
 	const here4, here6, mapped, away4, away6 = "127.0.0.1", "::1", "::ffff:127.0.0.1", "192.0.2.1", "2001:db8::1"
 	for _, tt := range []struct {

@@ -26,7 +26,7 @@ import (
 	"github.com/bennu-go/bennu/transport/websocket"
 )
 
-// newSlowEndpoint is the server's, with queues that are soon full.
+// newSlowEndpoint makes the endpoint of the server with small queues.
 func newSlowEndpoint() *bennu.Endpoint {
 	rooms := bennu.Define(joinRoom)
 	bennu.On(rooms, "echo", (*room).echo)
@@ -81,7 +81,7 @@ func TestTour(t *testing.T) {
 	}
 }
 
-// Those that do not read are closed with 1013, and the others get all.
+// Clients that do not read are closed with 1013, and the others get all broadcasts.
 func TestSlowReaders(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -101,7 +101,7 @@ func TestSlowReaders(t *testing.T) {
 	}
 }
 
-// A server that is full says so, and its clients come again.
+// A server that is full refuses connections, and the clients try again.
 func TestRefusedTriesAreRepeated(t *testing.T) {
 	endpoint := new(serverOptions).endpoint(quietLog())
 	var mu sync.Mutex
@@ -140,7 +140,7 @@ func TestRefusedTriesAreRepeated(t *testing.T) {
 	}
 }
 
-// Any server with an event that is replied to and one that is broadcast will do.
+// Any server can be measured that has an event with a reply and an event that is broadcast.
 func TestOtherApplications(t *testing.T) {
 	few := []string{"--connections", "30", "--echo-time", "50ms", "--load-time", "50ms", "--broadcasts", "5", "--ahead-broadcasts", "20", "--slow-broadcasts", "20"}
 	check := func(t *testing.T, url string, args ...string) {
@@ -187,7 +187,7 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// What is measured so far is shown when a signal comes.
+// After a signal the results so far are printed.
 func TestInterrupt(t *testing.T) {
 	url := serveEndpoint(t, new(serverOptions).endpoint(quietLog()))
 	ctx, cancel := context.WithCancel(context.Background())
@@ -220,7 +220,7 @@ func (w *watcher) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// What a socket does not take at once is sent when it does, in order.
+// Data that the socket does not accept at once is sent later, in order.
 func TestRestIsSentLater(t *testing.T) {
 	l, err := newLoop(newOptions(t, "--connections", "1"), &target{addr: netip.MustParseAddrPort("127.0.0.1:1")}, &Report{}, newProgress(io.Discard))
 	if err != nil {
@@ -266,7 +266,7 @@ func TestRestIsSentLater(t *testing.T) {
 	}
 }
 
-// The bench must stay small beside what it measures.
+// A connection of the bench must take much less memory than one of the server.
 func TestConnectionIsSmall(t *testing.T) {
 	if size := reflect.TypeFor[conn]().Size(); size > 256 {
 		t.Errorf("a connection takes %d bytes", size)

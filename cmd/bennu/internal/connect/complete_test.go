@@ -60,7 +60,7 @@ func TestComplete(t *testing.T) {
 	}
 }
 
-// Completion runs where the terminal is read, while a topic that is refused is given up.
+// Completion runs in the goroutine that reads the terminal, while another leaves a refused topic.
 func TestCompleteWhileTopicsChange(t *testing.T) {
 	target := &target{url: "ws://localhost:1/socket", timeout: 1, secrets: new(secrets)}
 	s := newSession(target, &printer{mask: target.secrets.mask, out: new(buffer), say: new(buffer), bad: new(buffer)})

@@ -32,8 +32,8 @@ func TestEscape(t *testing.T) {
 	}
 }
 
-// Whatever it is given, what comes out holds nothing that acts on a terminal; and of
-// JSON the value stays the same.
+// For any input, the output has no characters that control a terminal. The value of JSON does not
+// change.
 func FuzzEscape(f *testing.F) {
 	f.Add("{\"a\":\"\u202e\U000e0041\x7f\"}")
 	f.Add("\x1b[31m\xff")
@@ -77,7 +77,7 @@ func TestPaintJSON(t *testing.T) {
 	}
 }
 
-// uncolored is text without the sequences of paint.
+// uncolored returns text without the sequences of paint.
 func uncolored(text string) string {
 	var b strings.Builder
 	for {

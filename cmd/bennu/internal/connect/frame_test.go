@@ -77,7 +77,7 @@ func TestNewFrame(t *testing.T) {
 	}
 }
 
-// A line of --json is one object, on one line, with the payload as it came.
+// A line of --json is one object on one line, with the payload unchanged.
 func TestRecords(t *testing.T) {
 	var out strings.Builder
 	p := &printer{form: formJSON, out: &out, mask: func(s string) string { return strings.ReplaceAll(s, "sesame", "[FILTERED]") }}

@@ -15,12 +15,12 @@ import (
 	"github.com/bennu-go/bennu/internal/proctest"
 )
 
-// evil is what a server would like a terminal to do: clear it, change its title, ring,
-// and show text from right to left.
+// evil has sequences that would clear the terminal, change its title, ring, and show text from right
+// to left.
 const evil = "\x1b[2J\x1b]0;owned\x07\x9b2J\u009b2J\u202e"
 
-// TestHostileServer has a server send that in every place that is shown. No byte of it
-// may reach the terminal.
+// TestHostileServer lets a server send evil in every place that is shown. No byte of it may reach the
+// terminal.
 func TestHostileServer(t *testing.T) {
 	bennu := proctest.Build(t, "github.com/bennu-go/bennu/cmd/bennu", "-tags=nobrokers")
 	text := strings.ToValidUTF8(evil, "") // what JSON can hold, with the escapes that it wants
@@ -107,7 +107,7 @@ func TestHostileServer(t *testing.T) {
 		})
 	}
 
-	// One that wants nobody back is connected to only when the user says so.
+	// If the server closes with a code against reconnecting, only the user connects again.
 	t.Run("the end", func(t *testing.T) {
 		url := serve(t, func(w http.ResponseWriter, r *http.Request) {
 			if c, err := websocket.Accept(w, r, nil); err == nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/bennu-go/bennu/internal/testport"
 )
 
-// Keys are those of a line editor: history, completion, and the ends.
+// The keys are those of a line editor: history, completion, and the keys that end it.
 func TestKeys(t *testing.T) {
 	bennu := proctest.Build(t, "github.com/bennu-go/bennu/cmd/bennu", "-tags=nobrokers")
 	url := "ws" + strings.TrimPrefix(newFixture(t), "http") + "/socket"
@@ -28,7 +28,7 @@ func TestKeys(t *testing.T) {
 		y.until("the line before", func(string) bool { return y.lastLine() == `room:lobby> echo {"n":1}` })
 		y.keys(up)
 		y.until("the one before that", func(string) bool { return y.lastLine() == "room:lobby> join room:lobby" })
-		y.keys(down + left + "\x7f2\r") // mends the number
+		y.keys(down + left + "\x7f2\r") // corrects the number
 		y.until("the mended line", func(text string) bool { return strings.Count(text, `{"n":2}`) == 3 })
 		y.keys("quit\r")
 		if code := y.ends(); code != 0 {
@@ -88,7 +88,7 @@ func TestKeys(t *testing.T) {
 		y.shows("ok to join")
 		y.enter("boom", "room:lobby  crashed")
 		y.until("the next join", func(text string) bool { return strings.Count(text, "ok to join") == 2 })
-		y.enter("noreply", "no reply to noreply") // older ones are told first
+		y.enter("noreply", "no reply to noreply") // older ones are shown first
 		if strings.Contains(y.screen.text(), "no reply to boom") {
 			t.Error("a crash is told, and then that there is no reply")
 		}
@@ -140,7 +140,7 @@ func TestKeys(t *testing.T) {
 		y := startTypist(t, bennu, nil, "connect", url)
 		y.shows("connected over websocket")
 		must(t, pty.Setsize(y.pty, &pty.Winsize{Rows: 40, Cols: 40}))
-		must(t, y.cmd.Process.Signal(syscall.SIGWINCH)) // the process is in no session of the terminal
+		must(t, y.cmd.Process.Signal(syscall.SIGWINCH)) // the terminal does not send it, since the process is not in its session
 		long := "join " + strings.Repeat("x", 60)
 		y.keys(long)
 		// The editor breaks the line where the window ends.

@@ -15,7 +15,7 @@ import (
 	"github.com/bennu-go/bennu/internal/waittest"
 )
 
-// ptyWidth is how many columns the terminal of a test has.
+// ptyWidth is the number of columns of the terminal of a test.
 const ptyWidth = 120
 
 // A session under a pseudo-terminal, with the real command.
@@ -42,7 +42,7 @@ func startTypist(t *testing.T, bennu string, env []string, args ...string) *typi
 	must(t, y.cmd.Start())
 	go func() {
 		defer close(y.ended)
-		_ = y.cmd.Wait() // how it ended is in ProcessState
+		_ = y.cmd.Wait() // the result is in ProcessState
 	}()
 	t.Cleanup(func() {
 		_ = y.cmd.Process.Kill() // fails if it has ended
@@ -68,7 +68,7 @@ func (y *typist) keys(keys string) {
 	must(y.t, err)
 }
 
-// enter types a line, and waits until what it leads to is on the screen below it.
+// enter types a line, and waits until the wanted text is on the screen below it.
 func (y *typist) enter(line, leadsTo string) {
 	y.t.Helper()
 	seen := strings.Count(y.screen.text(), leadsTo)
@@ -90,8 +90,8 @@ func (y *typist) until(what string, holds func(text string) bool) {
 	waittest.Until(y.t, what, func() bool { return holds(y.screen.text()) })
 }
 
-// ends waits until the command has ended, and returns its exit code. The terminal must
-// be as it was.
+// ends waits until the command has ended, and returns its exit code. The terminal must be in the mode
+// that it had before.
 func (y *typist) ends() int {
 	y.t.Helper()
 	select {

@@ -13,8 +13,8 @@ import (
 	"github.com/bennu-go/bennu/internal/testport"
 )
 
-// What README.md types into a terminal does what it shows there: the command is run as
-// it stands, against the demo, which has the channel of README's first program too.
+// The session of README.md has the output that README.md shows. The command runs against the demo,
+// which also has the channel of the first program.
 func TestReadme(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "README.md"))
 	must(t, err)
@@ -38,7 +38,7 @@ func TestReadme(t *testing.T) {
 			typed++
 			continue
 		}
-		// A frame but for its time, and how long a reply took.
+		// A frame, without its time and the time of a reply.
 		shown := regexp.QuoteMeta(strings.TrimLeft(line, "0123456789:. "))
 		shown = regexp.MustCompile(`in \d+\\\.\d ms`).ReplaceAllString(shown, `in \d+(\.\d)? m?s`)
 		y.until(line, func(text string) bool { return regexp.MustCompile(shown).MatchString(text) })

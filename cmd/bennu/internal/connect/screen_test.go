@@ -9,14 +9,14 @@ import (
 	"unicode/utf8"
 )
 
-// A screen is what a terminal shows of the bytes that are written to it, as far as
-// the command uses what terminals can do. It keeps all lines that scrolled away.
+// A screen is the picture of a terminal after bytes were written to it. It knows the sequences that
+// the command uses. It keeps all lines that scrolled away.
 type screen struct {
 	mu    sync.Mutex
 	width int
 	rows  [][]cell
 	x, y  int
-	color string // of what is written next
+	color string // of the text that is written next
 	rest  []byte // the beginning of a sequence
 	all   strings.Builder
 }
@@ -42,7 +42,8 @@ func (s *screen) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// take acts on what data begins with, and returns its length, 0 when more is needed.
+// take handles the character or sequence at the beginning of data, and returns its length, or 0 if
+// more data is needed.
 func (s *screen) take(data []byte) int {
 	switch c := data[0]; {
 	case c == '\r':
@@ -122,7 +123,7 @@ func (s *screen) row() *[]cell {
 	return &s.rows[s.y]
 }
 
-// text is what the screen shows, without colours.
+// text returns the text of the screen, without colours.
 func (s *screen) text() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -141,7 +142,7 @@ func runes(row []cell) []rune {
 	return line
 }
 
-// written is every byte that came.
+// written returns all bytes that were written.
 func (s *screen) written() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

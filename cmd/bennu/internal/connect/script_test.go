@@ -17,7 +17,7 @@ import (
 	"github.com/bennu-go/bennu/internal/testport"
 )
 
-// Exit codes, with what is printed beside them, over both transports.
+// Exit codes and output, over both transports.
 func TestScript(t *testing.T) {
 	base := newFixture(t)
 	tests := []struct {
@@ -87,7 +87,7 @@ func TestScript(t *testing.T) {
 	}
 }
 
-// Who is present is listed, with the metas.
+// who lists the users who are present, with their metas.
 func TestWho(t *testing.T) {
 	base := newFixture(t)
 	in := func(out *buffer, shown, lines string) io.Reader {
@@ -151,7 +151,7 @@ func TestScriptJSON(t *testing.T) {
 	}
 }
 
-// A server that is not there is waited for, as it may be about to start.
+// The command waits for a server that does not run yet, since it may be starting.
 func TestScriptNobodyThere(t *testing.T) {
 	url := "ws://" + testport.Addr(t) + "/socket"
 	inTime(t, func() string {
@@ -163,10 +163,10 @@ func TestScriptNobodyThere(t *testing.T) {
 	})
 }
 
-// An input that stays open does not keep the command from ending.
+// The command ends although its input stays open.
 func TestScriptOpenInput(t *testing.T) {
 	in, w := io.Pipe()
-	defer w.Close() // ends the read that is left
+	defer w.Close() // ends the read that still waits
 	got := runConnect(t, in, newFixture(t)+"/socket", "--topic", "room:lobby", "--for", "100ms")
 	if got.code != cli.OK {
 		t.Errorf("exit code %d\n%s", got.code, got.err)

@@ -15,9 +15,9 @@ import (
 	"github.com/bennu-go/bennu/internal/testport"
 )
 
-// TestSession is the session that docs/connect-session.txt shows: somebody types into
-// a terminal, and the command talks to the demo, which is restarted meanwhile.
-// BENNU_UPDATE=1 writes it anew, and the picture of it.
+// TestSession is the session of docs/connect-session.txt: somebody types into a terminal, and the
+// command is connected to the demo, which is restarted meanwhile. BENNU_UPDATE=1 updates the text and
+// the picture.
 func TestSession(t *testing.T) {
 	bennu := proctest.Build(t, "github.com/bennu-go/bennu/cmd/bennu", "-tags=nobrokers")
 	addr := testport.Addr(t)
@@ -68,8 +68,8 @@ func TestSession(t *testing.T) {
 	compare(t, "docs/connect-session.svg", svg(shown.rows, ptyWidth))
 }
 
-// recorded shows on another screen what every session shows: the server is where it is
-// by default, times go by evenly, and what comes in one order or the other comes in one.
+// recorded copies the screen without the differences between sessions: the address of the server is
+// the default, times are even, and frames that may come in any order are sorted.
 func recorded(written, addr string) *screen {
 	for _, r := range []struct{ pattern, with string }{
 		{regexp.QuoteMeta(addr), "localhost:4000"},
@@ -85,11 +85,11 @@ func recorded(written, addr string) *screen {
 	for len(s.rows) > 0 && text(s.rows[len(s.rows)-1]) == "" {
 		s.rows = s.rows[:len(s.rows)-1]
 	}
-	// How often it tried to connect is a matter of chance.
+	// The number of tries to connect is random.
 	s.rows = slices.DeleteFunc(s.rows, func(row []cell) bool { return strings.Contains(text(row), "cannot connect, trying again") })
 	n := 0
 	for i, row := range s.rows {
-		// Who arrives or leaves is told by the channel and by presence, each in its own time.
+		// The broadcast of the channel and the diff of presence may come in either order.
 		for diff, event := range map[string]string{"presence_diff  +": "  arrived  ", "presence_diff  -": "  left  "} {
 			if i+1 < len(s.rows) && strings.Contains(text(row), diff) && strings.Contains(text(s.rows[i+1]), event) {
 				s.rows[i], s.rows[i+1] = s.rows[i+1], row
@@ -114,7 +114,7 @@ func replace(row []cell, at int, with string) {
 	}
 }
 
-// compare holds what was recorded against a file of the module, or writes it.
+// compare compares the record with a file of the module, or updates the file.
 func compare(t *testing.T, name, got string) {
 	t.Helper()
 	path := filepath.Join("../../../..", filepath.FromSlash(name))

@@ -19,7 +19,7 @@ import (
 
 func TestMain(m *testing.M) { waittest.Main(m) }
 
-// newFixture serves the application of the wire cases, and returns its URL.
+// newFixture serves the application of the wire cases, and returns the URL of its socket.
 func newFixture(t *testing.T) string {
 	t.Helper()
 	return serve(t, app.NewPatient(slog.New(slog.DiscardHandler)))
@@ -45,7 +45,7 @@ func serve(t *testing.T, endpoint *bennu.Endpoint) (base string) {
 	return "http://localhost:" + port // the host that the fixture expects
 }
 
-// A ran is how a command ended.
+// A ran is the result of a command.
 type ran struct {
 	code     int
 	out, err string
@@ -86,7 +86,7 @@ func inTime(t *testing.T, play func() (wrong string)) {
 	}
 }
 
-// A later is an input that can be read when something has been printed.
+// A later is an input that can be read after a text has been printed.
 type later struct {
 	t     *testing.T
 	out   *buffer

@@ -42,7 +42,7 @@ func openPty(t *testing.T) (p, tty *os.File, s *screen) {
 	return p, tty, s
 }
 
-// A panic leaves the terminal as it was, in whatever goroutine of the session.
+// A panic in any goroutine of the session restores the terminal.
 func TestTerminalPanic(t *testing.T) {
 	_, tty, _ := openPty(t)
 	before, err := term.GetState(int(tty.Fd()))

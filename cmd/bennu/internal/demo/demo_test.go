@@ -23,7 +23,7 @@ import (
 	"github.com/bennu-go/bennu/internal/waittest"
 )
 
-// patience bounds waiting for what must come. It is no measure of speed.
+// patience bounds the wait for an event that must come. It does not test how long that takes.
 const patience = waittest.Patience
 
 // run runs "bennu demo" and returns its exit code.
@@ -113,7 +113,7 @@ func TestDemoPage(t *testing.T) {
 	if policy := resp.Header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") {
 		t.Errorf("Content-Security-Policy is %q", policy)
 	}
-	// What the page asks for is there.
+	// The files that the page loads exist.
 	for _, m := range regexp.MustCompile(`(?:src|href)="([\w.]+)"`).FindAllStringSubmatch(page, -1) {
 		if resp, _ := get("/" + m[1]); resp.StatusCode != http.StatusOK {
 			t.Errorf("%s: %s", m[1], resp.Status)
@@ -170,7 +170,7 @@ func TestDemoPing(t *testing.T) {
 	ask(`["1","1","ping:lobby","phx_join",{}]`, `["1","1","ping:lobby","phx_reply",{"response":{},"status":"ok"}]`)
 	ask(`["1","2","ping:lobby","ping",{}]`, `["1","2","ping:lobby","phx_reply",{"response":{"ping":"pong"},"status":"ok"}]`)
 
-	// Shutdown says goodbye to those who are connected.
+	// Shutdown sends a close code to the clients.
 	printed, code := d.stop()
 	if code != cli.OK || !strings.Contains(printed, "Try first") || !strings.Contains(printed, "Closing the connections") {
 		t.Errorf("exit code %d after printing %q", code, printed)

@@ -15,7 +15,7 @@ import (
 	"github.com/bennu-go/bennu/examples/hello"
 )
 
-// What the page shows are lines of the file that it names, and whole functions.
+// The code on the page is lines of the file that it names, and whole functions.
 func TestHandlersAreReal(t *testing.T) {
 	resp, err := http.Get(newDemo(t).url + "/handlers.json")
 	if err != nil {
@@ -51,8 +51,8 @@ func TestHandlersAreReal(t *testing.T) {
 	}
 }
 
-// Every event that the channels take has its handler on the page, and every event that the
-// page pushes.
+// The page shows a handler for every event that the channels handle, and for every event that the page
+// pushes.
 func TestHandlersAreAll(t *testing.T) {
 	sources, err := fs.Glob(hello.Source, "*.go")
 	if err != nil {

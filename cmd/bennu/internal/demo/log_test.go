@@ -10,7 +10,7 @@ import (
 	"github.com/bennu-go/bennu/internal/waittest"
 )
 
-// A crash is told with the line of the program where it happened, on lines of their own.
+// A crash is logged with the line of the program where it happened, on separate lines.
 func TestCrashIsReadable(t *testing.T) {
 	d := newDemo(t)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)

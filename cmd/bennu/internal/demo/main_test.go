@@ -7,7 +7,7 @@ import (
 	"github.com/bennu-go/bennu/internal/waittest"
 )
 
-// No test may leave a goroutine behind, and none is told of the machine's own nodes.
+// No test may leave a goroutine behind. The environment of the machine must not name nodes.
 func TestMain(m *testing.M) {
 	os.Unsetenv(pubsubEnv)
 	os.Unsetenv(secretEnv)

@@ -18,7 +18,7 @@ import (
 	"github.com/bennu-go/bennu/internal/wstest"
 )
 
-// A node that cannot connect says why, and what to do about it.
+// The error of a node that cannot connect has the cause, and what to do about it.
 func TestCannotConnect(t *testing.T) {
 	// In the mistakes "sesame" is always the password.
 	withPassword, err := server.NewServer(&server.Options{
@@ -74,7 +74,7 @@ func TestCannotConnectRedis(t *testing.T) {
 	}
 }
 
-// The name of a node that runs is taken, through each broker.
+// A second node with the name of a running one does not start, with each broker.
 func TestNameTaken(t *testing.T) {
 	brokers := map[string]func(t *testing.T) (first string, second func(printed string) string){
 		"embedded NATS": func(*testing.T) (string, func(string) string) {
@@ -119,7 +119,7 @@ func cannotConnect(t *testing.T, where string, want ...string) {
 	}
 }
 
-// secondOf is what the first node prints as the second one's --pubsub.
+// secondOf returns the --pubsub of the second node, which the first node prints.
 func secondOf(t *testing.T, printed string) string {
 	t.Helper()
 	found := regexp.MustCompile(`demo --addr 127\.0\.0\.1:\d+ --pubsub '(\S+)'\n`).FindStringSubmatch(printed)
@@ -129,7 +129,7 @@ func secondOf(t *testing.T, printed string) string {
 	return found[1]
 }
 
-// The page is told who its node is, and of others that come and go.
+// The page gets the name of its node, and those of others when they come and go.
 func TestNodeChannel(t *testing.T) {
 	first := newDemo(t, "--pubsub", "nats+embed://:0", "--node", "ibis")
 	if !strings.Contains(first.intro, "This node is  ibis, and meets others through embedded NATS on 127.0.0.1:") ||
@@ -152,7 +152,7 @@ func TestNodeChannel(t *testing.T) {
 	}
 	sees("egret")
 
-	// What one says is heard on the other, and says where it comes from.
+	// A message from one node arrives on the other, with the name of its node.
 	other := wstest.Dial(t, second.socket())
 	for _, c := range []*wstest.Client{page, other} {
 		c.Want("room:here", "phx_join", `{"name":"Ani"}`, "ok", "{}")
@@ -161,7 +161,7 @@ func TestNodeChannel(t *testing.T) {
 	if said := page.Event("room:here", "shout").Payload; !strings.Contains(said, `"body":"across","node":"egret"`) {
 		t.Errorf("heard %s", said)
 	}
-	// The inventory of each node is its own.
+	// Each node has its own inventory.
 	for _, c := range []*wstest.Client{page, other} {
 		c.Want("inventory:lapis", "phx_join", "{}", "ok", `{"sku":"lapis","shelf":12}`)
 		c.Event("inventory:lapis", "stock")
@@ -210,7 +210,7 @@ func TestSecret(t *testing.T) {
 	}
 }
 
-// What joins a second node never shows a password, and says what it must be given.
+// The printed command for a second node never shows a password, and names the variables that it needs.
 func TestIntroduce(t *testing.T) {
 	tests := []struct {
 		value string

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestPageWaits has the page try less often what is cut, or crashes, soon each time.
+// TestPageWaits checks that the page waits longer if connections or joins end soon each time.
 func TestPageWaits(t *testing.T) {
 	node, err := exec.LookPath("node")
 	if err != nil {
@@ -21,7 +21,7 @@ func TestPageWaits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	module := filepath.Join(t.TempDir(), "socket.mjs") // by its name node knows what it is
+	module := filepath.Join(t.TempDir(), "socket.mjs") // the name tells node that it is a module
 	if err := os.WriteFile(module, text, 0o666); err != nil {
 		t.Fatal(err)
 	}

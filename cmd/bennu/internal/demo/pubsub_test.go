@@ -11,7 +11,7 @@ import (
 
 const testSecret = "0123456789abcdef"
 
-// environment is what getenv finds.
+// environment has the variables that getenv finds.
 type environment map[string]string
 
 func (e environment) get(name string) string { return e[name] }
@@ -69,7 +69,7 @@ func TestParseCluster(t *testing.T) {
 	}
 }
 
-// Each mistake says what to do, and shows no password, wherever it may stand.
+// Each error says what to do, and shows no password, wherever that is in the value.
 func TestParseClusterMistakes(t *testing.T) {
 	tests := []struct {
 		value string

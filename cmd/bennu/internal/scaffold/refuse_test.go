@@ -35,7 +35,7 @@ func tree(t *testing.T, files map[string]string) (dir string) {
 	return dir
 }
 
-// snapshot is what there is below a directory.
+// snapshot returns the files below a directory.
 func snapshot(t *testing.T, dir string) (all []string) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
@@ -52,7 +52,7 @@ func snapshot(t *testing.T, dir string) (all []string) {
 	return all
 }
 
-// What is refused says why, and leaves everything as it was.
+// A refusal has a reason, and changes no file.
 func TestRefused(t *testing.T) {
 	const mod = "module example.com/chat\n\ngo 1.26.0\n\nrequire github.com/bennu-go/bennu v0.1.0\n"
 	program := map[string]string{
@@ -140,7 +140,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// A pattern that is let through makes no program panic at start.
+// A pattern that is accepted does not make the program panic at start.
 func TestTopicsAreGood(t *testing.T) {
 	for _, pattern := range []string{"*", "a:*", "a", "a b", "é:*", ":"} {
 		n, err := parseName("x")
@@ -188,7 +188,7 @@ func TestForce(t *testing.T) {
 	}
 }
 
-// Files that no build has say nothing of the package.
+// Files that are in no build do not determine the package.
 func TestIgnoredFiles(t *testing.T) {
 	dir := tree(t, map[string]string{
 		"go.mod": "module x\n", "gen.go": "//go:build ignore\n\npackage main\n", "lib.go": "//go:build linux || !linux\n\npackage lib\n", "x_test.go": "package lib_test\n\ntype y int\n",
@@ -251,7 +251,7 @@ func TestBuiltFrom(t *testing.T) {
 	}
 }
 
-// A program with a published version leaves the rest to go mod tidy.
+// A program with a published version of bennu lists no other modules; go mod tidy adds them.
 func TestPublished(t *testing.T) {
 	p := &project{Module: "example.com/chat", Binary: "chat"}
 	files, err := p.files("chat", source{version: "v1.2.3"})
@@ -281,7 +281,7 @@ func TestReplacement(t *testing.T) {
 	}
 }
 
-// Go adds packages now and then.
+// Newer versions of Go have more packages.
 func TestReserved(t *testing.T) {
 	out, err := exec.Command("go", "list", "std").Output()
 	if err != nil {

@@ -34,7 +34,7 @@ func must(t *testing.T, dir string, args ...string) (out string) {
 	return out
 }
 
-// goCommand runs the go command in dir, with nothing but what is on this machine.
+// goCommand runs the go command in dir, without a network.
 func goCommand(t *testing.T, dir string, args ...string) {
 	t.Helper()
 	tool(t, dir, "go", args...)
@@ -56,7 +56,7 @@ func offline() []string {
 	return append(os.Environ(), "GOPROXY=off", "GOFLAGS=", "GOWORK=off", "GOTOOLCHAIN=local")
 }
 
-// newProgram makes one outside of the repository.
+// newProgram makes a program outside of the repository.
 func newProgram(t *testing.T) (dir string) {
 	t.Helper()
 	parent := t.TempDir()
@@ -64,7 +64,7 @@ func newProgram(t *testing.T) (dir string) {
 	return filepath.Join(parent, "chat")
 }
 
-// check has a program looked at by the tools that its author would use.
+// check checks a program with the tools that its author would use.
 func check(t *testing.T, dir string) {
 	t.Helper()
 	if said := tool(t, dir, "gofmt", "-l", "."); said != "" {
@@ -79,7 +79,7 @@ func TestNew(t *testing.T) {
 	dir := newProgram(t)
 	check(t, dir)
 
-	// A program that its test does not keep from breaking is no beginning.
+	// The tests of the program must fail if it is broken.
 	path := filepath.Join(dir, "room.go")
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -106,7 +106,7 @@ func TestNew(t *testing.T) {
 	}
 }
 
-// Below a go.work the go command takes a module only when that has it.
+// Below a go.work the go command accepts a module only if the file lists it.
 func TestNewInWorkspace(t *testing.T) {
 	parent := tree(t, map[string]string{"go.work": "go 1.26.0\n"})
 	t.Setenv("GOWORK", "off")
@@ -126,7 +126,7 @@ func TestNewInWorkspace(t *testing.T) {
 	}
 }
 
-// The program runs, serves a client, and ends when it is asked to.
+// The program runs, serves a client, and ends after a signal.
 func TestNewRuns(t *testing.T) {
 	dir := newProgram(t)
 	binary := filepath.Join(t.TempDir(), "program")
@@ -149,7 +149,7 @@ func TestNewRuns(t *testing.T) {
 	}
 }
 
-// Everything together, with the lines put where bennu says that they belong.
+// Everything together, with the printed lines added where bennu says.
 func TestGen(t *testing.T) {
 	dir := newProgram(t)
 	channel := must(t, dir, "gen", "channel", "ChatRoom")
@@ -178,7 +178,7 @@ func TestGen(t *testing.T) {
 		t.Errorf("the module is asked for once more: %s", again)
 	}
 
-	// In a package of its own, too.
+	// Also in another package.
 	if err := os.Mkdir(filepath.Join(dir, "talk-room"), 0o777); err != nil {
 		t.Fatal(err)
 	}
@@ -187,7 +187,7 @@ func TestGen(t *testing.T) {
 	goCommand(t, dir, "test", "-vet=off", "-count=1", "-timeout=2m", "./talk-room")
 }
 
-// indented are the lines that follow a heading, up to the next one.
+// indented returns the lines after a heading, up to the next one.
 func indented(t *testing.T, text, heading string) string {
 	t.Helper()
 	found := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(heading) + `.*\n\n((?:  .*\n)+)`).FindStringSubmatch(text)

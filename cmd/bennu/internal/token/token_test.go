@@ -18,7 +18,7 @@ func TestMain(m *testing.M) {
 	waittest.Main(m)
 }
 
-// What the real Phoenix made of 64 times k, the salt "user auth" and 42.
+// The token that Phoenix made with the secret of 64 times k, the salt "user auth" and the data 42.
 const (
 	signed42  = "SFMyNTY.g2gDYSpuBgAAaOXPiwFiAAFRgA.Rn3K52Xm55OI0TRjqy2gA8wTTACuNRO0LkboqSuWaeQ"
 	crypted42 = "XCP.NulH4YmD6rJV-imrtoRPJvylSqu7g5rjBDRLmCaJ9QJ2KORcQLLYhQjKPMIbPmcDOm1xJuff5F5sO6g"
@@ -55,7 +55,7 @@ func write(t *testing.T, text string) (name string) {
 	return name
 }
 
-// One secret and one salt, through the commands in the way of users.
+// One secret and one salt, with the commands as users type them.
 func TestToken(t *testing.T) {
 	secretFile, otherFile := write(t, secret+"\n"), write(t, other)
 	salt := []string{"--salt", "user auth"}
@@ -139,7 +139,7 @@ func expect(t *testing.T, out, errOut string, code int, wantOut, wantErr string,
 	}
 }
 
-// Without a salt the token is looked into, and nobody is told that it is good.
+// Without a salt the content of the token is shown, and nothing says that it is valid.
 func TestInspectAlone(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -182,7 +182,7 @@ func TestStopped(t *testing.T) {
 	}
 }
 
-// What is signed now is good now, whatever its form, and says the same.
+// A token of either kind that is signed now is valid now, and has the same data.
 func TestSignedIsGood(t *testing.T) {
 	const data = `{"list":[1,"two",3.5],"big":123456789012345678901234567890,"text":"é \u0007","none":null}`
 	for name, flags := range map[string][]string{"signed": nil, "encrypted": {"--encrypt"}, "atoms": {"--atom-keys"}, "for ever": {"--max-age", "infinity"}} {
