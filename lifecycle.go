@@ -19,7 +19,7 @@ import (
 //	   └─────────┴──────────┴────► closed ─► ended
 //
 // openLocked makes a channel joined, beginLeaveLocked leaving, and closeLocked closed or ended.
-// Each of these functions ends a channel, and each calls end:
+// These functions end a channel, each by calling end:
 //
 //	close       in order: phx_close, and the client stays away
 //	fail        a crash: phx_error, and the client joins again; logged and counted

@@ -36,7 +36,7 @@
 //   - Reading: Read returns whole messages, each once, in the order in which they were sent. Their
 //     memory belongs to bennu from then on, so the next Read must use other memory. A message
 //     longer than MaxMessage closes the connection with 1009, and text that is not UTF-8 with 1007.
-//     Bennu checks both; a Link should return a *ClosedError for a long message before it has read
+//     bennu checks both; a Link should return a *ClosedError for a long message before it has read
 //     all of it.
 //   - Ends: Read returns io.EOF for a client that closed in order, and another error for one that
 //     is lost.
