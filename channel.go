@@ -84,10 +84,10 @@ func (c *Channel) Socket() *Socket { return c.socket }
 // object, a Payload, Raw, []byte for a binary frame, or nil for {}. Push does not block. When the
 // client reads so slowly that its queue is full, the connection is closed.
 //
-// Push returns ErrEvent for an event that is empty or belongs to the protocol, ErrNotJoined in
-// Join, ErrClosed after the end, and ErrTooLarge for a message that is larger than the client's
-// queue. It returns wire.ErrNoBinary for bytes to a client of long polling or of version 1 of the
-// protocol.
+// Push returns ErrEvent for an event that is empty or belongs to the protocol, ErrNotObject for a
+// payload that is neither an object nor bytes, ErrNotJoined in Join, ErrClosed after the end, and
+// ErrTooLarge for a message that is larger than the client's queue. It returns wire.ErrNoBinary for
+// bytes to a client of long polling or of version 1 of the protocol.
 func (c *Channel) Push(event string, payload any) error {
 	if c.isNil() {
 		return errNilChannel

@@ -29,9 +29,9 @@ import (
 //	drop        Join has returned, but the join did not succeed
 //
 // Four callers use end directly, because their clients are told in another way or not at all:
-// receiver.Closed, a join that replaces a channel, a join that panicked or took too long, and a
-// fastlane that holds too many broadcasts for a channel that is joining. Socket.refuse calls
-// endWithError, because it has already logged the reason.
+// receiver.Closed; a join that replaces a channel; a join that panicked, took too long or lost its
+// connection; and a fastlane that holds too many broadcasts for a channel that is joining.
+// Socket.refuse calls endWithError, because it has already logged the reason.
 type channelState uint8
 
 const (

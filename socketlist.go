@@ -11,7 +11,7 @@ import (
 type socketList struct {
 	mu     sync.Mutex
 	list   []*Socket
-	closed bool          // close was called; adding is an error from then on
+	closed bool          // close was called; add reports false from then on
 	empty  chan struct{} // made by wait, closed when the list is empty
 }
 

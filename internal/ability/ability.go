@@ -18,8 +18,9 @@ import (
 // The connection of a socket may have these; package bennu asks for them.
 
 // Offerer takes frames that can wait, such as large lists of presences and warnings of an expiry.
-// All connections of this module have it. To a connection without it, all frames are sent at once.
-// The methods are called under locks: they must not block and must not call back.
+// Connections over any transport have it, and those of package channeltest do not: to them all
+// frames are sent at once. The methods are called under locks: they must not block and must not
+// call back.
 type Offerer interface {
 	// Offer queues a frame if that leaves room for other frames; see pace.Offer. Otherwise it
 	// returns a channel that is closed when the frame may be offered again.

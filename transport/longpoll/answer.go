@@ -15,6 +15,7 @@ import (
 //	{"status":204,"token":"…","messages":[]}          none within the window
 //	{"status":410,"token":"…","messages":[]}          a new session, to a GET without a valid token
 //	{"status":200}                                    a post, with its status; see handler.post
+//	{"status":403}                                    refused by the checks or by Connect
 //
 // Each message is a string that contains JSON text, so its quotes are escaped.
 // allowOrigin sets the header that allows the page to read the answer. Without a header for

@@ -25,8 +25,8 @@ import (
 //	           ◄───────────────    kindAck, from time to time, while messages are handled
 //	           ◄───────────────    kindDone: the status
 //
-// Messages may be lost. The asking server then waits for its time limits and answers its client as
-// if the session were gone, or, for a post, as if it was not handled.
+// Messages may be lost. The asking server then waits for its time limits. It answers its client with
+// 410 if it got no first answer, and otherwise with 204 for a poll and 408 for a post.
 // kind is the kind of a message between two servers.
 type kind byte
 
