@@ -34,6 +34,15 @@
 // In every period of Options.Probe the node sends a message to itself through each server. If it
 // does not come back, the node connects again within two periods.
 //
+// # Times and bounds
+//
+// A connection is given Options.DialTimeout, and the answer to a command 3 s. Between attempts to
+// connect the node waits about 100 ms, and longer each time, up to 1 s; after a session of at least
+// 5 s the pauses are short again. In a cluster the node fetches the map of the slots when a server
+// says that a channel has moved, and every 30 s. Messages are published in pipelines of up to 128
+// messages and about 256 KiB for all servers together. A message from Redis of more than 8 MiB is
+// read as an empty one and counted in Health.Garbage.
+//
 // # Permissions
 //
 // With an ACL, the user needs the channels below the prefix and these commands; those of the second

@@ -68,15 +68,16 @@ type Options struct {
 
 const defaultDialTimeout = 3 * time.Second
 
-// target has the addresses of the servers and the credentials, after they were checked.
+// target has the addresses of the servers and the credentials, after they were checked. It does not
+// change, so all goroutines may read it.
 type target struct {
 	mode        mode
 	network     string // tcp or unix
 	addrs       []string
-	master      string
-	user        login
-	sentinel    login
-	tls         *tls.Config
+	master      string      // "" without Sentinels
+	user        login       // for the servers
+	sentinel    login       // for the Sentinels
+	tls         *tls.Config // nil for none
 	dialTimeout time.Duration
 }
 
@@ -131,6 +132,8 @@ func newTarget(o *Options) (*target, error) {
 			return nil, err
 		}
 	}
+	// Without a password the client library would not send the name, and Redis would take the
+	// user "default".
 	for _, l := range []struct {
 		login
 		name string
