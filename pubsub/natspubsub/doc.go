@@ -19,6 +19,15 @@
 // phx_error, unless the endpoint ignores gaps. In an embedded cluster the same holds for the route
 // to each peer. A peer that ends does not cause a gap.
 //
+// # Times and bounds
+//
+// NATS has 10 s to confirm subscriptions. When a connection is lost, a node tries all servers at once,
+// and then again after about 100 ms, and longer each time, up to 1 s; after a connection of at least 5 s
+// the waits are short again. Up to 8,192 messages or about 16 MiB that NATS has sent wait for slow
+// subscribers of a node; then the node stops reading, and a NATS server closes the connection of a
+// client that reads too slowly. An embedded server waits at its start up to 5 s for the routes to
+// peers that run.
+//
 // # Permissions
 //
 // Everybody who can publish to the subjects can send messages to every client. Configure users in
