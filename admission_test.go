@@ -182,7 +182,7 @@ func TestMountMistakes(t *testing.T) {
 		"origin and CSRF off":                {bennu.SocketOptions{Checks: bothOff}, "origin and CSRF checks are both off"},
 		"origin and CSRF off, long poll":     {bennu.SocketOptions{Checks: bothOff, Transports: []transport.Transport{longpoll.New(nil)}}, "origin and CSRF checks are both off"},
 		"session without a way to read it":   {bennu.SocketOptions{Checks: transport.Checks{Session: &transport.SessionCheck{}}}, "no Read"},
-		"no transport":                       {bennu.SocketOptions{Transports: []transport.Transport{}}, "Transports is an empty list"},
+		"no transport":                       {bennu.SocketOptions{Transports: []transport.Transport{}}, "the list of Transports is empty"},
 		"both at one path":                   {bennu.SocketOptions{Transports: over(nil, &longpoll.Options{Path: "websocket"})}, "already mounted"},
 		"a limit of long polling":            {bennu.SocketOptions{Transports: over(nil, &longpoll.Options{MaxBody: -7})}, "MaxBody is -7"},
 		"a window that is no window at all":  {bennu.SocketOptions{Transports: over(nil, &longpoll.Options{Window: bennu.Unlimited})}, "Window"},

@@ -284,7 +284,7 @@ func TestAroundNext(t *testing.T) {
 	c.Join("a")
 	c.Want("a", "ok", "{}", "error", `{"reason":"internal"}`)
 	c.Want("a", "status", "{}", "error", `{"reason":"later"}`)
-	if err := (<-late)(t.Context()); err == nil || !strings.Contains(err.Error(), "after the function of Around has returned") {
+	if err := (<-late)(t.Context()); err == nil || !strings.Contains(err.Error(), "after the function of Around had returned") {
 		t.Errorf("a late next: %v", err)
 	}
 	c.Want("a", "error", "{}", "ok", `{"x":3}`)

@@ -146,7 +146,7 @@ func listed(given []transport.Transport) ([]*listedTransport, error) {
 		given = []transport.Transport{websocket.New(nil)}
 	}
 	if len(given) == 0 {
-		return nil, errors.New("Transports is an empty list; leave it nil for WebSocket, or list one")
+		return nil, errors.New("the list of Transports is empty; leave it nil for WebSocket, or list one")
 	}
 	var list []*listedTransport
 	for i, t := range given {

@@ -140,16 +140,16 @@ func TestOwnTransportMistakes(t *testing.T) {
 		return func(m transport.Mount) error { m.Handle(path, http.NotFoundHandler()); return nil }
 	}
 	for want, opts := range map[string]*bennu.SocketOptions{
-		"Transports[1] has the name \"own\"":            listing(&ownTransport{"own", fine}, &ownTransport{"own", fine}),
-		"has the name \"Own\"":                          listing(&ownTransport{"Own", fine}),
-		"has the name \"\"":                             listing(&ownTransport{"", fine}),
-		"Transports[0] is nil":                          listing((*ownTransport)(nil)),
-		"no listener":                                   listing(&ownTransport{"own", func(transport.Mount) error { return errors.New("no listener") }}),
-		"the path /socket/websocket is already mounted": listing(websocket.New(nil), &ownTransport{"own", handle("websocket")}),
-		"give Mount.Handle one or more segments":        listing(&ownTransport{"own", handle("")}),
-		"the path of transport own is \"/socket/own\"":  listing(&ownTransport{"own", handle("/socket/own")}),
-		"is not a path of segments":                     listing(&ownTransport{"own", handle("{own}")}),
-		"has the variable \":a\" twice":                 listing(&ownTransport{"own", handle(":a/:a")}),
+		"the name of Transports[1] is that of Transports[0]": listing(&ownTransport{"own", fine}, &ownTransport{"own", fine}),
+		"(*bennu_test.ownTransport) is \"Own\"":              listing(&ownTransport{"Own", fine}),
+		"(*bennu_test.ownTransport) is \"\"":                 listing(&ownTransport{"", fine}),
+		"as Transports[0]; take it out":                      listing((*ownTransport)(nil)),
+		"no listener":                                        listing(&ownTransport{"own", func(transport.Mount) error { return errors.New("no listener") }}),
+		"the path /socket/websocket is already mounted":      listing(websocket.New(nil), &ownTransport{"own", handle("websocket")}),
+		"give Mount.Handle one or more segments":             listing(&ownTransport{"own", handle("")}),
+		"the path of transport own is \"/socket/own\"":       listing(&ownTransport{"own", handle("/socket/own")}),
+		"is not a path of segments":                          listing(&ownTransport{"own", handle("{own}")}),
+		"has the variable \":a\" twice":                      listing(&ownTransport{"own", handle(":a/:a")}),
 	} {
 		t.Run(want, func(t *testing.T) {
 			defer func() {

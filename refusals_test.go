@@ -309,7 +309,7 @@ func TestClosedConnections(t *testing.T) {
 		"deep":            {text(`["1","1","room:1","echo",` + strings.Repeat("[", 70) + strings.Repeat("]", 70) + `]`), notice.Unwelcome, []string{"limit=64"}},
 		"unmatched":       {text(`["1","1","rooms:1","phx_join",{}]`), notice.Unmatched, []string{"topic=rooms:1", "patterns=room:*", "hint=no pattern begins like the topic"}},
 		"matched no more": {text(`["1","1","room","phx_join",{}]`), notice.Unmatched, []string{"topic=room ", "patterns=room:*"}},
-		"no topic":        {text(`["1","1",7,"phx_join",{}]`), notice.Unmatched, []string{"hint=the topic is no text"}},
+		"no topic":        {text(`["1","1",7,"phx_join",{}]`), notice.Unmatched, []string{"hint=the topic is not a text"}},
 		"not joined":      {text(`["1","1","room:1","echo",{}]`), notice.NotJoined, []string{"topic=room:1", "event=echo"}},
 		"topics":          {text(`["1","1","room:1","phx_join",{}]`, `["2","2","room:2","phx_join",{}]`), notice.TooManyTopics, []string{"topic=room:2", "limit=1", "Limits.Topics"}},
 		"joins":           {text(`["1","1","room:1","phx_join",{}]`, `["2","2","room:1","phx_join",{}]`, `["3","3","room:1","phx_join",{}]`), notice.TooManyJoins, []string{"topic=room:1", "JoinBurst"}},

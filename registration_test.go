@@ -136,7 +136,7 @@ func TestRegistrationPanics(t *testing.T) {
 		}, 1, `the path of transport websocket is "/socket/ws", which begins with the path of the socket, to which it is added: write "ws"`},
 		{"path of net/http", func() { endpoint().Socket("/of/{tenant}/socket", one("a", rooms()), nil) }, 1, `"/of/{tenant}/socket" is not a path of segments`},
 		{"path of chi", func() { endpoint().Socket("/socket/*", one("a", rooms()), nil) }, 1, `such as ":tenant"`},
-		{"URL", func() { endpoint().Socket("ws://localhost:4000/socket", one("a", rooms()), nil) }, 1, "is no path"},
+		{"URL", func() { endpoint().Socket("ws://localhost:4000/socket", one("a", rooms()), nil) }, 1, "is not a path"},
 		{"path twice", func() {
 			e := endpoint()
 			e.Socket("/s", one("a", rooms()), nil)
@@ -156,14 +156,14 @@ func TestRegistrationPanics(t *testing.T) {
 			endpoint().Socket("/s", one("a", rooms()), &bennu.SocketOptions{Transports: []transport.Transport{websocket.New(nil), longpoll.New(&longpoll.Options{Path: ":any"})}})
 		}, 2, "takes all requests of /s/websocket"},
 		{"path of a transport in the style of net/http", mountOver(websocket.New(&websocket.Options{Path: "{any}"})), 1, `"{any}" is not a path of segments`},
-		{"no transport", mountOver(), 1, "Transports is an empty list; leave it nil for WebSocket, or list one"},
-		{"nil transport", mountOver(websocket.New(nil), nil), 1, "Transports[1] is nil (<nil>)"},
-		{"nil pointer as transport", mountOver((*anyName)(nil)), 1, "Transports[0] is nil (*bennu_test.anyName)"},
+		{"no transport", mountOver(), 1, "the list of Transports is empty; leave it nil for WebSocket, or list one"},
+		{"nil transport", mountOver(websocket.New(nil), nil), 1, "nil (<nil>) as Transports[1]"},
+		{"nil pointer as transport", mountOver((*anyName)(nil)), 1, "nil (*bennu_test.anyName) as Transports[0]"},
 		{"transport twice", mountOver(websocket.New(nil), longpoll.New(nil), websocket.New(&websocket.Options{Path: "ws"})), 1,
-			`Transports[2] has the name "websocket", and so has Transports[0]`},
-		{"transport with a bad name", mountOver(&anyName{name: "Lines!"}), 1, `Transports[0] (*bennu_test.anyName) has the name "Lines!"; its Name must return 1 to 32 of a-z, 0-9 and -`},
+			`the name of Transports[2] is that of Transports[0], "websocket"`},
+		{"transport with a bad name", mountOver(&anyName{name: "Lines!"}), 1, `the name of Transports[0] (*bennu_test.anyName) is "Lines!"; its Name must return 1 to 32 of a-z, 0-9 and -`},
 		{"transport with a long name", mountOver(&anyName{name: strings.Repeat("a", 33)}), 1, "its Name must return 1 to 32"},
-		{"transport without a name", mountOver(&anyName{}), 1, `has the name ""`},
+		{"transport without a name", mountOver(&anyName{}), 1, `the name of Transports[0] (*bennu_test.anyName) is ""`},
 		{"nil socket handler", func() { endpoint().Socket("/s", nil, nil) }, 1, "the SocketHandler is nil"},
 		{"nil Fallback", func() {
 			bennu.NewEndpoint(&bennu.EndpointOptions{Fallback: http.HandlerFunc(nil)})
