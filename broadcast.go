@@ -15,7 +15,7 @@ import (
 
 // newMessage makes a broadcast and checks it. It is checked here, where the caller gets the error,
 // and not at the subscribers, some of which could take it and others not. A topic that no client
-// can join is no error: it has no subscribers.
+// can join is no error: the program may subscribe to it.
 func newMessage(topic, event string, payload any) (*pubsub.Message, error) {
 	if topic == "" || reserved.Topic(topic) {
 		return nil, ErrTopic

@@ -37,16 +37,20 @@
 //
 //   - The callbacks of one channel run one at a time. Their goroutine exists only while the channel
 //     has work; an idle channel has none.
-//   - A callback that panics, blocks or calls runtime.Goexit affects only its own channel. The
-//     client gets phx_error and joins again by itself.
-//   - Messages that one goroutine sends reach each client in the order in which they were sent. The
-//     reply to a join is the first frame of its channel. Broadcasts follow it, and none that is
-//     published after it is missed.
-//   - No frame of a join follows the answer to its leave.
+//   - A callback that panics or calls runtime.Goexit ends only its own channel. The client gets
+//     phx_error and joins again by itself.
+//   - A handler that blocks delays the other channels of its connection only when its mailbox is
+//     full, and a Join that blocks delays them until Limits.JoinTimeout has passed.
+//   - Messages that one goroutine sends reach each client in the order in which they were sent,
+//     except broadcasts that the channel intercepts, which may come later. The reply to a join is
+//     the first frame of its channel. Broadcasts follow it, and none that is published after it is
+//     missed.
+//   - After the reply to a leave, the only frame of that join is its phx_close.
 //   - A publisher never waits for a reader. A client that reads too slowly fills its queue, which
 //     is bounded, and is then closed with code 1013.
-//   - A channel that stays joined loses no message. When one must be dropped, the channel gets
-//     phx_error or the connection is closed, and the client joins again.
+//   - A channel that stays joined loses no message, except broadcasts that the serializer or the
+//     transport of its client cannot carry, which are logged. When another message must be dropped,
+//     the channel gets phx_error or the connection is closed, and the client joins again.
 //   - Go cannot stop a goroutine from outside. When a channel ends, the context of its callback is
 //     cancelled, and messages that the callback still sends to the client are discarded.
 //

@@ -55,16 +55,18 @@ type EndpointOptions struct {
 	// limits are logged when the endpoint begins to serve.
 	Limits NodeLimits
 	// IgnoreGaps leaves channels joined when messages of other nodes may have been missed, for
-	// instance because the broker was unreachable. By default their clients get phx_error, at most
-	// 2,000 in a second, and join again.
+	// instance because the broker was unreachable. By default their clients get phx_error and join
+	// again. If messages of all topics may have been missed, about 2,000 channels end in a second,
+	// or more if that would take longer than 30 s.
 	IgnoreGaps bool
 	// Secret signs the session tokens of long polling, which the endpoint gives to clients and must
 	// get back unchanged. All nodes of a cluster need the same secret, of 32 random bytes or more;
 	// fewer than 16 are refused. Default: random bytes, which only this node knows.
 	Secret []byte
 	// NoEpoll gives every WebSocket a goroutine that waits for its client. By default, on Linux, a
-	// WebSocket over plain TCP has no goroutine while its client sends nothing, which saves memory;
-	// nothing else differs. Over TLS and on other systems every WebSocket has one.
+	// WebSocket over plain TCP has no goroutine while its client sends nothing, which saves memory,
+	// and its deadlines are noticed a little later; see package websocket. Over TLS and on other
+	// systems every WebSocket has one.
 	NoEpoll bool
 	// Host is the host name under which browsers reach this server, as in the address bar, without
 	// scheme and port. When it is set, the default origin policy of every mount allows the pages of
@@ -86,7 +88,7 @@ type EndpointOptions struct {
 
 // NewEndpoint makes an endpoint. A nil opts is the zero EndpointOptions; opts is copied. It panics
 // for an option that cannot work, such as a number above 2^30, a time above a year, or a negative
-// number other than Unlimited. The sentence says what to write.
+// number other than Unlimited. The text of the panic says what to write.
 func NewEndpoint(opts *EndpointOptions) *Endpoint {
 	e := &Endpoint{ending: make(chan struct{}), closing: make(chan struct{}, 1)}
 	e.leastOutbound.Store(math.MaxInt64)
@@ -150,7 +152,8 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // Broadcast publishes an event to every subscriber of a topic, on all nodes. For payload see
-// Channel.Push.
+// Channel.Push. The event "disconnect" also closes the connections whose socket id is the topic; see
+// Disconnect.
 //
 // After an error about the event or the payload, nobody got the event. ErrTooLarge has two causes,
 // which the text of the error tells apart, with sizes. A client of the topic could not take the

@@ -9,8 +9,9 @@ import (
 )
 
 // executor is the goroutine of a Channel. It runs the callbacks, one at a time, and exists only
-// while the mailbox is not empty: whoever puts an item into the mailbox starts one if none runs. It
-// is a type of its own so that a state that embeds a *Channel does not get a method Run.
+// while the mailbox is not empty or Terminate is to be called: whoever puts an item into the
+// mailbox, or ends the channel, starts one if none runs. It is a type of its own so that a state
+// that embeds a *Channel does not get a method Run.
 type executor Channel
 
 // post puts an item that does not come from the client into the mailbox. It reports false when the

@@ -17,8 +17,8 @@ type Payload = wire.Payload
 type ChannelHandler interface {
 	// Join decides whether the client may join ch.Topic, and makes the instance that serves it. The
 	// Response of the reply goes to the client; its Status is not used. Messages that the client
-	// sends after the join wait until Join returns, on all its topics, so Join should be quick.
-	// Join runs concurrently with the joins of other connections.
+	// sends after the join, on any topic, wait until Join returns or Limits.JoinTimeout has passed,
+	// so Join should be quick. Join runs concurrently with the joins of other connections.
 	//
 	// If Join returns an *Error, the join is refused with its reason. A Disconnect closes the
 	// connection. Any other error is logged, and the client gets the reason "internal". If Join
@@ -41,8 +41,8 @@ type Instance interface {
 	// HandleInfo handles the messages given to Channel.Send, and broadcasts of other topics as
 	// Broadcast values.
 	HandleInfo(ctx context.Context, msg any) error
-	// Intercepts returns the events whose broadcasts go to HandleOut. It is called once, when the
-	// channel has joined.
+	// Intercepts returns the events whose broadcasts go to HandleOut. It is called once, right
+	// after Join has returned the Instance, before the channel subscribes to its topic.
 	Intercepts() []string
 	// Terminate is called once, after the last handler has returned, however the channel ended. It
 	// cannot push to the client any more, but it may broadcast.

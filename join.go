@@ -13,8 +13,8 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// joinCall is one phx_join that is being carried out. While it runs it has the turn of its
-// connection: later frames wait.
+// joinCall is one phx_join that is being carried out. It has the turn of its connection until its
+// outcome is decided: later frames wait until then.
 //
 // newJoin refuses at once when no callback is needed for that. Otherwise run ends the channel that
 // the join replaces, waits for a slot of NodeLimits.Joins, and calls Join. Then one of four
@@ -124,8 +124,8 @@ func (j *joinCall) retire() {
 	}
 }
 
-// refusedEarly checks the join against patterns and limits, which needs no callback. It reports whether
-// it has refused and answered the join.
+// refusedEarly checks the join against patterns and limits, which needs no callback. If they forbid
+// the join, it answers it and reports true.
 func (j *joinCall) refusedEarly() bool {
 	s := j.s
 	switch {
@@ -297,8 +297,9 @@ func (j *joinCall) accept(reply transport.Frame) {
 	s.forget(c)
 	c.drop(gone, j.instance)
 	if gone == nil {
-		// The channel has ended already: it held too many broadcasts, which is logged, or the
-		// connection is ending.
+		// The channel has ended while Join ran, for a reason that is logged: it held too many
+		// broadcasts or messages, it may have missed messages of other nodes, or Go or AfterEnd was
+		// called with nil. Or the connection is ending.
 		j.answer(j.m.JoinRef, wire.StatusError, joinCrashed)
 	}
 }

@@ -21,14 +21,17 @@ type Limits struct {
 	// MailboxMessages and MailboxBytes bound the messages that wait for one channel; those of the
 	// client and all others are counted separately. When the client's share is full, reading from
 	// its connection stops until half of it is handled. When the other share is full, Send returns
-	// ErrMailboxFull, and an intercepted broadcast ends the channel with phx_error, so that no
-	// message is lost silently. Defaults 256 and 256 KiB.
+	// ErrMailboxFull. An intercepted broadcast, or one of Channel.Subscribe, then ends the channel
+	// with phx_error, so that no message is lost silently. In bytes the other share is
+	// MailboxBytes, or the queue of a client (an option of its transport) up to 4 MiB if that is
+	// more. Defaults 256 and 256 KiB.
 	MailboxMessages int
 	MailboxBytes    int
 	// JoinBurst and JoinRate bound how often Join is called for a connection: JoinBurst times at
-	// once, so that a client can join all its topics again, then JoinRate times per second. Further
-	// joins are answered with the error "too many joins". Defaults 100, or Topics if that is more,
-	// and 20; Unlimited in either switches both off.
+	// once, so that a client can join all its topics again, then JoinRate times per second (a token
+	// bucket). Further joins are answered with the error "too many joins". JoinBurst is 100 by
+	// default, or Topics if that is more, and JoinRate is 20. Unlimited in either switches both
+	// off.
 	JoinBurst int
 	JoinRate  int
 	// MessageTokens bounds the JSON values and keys of one message; six of them are those of the
@@ -40,16 +43,16 @@ type Limits struct {
 	// read more slowly, and closed with 1008 if it has not slowed down after 10 s. Default: no
 	// limit, because a full mailbox slows a client down, too.
 	MessageRate int
-	// ConnectTimeout is how long the context of Connect lasts. If Connect then returns an error,
-	// the answer is 503. Default 5 s.
+	// ConnectTimeout is how long the context of Connect lasts. If Connect then returns an error
+	// other than ErrRefused, the answer is 503. Default 5 s.
 	ConnectTimeout time.Duration
 	// JoinTimeout is how long Join may take. After that the client gets the error "join crashed",
 	// the connection stays open, and the result of Join is discarded. Default 10 s.
 	JoinTimeout time.Duration
 	// LateCallbacks is the number of callbacks and goroutines of Channel.Go of one connection that
 	// may run on after their channels have ended. When it is reached, joins of topics that have one
-	// of them are refused with "busy" until some have returned. When Topics more run on, all joins
-	// of the connection are refused. Default 100.
+	// of them are refused with "busy" until some have returned. When LateCallbacks plus Topics of
+	// them run on, all joins of the connection are refused. Default 100.
 	LateCallbacks int
 	// HandlerGrace is how long a callback may run on after its channel has ended before it is
 	// counted and logged with its stack. For Renew it counts from the end of the connection, for

@@ -49,10 +49,16 @@ type Call struct {
 	Err   error
 }
 
-// Outcome returns how the callback ended, in one word: "panic", "crash", "stop", "disconnect",
-// "error" for an *Error, "invalid" for a payload that does not fit, "unknown" for an event without
-// a handler, "internal" for any other error, the status of the reply if there was one, and "ok"
-// otherwise. It is "ok" until next has returned.
+// Outcome returns how the callback ended, in one word. Until next has returned it is "ok".
+//
+//   - The status of the reply, if the callback succeeded and there is a reply.
+//   - "ok": the callback succeeded without one.
+//   - "panic": it panicked, or called runtime.Goexit.
+//   - "stop", "crash", "disconnect": it returned Stop, Crash or a Disconnect.
+//   - "unknown": the event has no handler.
+//   - "error": it returned an *Error.
+//   - "invalid": the payload does not fit.
+//   - "internal": it returned any other error, or Stop or Crash in a join.
 func (c *Call) Outcome() string {
 	inHandler := c.Kind != CallJoin
 	_, panicked := c.Err.(*PanicError)
@@ -85,16 +91,17 @@ func (c *Call) Outcome() string {
 // intercepted broadcasts, messages and ends of channels. The function calls next, which calls the
 // callback, and returns its error or another. If it returns an error without calling next, such as
 // an *Error, the callback is not called, and the error is the outcome. For a join it must return an
-// error then. Terminate is called in any case: if next did not call it, after the function. An
-// error that the function returns for a terminate is logged.
+// error then. Terminate is called in any case: if next did not call it, after the function. Of the
+// errors that the function returns for a terminate, Stop does nothing, a Disconnect closes the
+// connection, and all others are logged.
 //
 // The context given to next becomes that of the callback. It should derive from the context of the
 // function, in which ReplyRef finds the message. The context of a terminate is never cancelled. The
 // function must call next in its own goroutine and at most once; further calls return an error.
 //
-// A panic of the callback passes through next as a *PanicError, and so does runtime.Goexit; a
-// deferred function finds it in Call.Err. If a Join succeeds and the function refuses it after
-// that, the instance gets its Terminate.
+// A panic of the callback passes through next as a *PanicError, and runtime.Goexit passes through
+// next, too. After either, Call.Err is a *PanicError, which a deferred function can read. If a Join
+// succeeds and the function refuses it after that, the instance gets its Terminate.
 func Around(f func(ctx context.Context, call *Call, next func(context.Context) error) error) Middleware {
 	if f == nil {
 		panic(fmt.Sprintf("bennu: %s: Around needs a function", caller()))

@@ -16,9 +16,11 @@ import (
 // from a socket back to the Endpoint, for programs.
 //
 // NewEndpoint sets the fields; after that they are read without a lock. Two fields still change:
-// Endpoint.Socket adds to handlers and lowers leastOutbound. A transport with a listener of its own
-// may serve one mount while the next is added, so these two are atomic. The types that change while
-// the endpoint serves have their own locks, and none of these locks is held while user code runs.
+// Endpoint.Socket adds to handlers and lowers leastOutbound, and so does a connection with bounds of
+// its own. A transport with its own listener may serve one mount while the next is added, so both
+// fields are atomic. The types that change while the endpoint serves have their own locks. None of
+// these locks is held while user code runs, except methods of a pubsub.Adapter: disconnects
+// subscribes under its lock.
 type node struct {
 	pubsub     *pubsub.PubSub
 	book       *notice.Book    // counts and logs everything that is refused, dropped or closed

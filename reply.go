@@ -14,8 +14,9 @@ import (
 // Reply is an answer with a status of your choice. As the Out of a handler it decides at run time
 // whether to reply; the zero Reply is no reply.
 type Reply struct {
-	// Status is "ok" or "error" by convention; clients can listen for any other. If it is empty and
-	// Response is not nil, it is "ok".
+	// Status is "ok" or "error" by convention; clients can listen for any other. In the Out of a
+	// handler, an empty Status beside a Response means "ok". A Reply of Instance.HandleIn without a
+	// Status is not sent.
 	Status string
 	// Response is a Payload, a []byte for a binary reply, or any value that encodes to JSON. nil is
 	// the empty object.
@@ -73,7 +74,7 @@ func errorResponse(e *Error) any {
 	return e.Response
 }
 
-// Responses of the socket itself. Clients may compare the reasons, so they must not change.
+// Responses of the library. Clients may compare the reasons, so they must not change.
 var (
 	unmatchedTopic  = Payload{Data: []byte(`{"reason":"unmatched topic"}`)}
 	tooManyChannels = Payload{Data: []byte(`{"reason":"too many channels joined"}`)}

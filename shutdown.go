@@ -156,8 +156,8 @@ const (
 // maxNamedTopics bounds the topics that the error of Shutdown names.
 const maxNamedTopics = 10
 
-// drain closes the connections in small batches, one at a random moment of each drainTick, in
-// random order. It returns the error of ctx if that ends first.
+// drain closes the connections in random order, in small batches with a random pause between them,
+// of drainTick on average. It returns the error of ctx if that ends first.
 func (e *Endpoint) drain(ctx context.Context, sockets []*Socket) error {
 	if len(sockets) == 0 {
 		return nil

@@ -29,8 +29,8 @@ type Socket struct {
 	throttle   *throttle   // of Limits.MessageRate, used only by Receive; nil without a limit
 	index      int         // in node.sockets; guarded by its lock
 
-	// active counts the executors, joins and renewals that run, and a drain that begins. When it
-	// reaches zero while draining, no message is left to be answered.
+	// active counts the calls of Receive, the executors, joins and renewals that run, and a drain
+	// that begins. When it reaches zero while draining, no message is left to be answered.
 	active   atomic.Int64
 	draining atomic.Bool
 	late     late // callbacks that run on after their channel has ended

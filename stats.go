@@ -11,11 +11,13 @@ import (
 // Stats are the counters of an endpoint since it was made, except those described as of this
 // moment. They are read one after the other, not at one instant.
 type Stats struct {
-	Sockets   int // connections at this moment
-	Topics    int // topics with a subscriber on this node at this moment
-	Callbacks int // goroutines of callbacks and of Channel.Go at this moment
+	Sockets int // connections at this moment
+	Topics  int // topics with a subscriber on this node at this moment
+	// Callbacks is the number of goroutines at this moment that run callbacks, functions of
+	// Channel.Go and Endpoint.Subscribe, and renewals and warnings of tokens that expire.
+	Callbacks int
 
-	Crashes      int64 // channels that ended with phx_error
+	Crashes      int64 // channels that ended with phx_error, except those in Gaps
 	JoinCrashes  int64 // joins that panicked, took too long, or had a reply that does not encode
 	Overflows    int64 // channels that ended because a message did not fit their mailbox
 	Stuck        int64 // callbacks that ran on for longer than Limits.HandlerGrace

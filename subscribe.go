@@ -58,8 +58,8 @@ func (e *Endpoint) Subscribe(topic string, f func(ctx context.Context, b Broadca
 	return s
 }
 
-// Cancel ends the subscription. f is not called again after Cancel has returned, but a call may
-// still run. Further calls of Cancel do nothing.
+// Cancel ends the subscription. After Cancel has returned, one call of f may still run or begin, and
+// none follows it. Further calls of Cancel do nothing.
 func (s *Subscription) Cancel() {
 	s.mu.Lock()
 	s.stopped = true
