@@ -171,8 +171,8 @@ func (c *Channel) broadcast(from pubsub.Subscriber, event string, payload any) e
 }
 
 // Send puts a message into the channel's own mailbox, for the handler that OnInfo registered for
-// its type. In Join it is kept until the join has succeeded. Messages of one sender are handled in
-// order. The error is ErrClosed or ErrMailboxFull; see Limits.
+// its type. In Join it is kept until the join has succeeded, and dropped if the join fails. Messages
+// of one sender are handled in order. The error is ErrClosed or ErrMailboxFull; see Limits.
 func (c *Channel) Send(msg any) error {
 	if c.isNil() {
 		return errNilChannel

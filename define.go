@@ -137,10 +137,21 @@ func signature(m reflect.Method) string {
 }
 
 // On registers a handler for an event from the client (Phoenix: handle_in). In is the type of the
-// payload: any type that encoding/json decodes, Empty to ignore the payload, Raw for the JSON text
-// as it came, []byte for a binary payload, or Payload for either. If In is a Validator, it is
-// validated. Out is the type of the reply: any type that encodes to JSON, Empty for {}, []byte for
-// a binary reply, NoReply for none, or Reply to decide at run time.
+// payload:
+//
+//   - any type that encoding/json decodes; if it is a Validator, it is validated
+//   - Empty to ignore the payload
+//   - Raw for the JSON text as it came
+//   - []byte for a binary payload
+//   - Payload for either
+//
+// Out is the type of the reply:
+//
+//   - any type that encodes to JSON
+//   - Empty for {}
+//   - []byte for a binary reply
+//   - NoReply for none
+//   - Reply to decide at run time
 //
 // When a payload does not fit In, the handler is not called, and the client gets the error reply
 // {"reason":"invalid payload"}, with the path of the field where that is known. An event without a

@@ -17,7 +17,7 @@ import (
 // Error is an error whose reason is sent to the client: the reply has status "error" and the
 // response {"reason": Reason}. Returned from Join it refuses the join. A nil *Error that a callback
 // returns as its error counts as nil, and so do nil pointers to the other error types of this
-// package; a nil pointer of any other type is an error.
+// package and of package transport. A nil pointer of any other type is an error.
 type Error struct {
 	// Reason is sent to the client.
 	Reason string

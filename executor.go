@@ -162,7 +162,7 @@ func (c *Channel) answer(h *handlerContext, r Reply) {
 	if r.Status == "" {
 		return
 	}
-	f, err := c.lastReplyFrame(c.at(h), h.ref, r)
+	f, err := c.handlerReplyFrame(c.at(h), h.ref, r)
 	if err != nil {
 		c.fail(c.at(h), err)
 		return

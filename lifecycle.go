@@ -102,7 +102,7 @@ func (c *Channel) close(ref wire.Ref, r Reply, reason error) {
 	var frames [2]transport.Frame
 	n := 0
 	if r.Status != "" {
-		f, err := c.lastReplyFrame(c.at(nil), ref, r)
+		f, err := c.handlerReplyFrame(c.at(nil), ref, r)
 		if err != nil {
 			c.fail(c.atLast(), err)
 			return

@@ -210,7 +210,9 @@ func (e *Endpoint) host(h *mountedHandler, t *listedTransport, o *SocketOptions)
 		Root: e, Ending: e.ending, PubSub: e.pubsub, Secret: e.options.Secret, ClientAddress: e.options.Limits.ClientAddress,
 		MaxPostBytes: e.options.Limits.PostBytes, MaxClosing: closingMost(e.admission.limits.Connections), NoEpoll: e.options.NoEpoll,
 		Arrived: func(r *http.Request) *http.Request { e.sayLimits(); return e.admission.identify(r) },
-		Shared:  func(key any, make func() seam.Server) seam.Server { return e.transports.shared(t.name, key, make) },
+		Shared: func(key any, newServer func() seam.Server) seam.Server {
+			return e.transports.shared(t.name, key, newServer)
+		},
 	}
 }
 

@@ -23,8 +23,8 @@ type shared struct {
 	key  any
 }
 
-// shared returns the server of a key. If there is none, make makes it.
-func (t *transports) shared(name string, key any, make func() seam.Server) seam.Server {
+// shared returns the server of a key. If there is none, newServer makes it.
+func (t *transports) shared(name string, key any, newServer func() seam.Server) seam.Server {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, s := range t.list {
@@ -32,7 +32,7 @@ func (t *transports) shared(name string, key any, make func() seam.Server) seam.
 			return s.Server
 		}
 	}
-	s := make()
+	s := newServer()
 	t.list = append(t.list, shared{s, name, key})
 	return s
 }

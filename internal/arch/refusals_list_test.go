@@ -41,7 +41,7 @@ var refusals = map[string]refusal{
 	"renew.go renewal.watchLocked":            {kinds: "Stuck"},
 	"fastlane.go fastlane.Deliver":            {marks: 2, kinds: "JoinBacklog", by: "outbound.go node.refuse"},
 	"fastlane.go listener.Deliver":            {marks: 1, by: "lifecycle.go Channel.fail"},
-	"frame.go Channel.lastReplyFrame":         {marks: 2, by: "outbound.go place.refuse"},
+	"frame.go Channel.handlerReplyFrame":      {marks: 2, by: "outbound.go place.refuse"},
 	"hostless.go Endpoint.warnOfHost":         {kinds: "NoHost"},
 	"join.go Socket.newJoin":                  {marks: 1, kinds: "TooManyJoins"},
 	"join.go joinCall.accept":                 {marks: 2, by: "fastlane.go fastlane.Deliver, lifecycle.go Channel.fail"},
