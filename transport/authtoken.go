@@ -19,9 +19,9 @@ const (
 	tokenPrefix = "base64url.bearer.phx."
 )
 
-// Errors about the auth token of a request. None of them quotes it. ErrAuthToken, ErrAuthTokenParam
-// and, for a token in a parameter, ErrAuthTokenTwice refuse the request. The others are results of
-// ConnectInfo.AuthTokenErr, and the application decides.
+// Errors about the auth token of a request. None of them quotes it. ErrAuthToken and
+// ErrAuthTokenParam refuse the request, and so does ErrAuthTokenTwice if one of the tokens is in a
+// parameter. Otherwise ConnectInfo.AuthTokenErr returns the error, and the application decides.
 var (
 	ErrAuthToken          = errors.New("bennu: auth token is not base64")
 	ErrAuthTokenParam     = errors.New("bennu: the parameter with the auth token is not a single text")

@@ -44,9 +44,9 @@ func (e *StatusError) Unwrap() error { return e.Err }
 // changed after Endpoint.Socket was called with them.
 type Checks struct {
 	// Origin is the origin policy; nil is SameOrigin(Scheme). It is also asked about requests
-	// without an Origin header. Those are refused if a browser says, in Sec-Fetch-Site,
-	// Sec-Fetch-Mode and Sec-Fetch-Dest, that another site made them, or an image, a frame or a
-	// link. If a browser does not send these headers, as over plain HTTP, the policy is asked about
+	// without an Origin header. Those are refused if the headers Sec-Fetch-Site, Sec-Fetch-Mode and
+	// Sec-Fetch-Dest say that another site, an image, a frame or a link made them. Over plain HTTP
+	// browsers send these headers only to localhost. If they are missing, the policy is asked about
 	// the page in the Referer header, as if that were the Origin.
 	Origin OriginCheck
 	// InsecureSkipOriginCheck lets every website connect; Origin is not asked. It is a field and
@@ -58,9 +58,9 @@ type Checks struct {
 	Scheme func(*http.Request) string
 	// AuthToken takes a token from where phoenix.js puts its authToken option: among the
 	// subprotocols of a WebSocket, where the server then answers with "phoenix", and in the header
-	// X-Phoenix-AuthToken of long polling. A request without a token passes. So does one with
-	// several tokens that differ, of which none is taken; ConnectInfo.AuthTokenErr tells the two
-	// apart. A token that does not decode answers 403.
+	// X-Phoenix-AuthToken of long polling. A request without a token passes, and so does one with
+	// several tokens that differ: none of them is taken. ConnectInfo.AuthTokenErr tells these two
+	// cases apart. A request with a token that does not decode is answered with 403.
 	AuthToken bool
 	// TokenParam is the name of a parameter of the URL that is taken as the token, for clients that
 	// cannot send it in a header: phoenix.js before 1.8, and many clients for phones. The token is
@@ -69,9 +69,9 @@ type Checks struct {
 	// a choice, and make tokens for this parameter valid for minutes only.
 	//
 	// If AuthToken is set, too, a client may use either way, or both with the same token. Two
-	// tokens that differ, a repeated parameter, and a list or a map answer 403. The name "token"
-	// also works with long polling, where old clients send their session token under that name,
-	// after their own parameters.
+	// tokens that differ, a repeated parameter, and a list or a map are answered with 403. The name
+	// "token" also works with long polling, where old clients send their session token under that
+	// name, after their own parameters.
 	TokenParam string
 	// Subprotocols are those that the server speaks, in order of preference, for WebSocket only. If
 	// nil, the offers of clients are ignored. Otherwise a client that offers any must offer one of

@@ -30,10 +30,10 @@ type OriginCheck func(r *http.Request) bool
 // headers that the proxy sets itself: whoever can choose the scheme can make an http page an
 // allowed one. A nil function is the plain rule.
 //
-// The function may return the value of a header as it is. Case is ignored, "ws" and "wss" mean
-// "http" and "https", and of a list, such as "https, http", the last element is used: the nearest
-// proxy has added it, and those before it came with the request. A proxy behind another proxy must
-// therefore pass on the value of the outer one, not add its own.
+// The function may return the value of a header as it is. Case is ignored, and "ws" and "wss" mean
+// "http" and "https". If the value is a list, such as "https, http", the last element is used: the
+// nearest proxy has added it, and the client may have sent those before it. A proxy behind another
+// proxy must therefore pass on the value of the outer one, not add its own.
 func SameOrigin(scheme func(*http.Request) string) OriginCheck {
 	return func(r *http.Request) bool { return sameOrigin(r, scheme) }
 }
@@ -62,8 +62,8 @@ func requestScheme(r *http.Request, scheme func(*http.Request) string) string {
 }
 
 // OriginHost allows an origin of the given host, with any scheme and port. The empty host allows no
-// origin. OriginHost panics for text that is no host, or not in the form that browsers send, with a
-// sentence that says what to write. EndpointOptions.Host has the same rules.
+// origin. OriginHost panics if host is not a host in the form that browsers send; the panic says
+// what to write. EndpointOptions.Host has the same rules.
 func OriginHost(host string) OriginCheck {
 	if host == "" {
 		return func(r *http.Request) bool { return len(r.Header["Origin"]) == 0 }
@@ -103,8 +103,8 @@ func Origins(list ...string) (OriginCheck, error) {
 
 // OriginFunc returns a check that calls allow. The origin is parsed, in the form in which browsers
 // send it, and belongs to allow. It is the empty URL if the header does not parse, has no host, or
-// has a user name. allow is not called for a request without the header, which is allowed. It must
-// not be nil and must not keep r.
+// has a user name. A request without the header is allowed without a call of allow. allow must not
+// keep r. OriginFunc panics if allow is nil.
 func OriginFunc(allow func(origin *url.URL, r *http.Request) bool) OriginCheck {
 	if allow == nil {
 		panic("bennu: OriginFunc needs a function")

@@ -5,22 +5,22 @@ import (
 	"fmt"
 )
 
-// CloseCode is a WebSocket close code. Transports without close codes end the connection without
-// one.
+// CloseCode is a WebSocket close code. Link.Close gets one in any case; a transport that cannot
+// send it only ends the connection.
 type CloseCode uint16
 
 // The close codes that a server sends. After CloseNormal a stock client does not connect again, so
-// it is sent only in answer to a close of the client.
+// bennu sends it only in answer to a close of the client, or for a Disconnect with this code.
 const (
 	CloseNormal        CloseCode = 1000
-	CloseGoingAway     CloseCode = 1001 // disconnected by socket id
+	CloseGoingAway     CloseCode = 1001 // disconnected by the program
 	CloseProtocolError CloseCode = 1002 // also: idle for too long
 	CloseInvalidData   CloseCode = 1007
 	ClosePolicy        CloseCode = 1008
 	CloseTooBig        CloseCode = 1009
 	CloseInternalError CloseCode = 1011 // a frame that does not decode, or a failure of the server
 	CloseRestart       CloseCode = 1012 // drained at shutdown
-	CloseTryAgainLater CloseCode = 1013 // slow consumer
+	CloseTryAgainLater CloseCode = 1013 // slow consumer, or too many connections
 )
 
 // Errors of Connect, which Mount.Accept returns.

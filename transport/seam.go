@@ -28,15 +28,16 @@ type Transport interface {
 // called from any goroutine at any time.
 type Mount interface {
 	// Handle registers a handler for requests below the mount's path; path has one or more
-	// segments. The ResponseWriter is not wrapped, so it can be hijacked.
+	// segments. bennu does not wrap the ResponseWriter, but middleware in front of the endpoint may:
+	// use an http.ResponseController to hijack it.
 	Handle(path string, h http.Handler)
 	// Root returns the endpoint, as handler for an HTTP server of the transport's own, such as one
 	// for HTTP/3.
 	Root() http.Handler
 	// Accept makes the mount's checks and calls Connect, in an order that is the same for all
 	// transports. The checks refuse a URL of more than 8 KiB, more than 64 header lines or 16 KiB
-	// of header, and a query that is not UTF-8, has more than 64 parameters, or nests one more than
-	// 32 deep.
+	// of header, and a query that is not UTF-8, has more than 64 parameters, or nests a parameter
+	// more than 32 deep.
 	//
 	// r is the request that a handler of Handle got, or one with its context, which has the
 	// variables of the path. For a connection that did not come over HTTP, make an http.Request:
@@ -55,7 +56,8 @@ type Mount interface {
 	// Logger returns the endpoint's log, which masks secrets and bounds the rate of lines of one
 	// message.
 	Logger() *slog.Logger
-	// Limits adds attributes that the endpoint logs when it begins to serve.
+	// Limits adds attributes to the line "limits of a mount", which the endpoint logs when it begins
+	// to serve.
 	Limits(attrs ...slog.Attr)
 }
 
@@ -67,7 +69,7 @@ type Session interface {
 	// Serve opens the connection. It reads in the caller's goroutine, and returns when the
 	// connection is over and Close(0) has returned. It may be called once. The error is the reason
 	// of the end: ErrClientClosed, ErrLost, ErrIdle, ErrSlowConsumer, ErrPanic or a *ClosedError.
-	// Options that cannot work are another error, and the connection is refused.
+	// If the options cannot work, Serve only calls Close(0), and returns another error.
 	Serve(l Link, o *LinkOptions) error
 }
 
@@ -100,7 +102,7 @@ type LinkOptions struct {
 	// Default 75 s, because browsers run the timers of a hidden page only once a minute.
 	IdleTimeout time.Duration
 	// WriteTimeout is how long one Write may take for each 256 KiB begun. It also bounds the time
-	// in which a closing connection writes its queue. Default 10 s.
+	// in which a closing connection writes its queue; Unlimited leaves 10 s for that. Default 10 s.
 	WriteTimeout time.Duration
 	// CloseLinger is how long a closed connection waits for the client to close its side. Default 1
 	// s; Unlimited is not allowed.

@@ -51,13 +51,15 @@
 //   - Coalescing: frames that are queued while a Write runs go to the next Write together, up to
 //     256 KiB or one frame. There is no timer, so nothing is delayed.
 //   - Back-pressure: Read is not called while the socket takes no messages, because of a full
-//     mailbox, the message rate or a join; that time does not count as idle. Sending to a client
-//     never blocks: a frame that does not fit the queue closes the connection with 1013.
-//   - Closing: the queue is written, then Close is called once with the code. Read goes on, for up
-//     to CloseLinger, until the client has closed its side, too; then Close(0) is called. After a
-//     *ClosedError of Read the client gets all of CloseLinger to receive the code. After any other
-//     error of Read, an error of Write, a panic, or the end of Shutdown's context, only Close(0) is
-//     called. The channels end at once, before the queue is written.
+//     mailbox, the message rate or a join. That time does not count as idle; after 15 minutes of it
+//     the connection is closed with 1013. Sending to a client never blocks: a frame that does not
+//     fit the queue closes the connection with 1013.
+//   - Closing: the channels end at once. The queue is written within WriteTimeout, or 10 s if that
+//     is Unlimited; then Close is called once with the code. Read goes on, for up to CloseLinger,
+//     until the client has closed its side, too; then Close(0) is called. bennu drops the messages
+//     that Read returns after the end, and cuts the connection after 4 MiB. After a *ClosedError of
+//     Read the client gets all of CloseLinger to receive the code. After any other error of Read,
+//     an error of Write, a panic, or the end of Shutdown's context, only Close(0) is called.
 //   - Panics: a panic or runtime.Goexit in a method of a Link is logged with its stack and cuts
 //     that connection. In a handler it answers 500, and in a function of Go it ends that function.
 //     Other connections and the process go on. A method that never returns is logged and its
@@ -67,9 +69,8 @@
 //     of Go and every Serve.
 //   - HTTP: Serve may run in a handler, for hours. The handler must first clear the deadlines of
 //     the server, with SetReadDeadline(time.Time{}) and SetWriteDeadline(time.Time{}) of an
-//     http.ResponseController, which also reaches through the ResponseWriters of middleware.
-//     http.Server.Shutdown waits for such handlers, so Endpoint.Shutdown must run at the same time,
-//     as in Endpoint.Serve.
+//     http.ResponseController. http.Server.Shutdown waits for such handlers, so Endpoint.Shutdown
+//     must run at the same time, as in Endpoint.Serve.
 //   - Mistakes: Handle and Limits panic after Mount has returned. A second Serve, Serve without a
 //     Link, and Accept without a URL return errors, which are logged, too.
 package transport
