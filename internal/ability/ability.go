@@ -37,12 +37,12 @@ type Bounded interface {
 	MostQueued() (bytes, messages int)
 }
 
-// Lingerer keeps a file open after Receiver.Closed, until its client has closed its side. It counts
-// for NodeLimits.PerAddress until then. WebSockets and connections made of a transport.Link have
-// it. Without it a connection counts until Closed.
+// Lingerer keeps a file open after Receiver.Closed, until its client has closed its side or the
+// linger time is over. The connection counts for NodeLimits.PerAddress until then. WebSockets and
+// connections made of a transport.Link have it. Without it a connection counts until Closed.
 type Lingerer interface {
 	// AfterGone registers f to run when the file is closed. It may be called only in
-	// Receiver.Closed. f is called under locks and must not block.
+	// Receiver.Closed. f must not block.
 	AfterGone(f func())
 }
 
@@ -69,11 +69,12 @@ type Describer interface {
 	About(attrs ...slog.Attr) []slog.Attr
 }
 
-// Completer tells when all received messages are handled. Long polling asks for it, to answer a
-// post only then. Without it a post is answered when Receive has returned.
+// Completer tells when no received message waits behind a join. A message in the mailbox of a
+// channel counts as handled. Long polling asks for it, to answer a post only then. Without it a
+// post is answered when Receive has returned.
 type Completer interface {
-	// AllHandled returns nil when all messages are handled, and otherwise a channel that is closed
-	// when they are.
+	// AllHandled returns nil if no message waits, and otherwise a channel that is closed when none
+	// does.
 	AllHandled() <-chan struct{}
 }
 

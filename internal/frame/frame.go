@@ -1,5 +1,5 @@
 // Package frame makes the frames that connections send. Package transport exports them as its type
-// Frame, of which other packages can only make copies.
+// Frame. Programs make frames with transport.NewFrame, which copies the payload; Seal does not.
 package frame
 
 import (
@@ -46,6 +46,7 @@ func (f Frame) Len() int { return len(f.b) }
 func (f Frame) Opcode() wire.Opcode { return wire.Opcode(f.b[0] & 15) }
 
 // Payload returns the bytes after the header, which the serializer wrote. They must not be changed.
+// It panics for the zero Frame.
 func (f Frame) Payload() []byte {
 	switch f.b[1] {
 	case 126:

@@ -11,12 +11,12 @@ import (
 // conn is one connection. It implements seam.Conn.
 //
 // It is open until the server, the client, the link or a limit ends it. Then it takes no more
-// frames, and the receiver is told: by the reader, or by a goroutine of its own when the reader is
-// waiting.
+// frames, and Receiver.Closed is called: by the reader, or by a goroutine of its own when the
+// reader is waiting.
 //
-// An end with a close code: the writer writes the queue and calls Link.Close with the code.
-// Link.Close(0) follows when Read has ended, or after the linger time. An end without a code:
-// Link.Close(0) is called at once; the connection is cut.
+// After an end with a close code the writer writes the queue and calls Link.Close with the code.
+// Link.Close(0) follows when Read has ended, or after the linger time. After an end without a code
+// Link.Close(0) is called at once: the connection is cut.
 //
 // The connection is over when Close(0) has returned and none of its goroutines is left.
 type conn struct {
@@ -32,12 +32,12 @@ type conn struct {
 	queue outbox
 	low   chan struct{} // closed when the queue is low; nil while nobody waits for that
 
-	parts   int  // goroutines of the connection that run, with the reader
-	away    bool // the reader waits: in Read, or because held is true
-	held    bool // the reader waits because the receiver asked for it
-	deaf    bool // Read is not called again
-	skipped bool // Read ended before the client closed, so the client gets the whole linger time
-	writing bool // the writer exists
+	parts      int  // goroutines of the connection that run, with the reader
+	away       bool // the reader waits: in Read, or because held is true
+	held       bool // the reader waits because the receiver asked for it
+	readEnded  bool // Read is not called again
+	fullLinger bool // Read ended before the client closed, so the client gets the whole linger time
+	writing    bool // the writer exists
 
 	ended   bool // it takes no more frames
 	code    transport.CloseCode
@@ -49,7 +49,7 @@ type conn struct {
 
 	wake      chan struct{} // closed to wake a reader that is held; nil otherwise
 	heard     time.Duration // when Read last returned; all times are on the group's clock
-	doubted   bool          // the idle timeout has passed, and Read gets idleGrace more
+	inGrace   bool          // the idle timeout has passed, and Read gets idleGrace more
 	heldSince time.Duration // when the receiver asked to wait
 	writeBy   time.Duration // when the running Write or Close must return; 0 if none runs
 	closeBy   time.Duration // when a connection that has ended is cut

@@ -76,7 +76,7 @@ func (c *conn) closeNow() {
 // cutIfDoneLocked cuts a connection that has nothing left to wait for: the close code is written,
 // and the client has closed its side or is not read any more.
 func (c *conn) cutIfDoneLocked() {
-	if c.ended && c.flushed && c.deaf && !c.skipped {
+	if c.ended && c.flushed && c.readEnded && !c.fullLinger {
 		c.cutLocked()
 	}
 }

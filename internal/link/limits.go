@@ -30,8 +30,8 @@ type limits struct {
 	linger     time.Duration
 }
 
-// resolve returns the limits of options, of which nil is the defaults. The defaults are those in
-// mount, which fit the mount's other transports.
+// resolve returns the limits of options; nil means the defaults. The defaults of the first three
+// are in mount, where they fit the mount's other transports.
 func resolve(o *transport.LinkOptions, mount *seam.Bounds) (*limits, error) {
 	if o == nil {
 		o = &transport.LinkOptions{}
@@ -58,15 +58,15 @@ func resolve(o *transport.LinkOptions, mount *seam.Bounds) (*limits, error) {
 		write:      span("WriteTimeout", o.WriteTimeout, defaultWriteTimeout),
 		linger:     c.Finite("CloseLinger", o.CloseLinger, defaultCloseLinger, option.MaxDuration),
 	}
-	if o.MaxQueueBytes == 0 && l.maxMessage <= option.MaxCount-envelope {
-		l.queueBytes = max(l.queueBytes, l.maxMessage+envelope)
+	if o.MaxQueueBytes == 0 && l.maxMessage <= option.MaxCount-margin {
+		l.queueBytes = max(l.queueBytes, l.maxMessage+margin)
 	}
 	return l, c.Err
 }
 
-// envelope is how many bytes larger than a client's message the frame may be that broadcasts its
-// payload.
-const envelope = 1 << 10
+// margin is how many bytes larger than a client's message the frame may be that broadcasts its
+// payload. Package bennu has the same number.
+const margin = 1 << 10
 
 // attrs returns the limits as log attributes.
 func (l *limits) attrs() []slog.Attr {

@@ -158,11 +158,11 @@ func (m *mount) Accept(r *http.Request) (transport.Session, error) {
 	return s, nil
 }
 
-// misused logs that the transport broke a law, and returns that as an error. A panic could end the
-// process, since the goroutines of a transport are its own.
-func (m *mount) misused(law string) error {
-	m.host.Book.Say(notice.TransportMisuse, m.host.Where(slog.String("error", law))...)
-	return fmt.Errorf("bennu: transport %q: %s", m.host.Name, law)
+// misused logs that the transport has called a method wrongly, and returns that as an error. A
+// panic could end the process, since the goroutines of a transport are its own.
+func (m *mount) misused(mistake string) error {
+	m.host.Book.Say(notice.TransportMisuse, m.host.Where(slog.String("error", mistake))...)
+	return fmt.Errorf("bennu: transport %q: %s", m.host.Name, mistake)
 }
 
 // accept makes the checks and calls Connect. Functions of the program may panic or end their

@@ -43,8 +43,8 @@ func (c *conn) finish() {
 	}()
 	c.mu.Lock()
 	// If the receiver ended the connection, Read was not called until the client closed.
-	c.skipped = c.skipped || !c.deaf
-	c.away, c.deaf = false, true
+	c.fullLinger = c.fullLinger || !c.readEnded
+	c.away, c.readEnded = false, true
 	c.mu.Unlock()
 	c.tellNow()
 }
@@ -54,7 +54,7 @@ func (c *conn) finish() {
 func (c *conn) readOn() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.away = !c.cut && !c.deaf
+	c.away = !c.cut && !c.readEnded
 	return c.away
 }
 
@@ -73,7 +73,7 @@ func (c *conn) received(n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.away = false
-	c.heard, c.doubted = c.group.now(), false
+	c.heard, c.inGrace = c.group.now(), false
 	if !c.ended {
 		c.group.stats.In(1, n)
 		return
@@ -91,7 +91,7 @@ func (c *conn) readFailed(err error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.away, c.deaf = false, true
+	c.away, c.readEnded = false, true
 	switch {
 	case errors.Is(err, io.EOF):
 		// The client has closed its side, but may still read.
@@ -100,7 +100,7 @@ func (c *conn) readFailed(err error) {
 	case c.ended:
 		c.cutLocked()
 	case blames:
-		c.skipped = true
+		c.fullLinger = true
 		c.endLocked(blame(wrong.Code), &transport.ClosedError{Code: blame(wrong.Code)})
 	case c.writeBy != 0 && c.group.now() >= c.writeBy:
 		// A Write that fails by its deadline may end Read first.
@@ -196,7 +196,7 @@ func (c *conn) hold(resume <-chan struct{}) {
 	}
 	c.mu.Lock()
 	c.wake, c.away, c.held = nil, false, false
-	c.heard, c.doubted = c.group.now(), false // nothing was read, so the client was not idle
+	c.heard, c.inGrace = c.group.now(), false // nothing was read, so the client was not idle
 	c.armLocked()
 	c.mu.Unlock()
 }

@@ -54,8 +54,8 @@ func (c *conn) nextLocked() limit {
 		first(c.closeBy+writeGrace, (*conn).lateLocked)
 	case c.held:
 		first(c.heldSince+holdMost, (*conn).notReadLocked)
-	case c.lim.idle > 0 && !c.doubted:
-		first(c.heard+c.lim.idle, (*conn).doubtLocked)
+	case c.lim.idle > 0 && !c.inGrace:
+		first(c.heard+c.lim.idle, (*conn).graceLocked)
 	case c.lim.idle > 0:
 		first(c.heard+c.lim.idle+idleGrace, (*conn).idleLocked)
 	}
@@ -75,9 +75,9 @@ func (c *conn) lateLocked() func() {
 	return nil
 }
 
-// doubtLocked is called at the idle timeout: Read gets idleGrace more.
-func (c *conn) doubtLocked() func() {
-	c.doubted = true
+// graceLocked is called at the idle timeout: Read gets idleGrace more.
+func (c *conn) graceLocked() func() {
+	c.inGrace = true
 	return nil
 }
 

@@ -40,6 +40,6 @@ func NewConnectInfo(r *http.Request, name string, params transport.Params) *tran
 // ParseQuery decodes a raw query as Check does.
 func ParseQuery(raw string) (transport.Params, error) { return inTransport.ParseQuery(raw) }
 
-// TokenElsewhere notes in an info without auth token that the client has sent one in a place where
-// the mount does not look. It reports whether the info has no token and the mount takes tokens.
+// TokenElsewhere notes that the client has sent an auth token in a place where the mount does not
+// look. It does so, and reports true, only if the info has neither a token nor an error about one.
 func TokenElsewhere(i *transport.ConnectInfo) bool { return inTransport.TokenElsewhere(i) }

@@ -35,8 +35,9 @@ func (c *Counters) Out(messages, bytes, writes int) {
 	c.writes.Add(uint64(writes))
 }
 
-// Ended counts the end of a connection. If the reason is one of package transport's, it decides the
-// counter; otherwise the close code does, which is 0 if none is sent.
+// Ended counts the end of a connection. ErrClientClosed, ErrLost, ErrPanic, ErrIdle and
+// ErrSlowConsumer have counters. Any other reason is counted by the close code, which is 0 if none
+// is sent.
 func (c *Counters) Ended(code transport.CloseCode, reason error) {
 	switch reason {
 	case transport.ErrClientClosed:
