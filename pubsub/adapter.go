@@ -5,9 +5,9 @@ import (
 	"errors"
 )
 
-// An Adapter connects a node to the other nodes of a cluster. Delivery on its own node is not
-// its business. All methods may be called from any goroutine, and none but Start and Stop may
-// block for long. Package pubsubtest has the test suite that every Adapter must pass.
+// An Adapter connects a node to the other nodes of a cluster. It does not deliver messages to
+// subscribers of its own node. All methods may be called from any goroutine, and only Start and
+// Stop may block for long. Package pubsubtest has the test suite that every Adapter must pass.
 type Adapter interface {
 	// Node returns the name of this node, which is unique in the cluster.
 	Node() string

@@ -1,20 +1,21 @@
 // Package pubsub delivers messages to the subscribers of a topic, on this node and, through an
 // [Adapter], on others.
 //
-// It does not know channels, connections or encodings: payloads are opaque bytes, and a
-// [Subscriber] decides what to do with a message. Most programs pass a PubSub to an endpoint and
-// to a presence, and do not call it themselves.
+// It does not know channels or encodings: payloads are opaque bytes, and a [Subscriber] decides
+// what to do with a message. Only the event "disconnect" is special: whatever its topic, the
+// endpoints of all nodes to which it is published get it, too. Most programs pass a PubSub to an
+// endpoint and to a presence, and do not call it themselves.
 //
 // # Laws
 //
 //   - A message is delivered at most once. Nothing is stored.
 //   - A broadcast runs in the goroutine of its publisher. It returns when every subscriber of
 //     this node has been called and the adapter has accepted the message for the other nodes.
-//   - The messages of one goroutine to one topic reach each subscriber in the order in which
-//     they were published.
+//   - The messages of one goroutine to one topic reach each subscriber, on all nodes, in the order
+//     in which they were published.
 //   - A subscriber that subscribes twice gets every message twice.
-//   - The same holds between nodes for each publisher. Once [Subscription.Ready] is closed, a
-//     subscriber misses no message of any node without being told, if it is a [GapSubscriber].
+//   - Once [Subscription.Ready] is closed, a [GapSubscriber] misses no message of any node
+//     without being told.
 //   - Messages of other nodes to a topic are received while the topic has subscriptions here,
 //     and for Options.Linger after that.
 //   - No lock of this package is held while a Subscriber runs, so it may subscribe and

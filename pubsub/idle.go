@@ -17,7 +17,8 @@ type idleTopics struct {
 	sweeps sync.WaitGroup
 }
 
-// idleTopic is a topic without subscriptions, if its round has not changed until then.
+// idleTopic is a topic whose last subscription has ended. The interest in it ends at until, unless
+// its round has changed by then.
 type idleTopic struct {
 	t     *topic
 	round uint32

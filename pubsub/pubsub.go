@@ -171,8 +171,8 @@ func (p *PubSub) DirectBroadcast(node string, m *Message) error {
 	return err
 }
 
-// comparable returns s, or nil if comparing it with == would panic.
-func comparable(s Subscriber) Subscriber {
+// nilUnlessComparable returns s, or nil if comparing it with == would panic.
+func nilUnlessComparable(s Subscriber) Subscriber {
 	if s == nil || !reflect.ValueOf(s).Comparable() {
 		return nil
 	}
@@ -208,7 +208,7 @@ func (p *PubSub) dispatch(from Subscriber, m *Message, o origin) error {
 	*list = append((*list)[:0], t.subs...)
 	s.mu.RUnlock()
 
-	from = comparable(from)
+	from = nilUnlessComparable(from)
 	d := &Dispatch{Message: m, Remote: o == fromElsewhere, told: o == fromCaller}
 	for _, sub := range *list {
 		if sub.subscriber != from {
