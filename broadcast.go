@@ -124,8 +124,8 @@ func isJSON(text []byte) bool {
 	return err == nil || errors.Is(err, jsontext.ErrTooDeep) && json.Valid(text)
 }
 
-// publish sends a broadcast to all nodes, to every subscriber except from, which may be nil. If a
-// client that may be on its topic could not get it, nobody gets it, and the error is an
+// publish sends a broadcast to all nodes, to every subscriber except from, which may be nil. If it
+// is too large for a mount whose clients may join its topic, nobody gets it, and the error is an
 // ErrTooLarge.
 func (n *node) publish(from pubsub.Subscriber, m *pubsub.Message) error {
 	if err := n.fits(m); err != nil {

@@ -9,9 +9,9 @@ import (
 )
 
 // executor is the goroutine of a Channel. It runs the callbacks, one at a time, and exists only
-// while the mailbox is not empty or Terminate is to be called: whoever puts an item into the
-// mailbox, or ends the channel, starts one if none runs. It is a type of its own so that a state
-// that embeds a *Channel does not get a method Run.
+// while the mailbox is not empty or Terminate has to be called: whoever puts an item into the
+// mailbox, opens the channel or ends it, starts one if none runs. It is a type of its own so that a
+// state that embeds a *Channel does not get a method Run. Join runs in the goroutine of a joinCall.
 type executor Channel
 
 // post puts an item that does not come from the client into the mailbox. It reports false when the
@@ -101,8 +101,8 @@ func (e *executor) step() bool {
 	var h *handlerContext
 	// Made under the lock together with c.runs, so that the log never shows another callback's
 	// event.
-	if it.kind <= itemInfo && it.kind != itemLeave {
-		h = c.handlerContext(&it) // other items call no code of the program
+	if it.kind <= itemInfo && it.kind != itemLeave { // the kinds that have a callback; see itemKind
+		h = c.handlerContext(&it)
 	}
 	c.runs = h
 	c.mu.Unlock()

@@ -63,8 +63,8 @@ func (c *Channel) replyFrame(ref wire.Ref, r Reply) (transport.Frame, error) {
 	return replyFrame(c.socket.serializer, &wire.Reply{JoinRef: c.joinRef, Ref: ref, Topic: c.topic, Status: r.Status, Response: p})
 }
 
-// handlerReplyFrame is replyFrame for a handler that has returned, and so cannot be told of an
-// error. A reply that its client cannot get becomes an error reply that says so.
+// handlerReplyFrame is replyFrame for a handler that has returned, and so cannot get an error. If
+// the client cannot receive the reply, the result is an error reply that says so.
 func (c *Channel) handlerReplyFrame(at place, ref wire.Ref, r Reply) (transport.Frame, error) {
 	f, err := c.replyFrame(ref, r)
 	if err == nil && !c.socket.takes(f) {

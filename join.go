@@ -17,8 +17,9 @@ import (
 // outcome is decided: later frames wait until then.
 //
 // newJoin refuses at once when no callback is needed for that. Otherwise run ends the channel that
-// the join replaces, waits for a slot of NodeLimits.Joins, and calls Join. Then one of four
-// functions decides the outcome, the first that wins decide:
+// the join replaces, waits for a slot of NodeLimits.Joins, and calls Join. Each of these two waits
+// takes a second at most, and comes before JoinTimeout begins. Then one of four functions decides
+// the outcome, the first that wins decide:
 //
 //	onReturn    Join has returned: the channel is joined, or the join is refused
 //	onPanic     Join has panicked, or called runtime.Goexit
@@ -28,6 +29,9 @@ import (
 // The winner makes the channel joined or ends it, answers unless the connection ends, and continues
 // with the frames that wait. The losers answer nothing. A late onReturn or onPanic hands its
 // instance to the ended channel, for its Terminate; a late onDeadline or onClosed does nothing.
+//
+// Something else may end the channel while Join runs, such as a gap. That decides nothing: accept
+// finds it when Join has returned.
 type joinCall struct {
 	s   *Socket
 	m   wire.Message
@@ -55,7 +59,7 @@ func (s *Socket) newJoin(m *wire.Message, old *Channel) *joinCall {
 	call := &joinCall{s: s, m: *m}
 	if old != nil && !old.isClosed() {
 		call.old = old
-	} else if call.refusedEarly() {
+	} else if call.refuseEarly() {
 		return nil // without a goroutine
 	}
 	l := &s.handler.limits
@@ -73,7 +77,7 @@ func (s *Socket) newJoin(m *wire.Message, old *Channel) *joinCall {
 func (j *joinCall) run() (mine bool) {
 	if j.old != nil {
 		j.retire()
-		if j.refusedEarly() {
+		if j.refuseEarly() {
 			return true
 		}
 	}
@@ -124,9 +128,9 @@ func (j *joinCall) retire() {
 	}
 }
 
-// refusedEarly checks the join against patterns and limits, which needs no callback. If they forbid
+// refuseEarly checks the join against patterns and limits, which needs no callback. If they forbid
 // the join, it answers it and reports true.
-func (j *joinCall) refusedEarly() bool {
+func (j *joinCall) refuseEarly() bool {
 	s := j.s
 	switch {
 	case j.m.OddTopic != "" || s.handler.match(j.m.Topic) == nil:
@@ -281,7 +285,8 @@ func (j *joinCall) onClosed(reason error) {
 // The outcomes.
 
 // accept makes the channel joined. The reply is the first frame of the channel, and the broadcasts
-// that it held since its subscription follow.
+// that it held since its subscription follow. If the channel has ended while Join ran, the answer
+// is "join crashed".
 func (j *joinCall) accept(reply transport.Frame) {
 	s, c := j.s, j.ch
 	gone := s.insert(c)

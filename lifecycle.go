@@ -18,13 +18,14 @@ import (
 //	   │         │          │
 //	   └─────────┴──────────┴────► closed ─► ended
 //
-// openLocked makes a channel joined, beginLeaveLocked leaving, and closeLocked closed or ended.
-// These functions end a channel, each by calling end:
+// openLocked makes a channel joined, and beginLeaveLocked leaving. closeLocked makes it closed, or
+// ended if no callback runs or is left to run. finishLocked makes a closed channel ended. These
+// functions end a channel, each by calling end:
 //
 //	close       in order: phx_close, and the client stays away
 //	fail        a crash: phx_error, and the client joins again; logged and counted
-//	overflow    the same, for a message that did not fit the mailbox
-//	gap         the same, for messages of other nodes that may have been missed
+//	overflow    fail, for a message that did not fit the mailbox
+//	gap         phx_error, for messages of other nodes that may have been missed; not a crash
 //	disconnect  the whole connection closes
 //	drop        Join has returned, but the join did not succeed
 //

@@ -16,11 +16,11 @@ import (
 // from a socket back to the Endpoint, for programs.
 //
 // NewEndpoint sets the fields; after that they are read without a lock. Two fields still change:
-// Endpoint.Socket adds to handlers and lowers leastOutbound, and so does a connection with bounds of
-// its own. A transport with its own listener may serve one mount while the next is added, so both
-// fields are atomic. The types that change while the endpoint serves have their own locks. None of
-// these locks is held while user code runs, except methods of a pubsub.Adapter: disconnects
-// subscribes under its lock.
+// Endpoint.Socket adds to handlers; it also lowers leastOutbound, as a connection with bounds of
+// its own does. A transport with its own listener may serve one mount while the next is added, so
+// both fields are atomic. The types that change while the endpoint serves have their own locks.
+// None of these locks is held while user code runs, except that disconnects subscribes under its
+// lock and so calls Interest of a pubsub.Adapter.
 type node struct {
 	pubsub     *pubsub.PubSub
 	book       *notice.Book    // counts and logs everything that is refused, dropped or closed
@@ -28,8 +28,8 @@ type node struct {
 	ignoreGaps bool            // EndpointOptions.IgnoreGaps
 
 	handlers growing[*mountedHandler]
-	// leastOutbound is the smallest queue bound of all mounts, in bytes. A frame of at most this
-	// size fits the queue of every client.
+	// leastOutbound is the smallest queue bound of all mounts and connections, in bytes. A frame of
+	// at most this size fits the queue of every client.
 	leastOutbound atomic.Int64
 
 	admission   *admission

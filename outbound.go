@@ -113,8 +113,8 @@ func (p place) refuse(f transport.Frame) error {
 	return err
 }
 
-// fits returns an ErrTooLarge, which is counted and logged, if a client that may have joined the
-// topic of a broadcast could not get it.
+// fits returns an ErrTooLarge, which is counted and logged, if a broadcast is too large for the
+// queues of a mount whose clients may join its topic.
 func (n *node) fits(m *pubsub.Message) error {
 	// An upper bound for the serializers of this module: escapes may double the names.
 	size := len(m.Payload) + 2*(len(m.Topic)+len(m.Event)) + envelope + seam.Headroom
@@ -139,10 +139,10 @@ func (n *node) refuse(m *pubsub.Message, err *tooLarge) error {
 	return err
 }
 
-// refuse counts and logs, once for a dispatch, a broadcast that is too large for this client. Only
-// broadcasts that no endpoint of this node has made get here; fits refuses all others. If the
-// publisher cannot be told, because it is on another node, the channel has missed a message: it
-// ends, and the client joins again.
+// refuse counts and logs, once for a dispatch, a broadcast that is too large for this client. It
+// did not go through fits, or the connection has a smaller queue than its mount. If the publisher
+// does not get the error, for instance because it is on another node, the channel has missed a
+// message: it ends, and the client joins again.
 func (l *fastlane) refuse(d *pubsub.Dispatch, f transport.Frame) {
 	c := (*Channel)(l)
 	known := memoOf(d)

@@ -111,8 +111,8 @@ func (e *Endpoint) end(ctx context.Context) (err error) {
 	if drained != nil {
 		e.transports.abort()
 		// Connections that are cut end almost at once. Until then their channels have not ended and
-		// could not be named in the error. The wait is made of short steps, so that time in which
-		// the whole process stood still counts as one step only.
+		// could not be named in the error. The wait is made of short steps: if the whole process
+		// stands still for a time, that counts as one step.
 		for over, step := false, 0; !over && step < abortSteps; step++ {
 			moment, done := context.WithTimeout(context.WithoutCancel(ctx), abortStep)
 			over = e.transports.wait(moment) == nil

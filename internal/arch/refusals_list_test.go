@@ -49,7 +49,7 @@ var refusals = map[string]refusal{
 	"join.go joinCall.onPanic":                {marks: 1, by: "join.go joinCall.fail"},
 	"join.go joinCall.onDeadline":             {marks: 1, by: "join.go joinCall.fail"},
 	"join.go joinCall.hangUp":                 {marks: 2, kinds: "JoinReply"},
-	"join.go joinCall.refusedEarly":           {marks: 5, kinds: "LateCallbacks TooManyTopics Unmatched"},
+	"join.go joinCall.refuseEarly":            {marks: 5, kinds: "LateCallbacks TooManyTopics Unmatched"},
 	"join.go joinCall.retire":                 {marks: 1, kinds: "NotEncoded"},
 	"join.go joinCall.unsendable":             {marks: 3, kinds: "JoinReply"},
 	"join.go joinCall.call":                   {marks: 1, by: "outbound.go place.refuse"},

@@ -46,8 +46,8 @@ func newHost(accept acceptor) *fakeHost {
 	h.Host = seam.Host{
 		Name: "fake", Path: "/socket", Acceptor: accept, Ending: h.ending,
 		Book: notice.NewBook(slog.New(slog.NewTextHandler(h.log, nil))),
-		Shared: func(_ any, build func() seam.Server) seam.Server {
-			h.group = build().(*Group)
+		Shared: func(_ any, newServer func() seam.Server) seam.Server {
+			h.group = newServer().(*Group)
 			return h.group
 		},
 	}

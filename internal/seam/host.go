@@ -79,8 +79,8 @@ type Host struct {
 	// at first: it logs the limits once, and returns the request with the address that counts for
 	// its client.
 	Arrived func(*http.Request) *http.Request
-	// Shared returns the server of a key. If there is none, build makes it.
-	Shared func(key any, build func() Server) Server
+	// Shared returns the server of a key. If there is none, newServer makes it.
+	Shared func(key any, newServer func() Server) Server
 }
 
 // A Server owns what the mounts of a transport at one endpoint share: connections and their

@@ -18,8 +18,8 @@ func mountOf(t *testing.T, tr transport.Transport, p *pubsub.PubSub) ([]seam.Rou
 	return m.MountSeam(&seam.Host{
 		Name: tr.Name(), Path: "/socket", Traits: m.Traits(), Acceptor: &exchange{}, PubSub: p,
 		Book: notice.NewBook(slog.New(slog.DiscardHandler)),
-		Shared: func(_ any, build func() seam.Server) seam.Server {
-			s := build()
+		Shared: func(_ any, newServer func() seam.Server) seam.Server {
+			s := newServer()
 			t.Cleanup(func() { shut(t, s.(*server)) })
 			return s
 		},
