@@ -11,43 +11,43 @@ import (
 type Adapter interface {
 	// Node returns the name of this node, which is unique in the cluster.
 	Node() string
-	// Start is called once, before any other method but Node. If the adapter cannot work,
-	// for instance because of wrong credentials or a broker that does not answer, the error
-	// says so. The context bounds Start alone.
+	// Start is called once, before any other method but Node. If the adapter cannot work, for
+	// instance because of wrong credentials or a broker that does not answer, the error says so.
+	// The context bounds Start alone.
 	Start(ctx context.Context, r Receiver) error
-	// Broadcast sends m to every other node that is interested in its topic. It does not wait
-	// for them. An error means that m was not accepted: ErrTooLarge, ErrBufferFull,
-	// ErrStopped, or one of the adapter's own.
+	// Broadcast sends m to every other node that is interested in its topic. It does not wait for
+	// them. An error means that m was not accepted: ErrTooLarge, ErrBufferFull, ErrStopped, or one
+	// of the adapter's own.
 	Broadcast(m *Message) error
-	// Direct sends m to one node, whatever its interest. The errors are those of Broadcast. It
-	// need not notice that there is no such node.
+	// Direct sends m to one node, whatever its interest. The errors are those of Broadcast. It need
+	// not notice that there is no such node.
 	Direct(node string, m *Message) error
-	// Interest makes this node receive a topic. The channel is closed when no later broadcast
-	// of any node can be missed; nil means that this is so already. If the broker refuses the
-	// topic, the channel stays open and Receiver.Gap is called. Interest and Forget are
-	// called under a lock of PubSub, and must not call it.
+	// Interest makes this node receive a topic. The channel is closed when no later broadcast of
+	// any node can be missed; nil means that this is so already. If the broker refuses the topic,
+	// the channel stays open and Receiver.Gap is called. Interest and Forget are called under a
+	// lock of PubSub, and must not call it.
 	Interest(topic string) <-chan struct{}
 	// Forget ends Interest. For each topic, the calls of the two alternate.
 	Forget(topic string)
 	// Health returns the state of the adapter.
 	Health() Health
-	// Stop sends accepted messages, ends the adapter and waits for its goroutines, as far as
-	// ctx allows.
+	// Stop sends accepted messages, ends the adapter and waits for its goroutines, as far as ctx
+	// allows.
 	Stop(ctx context.Context) error
 }
 
 // A Receiver gets the messages of other nodes from an Adapter. PubSub implements it.
 type Receiver interface {
-	// Receive takes a message of another node. An adapter calls it for the messages of one
-	// publisher to one topic in order, for each at most once, and never concurrently for one
-	// topic. It has checked the sizes of the message, but not its content.
+	// Receive takes a message of another node. The messages of one publisher to one topic come in
+	// order, each at most once, and never concurrently for one topic. The adapter has checked the
+	// sizes of a message, but not its content.
 	Receive(m *Message)
 	// Gap says that messages may have been missed.
 	Gap(g Gap)
 }
 
-// Gap describes a time in which messages of other nodes may have been missed. The time is over,
-// and later messages arrive, unless the broker refuses the topic.
+// Gap describes a time in which messages of other nodes may have been missed. The time is over, and
+// later messages arrive, unless the broker refuses the topic.
 type Gap struct {
 	// Topic is the topic, or "" for all topics.
 	Topic string
@@ -56,20 +56,19 @@ type Gap struct {
 	// Cause is the reason, for a log.
 	Cause error
 	// Over is set if the broker refuses Topic. It is closed when messages arrive again, and
-	// replaces the channel of Ready until then. The adapter repeats such a gap from time to
-	// time, for later subscriptions.
+	// replaces the channel of Ready until then. The adapter repeats such a gap from time to time,
+	// for later subscriptions.
 	Over <-chan struct{}
 }
 
 // Errors of Broadcast and DirectBroadcast. They mean that other nodes do not get the message,
-// except for a subscriber's ErrTooLarge. The subscribers of this node always get it.
+// except for a subscriber's ErrTooLarge. Subscribers of this node are called in any case.
 var (
-	// ErrTooLarge means that the message is larger than the broker accepts, or than a
-	// subscriber of this node can accept; in that case all others get it. The text says
-	// which, with the sizes.
+	// ErrTooLarge means that the message is larger than the broker accepts, or than a subscriber of
+	// this node can accept; in that case all others get it. The text says which, with the sizes.
 	ErrTooLarge = errors.New("pubsub: the message is too large")
-	// ErrBufferFull means that the broker is away or slow, and that the messages that wait for
-	// it have reached their bound.
+	// ErrBufferFull means that the broker is away or slow, and that the messages that wait for it
+	// have reached their bound.
 	ErrBufferFull = errors.New("pubsub: too much is waiting for the broker")
 	// ErrStopped means that the adapter was not started, or was stopped.
 	ErrStopped = errors.New("pubsub: the adapter does not run")
@@ -77,9 +76,9 @@ var (
 
 // Errors of New, which the error of an adapter wraps.
 var (
-	// ErrNameTaken means that another running node has the same name. If this is noticed only
-	// after the start, the younger of the two nodes leaves the cluster: Health.Err is
-	// ErrNameTaken, and Broadcast returns it.
+	// ErrNameTaken means that another running node has the same name. If this is noticed only after
+	// the start, the younger of the two nodes leaves the cluster: Health.Err is ErrNameTaken, and
+	// Broadcast returns it.
 	ErrNameTaken = errors.New("pubsub: another running node has this name")
 	// ErrLogin means that the broker does not accept the credentials.
 	ErrLogin = errors.New("pubsub: the broker does not accept the credentials")

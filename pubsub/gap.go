@@ -6,19 +6,18 @@ import (
 	"time"
 )
 
-// A GapSubscriber is a Subscriber that is told when it may have missed messages. Other
-// Subscribers are not told. A Subscriber that wraps a GapSubscriber needs a method Gap that
-// calls the wrapped one.
+// A GapSubscriber is a Subscriber that is told when it may have missed messages; others are not. A
+// Subscriber that wraps one needs a method Gap that calls the wrapped one.
 type GapSubscriber interface {
 	Subscriber
-	// Gap says that messages of the topic may have been missed between the subscription and
-	// now. It must not block or panic.
+	// Gap says that messages of the topic may have been missed between the subscription and now. It
+	// must not block or panic.
 	Gap(topic string)
 }
 
 const (
-	// gapRate bounds the subscribers that are told of a gap per second, since most of them
-	// make a client join again. Telling all takes no longer than gapMost.
+	// gapRate bounds the subscribers that are told of a gap per second, since most of them make a
+	// client join again. Telling all takes no longer than gapMost.
 	gapRate = 2000
 	gapMost = 30 * time.Second
 	gapStep = 100 * time.Millisecond
@@ -65,9 +64,9 @@ func (r *receiver) Gap(g Gap) {
 }
 
 // topicGap returns the subscriptions that are told of a gap in one topic. When the broker refuses
-// the topic, they are those that have not been told yet. When it is received again, they are
-// those that were told before: later ones are still waiting for Ready, and missed nothing. At any
-// other gap they are all.
+// the topic, they are those that have not been told yet. When it is received again, they are those
+// that were told before: later ones are still waiting for Ready, and missed nothing. At any other
+// gap they are all.
 func (p *PubSub) topicGap(g *Gap) (list []*Subscription) {
 	s := p.shard(g.Topic)
 	s.mu.Lock()

@@ -5,15 +5,14 @@ import "time"
 // Health is the state of an Adapter. Its counters start at zero when the adapter starts. They are
 // read one after the other, not at one instant.
 type Health struct {
-	// Connected reports whether the broker answers. While it does not, messages for other
-	// nodes wait, within bounds; subscribers of this node are not affected.
+	// Connected reports whether the broker answers. While it does not, messages for other nodes
+	// wait, within bounds; subscribers of this node are not affected.
 	Connected bool
 	// Since is the time of the last change of Connected.
 	Since time.Time
-	// Err is the reason why the broker is not connected, or another problem, such as a second
-	// node with the same name; nil means that there is none. ErrNameTaken while Connected is
-	// false is final: an older node has the name. Use Err.Error() in JSON, where an error is
-	// {}.
+	// Err is the reason why the broker is not connected, or another problem, such as a second node
+	// with the same name; nil means that there is none. ErrNameTaken while Connected is false is
+	// final: an older node has the name. Use Err.Error() in JSON, where an error is {}.
 	Err error
 	// Peers are the names of the other nodes that were heard lately, sorted.
 	Peers []string

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// idleTopics ends the interest in a topic some time after its last subscription has ended, so
-// that a client that reloads its page causes no traffic with the broker, and misses nothing.
+// idleTopics ends the interest in a topic some time after its last subscription has ended, so that
+// a client that reloads its page causes no traffic with the broker, and misses nothing.
 type idleTopics struct {
 	linger time.Duration
 

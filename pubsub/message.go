@@ -16,20 +16,19 @@ type Message struct {
 // Deliver; its Message stays valid.
 type Dispatch struct {
 	*Message
-	// Remote says that the message came from another node, through a broker to which others
-	// may write. Its content has not been checked.
+	// Remote says that the message came from another node, through a broker to which others may
+	// write. Its content has not been checked.
 	Remote bool
-	// Memo is shared by the subscribers of one dispatch, which are called one after the other.
-	// It is nil for the first: a place for a value that is computed once for all of
-	// them, such as an encoded frame.
+	// Memo is for a value that the subscribers of one dispatch share, such as an encoded frame. They
+	// are called one after the other; for the first it is nil.
 	Memo any
 
 	told bool  // the publisher gets err
 	err  error // of Refuse
 }
 
-// Refuse is called in Deliver by a subscriber that can never accept the message. If the publisher is
-// on this node and its call returns errors, it gets err; Refuse reports whether this is so. The
+// Refuse is called in Deliver by a subscriber that can never accept the message. If the publisher
+// is on this node and its call returns errors, it gets err; Refuse reports whether this is so. The
 // other subscribers get the message all the same.
 func (d *Dispatch) Refuse(err error) (told bool) {
 	d.err = err
@@ -38,8 +37,7 @@ func (d *Dispatch) Refuse(err error) (told bool) {
 
 // A Subscriber gets the messages of a topic.
 type Subscriber interface {
-	// Deliver takes one message. It runs in the goroutine of the publisher, which calls all
-	// other subscribers too, so it must not block or panic. Several publishers may call it
-	// concurrently.
+	// Deliver takes one message. It runs in the goroutine of the publisher, which calls all other
+	// subscribers too, so it must not block or panic. Several publishers may call it concurrently.
 	Deliver(d *Dispatch)
 }

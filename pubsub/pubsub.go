@@ -15,8 +15,8 @@ import (
 	"github.com/bennu-go/bennu/internal/reserved"
 )
 
-// shardCount is the number of locks over which topics are spread: a power of two, and large
-// enough that joins on many cores seldom wait for each other.
+// shardCount is the number of locks over which topics are spread: a power of two, and large enough
+// that joins on many cores seldom wait for each other.
 const shardCount = 64
 
 // PubSub delivers messages to subscriptions. All methods may be called from any goroutine. Make it
@@ -35,8 +35,8 @@ type shard struct {
 	topics map[string]*topic
 }
 
-// topic is in the map of its shard while it has subscriptions, and with an adapter for the time
-// of Options.Linger after that. The lock of the shard guards it.
+// topic is in the map of its shard while it has subscriptions, and with an adapter for the time of
+// Options.Linger after that. The lock of the shard guards it.
 type topic struct {
 	name    string
 	subs    []*Subscription
@@ -49,15 +49,14 @@ type topic struct {
 type Options struct {
 	// Adapter connects this node to others. Default nil: there are no others.
 	Adapter Adapter
-	// Linger is how long a topic is received from other nodes after its last subscription on
-	// this node has ended. At least a millisecond. Default 2 s.
+	// Linger is how long a topic is received from other nodes after its last subscription on this
+	// node has ended. At least a millisecond. Default 2 s.
 	Linger time.Duration
 }
 
 const defaultLinger = 2 * time.Second
 
-// New makes a PubSub and starts its adapter; ctx bounds the start. A nil opts is the zero
-// Options.
+// New makes a PubSub and starts its adapter; ctx bounds the start. A nil opts is the zero Options.
 func New(ctx context.Context, opts *Options) (*PubSub, error) {
 	p := NewLocal()
 	if opts == nil || opts.Adapter == nil {
@@ -191,8 +190,8 @@ const (
 // snapshots are lists for dispatch.
 var snapshots = sync.Pool{New: func() any { return new([]*Subscription) }}
 
-// dispatch copies the list of subscriptions under a read lock, and delivers without it. Copying
-// ten thousand pointers takes a few microseconds, and delivering to them a thousand times that.
+// dispatch copies the list of subscriptions under a read lock, and delivers without it. Copying ten
+// thousand pointers takes a few microseconds, and delivering to them a thousand times that.
 func (p *PubSub) dispatch(from Subscriber, m *Message, o origin) error {
 	if o != fromElsewhere && m.Event == reserved.EventDisconnect && m.Topic != reserved.Disconnects {
 		_ = p.dispatch(nil, disconnectOf(m), fromHere)

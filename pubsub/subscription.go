@@ -43,8 +43,8 @@ func (s *Subscription) Ready() <-chan struct{} {
 	return s.topic.ready
 }
 
-// Cancel ends the subscription. A delivery that has begun may still arrive. Only the first call
-// has an effect.
+// Cancel ends the subscription. A delivery that has begun may still arrive. Only the first call has
+// an effect.
 func (s *Subscription) Cancel() {
 	sh := s.pubsub.shard(s.topic.name)
 	sh.mu.Lock()
