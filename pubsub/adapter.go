@@ -62,7 +62,7 @@ type Gap struct {
 }
 
 // Errors of Broadcast and DirectBroadcast. They mean that other nodes do not get the message,
-// except for a subscriber's ErrTooLarge. Subscribers of this node are called in any case.
+// except for a subscriber's ErrTooLarge. Broadcast calls the subscribers of this node in any case.
 var (
 	// ErrTooLarge means that the message is larger than the broker accepts, or than a subscriber of
 	// this node can accept; in that case all others get it. The text says which, with the sizes.

@@ -154,8 +154,8 @@ func disconnectOf(m *Message) *Message {
 // LocalBroadcast publishes m to the subscribers of this node alone.
 func (p *PubSub) LocalBroadcast(m *Message) { _ = p.dispatch(nil, m, fromHere) }
 
-// DirectBroadcast publishes m to the subscribers of one node, which may be this one. It returns no
-// error if there is no such node and the adapter does not know.
+// DirectBroadcast publishes m to the subscribers of one node, which may be this one. If there is no
+// such node, it may return nil.
 func (p *PubSub) DirectBroadcast(node string, m *Message) error {
 	if node == p.Node() {
 		return p.dispatch(nil, m, fromCaller)

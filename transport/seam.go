@@ -96,7 +96,7 @@ type Link interface {
 // switches a limit off.
 type LinkOptions struct {
 	// MaxMessage bounds the bytes of one message from the client. Read should refuse a longer one
-	// before it has read all of it. Default 1 MiB.
+	// before it has read all of it. Default 1 MiB, or less if the queues of the mount need it.
 	MaxMessage int
 	// IdleTimeout is the time without a message after which the connection is closed with 1002.
 	// Default 75 s, because browsers run the timers of a hidden page only once a minute.

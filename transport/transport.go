@@ -57,9 +57,10 @@
 //   - Closing: the channels end at once. The queue is written within WriteTimeout, or 10 s if that
 //     is Unlimited; then Close is called once with the code. Read goes on, for up to CloseLinger,
 //     until the client has closed its side, too; then Close(0) is called. bennu drops the messages
-//     that Read returns after the end, and cuts the connection after 4 MiB. After a *ClosedError of
-//     Read the client gets all of CloseLinger to receive the code. After any other error of Read,
-//     an error of Write, a panic, or the end of Shutdown's context, only Close(0) is called.
+//     that Read returns after the end, and cuts the connection after 4 MiB. After io.EOF of Read
+//     Close is called with 1000, and Close(0) right after it. After a *ClosedError of Read the
+//     client gets all of CloseLinger to receive the code. After another error of Read, an error of
+//     Write, a panic, or the end of Shutdown's context, only Close(0) is called.
 //   - Panics: a panic or runtime.Goexit in a method of a Link is logged with its stack and cuts
 //     that connection. In a handler it answers 500, and in a function of Go it ends that function.
 //     Other connections and the process go on. A method that never returns is logged and its

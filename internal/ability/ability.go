@@ -2,7 +2,7 @@
 // transport and seam. Each ability is found by a type assertion. The comments say who has it, who
 // asks for it, and what happens without it. A value that wraps another must pass its abilities on.
 //
-// They are not part of those interfaces because each is for one or two implementations. None is for
+// They are not part of those interfaces because not all implementations have them. None is for
 // programs. Three packages have abilities of their own: bennu those of a Definition (define.go),
 // pubsub its GapSubscriber, and the adapters those of their links (pubsub/internal/cluster).
 package ability

@@ -86,8 +86,8 @@ type Host struct {
 // A Server owns what the mounts of a transport at one endpoint share: connections and their
 // goroutines. Its methods may be called from any goroutine.
 type Server interface {
-	// Drained waits until all connections that the endpoint has closed have ended, except those
-	// that only Close ends. If ctx ends first, it returns its cause.
+	// Drained waits until all connections that the endpoint has closed have ended. It does not wait
+	// for requests that only Close ends, such as polls. If ctx ends first, it returns its cause.
 	Drained(ctx context.Context) error
 	// Close makes the server refuse new connections, and closes all open ones with code. It does
 	// not wait. Further calls do nothing.
