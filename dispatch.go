@@ -133,8 +133,8 @@ func (s *Socket) dispatch(m *wire.Message) (*joinCall, <-chan struct{}) {
 }
 
 // deliver gives a message to the channel of its topic. alive is false when the channel has ended. A
-// message with the join_ref of an earlier join is dropped, and its client gets no answer: it would
-// match one to a newer push.
+// message with the join_ref of an earlier join is dropped without an answer, which the client would
+// match to a newer push.
 func (s *Socket) deliver(c *Channel, m *wire.Message) (alive bool, resume <-chan struct{}) {
 	if !m.JoinRef.IsNull() && m.JoinRef != c.tableRef() {
 		s.at(m.Topic, m.Event).say(notice.StaleRef)

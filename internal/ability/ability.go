@@ -25,8 +25,8 @@ type Offerer interface {
 	// Offer queues a frame if that leaves room for other frames; see pace.Offer. Otherwise it
 	// returns a channel that is closed when the frame may be offered again.
 	Offer(f transport.Frame) (again <-chan struct{}, err error)
-	// Low returns nil when little is queued, and otherwise a channel that is closed when that is
-	// so.
+	// Low returns nil if little is queued. Otherwise it returns a channel that is closed when little
+	// is.
 	Low() <-chan struct{}
 }
 
