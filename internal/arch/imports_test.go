@@ -41,7 +41,6 @@ var layers = []struct {
 	{"pubsub/...", []string{"internal/...", "pubsub", "pubsub/internal/..."}},
 	{".", []string{"internal/...", "wire", "transport/...", "pubsub"}},
 	{"presence", []string{"internal/...", "wire", "pubsub", "."}},
-	{"tracker", []string{"presence"}}, // former names
 	{"client", []string{"internal/...", "wire"}},
 	{"client/presence", []string{"internal/...", "wire", "client"}},
 	{"token", nil},
