@@ -82,9 +82,3 @@ func (c *CookieReader) Read(value string) (map[string]any, error) {
 	}
 	return out, nil
 }
-
-// String returns the number of secrets, without the secrets.
-func (c *CookieReader) String() string { return masked("CookieReader", c.ring) }
-
-// Format writes String, whatever the verb.
-func (c *CookieReader) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(c.String())) }

@@ -16,7 +16,7 @@ const (
 )
 
 // session is the data of the cookies.
-var session = map[string]any{CSRFKey: csrfSecret, "user_id": int64(7), "flash": Map{Atom("info"): "hi"}}
+var session = map[string]any{csrfKey: csrfSecret, "user_id": int64(7), "flash": Map{Atom("info"): "hi"}}
 
 func newReader(t testing.TB, encryptionSalt string, secrets ...string) *CookieReader {
 	t.Helper()
@@ -166,15 +166,20 @@ func TestCheckCSRF(t *testing.T) {
 		{"not base64", csrfSecret, "!" + csrfToken[1:], false},
 		{"line breaks", csrfSecret, "\r\n\r\n" + csrfToken[4:], false},
 	} {
-		if got := CheckCSRF(tt.secret, tt.token); got != tt.want {
+		if got := CheckCSRF(map[string]any{csrfKey: tt.secret}, tt.token); got != tt.want {
 			t.Errorf("%s: %v", tt.name, got)
+		}
+	}
+	for _, odd := range []map[string]any{nil, {}, {csrfKey: 7}, {csrfKey: nil}} {
+		if CheckCSRF(odd, csrfToken) {
+			t.Errorf("%v matches", odd)
 		}
 	}
 	for i := range len(csrfToken) {
 		for bit := range 8 {
 			b := []byte(csrfToken)
 			b[i] ^= 1 << bit
-			if CheckCSRF(csrfSecret, string(b)) {
+			if CheckCSRF(session, string(b)) {
 				t.Errorf("bit %d of byte %d does not matter", bit, i)
 			}
 		}

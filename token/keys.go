@@ -99,18 +99,3 @@ func wholeSeconds(age time.Duration) error {
 	}
 	return nil
 }
-
-// String returns the number of secrets, without the secrets.
-func (k *Keys) String() string { return masked("Keys", k.ring) }
-
-// Format writes String, whatever the verb. Without it, %d would print the fields.
-func (k *Keys) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(k.String())) }
-
-// masked returns the text of String. ring is nil in a zero value.
-func masked(name string, ring func() *keyring) string {
-	n := 0
-	if ring != nil {
-		n = len(ring().secrets)
-	}
-	return fmt.Sprintf("token.%s(secrets: %d)", name, n)
-}

@@ -70,8 +70,8 @@ func TestKeyLengthForEncryption(t *testing.T) {
 	}
 }
 
-// TestMasked prints the types that hold secrets with all verbs and loggers.
-func TestMasked(t *testing.T) {
+// TestSecretsAreNotPrinted prints the types that hold secrets with all verbs and loggers.
+func TestSecretsAreNotPrinted(t *testing.T) {
 	const canary = "canary-canary-canary-canary-canary-canary-canary-canary-canary-canary"
 	k := newKeys(t, nil, canary)
 	if _, err := k.Sign(testSalt, 1); err != nil { // so that there is a derived key
@@ -105,12 +105,6 @@ func TestMasked(t *testing.T) {
 			t.Errorf("%q is printed", s)
 		}
 	}
-	if got := fmt.Sprintf("%v %d %#v", k, k, cookies); got != "token.Keys(secrets: 1) token.Keys(secrets: 1) token.CookieReader(secrets: 1)" {
-		t.Error(got)
-	}
-	var none *Keys
-	_ = (&Keys{}).String()
-	_ = fmt.Sprint(none)
 }
 
 // TestKeyCache lets many goroutines ask for keys of more salts than are kept.
