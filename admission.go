@@ -4,9 +4,9 @@ import (
 	"log/slog"
 	"math"
 	"net/http"
-	"net/netip"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/clientaddr"
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/internal/rate"
 )
@@ -85,31 +85,6 @@ func defaultConnections() int {
 	return 1 << 16
 }
 
-// addressOf returns the address that a request counts as for PerAddress. It is never empty.
-func (l *NodeLimits) addressOf(r *http.Request) string {
-	address := ""
-	if l.ClientAddress != nil {
-		address = l.ClientAddress(r)
-	}
-	if address == "" {
-		address = r.RemoteAddr
-	}
-	var ip netip.Addr
-	if withPort, err := netip.ParseAddrPort(address); err == nil {
-		ip = withPort.Addr()
-	} else if ip, err = netip.ParseAddr(address); err != nil {
-		// It is kept as long as the connection, so a long header is cut.
-		return "?" + address[:min(len(address), 64)]
-	}
-	ip = ip.Unmap().WithZone("")
-	if ip.Is6() {
-		if network, err := ip.Prefix(64); err == nil {
-			return network.String()
-		}
-	}
-	return ip.String()
-}
-
 // admission applies NodeLimits. Its methods may be called from any goroutine.
 type admission struct {
 	limits    NodeLimits
@@ -132,7 +107,7 @@ func (a *admission) identify(r *http.Request) *http.Request {
 	if a.limits.PerAddress < 0 && a.limits.ClientAddress == nil {
 		return r
 	}
-	return notice.WithAddress(r, a.limits.addressOf(r))
+	return notice.WithAddress(r, clientaddr.Of(r, a.limits.ClientAddress))
 }
 
 // closingMost returns how many closed connections may keep their files open, because their clients

@@ -10,11 +10,11 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu/internal/notice"
-	"github.com/bennu-go/bennu/transport"
+	"github.com/bennu-go/bennu/internal/refused"
 )
 
-// AssignedIdentity is the key under which Authenticate keeps the identity of the client.
-const AssignedIdentity = "identity"
+// assignedIdentity is the key under which Authenticate keeps the identity of the client.
+const assignedIdentity = "identity"
 
 // errToken is the error of Authenticate for a token that verify does not accept. The error of
 // verify itself may quote the token.
@@ -53,7 +53,7 @@ func Authenticate[T any](verify func(ctx context.Context, token string) (who T, 
 			unauthenticated(ctx, notice.AuthTokenRefused, tokenFault(err)...)
 			return errToken
 		}
-		s.Assign(AssignedIdentity, who)
+		s.Assign(assignedIdentity, who)
 		s.ExpireAt(expires)
 		return nil
 	}
@@ -95,11 +95,11 @@ func noToken(s *Socket) notice.Kind {
 func tokenFix(err error) []slog.Attr {
 	fix := ""
 	switch {
-	case errors.Is(err, transport.ErrAuthTokenTwice):
+	case errors.Is(err, refused.ErrTokenTwice):
 		fix = "let the client, or the proxy that adds to its request, send one auth token; these differ"
-	case errors.Is(err, transport.ErrAuthTokenEmpty):
+	case errors.Is(err, refused.ErrTokenEmpty):
 		fix = "let the client wait with connecting until it has its token, and see that the page fills it in"
-	case errors.Is(err, transport.ErrAuthTokenElsewhere):
+	case errors.Is(err, refused.ErrTokenElsewhere):
 		fix = "let the client send the token in its authToken option and set Checks.AuthToken, or name the parameter that it sends in Checks.TokenParam"
 	default:
 		return nil
@@ -121,11 +121,12 @@ func tokenFault(err error) []slog.Attr {
 }
 
 // Identity returns the identity that the verify function of Authenticate returned for the
-// connection. It reports false if there is none, or if its type is not T.
+// connection. It reports false if there is none, or if its type is not T. Authenticate assigns it to
+// the socket as "identity", and so may a Connect that does without Authenticate.
 func Identity[T any](s *Socket) (who T, ok bool) {
 	if s == nil {
 		return who, false
 	}
-	who, ok = s.Assigned(AssignedIdentity).(T)
+	who, ok = s.Assigned(assignedIdentity).(T)
 	return who, ok
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/internal/refused"
 	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/internal/wstest"
 	"github.com/bennu-go/bennu/token"
@@ -184,11 +185,11 @@ func TestAuthenticateSaysWhy(t *testing.T) {
 		line   string
 		want   error
 	}{
-		"off":       {transport.Checks{}, offer("hush-hush"), transport.ErrAuthTokenOff},
+		"off":       {transport.Checks{}, offer("hush-hush"), refused.ErrTokenOff},
 		"none":      {transport.Checks{AuthToken: true}, "", transport.ErrNoAuthToken},
-		"empty":     {transport.Checks{AuthToken: true}, offer(""), transport.ErrAuthTokenEmpty},
-		"twice":     {transport.Checks{AuthToken: true}, offer("hush-hush") + ", " + strings.TrimPrefix(offer("x"), "Sec-WebSocket-Protocol: phoenix, "), transport.ErrAuthTokenTwice},
-		"elsewhere": {transport.Checks{AuthToken: true}, "Authorization: Bearer hush-hush", transport.ErrAuthTokenElsewhere},
+		"empty":     {transport.Checks{AuthToken: true}, offer(""), refused.ErrTokenEmpty},
+		"twice":     {transport.Checks{AuthToken: true}, offer("hush-hush") + ", " + strings.TrimPrefix(offer("x"), "Sec-WebSocket-Protocol: phoenix, "), refused.ErrTokenTwice},
+		"elsewhere": {transport.Checks{AuthToken: true}, "Authorization: Bearer hush-hush", refused.ErrTokenElsewhere},
 		"not good":  {transport.Checks{AuthToken: true}, offer("hush-hush"), bennu.ErrRefused},
 	} {
 		r := httptest.NewRequest(http.MethodGet, "/socket/websocket?vsn=2.0.0", nil)

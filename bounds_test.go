@@ -120,13 +120,13 @@ func TestMemoryIsBounded(t *testing.T) {
 	users.Limits.JoinTimeout = time.Hour
 	polls := &longpoll.Options{
 		MaxBody: b.message, MaxBufferBytes: b.queueBytes, MaxBufferMessages: b.queueMessages,
-		MaxPostBytesPerAddress: b.postsPerAddress, MaxSessionsPerAddress: longpoll.Unlimited, Window: time.Hour,
+		MaxPostBytesPerAddress: b.postsPerAddress, MaxSessionsPerAddress: bennu.Unlimited, Window: time.Hour,
 	}
 	e := bennu.NewEndpoint(&bennu.EndpointOptions{Logger: slog.New(slog.DiscardHandler), DrainTime: bennu.Unlimited})
 	e.Socket("/socket", users, &bennu.SocketOptions{
 		Transports: over(&websocket.Options{
 			MaxMessage: b.message, MaxQueueBytes: b.queueBytes, MaxQueueMessages: b.queueMessages,
-			IdleTimeout: websocket.Unlimited, WriteTimeout: websocket.Unlimited,
+			IdleTimeout: bennu.Unlimited, WriteTimeout: bennu.Unlimited,
 		}, polls),
 	})
 	h := httptest.NewUnstartedServer(e)

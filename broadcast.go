@@ -18,7 +18,7 @@ import (
 // can join is no error: the program may subscribe to it.
 func newMessage(topic, event string, payload any) (*pubsub.Message, error) {
 	if topic == "" || reserved.Topic(topic) {
-		return nil, ErrTopic
+		return nil, errTopic
 	}
 	if err := checkEvent(event); err != nil {
 		return nil, err
@@ -131,7 +131,7 @@ func (n *node) publish(from pubsub.Subscriber, m *pubsub.Message) error {
 	if err := n.fits(m); err != nil {
 		return err
 	}
-	if m.Event == EventDisconnect && n.pubsub.Node() != "" {
+	if m.Event == reserved.EventDisconnect && n.pubsub.Node() != "" {
 		n.disconnects.listen(n) // other nodes may ask for disconnects that they have missed
 		n.disconnects.own.add(m.Topic)
 	}

@@ -84,10 +84,10 @@ func (c *Channel) Socket() *Socket { return c.socket }
 // object, a Payload, Raw, []byte for a binary frame, or nil for {}. Push does not block. When the
 // client reads so slowly that its queue is full, the connection is closed.
 //
-// Push returns ErrEvent for an event that is empty or belongs to the protocol, ErrNotObject for a
-// payload that is neither an object nor bytes, ErrNotJoined in Join, ErrClosed after the end, and
-// ErrTooLarge for a message that is larger than the client's queue. It returns wire.ErrNoBinary for
-// bytes to a client of long polling or of version 1 of the protocol.
+// Push returns ErrInvalid for an event that is empty or belongs to the protocol, and for a payload
+// that is neither an object nor bytes, ErrNotJoined in Join, ErrClosed after the end, and ErrTooLarge
+// for a message that is larger than the client's queue. It returns wire.ErrNoBinary for bytes to a
+// client of long polling or of version 1 of the protocol.
 func (c *Channel) Push(event string, payload any) error {
 	if c.isNil() {
 		return errNilChannel
@@ -207,13 +207,13 @@ func (c *Channel) Leave() {
 }
 
 // Subscribe subscribes the channel to another topic. Its broadcasts become messages of type
-// Broadcast for OnInfo. The subscription ends with the channel. The error is ErrTopic or ErrClosed.
+// Broadcast for OnInfo. The subscription ends with the channel. The error is ErrInvalid or ErrClosed.
 func (c *Channel) Subscribe(topic string) error {
 	if c.isNil() {
 		return errNilChannel
 	}
 	if topic == "" || reserved.Topic(topic) {
-		return ErrTopic // no panic: the topic may come from a client
+		return errTopic // no panic: the topic may come from a client
 	}
 	sub := c.socket.node.pubsub.Subscribe(topic, (*listener)(c))
 	c.mu.Lock()

@@ -8,7 +8,7 @@ import (
 
 	"github.com/bennu-go/bennu/internal/event"
 	"github.com/bennu-go/bennu/internal/nils"
-	"github.com/bennu-go/bennu/wire"
+	"github.com/bennu-go/bennu/internal/protocol"
 )
 
 // Definition is a ChannelHandler made of typed functions. S is the state of one joined topic,
@@ -249,7 +249,7 @@ func (d *Definition[S]) made() bool { return d != nil && d.join != nil }
 
 // checkHandled panics for an event that would never reach a handler.
 func checkHandled(name, where string) {
-	if name == wire.EventJoin || name == wire.EventLeave {
+	if name == protocol.EventJoin || name == protocol.EventLeave {
 		panic(fmt.Sprintf("bennu: %s: event %q belongs to the protocol and never reaches a handler; use Define for joins and Terminate for leaves", where, name))
 	}
 	if fault := event.Fault(name); fault != "" {
@@ -264,17 +264,17 @@ func replierOf[Out any]() func(Out) Reply {
 	case *NoReply:
 		return func(Out) Reply { return Reply{} }
 	case *Empty:
-		return func(Out) Reply { return Reply{Status: wire.StatusOK} }
+		return func(Out) Reply { return Reply{Status: protocol.StatusOK} }
 	case *Reply:
 		return func(out Out) Reply {
 			r := any(out).(Reply)
 			if r.Status == "" && r.Response != nil {
-				r.Status = wire.StatusOK
+				r.Status = protocol.StatusOK
 			}
 			return r
 		}
 	}
-	return func(out Out) Reply { return Reply{Status: wire.StatusOK, Response: out} }
+	return func(out Out) Reply { return Reply{Status: protocol.StatusOK, Response: out} }
 }
 
 // Join implements ChannelHandler.

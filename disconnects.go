@@ -10,9 +10,6 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-// EventDisconnect closes the connections of a socket id when it is broadcast with the id as topic.
-const EventDisconnect = reserved.EventDisconnect
-
 // disconnects closes the connections of an id. A connection gets a number when its Connect begins,
 // and each disconnect gets one too. A connection is closed if it began before a disconnect of its
 // id, whether it is open at that moment or still being accepted. The numbers are nanoseconds since
@@ -206,7 +203,7 @@ func (l *disconnectListener) Deliver(d *pubsub.Dispatch) {
 	n := (*node)(l)
 	switch {
 	case !d.Binary:
-	case d.Event == EventDisconnect:
+	case d.Event == reserved.EventDisconnect:
 		n.disconnects.disconnect(string(d.Payload))
 	case d.Event == eventMissed && d.Remote:
 		if node := string(d.Payload); node != "" && len(node) <= maxAskerName {

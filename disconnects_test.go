@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/internal/reserved"
 	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/internal/wstest"
 	"github.com/bennu-go/bennu/pubsub"
@@ -53,7 +54,7 @@ func pass(d time.Duration) {
 func TestDisconnectWhileConnecting(t *testing.T) {
 	forms := map[string]func(*server, string) error{
 		"Disconnect":   func(s *server, id string) error { return s.Disconnect(id) },
-		"Broadcast":    func(s *server, id string) error { return s.Broadcast(id, bennu.EventDisconnect, nil) },
+		"Broadcast":    func(s *server, id string) error { return s.Broadcast(id, reserved.EventDisconnect, nil) },
 		"BroadcastPub": func(s *server, id string) error { return s.PubSub().Broadcast(disconnectMessage(id)) },
 	}
 	for _, road := range []string{"epoll", "parked", "longpoll"} {
@@ -107,7 +108,7 @@ func (b *banner) letIn(t *testing.T, s *server, road, query string) {
 }
 
 func disconnectMessage(id string) *pubsub.Message {
-	return &pubsub.Message{Topic: id, Event: bennu.EventDisconnect, Payload: []byte(`{}`)}
+	return &pubsub.Message{Topic: id, Event: reserved.EventDisconnect, Payload: []byte(`{}`)}
 }
 
 // TestDisconnectInConnect disconnects an id in the midst of Connect, in each way there is, and
@@ -119,7 +120,7 @@ func TestDisconnectInConnect(t *testing.T) {
 	var s *server
 	for name, ban := range map[string]func(id string) error{
 		"Disconnect":         func(id string) error { return s.Disconnect(id) },
-		"LocalBroadcast":     func(id string) error { return s.LocalBroadcast(id, bennu.EventDisconnect, nil) },
+		"LocalBroadcast":     func(id string) error { return s.LocalBroadcast(id, reserved.EventDisconnect, nil) },
 		"PubSub.Broadcast":   func(id string) error { return shared.Broadcast(disconnectMessage(id)) },
 		"DirectBroadcast":    func(id string) error { return other.DirectBroadcast("a", disconnectMessage(id)) },
 		"from another node":  func(id string) error { return other.Broadcast(disconnectMessage(id)) },
@@ -169,7 +170,7 @@ func bare(ps *pubsub.PubSub) *bennu.Endpoint {
 // banMany disconnects more ids than are remembered.
 func banMany(s *server) error {
 	for i := range 1 << 15 {
-		if err := s.LocalBroadcast(fmt.Sprint("nobody:", i), bennu.EventDisconnect, nil); err != nil {
+		if err := s.LocalBroadcast(fmt.Sprint("nobody:", i), reserved.EventDisconnect, nil); err != nil {
 			return err
 		}
 	}
@@ -214,10 +215,10 @@ func TestDisconnectSome(t *testing.T) {
 		c.Join("room:1")
 	}
 	for _, topic := range []string{"", "phx:disconnect", "phx:lp:x"} {
-		if err := s.Disconnect(topic); !errors.Is(err, bennu.ErrTopic) {
+		if err := s.Disconnect(topic); !errors.Is(err, bennu.ErrInvalid) {
 			t.Errorf("Disconnect(%q): %v", topic, err)
 		}
-		if err := s.Broadcast(topic, "x", nil); !errors.Is(err, bennu.ErrTopic) {
+		if err := s.Broadcast(topic, "x", nil); !errors.Is(err, bennu.ErrInvalid) {
 			t.Errorf("Broadcast(%q): %v", topic, err)
 		}
 	}

@@ -1,13 +1,14 @@
 package bennu
 
 import (
-	"cmp"
 	"errors"
 	"log/slog"
 
+	"github.com/bennu-go/bennu/internal/ability"
 	"github.com/bennu-go/bennu/internal/jsontext"
 	"github.com/bennu-go/bennu/internal/kept"
 	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/protocol"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
 )
@@ -19,7 +20,7 @@ func (s *Socket) handle(op wire.Opcode, data []byte) (*joinCall, <-chan struct{}
 	m, err := s.decode(op, data)
 	switch {
 	case err == nil:
-	case (m.Topic != "" || m.OddTopic != "") && m.Topic != wire.TopicPhoenix: // for a fault in that one, Phoenix closes
+	case (m.Topic != "" || m.OddTopic != "") && m.Topic != protocol.TopicPhoenix: // for a fault in that one, Phoenix closes
 		return s.refuse(&m, err)
 	default:
 		s.at("", "").say(notice.Malformed, append(s.faultOf(err), slog.Int("code", int(transport.CloseInternalError)))...)
@@ -37,7 +38,7 @@ func (s *Socket) handle(op wire.Opcode, data []byte) (*joinCall, <-chan struct{}
 func (s *Socket) refuse(m *wire.Message, fault error) (*joinCall, <-chan struct{}) {
 	at := s.at(m.Topic, m.Event)
 	at.say(notice.Unwelcome, s.faultOf(fault)...)
-	if m.Event == wire.EventLeave {
+	if m.Event == protocol.EventLeave {
 		m.Payload = emptyPayload // a leave has no use for it
 		return s.dispatch(m)
 	}
@@ -48,14 +49,14 @@ func (s *Socket) refuse(m *wire.Message, fault error) (*joinCall, <-chan struct{
 	// As in deliver: a message of an earlier join gets no answer.
 	stale := c != nil && !m.JoinRef.IsNull() && m.JoinRef != c.tableRef()
 	switch {
-	case m.Event == wire.EventJoin:
-		s.reply(m, m.JoinRef, wire.StatusError, invalidPayload)
+	case m.Event == protocol.EventJoin:
+		s.reply(m, m.JoinRef, protocol.StatusError, invalidPayload)
 	case stale:
 		at.say(notice.StaleRef)
 	case c == nil:
-		s.reply(m, "", wire.StatusError, unmatchedTopic)
+		s.reply(m, "", protocol.StatusError, unmatchedTopic)
 	case !m.Ref.IsNull():
-		_ = c.reply(m.Ref, Reply{Status: wire.StatusError, Response: invalidPayload}) // fails only after the channel's end
+		_ = c.reply(m.Ref, Reply{Status: protocol.StatusError, Response: invalidPayload}) // fails only after the channel's end
 	default:
 		if c.endWithError(fault) {
 			s.node.stats.crashes.Add(1)
@@ -73,14 +74,11 @@ func (s *Socket) faultOf(fault error) []slog.Attr {
 		attrs = append(attrs, slog.Int("limit", jsontext.MaxDepth))
 	case errors.Is(fault, jsontext.ErrTooManyTokens):
 		// 0 stands for the default, below.
-		tokens := 0
-		switch v := s.serializer.(type) {
-		case wire.V1:
-			tokens = v.MaxTokens
-		case wire.V2:
-			tokens = v.MaxTokens
+		tokens := jsontext.MaxTokens
+		if b, ok := s.serializer.(ability.TokenBounded); ok {
+			tokens = b.MaxTokens()
 		}
-		attrs = append(attrs, slog.Int("limit", cmp.Or(tokens, jsontext.MaxTokens)))
+		attrs = append(attrs, slog.Int("limit", tokens))
 	}
 	return attrs
 }
@@ -101,18 +99,18 @@ func (s *Socket) decode(op wire.Opcode, data []byte) (m wire.Message, err error)
 // to a heartbeat or an unknown topic have a null join_ref: then clients always deliver them to the
 // push that waits.
 func (s *Socket) dispatch(m *wire.Message) (*joinCall, <-chan struct{}) {
-	if m.Topic == wire.TopicPhoenix && m.Event == wire.EventHeartbeat {
-		s.reply(m, "", wire.StatusOK, emptyPayload)
+	if m.Topic == protocol.TopicPhoenix && m.Event == protocol.EventHeartbeat {
+		s.reply(m, "", protocol.StatusOK, emptyPayload)
 		return nil, nil
 	}
 	var c *Channel
 	if m.OddTopic == "" {
 		c = s.find(m.Topic)
 	}
-	if m.Event == wire.EventJoin {
+	if m.Event == protocol.EventJoin {
 		return s.newJoin(m, c), nil
 	}
-	// Renewals come before channels: EventAccessToken reaches no handler if there is a Renew.
+	// Renewals come before channels: eventAccessToken reaches no handler if there is a Renew.
 	if s.renew(m, c) {
 		return nil, nil
 	}
@@ -123,11 +121,11 @@ func (s *Socket) dispatch(m *wire.Message) (*joinCall, <-chan struct{}) {
 			return nil, resume
 		}
 	}
-	if m.Event == wire.EventLeave {
-		s.reply(m, m.JoinRef, wire.StatusOK, emptyPayload)
+	if m.Event == protocol.EventLeave {
+		s.reply(m, m.JoinRef, protocol.StatusOK, emptyPayload)
 	} else {
 		s.at(m.Topic, m.Event).say(notice.NotJoined)
-		s.reply(m, "", wire.StatusError, unmatchedTopic)
+		s.reply(m, "", protocol.StatusError, unmatchedTopic)
 	}
 	return nil, nil
 }
@@ -140,7 +138,7 @@ func (s *Socket) deliver(c *Channel, m *wire.Message) (alive bool, resume <-chan
 		s.at(m.Topic, m.Event).say(notice.StaleRef)
 		return true, nil
 	}
-	if m.Event == wire.EventLeave {
+	if m.Event == protocol.EventLeave {
 		return c.receive(item{kind: itemLeave, ref: m.Ref})
 	}
 	return c.receive(item{kind: itemIn, ref: m.Ref, event: m.Event, payload: m.Payload})

@@ -49,7 +49,7 @@ func TestEventsThatCannotBeSent(t *testing.T) {
 			"": "must have a name", "\xff": "UTF-8", strings.Repeat("x", 256): "at most 255 bytes",
 			"phx_join": "belongs to the protocol", "phx_leave": "belongs", "phx_reply": "belongs", "phx_close": "belongs", "phx_error": "belongs",
 		} {
-			if err := send(event, nil); !errors.Is(err, bennu.ErrEvent) || !strings.Contains(fmt.Sprint(err), want) {
+			if err := send(event, nil); !errors.Is(err, bennu.ErrInvalid) || !strings.Contains(fmt.Sprint(err), want) {
 				t.Errorf("%s of %.20q: %v", name, event, err)
 			}
 		}
@@ -105,7 +105,7 @@ func TestNilPayloads(t *testing.T) {
 			}
 		}
 		for kind, v := range map[string]any{"slice": []int(nil), "self": selfNull{}, "explicit": bennu.Raw("null")} {
-			if err := send("e", v); !errors.Is(err, bennu.ErrNotObject) {
+			if err := send("e", v); !errors.Is(err, bennu.ErrInvalid) {
 				t.Errorf("%s of %s: %v", name, kind, err)
 			}
 		}

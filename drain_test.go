@@ -10,20 +10,20 @@ import (
 
 // slowSerializer decodes when it is let to.
 type slowSerializer struct {
-	wire.V2
+	wire.Serializer
 	gate chan struct{}
 }
 
 func (s *slowSerializer) Decode(op wire.Opcode, data []byte) (wire.Message, error) {
 	<-s.gate
-	return s.V2.Decode(op, data)
+	return s.Serializer.Decode(op, data)
 }
 
 // TestDrainWhileReceiving begins a drain in the middle of taking a message: that one
 // is still answered, and no later one is looked at.
 func TestDrainWhileReceiving(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		slow := &slowSerializer{gate: make(chan struct{})}
+		slow := &slowSerializer{Serializer: wire.V2(nil), gate: make(chan struct{})}
 		users := usersOf("*", handlerFunc(joinQuiet), Limits{})
 		users.Serializers = []wire.Versioned{{Requirement: "~> 2.0.0", Serializer: slow}}
 		_, m := memEndpoint(t, users, nil)

@@ -16,6 +16,7 @@ import (
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/internal/option"
 	"github.com/bennu-go/bennu/internal/redact"
+	"github.com/bennu-go/bennu/internal/reserved"
 	"github.com/bennu-go/bennu/pubsub"
 )
 
@@ -195,12 +196,12 @@ func (e *Endpoint) LocalBroadcast(topic, event string, payload any) error {
 // so Connect must refuse users who must stay out. Each closed connection is in the log, as
 // thrown_out.
 //
-// An empty id is ErrTopic. After any other error, connections on other nodes may still be open.
+// An empty id is ErrInvalid. After any other error, connections on other nodes may still be open.
 // While the broker is unreachable, nil means that the message waits for it. If the broker loses the
 // message, the other nodes ask for it: each endpoint keeps the last 16,384 ids that it has
 // disconnected, up to 1 MiB of them.
 func (e *Endpoint) Disconnect(id string) error {
-	return e.Broadcast(id, EventDisconnect, nil)
+	return e.Broadcast(id, reserved.EventDisconnect, nil)
 }
 
 // check returns an error for options that cannot work, or nil.

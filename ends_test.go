@@ -52,7 +52,7 @@ func testEnds(t *testing.T, o *bennu.EndpointOptions, transport string) {
 	users.ID = func(s *bennu.Socket) string { return "users:" + s.Assigned("user").(string) }
 	// A session that is not polled any more ends within three windows, and so may one whose
 	// client is late: that is an end like any other.
-	s := serve(t, users, &bennu.SocketOptions{Transports: over(nil, &longpoll.Options{Window: 300 * time.Millisecond, MaxSessionsPerAddress: longpoll.Unlimited})}, o)
+	s := serve(t, users, &bennu.SocketOptions{Transports: over(nil, &longpoll.Options{Window: 300 * time.Millisecond, MaxSessionsPerAddress: bennu.Unlimited})}, o)
 	r := &road{server: s, transport: transport}
 	r.dial(t, "&user=0").Abort()
 	eventually(t, "the first connection is gone", func() bool { return s.Stats().Sockets == 0 })

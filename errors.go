@@ -10,6 +10,7 @@ import (
 
 	"github.com/bennu-go/bennu/internal/nils"
 	"github.com/bennu-go/bennu/internal/redact"
+	"github.com/bennu-go/bennu/internal/refused"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/transport"
 )
@@ -149,7 +150,7 @@ var (
 
 // ErrRefused refuses a connection without a reason when Connect returns it: the client gets 403
 // with an empty body, and the mount's ErrorHandler is not called.
-var ErrRefused = transport.ErrRefused
+var ErrRefused = refused.ErrRefused
 
 // Errors of calls on a channel.
 var (
@@ -167,23 +168,21 @@ var (
 	// than the broker between nodes takes: then only the clients of this node get it. If a handler
 	// returns it, the client gets the reason "too large".
 	ErrTooLarge = pubsub.ErrTooLarge
-	// ErrNotObject means that the payload of a push or a broadcast is neither a JSON object nor
-	// bytes. Clients ignore any other payload silently.
-	ErrNotObject = errors.New("bennu: the payload of a push or broadcast must encode to a JSON object")
-	// ErrEvent means that the event of a push or a broadcast is empty, longer than 255 bytes, not
-	// UTF-8, or one of the protocol's own, such as phx_close. The text says which.
-	ErrEvent = errors.New("bennu: the event cannot be sent")
-	// ErrTopic means that the topic of a broadcast, or the id of a disconnect, is empty or begins
-	// with phx:, which belongs to the library.
-	ErrTopic = errors.New(`bennu: the topic is empty, or begins with "phx:"`)
+	// ErrInvalid means that the event, the topic or the payload of a push or a broadcast cannot be
+	// sent. The text says which, and why. An event must be UTF-8 of 1 to 255 bytes, and none of the
+	// protocol's own, such as phx_close. A topic, or the id of a disconnect, must not be empty nor
+	// begin with phx:. A payload must be a JSON object, or bytes: clients ignore any other payload
+	// silently.
+	ErrInvalid = errors.New("bennu: a push or broadcast that cannot be sent")
 	// ErrUnknownEvent is what Instance.HandleIn returns for an event without a handler. The channel
 	// ends with phx_error.
 	ErrUnknownEvent = errors.New("bennu: no handler for this event")
 )
 
 // Reasons for the end of a channel. Terminate gets them, and context.Cause returns them for the
-// contexts of handlers. Other reasons are the error that a callback returned, a *PanicError, and a
-// *transport.ClosedError for a connection that the server closed with a code.
+// contexts of handlers. Other reasons are the error that a callback returned, a *PanicError, and
+// those of a connection: transport.ErrClientClosed, ErrLost, ErrIdle and ErrSlowConsumer, and a
+// *transport.ClosedError if the server closed it with a code.
 var (
 	ErrLeft          = errors.New("bennu: the client left the channel")
 	ErrDuplicateJoin = errors.New("bennu: the client joined the topic again")
@@ -193,11 +192,6 @@ var (
 	// ErrGap means that messages of other nodes may have been missed. The client gets phx_error and
 	// joins again.
 	ErrGap = errors.New("bennu: messages of other nodes may have been missed")
-
-	ErrClientClosed = transport.ErrClientClosed
-	ErrLost         = transport.ErrLost
-	ErrIdle         = transport.ErrIdle
-	ErrSlowConsumer = transport.ErrSlowConsumer
 )
 
 // PanicError is the reason of a channel that ended with a panic, or with runtime.Goexit, for which

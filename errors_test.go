@@ -162,8 +162,8 @@ func TestTerminateReasons(t *testing.T) {
 		do   func(c *wstest.Client)
 		want func(error) bool
 	}{
-		"cut":           {func(c *wstest.Client) { c.Abort() }, is(bennu.ErrLost)},
-		"closed":        {func(c *wstest.Client) { c.Send(wstest.CloseFrame(1000)) }, is(bennu.ErrClientClosed)},
+		"cut":           {func(c *wstest.Client) { c.Abort() }, is(transport.ErrLost)},
+		"closed":        {func(c *wstest.Client) { c.Send(wstest.CloseFrame(1000)) }, is(transport.ErrClientClosed)},
 		"disconnected":  {func(*wstest.Client) { s.Disconnect("id") }, is(bennu.ErrDisconnected)},
 		"not WebSocket": {func(c *wstest.Client) { c.Send(wstest.Frame{Op: 5}) }, closedWith(1002)},
 		"not JSON":      {func(c *wstest.Client) { c.Send(wstest.Text("x")) }, func(err error) bool { return err != nil }},

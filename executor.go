@@ -5,7 +5,7 @@ import (
 	"log/slog"
 
 	"github.com/bennu-go/bennu/internal/notice"
-	"github.com/bennu-go/bennu/wire"
+	"github.com/bennu-go/bennu/internal/protocol"
 )
 
 // executor is the goroutine of a Channel. It runs the callbacks, one at a time, and exists only
@@ -118,7 +118,7 @@ func (e *executor) step() bool {
 		err := c.instance.HandleInfo(h, it.info)
 		c.obey(c.at(h), err)
 	case itemLeave:
-		reply := Reply{Status: wire.StatusOK}
+		reply := Reply{Status: protocol.StatusOK}
 		c.close(it.ref, reply, ErrLeft)
 	case itemStop:
 		c.close("", Reply{}, Stop)

@@ -8,18 +8,19 @@ import (
 
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/internal/pace"
+	"github.com/bennu-go/bennu/internal/protocol"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
 )
 
 // Events about the expiry of a connection.
 const (
-	// EventAccessToken is the event that a client pushes to renew its authentication, on any topic
+	// eventAccessToken is the event that a client pushes to renew its authentication, on any topic
 	// it has joined or on "phoenix", with {"access_token": token}. See SocketHandler.Renew.
-	EventAccessToken = "access_token"
-	// EventTokenExpired is the event that is pushed to every joined channel, and on "phoenix", when
+	eventAccessToken = "access_token"
+	// eventTokenExpired is the event that is pushed to every joined channel, and on "phoenix", when
 	// the authentication has expired, with {"closes_in": seconds}.
-	EventTokenExpired = "token_expired"
+	eventTokenExpired = "token_expired"
 )
 
 // ErrExpired is the reason of a connection that was closed because its authentication was not
@@ -147,10 +148,10 @@ func (s *Socket) warnOfExpiry(left time.Duration) {
 	if err != nil {
 		return // numbers always encode
 	}
-	if f, err := pushFrame(s.serializer, &wire.Push{Topic: wire.TopicPhoenix, Event: EventTokenExpired, Payload: p}); err == nil {
+	if f, err := pushFrame(s.serializer, &wire.Push{Topic: protocol.TopicPhoenix, Event: eventTokenExpired, Payload: p}); err == nil {
 		s.conn.Send(f)
 	} else {
-		s.at(wire.TopicPhoenix, EventTokenExpired).say(notice.NotEncoded, slog.String("error", textOf(err)))
+		s.at(protocol.TopicPhoenix, eventTokenExpired).say(notice.NotEncoded, slog.String("error", textOf(err)))
 	}
 	s.mu.Lock()
 	runs := s.expiry.warning
@@ -185,13 +186,13 @@ func (w *warning) Run() {
 // push tells as many channels as the queue has room for, and reports whether more are left.
 func (w *warning) push(p Payload) bool {
 	for c := w.next(); c != nil; c = w.next() {
-		low, err := c.offer(EventTokenExpired, p.Data) // fails for a channel that is not joined; skip it
+		low, err := c.offer(eventTokenExpired, p.Data) // fails for a channel that is not joined; skip it
 		if low != nil {
 			w.low = low
 			return true
 		}
 		if errors.Is(err, pace.ErrTooLarge) {
-			_ = c.Push(EventTokenExpired, p) // logs it if it does not fit at all
+			_ = c.Push(eventTokenExpired, p) // logs it if it does not fit at all
 		}
 		w.last = c
 	}

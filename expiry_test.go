@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/protocol"
 	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
@@ -521,7 +522,7 @@ func TestAccessTokenMessages(t *testing.T) {
 type parrot struct{ quiet }
 
 func (parrot) HandleIn(_ context.Context, event string, p Payload) (Reply, error) {
-	return Reply{Status: wire.StatusOK, Response: map[string]any{event: Raw(p.Data)}}, nil
+	return Reply{Status: protocol.StatusOK, Response: map[string]any{event: Raw(p.Data)}}, nil
 }
 
 // TestAccessTokenWithoutRenew is an event like any other.

@@ -99,11 +99,11 @@ func (c *Channel) sendOrHold(f transport.Frame) bool {
 	case joining:
 		x := c.extra()
 		frames, bytes := c.socket.outbound().held()
-		if len(x.held) >= frames || x.heldBytes+f.Len() > bytes && len(x.held) > 0 {
+		if len(x.held) >= frames || x.heldBytes+len(f.Bytes()) > bytes && len(x.held) > 0 {
 			return false
 		}
 		x.held = append(x.held, f)
-		x.heldBytes += f.Len()
+		x.heldBytes += len(f.Bytes())
 	}
 	return true
 }

@@ -1,6 +1,7 @@
 package bennu
 
 import (
+	"github.com/bennu-go/bennu/internal/protocol"
 	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
@@ -68,7 +69,7 @@ func (c *Channel) replyFrame(ref wire.Ref, r Reply) (transport.Frame, error) {
 func (c *Channel) handlerReplyFrame(at place, ref wire.Ref, r Reply) (transport.Frame, error) {
 	f, err := c.replyFrame(ref, r)
 	if err == nil && !c.socket.takes(f) {
-		f, err = c.replyFrame(ref, Reply{Status: wire.StatusError, Response: refusalOf(at.refuse(f))})
+		f, err = c.replyFrame(ref, Reply{Status: protocol.StatusError, Response: refusalOf(at.refuse(f))})
 	}
 	return f, err
 }

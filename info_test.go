@@ -138,9 +138,9 @@ func TestBadBroadcasts(t *testing.T) {
 		payload     any
 		want        error
 	}{
-		{"list", "e", []int{1}, bennu.ErrNotObject},
-		{"null", "e", bennu.Raw("null"), bennu.ErrNotObject},
-		{"string", "e", "x", bennu.ErrNotObject},
+		{"list", "e", []int{1}, bennu.ErrInvalid},
+		{"null", "e", bennu.Raw("null"), bennu.ErrInvalid},
+		{"string", "e", "x", bennu.ErrInvalid},
 		{"no JSON", "e", bennu.Raw("{"), nil},
 		{"payload that is no JSON", "e", bennu.Payload{Data: []byte("{")}, nil},
 		{"channel", "e", make(chan int), nil},

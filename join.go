@@ -9,6 +9,7 @@ import (
 	"github.com/bennu-go/bennu/internal/binframe"
 	"github.com/bennu-go/bennu/internal/nils"
 	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/protocol"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
 )
@@ -66,7 +67,7 @@ func (s *Socket) newJoin(m *wire.Message, old *Channel) *joinCall {
 	// Joins that are refused above do not count: they cost nothing.
 	if !s.joinRate.Take(s.node.now(), l.JoinBurst, l.JoinRate) {
 		s.at(m.Topic, m.Event).say(notice.TooManyJoins, slog.Int("burst", l.JoinBurst), slog.Int("per_second", l.JoinRate))
-		call.answer(m.JoinRef, wire.StatusError, tooManyJoins)
+		call.answer(m.JoinRef, protocol.StatusError, tooManyJoins)
 		return nil
 	}
 	return call
@@ -114,14 +115,14 @@ func (j *joinCall) retire() {
 		select {
 		case <-gone:
 		case <-timer.C:
-			old.close(ref, Reply{Status: wire.StatusOK}, ErrLeft)
+			old.close(ref, Reply{Status: protocol.StatusOK}, ErrLeft)
 		}
 		return
 	}
 	if !old.end(ErrDuplicateJoin, nil) {
 		return // it ended by itself, and the client was told
 	}
-	if f, err := old.endFrame(wire.EventClose, emptyObject); err == nil {
+	if f, err := old.endFrame(protocol.EventClose, emptyObject); err == nil {
 		j.closing = f
 	} else {
 		j.at().say(notice.NotEncoded, slog.String("error", textOf(err)))
@@ -135,19 +136,19 @@ func (j *joinCall) refuseEarly() bool {
 	switch {
 	case j.m.OddTopic != "" || s.handler.match(j.m.Topic) == nil:
 		j.at().say(notice.Unmatched, s.handler.hint(&j.m)...)
-		j.answer("", wire.StatusError, unmatchedTopic)
+		j.answer("", protocol.StatusError, unmatchedTopic)
 	case s.late.full(j.m.Topic, s.handler.limits.LateCallbacks, s.handler.limits.Topics):
 		j.at().say(notice.LateCallbacks, slog.Int("limit", s.handler.limits.LateCallbacks))
-		j.answer(j.m.JoinRef, wire.StatusError, busy)
+		j.answer(j.m.JoinRef, protocol.StatusError, busy)
 	case s.handler.route(j.m.Topic).late.full(j.m.Topic, s.node.admission.limits.LateCallbacks, s.node.admission.limits.LateCallbacks):
 		j.at().say(notice.LateCallbacks, slog.Int("limit", s.node.admission.limits.LateCallbacks))
-		j.answer(j.m.JoinRef, wire.StatusError, busy)
+		j.answer(j.m.JoinRef, protocol.StatusError, busy)
 	case s.handler.route(j.m.Topic).joinsHang(s.node.admission.limits.Joins):
 		j.at().say(notice.LateCallbacks, slog.Int("limit", s.node.admission.limits.Joins))
-		j.answer(j.m.JoinRef, wire.StatusError, busy)
+		j.answer(j.m.JoinRef, protocol.StatusError, busy)
 	case !s.hasRoom():
 		j.at().say(notice.TooManyTopics, slog.Int("limit", s.handler.limits.Topics))
-		j.answer(j.m.JoinRef, wire.StatusError, tooManyChannels)
+		j.answer(j.m.JoinRef, protocol.StatusError, tooManyChannels)
 	default:
 		return false
 	}
@@ -210,12 +211,12 @@ func (j *joinCall) call() (out outcome) {
 // encode returns the frame that answers the join. The error is a Disconnect, or the reason why
 // there is no frame.
 func (j *joinCall) encode(reply Reply, err error) (transport.Frame, error) {
-	status := wire.StatusOK
+	status := protocol.StatusOK
 	if err != nil {
 		if d, ok := asDisconnect(err); ok {
 			return transport.Frame{}, d
 		}
-		status, reply = wire.StatusError, j.s.errorReply(j.at(), err, false)
+		status, reply = protocol.StatusError, j.s.errorReply(j.at(), err, false)
 	}
 	p, err := encode(reply.Response)
 	if err != nil {
@@ -305,7 +306,7 @@ func (j *joinCall) accept(reply transport.Frame) {
 		// The channel has ended while Join ran, for a reason that is logged: it held too many
 		// broadcasts or messages, it may have missed messages of other nodes, or Go or AfterEnd was
 		// called with nil. Or the connection is ending.
-		j.answer(j.m.JoinRef, wire.StatusError, joinCrashed)
+		j.answer(j.m.JoinRef, protocol.StatusError, joinCrashed)
 	}
 }
 
@@ -337,7 +338,7 @@ func (j *joinCall) unsendable(reason error) {
 	j.s.node.stats.joinCrashes.Add(1)
 	j.at().say(notice.JoinReply, slog.String("error", textOf(reason)))
 	j.ch.drop(reason, j.instance)
-	j.answer(j.m.JoinRef, wire.StatusError, joinCrashed)
+	j.answer(j.m.JoinRef, protocol.StatusError, joinCrashed)
 }
 
 // fail ends a join that panicked or took too long, answers "join crashed", and continues with the
@@ -352,7 +353,7 @@ func (j *joinCall) fail(reason error) {
 	}
 	j.ch.end(reason, nil)
 	j.overdue()
-	j.answer(j.m.JoinRef, wire.StatusError, joinCrashed)
+	j.answer(j.m.JoinRef, protocol.StatusError, joinCrashed)
 	s.runJoins(s.nextJoin())
 }
 
@@ -373,7 +374,7 @@ func (j *joinCall) send(f transport.Frame) {
 
 // sendClosing sends the phx_close of the old channel, if there is one.
 func (j *joinCall) sendClosing() {
-	if j.closing.Len() > 0 {
+	if len(j.closing.Bytes()) > 0 {
 		j.s.conn.Send(j.closing)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/internal/wstest"
+	"github.com/bennu-go/bennu/transport"
 )
 
 // slowRooms are rooms whose join of "slow" waits for the test.
@@ -160,7 +161,7 @@ func TestConnectionLostWhileJoining(t *testing.T) {
 	c.Push("minds", "phx_join", "{}")
 	waittest.Next(t, "the join", g.entered)
 	c.Abort()
-	if err := waittest.Next(t, "the end of the join's context", g.causes); !errors.Is(err, bennu.ErrLost) {
+	if err := waittest.Next(t, "the end of the join's context", g.causes); !errors.Is(err, transport.ErrLost) {
 		t.Errorf("the join's context ended with %v", err)
 	}
 
@@ -171,7 +172,7 @@ func TestConnectionLostWhileJoining(t *testing.T) {
 	c.Abort()
 	eventually(t, "the socket is gone", func() bool { return s.Stats().Sockets == 0 })
 	g.open <- struct{}{}
-	if err := waittest.Next(t, "Terminate of the late instance", g.ends); !errors.Is(err, bennu.ErrLost) {
+	if err := waittest.Next(t, "Terminate of the late instance", g.ends); !errors.Is(err, transport.ErrLost) {
 		t.Errorf("Terminate was told %v", err)
 	}
 }

@@ -4,7 +4,7 @@ import (
 	"log/slog"
 
 	"github.com/bennu-go/bennu/internal/notice"
-	"github.com/bennu-go/bennu/wire"
+	"github.com/bennu-go/bennu/internal/protocol"
 )
 
 // A join holds a slot of NodeLimits.Joins while Join runs. When its outcome is decided before Join
@@ -17,7 +17,7 @@ func (j *joinCall) takeSlot() bool {
 	a := j.s.node.admission
 	if !a.joins.Acquire(j.s.node.ctx) {
 		j.at().say(notice.JoinsBusy, slog.Int("limit", a.limits.Joins))
-		j.answer(j.m.JoinRef, wire.StatusError, busy)
+		j.answer(j.m.JoinRef, protocol.StatusError, busy)
 		return false
 	}
 	j.slot.Store(true)

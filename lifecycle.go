@@ -7,6 +7,7 @@ import (
 
 	"github.com/bennu-go/bennu/internal/ability"
 	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/protocol"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
@@ -111,7 +112,7 @@ func (c *Channel) close(ref wire.Ref, r Reply, reason error) {
 		frames[n] = f
 		n++
 	}
-	if f, err := c.endFrame(wire.EventClose, emptyObject); err == nil {
+	if f, err := c.endFrame(protocol.EventClose, emptyObject); err == nil {
 		frames[n] = f
 		n++
 	} else {
@@ -180,7 +181,7 @@ var crashPayload = []byte(`{"reason":"channel_crash"}`)
 // endWithError ends the channel with phx_error. It reports whether this call ended it. If the frame
 // cannot be made, the channel ends without it.
 func (c *Channel) endWithError(reason error) bool {
-	f, err := c.endFrame(wire.EventError, crashPayload)
+	f, err := c.endFrame(protocol.EventError, crashPayload)
 	if err != nil {
 		c.at(nil).say(notice.NotEncoded, slog.String("error", textOf(err)))
 		return c.end(reason, nil)

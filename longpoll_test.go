@@ -281,7 +281,7 @@ func playSlowConsumer(t *testing.T, r *road, g *gates) {
 		}
 		bystander.Expect(wstest.Broadcast("a", "n", fmt.Sprintf(`{"filler":"%s","n":%d}`, filler, sent)))
 	}
-	if err := waittest.Next(t, "Terminate", g.ends); err != bennu.ErrSlowConsumer {
+	if err := waittest.Next(t, "Terminate", g.ends); err != transport.ErrSlowConsumer {
 		t.Errorf("Terminate was told %v", err)
 	}
 	if code, got := slow.DrainToClose(); r.transport == "websocket" && code != 1013 {

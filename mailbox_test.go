@@ -7,8 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/bennu-go/bennu/internal/protocol"
 	"github.com/bennu-go/bennu/transport"
-	"github.com/bennu-go/bennu/wire"
 )
 
 // gated is an instance whose handlers wait to be let through, one by one.
@@ -25,7 +25,7 @@ func (g *gated) HandleIn(ctx context.Context, event string, _ Payload) (Reply, e
 		return Reply{}, nil
 	}
 	g.seen = append(g.seen, event)
-	return Reply{Status: wire.StatusOK}, nil
+	return Reply{Status: protocol.StatusOK}, nil
 }
 
 func (g *gated) HandleOut(_ context.Context, event string, p Payload) error {

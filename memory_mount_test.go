@@ -27,7 +27,7 @@ func TestMemory(t *testing.T) {
 		"accepted":      {path: "websocket"},
 		"at long polls": {path: "longpoll"},
 		"banned":        {path: "websocket", connect: banned, status: 429, err: banned},
-		"refused":       {path: "websocket", connect: bennu.ErrRefused, status: 403, err: transport.ErrRefused},
+		"refused":       {path: "websocket", connect: bennu.ErrRefused, status: 403, err: bennu.ErrRefused},
 		"busy":          {path: "websocket", connect: transport.ErrBusy, status: 503, err: transport.ErrBusy},
 		"panics":        {path: "websocket", panics: true, status: 500, err: transport.ErrPanic},
 		"origin":        {path: "websocket", origin: "http://evil.example", status: 403, err: transport.ErrOrigin},

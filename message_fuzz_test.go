@@ -54,7 +54,7 @@ func FuzzMessages(f *testing.F) {
 	f.Fuzz(func(t *testing.T, mode byte, data []byte) {
 		c := memDial(t, h)
 		if mode&2 != 0 {
-			c.socket.serializer = wire.V1{}
+			c.socket.serializer = wire.V1(nil)
 		}
 		join := `["1","1","room:a","phx_join",{}]`
 		if mode&2 != 0 {

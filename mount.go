@@ -117,7 +117,9 @@ func (e *Endpoint) resolveChecks(path string, c *transport.Checks) error {
 			return fmt.Errorf("EndpointOptions: %w", err)
 		}
 		if c.Origin == nil {
-			c.Origin = transport.OriginHost(host)
+			if c.Origin, err = transport.Origins("//" + weborigin.Join(host, "", "")); err != nil {
+				return fmt.Errorf("EndpointOptions: Host: %w", err)
+			}
 		}
 	}
 	if c.Origin == nil && !c.InsecureSkipOriginCheck {

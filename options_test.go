@@ -16,7 +16,7 @@ import (
 
 // uncomparable is a serializer that cannot be compared with ==.
 type uncomparable struct {
-	wire.V2
+	wire.Serializer
 	_ func()
 }
 

@@ -63,13 +63,13 @@ func (s *Socket) takes(f transport.Frame) bool {
 	if s.cannotRead(f) {
 		return false
 	}
-	n := f.Len()
+	n := len(f.Bytes())
 	return int64(n) <= s.node.leastOutbound.Load() || n <= s.outbound().bytes
 }
 
 // cannotRead reports whether a frame is binary and the client's transport carries text only.
 func (s *Socket) cannotRead(f transport.Frame) bool {
-	return s.via.textOnly && f.Len() > 0 && f.Opcode() != wire.Text
+	return s.via.textOnly && len(f.Bytes()) > 0 && f.Opcode() != wire.Text
 }
 
 // noBinary is the error for a binary frame to a client of a transport that carries text only. It is
@@ -105,10 +105,10 @@ func (e *tooLarge) attrs() []slog.Attr {
 // refuse counts and logs that the client of this place cannot get a frame, and returns the reason.
 func (p place) refuse(f transport.Frame) error {
 	if p.s.cannotRead(f) {
-		p.say(notice.BinaryFrame, slog.Int("bytes", f.Len()))
+		p.say(notice.BinaryFrame, slog.Int("bytes", len(f.Bytes())))
 		return noBinary{}
 	}
-	err := &tooLarge{f.Len(), p.s.outbound().bytes, "the client does not get it"}
+	err := &tooLarge{len(f.Bytes()), p.s.outbound().bytes, "the client does not get it"}
 	p.say(notice.FrameTooLarge, err.attrs()...)
 	return err
 }
@@ -147,7 +147,7 @@ func (l *fastlane) refuse(d *pubsub.Dispatch, f transport.Frame) {
 	c := (*Channel)(l)
 	known := memoOf(d)
 	if known.refused == nil {
-		known.refused = c.socket.node.refuse(d.Message, &tooLarge{f.Len(), c.socket.outbound().bytes, "those with more room get it"})
+		known.refused = c.socket.node.refuse(d.Message, &tooLarge{len(f.Bytes()), c.socket.outbound().bytes, "those with more room get it"})
 	}
 	if !d.Refuse(known.refused) {
 		c.gap()

@@ -179,7 +179,7 @@ func testLargestMessage(t *testing.T, options *bennu.EndpointOptions) {
 	bennu.On(d, "shout", func(r *room, _ context.Context, in bennu.Raw) (bennu.NoReply, error) {
 		return bennu.NoReply{}, r.Broadcast("shout", in)
 	})
-	s := serve(t, one("a", d), &bennu.SocketOptions{Transports: []transport.Transport{websocket.New(&websocket.Options{IdleTimeout: websocket.Unlimited})}}, options)
+	s := serve(t, one("a", d), &bennu.SocketOptions{Transports: []transport.Transport{websocket.New(&websocket.Options{IdleTimeout: bennu.Unlimited})}}, options)
 	var all []*wstest.Client
 	for i := range clients {
 		url := s.url

@@ -44,10 +44,10 @@ func TestOutcomes(t *testing.T) {
 }
 
 // fallible is a serializer of an application, with mistakes in it.
-type fallible struct{ wire.V2 }
+type fallible struct{ wire.Serializer }
 
 func (f fallible) Decode(op wire.Opcode, data []byte) (wire.Message, error) {
-	m, err := f.V2.Decode(op, data)
+	m, err := f.Serializer.Decode(op, data)
 	if m.Event == "decode" {
 		panic("as asked")
 	}
@@ -58,13 +58,13 @@ func (f fallible) AppendBroadcast(dst []byte, b *wire.Broadcast) (wire.Opcode, [
 	if b.Event == "encode" {
 		panic("as asked")
 	}
-	return f.V2.AppendBroadcast(dst, b)
+	return f.Serializer.AppendBroadcast(dst, b)
 }
 
 // TestSerializerPanics has them end no more than what they serve.
 func TestSerializerPanics(t *testing.T) {
 	users := one("*", rooms())
-	users.Serializers = []wire.Versioned{{Requirement: "~> 2.0.0", Serializer: fallible{}}}
+	users.Serializers = []wire.Versioned{{Requirement: "~> 2.0.0", Serializer: fallible{wire.V2(nil)}}}
 	s := serve(t, users, nil, nil)
 	c := wstest.Dial(t, s.url)
 	c.Join("a")

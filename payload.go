@@ -20,21 +20,7 @@ type NoReply struct{}
 
 // Raw is JSON text that is not decoded. As In it is the text that the client sent. As Out it must
 // be valid JSON; insignificant whitespace is removed. A nil Raw as Out is the empty object.
-type Raw []byte
-
-// MarshalJSON returns the text itself, or null for a nil Raw.
-func (r Raw) MarshalJSON() ([]byte, error) {
-	if r == nil {
-		return []byte("null"), nil
-	}
-	return r, nil
-}
-
-// UnmarshalJSON keeps a copy of the JSON text.
-func (r *Raw) UnmarshalJSON(data []byte) error {
-	*r = append((*r)[:0], data...)
-	return nil
-}
+type Raw = json.RawMessage
 
 var emptyObject = []byte("{}")
 
@@ -84,26 +70,31 @@ func encode(v any) (Payload, error) {
 func encodeObject(v any) (Payload, error) {
 	p, err := encode(v)
 	if err == nil && !p.Binary && len(p.Data) > 0 && p.Data[0] != '{' {
-		err = ErrNotObject
+		err = errNotObject
 	}
 	return p, err
 }
 
-// checkEvent returns an ErrEvent for an event that an application may not send, or nil.
+// checkEvent returns an ErrInvalid for an event that an application may not send, or nil.
 func checkEvent(name string) error {
 	if fault := event.Fault(name); fault != "" {
-		return eventError(fault)
+		return invalidError(fault)
 	}
 	return nil
 }
 
-// eventError says why an event may not be sent. It is an ErrEvent.
-type eventError string
+// invalidError says what is wrong with a push or a broadcast. It is an ErrInvalid.
+type invalidError string
 
-func (e eventError) Error() string { return "bennu: " + string(e) }
+const (
+	errTopic     invalidError = `the topic is empty, or begins with "phx:"`
+	errNotObject invalidError = "the payload of a push or broadcast must encode to a JSON object"
+)
+
+func (e invalidError) Error() string { return "bennu: " + string(e) }
 
 // Is implements the interface of errors.Is.
-func (e eventError) Is(target error) bool { return target == ErrEvent }
+func (e invalidError) Is(target error) bool { return target == ErrInvalid }
 
 // payloadError is the error for a payload that does not fit its handler. The field is its path, or
 // empty. The client is told the field and not the error, which may quote the payload.

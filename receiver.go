@@ -2,7 +2,6 @@ package bennu
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 
 	"github.com/bennu-go/bennu/internal/ability"
@@ -149,10 +148,10 @@ func (s *Socket) uncount() {
 // where they are found. A client that went away by itself is not logged.
 func (s *Socket) sayClosed(reason error) {
 	place := s.at("", "")
-	switch {
-	case errors.Is(reason, ErrSlowConsumer):
+	switch reason { // not errors.Is: a transport logs the reasons that wrap one of these
+	case transport.ErrSlowConsumer:
 		place.say(notice.SlowConsumer)
-	case errors.Is(reason, ErrIdle):
+	case transport.ErrIdle:
 		place.say(notice.Idle)
 	}
 }

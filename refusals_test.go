@@ -105,7 +105,7 @@ func TestRefusedRequests(t *testing.T) {
 			texts: []string{`origin=https://a.test/\u202exxx`, "xxx..."}},
 		"URL":           {query: "&x=" + strings.Repeat("x", 9000), status: 414, kind: notice.URL},
 		"header":        {lines: []string{"X-A: " + strings.Repeat("x", 15000), "X-B: " + strings.Repeat("x", 1500)}, status: 431, kind: notice.Header},
-		"parameters":    {query: strings.Repeat("&a", 70), status: 400, kind: notice.Params, texts: []string{"error=bennu: query with more than 64 parameters"}},
+		"parameters":    {query: strings.Repeat("&a", 70), status: 400, kind: notice.Params, texts: []string{"error=transport: query with more than 64 parameters"}},
 		"path not UTF8": {query: "&a=%ff", status: 400, kind: notice.Params, texts: []string{"not UTF-8"}},
 		"method":        {method: http.MethodPut, status: 400, kind: notice.Method, texts: []string{"method=PUT"}},
 		"no version":    {query: "&vsn=hush-hush", status: 403, kind: notice.Version, texts: []string{"vsn=(no version)"}},

@@ -179,7 +179,7 @@ func TestRegistrationPanics(t *testing.T) {
 		{"nothing at shutdown", func() { endpoint().OnShutdown(nil) }, 1, "OnShutdown needs a function"},
 		{"nil serializer", func() {
 			users := one("a", rooms())
-			users.Serializers = []wire.Versioned{{Requirement: "~> 2.0.0", Serializer: (*wire.V2)(nil)}}
+			users.Serializers = []wire.Versioned{{Requirement: "~> 2.0.0", Serializer: (*fallible)(nil)}}
 			endpoint().Socket("/s", users, nil)
 		}, 1, `requirement "~> 2.0.0" has no serializer`},
 		{"bad limit", func() {
@@ -198,7 +198,7 @@ func TestRegistrationPanics(t *testing.T) {
 		{"bad path", func() { endpoint().Socket("/:a/:a", one("a", rooms()), nil) }, 1, "socket"},
 		{"bad version", func() {
 			users := one("a", rooms())
-			users.Serializers = []wire.Versioned{{Requirement: "soon", Serializer: wire.V2{}}}
+			users.Serializers = []wire.Versioned{{Requirement: "soon", Serializer: wire.V2(nil)}}
 			endpoint().Socket("/s", users, nil)
 		}, 1, "soon"},
 	} {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/protocol"
 	"github.com/bennu-go/bennu/internal/redact"
 	"github.com/bennu-go/bennu/wire"
 )
@@ -31,12 +32,12 @@ type renewal struct {
 // renew handles an access_token push if the handler has a Renew, and reports whether it did. c is
 // the channel of the push, or nil.
 func (s *Socket) renew(m *wire.Message, c *Channel) bool {
-	if s.handler.renew == nil || m.Event != EventAccessToken {
+	if s.handler.renew == nil || m.Event != eventAccessToken {
 		return false
 	}
 	r := &renewal{s: s, m: *m}
 	switch {
-	case c == nil && m.Topic != wire.TopicPhoenix:
+	case c == nil && m.Topic != protocol.TopicPhoenix:
 		return false
 	case c != nil && !m.JoinRef.IsNull() && m.JoinRef != c.tableRef():
 		return false // deliver drops it, as any message of an old join
@@ -96,7 +97,7 @@ func (r *renewal) Run() {
 
 // at returns the place of the renewal for the log.
 func (r *renewal) at() place {
-	return place{s: r.s, topic: r.m.Topic, callback: "renew", event: EventAccessToken}
+	return place{s: r.s, topic: r.m.Topic, callback: "renew", event: eventAccessToken}
 }
 
 // free allows another renewal to begin, and undoes watchLocked.
@@ -164,7 +165,7 @@ func (r *renewal) answer(err error) {
 	disconnect, disconnects := asDisconnect(err)
 	switch {
 	case err == nil:
-		r.s.reply(&r.m, r.joinRef, wire.StatusOK, emptyPayload)
+		r.s.reply(&r.m, r.joinRef, protocol.StatusOK, emptyPayload)
 	case disconnects:
 		r.s.close(disconnect.code(), err)
 	// Expected refusals, which are logged as such and not as a failed callback.
@@ -193,5 +194,5 @@ func (r *renewal) refuse(response any) {
 		r.at().say(notice.RenewReply, slog.String("error", textOf(err)))
 		p, _ = encode(errInternal)
 	}
-	r.s.reply(&r.m, r.joinRef, wire.StatusError, p)
+	r.s.reply(&r.m, r.joinRef, protocol.StatusError, p)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/bennu-go/bennu/internal/nils"
 	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/protocol"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
 )
@@ -44,10 +45,10 @@ func ReplyRef(ctx context.Context) *Ref {
 
 // Reply answers with status "ok". The error is ErrNoRef if the client wants no reply, or if
 // ReplyRef returned nil.
-func (r *Ref) Reply(response any) error { return r.ReplyStatus(wire.StatusOK, response) }
+func (r *Ref) Reply(response any) error { return r.ReplyStatus(protocol.StatusOK, response) }
 
 // Refuse answers with status "error" and the response of e. A nil e has the response {}.
-func (r *Ref) Refuse(e *Error) error { return r.ReplyStatus(wire.StatusError, errorResponse(e)) }
+func (r *Ref) Refuse(e *Error) error { return r.ReplyStatus(protocol.StatusError, errorResponse(e)) }
 
 // ReplyStatus answers with any status. For response see Reply; for errors see Channel.Push.
 func (r *Ref) ReplyStatus(status string, response any) error {
@@ -97,7 +98,7 @@ func (s *Socket) reply(m *wire.Message, joinRef wire.Ref, status string, respons
 	if err == nil && !s.takes(f) { // too large by its response, or by an odd topic
 		err = s.at(m.Topic, m.Event).refuse(f)
 		if m.OddTopic == "" {
-			f, err = s.replyFrame(m, joinRef, wire.StatusError, refusalOf(err))
+			f, err = s.replyFrame(m, joinRef, protocol.StatusError, refusalOf(err))
 		}
 	}
 	if err != nil {
@@ -116,16 +117,16 @@ func (s *Socket) errorReply(at place, err error, over bool) Reply {
 	invalid, isInvalid := errors.AsType[*payloadError](err)
 	switch {
 	case told != nil:
-		return Reply{Status: wire.StatusError, Response: errorResponse(told)}
+		return Reply{Status: protocol.StatusError, Response: errorResponse(told)}
 	case errors.Is(err, ErrTooLarge), errors.Is(err, noBinary{}): // logged where it was found
 		s.observe(at.topic, err)
-		return Reply{Status: wire.StatusError, Response: refusalOf(err)}
+		return Reply{Status: protocol.StatusError, Response: refusalOf(err)}
 	case isInvalid:
 		s.observe(at.topic, err)
 		at.say(notice.InvalidPayload, notice.Foreign("field", invalid.field))
 		// Only at debug level: the text may quote the payload.
 		s.node.log.Log(slog.LevelDebug, "why a payload is invalid", at.with(slog.String("error", textOf(err)))...)
-		return Reply{Status: wire.StatusError, Response: errorReason{Reason: "invalid payload", Field: invalid.field}}
+		return Reply{Status: protocol.StatusError, Response: errorReason{Reason: "invalid payload", Field: invalid.field}}
 	}
 	s.observe(at.topic, err)
 	if over { // such errors are expected: its pushes fail and its context is cancelled
@@ -133,7 +134,7 @@ func (s *Socket) errorReply(at place, err error, over bool) Reply {
 	} else {
 		at.say(notice.HandlerFailed, slog.String("error", textOf(err)))
 	}
-	return Reply{Status: wire.StatusError, Response: errInternal}
+	return Reply{Status: protocol.StatusError, Response: errInternal}
 }
 
 // reply answers the client's message with this ref.
@@ -152,7 +153,7 @@ func (c *Channel) reply(ref wire.Ref, r Reply) error {
 // one, otherwise the handler's own reply.
 func lastReply(reply Reply, err error) Reply {
 	if told := pointerIn[Error](err); told != nil {
-		return Reply{Status: wire.StatusError, Response: errorResponse(told)}
+		return Reply{Status: protocol.StatusError, Response: errorResponse(told)}
 	}
 	return reply
 }

@@ -41,14 +41,14 @@ func (e *Endpoint) Server() *http.Server {
 // and closes ln in any case.
 //
 // Serve may run on several listeners at once. The first that ends, or a call of Shutdown, ends all
-// of them. After that, Serve returns ErrServerClosed.
+// of them. After that, Serve returns an error that wraps http.ErrServerClosed.
 func (e *Endpoint) Serve(ctx context.Context, ln net.Listener) error {
 	if nils.Is(ln) {
 		return errors.New("bennu: Serve needs a listener, such as net.Listen returns")
 	}
 	if e.sockets.isClosed() {
 		_ = ln.Close()
-		return ErrServerClosed
+		return errServerClosed
 	}
 	e.beginServing(nil, ln.Addr())
 	server := e.Server()
@@ -78,8 +78,8 @@ func (e *Endpoint) Serve(ctx context.Context, ln net.Listener) error {
 	return errors.Join(err, shutdown)
 }
 
-// ErrServerClosed is the error of Serve after a Shutdown. It is an http.ErrServerClosed, too.
-var ErrServerClosed = fmt.Errorf("bennu: the endpoint is shut down; make a new one to serve again: %w", http.ErrServerClosed)
+// errServerClosed is the error of Serve after a Shutdown. It is an http.ErrServerClosed, too.
+var errServerClosed = fmt.Errorf("bennu: the endpoint is shut down; make a new one to serve again: %w", http.ErrServerClosed)
 
 // beginServing logs the limits, and warns of settings that are risky on a network. It is called by
 // Serve, and for the first request. r is nil in Serve; address is that of the listener, or nil.

@@ -323,35 +323,6 @@ func TestAdmissionAtOnce(t *testing.T) {
 	}
 }
 
-// TestAddressOf says under which address a request counts.
-func TestAddressOf(t *testing.T) {
-	for _, tc := range []struct{ remote, header, want string }{
-		{"192.0.2.1:4000", "", "192.0.2.1"},
-		{"[::ffff:192.0.2.1]:4000", "", "192.0.2.1"},
-		{"[2001:db8:1:2:3::4]:4000", "", "2001:db8:1:2::/64"},
-		{"[fe80::1%eth0]:4000", "", "fe80::/64"},
-		{"192.0.2.1:4000", "198.51.100.7", "198.51.100.7"},
-		{"192.0.2.1:4000", "198.51.100.7:99", "198.51.100.7"},
-		{"192.0.2.1:4000", "2001:db8:1:2::9", "2001:db8:1:2::/64"},
-		{"192.0.2.1:4000", "[2001:db8:1:2::9]:99", "2001:db8:1:2::/64"},
-		{"192.0.2.1:4000", "user 7", "?user 7"},
-		{"@", "", "?@"},
-		{"", "", "?"},
-	} {
-		r := httptest.NewRequest(http.MethodGet, "/", nil)
-		r.RemoteAddr = tc.remote
-		r.Header.Set("X-Client", tc.header)
-		l := NodeLimits{ClientAddress: func(r *http.Request) string { return r.Header.Get("X-Client") }}
-		if got := l.addressOf(r); got != tc.want {
-			t.Errorf("%q, %q: %q, want %q", tc.remote, tc.header, got, tc.want)
-		}
-	}
-	long := NodeLimits{ClientAddress: func(*http.Request) string { return string(make([]byte, 1<<20)) }}
-	if n := len(long.addressOf(&http.Request{})); n != 65 {
-		t.Errorf("%d bytes are kept of an address", n)
-	}
-}
-
 // TestNodeLimitsDefaults resolves limits.
 func TestNodeLimitsDefaults(t *testing.T) {
 	if l := (NodeLimits{}).withDefaults(); l.Connections != defaultConnections() || l.PerAddress != Unlimited || l.Connects != 256 || l.Joins != 512 {

@@ -43,10 +43,10 @@ type SocketHandler struct {
 	// ID returns the name of the user or device that a connection belongs to, for
 	// Endpoint.Disconnect. It is called once, after Connect. nil or "" means none.
 	ID func(s *Socket) string
-	// Renew checks a token that a client pushed as access_token, on a topic it has joined or on
-	// "phoenix". It returns the time until which the token is valid; the zero time means without
-	// end. It must check that the token is of the user who connected, for instance with Identity,
-	// because the channels keep serving that user.
+	// Renew checks a token that a client pushed as access_token, with {"access_token": token}, on a
+	// topic it has joined or on "phoenix". It returns the time until which the token is valid; the
+	// zero time means without end. It must check that the token is of the user who connected, for
+	// instance with Identity, because the channels keep serving that user.
 	//
 	// An *Error is sent to the client, and a Disconnect closes the connection. ErrRefused, and
 	// errors of package token about the token, are answered with "invalid token". Any other error
@@ -57,7 +57,8 @@ type SocketHandler struct {
 	// connection. If Renew is nil, access_token is an event like any other.
 	Renew func(ctx context.Context, s *Socket, token string) (expires time.Time, err error)
 	// ExpiryGrace is how long a connection stays open after its client was warned that the
-	// authentication has expired; see Socket.ExpireAt. Default 25 s.
+	// authentication has expired: token_expired, with {"closes_in": seconds}, is pushed to every
+	// joined channel and on "phoenix". See Socket.ExpireAt. Default 25 s.
 	ExpiryGrace time.Duration
 	// Serializers are the supported versions of the protocol. The first that matches the client's
 	// vsn is used. nil means wire.Defaults: versions 1 and 2.
@@ -200,16 +201,14 @@ func bounded(list []wire.Versioned, tokens int) []wire.Versioned {
 	if tokens == 0 {
 		return list
 	}
-	tokens = limit(tokens, 0)
+	o := &wire.Options{MaxTokens: tokens}
 	list = slices.Clone(list)
 	for i := range list {
-		switch v := list[i].Serializer.(type) {
-		case wire.V1:
-			v.MaxTokens = cmp.Or(v.MaxTokens, tokens)
-			list[i].Serializer = v
-		case wire.V2:
-			v.MaxTokens = cmp.Or(v.MaxTokens, tokens)
-			list[i].Serializer = v
+		switch list[i].Serializer {
+		case wire.V1(nil):
+			list[i].Serializer = wire.V1(o)
+		case wire.V2(nil):
+			list[i].Serializer = wire.V2(o)
 		}
 	}
 	return list

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu"
-	"github.com/bennu-go/bennu/wire"
+	"github.com/bennu-go/bennu/internal/protocol"
 )
 
 type arrival struct{}
@@ -25,7 +25,7 @@ func TestArriveInTime(t *testing.T) {
 	endpoint := Mount(t, &users, nil)
 	defer close(hold)
 	room := &Channel{client: endpoint.Connect(t, nil), topic: "room:lobby"}
-	room.push(t, wire.EventJoin, nil).await(t, "the reply to the join")
+	room.push(t, protocol.EventJoin, nil).await(t, "the reply to the join")
 	endpoint.Timeout = time.Millisecond
 	room.arrive()
 	endpoint.Timeout = 0

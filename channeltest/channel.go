@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/bennu-go/bennu/internal/event"
+	"github.com/bennu-go/bennu/internal/protocol"
 	"github.com/bennu-go/bennu/wire"
 )
 
@@ -81,7 +82,7 @@ func (ch *Channel) ExpectNoPush(t testing.TB, events ...string) {
 // after it.
 func (ch *Channel) ExpectClose(t testing.TB) {
 	t.Helper()
-	ch.client.endpoint.receive(t, ch.topic+" to be closed", &ch.client.inbox, ch.isEnd(wire.EventClose), ch.whyOver, nil)
+	ch.client.endpoint.receive(t, ch.topic+" to be closed", &ch.client.inbox, ch.isEnd(protocol.EventClose), ch.whyOver, nil)
 }
 
 // ExpectCrash waits until the server ends the channel with phx_error, after which stock clients join
@@ -89,14 +90,14 @@ func (ch *Channel) ExpectClose(t testing.TB) {
 // callback, or one of bennu's, such as bennu.ErrGap.
 func (ch *Channel) ExpectCrash(t testing.TB) error {
 	t.Helper()
-	return ch.client.endpoint.receive(t, ch.topic+" to crash", &ch.client.inbox, ch.isEnd(wire.EventError), ch.whyOver, nil).reason
+	return ch.client.endpoint.receive(t, ch.topic+" to crash", &ch.client.inbox, ch.isEnd(protocol.EventError), ch.whyOver, nil).reason
 }
 
 // Leave leaves the topic, and expects the reply "ok" and phx_close. It returns when the channel has ended
 // and its Terminate has returned.
 func (ch *Channel) Leave(t testing.TB) {
 	t.Helper()
-	p := ch.push(t, wire.EventLeave, nil)
+	p := ch.push(t, protocol.EventLeave, nil)
 	p.ExpectOK(t)
 	ch.ExpectClose(t)
 	ch.client.endpoint.Settle(t)
@@ -130,7 +131,7 @@ func (ch *Channel) queue(event string, p wire.Payload) (pushed *Pushed, why over
 		return nil, why
 	}
 	ref := c.nextRefLocked()
-	if event == wire.EventJoin {
+	if event == protocol.EventJoin {
 		ch.joinRef = ref
 		c.channels[ref] = ch
 	}
@@ -147,7 +148,7 @@ func (ch *Channel) queue(event string, p wire.Payload) (pushed *Pushed, why over
 func (ch *Channel) isPush(events ...string) func(*entry) bool {
 	return func(e *entry) bool {
 		switch {
-		case e.Topic != ch.topic || e.Event == wire.EventReply || e.Event == wire.EventClose || e.Event == wire.EventError:
+		case e.Topic != ch.topic || e.Event == protocol.EventReply || e.Event == protocol.EventClose || e.Event == protocol.EventError:
 			return false
 		case e.JoinRef != "":
 			if e.JoinRef != ch.joinRef {
@@ -193,7 +194,7 @@ func (ch *Channel) whyOver() over {
 	switch {
 	case ch.last == nil:
 		return ch.client.whyGone()
-	case ch.last.Event == wire.EventClose:
+	case ch.last.Event == protocol.EventClose:
 		return over{"the channel is closed", ch.last.reason}
 	case ch.last.taken:
 		return over{text: "the channel has crashed, as was expected; join it again"}

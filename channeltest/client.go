@@ -8,9 +8,9 @@ import (
 
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/internal/ability"
+	"github.com/bennu-go/bennu/internal/protocol"
 	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/transport"
-	"github.com/bennu-go/bennu/wire"
 )
 
 // A Client is one connection to an endpoint under test.
@@ -56,7 +56,7 @@ func newClient(e *Endpoint, name string, r seam.Receiver) *Client {
 func (c *Client) Join(t testing.TB, topic string, params any) *Channel {
 	t.Helper()
 	ch, reply := c.join(t, topic, params)
-	if reply.Status != wire.StatusOK {
+	if reply.Status != protocol.StatusOK {
 		why := show(reply.Payload)
 		if reply.reason != nil {
 			why += ": " + explain(reply.reason)
@@ -78,7 +78,7 @@ func Join[Out any](t testing.TB, c *Client, topic string, params any) (*Channel,
 func (c *Client) ExpectJoinRefused(t testing.TB, topic string, params any) *bennu.Error {
 	t.Helper()
 	_, reply := c.join(t, topic, params)
-	if reply.Status == wire.StatusOK {
+	if reply.Status == protocol.StatusOK {
 		t.Fatalf("channeltest: want the join of %s to be refused: it was joined\n%s", topic, c.endpoint.transcript())
 	}
 	return refusal(reply.Payload)
@@ -88,9 +88,9 @@ func (c *Client) ExpectJoinRefused(t testing.TB, topic string, params any) *benn
 func (c *Client) join(t testing.TB, topic string, params any) (*Channel, *entry) {
 	t.Helper()
 	ch := &Channel{client: c, topic: topic}
-	reply := ch.push(t, wire.EventJoin, params).await(t, "reply to the join of "+topic)
+	reply := ch.push(t, protocol.EventJoin, params).await(t, "reply to the join of "+topic)
 	ch.reply = reply
-	if reply.Status == wire.StatusOK {
+	if reply.Status == protocol.StatusOK {
 		ch.arrive()
 	}
 	return ch, reply
@@ -110,20 +110,20 @@ func (ch *Channel) arrive() {
 	}
 }
 
-// Close closes the connection in good order: its channels end with bennu.ErrClientClosed. It returns
+// Close closes the connection in good order: its channels end with transport.ErrClientClosed. It returns
 // when they have ended and their Terminate has returned.
 func (c *Client) Close(t testing.TB) {
 	t.Helper()
-	c.leaveOff(bennu.ErrClientClosed)
+	c.leaveOff(transport.ErrClientClosed)
 	<-c.done
 	c.endpoint.Settle(t)
 }
 
 // Drop breaks the connection without a close, as a lost network does: its channels end with
-// bennu.ErrLost. It returns when they have ended and their Terminate has returned.
+// transport.ErrLost. It returns when they have ended and their Terminate has returned.
 func (c *Client) Drop(t testing.TB) {
 	t.Helper()
-	c.leaveOff(bennu.ErrLost)
+	c.leaveOff(transport.ErrLost)
 	<-c.done
 	c.endpoint.Settle(t)
 }
@@ -148,7 +148,7 @@ func (c *Client) end(t testing.TB) {
 	if !t.Failed() {
 		c.endpoint.settle()
 	}
-	c.leaveOff(bennu.ErrClientClosed)
+	c.leaveOff(transport.ErrClientClosed)
 	<-c.done
 	for _, ch := range c.crashed() {
 		t.Errorf("channeltest: the channel %s of %s crashed; call ExpectCrash if it should: %s\n%s",
@@ -162,7 +162,7 @@ func (c *Client) crashed() (list []*Channel) {
 	defer c.endpoint.mu.Unlock()
 	for ref := range c.refs {
 		ch := c.channels[strconv.Itoa(ref+1)]
-		if ch != nil && ch.last != nil && ch.last.Event == wire.EventError && !ch.last.taken && !ch.told {
+		if ch != nil && ch.last != nil && ch.last.Event == protocol.EventError && !ch.last.taken && !ch.told {
 			list = append(list, ch)
 		}
 	}

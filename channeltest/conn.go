@@ -6,6 +6,7 @@ import (
 
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/internal/ability"
+	"github.com/bennu-go/bennu/internal/protocol"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
 )
@@ -111,12 +112,12 @@ func (n *conn) Send(f transport.Frame) bool {
 	}
 	e := &entry{client: c, kind: received, message: m}
 	switch m.Event {
-	case wire.EventClose, wire.EventError:
+	case protocol.EventClose, protocol.EventError:
 		e.reason = c.reasons[m.Ref]
 		if ch := c.channels[m.Ref]; ch != nil {
 			ch.last = e
 		}
-	case wire.EventReply:
+	case protocol.EventReply:
 		if ch := c.channels[m.Ref]; ch != nil { // the reply to its join
 			ch.start = e
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/bennu-go/bennu/internal/jsontext"
+	"github.com/bennu-go/bennu/internal/protocol"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
 )
@@ -66,7 +67,7 @@ func parse(f transport.Frame) (*message, error) {
 		m.Ref = *ref
 	}
 	m.Payload.Data = payload
-	if m.Event == wire.EventReply {
+	if m.Event == protocol.EventReply {
 		var reply struct {
 			Status   string
 			Response json.RawMessage
@@ -93,7 +94,7 @@ func parseBinary(data []byte) (*message, error) {
 	case binaryPush:
 		fields = []*string{&m.JoinRef, &m.Topic, &m.Event}
 	case binaryReply:
-		m.Event = wire.EventReply
+		m.Event = protocol.EventReply
 		fields = []*string{&m.JoinRef, &m.Ref, &m.Topic, &m.Status}
 	case binaryBroadcast:
 		fields = []*string{&m.Topic, &m.Event}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/internal/protocol"
 	"github.com/bennu-go/bennu/wire"
 )
 
@@ -18,28 +19,28 @@ type Pushed struct {
 // ExpectOK waits for a reply with the status "ok" and any response.
 func (p *Pushed) ExpectOK(t testing.TB) {
 	t.Helper()
-	p.expect(t, wire.StatusOK)
+	p.expect(t, protocol.StatusOK)
 }
 
 // ExpectReply waits for a reply with the status "ok", and ends the test if its response is not want. They
 // are compared as by Channel.ExpectPush.
 func (p *Pushed) ExpectReply(t testing.TB, want any) {
 	t.Helper()
-	equal(t, p.ch.client.endpoint, p.what(), p.expect(t, wire.StatusOK).Payload, want)
+	equal(t, p.ch.client.endpoint, p.what(), p.expect(t, protocol.StatusOK).Payload, want)
 }
 
 // ExpectReply waits for a reply with the status "ok" and returns its response, decoded into T, which
 // may be []byte, bennu.Raw or bennu.Payload.
 func ExpectReply[T any](t testing.TB, p *Pushed) T {
 	t.Helper()
-	return decode[T](t, p.ch.client.endpoint, p.what(), p.expect(t, wire.StatusOK).Payload)
+	return decode[T](t, p.ch.client.endpoint, p.what(), p.expect(t, protocol.StatusOK).Payload)
 }
 
 // ExpectError waits for a reply with the status "error". The result has the reason, and in Response the
 // whole response as a bennu.Raw. Its text is the reason, with the field if the reply names one.
 func (p *Pushed) ExpectError(t testing.TB) *bennu.Error {
 	t.Helper()
-	return refusal(p.expect(t, wire.StatusError).Payload)
+	return refusal(p.expect(t, protocol.StatusError).Payload)
 }
 
 // ExpectStatus waits for a reply with this status and returns its response.
@@ -76,7 +77,7 @@ func (p *Pushed) await(t testing.TB, what string) *entry {
 
 // isReply finds the reply by its ref. No two messages of a client have the same.
 func (p *Pushed) isReply(e *entry) bool {
-	return e.Event == wire.EventReply && e.Ref == p.sent.Ref
+	return e.Event == protocol.EventReply && e.Ref == p.sent.Ref
 }
 
 // what describes the reply, for a failure.

@@ -112,8 +112,8 @@ func (m *message) text() []byte {
 	return fmt.Appendf(nil, `[%s,%s,%s,%s,%s]`, part(m.JoinRef), part(m.Ref), part(m.Topic), part(m.Event), payload)
 }
 
-func (c *raw) Close()     { c.leaveOff(bennu.ErrClientClosed) }
-func (c *raw) Cut()       { c.leaveOff(bennu.ErrLost) }
+func (c *raw) Close()     { c.leaveOff(transport.ErrClientClosed) }
+func (c *raw) Cut()       { c.leaveOff(transport.ErrLost) }
 func (c *raw) Stall(bool) {}
 
 func (c *raw) Code() (transport.CloseCode, bool) {

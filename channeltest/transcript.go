@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/bennu-go/bennu"
-	"github.com/bennu-go/bennu/wire"
+	"github.com/bennu-go/bennu/internal/protocol"
 )
 
 // entry is a message or a note in the transcript of an endpoint. All clients share one list, so that a
@@ -100,7 +100,7 @@ func (e *entry) String() string {
 	switch {
 	case e.kind == noted:
 		b.WriteString(e.note)
-	case e.Event == wire.EventReply:
+	case e.Event == protocol.EventReply:
 		fmt.Fprintf(&b, "reply to #%s: %s %s", e.Ref, e.Status, show(e.Payload))
 	case e.kind == sent:
 		fmt.Fprintf(&b, "#%s %s %s", e.Ref, e.Event, show(e.Payload))

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu/internal/clientwire"
+	"github.com/bennu-go/bennu/internal/protocol"
 	"github.com/bennu-go/bennu/wire"
 )
 
@@ -65,7 +66,7 @@ func (s *Socket) Channel(topic string, params any) *Channel {
 	if f, ok := params.(func(context.Context) (any, error)); ok {
 		ch.paramsFunc = f
 	} else if ch.params, ch.paramsErr = encode(params); ch.paramsErr == nil {
-		ch.paramsErr = s.encodable(topic, wire.EventJoin, ch.params)
+		ch.paramsErr = s.encodable(topic, protocol.EventJoin, ch.params)
 	}
 	ch.box = mailbox{socket: s, handle: ch.handle}
 	return ch
@@ -99,11 +100,11 @@ func (ch *Channel) setLocked(state State, err error) {
 // receiveLocked handles a message of the current join.
 func (ch *Channel) receiveLocked(in *clientwire.Incoming, ref string) {
 	switch in.Event {
-	case wire.EventReply:
+	case protocol.EventReply:
 		ch.replyLocked(ref, Reply{in.Status, in.Response})
-	case wire.EventClose:
+	case protocol.EventClose:
 		ch.closeLocked(ErrEnded)
-	case wire.EventError:
+	case protocol.EventError:
 		if ch.state == StateJoining || ch.state == StateJoined {
 			reason, _ := told(in.Payload)
 			ch.errorLocked(crashed(reason))
@@ -229,7 +230,7 @@ func (ch *Channel) sendLeaveLocked() (ref string) {
 		return ""
 	}
 	ref = ch.socket.nextRefLocked()
-	l.sendLocked(wire.Message{JoinRef: wire.StringRef(ch.joinRef), Ref: wire.StringRef(ref), Topic: ch.topic, Event: wire.EventLeave})
+	l.sendLocked(wire.Message{JoinRef: wire.StringRef(ch.joinRef), Ref: wire.StringRef(ref), Topic: ch.topic, Event: protocol.EventLeave})
 	return ref
 }
 

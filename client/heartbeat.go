@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/protocol"
 	"github.com/bennu-go/bennu/wire"
 )
 
@@ -53,7 +54,7 @@ func (l *link) beatLocked(timeout time.Duration, failure error) {
 
 func (l *link) sendHeartbeatLocked() (ref string) {
 	ref = l.socket.nextRefLocked()
-	l.sendLocked(wire.Message{Ref: wire.StringRef(ref), Topic: wire.TopicPhoenix, Event: wire.EventHeartbeat})
+	l.sendLocked(wire.Message{Ref: wire.StringRef(ref), Topic: protocol.TopicPhoenix, Event: protocol.EventHeartbeat})
 	return ref
 }
 
@@ -76,7 +77,7 @@ func (s *Socket) Ping(ctx context.Context) (time.Duration, error) {
 	}
 	start := time.Now()
 	ref := l.sendHeartbeatLocked()
-	w := s.waitLocked(ref, wire.TopicPhoenix, "")
+	w := s.waitLocked(ref, protocol.TopicPhoenix, "")
 	s.mu.Unlock()
 	if err := s.await(ctx, ref, w); err != nil {
 		return 0, err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/protocol"
 	"github.com/bennu-go/bennu/wire"
 )
 
@@ -142,7 +143,7 @@ func (ch *Channel) evaluatedLocked(params Payload, err error, current bool) {
 func (ch *Channel) sendJoinWithLocked(params Payload) {
 	ch.joinRef = ch.socket.nextRefLocked()
 	ref := wire.StringRef(ch.joinRef)
-	ch.socket.link.sendLocked(wire.Message{JoinRef: ref, Ref: ref, Topic: ch.topic, Event: wire.EventJoin, Payload: params})
+	ch.socket.link.sendLocked(wire.Message{JoinRef: ref, Ref: ref, Topic: ch.topic, Event: protocol.EventJoin, Payload: params})
 }
 
 // evaluate calls the function of params, and encodes its result.
@@ -159,7 +160,7 @@ func (ch *Channel) evaluate() (p Payload, err error) {
 	if p, err = encode(v); err != nil {
 		return p, err
 	}
-	return p, ch.socket.encodable(ch.topic, wire.EventJoin, p)
+	return p, ch.socket.encodable(ch.topic, protocol.EventJoin, p)
 }
 
 // openLocked is called when the socket has connected. The channel joins without a delay, unless it went

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/option"
 	"github.com/bennu-go/bennu/wire"
 )
 
@@ -244,7 +245,7 @@ func (p *longPolling) do(ctx context.Context, method string, body []byte, conten
 }
 
 func (p *longPolling) readBody(r io.Reader, bound int64) ([]byte, error) {
-	if bound == Unlimited {
+	if bound == option.Unlimited {
 		return io.ReadAll(r)
 	}
 	text, err := io.ReadAll(io.LimitReader(r, bound+1))

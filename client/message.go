@@ -6,6 +6,7 @@ import (
 
 	"github.com/bennu-go/bennu/internal/jsontext"
 	"github.com/bennu-go/bennu/internal/nils"
+	"github.com/bennu-go/bennu/internal/protocol"
 	"github.com/bennu-go/bennu/wire"
 )
 
@@ -30,7 +31,7 @@ type Reply struct {
 
 // err is nil for the status "ok", otherwise a *ReplyError.
 func (r Reply) err() error {
-	if r.Status == wire.StatusOK {
+	if r.Status == protocol.StatusOK {
 		return nil
 	}
 	reason, _ := told(r.Response)

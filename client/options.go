@@ -22,11 +22,8 @@ const (
 	version2  = "2.0.0"
 )
 
-// Unlimited, as the value of a bound in Options, removes the bound.
-const Unlimited = -1
-
 // Options configure a Socket. The zero value, or a nil pointer, means the defaults. In a field whose
-// name begins with Max, 0 means the default and Unlimited means no bound. New copies the options
+// name begins with Max, 0 means the default and -1 means no bound. New copies the options
 // and their maps; the values in Params must not be changed later.
 type Options struct {
 	// Params are sent in the query of the URL, sorted by name. They may be nested up to 32 deep: a
@@ -183,7 +180,7 @@ func (o *Options) withDefaults() (*Options, error) {
 		{"MaxMessage", &c.MaxMessage, defaultMessage},
 	} {
 		switch {
-		case *b.value < Unlimited, *b.value > option.MaxCount:
+		case *b.value < option.Unlimited, *b.value > option.MaxCount:
 			return nil, fmt.Errorf("client: Options.%s is %d: use 0 for the default of %d, -1 for no bound, or a number up to %d", b.name, *b.value, b.def, option.MaxCount)
 		case *b.value == 0:
 			*b.value = b.def
@@ -197,10 +194,10 @@ func (o *Options) withDefaults() (*Options, error) {
 func (o *Options) queues(c count, p Payload) bool {
 	bytes := o.MaxQueuedBytes
 	if c.bytes == 0 {
-		bytes = Unlimited
+		bytes = option.Unlimited
 	}
 	return !c.exceeded(p, o.MaxQueued, bytes)
 }
 
 // over reports whether n is more than a bound allows.
-func over(n, bound int) bool { return bound != Unlimited && n > bound }
+func over(n, bound int) bool { return bound != option.Unlimited && n > bound }

@@ -17,6 +17,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/bennu-go/bennu/client"
+	"github.com/bennu-go/bennu/internal/protocol"
 	"github.com/bennu-go/bennu/wire"
 )
 
@@ -141,7 +142,7 @@ func (c *peerConn) read() (wire.Message, bool) {
 	if err != nil {
 		return wire.Message{}, false
 	}
-	m, err := wire.V2{}.Decode(wire.Opcode(kind), data)
+	m, err := wire.V2(nil).Decode(wire.Opcode(kind), data)
 	if err != nil {
 		c.t.Errorf("the client sent %q: %v", data, err)
 	}
@@ -168,24 +169,24 @@ func (c *peerConn) send(text string) {
 
 // reply sends a reply to a message.
 func (c *peerConn) reply(m wire.Message, status, response string) {
-	_, data, _ := wire.V2{}.AppendReply(nil, &wire.Reply{JoinRef: m.JoinRef, Ref: m.Ref, Topic: m.Topic, Status: status, Response: wire.Payload{Data: []byte(response)}})
+	_, data, _ := wire.V2(nil).AppendReply(nil, &wire.Reply{JoinRef: m.JoinRef, Ref: m.Ref, Topic: m.Topic, Status: status, Response: wire.Payload{Data: []byte(response)}})
 	c.send(string(data))
 }
 
 // push sends an event with the refs of a join; those of the zero Message are null.
 func (c *peerConn) push(join wire.Message, topic, event, payload string) {
 	p := wire.Push{JoinRef: join.JoinRef, Topic: topic, Event: event, Payload: wire.Payload{Data: []byte(payload)}}
-	if event == wire.EventClose || event == wire.EventError {
+	if event == protocol.EventClose || event == protocol.EventError {
 		p.Ref = join.JoinRef
 	}
-	_, data, _ := wire.V2{}.AppendPush(nil, &p)
+	_, data, _ := wire.V2(nil).AppendPush(nil, &p)
 	c.send(string(data))
 }
 
 // acceptJoin answers the next join with ok.
 func (c *peerConn) acceptJoin(topic string) wire.Message {
 	c.t.Helper()
-	m := c.expect(topic, wire.EventJoin)
+	m := c.expect(topic, protocol.EventJoin)
 	c.reply(m, "ok", "{}")
 	return m
 }

@@ -6,7 +6,7 @@ import (
 
 	"github.com/bennu-go/bennu/internal/clientwire"
 	"github.com/bennu-go/bennu/internal/notice"
-	"github.com/bennu-go/bennu/wire"
+	"github.com/bennu-go/bennu/internal/protocol"
 )
 
 // maxStates bounds the changes of state that wait for Trace.State. Further ones are dropped.
@@ -43,7 +43,7 @@ func (s *Socket) receive(l *link, in *clientwire.Incoming) {
 	l.heard = true
 	joinRef, ref := in.JoinRef, in.Ref.Text()
 	switch in.Event {
-	case wire.EventReply:
+	case protocol.EventReply:
 		if l.beat.ref != "" && l.beat.ref == ref {
 			l.answeredLocked()
 			return
@@ -53,7 +53,7 @@ func (s *Socket) receive(l *link, in *clientwire.Incoming) {
 			w.finish(nil)
 			return
 		}
-	case wire.EventClose, wire.EventError:
+	case protocol.EventClose, protocol.EventError:
 		if joinRef.IsNull() && s.opts.Version == version1 {
 			joinRef = in.Ref // version 1 has no join_ref; these two events have it as their ref
 		}

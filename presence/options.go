@@ -75,7 +75,7 @@ type Large struct {
 	Every   time.Duration // at least 10 ms; default 1 s
 }
 
-// Limits are the limits of a presence. 0 means the default. Unlimited removes a limit, except
+// Limits are the limits of a presence. 0 means the default. bennu.Unlimited removes a limit, except
 // History and MessageBytes.
 type Limits struct {
 	// Entries bounds the entries of a topic on all nodes together. Track returns ErrFull if
@@ -105,9 +105,6 @@ type Limits struct {
 	// 1 MiB.
 	MessageBytes int
 }
-
-// Unlimited, as the value of a field of Limits, removes the limit.
-const Unlimited = -1
 
 // maxLeaveDelay bounds Options.LeaveDelay, since held leaves take memory.
 const maxLeaveDelay = time.Minute
@@ -168,7 +165,7 @@ func (l Large) resolved() (Large, error) {
 // tracker returns the options of the tracker.
 func (o *Options[Meta]) tracker() tracker.Options {
 	entries := o.Limits.NodeEntries
-	if entries == Unlimited {
+	if entries == option.Unlimited {
 		entries = option.MaxCount
 	}
 	timing := cmp.Or(o.Timing, o.Tracker)

@@ -16,6 +16,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/internal/tracker"
 	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/presence"
@@ -315,7 +316,7 @@ func TestErrors(t *testing.T) {
 		"sample":    {Large: &presence.Large{Entries: 10, Sample: 20}},
 		"every":     {Large: &presence.Large{Every: time.Nanosecond}},
 		"timing":    {Timing: presence.Timing{DownPeriod: time.Millisecond}},
-		"history":   {Limits: presence.Limits{History: presence.Unlimited}},
+		"history":   {Limits: presence.Limits{History: bennu.Unlimited}},
 		"messages":  {Limits: presence.Limits{MessageBytes: 1000}},
 		"shards":    {Shards: -1},
 		"long name": {Name: strings.Repeat("n", 1000)},
@@ -629,7 +630,7 @@ func TestLargeDiff(t *testing.T) {
 		ps := pubsub.NewLocal()
 		slow := make(chan struct{})
 		p := startPresence(t, ps, presence.Options[person]{
-			Limits: presence.Limits{Entries: presence.Unlimited},
+			Limits: presence.Limits{Entries: bennu.Unlimited},
 			Fetch: func(context.Context, string, []string) (map[string]any, error) {
 				<-slow // changes in this time are sent together
 				return nil, nil

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/presence"
 	"github.com/bennu-go/bennu/pubsub/pubsubtest"
@@ -37,6 +38,6 @@ func TestNodeEntries(t *testing.T) {
 		t.Errorf("an entry too many: %v", err)
 	}
 	startPresence(t, pubsubtest.Start(t, broker.Node(t, "b"), nil), presence.Options[person]{
-		Timing: presence.Fast(), Limits: presence.Limits{NodeEntries: presence.Unlimited},
+		Timing: presence.Fast(), Limits: presence.Limits{NodeEntries: bennu.Unlimited},
 	})
 }

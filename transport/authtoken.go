@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/bennu-go/bennu/internal/refused"
 )
 
 const (
@@ -19,22 +21,20 @@ const (
 	tokenPrefix = "base64url.bearer.phx."
 )
 
-// Errors about the auth token of a request. None of them quotes it. ErrAuthToken and
-// ErrAuthTokenParam refuse the request, and so does ErrAuthTokenTwice if one of the tokens is in a
-// parameter. Otherwise ConnectInfo.AuthTokenErr returns the error, and the application decides.
+// Errors of [ConnectInfo.AuthTokenErr]. None of them quotes the token.
 var (
-	ErrAuthToken          = errors.New("bennu: auth token is not base64")
-	ErrAuthTokenParam     = errors.New("bennu: the parameter with the auth token is not a single text")
-	ErrAuthTokenTwice     = errors.New("bennu: more than one auth token")
-	ErrAuthTokenEmpty     = errors.New("bennu: the auth token is empty")
-	ErrAuthTokenElsewhere = errors.New("bennu: no auth token where the mount looks for it, but the client has sent one elsewhere: see Checks.AuthToken and Checks.TokenParam")
-	ErrNoAuthToken        = errors.New("bennu: no auth token")
-	ErrAuthTokenOff       = errors.New("bennu: the mount takes no auth tokens, since Checks.AuthToken is off")
+	// ErrNoAuthToken means that the client sent no token.
+	ErrNoAuthToken = errors.New("transport: no auth token")
+	// ErrAuthToken is wrapped by the errors for a token that cannot be taken. The text says
+	// whether it is empty, sent twice with two values, or sent where the mount does not look, or
+	// that the mount takes none. A *StatusError that wraps it refuses the request: the token is not
+	// base64, or the parameter TokenParam is not one text.
+	ErrAuthToken = refused.ErrAuthToken
 )
 
 // takeToken finds the token among the offered subprotocols and returns the offers without it.
 // Several equal ones count as one. If they differ, none is taken, because the right one is not
-// known: the error is ErrAuthTokenTwice, and all offers are returned.
+// known: the error is refused.ErrTokenTwice, and all offers are returned.
 func takeToken(offers []string) (token *string, rest []string, err error) {
 	rest = make([]string, 0, len(offers))
 	for _, offer := range offers {
@@ -45,7 +45,7 @@ func takeToken(offers []string) (token *string, rest []string, err error) {
 		}
 		s, bad := decodeToken(text)
 		if token != nil && (s != *token || !errors.Is(bad, err)) {
-			return nil, offers, ErrAuthTokenTwice
+			return nil, offers, refused.ErrTokenTwice
 		}
 		token, err = &s, bad
 	}
@@ -67,7 +67,7 @@ func decodeToken(s string) (string, error) {
 	b, err := enc.DecodeString(bothAlphabets.Replace(s))
 	// The decoder would skip line breaks, which are not part of a token.
 	if err != nil || strings.ContainsAny(s, "\r\n") {
-		return "", ErrAuthToken
+		return "", refused.ErrTokenForm
 	}
 	return string(b), nil
 }
@@ -77,7 +77,7 @@ func decodeToken(s string) (string, error) {
 func (c *Checks) takeHeaderToken(info *ConnectInfo) {
 	token, err := rawToken(info.r.Header)
 	if err == nil && token != nil && info.AuthToken != nil && *token != *info.AuthToken {
-		err = ErrAuthTokenTwice
+		err = refused.ErrTokenTwice
 	}
 	switch {
 	case err != nil || info.tokenErr != nil:
@@ -95,7 +95,7 @@ func rawToken(h http.Header) (*string, error) {
 	}
 	token := values[0]
 	if slices.ContainsFunc(values, func(v string) bool { return v != token }) {
-		return nil, ErrAuthTokenTwice
+		return nil, refused.ErrTokenTwice
 	}
 	return &token, nil
 }
@@ -110,16 +110,16 @@ func (i *ConnectInfo) tokenElsewhere() bool {
 	if i.AuthToken != nil || i.tokenErr != nil {
 		return false
 	}
-	i.tokenErr = ErrAuthTokenElsewhere
+	i.tokenErr = refused.ErrTokenElsewhere
 	return true
 }
 
 // AuthTokenErr returns nil for an AuthToken that is not empty. Otherwise it says why there is none:
-// ErrAuthTokenTwice, ErrAuthTokenEmpty, ErrAuthTokenElsewhere, ErrNoAuthToken or ErrAuthTokenOff.
+// ErrNoAuthToken, or an error that wraps ErrAuthToken.
 func (i *ConnectInfo) AuthTokenErr() error {
 	switch {
 	case i.AuthToken != nil && *i.AuthToken == "":
-		return ErrAuthTokenEmpty
+		return refused.ErrTokenEmpty
 	case i.AuthToken != nil:
 		return nil
 	case i.tokenErr != nil:
@@ -129,11 +129,11 @@ func (i *ConnectInfo) AuthTokenErr() error {
 	case !i.manner.HeaderToken && i.r.Header[tokenHeader] != nil,
 		!i.manner.Offers && slices.ContainsFunc(i.protocol, func(line string) bool { return strings.Contains(line, tokenPrefix) }),
 		i.r.Header["Authorization"] != nil:
-		return ErrAuthTokenElsewhere
+		return refused.ErrTokenElsewhere
 	}
 	for _, name := range elsewhere {
 		if _, ok := i.Params[name]; ok && (name != sessionParam || !i.manner.SessionToken) {
-			return ErrAuthTokenElsewhere
+			return refused.ErrTokenElsewhere
 		}
 	}
 	return ErrNoAuthToken

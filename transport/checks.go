@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/bennu-go/bennu/internal/refused"
 	"github.com/bennu-go/bennu/internal/unexported"
 )
 
@@ -17,21 +18,17 @@ const (
 	maxHeaderBytes = 16 << 10 // names and values with their separators
 )
 
-// Reasons of a StatusError, beside ErrAuthToken, ErrAuthTokenParam, ErrAuthTokenTwice and
-// ErrSubprotocol. The errors for parameters that cannot be decoded are not exported.
-var (
-	ErrOrigin         = errors.New("bennu: origin not allowed")
-	ErrURLTooLong     = errors.New("bennu: URL longer than 8 KiB")
-	ErrHeaderTooLarge = errors.New("bennu: more than 64 header lines or 16 KiB of header")
-	ErrPathNotUTF8    = errors.New("bennu: path variable is not UTF-8")
-)
+// ErrOrigin is the reason of a StatusError for an origin that Checks.Origin does not allow.
+var ErrOrigin = errors.New("transport: origin not allowed")
 
 // A StatusError refuses a request before Connect is called.
 type StatusError struct {
-	// Status is the HTTP status to answer with: 400, 403, 414 or 431.
+	// Status is the HTTP status to answer with: 414 for a URL that is too long, 431 for a header
+	// that is too large, 400 for parameters that cannot be decoded, and 403 for an origin, an auth
+	// token or subprotocols that the mount does not take.
 	Status int
-	// Err is the reason, for the server's log and never for the client. It is one of this package's
-	// errors and quotes nothing of the request.
+	// Err is the reason, for the server's log and never for the client. It quotes nothing of the
+	// request. It may wrap ErrOrigin or ErrAuthToken.
 	Err error
 }
 
@@ -97,7 +94,7 @@ func (c *Checks) run(r *http.Request, vars map[string]string, m *unexported.Mann
 	info.scheme = c.Scheme
 	info.Session = c.session(r, params)
 	if !c.AuthToken && c.TokenParam == "" {
-		info.tokenErr = ErrAuthTokenOff
+		info.tokenErr = refused.ErrTokenOff
 	}
 	if m.Offers {
 		if err := c.subprotocol(info); err != nil {
@@ -123,7 +120,7 @@ func checkSize(r *http.Request) error {
 		target = len(r.URL.RequestURI())
 	}
 	if target > maxURL {
-		return &StatusError{http.StatusRequestURITooLong, ErrURLTooLong}
+		return &StatusError{http.StatusRequestURITooLong, refused.ErrURLTooLong}
 	}
 	lines, size := 0, 0
 	for name, values := range r.Header {
@@ -133,7 +130,7 @@ func checkSize(r *http.Request) error {
 		}
 	}
 	if lines > maxHeaders || size > maxHeaderBytes {
-		return &StatusError{http.StatusRequestHeaderFieldsTooLarge, ErrHeaderTooLarge}
+		return &StatusError{http.StatusRequestHeaderFieldsTooLarge, refused.ErrHeaderTooLarge}
 	}
 	return nil
 }
@@ -146,7 +143,7 @@ func mergeParams(query string, vars map[string]string) (Params, error) {
 	}
 	for name, value := range vars {
 		if !utf8.ValidString(value) {
-			return nil, ErrPathNotUTF8
+			return nil, refused.ErrPathNotUTF8
 		}
 		params[name] = strings.Clone(value) // so that it does not keep the whole path in memory
 	}
@@ -184,7 +181,7 @@ func (c *Checks) subprotocol(info *ConnectInfo) error {
 	if c.AuthToken {
 		token, rest, err := takeToken(offers)
 		switch {
-		case errors.Is(err, ErrAuthTokenTwice):
+		case errors.Is(err, refused.ErrTokenTwice):
 			info.tokenErr = err // the application refuses it, as in Phoenix
 		case err != nil:
 			return err

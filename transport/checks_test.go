@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bennu-go/bennu/internal/refused"
 	"github.com/bennu-go/bennu/internal/unexported"
 )
 
@@ -29,7 +30,7 @@ func TestChecksRun(t *testing.T) {
 
 // Each request fails its own check and all later ones, so that the error tells the order.
 func TestChecksOrder(t *testing.T) {
-	checks := &Checks{AuthToken: true, Subprotocols: []string{"foo"}, Origin: OriginHost("example.com")}
+	checks := &Checks{AuthToken: true, Subprotocols: []string{"foo"}, Origin: mustOrigins(t, "//example.com")}
 	type request struct {
 		query, origin, protocol string
 		vars                    map[string]string
@@ -43,10 +44,10 @@ func TestChecksOrder(t *testing.T) {
 		{"query", request{"x=%ff", "null", bearer + "!", nil}, 400, errQueryNotUTF8},
 		{"pairs", request{strings.Repeat("a&", 65), "null", bearer + "!", nil}, 400, errTooManyParams},
 		{"depth", request{"a" + strings.Repeat("[]", 33), "null", bearer + "!", nil}, 400, errParamsTooDeep},
-		{"path variable", request{"", "null", bearer + "!", map[string]string{"v": "\xff"}}, 400, ErrPathNotUTF8},
+		{"path variable", request{"", "null", bearer + "!", map[string]string{"v": "\xff"}}, 400, refused.ErrPathNotUTF8},
 		{"origin", request{"", "null", bearer + "!", nil}, 403, ErrOrigin},
-		{"token", request{"", "http://example.com", "x, " + bearer + "!", nil}, 403, ErrAuthToken},
-		{"subprotocol", request{"", "http://example.com", "x, " + bearer, nil}, 403, ErrSubprotocol},
+		{"token", request{"", "http://example.com", "x, " + bearer + "!", nil}, 403, refused.ErrTokenForm},
+		{"subprotocol", request{"", "http://example.com", "x, " + bearer, nil}, 403, refused.ErrSubprotocol},
 		{"none", request{"", "http://example.com", "phoenix, " + bearer, nil}, 0, nil},
 	}
 	for _, tt := range tests {
@@ -96,14 +97,14 @@ func TestChecksSize(t *testing.T) {
 		err    error
 	}{
 		{"longest URL", path(maxURL), nil, 0, nil},
-		{"URL too long", path(maxURL + 1), nil, 414, ErrURLTooLong},
-		{"query too long", "/?" + strings.Repeat("q", maxURL), nil, 414, ErrURLTooLong},
+		{"URL too long", path(maxURL + 1), nil, 414, refused.ErrURLTooLong},
+		{"query too long", "/?" + strings.Repeat("q", maxURL), nil, 414, refused.ErrURLTooLong},
 		{"most lines", "/", lines(maxHeaders), 0, nil},
-		{"too many lines", "/", lines(maxHeaders + 1), 431, ErrHeaderTooLarge},
-		{"one name many times", "/", http.Header{"A": make([]string, maxHeaders+1)}, 431, ErrHeaderTooLarge},
+		{"too many lines", "/", lines(maxHeaders + 1), 431, refused.ErrHeaderTooLarge},
+		{"one name many times", "/", http.Header{"A": make([]string, maxHeaders+1)}, 431, refused.ErrHeaderTooLarge},
 		{"most bytes", "/", size(maxHeaderBytes), 0, nil},
-		{"too many bytes", "/", size(maxHeaderBytes + 1), 431, ErrHeaderTooLarge},
-		{"long name", "/", http.Header{strings.Repeat("N", maxHeaderBytes): {""}}, 431, ErrHeaderTooLarge},
+		{"too many bytes", "/", size(maxHeaderBytes + 1), 431, refused.ErrHeaderTooLarge},
+		{"long name", "/", http.Header{strings.Repeat("N", maxHeaderBytes): {""}}, 431, refused.ErrHeaderTooLarge},
 	}
 	for _, tt := range tests {
 		for _, transport := range []*unexported.Manner{webSocket, longPoll} {
@@ -122,7 +123,7 @@ func TestChecksSize(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err = (&Checks{}).run(r, nil, webSocket)
-		wantStatus(t, err, 414, ErrURLTooLong)
+		wantStatus(t, err, 414, refused.ErrURLTooLong)
 	})
 }
 
@@ -138,8 +139,8 @@ func TestChecksOrigin(t *testing.T) {
 		{"default, null", Checks{}, "null", false},
 		{"default, other scheme", Checks{}, "https://example.com", false},
 		{"default behind a proxy", Checks{Scheme: func(*http.Request) string { return "https" }}, "https://example.com", true},
-		{"configured", Checks{Origin: OriginHost("a.test")}, "http://a.test", true},
-		{"configured, same", Checks{Origin: OriginHost("a.test")}, "http://example.com", false},
+		{"configured", Checks{Origin: mustOrigins(t, "//a.test")}, "http://a.test", true},
+		{"configured, same", Checks{Origin: mustOrigins(t, "//a.test")}, "http://example.com", false},
 		{"skipped", Checks{InsecureSkipOriginCheck: true}, "http://evil.test", true},
 		{"skipped, null", Checks{InsecureSkipOriginCheck: true}, "null", true},
 		{"skipped, configured", Checks{InsecureSkipOriginCheck: true, Origin: OriginFunc(func(*url.URL, *http.Request) bool { return false })}, "x", true},
@@ -236,7 +237,7 @@ func TestChecksConcurrent(t *testing.T) {
 
 func TestStatusErrorText(t *testing.T) {
 	err := &StatusError{Status: 403, Err: ErrOrigin}
-	if got, want := err.Error(), "bennu: origin not allowed (status 403)"; got != want {
+	if got, want := err.Error(), "transport: origin not allowed (status 403)"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }

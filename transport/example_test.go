@@ -44,7 +44,7 @@ func ExampleOrigins_mistake() {
 	_, err := transport.Origins("example.com")
 	fmt.Println(err)
 	// Output:
-	// bennu: origin "example.com" has no host: write it with two slashes, like "//example.com" or "https://example.com"
+	// transport: origin "example.com" has no host: write it with two slashes, like "//example.com" or "https://example.com"
 }
 
 func ExampleChecks() {

@@ -20,9 +20,6 @@ func NewFrame(op wire.Opcode, payload []byte) Frame {
 // Bytes returns the frame as it travels over WebSocket. The bytes must not be changed.
 func (f Frame) Bytes() []byte { return frame.Frame(f).Bytes() }
 
-// Len returns the number of Bytes.
-func (f Frame) Len() int { return frame.Frame(f).Len() }
-
 // Opcode returns the frame's kind, wire.Text or wire.Binary.
 func (f Frame) Opcode() wire.Opcode { return frame.Frame(f).Opcode() }
 

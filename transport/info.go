@@ -1,13 +1,11 @@
 package transport
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
-	"log/slog"
+	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/bennu-go/bennu/internal/unexported"
@@ -24,16 +22,16 @@ type ConnectInfo struct {
 	// Transport is the name of the transport, such as "websocket" or "longpoll".
 	Transport string
 	// Params are the parameters of the query and the path. They may be changed and kept.
-	Params Params
+	Params Params `json:"-"`
 	// AuthToken is the token that the client sent where Checks.AuthToken or Checks.TokenParam says,
 	// decoded; it may hold any bytes. It is nil if there is none; AuthTokenErr says why.
-	AuthToken *string
+	AuthToken *string `json:"-"`
 	// Subprotocol is the subprotocol that the server's answer names, or empty. It is never the
 	// token.
 	Subprotocol string
 	// Session is the browser's web session; see SessionCheck. It is nil if the mount does not ask
 	// for it, or if the request does not prove that it may have it.
-	Session map[string]any
+	Session map[string]any `json:"-"`
 
 	r        *http.Request
 	manner   *unexported.Manner
@@ -49,9 +47,6 @@ type ConnectInfo struct {
 func newConnectInfo(r *http.Request, m *unexported.Manner, params Params) *ConnectInfo {
 	return &ConnectInfo{Transport: m.Transport, Params: params, r: r, manner: m, protocol: r.Header[protocolHeader]}
 }
-
-// A Header is one line of a request's header, with its name in lower case.
-type Header struct{ Name, Value string }
 
 // Context returns the context of the request, which ends with the handshake or when the client goes
 // away.
@@ -80,43 +75,32 @@ func (i *ConnectInfo) TLS() *tls.ConnectionState {
 	return i.r.TLS
 }
 
-// TraceContext returns the header lines named traceparent and tracestate.
-func (i *ConnectInfo) TraceContext() []Header {
-	return i.headers(func(name string) bool { return name == "traceparent" || name == "tracestate" })
-}
-
-// XHeaders returns the header lines whose names start with "x-", ordered by name; lines of the same
-// name keep their order. Over long polling the line with the auth token is among them.
-func (i *ConnectInfo) XHeaders() []Header {
-	return i.headers(func(name string) bool { return strings.HasPrefix(name, "x-") })
-}
-
-// SecWebSocketHeaders returns the header lines whose names start with "sec-websocket-", ordered by
-// name, without an auth token that was taken.
-func (i *ConnectInfo) SecWebSocketHeaders() []Header {
-	return i.headers(func(name string) bool { return strings.HasPrefix(name, "sec-websocket-") })
-}
-
-// headers returns the lines whose names want accepts, ordered by name.
-func (i *ConnectInfo) headers(want func(name string) bool) []Header {
+// Header returns a copy of the lines of the request's header that an application may see:
+// User-Agent, Traceparent, Tracestate, and those whose names begin with X- or Sec-Websocket-. It does
+// not have an auth token that was taken from the subprotocols, but it has that of long polling.
+func (i *ConnectInfo) Header() http.Header {
 	if i.r == nil {
 		return nil
 	}
-	var list []Header
+	header := http.Header{}
 	for key, values := range i.r.Header {
-		name := strings.ToLower(key)
-		if !want(name) {
-			continue
-		}
 		if key == protocolHeader {
 			values = i.protocol
 		}
-		for _, v := range values {
-			list = append(list, Header{name, v})
+		if name := http.CanonicalHeaderKey(key); forApplication(name) && len(values) > 0 {
+			header[name] = append(header[name], values...)
 		}
 	}
-	slices.SortStableFunc(list, func(a, b Header) int { return cmp.Compare(a.Name, b.Name) })
-	return list
+	return header
+}
+
+// forApplication reports whether an application may see the header lines with this name.
+func forApplication(name string) bool {
+	switch name {
+	case "User-Agent", "Traceparent", "Tracestate":
+		return true
+	}
+	return strings.HasPrefix(name, "X-") || strings.HasPrefix(name, "Sec-Websocket-")
 }
 
 // URI returns a new URL with the requested address: scheme, host with its port if the client named
@@ -135,24 +119,8 @@ func (i *ConnectInfo) URI() *url.URL {
 	}
 }
 
-// UserAgent returns the User-Agent header and whether there is one.
-func (i *ConnectInfo) UserAgent() (string, bool) {
-	if i.r == nil {
-		return "", false
-	}
-	values := i.r.Header["User-Agent"]
-	if len(values) == 0 {
-		return "", false
-	}
-	return values[0], true
+// Format prints the name of the transport and nothing else, whatever the verb, since everything else
+// may hold secrets. encoding/json omits it for the same reason.
+func (i *ConnectInfo) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "ConnectInfo(%s)", i.Transport)
 }
-
-// String returns the name of the transport and nothing else, since everything else may hold
-// secrets.
-func (i *ConnectInfo) String() string { return "ConnectInfo(" + i.Transport + ")" }
-
-// GoString is String, so that %#v prints no secrets.
-func (i *ConnectInfo) GoString() string { return i.String() }
-
-// LogValue is String, so that no log handler prints the fields.
-func (i *ConnectInfo) LogValue() slog.Value { return slog.StringValue(i.String()) }

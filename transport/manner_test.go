@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"testing"
 
+	"github.com/bennu-go/bennu/internal/refused"
 	"github.com/bennu-go/bennu/internal/unexported"
 )
 
@@ -27,7 +28,7 @@ func TestTokenOfOtherTransports(t *testing.T) {
 		"header":      {"abc", "", "abc", nil},
 		"subprotocol": {"", bearer + encode("abc"), "abc", nil},
 		"both":        {"abc", bearer + encode("abc"), "abc", nil},
-		"two":         {"abc", bearer + encode("def"), "", ErrAuthTokenTwice},
+		"two":         {"abc", bearer + encode("def"), "", refused.ErrTokenTwice},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := httptest.NewRequest(http.MethodGet, "/", nil)

@@ -61,22 +61,6 @@ func requestScheme(r *http.Request, scheme func(*http.Request) string) string {
 	return "http"
 }
 
-// OriginHost allows an origin of the given host, with any scheme and port. The empty host allows no
-// origin. OriginHost panics if host is not a host in the form that browsers send; the panic says
-// what to write. EndpointOptions.Host has the same rules.
-func OriginHost(host string) OriginCheck {
-	if host == "" {
-		return func(r *http.Request) bool { return len(r.Header["Origin"]) == 0 }
-	}
-	name, err := weborigin.ParseHost(host)
-	if err != nil {
-		panic("bennu: OriginHost: " + err.Error())
-	}
-	return func(r *http.Request) bool {
-		return checkOrigin(r, func(origin *url.URL) bool { return origin.Hostname() == name })
-	}
-}
-
 // Origins allows an origin that matches any entry of the list. An entry is written as a URL with a
 // host:
 //
@@ -107,7 +91,7 @@ func Origins(list ...string) (OriginCheck, error) {
 // keep r. OriginFunc panics if allow is nil.
 func OriginFunc(allow func(origin *url.URL, r *http.Request) bool) OriginCheck {
 	if allow == nil {
-		panic("bennu: OriginFunc needs a function")
+		panic("transport: OriginFunc needs a function")
 	}
 	return func(r *http.Request) bool {
 		values := r.Header["Origin"]

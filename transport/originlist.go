@@ -18,13 +18,13 @@ type originEntry struct {
 // parseEntries parses the arguments of Origins.
 func parseEntries(list []string) ([]originEntry, error) {
 	if len(list) == 0 {
-		return nil, errors.New("bennu: the list of origins is empty: name at least one, such as \"https://example.com\"")
+		return nil, errors.New("transport: the list of origins is empty: name at least one, such as \"https://example.com\"")
 	}
 	entries := make([]originEntry, len(list))
 	for i, s := range list {
 		e, err := parseEntry(strings.TrimSpace(s))
 		if err != nil {
-			return nil, fmt.Errorf("bennu: origin %q %w", weborigin.HideUser(s), err)
+			return nil, fmt.Errorf("transport: origin %q %w", weborigin.HideUser(s), err)
 		}
 		entries[i] = e
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/bennu-go/bennu/internal/refused"
 )
 
 // Bounds of the query of a request that is not accepted yet. Mount.Accept documents them.
@@ -20,10 +22,10 @@ const (
 
 // Errors of parseQuery. None of them quotes the query, which may hold secrets.
 var (
-	errQueryTooLong  = fmt.Errorf("%w: the query alone is", ErrURLTooLong)
-	errTooManyParams = errors.New("bennu: query with more than 64 parameters")
-	errParamsTooDeep = errors.New("bennu: query parameter nested more than 32 deep")
-	errQueryNotUTF8  = errors.New("bennu: query is not UTF-8")
+	errQueryTooLong  = fmt.Errorf("%w: the query alone is", refused.ErrURLTooLong)
+	errTooManyParams = errors.New("transport: query with more than 64 parameters")
+	errParamsTooDeep = errors.New("transport: query parameter nested more than 32 deep")
+	errQueryNotUTF8  = errors.New("transport: query is not UTF-8")
 )
 
 // Params are the parameters of a connection: those of the query, overlaid by the variables of the

@@ -23,27 +23,32 @@ const (
 	CloseTryAgainLater CloseCode = 1013 // slow consumer, or too many connections
 )
 
-// Errors of Connect, which Mount.Accept returns.
+// Errors of Connect, which Mount.Accept returns, beside bennu.ErrRefused.
 var (
-	// ErrRefused refuses a connection without giving a reason.
-	ErrRefused = errors.New("bennu: connection refused")
 	// ErrBusy refuses a connection because the server takes none at the moment.
-	ErrBusy = errors.New("bennu: server takes no connections at present")
+	ErrBusy = errors.New("transport: server takes no connections at present")
 	// ErrPanic refuses a connection because Connect panicked. It is also the reason of a connection
 	// that ended because a method of its Link panicked. The panic is logged.
-	ErrPanic = errors.New("bennu: ended by a panic, which is logged")
+	ErrPanic = errors.New("transport: ended by a panic, which is logged")
 )
 
-// Reasons for the end of a connection, which Session.Serve returns.
+// Reasons for the end of a connection. Session.Serve returns them, and Terminate of its channels gets
+// them.
 var (
-	ErrClientClosed = errors.New("bennu: closed by the client")
-	ErrLost         = errors.New("bennu: connection lost")
-	ErrIdle         = errors.New("bennu: nothing received within the idle timeout")
-	ErrSlowConsumer = errors.New("bennu: client reads too slowly")
+	// ErrClientClosed means that the client closed the connection in good order.
+	ErrClientClosed = errors.New("transport: closed by the client")
+	// ErrLost means that the connection failed, or ended without a close.
+	ErrLost = errors.New("transport: connection lost")
+	// ErrIdle means that the client sent nothing for too long.
+	ErrIdle = errors.New("transport: nothing received within the idle timeout")
+	// ErrSlowConsumer means that too much waited for the client, or that it took nothing.
+	ErrSlowConsumer = errors.New("transport: client reads too slowly")
 )
 
 // ClosedError is the reason of a connection that the server closed with a code: for what the client
 // sent, or because the application asked for it.
 type ClosedError struct{ Code CloseCode }
 
-func (e *ClosedError) Error() string { return fmt.Sprintf("bennu: connection closed with %d", e.Code) }
+func (e *ClosedError) Error() string {
+	return fmt.Sprintf("transport: connection closed with %d", e.Code)
+}

@@ -9,9 +9,6 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// Unlimited switches a limit off. It must be written out, because 0 always means the default.
-const Unlimited = -1
-
 // A Transport carries connections of one kind. Endpoint.Socket calls Mount once for each mount that
 // lists it; several mounts may list one value.
 type Transport interface {
@@ -46,7 +43,7 @@ type Mount interface {
 	// returned as ErrPanic.
 	Accept(r *http.Request) (Session, error)
 	// Refuse answers a request for which Accept returned err: with the status of a *StatusError,
-	// with 403 and an empty body for ErrRefused, 503 and a Retry-After of 1 to 5 s for ErrBusy, and
+	// with 403 and an empty body for bennu.ErrRefused, 503 and a Retry-After of 1 to 5 s for ErrBusy, and
 	// 500 for ErrPanic. Otherwise the mount's ErrorHandler answers, or 403. It does not wait for
 	// the body of the request.
 	Refuse(w http.ResponseWriter, r *http.Request, err error)
@@ -92,7 +89,7 @@ type Link interface {
 	Close(code CloseCode) error
 }
 
-// LinkOptions bound a connection. A nil pointer and the zero value are the defaults; Unlimited
+// LinkOptions bound a connection. A nil pointer and the zero value are the defaults; bennu.Unlimited
 // switches a limit off.
 type LinkOptions struct {
 	// MaxMessage bounds the bytes of one message from the client. Read should refuse a longer one

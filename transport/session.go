@@ -24,9 +24,9 @@ type SessionCheck struct {
 	InsecureSkipCSRFCheck bool
 }
 
-// CSRFParam is the parameter in which a page sends its CSRF token, as applications with phoenix.js
+// csrfParam is the parameter in which a page sends its CSRF token, as applications with phoenix.js
 // do.
-const CSRFParam = "_csrf_token"
+const csrfParam = "_csrf_token"
 
 // validate returns an error for checks that cannot work, as a sentence that says what to do.
 func (c *Checks) validate() error {
@@ -58,7 +58,7 @@ func (c *Checks) session(r *http.Request, params Params) map[string]any {
 		return nil
 	}
 	if !s.InsecureSkipCSRFCheck {
-		token, ok := params.String(CSRFParam)
+		token, ok := params.String(csrfParam)
 		if !ok || !s.CSRF(session, token) {
 			return nil
 		}

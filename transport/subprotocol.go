@@ -1,17 +1,15 @@
 package transport
 
 import (
-	"errors"
 	"slices"
 	"strings"
+
+	"github.com/bennu-go/bennu/internal/refused"
 )
 
 // subprotocolPhoenix is the subprotocol that clients offer together with a token. The server must
 // choose it, because browsers drop a connection whose answer names none of their offers.
 const subprotocolPhoenix = "phoenix"
-
-// ErrSubprotocol means that the client offers only subprotocols that the mount does not have.
-var ErrSubprotocol = errors.New("bennu: no offered subprotocol is configured")
 
 // splitOffers returns the elements of the lines of Sec-WebSocket-Protocol.
 func splitOffers(lines []string) []string {
@@ -33,5 +31,5 @@ func chooseSubprotocol(configured, offers []string) (string, error) {
 			return p, nil
 		}
 	}
-	return "", ErrSubprotocol
+	return "", refused.ErrSubprotocol
 }

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/bennu-go/bennu/internal/refused"
 )
 
 const bearer = "base64url.bearer.phx."
@@ -34,16 +36,16 @@ func TestSubprotocol(t *testing.T) {
 		{name: "absent", configured: foo},
 		{name: "first of the server", configured: foo, lines: []string{"x,bar,\tfoo ,"}, want: "foo", after: []string{"x,bar,\tfoo ,"}},
 		{name: "only match", configured: foo, lines: []string{"bar"}, want: "bar", after: []string{"bar"}},
-		{name: "no match", configured: foo, lines: []string{"baz"}, err: ErrSubprotocol},
-		{name: "case", configured: foo, lines: []string{"Foo"}, err: ErrSubprotocol},
-		{name: "part of a name", configured: foo, lines: []string{"foobar, fo"}, err: ErrSubprotocol},
-		{name: "empty header", configured: foo, lines: []string{""}, err: ErrSubprotocol},
-		{name: "only commas", configured: foo, lines: []string{" , ,"}, err: ErrSubprotocol},
+		{name: "no match", configured: foo, lines: []string{"baz"}, err: refused.ErrSubprotocol},
+		{name: "case", configured: foo, lines: []string{"Foo"}, err: refused.ErrSubprotocol},
+		{name: "part of a name", configured: foo, lines: []string{"foobar, fo"}, err: refused.ErrSubprotocol},
+		{name: "empty header", configured: foo, lines: []string{""}, err: refused.ErrSubprotocol},
+		{name: "only commas", configured: foo, lines: []string{" , ,"}, err: refused.ErrSubprotocol},
 		{name: "second line", configured: foo, lines: []string{"baz", "foo"}, want: "foo", after: []string{"baz", "foo"}},
-		{name: "no match in two lines", configured: foo, lines: []string{"baz", "x"}, err: ErrSubprotocol},
+		{name: "no match in two lines", configured: foo, lines: []string{"baz", "x"}, err: refused.ErrSubprotocol},
 		{name: "first line suffices", configured: foo, lines: []string{"foo", "baz"}, want: "foo", after: []string{"foo", "baz"}},
 		{name: "none configured, absent", configured: []string{}},
-		{name: "none configured, offered", configured: []string{}, lines: []string{"foo"}, err: ErrSubprotocol},
+		{name: "none configured, offered", configured: []string{}, lines: []string{"foo"}, err: refused.ErrSubprotocol},
 
 		{name: "auth, no header", auth: true},
 		{name: "auth, phoenix.js", auth: true, lines: []string{"phoenix, " + bearer + "dMO2ay9lbj8+"}, want: "phoenix", token: text("tök/en?>"), after: []string{"phoenix"}},
@@ -57,20 +59,20 @@ func TestSubprotocol(t *testing.T) {
 		{name: "auth, tokens on two lines", auth: true, lines: []string{"phoenix, " + bearer + "YWJj", bearer + "YWJj"}, want: "phoenix", token: text("abc"), after: []string{"phoenix"}},
 		{name: "auth, two tokens", auth: true, lines: []string{"phoenix, " + bearer + "YWJj, " + bearer + "ZGVm"}, want: "phoenix", after: []string{"phoenix, " + bearer + "YWJj, " + bearer + "ZGVm"}},
 		{name: "auth, two tokens, one bad", auth: true, lines: []string{"phoenix, " + bearer + "YWJj, " + bearer + "!"}, want: "phoenix", after: []string{"phoenix, " + bearer + "YWJj, " + bearer + "!"}},
-		{name: "auth, two tokens alone", auth: true, lines: []string{bearer + "YWJj, " + bearer + "ZGVm"}, err: ErrSubprotocol},
+		{name: "auth, two tokens alone", auth: true, lines: []string{bearer + "YWJj, " + bearer + "ZGVm"}, err: refused.ErrSubprotocol},
 		{name: "auth, token on the second line", auth: true, lines: []string{"phoenix", bearer + "YWJj"}, want: "phoenix", token: text("abc"), after: []string{"phoenix"}},
 		{name: "auth, token on the second line, and more", auth: true, lines: []string{"phoenix, x", "y, " + bearer + "YWJj"}, want: "phoenix", token: text("abc"), after: []string{"phoenix, x, y"}},
-		{name: "auth, bad token on the second line", auth: true, lines: []string{"phoenix", bearer + "!"}, err: ErrAuthToken},
+		{name: "auth, bad token on the second line", auth: true, lines: []string{"phoenix", bearer + "!"}, err: refused.ErrTokenForm},
 		{name: "auth, prefix in other case", auth: true, lines: []string{"phoenix, Base64url.bearer.phx.YWJj"}, want: "phoenix", after: []string{"phoenix, Base64url.bearer.phx.YWJj"}},
 		{name: "auth, no token", auth: true, lines: []string{"phoenix"}, want: "phoenix", after: []string{"phoenix"}},
-		{name: "auth, empty header", auth: true, lines: []string{""}, err: ErrSubprotocol},
-		{name: "auth, unknown beside token", auth: true, lines: []string{"baz, " + bearer + "YWJj"}, err: ErrSubprotocol},
+		{name: "auth, empty header", auth: true, lines: []string{""}, err: refused.ErrSubprotocol},
+		{name: "auth, unknown beside token", auth: true, lines: []string{"baz, " + bearer + "YWJj"}, err: refused.ErrSubprotocol},
 		{name: "auth, configured too", auth: true, configured: foo, lines: []string{"foo, " + bearer + "YWJj"}, want: "foo", token: text("abc"), after: []string{"foo"}},
 		{name: "auth, phoenix comes first", auth: true, configured: foo, lines: []string{"foo ,phoenix, " + bearer + "YWJj, x"}, want: "phoenix", token: text("abc"), after: []string{"foo, phoenix, x"}},
-		{name: "auth, bad token", auth: true, lines: []string{"phoenix, " + bearer + "!!"}, err: ErrAuthToken},
-		{name: "auth, bad token alone", auth: true, lines: []string{bearer + "a"}, err: ErrAuthToken},
-		{name: "auth, bad padding", auth: true, lines: []string{"phoenix, " + bearer + "YWJj="}, err: ErrAuthToken},
-		{name: "auth, space in token", auth: true, lines: []string{"phoenix, " + bearer + "YW Jj"}, err: ErrAuthToken},
+		{name: "auth, bad token", auth: true, lines: []string{"phoenix, " + bearer + "!!"}, err: refused.ErrTokenForm},
+		{name: "auth, bad token alone", auth: true, lines: []string{bearer + "a"}, err: refused.ErrTokenForm},
+		{name: "auth, bad padding", auth: true, lines: []string{"phoenix, " + bearer + "YWJj="}, err: refused.ErrTokenForm},
+		{name: "auth, space in token", auth: true, lines: []string{"phoenix, " + bearer + "YW Jj"}, err: refused.ErrTokenForm},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -99,10 +101,7 @@ func TestSubprotocol(t *testing.T) {
 			case tt.token != nil && *info.AuthToken != *tt.token:
 				t.Errorf("AuthToken = %q, want %q", *info.AuthToken, *tt.token)
 			}
-			var after []string
-			for _, h := range info.SecWebSocketHeaders() {
-				after = append(after, h.Value)
-			}
+			after := info.Header()[protocolHeader]
 			if !slices.Equal(after, tt.after) {
 				t.Errorf("the application sees %q, want %q", after, tt.after)
 			}
@@ -127,7 +126,7 @@ func TestDecodeToken(t *testing.T) {
 	}
 	for _, bad := range []string{"a", "=", "==", "YQ=", "YQ===", "Y=Q=", "YWJj=", "YW\nJj", "YWJj\r\n", " YWJj", "YWJj ", "YW.j", "é", "\x00"} {
 		got, err := decodeToken(bad)
-		if !errors.Is(err, ErrAuthToken) || got != "" {
+		if !errors.Is(err, refused.ErrTokenForm) || got != "" {
 			t.Errorf("decodeToken(%q) = %q, %v", bad, got, err)
 		} else if bad := strings.TrimSpace(bad); len(bad) > 3 && strings.Contains(err.Error(), bad) {
 			t.Errorf("the error quotes the token: %v", err)

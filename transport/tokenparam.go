@@ -3,6 +3,8 @@ package transport
 import (
 	"fmt"
 	"strings"
+
+	"github.com/bennu-go/bennu/internal/refused"
 )
 
 // sessionParam is the parameter in which a client of long polling sends the token of its session,
@@ -14,7 +16,7 @@ func checkTokenParam(name string) error {
 	switch {
 	case name == "":
 		return nil
-	case name == "vsn", name == CSRFParam:
+	case name == "vsn", name == csrfParam:
 		return fmt.Errorf("TokenParam is %q, which clients use for something else: name the parameter of the token, such as \"token\"", name)
 	case strings.ContainsFunc(name, func(c rune) bool {
 		return !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_' || c == '-' || c == '.')
@@ -38,7 +40,7 @@ func (c *Checks) takeTokenParam(info *ConnectInfo) error {
 			continue
 		}
 		if len(path) > 0 {
-			return ErrAuthTokenParam
+			return refused.ErrTokenParam
 		}
 		tokens = append(tokens, unescape(value))
 	}
@@ -51,11 +53,11 @@ func (c *Checks) takeTokenParam(info *ConnectInfo) error {
 	}
 	switch {
 	case len(tokens) > 1:
-		return ErrAuthTokenTwice
+		return refused.ErrTokenTwice
 	case len(tokens) == 0:
 		return nil
 	case info.tokenErr != nil, info.AuthToken != nil && *info.AuthToken != tokens[0]:
-		return ErrAuthTokenTwice
+		return refused.ErrTokenTwice
 	}
 	info.AuthToken = &tokens[0]
 	return nil

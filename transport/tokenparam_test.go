@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bennu-go/bennu/internal/refused"
 	"github.com/bennu-go/bennu/internal/unexported"
 )
 
@@ -25,21 +26,21 @@ func TestTokenParam(t *testing.T) {
 		{name: "escaped", query: "%75ser=a%2Bb+c%3D", want: "a+b c="},
 		{name: "any bytes", query: "user=t%C3%B6k%00", want: "t\u00f6k\x00"},
 		{name: "missing", query: "", want: none, reason: ErrNoAuthToken},
-		{name: "under another name", query: "authToken=abc", want: none, reason: ErrAuthTokenElsewhere},
-		{name: "empty", query: "user=", want: "", reason: ErrAuthTokenEmpty},
-		{name: "without a value", query: "user", want: "", reason: ErrAuthTokenEmpty},
+		{name: "under another name", query: "authToken=abc", want: none, reason: refused.ErrTokenElsewhere},
+		{name: "empty", query: "user=", want: "", reason: refused.ErrTokenEmpty},
+		{name: "without a value", query: "user", want: "", reason: refused.ErrTokenEmpty},
 		{name: "in the header", header: "abc", auth: true, want: "abc"},
 		{name: "in a header that is not looked at", header: "abc", want: none, reason: ErrNoAuthToken},
 		{name: "both, the same", query: "user=abc", header: "abc", auth: true, want: "abc"},
-		{name: "both, and they differ", query: "user=abc", header: "def", auth: true, err: ErrAuthTokenTwice},
-		{name: "both, one empty", query: "user=", header: "def", auth: true, err: ErrAuthTokenTwice},
-		{name: "twice", query: "user=abc&user=def", err: ErrAuthTokenTwice},
-		{name: "twice the same", query: "user=abc&x=1&user=abc", err: ErrAuthTokenTwice},
-		{name: "twice, escaped", query: "user=abc&us%65r=abc", err: ErrAuthTokenTwice},
-		{name: "a map", query: "user[a]=b", err: ErrAuthTokenParam},
-		{name: "a list", query: "user[]=abc", err: ErrAuthTokenParam},
-		{name: "a list, escaped", query: "user%5B%5D=abc", err: ErrAuthTokenParam},
-		{name: "a map behind a text", query: "user=abc&user[a]=b", err: ErrAuthTokenParam},
+		{name: "both, and they differ", query: "user=abc", header: "def", auth: true, err: refused.ErrTokenTwice},
+		{name: "both, one empty", query: "user=", header: "def", auth: true, err: refused.ErrTokenTwice},
+		{name: "twice", query: "user=abc&user=def", err: refused.ErrTokenTwice},
+		{name: "twice the same", query: "user=abc&x=1&user=abc", err: refused.ErrTokenTwice},
+		{name: "twice, escaped", query: "user=abc&us%65r=abc", err: refused.ErrTokenTwice},
+		{name: "a map", query: "user[a]=b", err: refused.ErrTokenParam},
+		{name: "a list", query: "user[]=abc", err: refused.ErrTokenParam},
+		{name: "a list, escaped", query: "user%5B%5D=abc", err: refused.ErrTokenParam},
+		{name: "a map behind a text", query: "user=abc&user[a]=b", err: refused.ErrTokenParam},
 		{name: "in another case", query: "User=abc", want: none, reason: ErrNoAuthToken},
 	} {
 		for _, transport := range []*unexported.Manner{webSocket, longPoll} {
@@ -93,8 +94,8 @@ func TestTokenParamOfASession(t *testing.T) {
 	}{
 		{"token=mine&vsn=2.0.0&", "mine", "mine", nil}, // either, as the server cannot tell
 		{"token=mine&vsn=2.0.0&token=session", "mine", "session", nil},
-		{"token=mine&token=session&token=more", "", "", ErrAuthTokenTwice},
-		{"token[]=mine&token=session", "", "", ErrAuthTokenParam},
+		{"token=mine&token=session&token=more", "", "", refused.ErrTokenTwice},
+		{"token[]=mine&token=session", "", "", refused.ErrTokenParam},
 	} {
 		r := httptest.NewRequest(http.MethodGet, "/?"+tt.query, nil)
 		info, err := (&Checks{TokenParam: "token"}).run(r, nil, longPoll)
@@ -110,7 +111,7 @@ func TestTokenParamOfASession(t *testing.T) {
 		}
 	}
 	r := httptest.NewRequest(http.MethodGet, "/?token=mine&token=session", nil)
-	if _, err := (&Checks{TokenParam: "token"}).run(r, nil, webSocket); !errors.Is(err, ErrAuthTokenTwice) {
+	if _, err := (&Checks{TokenParam: "token"}).run(r, nil, webSocket); !errors.Is(err, refused.ErrTokenTwice) {
 		t.Errorf("over WebSocket: %v", err)
 	}
 }
@@ -125,20 +126,20 @@ func TestAuthTokenErr(t *testing.T) {
 		header    string // a line
 		want      error
 	}{
-		{"off", Checks{}, webSocket, "", "Sec-WebSocket-Protocol: phoenix, " + bearer + "YWJj", ErrAuthTokenOff},
-		{"off", Checks{}, longPoll, "", "X-Phoenix-AuthToken: abc", ErrAuthTokenOff},
+		{"off", Checks{}, webSocket, "", "Sec-WebSocket-Protocol: phoenix, " + bearer + "YWJj", refused.ErrTokenOff},
+		{"off", Checks{}, longPoll, "", "X-Phoenix-AuthToken: abc", refused.ErrTokenOff},
 		{"none", Checks{AuthToken: true}, webSocket, "a=b", "", ErrNoAuthToken},
 		{"none", Checks{AuthToken: true}, longPoll, "a=b", "", ErrNoAuthToken},
 		{"the session's", Checks{AuthToken: true}, longPoll, "token=abc", "", ErrNoAuthToken},
-		{"a parameter", Checks{AuthToken: true}, webSocket, "token=abc", "", ErrAuthTokenElsewhere},
-		{"another parameter", Checks{AuthToken: true}, longPoll, "auth_token=abc", "", ErrAuthTokenElsewhere},
-		{"the header of long-poll", Checks{AuthToken: true}, webSocket, "", "X-Phoenix-AuthToken: abc", ErrAuthTokenElsewhere},
-		{"the header of WebSocket", Checks{AuthToken: true}, longPoll, "", "Sec-WebSocket-Protocol: phoenix, " + bearer + "YWJj", ErrAuthTokenElsewhere},
-		{"the header of HTTP", Checks{AuthToken: true}, webSocket, "", "Authorization: Bearer abc", ErrAuthTokenElsewhere},
+		{"a parameter", Checks{AuthToken: true}, webSocket, "token=abc", "", refused.ErrTokenElsewhere},
+		{"another parameter", Checks{AuthToken: true}, longPoll, "auth_token=abc", "", refused.ErrTokenElsewhere},
+		{"the header of long-poll", Checks{AuthToken: true}, webSocket, "", "X-Phoenix-AuthToken: abc", refused.ErrTokenElsewhere},
+		{"the header of WebSocket", Checks{AuthToken: true}, longPoll, "", "Sec-WebSocket-Protocol: phoenix, " + bearer + "YWJj", refused.ErrTokenElsewhere},
+		{"the header of HTTP", Checks{AuthToken: true}, webSocket, "", "Authorization: Bearer abc", refused.ErrTokenElsewhere},
 		{"the same twice", Checks{AuthToken: true}, webSocket, "", "Sec-WebSocket-Protocol: " + bearer + "YWI, phoenix, " + bearer + "YWI=", nil},
-		{"several", Checks{AuthToken: true}, webSocket, "", "Sec-WebSocket-Protocol: phoenix, " + bearer + "YWJj, " + bearer + "ZGVm", ErrAuthTokenTwice},
-		{"empty", Checks{AuthToken: true}, webSocket, "", "Sec-WebSocket-Protocol: phoenix, " + bearer, ErrAuthTokenEmpty},
-		{"empty", Checks{AuthToken: true}, longPoll, "", "X-Phoenix-AuthToken: ", ErrAuthTokenEmpty},
+		{"several", Checks{AuthToken: true}, webSocket, "", "Sec-WebSocket-Protocol: phoenix, " + bearer + "YWJj, " + bearer + "ZGVm", refused.ErrTokenTwice},
+		{"empty", Checks{AuthToken: true}, webSocket, "", "Sec-WebSocket-Protocol: phoenix, " + bearer, refused.ErrTokenEmpty},
+		{"empty", Checks{AuthToken: true}, longPoll, "", "X-Phoenix-AuthToken: ", refused.ErrTokenEmpty},
 		{"good", Checks{AuthToken: true}, longPoll, "", "X-Phoenix-AuthToken: abc", nil},
 	} {
 		r := httptest.NewRequest(http.MethodGet, "/?"+tt.query, nil)
@@ -155,7 +156,7 @@ func TestAuthTokenErr(t *testing.T) {
 			t.Errorf("%s: the error quotes the token: %v", tt.name, got)
 		}
 	}
-	for info, want := range map[*ConnectInfo]error{{}: ErrNoAuthToken, {AuthToken: &token}: nil, {AuthToken: &empty}: ErrAuthTokenEmpty} {
+	for info, want := range map[*ConnectInfo]error{{}: ErrNoAuthToken, {AuthToken: &token}: nil, {AuthToken: &empty}: refused.ErrTokenEmpty} {
 		if got := info.AuthTokenErr(); !errors.Is(got, want) {
 			t.Errorf("made by hand: %v, want %v", got, want)
 		}

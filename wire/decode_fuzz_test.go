@@ -70,8 +70,8 @@ func FuzzDecodeV1(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		m, err := wire.V1{}.Decode(wire.Text, data)
-		checkDecoded(t, wire.V1{}, data, m, err)
+		m, err := wire.V1(nil).Decode(wire.Text, data)
+		checkDecoded(t, wire.V1(nil), data, m, err)
 		if err != nil {
 			return
 		}
@@ -95,8 +95,8 @@ func FuzzDecodeV2Text(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		m, err := wire.V2{}.Decode(wire.Text, data)
-		checkDecoded(t, wire.V2{}, data, m, err)
+		m, err := wire.V2(nil).Decode(wire.Text, data)
+		checkDecoded(t, wire.V2(nil), data, m, err)
 		if err != nil {
 			return
 		}
@@ -109,11 +109,11 @@ func FuzzDecodeV2Text(f *testing.F) {
 		}
 		// A message without an OddTopic is the same when it is written and read again.
 		if m.OddTopic == "" {
-			_, out, err := wire.V2{}.AppendPush(nil, &wire.Push{JoinRef: m.JoinRef, Ref: m.Ref, Topic: m.Topic, Event: m.Event, Payload: m.Payload})
+			_, out, err := wire.V2(nil).AppendPush(nil, &wire.Push{JoinRef: m.JoinRef, Ref: m.Ref, Topic: m.Topic, Event: m.Event, Payload: m.Payload})
 			if err != nil {
 				t.Fatal(err)
 			}
-			again, err := wire.V2{}.Decode(wire.Text, out)
+			again, err := wire.V2(nil).Decode(wire.Text, out)
 			if err != nil || !equalMessages(again, m) {
 				t.Fatalf("%q: %+v, %v; before %+v", data, again, err, m)
 			}
@@ -126,13 +126,13 @@ func FuzzDecodeV2Binary(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		m, err := wire.V2{}.Decode(wire.Binary, data)
-		checkDecoded(t, wire.V2{}, data, m, err)
+		m, err := wire.V2(nil).Decode(wire.Binary, data)
+		checkDecoded(t, wire.V2(nil), data, m, err)
 		if err != nil || m.OddTopic != "" {
 			return
 		}
 		// A reply has the fields of a push, with the status for the event.
-		_, out, err := wire.V2{}.AppendReply(nil, &wire.Reply{JoinRef: m.JoinRef, Ref: m.Ref, Topic: m.Topic, Status: m.Event, Response: m.Payload})
+		_, out, err := wire.V2(nil).AppendReply(nil, &wire.Reply{JoinRef: m.JoinRef, Ref: m.Ref, Topic: m.Topic, Status: m.Event, Response: m.Payload})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -19,18 +19,18 @@ func TestEncodeErrors(t *testing.T) {
 		msg  any
 		want string // the field that is too long; "" for ErrNoBinary
 	}{
-		{"BI-06 reply ref", wire.V2{}, &wire.Reply{Ref: str(long), Response: b}, "ref"},
-		{"reply join_ref", wire.V2{}, &wire.Reply{JoinRef: str(long), Response: b}, "join_ref"},
-		{"reply topic", wire.V2{}, &wire.Reply{Topic: long, Response: b}, "topic"},
-		{"reply status", wire.V2{}, &wire.Reply{Status: long, Response: b}, "status"},
-		{"push join_ref", wire.V2{}, &wire.Push{JoinRef: str(long), Payload: b}, "join_ref"},
-		{"push topic", wire.V2{}, &wire.Push{Topic: long, Payload: b}, "topic"},
-		{"push event", wire.V2{}, &wire.Push{Event: long, Payload: b}, "event"},
-		{"broadcast topic", wire.V2{}, &wire.Broadcast{Topic: long, Payload: b}, "topic"},
-		{"broadcast event", wire.V2{}, &wire.Broadcast{Event: long, Payload: b}, "event"},
-		{"V1 reply", wire.V1{}, &wire.Reply{Response: b}, ""},
-		{"V1 push", wire.V1{}, &wire.Push{Payload: b}, ""},
-		{"V1 broadcast", wire.V1{}, &wire.Broadcast{Payload: b}, ""},
+		{"BI-06 reply ref", wire.V2(nil), &wire.Reply{Ref: str(long), Response: b}, "ref"},
+		{"reply join_ref", wire.V2(nil), &wire.Reply{JoinRef: str(long), Response: b}, "join_ref"},
+		{"reply topic", wire.V2(nil), &wire.Reply{Topic: long, Response: b}, "topic"},
+		{"reply status", wire.V2(nil), &wire.Reply{Status: long, Response: b}, "status"},
+		{"push join_ref", wire.V2(nil), &wire.Push{JoinRef: str(long), Payload: b}, "join_ref"},
+		{"push topic", wire.V2(nil), &wire.Push{Topic: long, Payload: b}, "topic"},
+		{"push event", wire.V2(nil), &wire.Push{Event: long, Payload: b}, "event"},
+		{"broadcast topic", wire.V2(nil), &wire.Broadcast{Topic: long, Payload: b}, "topic"},
+		{"broadcast event", wire.V2(nil), &wire.Broadcast{Event: long, Payload: b}, "event"},
+		{"V1 reply", wire.V1(nil), &wire.Reply{Response: b}, ""},
+		{"V1 push", wire.V1(nil), &wire.Push{Payload: b}, ""},
+		{"V1 broadcast", wire.V1(nil), &wire.Broadcast{Payload: b}, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -62,49 +62,49 @@ func TestDecodeErrors(t *testing.T) {
 		at   int
 		why  string // in the text of the error
 	}{
-		{"ML-01 object", wire.V2{}, wire.Text, `{oops`, 0, ""},
-		{"ML-01 nothing", wire.V2{}, wire.Text, ``, 0, ""},
-		{"ML-01 v1 object", wire.V2{}, wire.Text, `{"topic":"t","event":"e","payload":{},"ref":"1"}`, 0, ""},
-		{"ML-01 four elements", wire.V2{}, wire.Text, `["1","1","room:1","phx_join"]`, 28, ""},
-		{"ML-01 number", wire.V2{}, wire.Text, `5`, 0, ""},
-		{"ML-01 trailing", wire.V2{}, wire.Text, `[null,"1","phoenix","heartbeat",{}]x`, 35, ""},
-		{"ML-01 overflow", wire.V2{}, wire.Text, `[null,"1","phoenix","heartbeat",{"a":1e400}]`, 37, ""},
-		{"ML-01 surrogate", wire.V2{}, wire.Text, `[null,"1","phoenix","heartbeat",{"a":"\ud800"}]`, 38, ""},
-		{"no elements", wire.V2{}, wire.Text, `[]`, 1, ""},
-		{"only space", wire.V2{}, wire.Text, "  ", 2, ""},
-		{"trailing comma", wire.V2{}, wire.Text, `[1,2,3,4,5,]`, 11, ""},
-		{"missing comma", wire.V2{}, wire.Text, `[1,2,3,4 5]`, 9, ""},
-		{"wrong bracket", wire.V2{}, wire.Text, `[1,2,3,4,5}`, 10, ""},
-		{"cut short", wire.V2{}, wire.Text, `[1,2,3,4,5`, 10, ""},
-		{"bad extra element", wire.V2{}, wire.Text, `[1,2,3,4,5,tru]`, 11, ""},
-		{"two arrays", wire.V2{}, wire.Text, `[1,2,3,4,5][1,2,3,4,5]`, 11, ""},
-		{"invalid UTF-8", wire.V2{}, wire.Text, "[1,2,3,4,\"\xc3\x28\"]", 10, ""},
-		{"long ref", wire.V2{}, wire.Text, `[null,"` + long + `","t","e",{}]`, 6, "longer than 1024"},
-		{"long join_ref", wire.V2{}, wire.Text, `["` + long + `",null,"t","e",{}]`, 1, "longer than 1024"},
-		{"opcode", wire.V2{}, 9, `[1,2,3,4,5]`, 0, ""},
+		{"ML-01 object", wire.V2(nil), wire.Text, `{oops`, 0, ""},
+		{"ML-01 nothing", wire.V2(nil), wire.Text, ``, 0, ""},
+		{"ML-01 v1 object", wire.V2(nil), wire.Text, `{"topic":"t","event":"e","payload":{},"ref":"1"}`, 0, ""},
+		{"ML-01 four elements", wire.V2(nil), wire.Text, `["1","1","room:1","phx_join"]`, 28, ""},
+		{"ML-01 number", wire.V2(nil), wire.Text, `5`, 0, ""},
+		{"ML-01 trailing", wire.V2(nil), wire.Text, `[null,"1","phoenix","heartbeat",{}]x`, 35, ""},
+		{"ML-01 overflow", wire.V2(nil), wire.Text, `[null,"1","phoenix","heartbeat",{"a":1e400}]`, 37, ""},
+		{"ML-01 surrogate", wire.V2(nil), wire.Text, `[null,"1","phoenix","heartbeat",{"a":"\ud800"}]`, 38, ""},
+		{"no elements", wire.V2(nil), wire.Text, `[]`, 1, ""},
+		{"only space", wire.V2(nil), wire.Text, "  ", 2, ""},
+		{"trailing comma", wire.V2(nil), wire.Text, `[1,2,3,4,5,]`, 11, ""},
+		{"missing comma", wire.V2(nil), wire.Text, `[1,2,3,4 5]`, 9, ""},
+		{"wrong bracket", wire.V2(nil), wire.Text, `[1,2,3,4,5}`, 10, ""},
+		{"cut short", wire.V2(nil), wire.Text, `[1,2,3,4,5`, 10, ""},
+		{"bad extra element", wire.V2(nil), wire.Text, `[1,2,3,4,5,tru]`, 11, ""},
+		{"two arrays", wire.V2(nil), wire.Text, `[1,2,3,4,5][1,2,3,4,5]`, 11, ""},
+		{"invalid UTF-8", wire.V2(nil), wire.Text, "[1,2,3,4,\"\xc3\x28\"]", 10, ""},
+		{"long ref", wire.V2(nil), wire.Text, `[null,"` + long + `","t","e",{}]`, 6, "longer than 1024"},
+		{"long join_ref", wire.V2(nil), wire.Text, `["` + long + `",null,"t","e",{}]`, 1, "longer than 1024"},
+		{"opcode", wire.V2(nil), 9, `[1,2,3,4,5]`, 0, ""},
 
-		{"ML-02 unknown kind", wire.V2{}, wire.Binary, "\xff\x01", 0, ""},
-		{"ML-02 nothing", wire.V2{}, wire.Binary, "", 0, ""},
-		{"ML-02 reply", wire.V2{}, wire.Binary, "\x01\x01\x01\x01\x01abcdxx", 0, ""},
-		{"ML-02 short", wire.V2{}, wire.Binary, "\x00\x05\x01\x01\x01abc", 8, ""},
-		{"short head", wire.V2{}, wire.Binary, "\x00\x00\x00\x00", 4, ""},
-		{"broadcast", wire.V2{}, wire.Binary, "\x02\x01\x01te", 0, ""},
-		{"binary UTF-8 in ref", wire.V2{}, wire.Binary, "\x00\x00\x01\x01\x01\xffte", 5, ""},
-		{"binary UTF-8 split", wire.V2{}, wire.Binary, "\x00\x00\x01\x01\x01r\xc3\xa9", 6, ""},
+		{"ML-02 unknown kind", wire.V2(nil), wire.Binary, "\xff\x01", 0, ""},
+		{"ML-02 nothing", wire.V2(nil), wire.Binary, "", 0, ""},
+		{"ML-02 reply", wire.V2(nil), wire.Binary, "\x01\x01\x01\x01\x01abcdxx", 0, ""},
+		{"ML-02 short", wire.V2(nil), wire.Binary, "\x00\x05\x01\x01\x01abc", 8, ""},
+		{"short head", wire.V2(nil), wire.Binary, "\x00\x00\x00\x00", 4, ""},
+		{"broadcast", wire.V2(nil), wire.Binary, "\x02\x01\x01te", 0, ""},
+		{"binary UTF-8 in ref", wire.V2(nil), wire.Binary, "\x00\x00\x01\x01\x01\xffte", 5, ""},
+		{"binary UTF-8 split", wire.V2(nil), wire.Binary, "\x00\x00\x01\x01\x01r\xc3\xa9", 6, ""},
 
-		{"ML-07 missing ref", wire.V1{}, wire.Text, `{"topic":"phoenix","event":"heartbeat","payload":{}}`, 51, ""},
-		{"V1 array", wire.V1{}, wire.Text, `[null,"1","phoenix","heartbeat",{}]`, 0, ""},
-		{"V1 nothing", wire.V1{}, wire.Text, ``, 0, ""},
-		{"V1 empty", wire.V1{}, wire.Text, `{}`, 1, ""},
-		{"V1 trailing comma", wire.V1{}, wire.Text, `{"topic":1,}`, 11, ""},
-		{"V1 no colon", wire.V1{}, wire.Text, `{"topic" 1}`, 9, ""},
-		{"V1 no value", wire.V1{}, wire.Text, `{"topic":}`, 9, ""},
-		{"V1 cut short", wire.V1{}, wire.Text, `{"topic":1`, 10, ""},
-		{"V1 wrong bracket", wire.V1{}, wire.Text, `{"topic":1]`, 10, ""},
-		{"V1 key no string", wire.V1{}, wire.Text, `{topic:1}`, 1, ""},
-		{"V1 trailing", wire.V1{}, wire.Text, `{"topic":1,"event":1,"payload":1,"ref":1} {}`, 42, ""},
-		{"V1 earlier duplicate is validated", wire.V1{}, wire.Text, `{"topic":01,"topic":1,"event":1,"payload":1,"ref":1}`, 9, ""},
-		{"V1 long ref", wire.V1{}, wire.Text, `{"topic":1,"event":1,"payload":1,"ref":"` + long + `"}`, 39, "longer than 1024"},
+		{"ML-07 missing ref", wire.V1(nil), wire.Text, `{"topic":"phoenix","event":"heartbeat","payload":{}}`, 51, ""},
+		{"V1 array", wire.V1(nil), wire.Text, `[null,"1","phoenix","heartbeat",{}]`, 0, ""},
+		{"V1 nothing", wire.V1(nil), wire.Text, ``, 0, ""},
+		{"V1 empty", wire.V1(nil), wire.Text, `{}`, 1, ""},
+		{"V1 trailing comma", wire.V1(nil), wire.Text, `{"topic":1,}`, 11, ""},
+		{"V1 no colon", wire.V1(nil), wire.Text, `{"topic" 1}`, 9, ""},
+		{"V1 no value", wire.V1(nil), wire.Text, `{"topic":}`, 9, ""},
+		{"V1 cut short", wire.V1(nil), wire.Text, `{"topic":1`, 10, ""},
+		{"V1 wrong bracket", wire.V1(nil), wire.Text, `{"topic":1]`, 10, ""},
+		{"V1 key no string", wire.V1(nil), wire.Text, `{topic:1}`, 1, ""},
+		{"V1 trailing", wire.V1(nil), wire.Text, `{"topic":1,"event":1,"payload":1,"ref":1} {}`, 42, ""},
+		{"V1 earlier duplicate is validated", wire.V1(nil), wire.Text, `{"topic":01,"topic":1,"event":1,"payload":1,"ref":1}`, 9, ""},
+		{"V1 long ref", wire.V1(nil), wire.Text, `{"topic":1,"event":1,"payload":1,"ref":"` + long + `"}`, 39, "longer than 1024"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -127,11 +127,11 @@ func TestDecodeErrors(t *testing.T) {
 // count as the text that they stand for.
 func TestNameBounds(t *testing.T) {
 	atLimit := strings.Repeat("é", 127) + "x"
-	for _, s := range []wire.Serializer{wire.V1{}, wire.V2{}} {
+	for _, s := range []wire.Serializer{wire.V1(nil), wire.V2(nil)} {
 		decode := func(name string) wire.Message {
 			t.Helper()
 			in := `["1","2","` + name + `","` + name + `",{}]`
-			if s == (wire.V1{}) {
+			if s == wire.V1(nil) {
 				in = `{"topic":"` + name + `","event":"` + name + `","payload":{},"ref":1}`
 			}
 			m, err := s.Decode(wire.Text, []byte(in))
@@ -159,9 +159,9 @@ func TestPayloadAliasesData(t *testing.T) {
 		op wire.Opcode
 		in string
 	}{
-		{wire.V2{}, wire.Text, `[1,2,"t","e","p",6]`},
-		{wire.V2{}, wire.Binary, "\x00\x00\x00\x01\x01te\"p\""},
-		{wire.V1{}, wire.Text, `{"topic":"t","event":"e","payload":"p","ref":1}`},
+		{wire.V2(nil), wire.Text, `[1,2,"t","e","p",6]`},
+		{wire.V2(nil), wire.Binary, "\x00\x00\x00\x01\x01te\"p\""},
+		{wire.V1(nil), wire.Text, `{"topic":"t","event":"e","payload":"p","ref":1}`},
 	} {
 		data := []byte(tt.in)
 		at := strings.Index(tt.in, `"p"`)

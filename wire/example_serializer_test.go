@@ -67,9 +67,9 @@ func ExampleSerializer() {
 	// "1\t2\tsensor:7\tok\t" <nil>
 }
 
-// quiet is version 2 without the broadcasts of one event. The other methods are those of
-// wire.V2.
-type quiet struct{ wire.V2 }
+// quiet is a serializer without the broadcasts of one event. The other methods are those of
+// the one inside.
+type quiet struct{ wire.Serializer }
 
 var errQuiet = errors.New("typing is not for this client")
 
@@ -77,11 +77,11 @@ func (q quiet) AppendBroadcast(dst []byte, b *wire.Broadcast) (wire.Opcode, []by
 	if b.Event == "typing" {
 		return 0, nil, errQuiet
 	}
-	return q.V2.AppendBroadcast(dst, b)
+	return q.Serializer.AppendBroadcast(dst, b)
 }
 
 func ExampleSerializer_embedding() {
-	var s wire.Serializer = quiet{}
+	var s wire.Serializer = quiet{wire.V2(nil)}
 	_, _, err := s.AppendBroadcast(nil, &wire.Broadcast{Topic: "room:1", Event: "typing"})
 	fmt.Println(err)
 	_, frame, err := s.AppendBroadcast(nil, &wire.Broadcast{Topic: "room:1", Event: "shout"})

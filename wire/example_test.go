@@ -10,14 +10,14 @@ import (
 )
 
 func Example() {
-	var s wire.Serializer = wire.V2{}
+	var s wire.Serializer = wire.V2(nil)
 	m, err := s.Decode(wire.Text, []byte(`["1","7","room:lobby","shout",{"text":"hi"}]`))
 	if err != nil {
 		log.Fatal(err) // close the connection with 1011
 	}
 	fmt.Printf("%s on %s: %s\n", m.Event, m.Topic, m.Payload.Data)
 
-	_, frame, err := s.AppendReply(nil, &wire.Reply{JoinRef: m.JoinRef, Ref: m.Ref, Topic: m.Topic, Status: wire.StatusOK})
+	_, frame, err := s.AppendReply(nil, &wire.Reply{JoinRef: m.JoinRef, Ref: m.Ref, Topic: m.Topic, Status: "ok"})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -41,12 +41,12 @@ func ExamplePayload_Decode() {
 }
 
 func ExampleV1() {
-	_, frame, err := wire.V1{}.AppendBroadcast(nil, &wire.Broadcast{
+	_, frame, err := wire.V1(nil).AppendBroadcast(nil, &wire.Broadcast{
 		Topic: "room:lobby", Event: "shout", Payload: wire.Payload{Data: []byte(`{"text":"hi"}`)},
 	})
 	fmt.Printf("%s %v\n", frame, err)
 
-	_, _, err = wire.V1{}.AppendBroadcast(nil, &wire.Broadcast{Payload: wire.Payload{Binary: true}})
+	_, _, err = wire.V1(nil).AppendBroadcast(nil, &wire.Broadcast{Payload: wire.Payload{Binary: true}})
 	fmt.Println(errors.Is(err, wire.ErrNoBinary))
 	// Output:
 	// {"topic":"room:lobby","event":"shout","payload":{"text":"hi"},"ref":null} <nil>
@@ -54,12 +54,12 @@ func ExampleV1() {
 }
 
 func ExampleV2_binary() {
-	op, frame, err := wire.V2{}.AppendPush(nil, &wire.Push{
+	op, frame, err := wire.V2(nil).AppendPush(nil, &wire.Push{
 		JoinRef: wire.StringRef("1"), Topic: "room:x", Event: "img", Payload: wire.Payload{Data: []byte{0xca, 0xfe}, Binary: true},
 	})
 	fmt.Printf("%v %q %v\n", op == wire.Binary, frame, err)
 
-	_, _, err = wire.V2{}.AppendPush(nil, &wire.Push{Event: strings.Repeat("x", 300), Payload: wire.Payload{Binary: true}})
+	_, _, err = wire.V2(nil).AppendPush(nil, &wire.Push{Event: strings.Repeat("x", 300), Payload: wire.Payload{Binary: true}})
 	fmt.Println(err)
 	// Output:
 	// true "\x00\x01\x06\x031room:ximg\xca\xfe" <nil>
@@ -67,7 +67,7 @@ func ExampleV2_binary() {
 }
 
 func ExampleRef() {
-	m, err := wire.V2{}.Decode(wire.Text, []byte(`[null,1,"t","e",{}]`))
+	m, err := wire.V2(nil).Decode(wire.Text, []byte(`[null,1,"t","e",{}]`))
 	if err != nil {
 		log.Fatal(err)
 	}

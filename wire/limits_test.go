@@ -13,10 +13,10 @@ import (
 func TestLimits(t *testing.T) {
 	nest := func(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
 	list := func(n int) string { return "[" + strings.TrimSuffix(strings.Repeat("1,", n), ",") + "]" }
-	for _, s := range []wire.Serializer{wire.V1{}, wire.V2{}} {
+	for _, s := range []wire.Serializer{wire.V1(nil), wire.V2(nil)} {
 		decode := func(payload string) error {
 			in := `["1","1","t","e",` + payload + `]`
-			if s == (wire.V1{}) {
+			if s == wire.V1(nil) {
 				in = `{"topic":"t","event":"e","ref":"1","payload":` + payload + `}`
 			}
 			_, err := s.Decode(wire.Text, []byte(in))

@@ -17,25 +17,6 @@ const (
 	MaxRef   = 1024
 )
 
-// Events of the protocol.
-const (
-	EventJoin      = "phx_join"
-	EventLeave     = "phx_leave"
-	EventReply     = "phx_reply"
-	EventClose     = "phx_close"
-	EventError     = "phx_error"
-	EventHeartbeat = "heartbeat"
-)
-
-// TopicPhoenix is the topic of heartbeats, which belong to no channel.
-const TopicPhoenix = "phoenix"
-
-// Statuses of a reply. Applications may use others.
-const (
-	StatusOK    = "ok"
-	StatusError = "error"
-)
-
 // A Message is a message from a client.
 type Message struct {
 	// JoinRef is the ref of the join to which the message belongs, as the client sees it. The
@@ -54,13 +35,13 @@ type Message struct {
 	Payload Payload
 }
 
-// A Reply is the server's answer to one message.
+// A Reply is the server's answer to one message. Its event is phx_reply.
 type Reply struct {
 	JoinRef  Ref
 	Ref      Ref
 	Topic    string
 	OddTopic string // if not empty, the JSON text to write in place of Topic
-	Status   string
+	Status   string // "ok", "error", or one of the application's own
 	Response Payload
 }
 
@@ -119,7 +100,7 @@ type Versioned struct {
 // "~> 1.0.0" and [V2] for "~> 2.0.0". Append to it to add one.
 func Defaults() []Versioned {
 	return []Versioned{
-		{"~> 1.0.0", V1{}},
-		{"~> 2.0.0", V2{}},
+		{"~> 1.0.0", V1(nil)},
+		{"~> 2.0.0", V2(nil)},
 	}
 }

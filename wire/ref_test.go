@@ -62,11 +62,11 @@ func TestParseRef(t *testing.T) {
 			t.Errorf("%s: IsNull is %v", tt.in, got.IsNull())
 		}
 		// Versions 1 and 2 read it the same way.
-		if m, err := (wire.V2{}).Decode(wire.Text, []byte("["+tt.in+","+tt.in+`,"t","e",{}]`)); err != nil || m.Ref != got || m.JoinRef != got {
+		if m, err := wire.V2(nil).Decode(wire.Text, []byte("["+tt.in+","+tt.in+`,"t","e",{}]`)); err != nil || m.Ref != got || m.JoinRef != got {
 			t.Errorf("V2 reads %s as %s and %s, %v", tt.in, m.JoinRef, m.Ref, err)
 		}
 		in := `{"topic":"t","event":"e","payload":{},"ref":` + tt.in + `,"join_ref":` + tt.in + `}`
-		if m, err := (wire.V1{}).Decode(wire.Text, []byte(in)); err != nil || m.Ref != got || m.JoinRef != got {
+		if m, err := wire.V1(nil).Decode(wire.Text, []byte(in)); err != nil || m.Ref != got || m.JoinRef != got {
 			t.Errorf("V1 reads %s as %s and %s, %v", tt.in, m.JoinRef, m.Ref, err)
 		}
 	}

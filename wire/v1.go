@@ -2,25 +2,25 @@ package wire
 
 import (
 	"bytes"
-	"cmp"
 
 	"github.com/bennu-go/bennu/internal/jsontext"
+	"github.com/bennu-go/bennu/internal/protocol"
 )
 
-// V1 is version 1 of the protocol, for vsn 1.0.x and for clients that send no vsn: each message
-// is a JSON object in a text frame. It has no binary payloads, and messages of the server have no
-// join_ref.
-type V1 struct {
-	// MaxTokens bounds the values and keys of one message. Default 10,000.
-	MaxTokens int
-}
-
-var _ Serializer = V1{}
-
+// V1 returns version 1 of the protocol, for vsn 1.0.x and for clients that send no vsn: each
+// message is a JSON object in a text frame. It has no binary payloads, and messages of the server
+// have no join_ref. The options may be nil.
+//
 // Decode decodes an object. It must have the members topic, event, payload and ref, and may have
-// join_ref. Other members are ignored, and so is the opcode.
-func (v V1) Decode(_ Opcode, data []byte) (Message, error) {
-	s := jsontext.Scanner{Data: data, MaxTokens: cmp.Or(v.MaxTokens, jsontext.MaxTokens), Lenient: true}
+// join_ref. Other members are ignored, and so is the opcode. For a binary payload the error of the
+// Append methods is [ErrNoBinary].
+func V1(o *Options) Serializer { return v1{o.bound()} }
+
+// v1 is the serializer of V1.
+type v1 struct{ tokenBound }
+
+func (v v1) Decode(_ Opcode, data []byte) (Message, error) {
+	s := v.scanner(data)
 	m, err := decodeObject(&s)
 	return m, s.First(err)
 }
@@ -105,25 +105,22 @@ func (e *envelope) part(key []byte) *span {
 	return nil
 }
 
-// AppendReply appends a phx_reply. The error is [ErrNoBinary], for a binary response.
-func (V1) AppendReply(dst []byte, r *Reply) (Opcode, []byte, error) {
+func (v1) AppendReply(dst []byte, r *Reply) (Opcode, []byte, error) {
 	if r.Response.Binary {
 		return 0, nil, ErrNoBinary
 	}
 	dst = append(dst, `{"topic":`...)
 	dst = appendTopic(dst, r)
-	dst = append(dst, `,"event":"`+EventReply+`","payload":`...)
+	dst = append(dst, `,"event":"`+protocol.EventReply+`","payload":`...)
 	dst = appendReplyPayload(dst, r)
 	return Text, appendObjectRef(dst, r.Ref), nil
 }
 
-// AppendPush appends a push. The error is [ErrNoBinary], for a binary payload.
-func (V1) AppendPush(dst []byte, p *Push) (Opcode, []byte, error) {
+func (v1) AppendPush(dst []byte, p *Push) (Opcode, []byte, error) {
 	return appendObject(dst, p.Topic, p.Event, &p.Payload, p.Ref)
 }
 
-// AppendBroadcast appends a broadcast. The error is [ErrNoBinary], for a binary payload.
-func (V1) AppendBroadcast(dst []byte, b *Broadcast) (Opcode, []byte, error) {
+func (v1) AppendBroadcast(dst []byte, b *Broadcast) (Opcode, []byte, error) {
 	return appendObject(dst, b.Topic, b.Event, &b.Payload, "")
 }
 

@@ -1,26 +1,26 @@
 package wire
 
 import (
-	"cmp"
-
 	"github.com/bennu-go/bennu/internal/jsontext"
+	"github.com/bennu-go/bennu/internal/protocol"
 )
 
-// V2 is version 2 of the protocol, for vsn 2.0.x: an array of five elements in a text frame, or a
-// binary frame if the payload is binary. A connection may use both.
-type V2 struct {
-	// MaxTokens bounds the values and keys of one message. Default 10,000.
-	MaxTokens int
-}
-
-var _ Serializer = V2{}
-
+// V2 returns version 2 of the protocol, for vsn 2.0.x: an array of five elements in a text frame,
+// or a binary frame if the payload is binary. A connection may use both. The options may be nil.
+//
 // Decode decodes [join_ref,ref,topic,event,payload] from a text frame, in which further elements
-// are ignored, or a binary push from a binary frame.
-func (v V2) Decode(op Opcode, data []byte) (Message, error) {
+// are ignored, or a binary push from a binary frame. The Append methods fail for a binary payload
+// alone: the error says which field is longer than the 255 bytes that fit. A push in a binary frame
+// has no ref.
+func V2(o *Options) Serializer { return v2{o.bound()} }
+
+// v2 is the serializer of V2.
+type v2 struct{ tokenBound }
+
+func (v v2) Decode(op Opcode, data []byte) (Message, error) {
 	switch op {
 	case Text:
-		s := jsontext.Scanner{Data: data, MaxTokens: cmp.Or(v.MaxTokens, jsontext.MaxTokens), Lenient: true}
+		s := v.scanner(data)
 		m, err := decodeArray(&s)
 		return m, s.First(err)
 	case Binary:
@@ -29,9 +29,7 @@ func (v V2) Decode(op Opcode, data []byte) (Message, error) {
 	return Message{}, malformed(0, errOpcode)
 }
 
-// AppendReply appends a phx_reply. With a binary response it is a binary frame; the error
-// then says which field is longer than the 255 bytes that fit.
-func (V2) AppendReply(dst []byte, r *Reply) (Opcode, []byte, error) {
+func (v2) AppendReply(dst []byte, r *Reply) (Opcode, []byte, error) {
 	if r.Response.Binary {
 		return appendBinaryReply(dst, r)
 	}
@@ -39,14 +37,12 @@ func (V2) AppendReply(dst []byte, r *Reply) (Opcode, []byte, error) {
 	dst = append(r.JoinRef.Append(dst), ',')
 	dst = append(r.Ref.Append(dst), ',')
 	dst = appendTopic(dst, r)
-	dst = append(dst, `,"`+EventReply+`",`...)
+	dst = append(dst, `,"`+protocol.EventReply+`",`...)
 	dst = appendReplyPayload(dst, r)
 	return Text, append(dst, ']'), nil
 }
 
-// AppendPush appends a push. With a binary payload it is a binary frame, which has no ref; the
-// error is then as for AppendReply.
-func (V2) AppendPush(dst []byte, p *Push) (Opcode, []byte, error) {
+func (v2) AppendPush(dst []byte, p *Push) (Opcode, []byte, error) {
 	if p.Payload.Binary {
 		return appendBinaryPush(dst, p)
 	}
@@ -56,9 +52,7 @@ func (V2) AppendPush(dst []byte, p *Push) (Opcode, []byte, error) {
 	return Text, appendRest(dst, p.Topic, p.Event, &p.Payload), nil
 }
 
-// AppendBroadcast appends a broadcast. With a binary payload it is a binary frame; the error is then
-// as for AppendReply.
-func (V2) AppendBroadcast(dst []byte, b *Broadcast) (Opcode, []byte, error) {
+func (v2) AppendBroadcast(dst []byte, b *Broadcast) (Opcode, []byte, error) {
 	if b.Payload.Binary {
 		return appendBinaryBroadcast(dst, b)
 	}

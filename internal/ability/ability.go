@@ -1,6 +1,7 @@
-// Package ability declares what connections and receivers can do beyond the interfaces of packages
-// transport and seam. Each ability is found by a type assertion. The comments say who has it, who
-// asks for it, and what happens without it. A value that wraps another must pass its abilities on.
+// Package ability declares what connections, receivers and serializers can do beyond the interfaces
+// of packages transport, seam and wire. Each ability is found by a type assertion. The comments say
+// who has it, who asks for it, and what happens without it. A value that wraps another must pass its
+// abilities on.
 //
 // They are not part of those interfaces because not all implementations have them. None is for
 // programs. Three packages have abilities of their own: bennu those of a Definition (define.go),
@@ -57,6 +58,14 @@ type Observer interface {
 	// or nothing. A *PanicError is one of Terminate, or of a callback that ran on after the end of
 	// its channel.
 	CallbackFailed(topic string, err error)
+}
+
+// The serializer of a socket may have this; package bennu asks for it.
+
+// TokenBounded bounds the JSON values and keys of a message, and returns the bound for the log. Those
+// of package wire have it. For one without it, the default is logged.
+type TokenBounded interface {
+	MaxTokens() int
 }
 
 // The receiver of a connection may have these. That of package bennu has all of them; those in

@@ -37,7 +37,7 @@ var mayPanic = map[string]string{
 	"internal/seam/refuse.go":              "passes on http.ErrAbortHandler, which belongs to net/http",
 	"transport/transporttest/panicking.go": "a check has methods panic",
 	"transport/transporttest/refusing.go":  "a check has Connect panic",
-	"transport/origin.go":                  "OriginFunc without a function, OriginHost with what is no host: mistakes in the program, seen at start",
+	"transport/origin.go":                  "OriginFunc without a function is a mistake in the program, seen at start",
 }
 
 // silence finds library code that writes to the process's own output, ends the

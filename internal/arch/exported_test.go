@@ -18,9 +18,13 @@ var update = flag.Bool("update", false, "write the lists in testdata/exported an
 // a new name is a decision. A line is a kind and a name.
 const exportedDir = "testdata/exported"
 
-// maxExported bounds the names of all lists together, fields and methods of interfaces
-// aside. Lower it when names go.
-const maxExported = 518
+// maxExported bounds the names of all lists together: constants, functions, methods, types and
+// variables. Not counted are fields, methods that an interface asks for, and uncounted packages.
+// Lower it when names go.
+const maxExported = 398
+
+// uncounted are packages for authors of an extension, which no program that uses bennu imports.
+var uncounted = []string{"transport/transporttest"}
 
 // notForUsers are folders of importable packages that are no part of the library.
 var notForUsers = []string{"examples/...", "measure/...", "test/..."}
@@ -213,6 +217,10 @@ func TestExported(t *testing.T) {
 			if counted(line) {
 				n++
 			}
+		}
+		if slices.Contains(uncounted, dir) {
+			t.Logf("%4d %s, not counted", n, dir)
+			continue
 		}
 		t.Logf("%4d %s", n, dir)
 		total += n

@@ -42,7 +42,7 @@ var answers = []string{
 }
 
 // refusing are the errors that refuse something which a client, another node or the program wants.
-var refusing = regexp.MustCompile(`^ErrFull$|^[eE]rr(Refused|Busy|BufferFull|MailboxFull|TooLarge|HeaderTooLarge|TooBig|TooOften|TooFast|TooMany\w*|TooDeep|ParamsTooDeep|\w*TooLong|Origin|AuthToken|Subprotocol|Fragments|EmptyFragment|Slow|SlowConsumer|Idle|Expired|Gap|Inactive|NameTaken|Proto|Host|Body|Connection|Upgrade|Version|Key)$`)
+var refusing = regexp.MustCompile(`^ErrFull$|^[eE]rr(Refused|Busy|BufferFull|MailboxFull|TooLarge|HeaderTooLarge|TooBig|TooOften|TooFast|TooMany\w*|TooDeep|ParamsTooDeep|\w*TooLong|Origin|TokenForm|Subprotocol|Fragments|EmptyFragment|Slow|SlowConsumer|Idle|Expired|Gap|Inactive|NameTaken|Proto|Host|Body|Connection|Upgrade|Version|Key)$`)
 
 // counters of what is refused or lost. Others count what went well.
 var losses = regexp.MustCompile(`(?i)^(refused|addressLimited|bad\w*|ignored\w*|unhandled|binary|garbage|missed|discarded|gaps|conflicts|lost|closing|ended|crashes|joinCrashes|gaps|dropped)$`)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/bennu-go/bennu/internal/binframe"
 	"github.com/bennu-go/bennu/internal/jsontext"
+	"github.com/bennu-go/bennu/internal/protocol"
 	"github.com/bennu-go/bennu/wire"
 )
 
@@ -36,6 +37,12 @@ type Incoming struct {
 // and scanning takes no memory for them.
 const anyTokens = math.MaxInt
 
+// A server's text frames have the form of a client's.
+var (
+	decodeV1 = wire.V1(&wire.Options{MaxTokens: anyTokens})
+	decodeV2 = wire.V2(&wire.Options{MaxTokens: anyTokens})
+)
+
 var errNotReply = errors.New("reply without a status")
 
 func malformed(at int, reason error) error { return &jsontext.Error{Offset: at, Err: reason} }
@@ -46,17 +53,20 @@ type V1 struct{}
 // Append appends an object with topic, event, payload, ref and join_ref. For a binary payload
 // the error is wire.ErrNoBinary.
 func (V1) Append(dst []byte, m *wire.Message) (wire.Opcode, []byte, error) {
-	op, dst, err := wire.V1{}.AppendPush(dst, &wire.Push{Ref: m.Ref, Topic: m.Topic, Event: m.Event, Payload: m.Payload})
-	if err != nil {
-		return 0, nil, err
+	if m.Payload.Binary {
+		return 0, nil, wire.ErrNoBinary
 	}
-	dst = append(dst[:len(dst)-1], `,"join_ref":`...)
-	return op, append(m.JoinRef.Append(dst), '}'), nil
+	dst = jsontext.AppendString(append(dst, `{"topic":`...), m.Topic)
+	dst = jsontext.AppendString(append(dst, `,"event":`...), m.Event)
+	dst = appendJSON(append(dst, `,"payload":`...), m.Payload.Data)
+	dst = m.Ref.Append(append(dst, `,"ref":`...))
+	dst = m.JoinRef.Append(append(dst, `,"join_ref":`...))
+	return wire.Text, append(dst, '}'), nil
 }
 
 // Decode implements Serializer.
 func (V1) Decode(op wire.Opcode, data []byte) (Incoming, error) {
-	return text(wire.V1{MaxTokens: anyTokens}.Decode(op, data))
+	return text(decodeV1.Decode(op, data))
 }
 
 // V2 is version 2.
@@ -66,7 +76,11 @@ type V2 struct{}
 // an empty one. The error of a binary push says which field is too long.
 func (V2) Append(dst []byte, m *wire.Message) (wire.Opcode, []byte, error) {
 	if !m.Payload.Binary {
-		return wire.V2{}.AppendPush(dst, &wire.Push{JoinRef: m.JoinRef, Ref: m.Ref, Topic: m.Topic, Event: m.Event, Payload: m.Payload})
+		dst = append(m.JoinRef.Append(append(dst, '[')), ',')
+		dst = append(m.Ref.Append(dst), ',')
+		dst = append(jsontext.AppendString(dst, m.Topic), ',')
+		dst = append(jsontext.AppendString(dst, m.Event), ',')
+		return wire.Text, append(appendJSON(dst, m.Payload.Data), ']'), nil
 	}
 	dst, err := binframe.Append(dst, binframe.Push, m.Payload.Data,
 		binframe.Field{Name: "join_ref", Text: m.JoinRef.Text()},
@@ -85,7 +99,15 @@ func (V2) Decode(op wire.Opcode, data []byte) (Incoming, error) {
 	if op == wire.Binary {
 		return decodeBinary(data)
 	}
-	return text(wire.V2{MaxTokens: anyTokens}.Decode(op, data))
+	return text(decodeV2.Decode(op, data))
+}
+
+// appendJSON appends a payload that is JSON. None is the empty object.
+func appendJSON(dst, data []byte) []byte {
+	if len(data) == 0 {
+		return append(dst, "{}"...)
+	}
+	return append(dst, data...)
 }
 
 // text looks into the payload of a reply, which is valid JSON.
@@ -94,7 +116,7 @@ func text(m wire.Message, err error) (Incoming, error) {
 		return Incoming{}, err
 	}
 	in := Incoming{Message: m}
-	if m.Event != wire.EventReply {
+	if m.Event != protocol.EventReply {
 		return in, nil
 	}
 	data := m.Payload.Data
@@ -172,7 +194,7 @@ func decodeBinary(data []byte) (Incoming, error) {
 	setTopic(&in.Message, all[2])
 	switch name := all[3]; {
 	case data[0] == binframe.Reply:
-		in.Event, in.Status, in.Response = wire.EventReply, string(name), in.Payload
+		in.Event, in.Status, in.Response = protocol.EventReply, string(name), in.Payload
 	case fits(name, wire.MaxEvent):
 		in.Event = string(name)
 	}

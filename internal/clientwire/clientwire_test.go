@@ -8,6 +8,7 @@ import (
 
 	"github.com/bennu-go/bennu/internal/binframe"
 	"github.com/bennu-go/bennu/internal/jsontext"
+	"github.com/bennu-go/bennu/internal/protocol"
 	"github.com/bennu-go/bennu/wire"
 )
 
@@ -54,9 +55,9 @@ func TestAppend(t *testing.T) {
 // server is the other end of s.
 func server(s Serializer) wire.Serializer {
 	if s == (V1{}) {
-		return wire.V1{}
+		return wire.V1(nil)
 	}
-	return wire.V2{}
+	return wire.V2(nil)
 }
 
 func TestDecode(t *testing.T) {
@@ -139,7 +140,7 @@ func TestDecodeHasNoTokenLimit(t *testing.T) {
 	if _, err := (V2{}).Decode(wire.Text, []byte(in)); err != nil {
 		t.Error(err)
 	}
-	if _, err := (wire.V2{}).Decode(wire.Text, []byte(in)); !errors.Is(err, jsontext.ErrTooManyTokens) {
+	if _, err := wire.V2(nil).Decode(wire.Text, []byte(in)); !errors.Is(err, jsontext.ErrTooManyTokens) {
 		t.Errorf("the server's end: %v, want ErrTooManyTokens", err)
 	}
 }
@@ -160,7 +161,7 @@ func FuzzDecode(f *testing.F) {
 				}
 				continue
 			}
-			if in.Event != wire.EventReply {
+			if in.Event != protocol.EventReply {
 				continue
 			}
 			sent := wire.Reply{JoinRef: in.JoinRef, Ref: in.Ref, Topic: in.Topic, OddTopic: in.OddTopic, Status: in.Status, Response: in.Response}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/bennu-go/bennu/internal/protocol"
 )
 
 // max is the longest event, in bytes, for which the binary form of the protocol has room.
@@ -27,7 +29,7 @@ func Fault(event string) string {
 // reserved reports whether an event has a meaning of its own on every topic.
 func reserved(event string) bool {
 	switch event {
-	case "phx_join", "phx_leave", "phx_reply", "phx_close", "phx_error":
+	case protocol.EventJoin, protocol.EventLeave, protocol.EventReply, protocol.EventClose, protocol.EventError:
 		return true
 	}
 	return false

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bennu-go/bennu/internal/protocol"
 	"github.com/bennu-go/bennu/wire"
 )
 
@@ -12,12 +13,12 @@ func TestFault(t *testing.T) {
 		"":                                   "must have a name",
 		strings.Repeat("x", wire.MaxEvent+1): "at most 255 bytes",
 		"\xff":                               "UTF-8",
-		wire.EventJoin:                       "belongs to the protocol",
-		wire.EventLeave:                      "belongs to the protocol",
-		wire.EventReply:                      "belongs to the protocol",
-		wire.EventClose:                      "belongs to the protocol",
-		wire.EventError:                      "belongs to the protocol",
-		wire.EventHeartbeat:                  "", // on every topic but phoenix it is one like others
+		protocol.EventJoin:                   "belongs to the protocol",
+		protocol.EventLeave:                  "belongs to the protocol",
+		protocol.EventReply:                  "belongs to the protocol",
+		protocol.EventClose:                  "belongs to the protocol",
+		protocol.EventError:                  "belongs to the protocol",
+		protocol.EventHeartbeat:              "", // on every topic but phoenix it is one like others
 		"phx_other":                          "",
 		"PHX_JOIN":                           "",
 		" ":                                  "",

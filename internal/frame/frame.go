@@ -39,9 +39,6 @@ func Seal(op wire.Opcode, buf []byte) Frame {
 // Bytes returns the frame as it travels over WebSocket. The bytes must not be changed.
 func (f Frame) Bytes() []byte { return f.b }
 
-// Len returns the number of Bytes.
-func (f Frame) Len() int { return len(f.b) }
-
 // Opcode returns the kind of the frame. It panics for the zero Frame.
 func (f Frame) Opcode() wire.Opcode { return wire.Opcode(f.b[0] & 15) }
 

@@ -32,8 +32,8 @@ func TestFrame(t *testing.T) {
 				if got := f.Bytes()[:len(header)]; !bytes.Equal(got, header) {
 					t.Errorf("header = %x, want %x", got, header)
 				}
-				if got, want := f.Len(), len(header)+tt.n; got != want || got != len(f.Bytes()) {
-					t.Errorf("Len = %d, want %d; %d bytes", got, want, len(f.Bytes()))
+				if got, want := len(f.Bytes()), len(header)+tt.n; got != want {
+					t.Errorf("%d bytes, want %d", got, want)
 				}
 				if !bytes.Equal(f.Payload(), payload) {
 					t.Errorf("payload of %d bytes did not come back", tt.n)

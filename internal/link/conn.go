@@ -69,9 +69,9 @@ func (c *conn) Send(f transport.Frame) bool {
 	switch {
 	case c.ended:
 		return false
-	case f.Len() == 0: // the zero Frame
+	case len(f.Bytes()) == 0: // the zero Frame
 		return true
-	case !c.queue.fits(f.Len(), c.lim):
+	case !c.queue.fits(len(f.Bytes()), c.lim):
 		// The client does not read the queue anyway; without it the close code is written sooner.
 		c.queue.drop()
 		c.endLocked(transport.CloseTryAgainLater, transport.ErrSlowConsumer)

@@ -14,10 +14,10 @@ import (
 )
 
 const (
-	clientClosed = "closed: bennu: closed by the client"
-	lost         = "closed: bennu: connection lost"
-	idle         = "closed: bennu: nothing received within the idle timeout"
-	slow         = "closed: bennu: client reads too slowly"
+	clientClosed = "closed: transport: closed by the client"
+	lost         = "closed: transport: connection lost"
+	idle         = "closed: transport: nothing received within the idle timeout"
+	slow         = "closed: transport: client reads too slowly"
 )
 
 func closedWith(code transport.CloseCode) error { return &transport.ClosedError{Code: code} }

@@ -45,7 +45,7 @@ func resolve(o *transport.LinkOptions, mount *seam.Bounds) (*limits, error) {
 	}
 	count := func(name string, v int, b *seam.Bound) int {
 		def := cmp.Or(b.Value, b.Default)
-		if def == transport.Unlimited {
+		if def == option.Unlimited {
 			def = option.None
 		}
 		return c.Count(name, v, def, option.MaxCount)

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/option"
 	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/transport"
 )
@@ -22,9 +23,9 @@ func TestLimits(t *testing.T) {
 		err   string
 	}{
 		{nil, &bounds, limits{1 << 20, 4 << 20, 2048, 75 * time.Second, 10 * time.Second, time.Second}, ""},
-		{nil, with(2<<20, transport.Unlimited, 20_000), limits{2 << 20, none, 20_000, 75 * time.Second, 10 * time.Second, time.Second}, ""},
+		{nil, with(2<<20, option.Unlimited, 20_000), limits{2 << 20, none, 20_000, 75 * time.Second, 10 * time.Second, time.Second}, ""},
 		{
-			&transport.LinkOptions{MaxMessage: transport.Unlimited, IdleTimeout: transport.Unlimited, WriteTimeout: transport.Unlimited, MaxQueueBytes: transport.Unlimited, MaxQueueMessages: transport.Unlimited},
+			&transport.LinkOptions{MaxMessage: option.Unlimited, IdleTimeout: option.Unlimited, WriteTimeout: option.Unlimited, MaxQueueBytes: option.Unlimited, MaxQueueMessages: option.Unlimited},
 			&bounds, limits{none, none, none, 0, 0, time.Second}, "",
 		},
 		{&transport.LinkOptions{MaxMessage: 7, MaxQueueMessages: 8}, with(1, 2, 3), limits{7, 1031, 8, 75 * time.Second, 10 * time.Second, time.Second}, ""},

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/refused"
 	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/transport"
@@ -143,7 +144,7 @@ func TestHandle(t *testing.T) {
 	}
 	reason := errors.New("a reason")
 	for err, want := range map[error]int{
-		transport.ErrRefused: http.StatusForbidden, transport.ErrBusy: http.StatusServiceUnavailable, reason: http.StatusTeapot,
+		refused.ErrRefused: http.StatusForbidden, transport.ErrBusy: http.StatusServiceUnavailable, reason: http.StatusTeapot,
 	} {
 		h.Acceptor = acceptor(func(info *transport.ConnectInfo) (seam.Receiver, error) {
 			if part, _ := info.Params.String("part"); part != "one" || info.Transport != "fake" {
@@ -207,7 +208,7 @@ func TestAcceptPanics(t *testing.T) {
 // A request that came by no path of the endpoint is shown to it first.
 func TestArrived(t *testing.T) {
 	arrived := 0
-	h := newHost(func(info *transport.ConnectInfo) (seam.Receiver, error) { return nil, transport.ErrRefused })
+	h := newHost(func(info *transport.ConnectInfo) (seam.Receiver, error) { return nil, refused.ErrRefused })
 	h.Arrived = func(r *http.Request) *http.Request { arrived++; return r }
 	if err := h.mounted(func(m transport.Mount) error {
 		m.Handle("fake", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = m.Accept(r) }))

@@ -9,7 +9,7 @@ import (
 func (c *conn) Offer(f transport.Frame) (again <-chan struct{}, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch n := f.Len(); {
+	switch n := len(f.Bytes()); {
 	case c.ended:
 		return nil, pace.ErrClosed
 	case n > c.lim.queueBytes/4*3:

@@ -41,7 +41,7 @@ func (o *outbox) spares(n int, l *limits) bool {
 // push appends a frame.
 func (o *outbox) push(f transport.Frame) {
 	o.frames = append(o.frames, f)
-	o.bytes += f.Len()
+	o.bytes += len(f.Bytes())
 	o.msgs++
 }
 
@@ -52,8 +52,8 @@ func (o *outbox) empty() bool { return len(o.frames) == 0 }
 // and returns the batch.
 func (o *outbox) take() []transport.Frame {
 	n, bytes := 0, 0
-	for n < len(o.frames) && (n == 0 || bytes+o.frames[n].Len() <= batchBytes) {
-		bytes += o.frames[n].Len()
+	for n < len(o.frames) && (n == 0 || bytes+len(o.frames[n].Bytes()) <= batchBytes) {
+		bytes += len(o.frames[n].Bytes())
 		n++
 	}
 	o.taken = bytes
@@ -84,7 +84,7 @@ func (o *outbox) wrote() (bytes, msgs int) {
 // drop drops the frames that were not taken.
 func (o *outbox) drop() {
 	for _, f := range o.frames {
-		o.bytes -= f.Len()
+		o.bytes -= len(f.Bytes())
 	}
 	o.msgs -= len(o.frames)
 	o.frames = nil

@@ -11,6 +11,6 @@ type Bounds struct {
 // A Bound is one option. If Option is empty, the transport does not have it.
 type Bound struct {
 	Option  string // for error texts, such as "websocket.Options.MaxMessage"
-	Value   int    // 0 means Default, transport.Unlimited no bound
+	Value   int    // 0 means Default, bennu.Unlimited no bound
 	Default int
 }

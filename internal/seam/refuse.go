@@ -10,6 +10,7 @@ import (
 
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/internal/redact"
+	"github.com/bennu-go/bennu/internal/refused"
 	"github.com/bennu-go/bennu/transport"
 )
 
@@ -58,7 +59,7 @@ func (h *Host) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case checked:
 		Refuse(w, status.Status)
-	case errors.Is(err, transport.ErrRefused):
+	case errors.Is(err, refused.ErrRefused):
 		Refuse(w, http.StatusForbidden)
 	case errors.Is(err, transport.ErrBusy):
 		RefuseBusy(w)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/refused"
 	"github.com/bennu-go/bennu/transport"
 )
 
@@ -43,13 +44,13 @@ func (h *Host) sayRefused(r *http.Request, err error) {
 	switch {
 	case errors.Is(err, transport.ErrOrigin):
 		h.Book.Say(notice.Origin, h.About(r, append(origin(r), notice.Foreign("host", r.Host))...)...)
-	case errors.Is(err, transport.ErrURLTooLong):
+	case errors.Is(err, refused.ErrURLTooLong):
 		h.Book.Say(notice.URL, h.About(r)...)
-	case errors.Is(err, transport.ErrHeaderTooLarge):
+	case errors.Is(err, refused.ErrHeaderTooLarge):
 		h.Book.Say(notice.Header, h.About(r)...)
-	case errors.Is(err, transport.ErrAuthToken), errors.Is(err, transport.ErrAuthTokenParam), errors.Is(err, transport.ErrAuthTokenTwice):
+	case errors.Is(err, transport.ErrAuthToken):
 		h.Book.Say(notice.TokenEncoding, h.About(r, why)...)
-	case errors.Is(err, transport.ErrSubprotocol):
+	case errors.Is(err, refused.ErrSubprotocol):
 		// Not the offers: some clients send a token as subprotocol.
 		h.Book.Say(notice.Subprotocol, h.About(r, notice.Foreign("known", strings.Join(h.Checks.Subprotocols, ", ")))...)
 	default:
@@ -84,6 +85,6 @@ func (h *Host) saySession(r *http.Request, info *transport.ConnectInfo) {
 	if h.Checks.Session == nil || info.Session != nil || len(r.Header["Cookie"]) == 0 {
 		return
 	}
-	_, sent := info.Params.String(transport.CSRFParam)
+	_, sent := info.Params.String("_csrf_token")
 	h.Book.Say(notice.NoSession, h.About(r, slog.Bool("sends_param", sent))...)
 }

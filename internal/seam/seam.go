@@ -43,7 +43,7 @@ type Acceptor interface {
 	// and ID. info is valid only during the call. If the handshake fails later, the Receiver is
 	// dropped without a call of Opened.
 	//
-	// For transport.ErrRefused the answer is 403 with an empty body, for transport.ErrBusy 503; any
+	// For refused.ErrRefused the answer is 403 with an empty body, for transport.ErrBusy 503; any
 	// other error goes to the mount's ErrorHandler.
 	Accept(info *transport.ConnectInfo) (Receiver, error)
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/refused"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
 )
@@ -100,8 +101,8 @@ func TestRefuse(t *testing.T) {
 		status  int
 		body    string
 	}{
-		"checks":         {&transport.StatusError{Status: 414, Err: transport.ErrURLTooLong}, handled, 414, ""},
-		"refused":        {fmt.Errorf("no: %w", transport.ErrRefused), handled, 403, ""},
+		"checks":         {&transport.StatusError{Status: 414, Err: refused.ErrURLTooLong}, handled, 414, ""},
+		"refused":        {fmt.Errorf("no: %w", refused.ErrRefused), handled, 403, ""},
 		"busy":           {transport.ErrBusy, handled, 503, ""},
 		"panic":          {fmt.Errorf("%w: boom", transport.ErrPanic), handled, 500, ""},
 		"reason":         {errors.New("reason"), nil, 403, ""},

@@ -14,7 +14,7 @@ func TestDefaultVersions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v1, v2 := wire.Serializer(wire.V1{}), wire.Serializer(wire.V2{})
+	v1, v2 := wire.V1(nil), wire.V2(nil)
 	tests := []struct {
 		vsn  string
 		want wire.Serializer // nil is refused
@@ -51,7 +51,7 @@ func TestRequirements(t *testing.T) {
 		{"~> 2.9", "2.10.0 2.9.0", "2.8.99 2.9.0-rc.1"},
 	}
 	for _, tt := range tests {
-		vs, err := vsn.New([]wire.Versioned{{Requirement: tt.requirement, Serializer: wire.V2{}}})
+		vs, err := vsn.New([]wire.Versioned{{Requirement: tt.requirement, Serializer: wire.V2(nil)}})
 		if err != nil {
 			t.Errorf("%q: %v", tt.requirement, err)
 			continue
@@ -71,14 +71,14 @@ func TestRequirements(t *testing.T) {
 
 func TestFirstMatchWins(t *testing.T) {
 	vs, err := vsn.New([]wire.Versioned{
-		{Requirement: "~> 2.0.7", Serializer: wire.V1{}},
-		{Requirement: "~> 2.0", Serializer: wire.V2{}},
-		{Requirement: "~> 2.0.0", Serializer: wire.V1{}},
+		{Requirement: "~> 2.0.7", Serializer: wire.V1(nil)},
+		{Requirement: "~> 2.0", Serializer: wire.V2(nil)},
+		{Requirement: "~> 2.0.0", Serializer: wire.V1(nil)},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for vsn, want := range map[string]wire.Serializer{"2.0.7": wire.V1{}, "2.0.6": wire.V2{}, "2.1.7": wire.V2{}} {
+	for vsn, want := range map[string]wire.Serializer{"2.0.7": wire.V1(nil), "2.0.6": wire.V2(nil), "2.1.7": wire.V2(nil)} {
 		if got, _ := vs.Select(vsn); got != want {
 			t.Errorf("Select(%s) = %T, want %T", vsn, got, want)
 		}
@@ -90,7 +90,7 @@ func TestMalformedRequirements(t *testing.T) {
 		"", " ", "~> 2", "~>", "2.0.0", "== 2.0.0", ">= 2.0.0", ">= 2.0.0 and < 3.0.0", "~> 2.0.0 or ~> 3.0.0", "~> 2.0.0 and ~> 2.0.0",
 		"~> 02.0", "~> 2.0.x", "*", "latest", "~> 2.0.0.0", "~> -dev", "~> 2.0.0-rc.1", "~> 2.0-dev", "~> 2.0+build", "~ 2.0.0", "~>~> 2.0.0",
 	} {
-		_, err := vsn.New([]wire.Versioned{{Requirement: r, Serializer: wire.V2{}}})
+		_, err := vsn.New([]wire.Versioned{{Requirement: r, Serializer: wire.V2(nil)}})
 		if err == nil {
 			t.Errorf("%q is taken", r)
 			continue
@@ -122,7 +122,7 @@ func FuzzSelect(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		parts := series20.FindStringSubmatch(s)
 		want := parts != nil && (parts[1] != "0" || parts[2] == "")
-		if got, _ := vs.Select(s); (got == wire.Serializer(wire.V2{})) != want {
+		if got, _ := vs.Select(s); (got == wire.V2(nil)) != want {
 			t.Fatalf("%q is taken by version 2: %v, want %v", s, !want, want)
 		}
 	})

@@ -42,7 +42,7 @@ func TestLongPollAbuse(t *testing.T) {
 				Transports: []transport.Transport{
 					websocket.New(nil),
 					longpoll.New(&longpoll.Options{
-						Window: window, BodyTimeout: timeout, MaxBody: body, MaxSessionsPerAddress: longpoll.Unlimited,
+						Window: window, BodyTimeout: timeout, MaxBody: body, MaxSessionsPerAddress: bennu.Unlimited,
 					}),
 				},
 			}

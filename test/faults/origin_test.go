@@ -69,8 +69,8 @@ func originMounts(t *testing.T) map[string]transport.Checks {
 	return map[string]transport.Checks{
 		"/default": {},
 		"/list":    {Origin: listed},
-		"/host":    {Origin: transport.OriginHost("example.com")},
-		"/nobody":  {Origin: transport.OriginHost("")},
+		"/host":    {Origin: hostOrigin(t, "example.com")},
+		"/nobody":  {Origin: func(r *http.Request) bool { return len(r.Header["Origin"]) == 0 }},
 		"/behind":  {Scheme: forwarded, Origin: transport.SameOrigin(forwarded)},
 		"/func":    {Origin: transport.OriginFunc(func(o *url.URL, _ *http.Request) bool { return strings.HasSuffix(o.Host, ".func.test") })},
 		"/open":    {InsecureSkipOriginCheck: true},
@@ -96,7 +96,7 @@ func TestOrigins(t *testing.T) {
 		return func(e *bennu.Endpoint) {
 			for path, checks := range originMounts(t) {
 				if strings.HasPrefix(path, "/named") == names {
-					e.Socket(path, handler, &bennu.SocketOptions{Checks: checks, Transports: []transport.Transport{websocket.New(nil), longpoll.New(&longpoll.Options{MaxSessionsPerAddress: longpoll.Unlimited})}})
+					e.Socket(path, handler, &bennu.SocketOptions{Checks: checks, Transports: []transport.Transport{websocket.New(nil), longpoll.New(&longpoll.Options{MaxSessionsPerAddress: bennu.Unlimited})}})
 				}
 			}
 		}
@@ -236,13 +236,23 @@ func TestFetchMetadata(t *testing.T) {
 	}
 }
 
+// hostOrigin allows one host, with any scheme and port.
+func hostOrigin(t *testing.T, host string) transport.OriginCheck {
+	t.Helper()
+	check, err := transport.Origins("//" + host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return check
+}
+
 // TestTwoMounts: a session that was made at one mount cannot be used through another
 // whose policy differs.
 func TestTwoMounts(t *testing.T) {
 	s := start(t, nil, func(e *bennu.Endpoint) {
 		for _, host := range []string{"one", "two"} {
 			e.Socket("/"+host, &bennu.SocketHandler{}, &bennu.SocketOptions{
-				Checks:     transport.Checks{Origin: transport.OriginHost(host + ".test")},
+				Checks:     transport.Checks{Origin: hostOrigin(t, host+".test")},
 				Transports: []transport.Transport{websocket.New(nil), longpoll.New(nil)},
 			})
 		}

@@ -35,7 +35,7 @@ func TestAbandonedSessions(t *testing.T) {
 					Transports: []transport.Transport{
 						websocket.New(nil),
 						longpoll.New(&longpoll.Options{
-							Window: window, MaxSessionsPerAddress: longpoll.Unlimited,
+							Window: window, MaxSessionsPerAddress: bennu.Unlimited,
 						}),
 					},
 				})

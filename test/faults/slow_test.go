@@ -31,7 +31,7 @@ func TestSlowHandshakes(t *testing.T) {
 			Transports: []transport.Transport{
 				websocket.New(nil),
 				longpoll.New(&longpoll.Options{
-					Window: time.Second, MaxSessionsPerAddress: longpoll.Unlimited,
+					Window: time.Second, MaxSessionsPerAddress: bennu.Unlimited,
 				}),
 			},
 		})

@@ -25,7 +25,7 @@ func polls(e *bennu.Endpoint) {
 		Transports: []transport.Transport{
 			websocket.New(nil),
 			longpoll.New(&longpoll.Options{
-				Window: 5 * time.Minute, PubSubTimeout: 200 * time.Millisecond, MaxSessionsPerAddress: longpoll.Unlimited,
+				Window: 5 * time.Minute, PubSubTimeout: 200 * time.Millisecond, MaxSessionsPerAddress: bennu.Unlimited,
 			}),
 		},
 	}

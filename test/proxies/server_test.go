@@ -110,15 +110,7 @@ func (s *server) serve(t *testing.T, at string, h http.Handler) (addr string) {
 
 func (s *server) connect(_ context.Context, _ *bennu.Socket, info *bennu.ConnectInfo) error {
 	id, _ := info.Params.String("id")
-	v := visitor{URL: info.URI().String()}
-	for _, h := range info.XHeaders() {
-		switch h.Name {
-		case "x-forwarded-for":
-			v.For = append(v.For, h.Value)
-		case "x-forwarded-proto":
-			v.Proto = append(v.Proto, h.Value)
-		}
-	}
+	v := visitor{URL: info.URI().String(), For: info.Header()["X-Forwarded-For"], Proto: info.Header()["X-Forwarded-Proto"]}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.seen[id] = v

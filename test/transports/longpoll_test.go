@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/longpoll"
 	"github.com/bennu-go/bennu/transport/transporttest"
@@ -27,7 +28,7 @@ func TestLongPoll(t *testing.T) {
 				return longpoll.New(&longpoll.Options{
 					Window:  3 * time.Second, // a poll that waits is answered then
 					MaxBody: o.MaxMessage, WriteTimeout: o.WriteTimeout,
-					MaxBufferBytes: o.MaxQueueBytes, MaxBufferMessages: o.MaxQueueMessages, MaxSessionsPerAddress: longpoll.Unlimited,
+					MaxBufferBytes: o.MaxQueueBytes, MaxBufferMessages: o.MaxQueueMessages, MaxSessionsPerAddress: bennu.Unlimited,
 				})
 			},
 			Dial:   dialLongPoll,

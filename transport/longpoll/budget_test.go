@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/option"
 	"github.com/bennu-go/bennu/wire"
 )
 
@@ -76,8 +77,9 @@ func TestNodePostBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := newServer(&serverConfig{MaxPostBytes: 3 << 20})
 		n := 0
-		opts := &Options{ClientAddr: func(r *http.Request) string { n++; return fmt.Sprint("10.0.0.", n) }}
-		b := &bubble{t, srv, mustHandler(t, srv, stuck(), opts)}
+		another := func(*http.Request) string { n++; return fmt.Sprint("10.0.0.", n) }
+		b := &bubble{t, srv, mustHandler(t, srv, stuck(), nil)}
+		b.h.host.ClientAddress = another
 		var all []<-chan *reply
 		for range 6 {
 			all = append(all, b.background(ask{method: "POST", token: b.open(), body: strings.Repeat("x", defaultMaxBody)}))
@@ -87,7 +89,8 @@ func TestNodePostBytes(t *testing.T) {
 		}
 		// A small post passes by the large ones that wait.
 		free := answering(echo)
-		small := &bubble{t, srv, mustHandler(t, srv, free, opts)}
+		small := &bubble{t, srv, mustHandler(t, srv, free, nil)}
+		small.h.host.ClientAddress = another
 		if r, d := small.timed(ask{method: "POST", token: small.open(), body: "1"}); r.want(t, 200) == nil || d != 0 {
 			t.Errorf("a small post took %v", d)
 		}
@@ -276,7 +279,7 @@ func TestPostByteOptions(t *testing.T) {
 	if l := h.lim; l.bytesPerAddress != 200<<20 || l.sessionBytes != 200<<20 || s.rests.most != 200<<20 {
 		t.Errorf("bounds of %d, %d, %d", l.sessionBytes, l.bytesPerAddress, s.rests.most)
 	}
-	h = mustHandler(t, small, &exchange{}, &Options{MaxBody: Unlimited})
+	h = mustHandler(t, small, &exchange{}, &Options{MaxBody: option.Unlimited})
 	if h.lim.maxBody != 1<<19 {
 		t.Errorf("a body may have %d bytes", h.lim.maxBody)
 	}

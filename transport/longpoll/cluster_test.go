@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/option"
 	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/pubsub"
@@ -192,7 +193,7 @@ func TestRelayedRepeat(t *testing.T) {
 		if r := c.b.poll(first).want(t, 410); r.Token == "" {
 			t.Error("no new token")
 		}
-		if err := c.x.phones[0].reason(t); err != ErrGap {
+		if err := c.x.phones[0].reason(t); err != errGap {
 			t.Errorf("reason %v", err)
 		}
 	})
@@ -470,7 +471,7 @@ func TestLossyBroker(t *testing.T) {
 		x := &exchange{}
 		a := &bubble{T: t, srv: newServer(&serverConfig{PubSub: p, Secret: clusterSecret})}
 		b := &bubble{T: t, srv: newServer(&serverConfig{PubSub: q, Secret: clusterSecret})}
-		opts := &Options{Window: time.Second, PubSubTimeout: 100 * time.Millisecond, MaxSessionsPerAddress: Unlimited}
+		opts := &Options{Window: time.Second, PubSubTimeout: 100 * time.Millisecond, MaxSessionsPerAddress: option.Unlimited}
 		a.h, b.h = mustHandler(t, a.srv, x, opts), mustHandler(t, b.srv, &exchange{}, opts)
 		r := rand.New(rand.NewPCG(3, 4))
 		dice := rand.New(rand.NewPCG(4, 5)) // guarded by the ether

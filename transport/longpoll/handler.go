@@ -4,10 +4,10 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"strings"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/clientaddr"
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/transport"
@@ -28,7 +28,6 @@ type handler struct {
 	host  *seam.Host
 	index uint32 // number of the mount, the same on all nodes that run the same program
 	lim   *limits
-	addr  func(*http.Request) string // Options.ClientAddr, or nil
 }
 
 // handler returns the handler of a mount. The error names an option that is out of bounds. Nodes
@@ -49,7 +48,7 @@ func (s *server) handler(host *seam.Host, opts *Options) (*handler, error) {
 	if err := s.fitPosts(opts, l); err != nil {
 		return nil, err
 	}
-	h := &handler{srv: s, host: host, lim: l, index: s.mounts, addr: opts.ClientAddr}
+	h := &handler{srv: s, host: host, lim: l, index: s.mounts}
 	s.mounts++
 	return h, nil
 }
@@ -295,22 +294,5 @@ func (h *handler) accept(w http.ResponseWriter, r *http.Request, info *transport
 
 // clientAddr returns the address that the sessions of a client count for.
 func (h *handler) clientAddr(r *http.Request) string {
-	addr := r.RemoteAddr
-	if h.addr != nil {
-		addr = h.addr(r)
-	}
-	var ip netip.Addr
-	if ap, err := netip.ParseAddrPort(addr); err == nil {
-		ip = ap.Addr()
-	} else if ip, err = netip.ParseAddr(addr); err != nil {
-		return strings.Clone(addr[:min(len(addr), 64)])
-	}
-	ip = ip.Unmap().WithZone("")
-	if ip.Is6() {
-		// A client that has one IPv6 address usually has its whole /64 network.
-		if network, err := ip.Prefix(64); err == nil {
-			return network.String()
-		}
-	}
-	return ip.String()
+	return clientaddr.Of(r, h.host.ClientAddress)
 }

@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/option"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
 )
@@ -333,7 +334,7 @@ func TestPlainResponseWriter(t *testing.T) {
 // TestAbandonedSessions makes many and polls none.
 func TestAbandonedSessions(t *testing.T) {
 	n := 2000
-	inBubble(t, &exchange{}, &Options{MaxSessionsPerAddress: Unlimited}, func(b *bubble) {
+	inBubble(t, &exchange{}, &Options{MaxSessionsPerAddress: option.Unlimited}, func(b *bubble) {
 		for range n {
 			b.open()
 		}
@@ -374,7 +375,7 @@ func TestSplitBodyLimits(t *testing.T) {
 // without a limit.
 func TestDeclaredLength(t *testing.T) {
 	t.Parallel()
-	st := newSite(t, nil, &Options{MaxBody: Unlimited, BodyTimeout: time.Second})
+	st := newSite(t, nil, &Options{MaxBody: option.Unlimited, BodyTimeout: time.Second})
 	c := st.raw()
 	c.write(postHeader(st.open(), "Content-Length: 60000000"), strings.Repeat("x", earnest+1))
 	c.read().wantHTTP(t, 400)

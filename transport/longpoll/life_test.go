@@ -85,7 +85,7 @@ func TestUnpolled(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if err := x.last().reason(b); err != ErrInactive {
+		if err := x.last().reason(b); err != errInactive {
 			b.Errorf("reason %v", err)
 		}
 		b.do(ask{method: "POST", token: token, body: "a"}).want(b, 410)
@@ -402,25 +402,4 @@ func TestSlotIsGivenBackOnce(t *testing.T) {
 			b.Errorf("%d sessions of the address after the last answer", n)
 		}
 	})
-}
-
-func TestClientAddr(t *testing.T) {
-	h := &handler{}
-	for in, want := range map[string]string{
-		"192.0.2.1:4000":                 "192.0.2.1",
-		"[2001:db8:1:2:3:4:5:6]:80":      "2001:db8:1:2::/64",
-		"[2001:db8:1:2:ffff::1%eth0]:80": "2001:db8:1:2::/64",
-		"[::ffff:192.0.2.1]:80":          "192.0.2.1",
-		"2001:db8::1":                    "2001:db8::/64",
-		"192.0.2.7":                      "192.0.2.7",
-		"@":                              "@",
-		"":                               "",
-		"a-very-long-name-that-some-proxy-sends-in-a-header-for-whatever-reason": "a-very-long-name-that-some-proxy-sends-in-a-header-for-whatever-",
-	} {
-		r := httptest.NewRequest("GET", "/", nil)
-		r.RemoteAddr = in
-		if got := h.clientAddr(r); got != want {
-			t.Errorf("%q counts as %q, want %q", in, got, want)
-		}
-	}
 }

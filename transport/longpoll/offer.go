@@ -23,7 +23,7 @@ func (o *outbox) spares(n int, l *limits) bool {
 
 // Offer implements ability.Offerer: it is Send for a frame that can wait; see pace.Offer.
 func (s *session) Offer(f transport.Frame) (again <-chan struct{}, err error) {
-	if f.Len() == 0 || f.Opcode() != wire.Text {
+	if len(f.Bytes()) == 0 || f.Opcode() != wire.Text {
 		if !s.Send(f) {
 			err = pace.ErrClosed
 		}

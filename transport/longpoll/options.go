@@ -3,16 +3,11 @@ package longpoll
 import (
 	"fmt"
 	"log/slog"
-	"net/http"
 	"time"
 
 	"github.com/bennu-go/bennu/internal/option"
 	"github.com/bennu-go/bennu/pubsub"
-	"github.com/bennu-go/bennu/transport"
 )
-
-// Unlimited switches a limit off. It must be written out, because 0 always means the default.
-const Unlimited = transport.Unlimited
 
 // Defaults of the limits in Options.
 const (
@@ -49,8 +44,8 @@ type serverConfig struct {
 }
 
 // Options configure New. The zero value and a nil pointer are the defaults. For each limit, 0 means
-// its default and Unlimited none, unless it says that Unlimited is not allowed. Any other negative
-// value is an error.
+// its default and bennu.Unlimited none, unless it says that Unlimited is not allowed. Any other
+// negative value is an error.
 type Options struct {
 	// Path is the path at which clients poll, below that of the socket. Its segments may be
 	// variables. Default "longpoll", which stock clients add themselves.
@@ -99,14 +94,9 @@ type Options struct {
 	MaxBufferBytes    int
 	MaxBufferMessages int
 	// MaxSessionsPerAddress bounds the sessions of one address; a request for one more is answered
-	// with 503. An IPv6 address counts as its /64 network. Behind a proxy set ClientAddr, or all
-	// clients count as the proxy. Default 64.
+	// with 503. An IPv6 address counts as its /64 network. Behind a proxy set
+	// bennu.NodeLimits.ClientAddress, or all clients count as the proxy. Default 64.
 	MaxSessionsPerAddress int
-
-	// ClientAddr returns the address that a request counts for, from a header that the proxy in
-	// front sets itself. nil means NodeLimits.ClientAddress, or Request.RemoteAddr if that is not
-	// set. It is called concurrently.
-	ClientAddr func(*http.Request) string
 }
 
 // noLimit stands for Unlimited in limits, and forever in those that are times.
@@ -143,7 +133,7 @@ func (o *Options) limits() (*limits, error) {
 		switch {
 		case v == 0:
 			return def
-		case v == Unlimited:
+		case v == option.Unlimited:
 			return noLimit
 		case v < 0:
 			fail("%s is %d; use 0 for the default or Unlimited", name, v)
@@ -156,7 +146,7 @@ func (o *Options) limits() (*limits, error) {
 		switch {
 		case v == 0:
 			return def
-		case v == Unlimited:
+		case v == option.Unlimited:
 			return forever
 		case v < 0:
 			fail("%s is %v; use 0 for the default or Unlimited", name, v)
@@ -189,7 +179,7 @@ func (o *Options) limits() (*limits, error) {
 	}
 	l.bytesPerAddress = count("MaxPostBytesPerAddress", o.MaxPostBytesPerAddress, max(defaultMaxPostBytesPerAddress, twice(l.maxBody)))
 	if l.maxBody > l.bytesPerAddress {
-		if o.MaxBody != Unlimited {
+		if o.MaxBody != option.Unlimited {
 			fail("MaxPostBytesPerAddress is %d, less than MaxBody of %d: a post of that size would never be read; raise MaxPostBytesPerAddress, or lower MaxBody", l.bytesPerAddress, l.maxBody)
 		}
 		l.maxBody = l.bytesPerAddress
@@ -225,7 +215,7 @@ func firstsOf(bound int) int {
 // boundPosts sets the bounds of serverConfig.MaxPostBytes.
 func (s *server) boundPosts(n int) {
 	switch {
-	case n == Unlimited:
+	case n == option.Unlimited:
 		n = noLimit
 	case n <= 0:
 		n, s.restsDefault = defaultMaxPostBytes, true
@@ -238,7 +228,7 @@ func (s *server) boundPosts(n int) {
 func (s *server) fitPosts(o *Options, l *limits) error {
 	s.answers.most = max(s.answers.most, s.rests.most, twice(l.answerBytes))
 	switch {
-	case o.MaxBody == Unlimited:
+	case o.MaxBody == option.Unlimited:
 		l.maxBody = min(l.maxBody, s.rests.most)
 		l.sessionBytes = max(twice(l.maxBody), leastBytes)
 	case s.restsDefault:

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/option"
 	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
@@ -30,7 +31,7 @@ func TestAbortedPolls(t *testing.T) {
 				p.opened = func(p *phone) { go sendSlowly(p.conn, messages) }
 				return p
 			}}
-			h := mustHandler(t, srv, x, &Options{MaxSessionsPerAddress: Unlimited, Window: 2 * defaultWindow})
+			h := mustHandler(t, srv, x, &Options{MaxSessionsPerAddress: option.Unlimited, Window: 2 * defaultWindow})
 			hs := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.Serve(w, r, nil) }))
 			hs.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 			hs.EnableHTTP2 = version == 2

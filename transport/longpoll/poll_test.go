@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/option"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
 )
@@ -66,7 +67,7 @@ func TestGap(t *testing.T) {
 		if r := st.poll(first).want(t, 410); r.Token == first || r.Token == second {
 			t.Error("no new token")
 		}
-		if err := x.phones[0].reason(t); err != ErrGap {
+		if err := x.phones[0].reason(t); err != errGap {
 			t.Errorf("reason %v", err)
 		}
 		st.poll(second).want(t, 410)
@@ -221,7 +222,7 @@ func TestOverflow(t *testing.T) {
 	}{
 		{"messages", Options{MaxBufferMessages: 5}, 1, 5},
 		{"bytes", Options{MaxBufferBytes: 50}, 10, 5},
-		{"unlimited", Options{MaxBufferMessages: Unlimited, MaxBufferBytes: Unlimited}, 10_000, 1000},
+		{"unlimited", Options{MaxBufferMessages: option.Unlimited, MaxBufferBytes: option.Unlimited}, 10_000, 1000},
 		{"default messages", Options{}, 1, 1000},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/option"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
 )
@@ -308,7 +309,7 @@ func TestReadLate(t *testing.T) {
 // TestManyRepeats has a client ask for one batch again and again, and read no answer.
 func TestManyRepeats(t *testing.T) {
 	x := &exchange{}
-	inLazyBubble(t, x, &Options{WriteTimeout: Unlimited}, func(l *lazySite) {
+	inLazyBubble(t, x, &Options{WriteTimeout: option.Unlimited}, func(l *lazySite) {
 		token, _ := l.poll("")
 		s := l.session(token)
 		x.last().conn.Send(seal(wire.Text, strings.Repeat("x", 100<<10)))

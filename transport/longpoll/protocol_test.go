@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/option"
+	"github.com/bennu-go/bennu/internal/refused"
 	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
@@ -285,7 +287,7 @@ func TestRefusals(t *testing.T) {
 	answer := func(err error) *exchange {
 		return &exchange{accept: func(*transport.ConnectInfo) (seam.Receiver, error) { return nil, err }}
 	}
-	if r := newSite(t, answer(transport.ErrRefused), nil).do(ask{}); r.body != `{"status":403}` {
+	if r := newSite(t, answer(refused.ErrRefused), nil).do(ask{}); r.body != `{"status":403}` {
 		t.Errorf("refused: %v", r)
 	}
 	if r := newSite(t, answer(errors.New("rate limit")), nil).do(ask{}); r.body != `{"status":403}` {
@@ -429,7 +431,7 @@ func TestMountsAreApart(t *testing.T) {
 func TestBadOptions(t *testing.T) {
 	s := testServer(t, nil)
 	for _, opts := range []Options{
-		{Window: -2}, {Window: Unlimited}, {Window: 48 * time.Hour}, {PubSubTimeout: Unlimited},
+		{Window: -2}, {Window: option.Unlimited}, {Window: 48 * time.Hour}, {PubSubTimeout: option.Unlimited},
 		{MaxBody: -2}, {MaxBatch: -2}, {MaxBufferBytes: -2}, {MaxBufferMessages: -2},
 		{MaxSessionsPerAddress: -2}, {TokenAge: -2}, {BodyTimeout: -2}, {WriteTimeout: -2},
 	} {

@@ -1,7 +1,6 @@
 package longpoll
 
 import (
-	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -15,12 +14,22 @@ import (
 
 // Reasons for the end of a session, beside those of package transport, which Receiver.Closed gets.
 var (
-	// ErrInactive means that the client did not poll for 1.5 windows or more.
-	ErrInactive = errors.New("longpoll: nobody polled within the window")
-	// ErrGap means that the client asked again for a batch that it had acknowledged. It would have
+	// errInactive means that the client did not poll for 1.5 windows or more.
+	errInactive = &sessionEnd{"longpoll: nobody polled within the window", transport.ErrIdle}
+	// errGap means that the client asked again for a batch that it had acknowledged. It would have
 	// missed messages without knowing.
-	ErrGap = errors.New("longpoll: client asked for a batch that is gone")
+	errGap = &sessionEnd{"longpoll: client asked for a batch that is gone", transport.ErrLost}
 )
+
+// A sessionEnd is a reason of package transport with a text of its own.
+type sessionEnd struct {
+	text string
+	kind error
+}
+
+func (e *sessionEnd) Error() string { return e.text }
+
+func (e *sessionEnd) Unwrap() error { return e.kind }
 
 // session is one connection over long polling. It implements seam.Conn.
 //
@@ -106,7 +115,7 @@ func (s *session) expire() {
 	// The timer is not set anew for each poll. So a session ends between one and two lifetimes
 	// after its last poll.
 	case s.srv.now()-s.polled >= s.lifetime():
-		s.endLocked(0, ErrInactive)
+		s.endLocked(0, errInactive)
 	default:
 		now := s.srv.now()
 		s.dropPartsLocked(func(a *assembly) bool { return now-a.began >= s.mount.lim.window })
@@ -335,7 +344,7 @@ func (s *session) overtaken(newer, gone <-chan struct{}) bool {
 	default:
 	}
 	if !s.ended {
-		s.endLocked(0, ErrGap)
+		s.endLocked(0, errGap)
 	}
 	return false
 }
@@ -346,7 +355,7 @@ func (s *session) useLocked(now time.Duration) bool {
 		return false
 	}
 	if now-s.used > s.mount.lim.tokenAge {
-		s.endLocked(0, ErrInactive)
+		s.endLocked(0, errInactive)
 		return false
 	}
 	s.used = now

@@ -41,9 +41,9 @@ func (s *server) Stats() transport.Stats {
 // ended counts the end of a session.
 func (c *counters) ended(code transport.CloseCode, reason error) {
 	switch reason {
-	case ErrInactive:
+	case errInactive:
 		reason = transport.ErrIdle
-	case ErrGap:
+	case errGap:
 		c.gaps.Add(1)
 		reason = transport.ErrLost
 	}

@@ -90,9 +90,6 @@ func (t *longPoll) MountSeam(host *seam.Host) ([]seam.Route, error) {
 	}).(*server)
 	// The endpoint may have changed the bounds, to fit those of the mount's other transports.
 	o.MaxBody, o.MaxBufferBytes, o.MaxBufferMessages = b.Message.Value, b.QueueBytes.Value, b.QueueMessages.Value
-	if o.ClientAddr == nil {
-		o.ClientAddr = host.ClientAddress
-	}
 	h, err := s.handler(host, &o)
 	if err != nil {
 		return nil, err

@@ -187,9 +187,9 @@ func (s *session) close() {
 // found.
 func (s *session) sayEnd() {
 	switch s.reason {
-	case ErrInactive:
+	case errInactive:
 		s.srv.book.Say(notice.Inactive, s.about()...)
-	case ErrGap:
+	case errGap:
 		s.srv.book.Say(notice.BatchGone, s.about()...)
 	case transport.ErrLost:
 		s.srv.book.Say(notice.BatchLost, s.about()...)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
 )
@@ -21,7 +22,7 @@ var draining = []check{
 		law:  "when the context of Shutdown ends, all connections are cut, and Shutdown returns",
 		only: stalling,
 		body: func(s *suite) {
-			s.start(setup{link: transport.LinkOptions{WriteTimeout: time.Hour, MaxQueueBytes: transport.Unlimited, MaxQueueMessages: transport.Unlimited}})
+			s.start(setup{link: transport.LinkOptions{WriteTimeout: time.Hour, MaxQueueBytes: bennu.Unlimited, MaxQueueMessages: bennu.Unlimited}})
 			c, p := s.connect()
 			s.stuff(c, p)
 			ctx, cancel := context.WithTimeout(context.Background(), time.Second/4)

@@ -72,7 +72,7 @@ func info(s *suite) {
 			}
 			if s.HTTP {
 				room, _ := i.Params.String("room")
-				agent, _ := i.UserAgent()
+				agent := i.Header().Get("User-Agent")
 				got = append(got, "room", room, "agent", agent)
 			}
 			return nil

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
 )
@@ -15,7 +16,7 @@ var outgoing = []check{
 		name: "out/order",
 		law:  "a client gets all frames in their order, none lost, none twice",
 		body: func(s *suite) {
-			s.start(setup{link: transport.LinkOptions{MaxQueueMessages: transport.Unlimited, MaxQueueBytes: transport.Unlimited}})
+			s.start(setup{link: transport.LinkOptions{MaxQueueMessages: bennu.Unlimited, MaxQueueBytes: bennu.Unlimited}})
 			c, p := s.connect()
 			texts := numberedAll(sized(1000))
 			for i, t := range texts {
@@ -85,7 +86,7 @@ var outgoing = []check{
 		name: "out/gathered",
 		law:  "frames that come while one Write runs are written together by the next",
 		body: func(s *suite) {
-			s.start(setup{link: transport.LinkOptions{MaxQueueMessages: transport.Unlimited, MaxQueueBytes: transport.Unlimited}})
+			s.start(setup{link: transport.LinkOptions{MaxQueueMessages: bennu.Unlimited, MaxQueueBytes: bennu.Unlimited}})
 			c, p := s.connect()
 			n := sized(1000)
 			for gathered := false; !gathered; {

@@ -3,6 +3,7 @@ package transporttest
 import (
 	"time"
 
+	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/internal/ability"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
@@ -20,7 +21,7 @@ var slowness = []check{
 		law:  "a client that takes nothing has no more frames waiting for it than MaxQueueMessages, beside the buffers of the system; the next frame closes with 1013, and who sends never waits",
 		only: stalling,
 		body: func(s *suite) {
-			s.overflow(transport.LinkOptions{MaxQueueMessages: 16, MaxQueueBytes: transport.Unlimited}, 16<<10)
+			s.overflow(transport.LinkOptions{MaxQueueMessages: 16, MaxQueueBytes: bennu.Unlimited}, 16<<10)
 		},
 	},
 	{
@@ -32,7 +33,7 @@ var slowness = []check{
 			if s.bubble {
 				timeout = 10 * time.Second
 			}
-			s.start(setup{link: transport.LinkOptions{WriteTimeout: timeout, MaxQueueBytes: transport.Unlimited, MaxQueueMessages: transport.Unlimited}})
+			s.start(setup{link: transport.LinkOptions{WriteTimeout: timeout, MaxQueueBytes: bennu.Unlimited, MaxQueueMessages: bennu.Unlimited}})
 			c, p := s.connect()
 			began := time.Now()
 			s.stuff(c, p)
@@ -48,7 +49,7 @@ var slowness = []check{
 		law:  "a client that takes nothing delays no other",
 		only: stalling,
 		body: func(s *suite) {
-			s.start(setup{link: transport.LinkOptions{MaxQueueBytes: transport.Unlimited, MaxQueueMessages: transport.Unlimited, WriteTimeout: transport.Unlimited}})
+			s.start(setup{link: transport.LinkOptions{MaxQueueBytes: bennu.Unlimited, MaxQueueMessages: bennu.Unlimited, WriteTimeout: bennu.Unlimited}})
 			slow, p := s.connect()
 			c, other := s.connect()
 			s.stuff(slow, p)

@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/option"
 	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/websocket"
@@ -137,7 +138,7 @@ func TestSlowConsumerAlone(t *testing.T) { engines(t, testSlowConsumerAlone) }
 
 func testSlowConsumerAlone(t *testing.T, newServer serverMaker) {
 	s := newServer(t)
-	opts := &websocket.Options{MaxQueueMessages: 200, WriteTimeout: time.Hour, IdleTimeout: websocket.Unlimited}
+	opts := &websocket.Options{MaxQueueMessages: 200, WriteTimeout: time.Hour, IdleTimeout: option.Unlimited}
 	connect := func(buffer int) (seam.Conn, *client, *receiver) {
 		sc, pc := tcpPair(t)
 		if buffer > 0 {
@@ -239,7 +240,7 @@ func TestClosingIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t)
 		r := newReceiver(nil)
-		conn, _ := pipe(t, s, r, &websocket.Options{WriteTimeout: websocket.Unlimited})
+		conn, _ := pipe(t, s, r, &websocket.Options{WriteTimeout: option.Unlimited})
 		start := time.Now()
 		conn.Send(numbered(0, 100))
 		conn.Close(transport.CloseRestart)
@@ -260,15 +261,15 @@ func TestProgressRenewsWriteTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t)
 		r := newReceiver(nil)
-		conn, c := pipe(t, s, r, &websocket.Options{MaxQueueBytes: 8 << 20, IdleTimeout: websocket.Unlimited})
+		conn, c := pipe(t, s, r, &websocket.Options{MaxQueueBytes: 8 << 20, IdleTimeout: option.Unlimited})
 		f := numbered(7, 256<<10)
 		conn.Send(f)
 		conn.Send(f)
-		got := make([]byte, 0, 2*f.Len())
+		got := make([]byte, 0, 2*len(f.Bytes()))
 		buf := make([]byte, 16<<10)
-		for len(got) < 2*f.Len() {
+		for len(got) < 2*len(f.Bytes()) {
 			time.Sleep(9 * time.Second) // of 10
-			n, err := io.ReadFull(c.nc, buf[:min(len(buf), 2*f.Len()-len(got))])
+			n, err := io.ReadFull(c.nc, buf[:min(len(buf), 2*len(f.Bytes())-len(got))])
 			if err != nil {
 				t.Fatalf("after %d bytes: %v", len(got), err)
 			}
@@ -332,7 +333,7 @@ func TestIdleTimeout(t *testing.T) {
 func TestIdleUnlimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t)
-		_, c := pipe(t, s, newReceiver(echo), &websocket.Options{IdleTimeout: websocket.Unlimited})
+		_, c := pipe(t, s, newReceiver(echo), &websocket.Options{IdleTimeout: option.Unlimited})
 		time.Sleep(1000 * time.Hour)
 		c.send(text("a"))
 		c.expect(wantText("a"))

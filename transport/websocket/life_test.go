@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/option"
 	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/websocket"
@@ -156,7 +157,7 @@ func testStress(t *testing.T, newServer serverMaker) {
 				}
 				return nil
 			})
-			conn, c := connect(t, s, r, &websocket.Options{MaxQueueMessages: 50 + rnd.IntN(500), CloseLinger: 10 * time.Millisecond, MaxControlRate: websocket.Unlimited})
+			conn, c := connect(t, s, r, &websocket.Options{MaxQueueMessages: 50 + rnd.IntN(500), CloseLinger: 10 * time.Millisecond, MaxControlRate: option.Unlimited})
 			var sent [3]atomic.Int64
 			for k := range sent {
 				wg.Go(func() {

@@ -5,11 +5,7 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu/internal/option"
-	"github.com/bennu-go/bennu/transport"
 )
-
-// Unlimited switches a limit off. It must be written out, because 0 always means the default.
-const Unlimited = transport.Unlimited
 
 // Defaults of the limits in Options.
 const (
@@ -40,7 +36,7 @@ type serverConfig struct {
 }
 
 // Options configure New. The zero value and a nil pointer are the defaults. For each limit, 0 means
-// its default and Unlimited none. Any other negative number is an error, and so is a time of more
+// its default and bennu.Unlimited none. Any other negative number is an error, and so is a time of more
 // than a year (8,760 h) or a number of more than 2^30.
 type Options struct {
 	// Path is the path of the WebSocket below that of the socket. Its segments may be variables.

@@ -166,7 +166,7 @@ func TestPingWaitsForTheFrameBefore(t *testing.T) {
 // much as the queue holds.
 func TestPingTakesNoRoom(t *testing.T) {
 	f := numbered(7, 100)
-	for _, o := range []websocket.Options{{MaxQueueMessages: 1}, {MaxQueueBytes: f.Len()}} {
+	for _, o := range []websocket.Options{{MaxQueueMessages: 1}, {MaxQueueBytes: len(f.Bytes())}} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newServer(t)
 			r := newReceiver(nil)

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/bennu-go/bennu/internal/option"
 	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/websocket"
@@ -25,7 +26,7 @@ func TestIdleOverTCP(t *testing.T) { engines(t, testIdleOverTCP) }
 
 func testIdleOverTCP(t *testing.T, newServer serverMaker) {
 	s := newServer(t)
-	_, other := serve(t, s, newReceiver(echo), &websocket.Options{IdleTimeout: websocket.Unlimited})
+	_, other := serve(t, s, newReceiver(echo), &websocket.Options{IdleTimeout: option.Unlimited})
 	for _, begun := range [][]byte{nil, {0x81}, text("abc").bytes()[:7]} {
 		r := newReceiver(nil)
 		_, c := serve(t, s, r, &websocket.Options{IdleTimeout: 30 * time.Millisecond})

@@ -20,6 +20,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/option"
+	"github.com/bennu-go/bennu/internal/refused"
 	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/websocket"
@@ -257,9 +259,9 @@ func TestAcceptorAnswers(t *testing.T) {
 		status  int
 		body    string
 	}{
-		{"refused", func(*transport.ConnectInfo) (seam.Receiver, error) { return nil, transport.ErrRefused }, handler, 403, ""},
+		{"refused", func(*transport.ConnectInfo) (seam.Receiver, error) { return nil, refused.ErrRefused }, handler, 403, ""},
 		{"refused, wrapped", func(*transport.ConnectInfo) (seam.Receiver, error) {
-			return nil, fmt.Errorf("no: %w", transport.ErrRefused)
+			return nil, fmt.Errorf("no: %w", refused.ErrRefused)
 		}, handler, 403, ""},
 		{"busy", func(*transport.ConnectInfo) (seam.Receiver, error) { return nil, transport.ErrBusy }, handler, 503, ""},
 		{"reason", func(*transport.ConnectInfo) (seam.Receiver, error) { return nil, reason }, nil, 403, ""},
@@ -333,7 +335,7 @@ func TestPathVariablesReachTheAcceptor(t *testing.T) {
 		if i.Transport != "websocket" || i.Params["tenant"] != "acme" || i.Params["zz"] != "1" {
 			t.Errorf("%s %v", i.Transport, i.Params)
 		}
-		return nil, transport.ErrRefused
+		return nil, refused.ErrRefused
 	}), nil, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -409,7 +411,7 @@ func TestOptionsAreChecked(t *testing.T) {
 	s := newServer(t)
 	for _, o := range []*websocket.Options{
 		{MaxMessage: -2}, {MaxFragments: -5}, {MaxControlRate: -2}, {IdleTimeout: -2}, {WriteTimeout: -time.Second},
-		{CloseLinger: websocket.Unlimited}, {MaxQueueBytes: -2}, {MaxQueueMessages: -2},
+		{CloseLinger: option.Unlimited}, {MaxQueueBytes: -2}, {MaxQueueMessages: -2},
 		{MaxMessage: math.MaxInt}, {MaxFragments: math.MaxInt}, {MaxControlRate: math.MaxInt}, {MaxQueueBytes: math.MaxInt},
 		{MaxQueueMessages: math.MaxInt}, {MaxMessage: 1<<30 + 1}, {IdleTimeout: math.MaxInt64}, {WriteTimeout: math.MaxInt64},
 		{CloseLinger: math.MaxInt64}, {IdleTimeout: 366 * 24 * time.Hour}, {WriteTimeout: 290 * 365 * 24 * time.Hour},
@@ -434,8 +436,8 @@ func TestOptionsAreChecked(t *testing.T) {
 		}
 	}
 	if _, err := s.Handler(acceptFunc(acceptEcho), nil, &websocket.Options{
-		MaxMessage: websocket.Unlimited, MaxFragments: websocket.Unlimited, MaxControlRate: websocket.Unlimited, IdleTimeout: websocket.Unlimited,
-		WriteTimeout: websocket.Unlimited, MaxQueueBytes: websocket.Unlimited, MaxQueueMessages: websocket.Unlimited,
+		MaxMessage: option.Unlimited, MaxFragments: option.Unlimited, MaxControlRate: option.Unlimited, IdleTimeout: option.Unlimited,
+		WriteTimeout: option.Unlimited, MaxQueueBytes: option.Unlimited, MaxQueueMessages: option.Unlimited,
 	}); err != nil {
 		t.Error(err)
 	}

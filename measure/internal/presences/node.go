@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/internal/proc"
 	"github.com/bennu-go/bennu/presence"
 	"github.com/bennu-go/bennu/pubsub"
@@ -32,7 +33,7 @@ func newNode(ctx context.Context, name string, peers []string) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	here, err := presence.New[meta](ctx, ps, &presence.Options[meta]{Logger: log, Limits: presence.Limits{Entries: presence.Unlimited}})
+	here, err := presence.New[meta](ctx, ps, &presence.Options[meta]{Logger: log, Limits: presence.Limits{Entries: bennu.Unlimited}})
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/bennu-go/bennu/client"
+	"github.com/bennu-go/bennu/internal/protocol"
 	"github.com/bennu-go/bennu/wire"
 )
 
@@ -33,7 +34,7 @@ func newFrame(at time.Time, out bool, f client.Frame) *frame {
 		return n
 	}
 	n.payload = f.Message.Payload
-	if !out && f.Message.Event == wire.EventReply {
+	if !out && f.Message.Event == protocol.EventReply {
 		n.status = f.Status
 		if !n.payload.Binary {
 			var reply struct {
@@ -48,11 +49,11 @@ func newFrame(at time.Time, out bool, f client.Frame) *frame {
 }
 
 // heartbeat reports whether the frame is a heartbeat or the answer to one.
-func (f *frame) heartbeat() bool { return f.message != nil && f.message.Topic == wire.TopicPhoenix }
+func (f *frame) heartbeat() bool { return f.message != nil && f.message.Topic == protocol.TopicPhoenix }
 
 // event reports whether the frame is an event of the server, and not a reply.
 func (f *frame) event() bool {
-	return !f.out && f.message != nil && f.message.Event != wire.EventReply && !f.heartbeat()
+	return !f.out && f.message != nil && f.message.Event != protocol.EventReply && !f.heartbeat()
 }
 
 // line formats a frame for people, without the line break. It cuts the payload after limit characters,
@@ -87,9 +88,9 @@ func (f *frame) topic() string {
 // what returns the event of the frame, or the meaning of an event of the protocol.
 func (f *frame) what(p palette) string {
 	switch event := f.message.Event; {
-	case event == wire.EventReply && !f.out:
+	case event == protocol.EventReply && !f.out:
 		color := red
-		if f.status == wire.StatusOK {
+		if f.status == protocol.StatusOK {
 			color = green
 		}
 		what := p.paint(color, escape(f.status))
@@ -97,9 +98,9 @@ func (f *frame) what(p palette) string {
 			what += p.paint(dim, " to ") + escape(protocolName(f.to)) + p.paint(dim, " in "+span(f.took))
 		}
 		return what
-	case event == wire.EventError:
+	case event == protocol.EventError:
 		return p.paint(red, "crashed")
-	case event == wire.EventClose:
+	case event == protocol.EventClose:
 		return p.paint(yellow, "closed")
 	case f.out:
 		return p.paint(blue, escape(protocolName(event)))
@@ -110,9 +111,9 @@ func (f *frame) what(p palette) string {
 
 func protocolName(event string) string {
 	switch event {
-	case wire.EventJoin:
+	case protocol.EventJoin:
 		return "join"
-	case wire.EventLeave:
+	case protocol.EventLeave:
 		return "leave"
 	}
 	return event

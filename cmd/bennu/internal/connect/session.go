@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu/client"
+	"github.com/bennu-go/bennu/internal/protocol"
 	"github.com/bennu-go/bennu/internal/task"
 	"github.com/bennu-go/bennu/wire"
 )
@@ -212,17 +213,17 @@ func (s *session) frame(out bool, f client.Frame) {
 		switch {
 		case out && ref != "" && len(s.asked) < maxAsked:
 			q := question{topic: m.Topic, event: m.Event, joinRef: m.JoinRef.Text(), at: n.at}
-			if m.Event == wire.EventJoin {
+			if m.Event == protocol.EventJoin {
 				s.ended(q.topic, func(question) bool { return true })
 			}
 			s.asked[ref] = q
-		case !out && (m.Event == wire.EventError || m.Event == wire.EventClose):
-			s.crashed = s.crashed || m.Event == wire.EventError
+		case !out && (m.Event == protocol.EventError || m.Event == protocol.EventClose):
+			s.crashed = s.crashed || m.Event == protocol.EventError
 			joinRef := m.JoinRef.Text()
 			s.ended(m.Topic, func(old question) bool {
-				return old.joinRef == joinRef && (joinRef != "" || old.event != wire.EventJoin)
+				return old.joinRef == joinRef && (joinRef != "" || old.event != protocol.EventJoin)
 			})
-		case !out && m.Event == wire.EventReply:
+		case !out && m.Event == protocol.EventReply:
 			if q, ok := s.asked[ref]; ok {
 				delete(s.asked, ref)
 				n.answered, n.to, n.took = true, q.event, n.at.Sub(q.at)
@@ -249,8 +250,8 @@ func (s *session) ended(topic string, over func(question) bool) {
 // each attempt would be shown.
 func (s *session) joinAnswered(q question, status string) {
 	switch {
-	case q.event != wire.EventJoin || s.refused == nil:
-	case status == wire.StatusOK:
+	case q.event != protocol.EventJoin || s.refused == nil:
+	case status == protocol.StatusOK:
 		s.let[q.topic] = true
 	case !s.let[q.topic]:
 		select {
@@ -282,7 +283,7 @@ func (s *session) state(ch *client.Channel, state client.State, err error) {
 // note records the name of an event for completion.
 func (s *session) note(out bool, m *wire.Message) {
 	switch m.Event {
-	case "", wire.EventJoin, wire.EventLeave, wire.EventReply, wire.EventClose, wire.EventError, wire.EventHeartbeat:
+	case "", protocol.EventJoin, protocol.EventLeave, protocol.EventReply, protocol.EventClose, protocol.EventError, protocol.EventHeartbeat:
 		return
 	}
 	if escape(m.Event) == m.Event && len(s.names) < maxNames {
@@ -295,7 +296,7 @@ func (s *session) sweep() {
 	s.mu.Lock()
 	var late []question
 	for ref, q := range s.asked {
-		if !q.told && time.Since(q.at) > s.target.timeout && q.topic != wire.TopicPhoenix {
+		if !q.told && time.Since(q.at) > s.target.timeout && q.topic != protocol.TopicPhoenix {
 			q.told = true
 			s.asked[ref] = q
 			late = append(late, q)
