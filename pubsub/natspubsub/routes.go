@@ -3,19 +3,26 @@ package natspubsub
 import (
 	"errors"
 	"maps"
-	"slices"
 	"sync"
 	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
 )
 
 // routes are the routes of an embedded server to its peers. The server does not report changes, so
 // they are polled.
 type routes struct {
 	mu   sync.Mutex
-	at   time.Time         // of the last look
-	now  map[string]uint64 // number of the route, by server id of the peer
-	same bool              // a peer has the name of this node
-	seen map[string]route  // current and lost routes, by server id of the peer
+	at   time.Time           // of the last look
+	now  map[string]uint64   // number of the route, by server id of the peer
+	met  map[string]sighting // peers of the last routeSettled, by server id
+	seen map[string]route    // current and lost routes, by server id of the peer
+}
+
+// sighting is the latest look that found a peer.
+type sighting struct {
+	at   time.Time
+	same bool // the peer has this node's name
 }
 
 // route is a route that has been seen.
@@ -29,8 +36,9 @@ type route struct {
 const (
 	// routeFresh is the time for which the result of a look is used.
 	routeFresh = 20 * time.Millisecond
-	// routeSettled is the time for which a new route may be replaced without a gap: two peers
-	// that connect to each other at the same time keep one of the two routes.
+	// routeSettled is how long a new route may be replaced by another. Two peers that call
+	// each other at one time keep one route. Where each of them closes the other's, they have
+	// none for a second, until the server calls again.
 	routeSettled = 3 * time.Second
 	// routeMemory is the time for which a lost peer is remembered. After that it counts as
 	// new.
@@ -44,16 +52,29 @@ func (l *embeddedLink) Reaches(server string) bool {
 	return l.look()[server] != 0
 }
 
-// Servers implements cluster.Router.
-func (l *embeddedLink) Servers() []string { return slices.Collect(maps.Keys(l.look())) }
+// Servers implements cluster.Router. A peer counts for routeSettled after its route has gone.
+func (l *embeddedLink) Servers() []string {
+	l.look()
+	return l.routes.lately(time.Now(), func(sighting) bool { return true })
+}
 
-// Namesake implements cluster.Router. Servers send their names, which contain those of the nodes,
-// in the first message on a route.
+// Namesake implements cluster.Router. The first message on a route has the name of the
+// peer's server. A peer counts for routeSettled after its route has gone.
 func (l *embeddedLink) Namesake() bool {
 	l.look()
-	l.routes.mu.Lock()
-	defer l.routes.mu.Unlock()
-	return l.routes.same
+	return len(l.routes.lately(time.Now(), func(s sighting) bool { return s.same })) > 0
+}
+
+// lately lists the servers of the peers that fit and that a look found within routeSettled.
+func (r *routes) lately(now time.Time, fits func(sighting) bool) (servers []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for id, s := range r.met {
+		if fits(s) && now.Sub(s.at) < routeSettled {
+			servers = append(servers, id)
+		}
+	}
+	return servers
 }
 
 // look returns the current routes. A result is used for routeFresh, since many calls come together.
@@ -68,14 +89,22 @@ func (l *embeddedLink) look() map[string]uint64 {
 	if err != nil {
 		return r.now
 	}
-	r.at = time.Now()
-	r.now = make(map[string]uint64, len(list.Routes))
-	r.same = false
-	for _, info := range list.Routes {
-		r.now[info.RemoteID] = info.Rid
-		r.same = r.same || nodeOf(info.RemoteName) == nodeOf(l.server.ServerName)
-	}
+	r.took(list.Routes, l.server.ServerName, time.Now())
 	return r.now
+}
+
+// took takes what a look has found. own is the name of this node's server. The lock is held.
+func (r *routes) took(list []*server.RouteInfo, own string, now time.Time) {
+	r.at = now
+	r.now = make(map[string]uint64, len(list))
+	if r.met == nil {
+		r.met = make(map[string]sighting)
+	}
+	maps.DeleteFunc(r.met, func(_ string, s sighting) bool { return now.Sub(s.at) >= routeSettled })
+	for _, info := range list {
+		r.now[info.RemoteID] = info.Rid
+		r.met[info.RemoteID] = sighting{now, nodeOf(info.RemoteName) == nodeOf(own)}
+	}
 }
 
 // watchRoutes is the goroutine that reports a gap when a lost route is back, since messages of the peer

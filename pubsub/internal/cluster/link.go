@@ -40,9 +40,10 @@ type Link interface {
 type Router interface {
 	// Reaches reports whether messages of a server arrive here.
 	Reaches(server string) bool
-	// Servers returns all servers whose messages arrive here. Each has one node.
+	// Servers returns all servers whose messages arrive here, or did a few seconds ago. Each has
+	// one node.
 	Servers() []string
-	// Namesake reports whether a node of one of them has the name of this node.
+	// Namesake reports whether a node of one of these has the name of this node.
 	Namesake() bool
 }
 
