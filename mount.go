@@ -224,6 +224,6 @@ const mostOthers = 4 << 20
 // bound applies the queue bounds of a mount to its handler and to the endpoint.
 func (e *Endpoint) bound(h *mountedHandler) {
 	h.othersBytes = max(h.othersBytes, min(h.leastOutbound, mostOthers))
-	e.leastOutbound.Store(min(e.leastOutbound.Load(), int64(h.leastOutbound)))
+	e.lowerOutbound(h.leastOutbound)
 	e.handlers.add(h)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/bennu-go/bennu/internal/ability"
 	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/pace"
 	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/transport"
@@ -44,14 +45,21 @@ func (s *Socket) outbound() outbound {
 
 // boundOutbound lowers leastOutbound to the bound of a connection that brings its own.
 func (n *node) boundOutbound(conn seam.Conn) {
-	b, ok := conn.(ability.Bounded)
-	if !ok {
-		return
+	if b, ok := conn.(ability.Bounded); ok {
+		bytes, _ := b.MostQueued()
+		n.lowerOutbound(bytes)
 	}
-	bytes, _ := b.MostQueued()
+}
+
+// lowerOutbound lowers leastOutbound to a number of bytes, if that is less.
+func (n *node) lowerOutbound(bytes int) {
 	for {
 		least := n.leastOutbound.Load()
-		if int64(bytes) >= least || n.leastOutbound.CompareAndSwap(least, int64(bytes)) {
+		if int64(bytes) >= least {
+			return
+		}
+		if n.leastOutbound.CompareAndSwap(least, int64(bytes)) {
+			pace.Queue(n.pubsub, bytes)
 			return
 		}
 	}

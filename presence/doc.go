@@ -42,7 +42,8 @@
 //   - A client that applies its state and the diffs after it has the list of its node.
 //   - The diffs of a topic are sent in order. Changes that are made while a diff is sent are
 //     merged into the next one; an entry that joined and left in that time is not in it.
-//   - A list or diff of more than 64 KiB is sent in several messages. A large list begins with
+//   - A list or diff of more than 64 KiB, or more than a quarter of the smallest queue of a
+//     mount, is sent in several messages. A large list begins with
 //     presence_state and goes on with presence_diff, which has joins only; each message is sent
 //     when half of the client's queue is free. The diffs of a topic may take 256 KiB at once and
 //     512 KiB a second. Further changes wait until the clients have read the earlier diffs, and

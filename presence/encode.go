@@ -4,12 +4,18 @@ import (
 	"slices"
 
 	"github.com/bennu-go/bennu/internal/jsontext"
+	"github.com/bennu-go/bennu/internal/pace"
 	"github.com/bennu-go/bennu/internal/tracker"
 )
 
-// maxMessageBytes bounds a message with a list or a diff, so that it fits into the queue of a
-// connection. Only a single entry may be larger.
+// maxMessageBytes bounds a message with a list or a diff. Only a single entry may be larger.
 const maxMessageBytes = 64 << 10
+
+// messageBytes returns maxMessageBytes, or a quarter of the smallest queue of a client if that
+// is less: a larger message would end the channels of such clients.
+func (c *core) messageBytes() int {
+	return int(min(maxMessageBytes, max(pace.LeastQueue(c.ps)/4, 1)))
+}
 
 // object writes a JSON object of entries by key, in the form of Phoenix.Presence. Entries must be added
 // in the order of their keys.
