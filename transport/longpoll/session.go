@@ -125,7 +125,7 @@ func (s *session) expire() {
 
 // Send implements seam.Conn. Binary frames, which no client of long polling can read, are dropped.
 func (s *session) Send(f transport.Frame) bool {
-	if f.Len() > 0 && f.Opcode() != wire.Text {
+	if len(f.Bytes()) > 0 && f.Opcode() != wire.Text {
 		return s.dropBinary(f.Payload())
 	}
 	s.mu.Lock()
@@ -133,7 +133,7 @@ func (s *session) Send(f transport.Frame) bool {
 	switch {
 	case s.ended:
 		return false
-	case f.Len() == 0: // the zero Frame
+	case len(f.Bytes()) == 0: // the zero Frame
 		return true
 	}
 	m := f.Payload()
