@@ -66,8 +66,8 @@ type EndpointOptions struct {
 	Secret []byte
 	// NoEpoll gives every WebSocket a goroutine that waits for its client. By default, on Linux, a
 	// WebSocket over plain TCP has no goroutine while its client sends nothing, which saves memory,
-	// and its deadlines are noticed a little later; see package websocket. Over TLS and on other
-	// systems every WebSocket has one.
+	// and its deadlines are noticed up to 50 ms later. Over TLS and on other systems every WebSocket
+	// has one.
 	NoEpoll bool
 	// Host is the host name under which browsers reach this server, as in the address bar, without
 	// scheme and port. When it is set, the default origin policy of every mount allows the pages of

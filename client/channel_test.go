@@ -38,7 +38,7 @@ func TestJoinRefIsTheFreshRefOfTheJoin(t *testing.T) {
 				t.Error("no join_ref")
 			}
 		}
-		if _, err := a.Join(t.Context()); err == nil || !strings.Contains(err.Error(), "joined once") {
+		if _, err := a.Join(t.Context()); err == nil || !strings.Contains(err.Error(), "was called before") {
 			t.Errorf("second join: %v", err)
 		}
 	})

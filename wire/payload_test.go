@@ -31,8 +31,8 @@ func TestPayloadDecode(t *testing.T) {
 		{"payload of JSON", json(`[]`), &payload, ""},
 		{"a type of bytes is JSON", json(`"AQI="`), &named, ""},
 		{"JSON for bytes", json(`"AQI="`), &bytes, "is JSON, not bytes"},
-		{"bytes for JSON", bin(1), &object, "bytes decode into a *[]byte, not into a *struct"},
-		{"bytes for text", bin(1), &raw, "not into a *json.RawMessage"},
+		{"bytes for JSON", bin(1), &object, "decode it into a *[]byte, not a *struct"},
+		{"bytes for text", bin(1), &raw, "not a *json.RawMessage"},
 		{"another type", json(`{"n":"123456"}`), &object, "has a JSON string, which does not fit int, at "},
 		{"no object", json(`[1]`), &object, "is a JSON array, which does not fit struct"},
 		{"a large number", json(`{"n":1e99}`), &object, "has a JSON number, which does not fit int"},
@@ -42,7 +42,7 @@ func TestPayloadDecode(t *testing.T) {
 			switch {
 			case tc.fault == "" && err != nil:
 				t.Error(err)
-			case tc.fault != "" && (err == nil || !strings.Contains(strings.ReplaceAll(err.Error(), "they", "bytes"), tc.fault)):
+			case tc.fault != "" && (err == nil || !strings.Contains(err.Error(), tc.fault)):
 				t.Errorf("error %v, want %q in it", err, tc.fault)
 			case err != nil && strings.Contains(err.Error(), "1e99"):
 				t.Errorf("%v quotes the payload", err)

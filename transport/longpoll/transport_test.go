@@ -40,7 +40,7 @@ func TestMount(t *testing.T) {
 			t.Errorf("%v, %v", routes, err)
 		}
 	}
-	if err := given.Mount(nil); err == nil || !strings.Contains(err.Error(), "as it is") {
+	if err := given.Mount(nil); err == nil || !strings.Contains(err.Error(), "not wrapped") {
 		t.Errorf("inside another transport: %v", err)
 	}
 }
@@ -51,7 +51,7 @@ func TestRelayedBounds(t *testing.T) {
 		if _, err := mountOf(t, New(opts), pubsub.NewLocal()); err != nil {
 			t.Errorf("alone: %v", err)
 		}
-		if _, err := mountOf(t, New(opts), newEther().node(t, "a")); err == nil || !strings.Contains(err.Error(), "no more than 100663296 bytes") {
+		if _, err := mountOf(t, New(opts), newEther().node(t, "a")); err == nil || !strings.Contains(err.Error(), "at most 100663296 bytes") {
 			t.Errorf("with other nodes: %v", err)
 		}
 	}

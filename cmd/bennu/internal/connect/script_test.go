@@ -222,7 +222,7 @@ func TestMisuse(t *testing.T) {
 		{[]string{url, "--topic", "a", "--push", `shout {"a":}`}, "  shout {\"a\":}\n             ^ a value is missing before this\n"},
 		{[]string{url, "--topic", "a", "--join", `{a:1}`}, "  {a:1}\n   ^ a name stands in double quotes: \"a\"\n"},
 		{[]string{url, "--topic", ""}, "--topic is empty"},
-		{[]string{url, "--for", "1s", "--count", "-1"}, "--count must not be below 0"},
+		{[]string{url, "--for", "1s", "--count", "-1"}, "--count and --for must not be below 0"},
 	}
 	for _, tt := range tests {
 		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {
