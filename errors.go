@@ -186,7 +186,7 @@ var (
 var (
 	ErrLeft          = errors.New("bennu: the client left the channel")
 	ErrDuplicateJoin = errors.New("bennu: the client joined the topic again")
-	ErrDisconnected  = errors.New("bennu: the connection was disconnected by its id")
+	ErrDisconnected  = errors.New("bennu: the connection was disconnected by its id") // or by Socket.Disconnect
 	ErrDraining      = errors.New("bennu: the server is shutting down")
 	ErrJoinTimeout   = errors.New("bennu: join took longer than its limit")
 	// ErrGap means that messages of other nodes may have been missed. The client gets phx_error and
