@@ -42,9 +42,10 @@ type NodeLimits struct {
 	Connects int
 	Joins    int
 	// PostBytes bounds the bytes of long-polling posts that the node holds at once: those that
-	// arrive, wait or are handled. A post that finds no room is not read until there is room, for
-	// up to a poll window; see also MaxPostBytesPerAddress in the options of long polling. Default
-	// 64 MiB, or twice the largest MaxBody of a mount if that is more.
+	// arrive, wait or are handled. A post that finds no room waits for it, without being read, for
+	// up to a poll window; then it is answered with 408. See also MaxPostBytesPerAddress in the
+	// options of long polling. Default 64 MiB, or twice the largest MaxBody of a mount if that is
+	// more.
 	PostBytes int
 	// LateCallbacks is Limits.LateCallbacks for all connections together, counted separately for
 	// each topic pattern. When twice as many run on, all joins of the pattern are refused. It is

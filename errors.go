@@ -170,9 +170,9 @@ var (
 	ErrTooLarge = pubsub.ErrTooLarge
 	// ErrInvalid means that the event, the topic or the payload of a push or a broadcast cannot be
 	// sent. The text says which, and why. An event must be UTF-8 of 1 to 255 bytes, and none of the
-	// protocol's own, such as phx_close. A topic, or the id of a disconnect, must not be empty nor
-	// begin with phx:. A payload must be a JSON object, or bytes: clients ignore any other payload
-	// silently.
+	// protocol's own, such as phx_close. A topic, or the id of a disconnect, must not be empty, and
+	// must not begin with phx: or the byte 0x01, which belong to the library. A payload must be a
+	// JSON object, or bytes: clients ignore any other payload silently.
 	ErrInvalid = errors.New("bennu: a push or broadcast that cannot be sent")
 	// ErrUnknownEvent is what Instance.HandleIn returns for an event without a handler. The channel
 	// ends with phx_error.
@@ -180,9 +180,15 @@ var (
 )
 
 // Reasons for the end of a channel. Terminate gets them, and context.Cause returns them for the
-// contexts of handlers. Other reasons are the error that a callback returned, a *PanicError, and
-// those of a connection: transport.ErrClientClosed, ErrLost, ErrIdle and ErrSlowConsumer, and a
-// *transport.ClosedError if the server closed it with a code.
+// contexts of handlers. Other reasons are:
+//
+//   - the error that a callback returned, and Stop after Channel.Leave
+//   - a *PanicError
+//   - ErrMailboxFull, when a broadcast did not fit the mailbox
+//   - the error of a message that does not decode, or of a reply that does not encode
+//   - ErrExpired and ErrTooFast
+//   - of the transport: transport.ErrClientClosed, ErrLost, ErrIdle, ErrSlowConsumer and ErrPanic,
+//     and a *transport.ClosedError if it closed the connection with a code
 var (
 	ErrLeft          = errors.New("bennu: the client left the channel")
 	ErrDuplicateJoin = errors.New("bennu: the client joined the topic again")

@@ -34,10 +34,10 @@ type Limits struct {
 	// off.
 	JoinBurst int
 	JoinRate  int
-	// MessageTokens bounds the JSON values and keys of one message; six of them are those of the
-	// message itself. A message with more is answered with the error "invalid payload"; if it asks
-	// for no reply, its channel ends. The bound applies to wire.V1(nil) and wire.V2(nil), which
-	// have none of their own. Default 10,000.
+	// MessageTokens bounds the JSON values and keys of one message. The message itself has six of
+	// them. A message with more is answered with the error "invalid payload"; if it asks for no
+	// reply, its channel ends. The bound applies to wire.V1(nil) and wire.V2(nil), which have none
+	// of their own. Default 10,000.
 	MessageTokens int
 	// MessageRate bounds the messages of a connection per second. A client that sends faster is
 	// read more slowly, and closed with 1008 if it has not slowed down after 10 s. Default: no

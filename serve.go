@@ -41,7 +41,7 @@ func (e *Endpoint) Server() *http.Server {
 // and closes ln in any case.
 //
 // Serve may run on several listeners at once. The first that ends, or a call of Shutdown, ends all
-// of them. After that, Serve returns an error that wraps http.ErrServerClosed.
+// of them. When Serve is called after that, it returns an error that wraps http.ErrServerClosed.
 func (e *Endpoint) Serve(ctx context.Context, ln net.Listener) error {
 	if nils.Is(ln) {
 		return errors.New("bennu: Serve needs a listener, such as net.Listen returns")
@@ -78,7 +78,8 @@ func (e *Endpoint) Serve(ctx context.Context, ln net.Listener) error {
 	return errors.Join(err, shutdown)
 }
 
-// errServerClosed is the error of Serve after a Shutdown. It is an http.ErrServerClosed, too.
+// errServerClosed is the error of a Serve that is called after Shutdown. It is an
+// http.ErrServerClosed, too.
 var errServerClosed = fmt.Errorf("bennu: the endpoint is shut down; make a new one to serve again: %w", http.ErrServerClosed)
 
 // beginServing logs the limits, and warns of settings that are risky on a network. It is called by
