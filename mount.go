@@ -76,7 +76,7 @@ func (e *Endpoint) mount(path string, h *SocketHandler, opts *SocketOptions, whe
 	}
 	h.seal(where)
 	handler.path, handler.authToken = path, o.Checks.AuthToken || o.Checks.TokenParam != ""
-	if !o.Checks.AuthToken && isAuthenticate(h.Connect) {
+	if !handler.authToken && isAuthenticate(h.Connect) {
 		// Not an error: a handler may be mounted twice, and refuse all clients at one of the paths.
 		e.book.Say(notice.AuthTokenOff, slog.String("mount", path))
 	}
