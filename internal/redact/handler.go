@@ -11,8 +11,8 @@ import (
 //   - the value of an attribute with a sensitive key ([Sensitive]) is [Mask],
 //     whatever its type; so is the value of every attribute of a logger whose group
 //     (WithGroup) has a sensitive name;
-//   - messages, keys, strings, errors, fmt.Stringers and byte slices pass through
-//     [Text]; a value whose key contains "stack" passes through [Stack];
+//   - messages, keys, strings, errors, fmt.Stringers, fmt.Formatters and byte slices pass
+//     through [Text]; a value whose key contains "stack" passes through [Stack];
 //   - maps, slices and structs become maps and slices of plain values, with what
 //     their sensitive keys and fields hold masked. Fields that are not exported, or
 //     that JSON leaves out, are left out. At most 256 values at most 8 deep with

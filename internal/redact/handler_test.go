@@ -59,14 +59,16 @@ type (
 		Next     *account
 		hidden   string
 	}
-	broken struct{}
-	nobody struct{ a int }
+	broken    struct{}
+	nobody    struct{ a int }
+	secretive struct{ Name string }
 )
 
-func (v valuer) LogValue() slog.Value { return v.v }
-func (s text) String() string         { return "text " + string(s) }
-func (broken) Error() string          { panic("token=abc") }
-func (n *nobody) String() string      { return fmt.Sprint(n.a) }
+func (v valuer) LogValue() slog.Value         { return v.v }
+func (s text) String() string                 { return "text " + string(s) }
+func (broken) Error() string                  { panic("token=abc") }
+func (*secretive) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "token=abc secretive") }
+func (n *nobody) String() string              { return fmt.Sprint(n.a) }
 
 func TestHandlerValues(t *testing.T) {
 	type m = map[string]any
@@ -96,6 +98,7 @@ func TestHandlerValues(t *testing.T) {
 		{"valuer in a map", slog.Any("v", m{"a": valuer{slog.GroupValue(slog.String("token", "abc"))}}), m{"a": m{"token": Mask}}},
 		{"value and attribute in a slice", slog.Any("v", []any{slog.IntValue(1), slog.String("token", "abc")}), []any{1.0, m{"token": Mask}}},
 		{"map", slog.Any("v", m{"password": 1, "a": m{"Cookie": "abc", "b": []any{"jwt=abc", nil, true, 1.5}}}), m{"password": Mask, "a": m{"Cookie": Mask, "b": []any{"jwt=" + Mask, nil, true, 1.5}}}},
+		{"formatter", slog.Any("v", &secretive{"abc"}), "token=" + Mask + " secretive"},
 		{"named map", slog.Any("v", params{"a": params{"token": "abc"}}), m{"a": m{"token": Mask}}},
 		{"map of strings", slog.Any("v", map[string]string{"csrf": "abc", "x": "y"}), m{"csrf": Mask, "x": "y"}},
 		{"map with any keys", slog.Any("v", map[any]int{1: 2, "jwt": 3, true: 4}), m{"1": 2.0, "jwt": Mask, "(bool)": 4.0}},

@@ -55,6 +55,9 @@ func (p *printer) any(v any, depth int) {
 		case fmt.Stringer:
 			p.text(method(v, v.String))
 			return
+		case fmt.Formatter:
+			p.text(method(v, func() string { return fmt.Sprintf("%+v", v) }))
+			return
 		}
 	}
 	p.reflected(r, depth)

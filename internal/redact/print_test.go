@@ -53,6 +53,7 @@ func TestPrint(t *testing.T) {
 		{[]any{1, nil, "x"}, "[1 <nil> x]"},
 		{func() {}, "(func())"},
 		{time.Second, "1s"},
+		{&secretive{"abc"}, "token=abc secretive"},
 		{self, "map[self:map[..."},
 		{list, "[[[..."},
 		{&ring, "&{Next:&{..."},

@@ -63,6 +63,8 @@ func (w *walker) any(v any, depth int) any {
 		return w.string(method(v, v.Error))
 	case fmt.Stringer:
 		return w.string(method(v, v.String))
+	case fmt.Formatter:
+		return w.string(method(v, func() string { return fmt.Sprintf("%v", v) }))
 	case map[string]any:
 		return w.pairs(len(v), maps.All(v), depth)
 	}

@@ -45,7 +45,7 @@ func TestSecrets(t *testing.T) {
 			for _, line := range []string{
 				"websocket: acceptor panicked", "longpoll: acceptor panicked", "channel crashed", "join crashed", "handler failed",
 				"channel callback failed", "message does not decode", "invalid payload", "the Fallback panicked", "longpoll: binary frame dropped",
-				"[FILTERED]", "LongPoll:{", "level=DEBUG",
+				"[FILTERED]", "longpoll:{", "level=DEBUG",
 			} {
 				if form == "json" && line == "level=DEBUG" {
 					line = `"level":"DEBUG"`

@@ -97,7 +97,7 @@ func TestRefused(t *testing.T) {
 		{"gen of main", program, []string{"gen", "channel", "main"}, cli.Misuse, "main is a word of Go"},
 		{"gen of init", program, []string{"gen", "channel", "init"}, cli.Misuse, "init is a word of Go"},
 		{"gen for tests alone", program, []string{"gen", "channel", "my_test"}, cli.Misuse, "the go command would use a file my_test.go only for some systems or for tests"},
-		{"gen for a system alone", program, []string{"gen", "channel", "my_windows"}, cli.Misuse, "a file my_windows.go would be"},
+		{"gen for a system alone", program, []string{"gen", "channel", "my_windows"}, cli.Misuse, "the go command would use a file my_windows.go only for some systems"},
 		{"gen with a dash", program, []string{"gen", "channel", "chat-room"}, cli.Misuse, `"chat-room" cannot be a name; use letters, digits and _: chat_room`},
 		{"gen with a digit first", program, []string{"gen", "channel", "1abc"}, cli.Misuse, `"1abc" cannot be a name; it begins with a digit, and a name begins with a letter, as in chat_room`},
 		{"gen with a digit behind _", program, []string{"gen", "socket", "_1abc"}, cli.Misuse, "a digit comes before its first letter, and a name begins with a letter"},
