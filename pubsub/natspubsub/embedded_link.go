@@ -117,11 +117,11 @@ func (l *embeddedLink) awaitRoutes(ctx context.Context, there int) {
 	defer cancel()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	for l.nats.NumRoutes() < there {
+	for len(l.look()) < there {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			l.log.book.Say(notice.PeerApart, slog.Int("connected", l.nats.NumRoutes()), slog.Int("peers", there))
+			l.log.book.Say(notice.PeerApart, slog.Int("connected", len(l.look())), slog.Int("peers", there))
 			return
 		}
 	}

@@ -3,9 +3,10 @@ package natspubsub
 import (
 	"errors"
 	"maps"
-	"slices"
 	"sync"
 	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
 )
 
 // routes is what an embedded server is connected to. The server tells nobody when
@@ -13,9 +14,15 @@ import (
 type routes struct {
 	mu   sync.Mutex
 	at   time.Time
-	now  map[string]uint64 // by the peer's server: the number of the route
-	same bool              // one of the peers has this node's name
+	now  map[string]uint64   // by the peer's server: the number of the route
+	met  map[string]sighting // by the peer's server
 	seen map[string]route
+}
+
+// sighting is the last look that found a peer.
+type sighting struct {
+	at   time.Time
+	same bool // the peer has this node's name
 }
 
 // route is one that was there.
@@ -29,9 +36,9 @@ type route struct {
 const (
 	// routeFresh is how long a look is good for.
 	routeFresh = 20 * time.Millisecond
-	// routeSettled is how long a new route may be replaced by another: two peers that
-	// call each other at one time keep only one. Between the two there is no time
-	// without any.
+	// routeSettled is how long a new route may be replaced by another. Two peers that call
+	// each other at one time keep one route. Where each of them closes the other's, they have
+	// none for a second, until the server calls again.
 	routeSettled = 3 * time.Second
 	// routeMemory is how long a lost peer is remembered; one that comes back later is as
 	// a new one.
@@ -45,16 +52,29 @@ func (l *embeddedLink) Reaches(server string) bool {
 	return l.look()[server] != 0
 }
 
-// Servers implements cluster.Router.
-func (l *embeddedLink) Servers() []string { return slices.Collect(maps.Keys(l.look())) }
+// Servers implements cluster.Router. A peer counts for routeSettled after its route has gone.
+func (l *embeddedLink) Servers() []string {
+	l.look()
+	return l.routes.lately(time.Now(), func(sighting) bool { return true })
+}
 
-// Namesake implements cluster.Router. The names of servers, which are in the first
-// message on a route, tell.
+// Namesake implements cluster.Router. The first message on a route has the name of the
+// peer's server. A peer counts for routeSettled after its route has gone.
 func (l *embeddedLink) Namesake() bool {
 	l.look()
-	l.routes.mu.Lock()
-	defer l.routes.mu.Unlock()
-	return l.routes.same
+	return len(l.routes.lately(time.Now(), func(s sighting) bool { return s.same })) > 0
+}
+
+// lately lists the servers of the peers that fit and that a look found within routeSettled.
+func (r *routes) lately(now time.Time, fits func(sighting) bool) (servers []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for id, s := range r.met {
+		if fits(s) && now.Sub(s.at) < routeSettled {
+			servers = append(servers, id)
+		}
+	}
+	return servers
 }
 
 // look lists the routes.
@@ -69,14 +89,22 @@ func (l *embeddedLink) look() map[string]uint64 {
 	if err != nil {
 		return r.now
 	}
-	r.at = time.Now()
-	r.now = make(map[string]uint64, len(list.Routes))
-	r.same = false
-	for _, info := range list.Routes {
-		r.now[info.RemoteID] = info.Rid
-		r.same = r.same || nodeOf(info.RemoteName) == nodeOf(l.server.ServerName)
-	}
+	r.took(list.Routes, l.server.ServerName, time.Now())
 	return r.now
+}
+
+// took takes what a look has found. own is the name of this node's server. The lock is held.
+func (r *routes) took(list []*server.RouteInfo, own string, now time.Time) {
+	r.at = now
+	r.now = make(map[string]uint64, len(list))
+	if r.met == nil {
+		r.met = make(map[string]sighting)
+	}
+	maps.DeleteFunc(r.met, func(_ string, s sighting) bool { return now.Sub(s.at) >= routeSettled })
+	for _, info := range list {
+		r.now[info.RemoteID] = info.Rid
+		r.met[info.RemoteID] = sighting{now, nodeOf(info.RemoteName) == nodeOf(own)}
+	}
 }
 
 // watchRoutes tells when a route was lost and is there again: what the peer sent

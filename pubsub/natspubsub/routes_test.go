@@ -4,6 +4,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
 )
 
 // TestRouteReturned tells a route that was lost from one that was replaced when two
@@ -35,5 +37,35 @@ func TestRouteReturned(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestPeersMetLately has peers whose routes both sides have closed for a moment: a node that
+// starts then must still wait for what they answer.
+func TestPeersMetLately(t *testing.T) {
+	var r routes
+	namesake := func(now time.Time) bool {
+		return len(r.lately(now, func(s sighting) bool { return s.same })) > 0
+	}
+	begin := time.Now()
+	found := []*server.RouteInfo{{RemoteID: "1", RemoteName: "web/x", Rid: 5}, {RemoteID: "2", RemoteName: "api/y", Rid: 6}}
+	r.took(found, "web/z", begin)
+	r.took(nil, "web/z", begin.Add(time.Second))
+	if len(r.now) != 0 {
+		t.Errorf("routes that are gone are there: %v", r.now)
+	}
+	for _, look := range []struct {
+		after time.Duration
+		met   bool
+	}{{time.Second, true}, {routeSettled - 1, true}, {routeSettled, false}} {
+		now := begin.Add(look.after)
+		all := r.lately(now, func(sighting) bool { return true })
+		if namesake(now) != look.met || (len(all) == 2) != look.met {
+			t.Errorf("%v after the routes were seen last: namesake %v, peers %v, want them to count: %v", look.after, namesake(now), all, look.met)
+		}
+	}
+	r.took(nil, "web/z", begin.Add(routeSettled))
+	if len(r.met) != 0 {
+		t.Errorf("peers of long ago are kept: %v", r.met)
 	}
 }

@@ -41,9 +41,10 @@ type Link interface {
 type Router interface {
 	// Reaches reports whether messages can come from a server.
 	Reaches(server string) bool
-	// Servers are all those that messages can come from now, each with a node of its own.
+	// Servers are all those that messages can come from now, or could some seconds ago, each
+	// with a node of its own.
 	Servers() []string
-	// Namesake reports whether the node of one of them has this node's name.
+	// Namesake reports whether the node of one of these has this node's name.
 	Namesake() bool
 }
 
