@@ -17,6 +17,7 @@ import (
 
 	"github.com/bennu-go/bennu/internal/nils"
 	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/pace"
 	"github.com/bennu-go/bennu/internal/redact"
 	"github.com/bennu-go/bennu/internal/weborigin"
 	"github.com/bennu-go/bennu/pubsub"
@@ -308,6 +309,7 @@ func (e *Endpoint) bound(h *mountedHandler) {
 	least := min(h.overWebSocket.bytes, h.overLongPoll.bytes)
 	h.othersBytes = max(h.othersBytes, min(least, websocket.DefaultMaxQueueBytes))
 	e.leastOutbound = min(e.leastOutbound, least)
+	pace.Queue(e.pubsub, least)
 	e.handlers = append(e.handlers, h)
 }
 

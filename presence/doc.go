@@ -43,7 +43,8 @@
 //   - A client that applies its state and the diffs after it has the list of its node.
 //   - The diffs of a topic are sent in order. Changes that come while a diff is sent are
 //     merged into the next one; an entry that joins and leaves meanwhile is not in it.
-//   - A list or diff larger than 64 KiB is sent in several messages. A list is presence_state
+//   - A list or diff larger than 64 KiB, or than a quarter of the smallest queue of a mount, is
+//     sent in several messages. A list is presence_state
 //     with its beginning, followed by presence_diff with joins, each sent when half of the
 //     client's queue is free. Diffs of a topic may take 256 KiB at once and 512 KiB a second;
 //     further changes wait until the clients have read the ones before, and are merged.

@@ -4,12 +4,19 @@ import (
 	"slices"
 
 	"github.com/bennu-go/bennu/internal/jsontext"
+	"github.com/bennu-go/bennu/internal/pace"
 	"github.com/bennu-go/bennu/internal/tracker"
 )
 
-// maxMessageBytes bounds a message with a list or a diff, unless a single entry is larger, so
-// that it fits into the queue of a connection. The rest goes into further messages.
+// maxMessageBytes bounds a message with a list or a diff, unless a single entry is larger. The
+// rest goes into further messages.
 const maxMessageBytes = 64 << 10
+
+// messageBytes returns maxMessageBytes, or a quarter of the smallest queue of a client if that
+// is less: a larger message would end the channels of such clients.
+func (c *core) messageBytes() int {
+	return int(min(maxMessageBytes, max(pace.LeastQueue(c.ps)/4, 1)))
+}
 
 // object writes a JSON object of entries by key. Entries are added in the order of their keys.
 type object struct {

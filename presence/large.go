@@ -143,8 +143,9 @@ func (c *core) sendWhole(r *room) {
 		r.untold.add(tracker.Diff{Joins: together(entries, c.held.of(r.topic))})
 		list = r.untold.list()
 	})
-	n := portion(list)
-	payload, n := c.message(list[:n], c.fetch.fields(r.topic, keysOf(list[:n])), maxMessageBytes, true)
+	most := c.messageBytes()
+	n := portion(list, most)
+	payload, n := c.message(list[:n], c.fetch.fields(r.topic, keysOf(list[:n])), most, true)
 	c.markTold(r, list[:n])
 	r.budget.spend(len(payload))
 	c.send(r.topic, eventState, payload)
@@ -156,9 +157,10 @@ func (c *core) sample(topic string) []byte {
 	var some changes
 	some.add(tracker.Diff{Joins: entries[:min(len(entries), c.large.Sample)]})
 	list := some.list()
-	list = list[:portion(list)]
+	most := c.messageBytes()
+	list = list[:portion(list, most)]
 	// What does not fit into the message is left out: it is a sample.
-	payload, _ := c.message(list, c.fetch.fields(topic, keysOf(list)), maxMessageBytes, true)
+	payload, _ := c.message(list, c.fetch.fields(topic, keysOf(list)), most, true)
 	return payload
 }
 

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/internal/subscribertest"
 	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/internal/wstest"
 	"github.com/bennu-go/bennu/presence"
@@ -168,7 +169,7 @@ func TestListsInPieces(t *testing.T) {
 }
 
 // TestListsInSmallQueues has connections whose queues are smaller than a message of presence:
-// lists come in smaller ones, and an entry that can never fit is refused to PushState.
+// lists and diffs come in smaller ones, and an entry that can never fit is refused to PushState.
 func TestListsInSmallQueues(t *testing.T) {
 	ps := pubsub.NewLocal()
 	here := startPresence(t, ps, presence.Options[person]{Limits: presence.Limits{MetaBytes: 60 << 10}})
@@ -191,9 +192,28 @@ func TestListsInSmallQueues(t *testing.T) {
 	defer h.Close()
 	defer e.Shutdown(context.Background())
 	o := here.NewOwner()
+	var told subscribertest.Box
+	sub := ps.Subscribe("room:1", &told)
 	for i := range 200 {
 		mustTrack(t, o, "room:1", fmt.Sprint("user", i), strings.Repeat("x", 3000))
 	}
+	waittest.Until(t, "all are told of", func() bool {
+		joins := 0
+		for _, m := range told.Messages() {
+			var d diff
+			if err := jsonInto(string(m.Payload), &d); err != nil {
+				t.Fatal(err)
+			}
+			joins += len(d.Joins)
+		}
+		return joins == 200
+	})
+	for _, m := range told.Messages() {
+		if len(m.Payload) > 10<<10 { // a quarter of a queue
+			t.Errorf("a diff of %d bytes", len(m.Payload))
+		}
+	}
+	sub.Cancel() // so that clients that join now get none of these
 	mustTrack(t, o, "room:2", "user", strings.Repeat("x", 50<<10))
 	url := strings.TrimPrefix(h.URL, "http") + "/socket/"
 	for transport, client := range map[string]*wstest.Client{

@@ -53,7 +53,7 @@ func (c *core) pushState(ch *bennu.Channel) error {
 		return nil
 	}
 	done := make(chan error, 1)
-	rd := &reader{ch: ch, most: maxMessageBytes, done: done}
+	rd := &reader{ch: ch, most: c.messageBytes(), done: done}
 	r.arrivals = append(r.arrivals, rd)
 	c.startLocked(r)
 	c.mu.Unlock()

@@ -31,16 +31,17 @@ func (c *core) tellRoom(r *room) (rest time.Duration) {
 
 // sendChanges sends presence_diff, in as many messages as needed.
 func (c *core) sendChanges(r *room, list []change) (rest time.Duration) {
+	most := c.messageBytes()
 	for len(list) > 0 {
 		if rest = r.budget.wait(c.now()); rest > 0 {
 			return rest
 		}
 		// Fetch is called for about one message, whose size is known only with its fields; if
 		// they are large, these changes take several.
-		n := portion(list)
+		n := portion(list, most)
 		fields := c.fetch.fields(r.topic, keysOf(list[:n]))
 		for n > 0 {
-			payload, m := c.message(list[:n], fields, maxMessageBytes, false)
+			payload, m := c.message(list[:n], fields, most, false)
 			c.markTold(r, list[:m]) // before send, since a subscriber may panic
 			c.send(r.topic, eventDiff, payload)
 			r.budget.spend(len(payload))
@@ -70,13 +71,13 @@ func (c *core) markTold(r *room, list []change) {
 	}
 }
 
-// portion estimates how many changes fit into one message, without splitting a key.
-func portion(list []change) int {
+// portion estimates how many changes fit into a message of most bytes, without splitting a key.
+func portion(list []change, most int) int {
 	const around = 80
 	size := 0
 	for i, ch := range list {
 		size += len(ch.e.Meta()) + len(ch.e.Key()) + around
-		if size > maxMessageBytes && i > 0 && ch.e.Key() != list[i-1].e.Key() {
+		if size > most && i > 0 && ch.e.Key() != list[i-1].e.Key() {
 			return i
 		}
 	}

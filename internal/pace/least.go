@@ -1,0 +1,42 @@
+package pace
+
+import (
+	"math"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"weak"
+)
+
+// queues has the smallest queue of a client, in bytes, by what its messages travel on: a weak
+// pointer to a PubSub has an *atomic.Int64.
+var queues sync.Map
+
+// Queue notes that clients of a PubSub may have queues of so many bytes.
+func Queue[T any](pubsub *T, bytes int) {
+	key := weak.Make(pubsub)
+	v, known := queues.LoadOrStore(key, new(atomic.Int64))
+	if !known {
+		runtime.AddCleanup(pubsub, func(key weak.Pointer[T]) { queues.Delete(key) }, key)
+	}
+	least := v.(*atomic.Int64)
+	for {
+		was := least.Load()
+		if was != 0 && was <= int64(bytes) || least.CompareAndSwap(was, int64(bytes)) {
+			return
+		}
+	}
+}
+
+// LeastQueue returns the smallest number of bytes that Queue was told for a PubSub, or
+// math.MaxInt64 when it was told none.
+func LeastQueue[T any](pubsub *T) int64 {
+	v, ok := queues.Load(weak.Make(pubsub))
+	if !ok {
+		return math.MaxInt64
+	}
+	if least := v.(*atomic.Int64).Load(); least != 0 {
+		return least
+	}
+	return math.MaxInt64
+}
