@@ -232,7 +232,7 @@ func (e *Endpoint) mount(path string, h *SocketHandler, opts *SocketOptions, whe
 	}
 	h.seal(where)
 	handler.path, handler.authToken = path, o.AuthToken || o.TokenParam != ""
-	if !o.AuthToken && isAuthenticate(h.Connect) {
+	if !handler.authToken && isAuthenticate(h.Connect) {
 		// Not a panic: a handler may be mounted twice, and refuse clients at one path.
 		e.book.Say(notice.AuthTokenOff, slog.String("mount", path))
 	}

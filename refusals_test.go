@@ -216,9 +216,11 @@ func TestAuthTokenOffIsSaidAtStart(t *testing.T) {
 	users.Connect = bennu.Authenticate(verify)
 	s := serve(t, users, nil, nil)
 	s.says(t, notice.AuthTokenOff, "mount=/socket", "AuthToken")
-	good := serve(t, users, &bennu.SocketOptions{Checks: transport.Checks{AuthToken: true}}, nil)
-	if n := good.Stats().Reasons["auth_token_off"]; n != 0 {
-		t.Errorf("said %d times of a mount with AuthToken", n)
+	for name, checks := range map[string]transport.Checks{"AuthToken": {AuthToken: true}, "TokenParam": {TokenParam: "token"}} {
+		good := serve(t, users, &bennu.SocketOptions{Checks: checks}, nil)
+		if n := good.Stats().Reasons["auth_token_off"]; n != 0 {
+			t.Errorf("said %d times of a mount with %s", n, name)
+		}
 	}
 }
 
