@@ -8,8 +8,8 @@ import (
 	"weak"
 )
 
-// queues has the smallest queue of a client, in bytes, by what its messages travel on: a weak
-// pointer to a PubSub has an *atomic.Int64.
+// queues has the size of the smallest queue of a client, in bytes, for each PubSub. The keys are
+// weak pointers to PubSubs, the values are of type *atomic.Int64.
 var queues sync.Map
 
 // Queue notes that clients of a PubSub may have queues of so many bytes.

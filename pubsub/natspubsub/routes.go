@@ -93,7 +93,8 @@ func (l *embeddedLink) look() map[string]uint64 {
 	return r.now
 }
 
-// took takes what a look has found. own is the name of this node's server. The lock is held.
+// took stores the routes that a look has found. own is the name of this node's server. The lock
+// is held.
 func (r *routes) took(list []*server.RouteInfo, own string, now time.Time) {
 	r.at = now
 	r.now = make(map[string]uint64, len(list))
