@@ -15,14 +15,16 @@ var queues sync.Map
 // Queue notes that clients of a PubSub may have queues of so many bytes.
 func Queue[T any](pubsub *T, bytes int) {
 	key := weak.Make(pubsub)
-	v, known := queues.LoadOrStore(key, new(atomic.Int64))
+	none := new(atomic.Int64)
+	none.Store(math.MaxInt64)
+	v, known := queues.LoadOrStore(key, none)
 	if !known {
 		runtime.AddCleanup(pubsub, func(key weak.Pointer[T]) { queues.Delete(key) }, key)
 	}
 	least := v.(*atomic.Int64)
 	for {
 		was := least.Load()
-		if was != 0 && was <= int64(bytes) || least.CompareAndSwap(was, int64(bytes)) {
+		if was <= int64(bytes) || least.CompareAndSwap(was, int64(bytes)) {
 			return
 		}
 	}
@@ -35,8 +37,5 @@ func LeastQueue[T any](pubsub *T) int64 {
 	if !ok {
 		return math.MaxInt64
 	}
-	if least := v.(*atomic.Int64).Load(); least != 0 {
-		return least
-	}
-	return math.MaxInt64
+	return v.(*atomic.Int64).Load()
 }

@@ -40,8 +40,8 @@ func TestRouteReturned(t *testing.T) {
 	}
 }
 
-// TestPeersMetLately has peers whose routes both sides have closed for a moment: a node that
-// starts then must still wait for what they answer.
+// TestPeersMetLately has peers whose routes were closed by both sides a moment ago. A node that
+// starts at that time must still wait for their answers.
 func TestPeersMetLately(t *testing.T) {
 	var r routes
 	namesake := func(now time.Time) bool {
