@@ -21,7 +21,7 @@ type Options struct {
 	// can be read.
 	Params url.Values
 	// AuthToken is sent in a header, as stock clients send their option authToken. The mount must
-	// ask for it with SocketOptions.AuthToken.
+	// take tokens; see transport.Checks.AuthToken.
 	AuthToken string
 	// Header is the header of the request, for Origin, x-headers, or the cookie of a web session.
 	Header http.Header
