@@ -31,7 +31,7 @@ var marks = map[string]string{
 
 // free are blocks that nothing runs, by page and first line, each with the reason.
 var free = map[[2]string]string{
-	{"README.md", " bytes in ─► transport/websocket ─► wire ─► socket.go ─► dispatch.go ─► mailbox.go ─► executor.go ─► your handler"}:                             "a picture",
+	{"README.md", " bytes in ─► transport/websocket ─► receiver.go ─► dispatch.go ─► mailbox.go ─► executor.go ─► your handler"}:                                   "a picture",
 	{"docs/architecture.md", "            client                                    other nodes"}:                                                                  "a picture",
 	{"docs/architecture.md", "Socket.mu ─► Channel.mu ─► the connection's own"}:                                                                                    "a picture",
 	{"README.md", "  bennu demo is at  http://127.0.0.1:4000"}:                                                                                                     "what the demo prints; its own tests hold that",
