@@ -13,9 +13,9 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// newMessage makes a broadcast and checks it. It is checked here, where the caller gets the error,
-// and not at the subscribers, some of which could take it and others not. A topic that no client
-// can join is no error: the program may subscribe to it.
+// newMessage makes a broadcast, or returns an error if the event or the payload is not valid. The
+// subscribers do not check them again, so that all of them get the broadcast, or none. A topic that
+// no client can join is no error: the program may subscribe to it.
 func newMessage(topic, event string, payload any) (*pubsub.Message, error) {
 	if topic == "" || reserved.Topic(topic) {
 		return nil, errTopic

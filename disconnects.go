@@ -44,8 +44,8 @@ type disconnectedID struct {
 // sameID links the connections of one id.
 type sameID struct{ next, prev *Socket }
 
-// Bounds of the disconnects that are remembered. A connection whose Connect takes so long that its
-// own disconnect may be forgotten meanwhile is closed.
+// Bounds of the disconnects that are remembered. If any disconnect is forgotten while a Connect
+// runs, its connection is closed, since that disconnect may have been of its id.
 const (
 	maxDisconnects     = 1 << 14
 	maxDisconnectBytes = 1 << 20

@@ -20,7 +20,7 @@ func (s *Socket) handle(op wire.Opcode, data []byte) (*joinCall, <-chan struct{}
 	m, err := s.decode(op, data)
 	switch {
 	case err == nil:
-	case (m.Topic != "" || m.OddTopic != "") && m.Topic != protocol.TopicPhoenix: // for a fault in that one, Phoenix closes
+	case (m.Topic != "" || m.OddTopic != "") && m.Topic != protocol.TopicPhoenix: // on "phoenix" Phoenix closes
 		return s.refuse(&m, err)
 	default:
 		s.at("", "").say(notice.Malformed, append(s.faultOf(err), slog.Int("code", int(transport.CloseInternalError)))...)

@@ -133,7 +133,7 @@ func (e *executor) step() bool {
 var atEnd = &handlerContext{kind: itemEnd}
 
 // conclude acts on the result of HandleIn: it replies, ends the channel, or closes the connection.
-// Stop and Crash come first because an *Error joined with them is only the reply.
+// Stop and Crash are looked for first: if an *Error is joined with them, it is the last reply.
 func (c *Channel) conclude(h *handlerContext, reply Reply, err error) {
 	switch {
 	case err == nil:

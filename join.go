@@ -20,7 +20,7 @@ import (
 // newJoin refuses at once when no callback is needed for that. Otherwise run ends the channel that
 // the join replaces, waits for a slot of NodeLimits.Joins, and calls Join. Each of these two waits
 // takes a second at most, and comes before JoinTimeout begins. Then one of four functions decides
-// the outcome, the first that wins decide:
+// the outcome: the first that calls the method decide.
 //
 //	onReturn    Join has returned: the channel is joined, or the join is refused
 //	onPanic     Join has panicked, or called runtime.Goexit
@@ -31,8 +31,8 @@ import (
 // with the frames that wait. The losers answer nothing. A late onReturn or onPanic hands its
 // instance to the ended channel, for its Terminate; a late onDeadline or onClosed does nothing.
 //
-// Something else may end the channel while Join runs, such as a gap. That decides nothing: accept
-// finds it when Join has returned.
+// A gap, for instance, may also end the channel while Join runs. The outcome is then still open:
+// when Join returns, accept finds that the channel has ended, and answers.
 type joinCall struct {
 	s   *Socket
 	m   wire.Message
@@ -73,8 +73,8 @@ func (s *Socket) newJoin(m *wire.Message, old *Channel) *joinCall {
 	return call
 }
 
-// run carries out the join. It reports false when another goroutine has the turn now: one of the
-// other three has decided the outcome, or a new goroutine is about to.
+// run carries out the join. It reports whether this goroutine still has the turn. It has lost it if
+// onPanic, onDeadline or onClosed has decided the outcome, or onPanic is about to.
 func (j *joinCall) run() (mine bool) {
 	if j.old != nil {
 		j.retire()

@@ -27,12 +27,12 @@ func (l *late) add(topic string, n int) {
 	}
 }
 
-// full reports whether a topic may not be joined now: at least most callbacks run on, and one of
-// them is of this topic. When most+more run on, no topic may be joined.
-func (l *late) full(topic string, most, more int) bool {
+// full reports whether a join of a topic must be refused. If bound callbacks or more run on, that
+// is so for the topics of these callbacks; if bound+more run on, for all topics.
+func (l *late) full(topic string, bound, more int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.n >= most && (l.topics[topic] > 0 || l.n-most >= more)
+	return l.n >= bound && (l.topics[topic] > 0 || l.n-bound >= more)
 }
 
 // countLate adds n to the counts of the channel's connection and pattern.

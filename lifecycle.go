@@ -23,7 +23,7 @@ import (
 // ended if no callback runs or is left to run. finishLocked makes a closed channel ended. These
 // functions end a channel, each by calling end:
 //
-//	close       in order: phx_close, and the client stays away
+//	close       not an error: phx_close, and the client does not join again by itself
 //	fail        a crash: phx_error, and the client joins again; logged and counted
 //	overflow    fail, for a message that did not fit the mailbox
 //	gap         phx_error, for messages of other nodes that may have been missed; not a crash
@@ -99,7 +99,8 @@ func (c *Channel) isClosed() bool {
 	return c.state >= closed
 }
 
-// close ends the channel in order: it queues the reply, unless r has no Status, and then phx_close.
+// close ends the channel without an error: it queues the reply, unless r has no Status, and then
+// phx_close.
 func (c *Channel) close(ref wire.Ref, r Reply, reason error) {
 	var frames [2]transport.Frame
 	n := 0
@@ -151,8 +152,8 @@ func (c *Channel) overflow(event string) {
 	}
 }
 
-// gap ends a channel that may have missed messages of other nodes, for the same reason. With
-// EndpointOptions.IgnoreGaps it only counts and logs.
+// gap ends a channel that may have missed messages of other nodes. The client joins again, and so
+// knows. With EndpointOptions.IgnoreGaps gap only counts and logs.
 func (c *Channel) gap() {
 	if c.socket.node.ignoreGaps {
 		c.at(nil).say(notice.GapIgnored)

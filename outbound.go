@@ -21,8 +21,8 @@ type outbound struct{ bytes, messages int }
 // unbounded is the outbound of a client whose transport has no such options.
 var unbounded = outbound{math.MaxInt, math.MaxInt}
 
-// outboundOf returns the bounds in the options of a transport, which relateBounds has made fit
-// those of other transports. A bound that the transport does not have is unlimited.
+// outboundOf returns the bounds in the options of a transport, after relateBounds. A bound that the
+// transport does not have is unlimited.
 func outboundOf(b *seam.Bounds) outbound {
 	o := unbounded
 	if q := &b.QueueBytes; q.Option != "" {
@@ -65,8 +65,8 @@ func (n *node) lowerOutbound(bytes int) {
 	}
 }
 
-// takes reports whether a frame can ever be sent to the client of s: it reads such frames, and the
-// frame is not larger than its queue.
+// takes reports whether the client of s can get a frame: its transport carries frames of this kind,
+// and the frame is not larger than the queue.
 func (s *Socket) takes(f transport.Frame) bool {
 	if s.cannotRead(f) {
 		return false

@@ -214,8 +214,8 @@ func bounded(list []wire.Versioned, tokens int) []wire.Versioned {
 	return list
 }
 
-// match returns the handler of a topic, or nil. A topic that is no valid text arrives here empty;
-// only the pattern * matches that, and it is refused before.
+// match returns the handler of a topic, or nil. A join whose topic is not valid text is refused
+// before, since the pattern * would match the empty Message.Topic.
 func (h *mountedHandler) match(topic string) ChannelHandler {
 	if reserved.Topic(topic) {
 		return nil

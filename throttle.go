@@ -17,14 +17,14 @@ var ErrTooFast = errors.New("bennu: client sends too fast")
 const (
 	// throttlePatience is how long a client may keep sending too fast before it is closed.
 	throttlePatience = 10 * time.Second
-	// throttleBreath is how long nothing must arrive from a client that is read again, so that it
-	// counts as one that has slowed down. It is not zero because timers may be late.
+	// throttleBreath is the least pause after which a client counts as one that has slowed down: for
+	// so long nothing arrives, although it is read again. It is not zero because timers may be late.
 	throttleBreath = 100 * time.Millisecond
 )
 
-// throttle applies Limits.MessageRate to one connection. A client that is read no faster than its
-// rate never seems to exceed it. So a client counts as too fast ("pressing") if, each time it may
-// be read again, its next message is waiting already. Only the goroutine that reads uses it.
+// throttle applies Limits.MessageRate to one connection: it reads no faster than the rate. How fast
+// the client sends cannot be seen then. So a client counts as too fast ("pressing") if its next
+// message is waiting already each time it may be read again. Only the goroutine that reads uses it.
 type throttle struct {
 	bucket   rate.Bucket
 	pressing bool

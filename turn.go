@@ -2,11 +2,11 @@ package bennu
 
 import "github.com/bennu-go/bennu/wire"
 
-// turn exists while a join of the socket runs. Whoever has the turn of a connection is the only one
-// that handles its frames, so that they are handled in the order in which they came. Without a turn
-// that is the goroutine that reads; while a join runs, it is the goroutine of the join, which then
-// handles the frames that came behind it. The connection reads on meanwhile, and so still answers
-// pings. The socket's lock guards the fields.
+// turn is the state of a socket while a join runs. The goroutine that handles the frames of a
+// connection has the turn: the one that reads, or while a join runs that of the join. So frames are
+// handled one at a time, in the order in which they came. The connection reads on meanwhile, and so
+// still answers pings; the goroutine of the join handles what was read when the join is over. The
+// socket's lock guards the fields.
 type turn struct {
 	inbox   inbox         // the frames that wait behind the join
 	over    chan struct{} // closed when no frame waits and the turn ends; made on demand

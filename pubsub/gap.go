@@ -63,10 +63,12 @@ func (r *receiver) Gap(g Gap) {
 	}
 }
 
-// topicGap returns the subscriptions that are told of a gap in one topic. When the broker refuses
-// the topic, they are those that have not been told yet. When it is received again, they are those
-// that were told before: later ones are still waiting for Ready, and missed nothing. At any other
-// gap they are all.
+// topicGap returns the subscriptions to tell of a gap in one topic:
+//
+//   - the broker refuses the topic: those that have not been told of that yet
+//   - the broker takes the topic again: those that were told of the refusal, since the others still
+//     wait for Ready and have missed nothing
+//   - any other gap: all of them
 func (p *PubSub) topicGap(g *Gap) (list []*Subscription) {
 	s := p.shard(g.Topic)
 	s.mu.Lock()

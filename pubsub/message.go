@@ -27,9 +27,9 @@ type Dispatch struct {
 	err  error // of Refuse
 }
 
-// Refuse is called in Deliver by a subscriber that can never accept the message. If the publisher
-// is on this node and its call returns errors, it gets err; Refuse reports whether this is so. The
-// other subscribers get the message all the same.
+// Refuse is called in Deliver by a subscriber that can never accept the message. The publisher gets
+// err if it is on this node and its call returns errors; told reports whether it does. The other
+// subscribers get the message all the same.
 func (d *Dispatch) Refuse(err error) (told bool) {
 	d.err = err
 	return d.told

@@ -26,7 +26,7 @@ var layers = []struct {
 	{"internal/conformance/app", []string{"..."}},
 	{"conformance/fixture", []string{"..."}},
 	{"internal/frame", []string{"wire"}},
-	// What sockets and transports see of each other stands between the two.
+	// The interfaces between sockets and transports.
 	{"internal/seam", []string{"internal/...", "wire", "transport", "pubsub"}},
 	{"internal/link", []string{"internal/...", "wire", "transport"}},
 	{"internal/...", []string{"internal/..."}},

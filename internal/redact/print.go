@@ -16,10 +16,10 @@ const (
 	printSteps = 10
 )
 
-// Print is a value of the program, such as that of a panic, as text: much as %+v of package fmt
-// has it, with the names of fields. It writes at most 8 KiB of 256 values at most 8 deep, so
-// that a value that holds itself ends. The Error and String methods of values may panic, call
-// runtime.Goexit, or not return: after a second a text of Print's stands in place of theirs.
+// Print returns the text of a value of the program, such as that of a panic, in a form like %+v of
+// package fmt. It has at most 8 KiB and 256 values, at most 8 deep, since a value may contain
+// itself. The Error and String methods of values may panic or call runtime.Goexit; the text says so
+// in their place. It also does if one has not returned after a second.
 func Print(v any) string {
 	p := printer{values: maxValues}
 	p.any(v, 0)

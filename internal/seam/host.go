@@ -22,9 +22,9 @@ type Mounter interface {
 
 // Traits are what an endpoint must know of a transport before it mounts it.
 type Traits struct {
-	// Path is the path below that of the socket if the program has set it, and DefaultPath is the
-	// path otherwise. Both are empty if the transport serves no path, or if only MountSeam knows
-	// it.
+	// Path is the path below that of the socket, if the program has set it. Otherwise it is empty,
+	// and DefaultPath is used. If the transport serves no path, or only MountSeam knows it, both are
+	// empty.
 	Path, DefaultPath string
 	Manner            Manner
 	// TextOnly says that its clients cannot receive binary frames.
