@@ -9,7 +9,7 @@ func Parked(tc seam.Conn) bool {
 	c := tc.(*conn)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.poll.reader == readerParked && c.poll.writable
+	return c.poll.reader == readerNone && c.poll.writable
 }
 
 // Polled counts the connections that the server's pollers know, and the pollers that

@@ -74,7 +74,7 @@ func (b *polled) wakeLocked() {
 		c.poll.poller.lookAt(c, c.closeBy)
 	}
 	switch {
-	case c.poll.reader != readerParked: // the reader will see it
+	case c.poll.reader != readerNone: // the reader will see it
 	case !c.hanging:
 		if c.ended.Load() {
 			c.poll.reader = readerBusy

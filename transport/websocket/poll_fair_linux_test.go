@@ -86,7 +86,7 @@ func flood(t *testing.T) (waited []string) {
 	waittest.Until(t, "it is closed, and waits for its client", func() bool {
 		closed.mu.Lock()
 		defer closed.mu.Unlock()
-		return closed.flushed && closed.hanging && closed.poll.reader == readerParked
+		return closed.flushed && closed.hanging && closed.poll.reader == readerNone
 	})
 
 	send := func(peer net.Conn, b []byte) {

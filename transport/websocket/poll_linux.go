@@ -17,9 +17,9 @@ import (
 type readerState uint8
 
 const (
-	readerBusy   readerState = iota // a goroutine, which may be the poller
-	readerParked                    // nobody, until bytes arrive or the connection ends
-	readerGone                      // nobody again
+	readerBusy readerState = iota // a goroutine, which may be the poller
+	readerNone                    // nobody, until bytes arrive or the connection ends
+	readerGone                    // nobody again
 )
 
 // readsInARow is how often one connection is read before others have their turn, if none of them
@@ -36,8 +36,8 @@ type pollState struct {
 
 	lingered int // bytes read and dropped since the end; used by the reader
 
-	// The rest is guarded by conn.mu. The kernel reports each change once. So a change that is
-	// reported while somebody has the role is kept here until the role ends.
+	// The rest is guarded by conn.mu. The kernel reports each change once. So while somebody is the
+	// reader or the writer, a change that is reported is kept here until they are done.
 	reader   readerState
 	readable bool // the socket may have bytes: it was reported readable after the last read
 	writable bool // the socket may take bytes: it was reported writable after the last write
@@ -52,7 +52,7 @@ type pollState struct {
 // The role of the reader moves like this, always under conn.mu:
 //
 //	run, a goroutine, opens the connection, and reads until nothing is left
-//	  └► parked: nobody. An event makes the poller the reader (ready), and so does a deadline
+//	  └► nobody (readerNone). An event makes the poller the reader (ready), and so does a deadline
 //	       ├► a quiet client is read at once
 //	       ├► any other waits in poller.again or in the backlog for its turn
 //	       └► a receiver that takes no more messages: run, in a goroutine, holds (goRun)
@@ -125,8 +125,8 @@ func (b *polled) run(p []byte, resume <-chan struct{}) {
 }
 
 // ready acts on an event of the kernel: it schedules a flush if the socket takes bytes again, and
-// reads if the client was quiet. It reports whether turn must be called, when it is this
-// connection's turn.
+// reads if the client was quiet. It reports whether the connection must wait for its turn; then the
+// caller must call turn.
 func (b *polled) ready(events uint32, buf []byte) (again bool) {
 	c := (*conn)(b)
 	flush, read := false, false
@@ -140,7 +140,7 @@ func (b *polled) ready(events uint32, buf []byte) (again bool) {
 	if events&^unix.EPOLLOUT != 0 {
 		c.poll.readable = true
 		c.poll.readOn = c.poll.readOn || events&^(unix.EPOLLIN|unix.EPOLLOUT) != 0
-		if read = c.poll.reader == readerParked; read {
+		if read = c.poll.reader == readerNone; read {
 			c.poll.reader = readerBusy
 		}
 	}
@@ -186,8 +186,9 @@ func (b *polled) readSome() {
 	}
 }
 
-// leave makes the poller the reader. The kernel is asked to report again what there is to read. It
-// returns false if the system cannot do that: the caller stays the reader.
+// leave ends the role of the reader. If there is something to read, it makes the kernel report that
+// again, so that the poller becomes the reader. If the system cannot do that, it returns false, and
+// the caller stays the reader.
 func (b *polled) leave() bool {
 	c := (*conn)(b)
 	c.mu.Lock()
@@ -198,7 +199,7 @@ func (b *polled) leave() bool {
 	if !c.poll.poller.tellAgain(c) {
 		return false
 	}
-	c.poll.reader = readerParked
+	c.poll.reader = readerNone
 	return true
 }
 
@@ -264,7 +265,7 @@ func (b *polled) goesOnLocked(more bool) bool {
 		return false
 	}
 	if !c.poll.readable {
-		c.poll.reader = readerParked
+		c.poll.reader = readerNone
 	}
 	return c.poll.readable
 }

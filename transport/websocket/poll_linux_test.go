@@ -76,7 +76,7 @@ func connectTo(t *testing.T, s *server, r seam.Receiver, opts *Options) (*conn, 
 	waittest.Until(t, "the connection changes", func() bool {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		return c.poll.reader == readerParked && c.poll.writable
+		return c.poll.reader == readerNone && c.poll.writable
 	})
 	return c, peer
 }
@@ -280,7 +280,7 @@ func TestStuckIsReset(t *testing.T) {
 			}))
 			if how == "closing" {
 				c.Close(transport.CloseGoingAway)
-				waittest.Until(t, "the connection changes", is(func() bool { at = c.closeBy; return c.hanging && c.poll.reader == readerParked }))
+				waittest.Until(t, "the connection changes", is(func() bool { at = c.closeBy; return c.hanging && c.poll.reader == readerNone }))
 			}
 			(*polled)(c).overdue(at - 1)
 			if c.isGone() {

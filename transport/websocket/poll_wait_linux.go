@@ -64,13 +64,13 @@ func (b *polled) closeWrite() bool { return unix.Shutdown(b.poll.fd, unix.SHUT_W
 func (b *polled) overdue(now time.Duration) (read bool) {
 	c := (*conn)(b)
 	c.mu.Lock()
-	parked := c.poll.reader == readerParked
+	noReader := c.poll.reader == readerNone
 	flush := false
 	switch late := c.blocked; {
 	case c.poll.reader == readerGone:
 		c.mu.Unlock()
 		return false
-	case c.hanging && parked && now >= c.closeBy:
+	case c.hanging && noReader && now >= c.closeBy:
 		b.goneLocked()
 		c.mu.Unlock()
 		return false
@@ -86,7 +86,7 @@ func (b *polled) overdue(now time.Duration) (read bool) {
 		c.mu.Unlock()
 		c.writeFailed(late, transport.ErrSlowConsumer)
 		return false // the reader ends the connection
-	case !parked || c.ended.Load() || c.lim.idle == 0 || now < c.silentUntil():
+	case !noReader || c.ended.Load() || c.lim.idle == 0 || now < c.silentUntil():
 	case isReadable(c.poll.fd):
 		c.poll.reader = readerBusy
 		c.poll.readable = true
@@ -114,7 +114,7 @@ func (b *polled) dueLocked(now time.Duration) time.Duration {
 		due = max(c.closeBy, now+1)
 	case c.ended.Load(): // hangUp sets the next deadline
 	case c.lim.idle == 0:
-	case c.poll.reader == readerParked:
+	case c.poll.reader == readerNone:
 		due = silentDue(c.silentUntil(), c.lim)
 	default: // only the reader may read heard, which will be now or later
 		due = firstDue(now, c.lim)
