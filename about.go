@@ -19,8 +19,8 @@ type place struct {
 // at returns a place in the connection. Either argument may be empty.
 func (s *Socket) at(topic, event string) place { return place{s: s, topic: topic, event: event} }
 
-// at returns the place of a callback of the channel. h is the callback's context, or nil when the
-// event is about no callback.
+// at returns the place of a callback of the channel. h is the callback's context, or nil if the
+// place is no callback.
 func (c *Channel) at(h *handlerContext) place {
 	p := place{s: c.socket, topic: c.topic}
 	if h != nil {
