@@ -15,8 +15,8 @@ const Unlimited = -1
 type Limits struct {
 	// Topics is the number of topics that one connection may have joined at once, including those
 	// that are being left. One more is refused with "too many channels joined". The default is the
-	// least of 100, ten times MessageRate, and half of the messages that may wait for a client,
-	// which is an option of its transport.
+	// least of 100, ten times MessageRate if that is set, and half of the messages that may wait
+	// for a client, which is an option of its transport.
 	Topics int
 	// MailboxMessages and MailboxBytes bound the messages that wait for one channel; those of the
 	// client and all others are counted separately. When the client's share is full, reading from

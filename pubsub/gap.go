@@ -32,14 +32,6 @@ type gaps struct {
 	tellers sync.WaitGroup
 }
 
-// receiver is the Receiver of a PubSub, whose methods are not methods of PubSub itself.
-type receiver PubSub
-
-// Receive implements Receiver.
-func (r *receiver) Receive(m *Message) {
-	_ = (*PubSub)(r).dispatch(nil, m, fromElsewhere)
-}
-
 // Gap implements Receiver.
 func (r *receiver) Gap(g Gap) {
 	p := (*PubSub)(r)

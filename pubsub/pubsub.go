@@ -170,6 +170,15 @@ func (p *PubSub) DirectBroadcast(node string, m *Message) error {
 	return err
 }
 
+// receiver is the Receiver of a PubSub, which its adapter calls. It is a type of its own so that its
+// methods are not methods of PubSub; for Gap see gap.go.
+type receiver PubSub
+
+// Receive implements Receiver.
+func (r *receiver) Receive(m *Message) {
+	_ = (*PubSub)(r).dispatch(nil, m, fromElsewhere)
+}
+
 // nilUnlessComparable returns s, or nil if comparing it with == would panic.
 func nilUnlessComparable(s Subscriber) Subscriber {
 	if s == nil || !reflect.ValueOf(s).Comparable() {
