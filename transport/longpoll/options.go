@@ -224,7 +224,7 @@ func (s *server) boundPosts(n int) {
 }
 
 // fitPosts makes the bounds of the server fit the posts of a mount, or returns an error if the
-// server's bound is set and too small. Server.mu is held.
+// server's bound is set and too small. The caller holds server.mu.
 func (s *server) fitPosts(o *Options, l *limits) error {
 	s.answers.most = max(s.answers.most, s.rests.most, twice(l.answerBytes))
 	switch {
