@@ -2,6 +2,8 @@ package link
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -58,10 +60,31 @@ func resolve(o *transport.LinkOptions, mount *seam.Bounds) (*limits, error) {
 		write:      span("WriteTimeout", o.WriteTimeout, defaultWriteTimeout),
 		linger:     c.Finite("CloseLinger", o.CloseLinger, defaultCloseLinger, option.MaxDuration),
 	}
-	if o.MaxQueueBytes == 0 && l.maxMessage <= option.MaxCount-margin {
-		l.queueBytes = max(l.queueBytes, l.maxMessage+margin)
+	if c.Err != nil {
+		return nil, c.Err
 	}
-	return l, c.Err
+	return l, l.relate(o)
+}
+
+// relate makes the bounds of a message and of the queue fit each other: a client must be able to
+// receive what another may send. A bound that is not set gets a value that fits the other. Bounds
+// that are set and do not fit are an error. Package bennu does the same for the transports of a
+// mount.
+func (l *limits) relate(o *transport.LinkOptions) error {
+	switch {
+	case o.MaxQueueMessages == 1:
+		return errors.New("LinkOptions.MaxQueueMessages is 1, and a join that replaces another has two messages for its client; set it to 2 or more")
+	case o.MaxMessage == option.Unlimited && o.MaxQueueBytes > 0:
+		return fmt.Errorf("LinkOptions.MaxMessage is Unlimited, and MaxQueueBytes is %d, so a message of one client may not fit the queue of another; give MaxMessage a number, or make MaxQueueBytes Unlimited too", o.MaxQueueBytes)
+	case o.MaxMessage > 0 && o.MaxQueueBytes > 0 && o.MaxQueueBytes < o.MaxMessage+margin:
+		return fmt.Errorf("LinkOptions.MaxQueueBytes is %d, and a client may send %d bytes (MaxMessage), which would not fit the queue together with topic and event; set MaxQueueBytes to %d or more, or MaxMessage to %d or less",
+			o.MaxQueueBytes, o.MaxMessage, o.MaxMessage+margin, max(1, o.MaxQueueBytes-margin))
+	case o.MaxQueueBytes == 0 && l.maxMessage != option.None:
+		l.queueBytes = max(l.queueBytes, l.maxMessage+margin)
+	case o.MaxMessage == 0:
+		l.maxMessage = min(l.maxMessage, max(1, l.queueBytes-margin, l.queueBytes/2))
+	}
+	return nil
 }
 
 // margin is how many bytes larger than a client's message the frame may be that broadcasts its

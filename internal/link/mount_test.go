@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/option"
 	"github.com/bennu-go/bennu/internal/refused"
 	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/internal/waittest"
@@ -231,16 +232,25 @@ func TestServeOptions(t *testing.T) {
 	if err := h.mounted(nil); err != nil {
 		t.Fatal(err)
 	}
-	s, err := h.mount.Accept(&http.Request{URL: &url.URL{}})
-	if err != nil {
-		t.Fatal(err)
+	turned := int64(0)
+	for want, o := range map[string]*transport.LinkOptions{
+		"LinkOptions.MaxQueueBytes is -5":         {MaxQueueBytes: -5},
+		"set MaxQueueBytes to 3072 or more":       {MaxMessage: 2 << 10, MaxQueueBytes: 2 << 10},
+		"make MaxQueueBytes Unlimited too":        {MaxMessage: option.Unlimited, MaxQueueBytes: 2 << 10},
+		"LinkOptions.MaxQueueMessages is 1, and ": {MaxQueueMessages: 1},
+	} {
+		s, err := h.mount.Accept(&http.Request{URL: &url.URL{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := &bench{T: t, cut: make(chan struct{})}
+		turned++
+		err = s.Serve((*fakeLink)(b), o)
+		if err == nil || !strings.Contains(err.Error(), want) || h.Book.Count(notice.LinkOptions) != turned || h.group.Stats().Refused != uint64(turned) {
+			t.Errorf("Serve returned %v; %s", err, h.log)
+		}
+		<-b.cut
 	}
-	b := &bench{T: t, cut: make(chan struct{})}
-	err = s.Serve((*fakeLink)(b), &transport.LinkOptions{MaxQueueBytes: -5})
-	if err == nil || !strings.Contains(err.Error(), "LinkOptions.MaxQueueBytes is -5") || h.Book.Count(notice.LinkOptions) != 1 {
-		t.Errorf("Serve returned %v; %s", err, h.log)
-	}
-	<-b.cut
 }
 
 // Shutdown can be told which transport it waits for.
