@@ -17,7 +17,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"sync"
 	"time"
 
 	"github.com/bennu-go/bennu/transport"
@@ -41,12 +40,10 @@ func (t *lines) Mount(m transport.Mount) error {
 	m.Limits(slog.String("address", t.ln.Addr().String()))
 	m.Go(func(ctx context.Context) {
 		defer context.AfterFunc(ctx, func() { _ = t.ln.Close() })()
-		var conns sync.WaitGroup
-		defer conns.Wait()
 		for {
 			nc, err := t.ln.Accept()
 			if err == nil {
-				conns.Go(func() { t.serve(m, nc) })
+				m.Go(func(ctx context.Context) { t.serve(ctx, m, nc) })
 				continue
 			}
 			if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
@@ -59,12 +56,13 @@ func (t *lines) Mount(m transport.Mount) error {
 	return nil
 }
 
-func (t *lines) serve(m transport.Mount, nc net.Conn) {
+func (t *lines) serve(ctx context.Context, m transport.Mount, nc net.Conn) {
 	defer nc.Close()
 	_ = nc.SetDeadline(time.Now().Add(10 * time.Second)) // for the handshake only
+	stop := context.AfterFunc(ctx, func() { _ = nc.Close() })
 	l := &link{nc: nc, in: bufio.NewReader(nc), most: 16 << 10}
 	query, err := l.line()
-	if err != nil {
+	if !stop() || err != nil {
 		return
 	}
 	s, err := m.Accept(&http.Request{URL: &url.URL{RawQuery: string(query)}, RemoteAddr: nc.RemoteAddr().String()})
@@ -140,6 +138,7 @@ func (l *link) Close(code transport.CloseCode) error {
 	if code == 0 {
 		return l.nc.Close()
 	}
+	_ = l.nc.SetWriteDeadline(time.Time{}) // not that of the last Write; Close(0) ends it if need be
 	_, err := fmt.Fprintf(l.nc, "close %d\n", code)
 	if half, ok := l.nc.(interface{ CloseWrite() error }); ok && err == nil {
 		err = half.CloseWrite()

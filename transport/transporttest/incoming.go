@@ -49,7 +49,7 @@ var incoming = []check{
 	},
 	{
 		name: "in/largest",
-		law:  "a message of MaxMessage bytes is received, and one more byte closes the connection with 1009",
+		law:  "a message of MaxMessage bytes is received, and one more byte closes the connection with 1009; Read returns a *ClosedError for a long message before it has read all of it",
 		body: func(s *suite) {
 			const most = 4 << 10
 			s.start(setup{link: transport.LinkOptions{MaxMessage: most}})
@@ -65,6 +65,14 @@ var incoming = []check{
 			}
 			if n := s.stats().TooBig; n != 1 {
 				s.Errorf("Stats.TooBig is %d, want 1", n)
+			}
+			c, p = s.connect()
+			_ = c.Send(wire.Text, []byte(large(16*most)))
+			p.endsWith(&transport.ClosedError{Code: transport.CloseTooBig})
+			c.Cut()
+			// Some links count bytes of an encoding, which are more than those of the message.
+			if s.watch != nil && s.watch.largest() > 2*most {
+				s.Errorf("Read returned a message of %d bytes, with a MaxMessage of %d", s.watch.largest(), most)
 			}
 		},
 	},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -22,6 +23,7 @@ type memory struct {
 	wrong string
 	opts  transport.LinkOptions
 	dials chan *memoryClient
+	mute  chan net.Conn // clients that make no handshake
 	deaf  chan struct{} // closed when nobody listens any more
 	free  chan struct{} // closed when the test ends, for links that are stuck
 	mu    sync.Mutex
@@ -30,7 +32,7 @@ type memory struct {
 // memoryHarness is a Harness for a memory that does one thing wrong, or nothing.
 func memoryHarness(wrong string) func(testing.TB) *transporttest.Harness {
 	return func(t testing.TB) *transporttest.Harness {
-		m := &memory{wrong: wrong, dials: make(chan *memoryClient), deaf: make(chan struct{}), free: make(chan struct{})}
+		m := &memory{wrong: wrong, dials: make(chan *memoryClient), mute: make(chan net.Conn), deaf: make(chan struct{}), free: make(chan struct{})}
 		t.Cleanup(func() { close(m.free) })
 		return &transporttest.Harness{
 			New: func(o *transport.LinkOptions) transport.Transport {
@@ -38,6 +40,7 @@ func memoryHarness(wrong string) func(testing.TB) *transporttest.Harness {
 				return m
 			},
 			Dial:   m.dial,
+			Silent: m.silent,
 			Binary: true, CloseCodes: true, Orderly: true, Stalls: true,
 		}
 	}
@@ -50,7 +53,9 @@ func (m *memory) Name() string { return "memory" }
 func (m *memory) Mount(mount transport.Mount) error {
 	mount.Go(func(ctx context.Context) {
 		var conns sync.WaitGroup
-		defer conns.Wait()
+		if !m.is("waits for no connection") {
+			defer conns.Wait()
+		}
 		defer close(m.deaf)
 		over := ctx.Done()
 		if m.is("goes on to listen") {
@@ -58,6 +63,8 @@ func (m *memory) Mount(mount transport.Mount) error {
 		}
 		for {
 			select {
+			case nc := <-m.mute:
+				conns.Go(func() { m.greet(ctx, nc) })
 			case c := <-m.dials:
 				conns.Go(func() { m.serve(mount, c) })
 				if m.is("leaves a goroutine behind") {
@@ -71,6 +78,29 @@ func (m *memory) Mount(mount transport.Mount) error {
 	return nil
 }
 
+// greet reads a handshake that never comes to an end.
+func (m *memory) greet(ctx context.Context, nc net.Conn) {
+	defer func() { _ = nc.Close() }()
+	if !m.is("ends no handshake at shutdown") {
+		defer context.AfterFunc(ctx, func() { _ = nc.Close() })()
+	}
+	if !m.is("waits for a handshake without end") {
+		_ = nc.SetReadDeadline(time.Now().Add(10 * time.Second))
+	}
+	most := int64(16 << 10)
+	if m.is("reads a handshake without end") {
+		most = 1 << 40
+	}
+	_, _ = io.CopyN(io.Discard, nc, most)
+}
+
+// silent connects a client that makes no handshake.
+func (m *memory) silent(testing.TB) (net.Conn, error) {
+	client, server := net.Pipe()
+	m.mute <- server
+	return client, nil
+}
+
 func (m *memory) serve(mount transport.Mount, c *memoryClient) {
 	r := &http.Request{URL: &url.URL{RawQuery: c.to.RawQuery}, Header: c.to.Header, RemoteAddr: "192.0.2.1:4000"}
 	if m.is("loses the parameters") {
@@ -78,6 +108,10 @@ func (m *memory) serve(mount transport.Mount, c *memoryClient) {
 	}
 	if m.is("loses the token") {
 		r.Header = nil
+	}
+	var over <-chan time.Time // the deadline of the handshake
+	if m.is("leaves the deadline of the handshake") {
+		over = time.After(10 * time.Second)
 	}
 	s, err := mount.Accept(r)
 	if err != nil {
@@ -104,7 +138,7 @@ func (m *memory) serve(mount transport.Mount, c *memoryClient) {
 	if m.is("does not serve whom it accepted") {
 		return
 	}
-	_ = s.Serve(&memoryLink{memory: m, up: c.up, down: c.down}, &m.opts)
+	_ = s.Serve(&memoryLink{memory: m, up: c.up, down: c.down, over: over}, &m.opts)
 }
 
 // memoryLink is the server's end of a connection.
@@ -115,16 +149,18 @@ type memoryLink struct {
 	before   *packet           // kept back by one that changes the order
 	held     []transport.Frame // kept back by one that loses the last
 	kept     []transport.Frame // written
+	over     <-chan time.Time  // ends Read
+	deadline time.Time         // of the last Write
 }
 
 func (l *memoryLink) Read() (wire.Opcode, []byte, error) {
-	var alive <-chan time.Time
+	over := l.over
 	if l.is("makes up signs of life") {
-		alive = time.After(l.opts.IdleTimeout / 2)
+		over = time.After(l.opts.IdleTimeout / 2)
 	}
-	x, err := l.up.get(alive)
+	x, err := l.up.get(over)
 	switch {
-	case errors.Is(err, errLate):
+	case errors.Is(err, errLate) && l.is("makes up signs of life"):
 		return wire.Text, []byte("[]"), nil
 	case errors.Is(err, errBroken) && l.is("does not wake Read"):
 		<-l.free
@@ -143,7 +179,7 @@ func (l *memoryLink) Read() (wire.Opcode, []byte, error) {
 }
 
 func (l *memoryLink) take(x packet) (wire.Opcode, []byte, error) {
-	if most := l.opts.MaxMessage; most > 0 && len(x.data) > most {
+	if most := l.opts.MaxMessage; most > 0 && len(x.data) > most && !l.is("reads all of a long message") {
 		if !l.is("cuts off the end of a long message") {
 			return 0, nil, &transport.ClosedError{Code: transport.CloseTooBig}
 		}
@@ -190,6 +226,7 @@ func (l *memoryLink) Write(frames []transport.Frame, deadline time.Time) error {
 	case l.is("ignores the deadline"), l.is("never returns from Write"):
 		deadline = time.Time{}
 	}
+	l.deadline = deadline
 	for _, f := range frames {
 		l.kept = append(l.kept, f)
 		err := l.down.put(packet{op: f.Opcode(), data: f.Payload()}, deadline)
@@ -211,6 +248,9 @@ func (l *memoryLink) Close(code transport.CloseCode) error {
 		l.up.destroy()
 		l.down.cut()
 		return nil
+	}
+	if l.is("closes by the deadline of the last Write") && !time.Now().Before(l.deadline) {
+		return errLate
 	}
 	if !l.is("tells no code") {
 		if err := l.down.put(packet{code: code}, time.Time{}); err != nil {

@@ -48,7 +48,7 @@ type check struct {
 
 // checks returns all checks, in the order of a connection's life.
 func checks() (all []check) {
-	for _, group := range [][]check{opening, refusing, incoming, outgoing, slowness, closing, idling, panicking, draining, serving, counting, leaking, racing} {
+	for _, group := range [][]check{greeting, opening, refusing, incoming, outgoing, slowness, closing, idling, panicking, draining, serving, counting, leaking, racing} {
 		all = append(all, group...)
 	}
 	return all
@@ -81,6 +81,7 @@ const errorHandler = "refuse/ErrorHandler"
 
 func onHTTP(s *suite) (bool, string)   { return s.HTTP, "it is no request of HTTP" }
 func stalling(s *suite) (bool, string) { return s.Stalls, "clients cannot be stalled" }
+func silent(s *suite) (bool, string)   { return s.Silent != nil, "Harness.Silent is nil" }
 func orderly(s *suite) (bool, string)  { return s.Orderly, "the end of a client has no reason" }
 func ofLinks(s *suite) (bool, string) {
 	return s.watch != nil, "it is one of bennu's own, and has no Link"

@@ -113,6 +113,7 @@ func (l *streamLink) Close(code transport.CloseCode) error {
 		past := time.Unix(1, 0)
 		return errors.Join(l.c.SetReadDeadline(past), l.c.SetWriteDeadline(past))
 	}
+	_ = l.c.SetWriteDeadline(time.Time{}) // not that of the last Write
 	f := wstest.CloseFrame(int(code))
 	f.Unmasked = true
 	if _, err := l.w.Write(f.Append(nil)); err != nil {

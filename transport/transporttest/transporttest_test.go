@@ -22,16 +22,22 @@ func TestStream(t *testing.T) { transporttest.Run(t, streamHarness("")) }
 // wrongs are transports that each do one thing wrong, with the check that finds it, and a part of
 // its failure.
 var wrongs = []struct{ wrong, check, says string }{
+	{"reads a handshake without end", "handshake/bytes", "were taken"},
+	{"waits for a handshake without end", "handshake/time", "is connected after"},
+	{"ends no handshake at shutdown", "handshake/shutdown", "does not delay Shutdown"},
 	{"loses a message that comes with the handshake", "open/early", "is not lost"},
 	{"does not serve whom it accepted", "open/both ways", "no connection was opened"},
 	{"loses the parameters", "open/info", "Connect is told"},
-	{"loses the token", "open/info", "Connect is told"},
+	{"loses the token", "open/token", "X-Phoenix-AuthToken"},
+	{"leaves the deadline of the handshake", "open/stays", "cleared before Serve"},
+	{"closes by the deadline of the last Write", "open/stays", "does not hold for Close"},
 	{"echoes no subprotocol", "open/subprotocol", "is echoed"},
 	{"lets everyone in", "refuse/connect", "was let in"},
 	{"has one status for all refusals", "refuse/connect", "want 503"},
 	{"takes all for text", "in/kinds", "whatever their length"},
 	{"drops empty messages", "in/empty", "is a message"},
 	{"cuts off the end of a long message", "in/largest", "1009"},
+	{"reads all of a long message", "in/largest", "before it has read all of it"},
 	{"uses the memory of a message again", "in/owned", "use its memory again"},
 	{"changes the order of messages", "in/order", "in the order"},
 	{"writes one frame of many", "out/order", "none lost"},
@@ -50,6 +56,7 @@ var wrongs = []struct{ wrong, check, says string }{
 	{"receives a part of a message", "close/cut within a message", "did not come whole"},
 	{"makes up signs of life", "idle/closed", "1002 after IdleTimeout"},
 	{"goes on to listen", "drain/listeners", "nobody listens any more"},
+	{"waits for no connection", "drain/listeners", "served by such a function"},
 }
 
 func TestWrongTransports(t *testing.T) {

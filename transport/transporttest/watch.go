@@ -20,7 +20,10 @@ type watch struct {
 	mu      sync.Mutex
 	links   []*watchedLink
 	faults  []string
-	running int // functions of Mount.Go that run
+	running int  // functions of Mount.Go that run
+	began   bool // Mount.Go was called
+	handles bool // Mount.Handle was called
+	most    int  // bytes of the largest message that Read has returned
 }
 
 func newWatch(s *suite) *watch { return &watch{s: s} }
@@ -86,10 +89,19 @@ func (m *watchedMount) Accept(r *http.Request) (transport.Session, error) {
 	return &watchedSession{Session: s, w: m.w}, nil
 }
 
+// Handle implements transport.Mount.
+func (m *watchedMount) Handle(path string, h http.Handler) {
+	m.w.mu.Lock()
+	m.w.handles = true
+	m.w.mu.Unlock()
+	m.Mount.Handle(path, h)
+}
+
 // Go implements transport.Mount.
 func (m *watchedMount) Go(f func(ctx context.Context)) {
 	m.w.mu.Lock()
 	m.w.running++
+	m.w.began = true
 	m.w.mu.Unlock()
 	m.Mount.Go(func(ctx context.Context) {
 		defer func() {
@@ -112,12 +124,18 @@ func (s *watchedSession) Serve(l transport.Link, o *transport.LinkOptions) error
 	s.w.mu.Lock()
 	s.w.links = append(s.w.links, watched)
 	s.w.mu.Unlock()
-	defer func() {
-		watched.mu.Lock()
-		watched.served = true
-		watched.mu.Unlock()
-	}()
+	defer s.w.served()
 	return s.Session.Serve(watched, o)
+}
+
+// served is called when Serve has returned. The goroutine that called it belongs to a handler, or to
+// a function of Go.
+func (w *watch) served() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.began && w.running == 0 && !w.handles && len(w.faults) == 0 {
+		w.faults = append(w.faults, "a connection was served when no function of Mount.Go ran any more: each connection is served by such a function, or by a goroutine that one waits for")
+	}
 }
 
 // watchedLink is a Link whose laws are checked.
@@ -129,7 +147,6 @@ type watchedLink struct {
 	frames []kept
 	burst  map[string]func() // called in the method of this name
 	cut    bool              // Close(0) was called
-	served bool              // Serve has returned
 }
 
 // kept is a frame with a copy of its bytes.
@@ -166,6 +183,7 @@ func (l *watchedLink) burstIn(method string) {
 // Read implements transport.Link.
 func (l *watchedLink) Read() (op wire.Opcode, data []byte, err error) {
 	op, data, err = l.link.Read()
+	l.w.read(len(data))
 	l.burstIn("Read")
 	return op, data, err
 }
@@ -208,4 +226,18 @@ func (w *watch) listens() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.running > 0
+}
+
+// read notes that Read has returned a message of n bytes.
+func (w *watch) read(n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.most = max(w.most, n)
+}
+
+// largest returns the bytes of the largest message that Read has returned.
+func (w *watch) largest() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.most
 }
