@@ -11,8 +11,7 @@ import (
 	"github.com/bennu-go/bennu/internal/unexported"
 )
 
-// Bounds of the header of a request for a connection. The http.Server may allow more, for other
-// paths.
+// Bounds of the header of a request for a connection. The http.Server may allow more elsewhere.
 const (
 	maxHeaders     = 64       // lines
 	maxHeaderBytes = 16 << 10 // names and values with their separators
@@ -55,9 +54,10 @@ type Checks struct {
 	Scheme func(*http.Request) string
 	// AuthToken takes a token from where phoenix.js puts its authToken option: among the
 	// subprotocols of a WebSocket, where the server then answers with "phoenix", and in the header
-	// X-Phoenix-AuthToken of long polling. A request without a token passes, and so does one with
-	// several tokens that differ: none of them is taken. ConnectInfo.AuthTokenErr tells these two
-	// cases apart. A request with a token that does not decode is answered with 403.
+	// X-Phoenix-AuthToken of long polling. Other transports may pass it in either. A request without
+	// a token passes, and so does one with several tokens that differ: none of them is taken.
+	// ConnectInfo.AuthTokenErr tells these two cases apart. A request with a token that does not
+	// decode is answered with 403.
 	AuthToken bool
 	// TokenParam is the name of a parameter of the URL that is taken as the token, for clients that
 	// cannot send it in a header: phoenix.js before 1.8, and many clients for phones. The token is

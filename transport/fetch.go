@@ -59,8 +59,7 @@ func (c *Checks) fetchAllowed(r *http.Request) bool {
 }
 
 // refererAllowed asks the origin policy about the page that the Referer names. It allows any
-// handshake of a WebSocket: browsers always send an Origin with it, and no page can set its
-// headers.
+// handshake of a WebSocket: browsers send an Origin with it, and no page can set its headers.
 func (c *Checks) refererAllowed(r *http.Request) bool {
 	if len(r.Header["Sec-Websocket-Key"]) > 0 {
 		return true

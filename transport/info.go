@@ -42,8 +42,7 @@ type ConnectInfo struct {
 	tokenErr   error  // why AuthToken is nil, if the request alone does not show it
 }
 
-// newConnectInfo returns a description of r. It makes no checks and takes no token; Checks.run
-// does.
+// newConnectInfo returns a description of r, without checks and without a token; see Checks.run.
 func newConnectInfo(r *http.Request, m *unexported.Manner, params Params) *ConnectInfo {
 	return &ConnectInfo{Transport: m.Transport, Params: params, r: r, manner: m, protocol: r.Header[protocolHeader]}
 }

@@ -13,8 +13,7 @@ import (
 const (
 	// maxURL bounds the bytes of a request target, and of a raw query alone.
 	maxURL = 8 << 10
-	// maxParams bounds the pairs of key and value in a query. Empty pairs, as in "a=1&&b=2", do not
-	// count.
+	// maxParams bounds the pairs of key and value in a query, except empty ones, as in "a=1&&b=2".
 	maxParams = 64
 	// maxParamDepth bounds the pairs of brackets in a key: a[b][c] has two.
 	maxParamDepth = 32
@@ -125,8 +124,7 @@ func put(old any, path []string, value string) any {
 	return m
 }
 
-// unescape decodes "+" and %XX. Unlike url.QueryUnescape it cannot fail: anything else stays as it
-// is.
+// unescape decodes "+" and %XX. Unlike url.QueryUnescape it leaves anything else as it is.
 func unescape(s string) string {
 	if !strings.ContainsAny(s, "%+") {
 		return s
