@@ -12,6 +12,14 @@ import (
 // Lines is the number of lines of one message that pass in a second.
 const Lines = 100
 
+// maxMessages bounds the messages that are counted separately, so that those of a transport of the
+// program, which may contain text of clients, do not fill the memory. All further ones are counted
+// together, as others.
+const (
+	maxMessages = 1024
+	others      = ""
+)
+
 // Logger writes at most Lines lines a second of each message and counts the others. The count is
 // written with the next line of that message that passes. It may be used from any goroutine.
 type Logger struct {
@@ -20,6 +28,7 @@ type Logger struct {
 
 	mu      sync.Mutex
 	windows map[string]*window
+	forgot  time.Time // when forgetLocked last did something
 }
 
 type window struct {
@@ -76,6 +85,12 @@ func (l *Logger) pass(msg string) (pass bool, suppressed int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	w := l.windows[msg]
+	if w == nil && len(l.windows) >= maxMessages {
+		if l.forgetLocked(now); len(l.windows) >= maxMessages {
+			msg = others
+			w = l.windows[msg]
+		}
+	}
 	if w == nil {
 		w = &window{start: now}
 		l.windows[msg] = w
@@ -90,6 +105,20 @@ func (l *Logger) pass(msg string) (pass bool, suppressed int) {
 	}
 	w.lines++
 	return true, suppressed
+}
+
+// forgetLocked removes the messages of which no line was written in the last second and none was
+// held back. It does so once a second at most.
+func (l *Logger) forgetLocked(now time.Time) {
+	if now.Sub(l.forgot) < time.Second {
+		return
+	}
+	l.forgot = now
+	for msg, w := range l.windows {
+		if now.Sub(w.start) >= time.Second && w.suppressed == 0 {
+			delete(l.windows, msg)
+		}
+	}
 }
 
 // Suppressed returns the number of lines held back that no line has reported yet.
