@@ -128,10 +128,19 @@ func (e *Endpoint) resolveChecks(path string, c *transport.Checks) error {
 	if c.InsecureSkipOriginCheck {
 		e.log.Log(slog.LevelWarn, "origin check is off: any website can connect with its visitor's network position", slog.String("path", path))
 	}
+	if err := checkVariables(path, c); err != nil {
+		return err
+	}
+	return seam.Validate(c)
+}
+
+// checkVariables returns an error for a path with a variable that has the name of the token's
+// parameter: it would not reach Connect.
+func checkVariables(path string, c *transport.Checks) error {
 	if c.TokenParam != "" && strings.Contains("/"+path+"/", "/:"+c.TokenParam+"/") {
 		return fmt.Errorf("the path has the variable %q, which TokenParam names too; rename one of them", ":"+c.TokenParam)
 	}
-	return seam.Validate(c)
+	return nil
 }
 
 // listedTransport is one of the transports of a mount.
@@ -164,7 +173,7 @@ func listed(given []transport.Transport) ([]*listedTransport, error) {
 		}
 		mounter, ok := t.(seam.Mounter)
 		if !ok {
-			mounter = link.Mounter(t)
+			mounter = link.Mounter(t, l.name)
 		}
 		l.Mounter, l.traits = mounter, mounter.Traits()
 		list = append(list, l)

@@ -35,7 +35,7 @@ type Mount interface {
 	// of header, and a query that is not UTF-8, has more than 64 parameters, or nests a parameter
 	// more than 32 deep.
 	//
-	// r is the request that a handler of Handle got, or one with its context, which has the
+	// r is the request that a handler of this mount got, or one with its context, which has the
 	// variables of the path. For a connection that did not come over HTTP, make an http.Request
 	// with the parameters in URL.RawQuery, and RemoteAddr; it has no variables of the path. Header
 	// may be nil, or have an auth token as X-Phoenix-AuthToken; Checks.TokenParam takes a token

@@ -47,8 +47,9 @@
 //     deadline cuts the connection. Frames that are queued while a Write runs go to the next one
 //     together, up to 256 KiB or one frame. There is no timer, so nothing is delayed.
 //   - Frames: a frame and its bytes are shared by all connections that get it, so copy it before
-//     you change it. Transports over byte streams should send [Frame].Bytes. In text, only
-//     whitespace between JSON values may be changed.
+//     you change it. The first Write gets copies, and a Link that changes those is cut. Transports
+//     over byte streams should send [Frame].Bytes. In text, only whitespace between JSON values may
+//     be changed.
 //   - Back-pressure: Read is not called while the socket takes no messages, because of a full
 //     mailbox, the message rate or a join. That time does not count as idle; after 15 minutes of it
 //     the connection is closed with 1013. Sending to a client never blocks: a frame that does not
@@ -73,5 +74,7 @@
 //     http.ResponseController. http.Server.Shutdown waits for such handlers, so Endpoint.Shutdown
 //     must run at the same time, as in Endpoint.Serve.
 //   - Mistakes: Handle and Limits panic after Mount has returned. A second Serve, Serve without a
-//     Link, and Accept without a URL return errors, which are logged, too.
+//     Link, and Accept without a URL or with a request of another mount return errors, which are
+//     logged. So are Refuse without an error, and a nil pointer that a method of a Link returns
+//     as error, which counts as ErrLost.
 package transport

@@ -26,7 +26,8 @@ type conn struct {
 	receiver seam.Receiver
 	over     chan struct{} // closed when the connection is over
 
-	discarded int // bytes read after the end; only the reader uses it
+	wroteCopy bool // a batch was written; only the writer uses it
+	discarded int  // bytes read after the end; only the reader uses it
 
 	mu    sync.Mutex // guards the fields below; nothing of a transport, receiver or log is called under it
 	queue outbox

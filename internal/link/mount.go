@@ -16,10 +16,14 @@ import (
 	"github.com/bennu-go/bennu/transport"
 )
 
-// Mounter returns a seam.Mounter for a transport that only implements transport.Transport.
-func Mounter(t transport.Transport) seam.Mounter { return &mounter{t} }
+// Mounter returns a seam.Mounter for a transport that only implements transport.Transport. name is
+// what its Name has returned; that is not asked again, since it could change.
+func Mounter(t transport.Transport, name string) seam.Mounter { return &mounter{t, name} }
 
-type mounter struct{ transport.Transport }
+type mounter struct {
+	transport.Transport
+	name string
+}
 
 // bounds are the defaults of LinkOptions, which a transport passes with each connection.
 var bounds = seam.Bounds{
@@ -31,7 +35,7 @@ var bounds = seam.Bounds{
 // Traits implements seam.Mounter.
 func (m *mounter) Traits() seam.Traits {
 	return seam.Traits{
-		Manner:        seam.Manner{Transport: m.Name(), HeaderToken: true, Offers: true},
+		Manner:        seam.Manner{Transport: m.name, HeaderToken: true, Offers: true},
 		AcceptorPanic: notice.LinkAcceptor,
 		Bounds:        bounds,
 		OwnBounds:     true,
@@ -47,8 +51,11 @@ func (m *mounter) MountSeam(host *seam.Host) ([]seam.Route, error) {
 	mount := &mount{host: host, group: group}
 	err := m.Mount(mount)
 	routes, fault := mount.mounted()
-	if err == nil {
+	switch {
+	case err == nil:
 		err = fault
+	case nils.Is(err):
+		err = fmt.Errorf("transport %q: Mount returned a nil %T as error; return nil", m.name, err)
 	}
 	return routes, err
 }
@@ -122,8 +129,8 @@ func (m *mount) Go(f func(ctx context.Context)) {
 	m.group.run(func(ctx context.Context) {
 		returned := false
 		defer func() {
-			if v := recover(); !returned && v != nil {
-				m.host.Book.Say(notice.TransportPanic, m.host.Where(slog.Any("panic", v), redact.StackAttr())...)
+			if !returned {
+				m.host.Book.Say(notice.TransportPanic, m.host.Where(slog.Any("panic", broken(recover())), redact.StackAttr())...)
 			}
 		}()
 		f(ctx)
@@ -136,6 +143,13 @@ const bodyTime = 5 * time.Second
 
 // Refuse implements transport.Mount.
 func (m *mount) Refuse(w http.ResponseWriter, r *http.Request, err error) {
+	if nils.Is(w) || r == nil || nils.Is(err) {
+		_ = m.misused("Mount.Refuse is called without a ResponseWriter, a request, or the error of Accept")
+		if nils.Is(w) || r == nil {
+			return
+		}
+		err = transport.ErrPanic
+	}
 	if r.ContentLength != 0 {
 		// Without this net/http would read the body before it sends the answer.
 		w.Header().Set("Connection", "close")
@@ -149,6 +163,10 @@ func (m *mount) Accept(r *http.Request) (transport.Session, error) {
 	if r == nil || r.URL == nil {
 		m.group.stats.Refused.Add(1)
 		return nil, m.misused("Mount.Accept is called without a request that has a URL, with the client's parameters in its RawQuery")
+	}
+	if c := cameOf(r); c != nil && c.mount != m {
+		m.group.stats.Refused.Add(1)
+		return nil, m.misused(fmt.Sprintf("Mount.Accept of %s is called with a request of another mount, of %s; keep each Mount apart", m.host.Path, c.mount.host.Path))
 	}
 	s, err := m.accept(r)
 	if err != nil {
@@ -184,7 +202,7 @@ func (m *mount) accept(r *http.Request) (s *session, err error) {
 			switch {
 			case returned:
 				return
-			case v == http.ErrAbortHandler && cameByPath(r): // for net/http, in the caller's goroutine
+			case v == http.ErrAbortHandler && cameOf(r) != nil: // for net/http, in the caller's goroutine
 				abort = v
 			case v != nil:
 				m.sayCrash(r, v)
@@ -219,8 +237,10 @@ func (m *mount) check(r *http.Request) (*http.Request, *transport.ConnectInfo, e
 		shallow := *r
 		r, shallow.Header = &shallow, http.Header{}
 	}
-	vars, _ := r.Context().Value(varsKey{}).(map[string]string)
-	if !cameByPath(r) && m.host.Arrived != nil {
+	var vars map[string]string
+	if c := cameOf(r); c != nil {
+		vars = c.vars
+	} else if m.host.Arrived != nil {
 		r = m.host.Arrived(r)
 	}
 	info, err := m.host.Check(r, vars)
@@ -238,12 +258,19 @@ func (m *mount) ask(r *http.Request, info *transport.ConnectInfo) (*session, err
 	return &session{mount: m, receiver: receiver, subprotocol: subprotocol}, nil
 }
 
-// cameByPath reports whether a request came over HTTP, by a path of the endpoint.
-func cameByPath(r *http.Request) bool { return r.Context().Value(varsKey{}) != nil }
+// came is how a request came that a transport handles. It is in the context of the request.
+type came struct {
+	mount *mount
+	vars  map[string]string // the variables of the mount's path
+}
 
-// varsKey is the key of the variables of the mount's path in a request's context. All requests that
-// came by a path of the endpoint have them, even if there are no variables.
-type varsKey struct{}
+type cameKey struct{}
+
+// cameOf returns how a request came, or nil if it came by no path of the endpoint.
+func cameOf(r *http.Request) *came {
+	c, _ := r.Context().Value(cameKey{}).(*came)
+	return c
+}
 
 // route is a path that a transport handles. It implements seam.Handler.
 type route struct {
@@ -253,10 +280,7 @@ type route struct {
 
 // Serve implements seam.Handler.
 func (r *route) Serve(w http.ResponseWriter, req *http.Request, vars map[string]string) {
-	if vars == nil {
-		vars = map[string]string{}
-	}
-	r.handler.ServeHTTP(w, req.WithContext(context.WithValue(req.Context(), varsKey{}, vars)))
+	r.handler.ServeHTTP(w, req.WithContext(context.WithValue(req.Context(), cameKey{}, &came{r.mount, vars})))
 }
 
 // Limits implements seam.Handler.

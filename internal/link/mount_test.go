@@ -64,7 +64,7 @@ func (h *fakeHost) mounted(f func(m transport.Mount) error) error {
 			return nil
 		}
 		return f(m)
-	}))
+	}), "fake")
 	h.Traits = m.Traits()
 	routes, err := m.MountSeam(&h.Host)
 	h.routes = routes
@@ -311,8 +311,8 @@ func TestGo(t *testing.T) {
 		if ended != time.Minute {
 			t.Errorf("the context ended after %v", ended)
 		}
-		if n := h.Book.Count(notice.TransportPanic); n != 1 {
-			t.Errorf("a panic was said %d times: %s", n, h.log)
+		if n := h.Book.Count(notice.TransportPanic); n != 2 {
+			t.Errorf("a panic, or runtime.Goexit, was said %d times: %s", n, h.log)
 		}
 	})
 }

@@ -1,7 +1,6 @@
 package link
 
 import (
-	"errors"
 	"io"
 	"log/slog"
 	"unicode/utf8"
@@ -14,6 +13,9 @@ import (
 // discardMost bounds the bytes that a connection reads and drops after its end, waiting for the
 // client to close its side. Beyond it, the connection is cut.
 const discardMost = 4 << 20
+
+// discardEach is added for each message, so that a link that reads empty ones without end is cut.
+const discardEach = 16
 
 // serve is the reader. It returns when the connection is over.
 func (c *conn) serve() {
@@ -78,22 +80,22 @@ func (c *conn) received(n int) {
 		c.group.stats.In(1, n)
 		return
 	}
-	if c.discarded += n; c.discarded > discardMost {
+	if c.discarded += n + discardEach; c.discarded > discardMost {
 		c.cutLocked()
 	}
 }
 
 // readFailed ends the connection after an error of Read.
 func (c *conn) readFailed(err error) {
-	wrong, blames := errors.AsType[*transport.ClosedError](err)
+	wrong, blames := err.(*blamed)
 	if blames && !c.isEnded() {
-		c.sayRefused(blame(wrong.Code), notice.Foreign("error", err.Error()))
+		c.sayRefused(wrong.code, notice.Foreign("error", wrong.text))
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.away, c.readEnded = false, true
 	switch {
-	case errors.Is(err, io.EOF):
+	case err == io.EOF:
 		// The client has closed its side, but may still read.
 		c.endLocked(transport.CloseNormal, transport.ErrClientClosed)
 		c.cutIfDoneLocked()
@@ -101,23 +103,13 @@ func (c *conn) readFailed(err error) {
 		c.cutLocked()
 	case blames:
 		c.fullLinger = true
-		c.endLocked(blame(wrong.Code), &transport.ClosedError{Code: blame(wrong.Code)})
+		c.endLocked(wrong.code, &transport.ClosedError{Code: wrong.code})
 	case c.writeBy != 0 && c.group.now() >= c.writeBy:
 		// A Write that fails by its deadline may end Read first.
 		c.endLocked(0, transport.ErrSlowConsumer)
 	default:
 		c.endLocked(0, transport.ErrLost)
 	}
-}
-
-// blame returns the code to close with when Read returns one for what the client sent. Codes that
-// do not blame the client become 1002.
-func blame(code transport.CloseCode) transport.CloseCode {
-	switch code {
-	case transport.CloseInvalidData, transport.ClosePolicy, transport.CloseTooBig:
-		return code
-	}
-	return transport.CloseProtocolError
 }
 
 // take gives a message to the receiver, and waits as long as the receiver asks for.

@@ -45,12 +45,14 @@ func (s *session) Serve(l transport.Link, o *transport.LinkOptions) error {
 	return m.group.serve(l, s.receiver, lim)
 }
 
-// close closes a link that is not served. A panic of the link is logged.
+// close closes a link that is not served. A panic of the link, or runtime.Goexit, is logged.
 func (m *mount) close(l transport.Link) {
+	returned := false
 	defer func() {
-		if v := recover(); v != nil {
-			m.host.Book.Say(notice.LinkPanic, m.host.Where(slog.String("method", "Close(0)"), slog.Any("panic", v), redact.StackAttr())...)
+		if !returned {
+			m.host.Book.Say(notice.LinkPanic, m.host.Where(slog.String("method", "Close(0)"), slog.Any("panic", broken(recover())), redact.StackAttr())...)
 		}
 	}()
 	_ = l.Close(0)
+	returned = true
 }

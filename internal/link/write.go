@@ -1,8 +1,6 @@
 package link
 
 import (
-	"errors"
-	"net"
 	"os"
 	"time"
 
@@ -29,7 +27,7 @@ func (c *conn) write() {
 		frames, code, deadline := c.nextWrite()
 		switch {
 		case frames != nil:
-			c.wrote(c.call("Write", func() error { return c.link.Write(frames, deadline) }))
+			c.wrote(c.call("Write", func() error { return c.writeOut(frames, deadline) }))
 		case code != 0:
 			c.flush(code)
 		default:
@@ -71,8 +69,8 @@ func (c *conn) deadlineLocked() time.Duration {
 	case c.lim.write == 0:
 		return 0
 	}
-	parts := time.Duration(c.queue.taken+batchBytes-1) / batchBytes
-	return now + max(1, parts)*c.lim.write
+	parts := max(1, time.Duration(c.queue.taken+batchBytes-1)/batchBytes)
+	return now + min(parts, (never-now)/2/c.lim.write)*c.lim.write // half, so that a time.Time can be that much later
 }
 
 // wrote acts on the result of Write. A timeout means a slow client, any other error a lost
@@ -89,7 +87,7 @@ func (c *conn) wrote(err error) {
 		c.group.stats.Out(frames, bytes, 1)
 	case c.ended:
 		c.cutLocked()
-	case late || isTimeout(err):
+	case late || err == os.ErrDeadlineExceeded:
 		c.endLocked(0, transport.ErrSlowConsumer)
 	default:
 		c.endLocked(0, transport.ErrLost)
@@ -109,10 +107,4 @@ func (c *conn) flush(code transport.CloseCode) {
 	c.closeBy = c.group.now() + c.lim.linger
 	c.cutIfDoneLocked()
 	c.armLocked()
-}
-
-// isTimeout reports whether err is a timeout, as package net has it.
-func isTimeout(err error) bool {
-	var ne net.Error
-	return errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &ne) && ne.Timeout()
 }
