@@ -34,6 +34,9 @@ func (e *Endpoint) route(path string, r seam.Route, host *seam.Host, where strin
 	if err := checkSegments(r.Path); err != nil {
 		return err
 	}
+	if err := checkVariables(r.Path, &host.Checks); err != nil {
+		return err
+	}
 	whole := "/" + strings.Trim(path, "/")
 	if below, added := strings.CutPrefix(r.Path, whole+"/"); added && whole != "/" {
 		return fmt.Errorf("the path of transport %s is %q, which begins with the path of the socket, to which it is added: write %q", host.Name, r.Path, below)

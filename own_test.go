@@ -150,6 +150,9 @@ func TestOwnTransportMistakes(t *testing.T) {
 		"the path of transport own is \"/socket/own\"":       listing(&ownTransport{"own", handle("/socket/own")}),
 		"is not a path of segments":                          listing(&ownTransport{"own", handle("{own}")}),
 		"has the variable \":a\" twice":                      listing(&ownTransport{"own", handle(":a/:a")}),
+		"has the variable \":key\", which TokenParam": {
+			Checks: transport.Checks{TokenParam: "key"}, Transports: []transport.Transport{&ownTransport{"own", handle(":key/own")}},
+		},
 	} {
 		t.Run(want, func(t *testing.T) {
 			defer func() {
