@@ -57,5 +57,5 @@ func answerCrash(w http.ResponseWriter) {
 	w.Header().Set("Connection", "close")
 	w.Header().Set("Content-Length", "0")
 	w.WriteHeader(http.StatusInternalServerError)
-	_ = http.NewResponseController(w).Flush() // after runtime.Goexit net/http does not
+	seam.Flush(w) // after runtime.Goexit net/http does not
 }

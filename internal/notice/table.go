@@ -255,7 +255,7 @@ var table = [kinds]Entry{
 		"see the health of the PubSub: the broker has not confirmed this node's subscriptions"},
 	NoHost: {"no_host", warn, "the default origin policy trusts the Host header of requests",
 		"set EndpointOptions.Host to the name in the address bar, or Checks.Origin; otherwise a page of another name that resolves to this server can connect"},
-	RequestCrash:      {"request_panic", fault, "a request panicked before Connect", "see the stack: a function of Checks, Limits.ClientAddress or an ErrorHandler panicked"},
+	RequestCrash:      {"request_panic", fault, "a request panicked before Connect", "see the stack: a function of Checks, Limits.ClientAddress, an ErrorHandler or a handler of a transport panicked"},
 	FallbackCrash:     {"fallback_panic", fault, "the Fallback panicked", "see the stack: EndpointOptions.Fallback panicked"},
 	WebSocketAcceptor: {"websocket_connect_panic", fault, "websocket: acceptor panicked", "see the stack: Connect or ID panicked"},
 	LongPollAcceptor:  {"longpoll_connect_panic", fault, "longpoll: acceptor panicked", "see the stack: Connect or ID panicked"},

@@ -66,11 +66,19 @@ func (h *Host) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.Is(err, transport.ErrPanic):
 		w.Header().Set("Connection", "close")
 		Refuse(w, http.StatusInternalServerError)
-		_ = http.NewResponseController(w).Flush() // after runtime.Goexit net/http does not
+		Flush(w) // after runtime.Goexit net/http does not
 	case h.ErrorHandler != nil:
 		h.ErrorHandler(w, r, err)
 	default:
 		Refuse(w, http.StatusForbidden)
+	}
+}
+
+// Flush sends an answer whose status was written.
+func Flush(w http.ResponseWriter) {
+	// On a connection that was hijacked, Flush of net/http panics, and Write returns an error.
+	if _, err := w.Write(nil); !errors.Is(err, http.ErrHijacked) {
+		_ = http.NewResponseController(w).Flush()
 	}
 }
 
