@@ -4,24 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/url"
-	"runtime/debug"
 	"time"
 
 	"github.com/bennu-go/bennu/internal/kept"
-	"github.com/bennu-go/bennu/internal/notice"
-	"github.com/bennu-go/bennu/internal/redact"
 )
 
 // settled is how long a connection, or a join, must last to count as a success: the delay before the
 // next attempt then starts from its first value. One that keeps ending sooner, because a proxy cuts
 // it or the channel crashes at once, is tried less and less often.
 const settled = 5 * time.Second
-
-// maxCuts is how many WebSockets in a row may be cut before they have settled. After that many, a
-// socket with a fallback tries long polling.
-const maxCuts = 3
 
 // run connects and reads, again and again, until the socket ends.
 //
@@ -101,36 +93,6 @@ func (s *Socket) pause(d time.Duration) bool {
 		return false
 	}
 }
-
-// fallback chooses the transport of the next attempt. Only run uses it.
-type fallback struct {
-	last   string // the transport of the latest attempt
-	now    bool   // the next attempt is by long polling, without a delay
-	always bool   // all further attempts are by long polling
-	worked bool   // a WebSocket has answered a heartbeat
-	cuts   int    // WebSockets that were cut before they had settled, since one that had
-}
-
-// note decides, after a connection that was open has ended, whether the next attempt falls back. A
-// close frame is no reason to fall back: it proves that frames get through.
-func (f *fallback) note(l *link, err error, lasted bool) {
-	var closed *CloseError
-	cut := !errors.As(err, &closed)
-	switch {
-	case !l.probing: // there is no fallback, or this was long polling
-	case lasted:
-		f.cuts = 0
-	case cut:
-		f.cuts++
-	}
-	f.now = errors.Is(err, errNoProbe) || l.probing && cut && (f.cuts >= maxCuts || !l.heard)
-	if l.transport == webSocket && l.beat.answered {
-		f.worked = true
-	}
-}
-
-// errNoProbe is the error of a WebSocket that opened and did not answer its first heartbeat.
-var errNoProbe = fmt.Errorf("%w: a WebSocket that opened does not carry messages", ErrHeartbeat)
 
 // connect makes one attempt, or two if there is a fallback and the WebSocket does not open within
 // FallbackAfter: long polling follows at once. An open WebSocket that has a fallback must first answer a
@@ -305,30 +267,4 @@ func (s *Socket) readAll(l *link) (err error) {
 		}
 		s.receive(l, &in)
 	}
-}
-
-// guard calls a function of the program without a lock. It logs and returns a panic; after
-// runtime.Goexit it only logs, since the goroutine ends.
-func (s *Socket) guard(f func()) (p *panicError) {
-	returned := false
-	defer func() {
-		if !returned {
-			p = s.panicked("a function of Options", recover())
-		}
-	}()
-	f()
-	returned = true
-	return nil
-}
-
-// maxStack bounds a stack in the log, in bytes.
-const maxStack = 8 << 10
-
-// panicked logs a panic with its stack. A deferred function calls it, while the stack is still there.
-func (s *Socket) panicked(where string, value any) *panicError {
-	stack := debug.Stack()
-	stack = stack[:min(len(stack), maxStack)]
-	p := &panicError{value}
-	notice.Of(s.opts.Logger).Say(notice.ClientPanic, slog.String("in", where), slog.String("error", p.Error()), slog.Any("stack", redact.Frames(string(stack))))
-	return p
 }

@@ -3,8 +3,6 @@ package client
 import (
 	"errors"
 	"fmt"
-
-	"github.com/bennu-go/bennu/internal/redact"
 )
 
 // Errors of sockets, channels and pushes, to be matched with errors.Is. An error that has a cause
@@ -123,26 +121,6 @@ type RefusedError struct {
 // Error implements error.
 func (e *RefusedError) Error() string {
 	return fmt.Sprintf("client: the server refused the connection with status %d", e.Status)
-}
-
-// A panicError is a panic of a function of the program. value is nil if the function called
-// runtime.Goexit.
-type panicError struct{ value any }
-
-// Error implements error.
-func (e *panicError) Error() string {
-	if e.value == nil {
-		return "client: a callback called runtime.Goexit"
-	}
-	return ErrPanic.Error() + ": " + redact.Print(e.value)
-}
-
-// Unwrap returns ErrPanic, and the value if it is an error.
-func (e *panicError) Unwrap() []error {
-	if err, ok := e.value.(error); ok {
-		return []error{ErrPanic, err}
-	}
-	return []error{ErrPanic}
 }
 
 // maxQuoted bounds a text of the server in an error, in bytes.

@@ -187,26 +187,3 @@ func final(err error) bool {
 	var closed *CloseError
 	return errors.As(err, &closed) && closed.Code == closeNormal
 }
-
-// waiter waits for the reply to a heartbeat or a leave.
-type waiter struct {
-	topic   string
-	joinRef string // of the join that a leave ends; empty for a heartbeat
-	done    chan struct{}
-	err     error
-}
-
-func (w *waiter) finish(err error) {
-	w.err = err
-	close(w.done)
-}
-
-// waitLocked registers a waiter for the reply to ref.
-func (s *Socket) waitLocked(ref, topic, joinRef string) *waiter {
-	w := &waiter{topic: topic, joinRef: joinRef, done: make(chan struct{})}
-	if s.waiting == nil {
-		s.waiting = map[string]*waiter{}
-	}
-	s.waiting[ref] = w
-	return w
-}

@@ -24,8 +24,8 @@ const (
 	maxBatchBytes = 1 << 19
 )
 
-// quick tells a server that does not hold polls: an empty answer comes sooner than this. Such a server
-// is polled less often.
+// quick is the time before which an empty answer shows that the server does not hold polls. It is then
+// polled less often.
 const quick = 50 * time.Millisecond
 
 // longPolling is a conn. It keeps one poll open, which the server answers when it has messages or after
