@@ -52,8 +52,8 @@ func (e *envelope) message(s *jsontext.Scanner) (Message, error) {
 	return m, tooBig
 }
 
-// unwelcome makes a Message for the error reply to a message with text that is not accepted. The reply
-// repeats a ref or topic with such text as it came.
+// unwelcome makes a Message for the error reply to a message with text that is not accepted. A ref or
+// topic with that text is kept as it came, so that the reply repeats it.
 func (e *envelope) unwelcome(data []byte) (m Message) {
 	var f fields
 	ref := func(p span) []byte {

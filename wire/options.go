@@ -9,8 +9,8 @@ import (
 
 // Options of [V1] and [V2].
 type Options struct {
-	// MaxTokens bounds the JSON values and keys of one message, of which the message itself
-	// has six. Default the bound of bennu.Limits.MessageTokens, and without one 10,000; a
+	// MaxTokens bounds the JSON values and keys of one message. The message itself has six of
+	// them. Default the bound of bennu.Limits.MessageTokens, and without one 10,000; a
 	// negative number takes it away.
 	MaxTokens int
 }
