@@ -32,15 +32,8 @@ type gaps struct {
 	tellers sync.WaitGroup
 }
 
-// Gap implements Receiver.
-func (r *receiver) Gap(g Gap) {
-	p := (*PubSub)(r)
-	if g.Topic != "" {
-		for _, s := range p.topicGap(&g) {
-			s.subscriber.(GapSubscriber).Gap(g.Topic)
-		}
-		return
-	}
+// gapOfAll begins a round in which all subscribers are told of a gap. After Close it does nothing.
+func (p *PubSub) gapOfAll() {
 	p.gaps.mu.Lock()
 	defer p.gaps.mu.Unlock()
 	select {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
-	"reflect"
 	"sync"
 	"time"
 
@@ -168,64 +167,6 @@ func (p *PubSub) DirectBroadcast(node string, m *Message) error {
 		err = cmp.Or(p.adapter.Direct(node, disconnectOf(m)), err)
 	}
 	return err
-}
-
-// receiver is the Receiver of a PubSub, which its adapter calls. It is a type of its own so that its
-// methods are not methods of PubSub; for Gap see gap.go.
-type receiver PubSub
-
-// Receive implements Receiver.
-func (r *receiver) Receive(m *Message) {
-	_ = (*PubSub)(r).dispatch(nil, m, fromElsewhere)
-}
-
-// nilUnlessComparable returns s, or nil if comparing it with == would panic.
-func nilUnlessComparable(s Subscriber) Subscriber {
-	if s == nil || !reflect.ValueOf(s).Comparable() {
-		return nil
-	}
-	return s
-}
-
-// origin says from where a message comes.
-type origin uint8
-
-const (
-	fromCaller    origin = iota // a publisher of this node that gets errors
-	fromHere                    // a publisher of this node that gets none
-	fromElsewhere               // another node
-)
-
-// snapshots are lists for dispatch.
-var snapshots = sync.Pool{New: func() any { return new([]*Subscription) }}
-
-// dispatch copies the list of subscriptions under a read lock, and delivers without it. Copying ten
-// thousand pointers takes a few microseconds, and delivering to them a thousand times that.
-func (p *PubSub) dispatch(from Subscriber, m *Message, o origin) error {
-	if o != fromElsewhere && m.Event == reserved.EventDisconnect && m.Topic != reserved.Disconnects {
-		_ = p.dispatch(nil, disconnectOf(m), fromHere)
-	}
-	s := p.shard(m.Topic)
-	s.mu.RLock()
-	t := s.topics[m.Topic]
-	if t == nil {
-		s.mu.RUnlock()
-		return nil
-	}
-	list := snapshots.Get().(*[]*Subscription)
-	*list = append((*list)[:0], t.subs...)
-	s.mu.RUnlock()
-
-	from = nilUnlessComparable(from)
-	d := &Dispatch{Message: m, Remote: o == fromElsewhere, told: o == fromCaller}
-	for _, sub := range *list {
-		if sub.subscriber != from {
-			sub.subscriber.Deliver(d)
-		}
-	}
-	clear(*list)
-	snapshots.Put(list)
-	return d.err
 }
 
 // Topics returns the number of topics with subscriptions on this node.

@@ -78,3 +78,10 @@ func (p *PubSub) cancel(sh *shard, sub *Subscription) {
 		t.subs = append(make([]*Subscription, 0, c/2), t.subs...)
 	}
 }
+
+// A Subscriber gets the messages of a topic.
+type Subscriber interface {
+	// Deliver takes one message. It runs in the goroutine of the publisher, which calls all other
+	// subscribers too, so it must not block or panic. Several publishers may call it concurrently.
+	Deliver(d *Dispatch)
+}

@@ -66,7 +66,7 @@ func (g *gate) taken(m *nats.Msg) {
 	g.change.Broadcast()
 }
 
-// close opens the gate for good: pass no longer waits.
+// close opens the gate for good: pass no longer waits. It is called when the node reads no more.
 func (g *gate) close() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -99,7 +99,8 @@ func (l *link) dialer(timeout time.Duration) *dialer {
 	return &dialer{l.gate, net.Dialer{Timeout: timeout}}
 }
 
-// Dial implements nats.CustomDialer.
+// Dial implements nats.CustomDialer. The library calls it for each attempt to connect. The connections
+// that a link makes, one after the other, share its gate.
 func (d *dialer) Dial(network, address string) (net.Conn, error) {
 	c, err := d.Dialer.Dial(network, address)
 	if err != nil {

@@ -32,7 +32,8 @@ func (l *link) Knock(ctx context.Context, channel string) (int, error) {
 	return 1, nil
 }
 
-// listens reports whether a subject has receivers.
+// listens reports whether a subject has receivers. The error is cluster.ErrUncounted for a server that
+// cannot tell.
 func (l *link) listens(ctx context.Context, subject string) (bool, error) {
 	conn := l.conn.Load()
 	if !conn.HeadersSupported() {

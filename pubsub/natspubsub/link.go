@@ -10,6 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/bennu-go/bennu/internal/steps"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/pubsub/internal/cluster"
 )
@@ -324,9 +325,9 @@ func (l *link) Close() {
 	if conn == nil {
 		return
 	}
-	// In steps, so that a time in which the whole process was stopped counts as one step.
-	for step := 0; step < 10 && conn.IsConnected() && conn.FlushTimeout(time.Second/10) != nil; step++ {
-	}
+	steps.Until(10, time.Second/10, func(step time.Duration) bool {
+		return !conn.IsConnected() || conn.FlushTimeout(step) == nil
+	})
 	l.tasks.end()
 	conn.Close()
 	l.gate.close()

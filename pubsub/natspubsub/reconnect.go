@@ -58,7 +58,8 @@ func (r *rounds) next(servers []nats.Server, _ nats.ServerInfo) (*nats.Server, t
 	return &servers[best], wait
 }
 
-// reconnectDelay returns the wait of a round, with jitter.
+// reconnectDelay returns the wait of a round, counted from 1: 200 ms, 400 ms, and so on up to 1 s, less up
+// to half of it at random, so that the nodes of a cluster do not all return at once.
 func reconnectDelay(round int) time.Duration {
 	d := min(reconnectFirst<<min(round, 10), reconnectMost)
 	return d/2 + rand.N(d/2+1)

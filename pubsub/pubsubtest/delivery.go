@@ -145,7 +145,8 @@ func direct(s *suite) {
 	s.want("a direct message does not reach the sender", local, "all")
 }
 
-// exclusion checks BroadcastFrom: all subscribers on all nodes get the message, except the sender.
+// exclusion checks BroadcastFrom: all subscribers on all nodes get the message, except the sender. The
+// PubSub skips the sender, but an adapter that returns messages to their node would reach it again.
 func exclusion(s *suite) {
 	a, b, _ := s.nodes()
 	sender, _ := s.subscribe(a, "t")
@@ -161,11 +162,13 @@ func exclusion(s *suite) {
 	s.want("BroadcastFrom does not reach the sender, not even through the broker", sender, "2")
 }
 
-// publishers is the number of publishers in the test of order.
+// publishers is the number of publishers in the test of order. It is no multiple of the number of nodes,
+// so the nodes publish at different rates.
 const publishers = 10
 
 // order sends many messages from all nodes to topics that all nodes want: none is lost, none arrives
-// twice, and those of a publisher to a topic arrive in order.
+// twice, and those of a publisher to a topic arrive in order. Cluster.Messages is their number, over all
+// publishers.
 func order(s *suite) {
 	a, b, c := s.nodes()
 	nodes := []*pubsub.PubSub{a, b, c}
@@ -269,7 +272,8 @@ func (t *sequence) Deliver(d *pubsub.Dispatch) {
 // Gap implements pubsub.GapSubscriber.
 func (t *sequence) Gap(string) { t.gaps.Add(1) }
 
-// report fails the test if a message was wrong.
+// report fails the test if a message was wrong. It is called at the end of the test, since Deliver runs in
+// goroutines of the adapter.
 func (t *sequence) report(s *suite) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -279,7 +283,8 @@ func (t *sequence) report(s *suite) {
 }
 
 // payloads checks that payloads up to MaxPayload, with any bytes, arrive unchanged, with their event and
-// whether they are binary.
+// whether they are binary. The events have spaces, letters beyond ASCII and a zero byte, since an event is
+// any text.
 func payloads(s *suite) {
 	a, b, _ := s.nodes()
 	box, _ := s.subscribe(b, "t")

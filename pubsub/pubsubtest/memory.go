@@ -16,7 +16,7 @@ import (
 // reports a gap. All methods may be called from any goroutine. The zero value is ready to use.
 //
 // Messages of other nodes are delivered in a goroutine of each node, in the order in which they were
-// published.
+// published. The goroutine ends when the node is stopped. Nothing listens on a network.
 type Memory struct {
 	mu     sync.Mutex                        // guards the fields below and those of links
 	links  map[*memoryLink]bool              // of running nodes
@@ -77,6 +77,7 @@ func (m *Memory) set(away bool) {
 	}
 }
 
+// Causes that the broker gives to nodes, for Health.Err and gaps.
 var (
 	errMemoryAway = errors.New("the memory broker is away")
 	errMemorySlow = errors.New("the node reads too slowly, so messages for it were dropped")
@@ -90,7 +91,8 @@ func (m *Memory) Garbage(topic string, data []byte) {
 	m.publishLocked(cluster.Outgoing{Channel: cluster.TopicChannel(cluster.DefaultPrefix, topic), Data: data})
 }
 
-// publishLocked queues a message for the links that want its channel.
+// publishLocked queues a message for the links that want its channel, that of its publisher included. Nodes
+// drop their own messages.
 func (m *Memory) publishLocked(o cluster.Outgoing) {
 	if m.record != nil {
 		m.record(o.Channel, o.Data)
@@ -166,7 +168,7 @@ func (l *memoryLink) read() {
 }
 
 // Subscribe implements cluster.Link. While the broker is stopped the subscriptions are kept but not
-// confirmed.
+// confirmed, as by a client library that subscribes again by itself.
 func (l *memoryLink) Subscribe(_ context.Context, channels []string) error {
 	l.broker.mu.Lock()
 	defer l.broker.mu.Unlock()
@@ -223,7 +225,8 @@ func (l *memoryLink) MaxPayload() int { return 1 << 20 }
 // Server implements cluster.Link. There is one server, so subscriptions take effect for all at once.
 func (l *memoryLink) Server() string { return "" }
 
-// Reset implements cluster.Link. There is no connection that could be made anew.
+// Reset implements cluster.Link. There is no connection that could be made anew, and the broker loses no
+// message of a node to itself.
 func (l *memoryLink) Reset() {}
 
 // Close implements cluster.Link. Messages in the queue are dropped.

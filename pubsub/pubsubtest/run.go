@@ -70,10 +70,12 @@ type test struct {
 	body func(s *suite)
 }
 
-// attempts bounds the runs of a test on a slow machine.
+// attempts bounds the runs of a test on a slow machine. Only a run that found no fault, but in which a gap
+// was excused, is repeated. So a faulty adapter does not get further chances.
 const attempts = 5
 
-// run runs the test until its result is certain, and fails if it never is.
+// run runs the test until its result is certain, and fails if it never is. The further runs are subtests
+// of the same name, to which package testing adds #01, #02 and so on.
 func (test *test) run(t *testing.T, newCluster func(t *testing.T) *Cluster) {
 	t.Helper()
 	for range attempts {
@@ -105,7 +107,8 @@ func (test *test) try(t *testing.T, newCluster func(t *testing.T) *Cluster) (cer
 	return !passed || !s.doubtful.Load()
 }
 
-// suite is a running test, with its cluster.
+// suite is a running test, with its cluster. Some tests call its methods in several goroutines, for which
+// late and doubtful are atomic.
 type suite struct {
 	*testing.T
 	*Cluster
@@ -147,10 +150,11 @@ func (s *suite) node(name string) *pubsub.PubSub {
 }
 
 // linger is the time for which a node keeps interest in a topic without subscribers. It is short, so that
-// interest ends often.
+// interest ends often; the default of package pubsub is 2 s.
 const linger = 10 * time.Millisecond
 
-// nodes starts three nodes, and waits until they know each other.
+// nodes starts three nodes, and waits until they know each other. Three are the least that show whether
+// a node without interest is left out, and whether one slow node delays another.
 func (s *suite) nodes() (a, b, c *pubsub.PubSub) {
 	s.Helper()
 	a, b, c = s.node("a"), s.node("b"), s.node("c")
@@ -185,14 +189,15 @@ func Start(t testing.TB, a pubsub.Adapter, opts *pubsub.Options) *pubsub.PubSub 
 	return p
 }
 
-// eventually waits until ok returns true, and fails the test with the law if that takes too long.
+// eventually waits until ok returns true, and ends the test with the law if that takes longer than
+// waittest.Patience. More than lateTime sets late.
 func (s *suite) eventually(law string, ok func() bool) {
 	s.Helper()
 	defer s.since(time.Now())
 	waittest.Until(s.T, law, ok)
 }
 
-// broadcast publishes an event with an empty object.
+// broadcast publishes an event with an empty object. An error fails the test, which goes on.
 func (s *suite) broadcast(p *pubsub.PubSub, topic, event string) {
 	s.Helper()
 	if err := p.Broadcast(&pubsub.Message{Topic: topic, Event: event, Payload: []byte("{}")}); err != nil {
@@ -200,7 +205,8 @@ func (s *suite) broadcast(p *pubsub.PubSub, topic, event string) {
 	}
 }
 
-// subscribe subscribes to a topic and waits until no later message can be missed.
+// subscribe subscribes to a topic and waits until no later message can be missed. The caller cancels the
+// subscription if the test needs that; closing the node ends it in any case.
 func (s *suite) subscribe(p *pubsub.PubSub, topic string) (*subscribertest.Box, *pubsub.Subscription) {
 	s.Helper()
 	defer s.since(time.Now())
@@ -223,7 +229,8 @@ func (s *suite) await(sub *pubsub.Subscription, topic string) {
 	}
 }
 
-// want waits until a box has as many events, and fails the test if they are not these.
+// want waits until a box has as many events, and fails the test if they are not these. It does not wait
+// for more, so a message that comes twice is noticed only if it comes before the last one.
 func (s *suite) want(law string, b *subscribertest.Box, events ...string) {
 	s.Helper()
 	s.arrive(law, b, func() bool { return b.Count() >= len(events) })

@@ -117,7 +117,7 @@ func (b *sleeper) Deliver(d *pubsub.Dispatch) {
 }
 
 // slowNode blocks one of three nodes. The publisher and the other node are not delayed. The slow node
-// later gets its messages, or reports a gap.
+// later gets its messages, or reports a gap. About 20 MiB are published.
 func slowNode(s *suite) {
 	a, b, c := s.nodes()
 	slow := &sleeper{wake: make(chan struct{}), at: make(chan struct{})}
@@ -177,7 +177,8 @@ func garbage(s *suite) {
 }
 
 // name starts two nodes with the same name. The second must not start, and the first must go on. A direct
-// message could not be addressed to one of them alone.
+// message could not be addressed to one of them alone. The error must have the name in its text, and the
+// first node counts the attempt in Health.Conflicts.
 func name(s *suite) {
 	a, b, _ := s.nodes()
 	ctx, cancel := context.WithTimeout(context.Background(), waittest.Patience)
@@ -200,7 +201,7 @@ func name(s *suite) {
 }
 
 // closing closes a node. Messages that it has accepted arrive, it goes on serving its own subscribers, and
-// another node may then use its name.
+// another node may then use its name. Broadcast then returns ErrStopped.
 func closing(s *suite) {
 	a, b, _ := s.nodes()
 	ctx, cancel := context.WithTimeout(context.Background(), waittest.Patience)

@@ -12,7 +12,8 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// callTimeout bounds the wait for the answer to a command or a pipeline. Tests raise it.
+// callTimeout bounds the wait for the answer to a command or a pipeline. It does not bound the reads
+// of a listener, whose topics may be silent for long. Tests raise it.
 var callTimeout = 3 * time.Second
 
 // connection is one connection to a server, with a client of the library that uses it. The client must
@@ -23,9 +24,12 @@ type connection struct {
 	client *redis.Client
 }
 
+// errUsedUp is the error of a client whose only connection is lost, and of an outlet that pauses after
+// a failed attempt to connect.
 var errUsedUp = errors.New("the connection was lost")
 
-// open connects to addr. The client logs in with its first command.
+// open connects to addr, within DialTimeout. The client logs in with its first command, so a wrong
+// password is the error of that command.
 func (t *target) open(ctx context.Context, addr string, user login) (*connection, error) {
 	raw, err := t.dial(ctx, addr)
 	if err != nil {
@@ -69,13 +73,15 @@ func (t *target) dial(ctx context.Context, addr string) (net.Conn, error) {
 	return (&tls.Dialer{NetDialer: &plain, Config: t.tls}).DialContext(ctx, t.network, addr)
 }
 
-// close ends the connection. Calls that wait for it return an error.
+// close ends the connection. Calls that wait for it return an error. It may be called from any
+// goroutine, and more than once.
 func (c *connection) close() {
 	_ = c.raw.Close() // before the client, whose locks may be held by a call that waits
 	_ = c.client.Close()
 }
 
-// ask opens a connection, calls question with it, and closes it. The end of ctx closes it early.
+// ask opens a connection, calls question with it, and closes it. It takes DialTimeout and callTimeout
+// at most; the end of ctx closes the connection early.
 func (t *target) ask(ctx context.Context, addr string, user login, question func(context.Context, *redis.Conn) error) error {
 	ctx, cancel := context.WithTimeout(ctx, t.dialTimeout+callTimeout)
 	defer cancel()

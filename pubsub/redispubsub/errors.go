@@ -51,7 +51,8 @@ func judge(err error) verdict {
 	return refused
 }
 
-// problem is an error in the configuration, so that trying again does not help.
+// problem is an error in the configuration, so that trying again does not help. Its text says what to
+// change. A shard that gets one later still connects again, since the server may be mended.
 type problem struct {
 	text   string
 	is     error // for errors.Is, or nil
@@ -61,6 +62,7 @@ type problem struct {
 func (p *problem) Error() string { return p.text }
 func (p *problem) Unwrap() error { return p.is }
 
+// problemf makes a problem that is about no user and has no error to compare with.
 func problemf(format string, args ...any) error {
 	return &problem{text: fmt.Sprintf(format, args...)}
 }
@@ -191,7 +193,8 @@ func isTimeout(err error) bool {
 	return errors.As(err, &network) && network.Timeout()
 }
 
-// short cuts a text of a server to 200 bytes.
+// short cuts a text of a server to 200 bytes. It goes into errors and logs, and the server decides how
+// long it is.
 func short(text string) string {
 	if len(text) > 200 {
 		text = text[:200] + "..."

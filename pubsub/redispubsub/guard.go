@@ -15,6 +15,8 @@ const (
 	// maxElements bounds the lists that a server may send. The longest is the map of a
 	// cluster, with an element for each range of slots.
 	maxElements = 2 * slotCount
+	// guardBuffer is the size of the read buffer. It also bounds a line: a longer one, such as a
+	// long error, ends the connection.
 	guardBuffer = 32 << 10
 )
 
@@ -29,6 +31,8 @@ var errOverlong = errors.New("the server sent something that is not of its proto
 // a line begins with its type and ends with CRLF. The line of a string has its length, and is followed by
 // the string and CRLF. The line of a list has the number of its elements. Lines of all other types have
 // their value.
+//
+// Read is called by one goroutine at a time. Writes are not changed.
 type guard struct {
 	net.Conn
 	r    *bufio.Reader

@@ -41,7 +41,9 @@ type command struct {
 	done      chan struct{} // closed when all are confirmed, or with an error
 }
 
-// newListener makes a listener that calls message and lost in its goroutine, which run is.
+// newListener makes a listener that calls message and lost in its goroutine, which run is. Both may
+// block: the listener then stops reading, and Redis closes its connection when the output buffer is
+// full. The listener owns conn from then on.
 func newListener(conn *connection, sharded bool, message func(string, []byte), lost func(string)) *listener {
 	l := &listener{
 		conn: conn, pubsub: conn.client.Subscribe(context.Background()), sharded: sharded,
@@ -56,7 +58,8 @@ func newListener(conn *connection, sharded bool, message func(string, []byte), l
 const maxChannels = 1024
 
 // send writes commands that subscribe to channels or unsubscribe from them. In a cluster there is
-// one for each slot, since the channels of a command must have the same slot.
+// one for each slot, since the channels of a command must have the same slot. It does not wait for the
+// answers; await does. It may be called from any goroutine.
 func (l *listener) send(ctx context.Context, add bool, channels []string) (sent []*command) {
 	if l.sharded {
 		channels = slices.Clone(channels)
@@ -111,7 +114,8 @@ func (l *listener) write(ctx context.Context, add bool, channels []string) *comm
 	return c
 }
 
-// await waits for all commands, and returns the first error, or the cause of ctx if that ends first.
+// await waits for all commands, and returns the first error, or the cause of ctx if that ends first. An
+// error of one command says nothing about the others.
 func (l *listener) await(ctx context.Context, commands []*command) (err error) {
 	for _, c := range commands {
 		select {
@@ -220,7 +224,8 @@ func (l *listener) refuse(err error) {
 	close(c.done)
 }
 
-// die ends the connection. Only the first call has an effect.
+// die ends the connection. Only the first call has an effect. Commands that are not confirmed fail with
+// cause, since some of their channels may be subscribed and others not.
 func (l *listener) die(cause error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -153,7 +153,8 @@ func newTarget(o *Options) (*target, error) {
 	return t, nil
 }
 
-// parse reads a URL. Its errors do not quote the URL, which may contain a password.
+// parse reads a URL. It sets network, addrs and user, and for rediss also tls, with TLS 1.2 or later.
+// The default port is 6379. Its errors do not quote the URL, which may contain a password.
 func (t *target) parse(raw string) error {
 	const form = "write redis://user:password@host:6379, rediss:// for TLS, or unix:///path"
 	u, err := url.Parse(raw)

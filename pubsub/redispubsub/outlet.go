@@ -13,7 +13,8 @@ import (
 )
 
 // outlet is the connection on which a session publishes. If it breaks, the next use makes another one.
-// The session goes on, since a lost outlet, unlike a lost listener, does not miss messages.
+// The session goes on, since a lost outlet, unlike a lost listener, does not miss messages. use and
+// close may be called from any goroutine.
 type outlet struct {
 	t    *target
 	addr string
@@ -35,8 +36,9 @@ func newOutlet(t *target, addr string) *outlet {
 // errClosed is the error of an outlet or a listener that its session has closed.
 var errClosed = errors.New("the connection is closed")
 
-// use calls f with the connection, and makes one if there is none. If f returns an error of the
-// connection, the connection is dropped.
+// use calls f with the connection, and makes one if there is none. Calls wait for each other, as far as
+// ctx allows. If f returns an error of the connection, the connection is dropped. After a failed attempt
+// to make one, use fails at once for a pause of 100 ms, which doubles up to 1 s.
 func (o *outlet) use(ctx context.Context, f func(*redis.Conn) error) error {
 	select {
 	case o.turn <- struct{}{}:
@@ -87,7 +89,8 @@ func (o *outlet) get(ctx context.Context) (*redis.Conn, error) {
 	return o.sticky, nil
 }
 
-// drop ends the connection. The next use makes another.
+// drop ends the connection. The next use makes another. A command that waits for its answer fails, and
+// its message may have been published.
 func (o *outlet) drop() {
 	o.mu.Lock()
 	conn := o.conn

@@ -19,7 +19,8 @@ const (
 
 // Publish implements cluster.Link. It publishes in rounds, each of which is a pipeline for each shard, so
 // that a round takes about as long as one message. The order of messages to a channel is kept, since a
-// channel has one shard, and a round begins when the one before has been confirmed.
+// channel has one shard, and a round begins when the one before has been confirmed. The node calls
+// Publish in one goroutine, so batch needs no lock.
 func (l *link) Publish(ctx context.Context, messages []cluster.Outgoing) (taken int, err error) {
 	for taken < len(messages) && err == nil {
 		n, bytes := 0, 0
@@ -56,7 +57,7 @@ func (l *link) round(ctx context.Context, messages []cluster.Outgoing) (taken in
 		all.Wait()
 	}
 	// The first error decides. Later messages of this round may have been accepted. They are sent
-	// again all the same, and receivers drop those that come twice.
+	// again in any case, and receivers drop those that come twice.
 	for i, err := range errs {
 		if err == nil {
 			continue
@@ -89,7 +90,7 @@ func (l *link) round(ctx context.Context, messages []cluster.Outgoing) (taken in
 }
 
 // divide divides messages by shard. Those of a shard stay in order. A part whose shard has no session now
-// is made all the same; pipeline returns cluster.ErrAway for it.
+// is made, too; pipeline returns cluster.ErrAway for it.
 func (l *link) divide(messages []cluster.Outgoing) (parts []*part) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -63,7 +63,8 @@ func (s *shard) connect(ctx context.Context) (_ *session, err error) {
 	return x, nil
 }
 
-// start connects outlet and listener, sends a probe, and subscribes.
+// start connects outlet and listener, sends a probe, and subscribes. Each step has a time limit, so a
+// server that does not answer ends it.
 func (x *session) start(ctx context.Context) error {
 	l := x.link
 	// Calls of the library do not all end with ctx. They do end when their connection is closed.
@@ -105,7 +106,8 @@ func (x *session) start(ctx context.Context) error {
 	return l.settle(ctx, x, true)
 }
 
-// say publishes a probe, and waits for the answer to the command, not for the probe.
+// say publishes a probe, and waits for the answer to the command, not for the probe. It waits behind
+// messages that are being published, since they use the same connection.
 func (x *session) say(ctx context.Context) error {
 	return x.outlet.use(ctx, func(c *redis.Conn) error {
 		if x.link.target.mode == modeCluster {

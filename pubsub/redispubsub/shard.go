@@ -39,7 +39,7 @@ func (s *shard) keep(ctx context.Context, x *session) {
 			x.close()
 			p.ended(time.Since(began))
 		}
-		// Many nodes lose a server at the same time, so the pause is random.
+		// Many nodes lose a server at the same time, so the pause is random: from 50 ms to 1 s.
 		if x != nil || s.familiar() {
 			if pause := p.next(); !sleep(ctx, pause/2+rand.N(pause/2)) {
 				return

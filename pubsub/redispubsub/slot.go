@@ -22,8 +22,8 @@ var crcTable = func() (table [256]uint16) {
 	return table
 }()
 
-// slotOf returns the slot of a channel. Redis takes only the part between braces, if a name has them;
-// names of channels have none.
+// slotOf returns the slot of a channel, from 0 to slotCount-1. Redis takes only the part between braces,
+// if a name has them; names of channels have none.
 func slotOf(channel string) int { return int(crc(0, channel)) % slotCount }
 
 // crc continues a checksum with a text.

@@ -8,15 +8,26 @@ import (
 	"github.com/bennu-go/bennu/pubsub/internal/cluster"
 )
 
-// Subscribe implements cluster.Link. It waits for the servers, and in a cluster asks for a new map if
-// channels have moved.
-func (l *link) Subscribe(ctx context.Context, channels []string) error {
+// take acquires turn. It returns false if ctx ends first.
+func (l *link) take(ctx context.Context) bool {
 	select {
 	case l.turn <- struct{}{}:
-		defer func() { <-l.turn }()
+		return true
 	case <-ctx.Done():
+		return false
+	}
+}
+
+// give releases turn.
+func (l *link) give() { <-l.turn }
+
+// Subscribe implements cluster.Link. It waits for the servers, and in a cluster asks for a new map if
+// channels have moved. It has the turn of the link, so only one call changes subscriptions at a time.
+func (l *link) Subscribe(ctx context.Context, channels []string) error {
+	if !l.take(ctx) {
 		return context.Cause(ctx)
 	}
+	defer l.give()
 	parts, err := l.want(channels)
 	if err != nil {
 		return err
@@ -91,7 +102,8 @@ func (x *session) await(ctx context.Context, sent []*command) (denied *cluster.R
 	return denied, nil
 }
 
-// deny records the refused channels of a session, and returns the others.
+// deny records the refused channels of a session, and returns the others. The next Subscribe of a
+// refused channel tries it again.
 func (l *link) deny(x *session, channels []string, denied *cluster.Refusal) (others []string) {
 	if denied == nil {
 		return channels
@@ -113,7 +125,8 @@ func (l *link) deny(x *session, channels []string, denied *cluster.Refusal) (oth
 }
 
 // want adds channels to those that the node wants. It returns the channels that are not subscribed yet, by
-// the session that has to subscribe to them.
+// the session that has to subscribe to them. The error is cluster.ErrAway if a shard has no session, and
+// errMoved if another session still has one of the channels. The channels are wanted in spite of it.
 func (l *link) want(channels []string) (map[*session][]string, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -158,12 +171,10 @@ func (l *link) confirm(x *session, channels []string) (drop []string) {
 
 // Unsubscribe implements cluster.Link. It does not wait for the server.
 func (l *link) Unsubscribe(channels []string) error {
-	select {
-	case l.turn <- struct{}{}:
-		defer func() { <-l.turn }()
-	case <-l.ctx.Done():
+	if !l.take(l.ctx) {
 		return nil // subscriptions end with their connections
 	}
+	defer l.give()
 	l.mu.Lock()
 	parts := make(map[*session][]string)
 	for _, c := range channels {
@@ -182,7 +193,8 @@ func (l *link) Unsubscribe(channels []string) error {
 
 // settle subscribes a session to every wanted channel of its shard. Channels that the session of another
 // shard has by an old map are unsubscribed there first. If live is true, x becomes the session of the
-// shard, in the moment in which no channel is missing.
+// shard, in the moment in which no channel is missing. It fails if the server does not confirm
+// settleChannels of them within settleTime.
 func (l *link) settle(ctx context.Context, x *session, live bool) error {
 	// Subscribe may add channels while the server confirms others, so this is repeated until none
 	// is missing.
@@ -272,12 +284,10 @@ func (l *link) forsaken(x *session, channel string) {
 // rearrange subscribes each live session to the channels that belong to its shard by the current map. It
 // returns the first error; follow then tries again.
 func (l *link) rearrange(ctx context.Context) error {
-	select {
-	case l.turn <- struct{}{}:
-		defer func() { <-l.turn }()
-	case <-ctx.Done():
+	if !l.take(ctx) {
 		return context.Cause(ctx)
 	}
+	defer l.give()
 	// The sessions that lack a channel: that of their probes, or a wanted one.
 	l.mu.Lock()
 	lack := make(map[*session]bool)

@@ -12,8 +12,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// locate asks the Sentinels, one after the other, for the address of the master. The error is that of the
-// first one.
+// locate asks the Sentinels, one after the other, for the address of the master. Each has DialTimeout and
+// callTimeout to answer. The error is that of the first one.
 func (t *target) locate(ctx context.Context) (string, error) {
 	var first error
 	for _, sentinel := range t.addrs {
@@ -42,7 +42,8 @@ func (t *target) locate(ctx context.Context) (string, error) {
 	return "", first
 }
 
-// clusterMap has the address of the master for each slot.
+// clusterMap has the address of the master for each slot. It takes 256 KiB, and is kept only until apply
+// has made the list of owners of it.
 type clusterMap [slotCount]string
 
 // askMap asks one node of the cluster for its map. It is an error if the map is not complete.
@@ -106,7 +107,8 @@ func hint(err error) string {
 	return addr
 }
 
-// stale makes follow fetch the map, first from addr unless that is "".
+// stale makes follow fetch the map, first from addr unless that is "". It does not wait, and may be
+// called from any goroutine.
 func (l *link) stale(addr string) {
 	if addr != "" {
 		l.mu.Lock()
@@ -123,7 +125,7 @@ func (l *link) stale(addr string) {
 const lookAnyway = 30 * time.Second
 
 // follow is the goroutine that keeps the map of the cluster up to date, and moves channels with their
-// slots.
+// slots. It works when stale is called, and every lookAnyway. Calls of stale while it works count as one.
 func (l *link) follow() {
 	ticker := time.NewTicker(lookAnyway)
 	defer ticker.Stop()
@@ -154,7 +156,7 @@ func (l *link) follow() {
 }
 
 // refresh fetches the map from the first node that has a complete one, and reports whether it has
-// changed.
+// changed. Nodes are asked one after the other. If none has a map, the error is that of the first.
 func (l *link) refresh(ctx context.Context) (changed bool, err error) {
 	l.mu.Lock()
 	// Asked first is the node that an error has named, then connected ones, then those in Addrs.

@@ -15,7 +15,7 @@ const (
 	// those that are tried at a time.
 	maxMuted  = 1024
 	mutedTurn = 64
-	// mutedPause is the time between two log lines about such a channel. Presence publishes every
+	// mutedPause is the time between two log lines about one of these channels. Presence publishes every
 	// second or so.
 	mutedPause = time.Minute
 )

@@ -23,8 +23,8 @@ const (
 	// claimTime is the time to answer for a node that is subscribed according to the broker.
 	// After it, the node counts as dead, and its name is free.
 	claimTime = 5 * time.Second
-	// uncountedTime is the time to answer for nodes of which the broker does not know whether
-	// they exist.
+	// uncountedTime is the time to answer for a node if the broker does not know whether it
+	// exists.
 	uncountedTime = time.Second
 	// repeatTime is the time after which a starting node repeats a message to itself that has not
 	// come back. A message is lost if the broker goes away before that.
@@ -77,7 +77,7 @@ func (p *peers) claim(boot uint64) {
 	}
 }
 
-// claimed reports whether such a boot still has time to prove that it is alive.
+// claimed reports whether a boot with the name of this node still has time to prove that it is alive.
 func (p *peers) claimed() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -214,7 +214,7 @@ func (p *peers) makeRoom() bool {
 }
 
 // prove judges a control envelope, asks for a proof if there is none, and answers a question of the
-// sender. It reports whether the envelope is to be handled.
+// sender. It reports whether the envelope may be handled.
 func (n *Node) prove(channel string, e *envelope) bool {
 	j := n.peers.judge(channel == n.inbox, e)
 	if j.standing == repeated {

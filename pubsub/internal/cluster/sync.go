@@ -144,8 +144,7 @@ func (n *Node) sync(ctx context.Context, add []*interest, confirms bool) {
 		select {
 		case <-p.syncs.answered:
 		case <-look.C:
-			// Looks are counted and not time, of which some may have passed while this node was
-			// stopped.
+			// Looks are counted and not time, since time also passes while this node is stopped.
 			if looks++; looks >= syncLooks {
 				for _, name := range p.late(which, add, moment) {
 					n.book.Say(notice.NodeSilent, notice.Foreign("peer", name), slog.Duration("silent", syncTime))
