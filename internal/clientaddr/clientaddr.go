@@ -7,13 +7,12 @@ import (
 	"strings"
 )
 
-// most is how much is kept of text that is no address, in bytes.
+// most bounds the bytes of text that is no address.
 const most = 64
 
-// Of is the address of the client that of reads from the request, and without it, or where it
-// returns "", that of the connection. An IPv6 address counts by its /64 network: whoever has an
-// address has all of it. The result is never empty; text that is no address is cut, and begins
-// with "?".
+// Of returns the address of the client. The function of reads it from the request; if of is nil or
+// returns "", it is the address of the connection. An IPv6 address counts as its /64 network, which one
+// client usually has. The result is never empty. Text that is no address is cut, and begins with "?".
 func Of(r *http.Request, of func(*http.Request) string) string {
 	address := ""
 	if of != nil {

@@ -17,7 +17,7 @@ const (
 
 // A Scanner validates JSON text in one pass. Positions are passed and returned rather than
 // kept, so that they live in registers: each method takes the position to begin at and
-// returns the one behind what it has read. The errors are [*Error].
+// returns the position behind the text that it has read. The errors are [*Error].
 type Scanner struct {
 	Data      []byte
 	MaxTokens int

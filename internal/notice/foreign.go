@@ -8,8 +8,8 @@ import (
 // maxForeign bounds the bytes of a client's text in a log line.
 const maxForeign = 256
 
-// Foreign returns an attribute whose value a client chose, cut to 256 bytes. Whoever writes the log
-// escapes and masks it.
+// Foreign returns an attribute whose value a client chose, cut to 256 bytes. The log escapes and
+// masks it.
 func Foreign(key, value string) slog.Attr {
 	if len(value) > maxForeign {
 		cut := maxForeign

@@ -12,7 +12,7 @@ import (
 // weak pointers to PubSubs, the values are of type *atomic.Int64.
 var queues sync.Map
 
-// Queue notes that clients of a PubSub may have queues of so many bytes.
+// Queue notes that clients of a PubSub may have queues of this number of bytes.
 func Queue[T any](pubsub *T, bytes int) {
 	key := weak.Make(pubsub)
 	none := new(atomic.Int64)

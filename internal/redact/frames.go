@@ -10,13 +10,13 @@ import (
 // call a line, or as a list.
 func StackAttr() slog.Attr { return slog.Any("stack", Frames(string(debug.Stack()))) }
 
-// maxFrames bounds what Frames returns.
+// maxFrames bounds the entries that Frames returns.
 const maxFrames = 64
 
 // Frames makes a list of a stack trace as runtime/debug prints it, one entry for each call as
-// "function file:line", so that a log shows it without escapes. The calls that only led from
-// a panic to whoever recovered it are left out, and so are arguments. The line of a goroutine
-// stays where it says what that waits for.
+// "function file:line", so that a log shows it without escapes. The calls between
+// a panic and its recovery are left out, and so are arguments. The line of a goroutine stays if it
+// says for what the goroutine waits.
 func Frames(stack string) []string {
 	var frames []string
 	lines := strings.Split(strings.TrimSpace(stack), "\n")

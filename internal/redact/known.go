@@ -28,7 +28,7 @@ func Known(text string, token *string, params map[string]any) string {
 			secrets = spellings(secrets, s)
 		}
 	}
-	// What is part of another must not be masked before it.
+	// The longest first: a secret that is a part of another must not be masked before it.
 	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) })
 	for _, s := range secrets {
 		text = strings.ReplaceAll(text, s, Mask)

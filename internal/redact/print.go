@@ -7,9 +7,11 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/bennu-go/bennu/internal/steps"
 )
 
-// What Print writes of one value.
+// Bounds of Print for one value.
 const (
 	maxPrint   = 8 << 10 // bytes
 	printTime  = time.Second
@@ -178,15 +180,19 @@ func method(v any, f func() string) string {
 		text = f()
 		returned = true
 	}()
-	// In steps, so that the time in which the whole process stood still does not count.
-	step := time.NewTicker(printTime / printSteps)
-	defer step.Stop()
-	for range printSteps {
+	var text string
+	returned := steps.Until(printSteps, printTime/printSteps, func(step time.Duration) bool {
+		late := time.NewTimer(step)
+		defer late.Stop()
 		select {
-		case text := <-done:
-			return text
-		case <-step.C:
+		case text = <-done:
+			return true
+		case <-late.C:
+			return false
 		}
+	})
+	if returned {
+		return text
 	}
 	return fmt.Sprintf("(the text of a %T takes too long)", v)
 }

@@ -7,12 +7,12 @@
 // text, where a name and its value have to be found first: in messages, errors,
 // panics, stacks, queries, headers and JSON that something printed.
 //
-// A text cannot be parsed for certain, because whoever wrote it may have quoted
-// nothing. Wherever the end of a secret is in doubt Text masks more rather than
-// less, up to the rest of the text. It therefore hides things that are no
-// secret: the topic "session:42" becomes "session:[FILTERED]". What Text cannot
-// see is a secret without a name beside it, and an unquoted value that looks like
-// it has ended: pass those as attributes.
+// A text cannot be parsed for certain, because its author may have quoted
+// nothing. Where the end of a secret is in doubt, Text masks more rather than
+// less, up to the rest of the text. So it also hides text that is no secret: the
+// topic "session:42" becomes "session:[FILTERED]". Text does not find a secret
+// without a name beside it, nor the rest of an unquoted value that seems to have
+// ended: pass those as attributes.
 //
 // Everything a client can choose passes through here, so all work and all output
 // is bounded by constants, whatever the input.
@@ -25,17 +25,17 @@ import (
 	"unicode/utf8"
 )
 
-// Mask is what stands in place of a secret.
+// Mask replaces a secret.
 const Mask = "[FILTERED]"
 
 const (
-	// MaxText is how many bytes Text returns at most.
+	// MaxText bounds the bytes that Text returns.
 	MaxText = 4 << 10
-	// MaxStack is how many bytes Stack returns at most.
+	// MaxStack bounds the bytes that Stack returns.
 	MaxStack = 8 << 10
 )
 
-// room is what the note about a cut may take: "... (N bytes cut)" for any N.
+// room bounds the bytes of the note about a cut, "... (N bytes cut)", for any N.
 const room = 40
 
 // Text returns s with the secrets in it masked, with everything but graphic
@@ -105,7 +105,7 @@ func runeStart(s string, i int) int {
 	return i
 }
 
-// span is a part of a text that is to be masked.
+// span is a part of a text that must be masked.
 type span struct{ start, end int }
 
 // merge sorts the spans and joins those that overlap or touch, in place.

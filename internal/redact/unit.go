@@ -13,8 +13,8 @@ type unit struct {
 	end     int  // where the next unit starts
 }
 
-// unitAt undoes the encodings of the character at i. It takes time in proportion to
-// what the unit covers.
+// unitAt undoes the encodings of the character at i. Its time is proportional to
+// the length of the unit.
 func unitAt(s string, i int) unit {
 	if b := s[i]; b != '%' && b != '\\' {
 		return unit{b: b, end: i + 1}

@@ -114,8 +114,8 @@ func (f *finder) value(fd field) {
 	f.mask(start, end)
 }
 
-// closing is where the quote is that ends what the quote open starts, or the end of
-// the text. A quote that more text follows at once ends nothing.
+// closing returns the position of the quote that closes the quote open, or the end
+// of the text. A quote with more text right behind it closes nothing.
 func (f *finder) closing(open unit) int {
 	for p := open.end; p < len(f.s); {
 		u := f.at(p)
@@ -131,7 +131,7 @@ func (f *finder) closing(open unit) int {
 	return len(f.s)
 }
 
-// closedBy reports whether a quote ends what the quote u starts, by the backslashes
+// closedBy reports whether the quote end closes the quote u, by the backslashes
 // before it. Text that was quoted k times has 2^k-1 before a quote of its own, and
 // 2^k for each backslash of its own.
 func (u unit) closedBy(end unit) bool {
@@ -187,7 +187,7 @@ func (f *finder) balanced(p int) int {
 	return len(f.s)
 }
 
-// bare is where a value without quotes ends, of which p is a part.
+// bare returns the end of the value without quotes at p.
 func (f *finder) bare(p int, fd field) int {
 	switch {
 	case fd.sep == ':' && fd.kind == wide:

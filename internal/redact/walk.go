@@ -16,13 +16,13 @@ import (
 	"unicode/utf8"
 )
 
-// What is kept of one attribute.
+// Bounds of one attribute.
 const (
 	maxValues = 256
 	maxDepth  = 8
 )
 
-// What stands for the rest.
+// Texts in place of values beyond the bounds.
 const (
 	more    = "(more)"    // the key of how many entries were left out
 	tooDeep = "(deeper)"  // for what is below maxDepth
@@ -30,7 +30,7 @@ const (
 )
 
 // walker turns values into plain ones (strings, numbers, booleans, map[string]any,
-// []any) that any handler prints without calling anything of theirs.
+// []any) that any handler prints without calling methods of the program.
 type walker struct {
 	values int // how many more are kept
 	text   int // how many more bytes of text are kept
@@ -124,7 +124,7 @@ func (w *walker) reflected(r reflect.Value, depth int) any {
 	return "(" + r.Type().String() + ")"
 }
 
-// inner is any for a part of a value. It does not copy what a pointer points to.
+// inner is any for a part of a value. It does not copy the value behind a pointer.
 func (w *walker) inner(r reflect.Value, depth int) any {
 	if r.Kind() == reflect.Struct && r.CanAddr() {
 		return w.reflected(r, depth) // its methods were those of the pointer

@@ -112,15 +112,16 @@ func upper(b byte) byte {
 	return b
 }
 
-// harmless are values that say something about a secret and are none: the log is
-// better with "token: expired". Whoever has one of them for a secret has none.
+// harmless are values that say something about a secret and are no secrets: the log
+// is better with "token: expired". A program with one of them as its secret has
+// none.
 var harmless = map[string]bool{
 	"nil": true, "<nil>": true, "null": true, "none": true, "true": true, "false": true, "empty": true,
 	"expired": true, "invalid": true, "missing": true, "malformed": true, "required": true, "revoked": true,
 	"unknown": true, "refused": true, "mismatch": true, "not": true, "no": true, "is": true,
 }
 
-// What a byte may mean to inspect.
+// The kinds of bytes for inspect.
 const (
 	plain   = iota
 	control // to be escaped

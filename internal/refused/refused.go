@@ -23,7 +23,7 @@ func (c Check) Error() string { return string(c) }
 // ErrAuthToken is that of package transport.
 var ErrAuthToken = errors.New("transport: the auth token cannot be taken")
 
-// A Token is what is wrong with the auth token of a request. It is an ErrAuthToken.
+// A Token is a fault of the auth token of a request. It is an ErrAuthToken.
 type Token string
 
 // ErrTokenForm, ErrTokenParam and, where a parameter takes part, ErrTokenTwice refuse a request. The

@@ -13,7 +13,7 @@ import (
 // A Mounter is a transport as Endpoint.Socket mounts it. The transports of this module implement
 // it; package link makes one of any other transport.
 type Mounter interface {
-	// Traits returns what the endpoint must know before it mounts the transport.
+	// Traits returns the facts that the endpoint needs before it mounts the transport.
 	Traits() Traits
 	// MountSeam prepares one mount. An error is a mistake of the program. Nodes that serve each
 	// other's connections must mount in the same order.
@@ -55,8 +55,8 @@ type Handler interface {
 	Begins(r *http.Request) bool
 }
 
-// A Host is one mount of one transport: what the transport may use of the endpoint. It does not
-// change.
+// A Host is one mount of one transport. It has the parts of the endpoint that the transport may use. It
+// does not change.
 type Host struct {
 	Name         string // of the transport
 	Path         string // of the socket, the argument of Endpoint.Socket
@@ -83,8 +83,7 @@ type Host struct {
 	Shared func(key any, newServer func() Server) Server
 }
 
-// A Server owns what the mounts of a transport at one endpoint share: connections and their
-// goroutines. Its methods may be called from any goroutine.
+// A Server owns the connections, and their goroutines, of all mounts of a transport at one endpoint. Its methods may be called from any goroutine.
 type Server interface {
 	// Drained waits until all connections that the endpoint has closed have ended. It does not wait
 	// for requests that only Close ends, such as polls. If ctx ends first, it returns its cause.

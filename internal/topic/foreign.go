@@ -26,8 +26,8 @@ var foreignForms = sync.OnceValue(func() *regexp.Regexp {
 	}, "|"))
 })
 
-// CutForeign finds the part of a pattern that its author meant to stand for something else, and
-// what is before it.
+// CutForeign finds the part of a pattern that its author meant to stand for something else. before is
+// the text in front of it.
 func CutForeign(pattern string) (before, part string, found bool) {
 	loc := foreignForms().FindStringIndex(pattern)
 	if loc == nil {

@@ -20,7 +20,7 @@
 // one, and the clocks up to which the replica knows the others. A replica that learns from a
 // heartbeat that it misses changes asks for them: first the replica that made the changes, then
 // others that know more. The answer has the missing changes, or all entries if more removals were
-// missed than Options.History. Large answers come in parts, each of which is asked for after the one
+// missed than Options.History. Large answers come in parts; the replica asks for each part after the one
 // before. So a message that is lost, doubled or late delays agreement, but cannot prevent it.
 //
 // An idle replica sends a heartbeat once in MaxSilentPeriods+1 periods, but in every period while

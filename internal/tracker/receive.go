@@ -92,7 +92,7 @@ func (s *state) note(p *peer, marks []mark) {
 }
 
 // answer returns the changes that a request asks for, as far as they fit into one message. It leaves out
-// replicas of which this one knows no more than the sender, or only a part of a full state.
+// a replica if this one knows no more of it than the sender, or has only a part of its full state.
 func (s *state) answer(m *message) []*message {
 	reply := &message{kind: answer, from: s.own.id, to: m.from}
 	room := s.room(reply) - deltaSize*len(m.marks)

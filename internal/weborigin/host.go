@@ -94,7 +94,7 @@ func ParseHost(host string) (string, error) {
 }
 
 // CutScheme cuts "http", "https", "ws" or "wss" off a text, with the colon and the slashes after
-// it, either of which may be missing. It reports whether there was one.
+// it. The colon or the slashes may be missing. It reports whether there was one.
 func CutScheme(text string) (rest string, ok bool) {
 	for _, scheme := range []string{"https", "http", "wss", "ws"} {
 		if len(text) < len(scheme) || Lower(text[:len(scheme)]) != scheme {

@@ -56,7 +56,7 @@ func (h Header) Append(dst []byte) []byte {
 	return dst
 }
 
-// size is how many bytes a header has that begins with two bytes of which this is the second.
+// size returns the number of bytes of a header. The argument is the second byte of it.
 func size(second byte) int {
 	n := 2
 	switch second & 0x7f {
