@@ -13,6 +13,17 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
+// Broadcast is a message of a topic as handlers and functions of the program get it.
+type Broadcast struct {
+	Topic   string
+	Event   string
+	Payload Payload
+	// Missed is the number of broadcasts that were dropped before this one because the subscriber
+	// was too slow. It is one more when broadcasts of other nodes may have been missed. Only
+	// Endpoint.Subscribe sets it.
+	Missed int
+}
+
 // newMessage makes a broadcast, or returns an error if the event or the payload is not valid. The
 // subscribers do not check them again, so that all of them get the broadcast, or none. A topic that
 // no client can join is no error: the program may subscribe to it.

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/bennu-go/bennu/internal/reserved"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
@@ -74,6 +73,12 @@ func (c *Channel) tableRef() wire.Ref {
 	return c.joinRef
 }
 
+// isStale reports whether a message of the client belongs to an earlier join of the topic. A
+// message with a null join_ref belongs to the current one.
+func (c *Channel) isStale(m *wire.Message) bool {
+	return !m.JoinRef.IsNull() && m.JoinRef != c.tableRef()
+}
+
 // Topic returns the topic that the client joined.
 func (c *Channel) Topic() string { return c.topic }
 
@@ -103,8 +108,8 @@ func (c *Channel) Push(event string, payload any) error {
 	if err != nil {
 		return err
 	}
-	if !c.socket.takes(f) {
-		return c.at(nil).of(event).refuse(f)
+	if err := c.at(nil).of(event).checkFrame(f); err != nil {
+		return err
 	}
 	return c.emit(f)
 }
@@ -204,28 +209,6 @@ func (c *Channel) Leave() {
 	c.stopping = true
 	c.box.push(item{kind: itemStop})
 	c.startLocked()
-}
-
-// Subscribe subscribes the channel to another topic. Its broadcasts become messages of type
-// Broadcast for OnInfo. The subscription ends with the channel. The error is ErrInvalid or ErrClosed.
-func (c *Channel) Subscribe(topic string) error {
-	if c.isNil() {
-		return errNilChannel
-	}
-	if topic == "" || reserved.Topic(topic) {
-		return errTopic // no panic: the topic may come from a client
-	}
-	sub := c.socket.node.pubsub.Subscribe(topic, (*listener)(c))
-	c.mu.Lock()
-	if c.state < closed {
-		x := c.extra()
-		x.others = append(x.others, sub)
-		c.mu.Unlock()
-		return nil
-	}
-	c.mu.Unlock()
-	sub.Cancel()
-	return ErrClosed
 }
 
 // AfterEnd registers f to run once when the channel ends; if it has ended, f runs now. It is for

@@ -28,7 +28,7 @@ type connecting struct {
 // connectingKey is the key of the *connecting in the context of Connect.
 type connectingKey struct{}
 
-// run calls Connect and ID. The error is what the transport answers with.
+// run calls Connect and ID. The transport answers with the error.
 func (c *connecting) run(info *ConnectInfo) error {
 	if !c.begin(info.Context()) {
 		return transport.ErrBusy

@@ -114,9 +114,10 @@ func (d *disconnects) recall(list []byte) (sound bool) {
 		// One that is older than this endpoint concerns no connection here.
 		if now := d.clockLocked(); milliseconds <= now/uint64(time.Millisecond) {
 			number := now - milliseconds*uint64(time.Millisecond)
-			// Nodes send all that they remember each time. One that is known already, or older than
-			// that, closes nothing and would only push others out of the queue. One that seems a
-			// little later, because this message took longer, is applied again.
+			// Nodes send all that they remember each time. A disconnect that is known already, or
+			// is older than the known one of its id, closes nothing and would only push others out
+			// of the queue. One that seems a little later, because this message took longer, is
+			// applied again.
 			if d.latest[id] < number {
 				d.now = max(d.now, number)
 				closing = d.noteLocked(id, number)

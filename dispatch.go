@@ -13,9 +13,9 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
-// handle decodes and dispatches one frame. Whoever has the turn of the connection calls it, so
-// frames are handled in the order in which they came. The result is a join to carry out, or a
-// channel: the connection must not read on before that is closed.
+// handle decodes and dispatches one frame. Only the goroutine that has the turn of the connection
+// calls it, so frames are handled in the order in which they came. The result is a join to carry
+// out, or a channel: the connection must not read on before that is closed.
 func (s *Socket) handle(op wire.Opcode, data []byte) (*joinCall, <-chan struct{}) {
 	m, err := s.decode(op, data)
 	switch {
@@ -34,7 +34,7 @@ func (s *Socket) handle(op wire.Opcode, data []byte) (*joinCall, <-chan struct{}
 
 // refuse answers a message whose frame is sound but whose content is not: it has too many values,
 // or text that is not UTF-8. If the client waits for a reply, it gets an error. Otherwise the
-// channel ends with phx_error, so that the client knows. A leave is carried out all the same.
+// channel ends with phx_error, so that the client knows. A leave is still carried out.
 func (s *Socket) refuse(m *wire.Message, fault error) (*joinCall, <-chan struct{}) {
 	at := s.at(m.Topic, m.Event)
 	at.say(notice.Unwelcome, s.faultOf(fault)...)
@@ -46,15 +46,13 @@ func (s *Socket) refuse(m *wire.Message, fault error) (*joinCall, <-chan struct{
 	if m.OddTopic == "" {
 		c = s.find(m.Topic)
 	}
-	// As in deliver: a message of an earlier join gets no answer.
-	stale := c != nil && !m.JoinRef.IsNull() && m.JoinRef != c.tableRef()
 	switch {
 	case m.Event == protocol.EventJoin:
 		s.reply(m, m.JoinRef, protocol.StatusError, invalidPayload)
-	case stale:
-		at.say(notice.StaleRef)
 	case c == nil:
 		s.reply(m, "", protocol.StatusError, unmatchedTopic)
+	case c.isStale(m):
+		at.say(notice.StaleRef) // without an answer; see deliver
 	case !m.Ref.IsNull():
 		_ = c.reply(m.Ref, Reply{Status: protocol.StatusError, Response: invalidPayload}) // fails only after the channel's end
 	default:
@@ -134,7 +132,7 @@ func (s *Socket) dispatch(m *wire.Message) (*joinCall, <-chan struct{}) {
 // message with the join_ref of an earlier join is dropped without an answer, which the client would
 // match to a newer push.
 func (s *Socket) deliver(c *Channel, m *wire.Message) (alive bool, resume <-chan struct{}) {
-	if !m.JoinRef.IsNull() && m.JoinRef != c.tableRef() {
+	if c.isStale(m) {
 		s.at(m.Topic, m.Event).say(notice.StaleRef)
 		return true, nil
 	}

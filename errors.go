@@ -86,7 +86,7 @@ func asDisconnect(err error) (Disconnect, bool) {
 // withoutNil returns the error of a callback, or nil if it is a nil pointer to an error type of
 // this module: a function that returns its nil *Error as an error returns a non-nil interface. The
 // same holds for an errors.Join of only such pointers. A nil pointer of any other type becomes an
-// error without methods of the program. Its meaning is unknown, and it must not let anybody in.
+// error without methods of the program. Its meaning is unknown, and it must not count as success.
 func withoutNil(err error) error {
 	switch e := err.(type) {
 	case nil:
@@ -236,9 +236,6 @@ func newPanicError(v any) *PanicError {
 	stack := debug.Stack()
 	return &PanicError{Value: v, Stack: stack[:min(len(stack), maxStack)]}
 }
-
-// maxStack bounds the bytes of a stack in the log.
-const maxStack = 8 << 10
 
 // errorAttrs returns the log attributes of an error, with the stack if it is a panic.
 func errorAttrs(reason error) []slog.Attr {

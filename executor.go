@@ -1,7 +1,6 @@
 package bennu
 
 import (
-	"errors"
 	"log/slog"
 
 	"github.com/bennu-go/bennu/internal/notice"
@@ -9,8 +8,8 @@ import (
 )
 
 // executor is the goroutine of a Channel. It runs the callbacks, one at a time, and exists only
-// while the mailbox is not empty or Terminate has to be called: whoever puts an item into the
-// mailbox, opens the channel or ends it, starts one if none runs. It is a type of its own so that a
+// while the mailbox is not empty or Terminate has to be called. A call that puts an item into the
+// mailbox, opens the channel or ends it starts one if none runs. It is a type of its own so that a
 // state that embeds a *Channel does not get a method Run. Join runs in the goroutine of a joinCall.
 type executor Channel
 
@@ -90,7 +89,7 @@ func (e *executor) step() bool {
 		c.finishLocked()
 		return false
 	}
-	// Under the lock, so that whoever puts in an item after this starts another executor.
+	// Under the lock, so that a call that puts in an item after this starts another executor.
 	if c.box.empty() {
 		c.running, c.runs = false, nil
 		c.mu.Unlock()
@@ -101,7 +100,7 @@ func (e *executor) step() bool {
 	var h *handlerContext
 	// Made under the lock together with c.runs, so that the log never shows another callback's
 	// event.
-	if it.kind <= itemInfo && it.kind != itemLeave { // the kinds that have a callback; see itemKind
+	if it.kind.hasCallback() {
 		h = c.handlerContext(&it)
 	}
 	c.runs = h
@@ -135,23 +134,22 @@ var atEnd = &handlerContext{kind: itemEnd}
 // conclude acts on the result of HandleIn: it replies, ends the channel, or closes the connection.
 // Stop and Crash are looked for first: if an *Error is joined with them, it is the last reply.
 func (c *Channel) conclude(h *handlerContext, reply Reply, err error) {
-	switch {
-	case err == nil:
+	if err == nil {
 		c.answer(h, reply)
-	case errors.Is(err, Stop):
+		return
+	}
+	switch verdict, d := verdictOf(err); verdict {
+	case verdictStop:
 		c.close(h.ref, lastReply(reply, err), err)
-	// The reply first: after the end no frame of the channel is sent.
-	case errors.Is(err, Crash):
+	case verdictCrash:
+		// The reply first: after the end no frame of the channel is sent.
 		c.answer(h, lastReply(reply, err))
 		c.fail(c.at(h), err)
-	case errors.Is(err, ErrUnknownEvent):
+	case verdictUnknown:
 		c.fail(c.at(h), err)
+	case verdictDisconnect:
+		c.disconnect(d, err) // without a reply, which nobody would read
 	default:
-		// The connection closes, so nobody would read a reply.
-		if d, ok := asDisconnect(err); ok {
-			c.disconnect(d, err)
-			return
-		}
 		c.answer(h, c.socket.errorReply(c.at(h), err, c.isClosed()))
 	}
 }
@@ -178,13 +176,12 @@ func (c *Channel) obey(at place, err error) {
 	if err = withoutNil(err); err == nil {
 		return
 	}
-	d, disconnects := asDisconnect(err)
-	switch {
-	case errors.Is(err, Stop):
+	switch verdict, d := verdictOf(err); verdict {
+	case verdictStop:
 		c.close("", Reply{}, err)
-	case errors.Is(err, Crash), errors.Is(err, ErrUnknownEvent):
+	case verdictCrash, verdictUnknown:
 		c.fail(at, err)
-	case disconnects:
+	case verdictDisconnect:
 		c.disconnect(d, err)
 	default:
 		c.socket.observe(c.topic, err)

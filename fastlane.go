@@ -112,19 +112,17 @@ func (c *Channel) sendOrHold(f transport.Frame) bool {
 // it may have missed something.
 func (l *fastlane) Gap(string) { (*Channel)(l).gap() }
 
-// listener is the subscription of a channel to another topic, of Channel.Subscribe.
-type listener Channel
-
-// Gap implements pubsub.GapSubscriber.
-func (l *listener) Gap(string) { (*Channel)(l).gap() }
-
-// Deliver implements pubsub.Subscriber.
-func (l *listener) Deliver(d *pubsub.Dispatch) {
+// refuse counts and logs, once for a dispatch, a broadcast that is too large for this client. It
+// did not go through fits, or the connection has a smaller queue than its mount. If the publisher
+// does not get the error, for instance because it is on another node, the channel has missed a
+// message: it ends, and the client joins again.
+func (l *fastlane) refuse(d *pubsub.Dispatch, f transport.Frame) {
 	c := (*Channel)(l)
-	if !c.socket.node.sound(d) {
-		return
+	known := memoOf(d)
+	if known.refused == nil {
+		known.refused = c.socket.node.refuse(d.Message, &tooLarge{len(f.Bytes()), c.socket.outbound().bytes, "those with more room get it"})
 	}
-	if !c.post(item{kind: itemInfo, event: d.Event, payload: Payload{Data: d.Payload, Binary: d.Binary}, info: broadcastOf(d.Message)}) {
-		c.overflow(d.Event)
+	if !d.Refuse(known.refused) {
+		c.gap()
 	}
 }

@@ -68,10 +68,13 @@ func (c *Channel) replyFrame(ref wire.Ref, r Reply) (transport.Frame, error) {
 // the client cannot receive the reply, the result is an error reply that says so.
 func (c *Channel) handlerReplyFrame(at place, ref wire.Ref, r Reply) (transport.Frame, error) {
 	f, err := c.replyFrame(ref, r)
-	if err == nil && !c.socket.takes(f) {
-		f, err = c.replyFrame(ref, Reply{Status: protocol.StatusError, Response: refusalOf(at.refuse(f))})
+	if err != nil {
+		return f, err
 	}
-	return f, err
+	if fault := at.checkFrame(f); fault != nil {
+		return c.replyFrame(ref, Reply{Status: protocol.StatusError, Response: refusalOf(fault)})
+	}
+	return f, nil
 }
 
 // endFrame returns the frame of a phx_close or phx_error. Both its refs are the join_ref as the

@@ -1,13 +1,6 @@
 package bennu
 
-import (
-	"context"
-
-	"github.com/bennu-go/bennu/wire"
-)
-
-// Payload is the content of a message: JSON text, or bytes when Binary is set.
-type Payload = wire.Payload
+import "context"
 
 // A ChannelHandler serves the topics it is registered for. Define makes one of typed functions.
 // Implement it yourself to wrap another handler, or to handle payloads undecoded.
@@ -47,15 +40,4 @@ type Instance interface {
 	// Terminate is called once, after the last handler has returned, however the channel ended. It
 	// cannot push to the client any more, but it may broadcast.
 	Terminate(reason error)
-}
-
-// Broadcast is a message of a topic as handlers and functions of the program get it.
-type Broadcast struct {
-	Topic   string
-	Event   string
-	Payload Payload
-	// Missed is the number of broadcasts that were dropped before this one because the subscriber
-	// was too slow. It is one more when broadcasts of other nodes may have been missed. Only
-	// Endpoint.Subscribe sets it.
-	Missed int
 }

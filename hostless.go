@@ -9,7 +9,7 @@ import (
 )
 
 // warnOfHost logs a warning if EndpointOptions.Host is not set, a mount has the default origin
-// policy, and other machines can reach the listener. Then an attacker can point a name of theirs at
+// policy, and other machines can reach the listener. Then an attacker can point a name of their own at
 // this server, and the policy allows pages of that name (DNS rebinding).
 func (e *Endpoint) warnOfHost(address net.Addr) {
 	trusting := e.trustsHost.all()

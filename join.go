@@ -45,7 +45,7 @@ type joinCall struct {
 	decided atomic.Bool // the outcome is decided; set by the winner
 	timer   *time.Timer // calls onDeadline
 	slot    atomic.Bool // holds a slot of NodeLimits.Joins; see joinslot.go
-	// instance is what Join returned. It is kept here so that it gets its Terminate even when
+	// instance is the result of Join. It is kept here so that it gets its Terminate even when
 	// encoding the reply panics.
 	instance Instance
 }
@@ -198,9 +198,11 @@ func (j *joinCall) call() (out outcome) {
 	}
 	j.instance = instance
 	out.reply, out.fatal = j.encode(reply, out.err)
-	if out.fatal == nil && !j.s.takes(out.reply) {
-		out.err = j.at().refuse(out.reply)
-		out.reply, out.fatal = j.encode(Reply{}, out.err)
+	if out.fatal == nil {
+		if fault := j.at().checkFrame(out.reply); fault != nil {
+			out.err = fault
+			out.reply, out.fatal = j.encode(Reply{}, fault)
+		}
 	}
 	if out.err == nil && out.fatal == nil {
 		j.ch.subscribe(instance.Intercepts())
@@ -213,7 +215,7 @@ func (j *joinCall) call() (out outcome) {
 func (j *joinCall) encode(reply Reply, err error) (transport.Frame, error) {
 	status := protocol.StatusOK
 	if err != nil {
-		if d, ok := asDisconnect(err); ok {
+		if verdict, d := verdictOfJoin(err); verdict == verdictDisconnect {
 			return transport.Frame{}, d
 		}
 		status, reply = protocol.StatusError, j.s.errorReply(j.at(), err, false)

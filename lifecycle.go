@@ -45,8 +45,8 @@ const (
 )
 
 // openLocked makes the channel joined. The caller has queued the reply to the join under the same
-// lock. What was held until now follows it: first the broadcasts, then the goroutines of Go and the
-// messages in the mailbox.
+// lock. After it the held broadcasts are sent, then the goroutines of Go and the messages in the
+// mailbox start.
 func (c *Channel) openLocked(instance Instance) {
 	c.joinRuns = false
 	c.instance = instance

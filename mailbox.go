@@ -15,20 +15,22 @@ type item struct {
 	info    any // the message of an itemInfo, or the channel of an itemFence
 }
 
-// itemKind says what an item is. The order matters: executor.step makes a context for the kinds up
-// to itemInfo, except itemLeave.
+// itemKind is the kind of an item. The last two are only in contexts, never in a mailbox.
 type itemKind uint8
 
 const (
 	itemIn    itemKind = iota // an event from the client
-	itemLeave                 // the client's phx_leave
 	itemOut                   // an intercepted broadcast
 	itemInfo                  // Channel.Send, or a broadcast of another topic
+	itemLeave                 // the client's phx_leave
 	itemStop                  // Channel.Leave
 	itemFence                 // receiver.AwaitHandled: info is a channel to close
-	itemJoin                  // phx_join; only in contexts, never in a mailbox
-	itemEnd                   // Terminate; the same
+	itemJoin                  // phx_join
+	itemEnd                   // Terminate
 )
+
+// hasCallback reports whether the executor calls a method of the Instance for items of this kind.
+func (k itemKind) hasCallback() bool { return k <= itemInfo }
 
 // mailbox is the queue of a channel, guarded by the channel's lock. Messages of the client and all
 // other items have separate bounds, each Limits.MailboxMessages and MailboxBytes at least. When the

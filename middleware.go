@@ -1,6 +1,7 @@
 package bennu
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/bennu-go/bennu/internal/nils"
+	"github.com/bennu-go/bennu/internal/protocol"
 )
 
 // Middleware wraps a ChannelHandler, to do something around its joins and events. Around makes one.
@@ -60,28 +62,30 @@ type Call struct {
 //   - "invalid": the payload does not fit.
 //   - "internal": it returned any other error, or Stop or Crash in a join.
 func (c *Call) Outcome() string {
-	inHandler := c.Kind != CallJoin
-	_, panicked := c.Err.(*PanicError)
-	_, disconnects := asDisconnect(c.Err)
-	_, invalid := errors.AsType[*payloadError](c.Err)
-	switch {
-	case c.Err == nil && c.Reply.Status != "":
-		return c.Reply.Status
-	case c.Err == nil:
-		return "ok"
-	case panicked:
+	if c.Err == nil {
+		return cmp.Or(c.Reply.Status, protocol.StatusOK)
+	}
+	if _, panicked := c.Err.(*PanicError); panicked {
 		return "panic"
-	case inHandler && errors.Is(c.Err, Stop):
+	}
+	of := verdictOf
+	if c.Kind == CallJoin {
+		of = verdictOfJoin
+	}
+	switch verdict, _ := of(c.Err); verdict {
+	case verdictStop:
 		return "stop"
-	case inHandler && errors.Is(c.Err, Crash):
+	case verdictCrash:
 		return "crash"
-	case inHandler && errors.Is(c.Err, ErrUnknownEvent):
+	case verdictUnknown:
 		return "unknown"
-	case disconnects:
+	case verdictDisconnect:
 		return "disconnect"
-	case pointerIn[Error](c.Err) != nil:
+	}
+	if pointerIn[Error](c.Err) != nil {
 		return "error"
-	case invalid:
+	}
+	if _, invalid := errors.AsType[*payloadError](c.Err); invalid {
 		return "invalid"
 	}
 	return "internal"

@@ -27,7 +27,7 @@ func init() {
 }
 
 // offer implements pace.Offer: it pushes an event that can wait. If the client's queue has no room
-// to spare, nothing is sent, and the frame may be offered again when the channel again is closed.
+// to spare, nothing is sent, and the frame may be offered anew when again is closed.
 func (c *Channel) offer(event string, payload []byte) (again <-chan struct{}, err error) {
 	f, err := c.pushFrame(event, Payload{Data: payload})
 	if err != nil {

@@ -49,8 +49,8 @@ func newRoute(pattern string, h ChannelHandler, where string) route {
 	return r
 }
 
-// joinsHang reports whether so many Joins of the pattern run on after their outcome was decided
-// that no more may begin. The bound is that of joins at once, or none if it is negative.
+// joinsHang reports whether most Joins of the pattern, or more, run on after their outcome was
+// decided. Then no more may begin. A negative most is no bound.
 func (r *route) joinsHang(most int) bool { return most >= 0 && r.lateJoins.Load() >= int64(most) }
 
 // match reports whether the pattern matches a topic.

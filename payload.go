@@ -9,7 +9,11 @@ import (
 	"github.com/bennu-go/bennu/internal/event"
 	"github.com/bennu-go/bennu/internal/jsontext"
 	"github.com/bennu-go/bennu/internal/nils"
+	"github.com/bennu-go/bennu/wire"
 )
+
+// Payload is the content of a message: JSON text, or bytes when Binary is set.
+type Payload = wire.Payload
 
 // Empty is the payload {}. As In it accepts and ignores any payload.
 type Empty struct{}
@@ -83,7 +87,7 @@ func checkEvent(name string) error {
 	return nil
 }
 
-// invalidError says what is wrong with a push or a broadcast. It is an ErrInvalid.
+// invalidError is an ErrInvalid with the fault of a push or a broadcast.
 type invalidError string
 
 const (

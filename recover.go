@@ -41,7 +41,7 @@ func (e *Endpoint) fallBack(w http.ResponseWriter, r *http.Request) {
 }
 
 // crashAttrs returns the attributes of a log line about a request that panicked with v: attrs, the
-// address, the panic and the stack. It panics again with http.ErrAbortHandler.
+// address, the panic and the stack. If v is http.ErrAbortHandler, it panics with v again.
 func crashAttrs(r *http.Request, v any, attrs ...slog.Attr) []slog.Attr {
 	if v == http.ErrAbortHandler {
 		panic(v)

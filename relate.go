@@ -9,8 +9,8 @@ import (
 	"github.com/bennu-go/bennu/internal/seam"
 )
 
-// margin is how many bytes larger than a client's message the frame may be that broadcasts its
-// payload.
+// margin is the number of bytes by which the frame of a broadcast may be larger than the message of
+// the client whose payload it repeats.
 const margin = 1 << 10
 
 // bounds returns the bounds of one kind of all transports in a mount that have it.

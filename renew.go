@@ -13,6 +13,10 @@ import (
 	"github.com/bennu-go/bennu/wire"
 )
 
+// eventAccessToken is the event that a client pushes to renew its authentication, on any topic it
+// has joined or on "phoenix", with {"access_token": token}. See SocketHandler.Renew.
+const eventAccessToken = "access_token"
+
 // renewTimeout is how long the context of a Renew callback lasts.
 const renewTimeout = 5 * time.Second
 
@@ -39,8 +43,8 @@ func (s *Socket) renew(m *wire.Message, c *Channel) bool {
 	switch {
 	case c == nil && m.Topic != protocol.TopicPhoenix:
 		return false
-	case c != nil && !m.JoinRef.IsNull() && m.JoinRef != c.tableRef():
-		return false // deliver drops it, as any message of an old join
+	case c != nil && c.isStale(m):
+		return false // deliver drops it
 	case c != nil:
 		r.joinRef = c.joinRef
 	}
@@ -79,7 +83,7 @@ func (r *renewal) Run() {
 		if r.done {
 			return
 		}
-		// Renew, or a method of what it returned, panicked or called runtime.Goexit.
+		// Renew, or a method of its result, panicked or called runtime.Goexit.
 		reason := newPanicError(recover())
 		r.free()
 		// The first attribute is the text of the panic, which may quote the token.

@@ -95,9 +95,9 @@ var (
 // vain.
 func (s *Socket) reply(m *wire.Message, joinRef wire.Ref, status string, response Payload) {
 	f, err := s.replyFrame(m, joinRef, status, response)
-	if err == nil && !s.takes(f) { // too large by its response, or by an odd topic
-		err = s.at(m.Topic, m.Event).refuse(f)
-		if m.OddTopic == "" {
+	if err == nil {
+		// A frame may be too large by its response, or by an odd topic.
+		if err = s.at(m.Topic, m.Event).checkFrame(f); err != nil && m.OddTopic == "" {
 			f, err = s.replyFrame(m, joinRef, protocol.StatusError, refusalOf(err))
 		}
 	}
@@ -143,8 +143,8 @@ func (c *Channel) reply(ref wire.Ref, r Reply) error {
 	if err != nil {
 		return err
 	}
-	if !c.socket.takes(f) {
-		return c.at(nil).refuse(f)
+	if err := c.at(nil).checkFrame(f); err != nil {
+		return err
 	}
 	return c.emit(f)
 }
@@ -156,12 +156,4 @@ func lastReply(reply Reply, err error) Reply {
 		return Reply{Status: protocol.StatusError, Response: errorResponse(told)}
 	}
 	return reply
-}
-
-// refusalOf returns the response that a client gets in place of a reply that it cannot get.
-func refusalOf(err error) Payload {
-	if errors.Is(err, noBinary{}) {
-		return bytesToSend
-	}
-	return tooLargeToSend
 }

@@ -95,7 +95,7 @@ func (e *Endpoint) beginServing(r *http.Request, address net.Addr) {
 	if r == nil {
 		return
 	}
-	// A client that sends its header slowly could hold a connection of such a server forever.
+	// A client that sends its header slowly could hold a connection of a server without these timeouts forever.
 	server, _ := r.Context().Value(http.ServerContextKey).(*http.Server)
 	if server != nil && server.ReadHeaderTimeout == 0 && server.ReadTimeout == 0 {
 		e.log.Log(slog.LevelWarn, "the http.Server has no ReadHeaderTimeout, so anyone can hold its connections open; use Endpoint.Serve or Endpoint.Server, or set it")

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/steps"
 	"github.com/bennu-go/bennu/transport"
 )
 
@@ -62,8 +63,8 @@ func (e *Endpoint) close(ctx context.Context) error {
 	}
 }
 
-// callCloser calls a function of OnShutdown. A panic becomes its error, so that the others are
-// called all the same.
+// callCloser calls a function of OnShutdown. A panic becomes its error, so that the other functions
+// are still called.
 func callCloser(ctx context.Context, f func(context.Context) error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -73,7 +74,7 @@ func callCloser(ctx context.Context, f func(context.Context) error) (err error) 
 	return withoutNil(f(ctx))
 }
 
-// Shutdown ends the endpoint. It refuses new connections, closes the open ones with code 1012, upon
+// Shutdown ends the endpoint. It refuses new connections, closes the open ones with code 1012, after
 // which stock clients connect again elsewhere, and waits until nothing of the endpoint runs any
 // more.
 //
@@ -111,13 +112,12 @@ func (e *Endpoint) end(ctx context.Context) (err error) {
 	if drained != nil {
 		e.transports.abort()
 		// Connections that are cut end almost at once. Until then their channels have not ended and
-		// could not be named in the error. The wait is made of short steps: if the whole process
-		// stands still for a time, that counts as one step.
-		for over, step := false, 0; !over && step < abortSteps; step++ {
-			moment, done := context.WithTimeout(context.WithoutCancel(ctx), abortStep)
-			over = e.transports.wait(moment) == nil
-			done()
-		}
+		// could not be named in the error.
+		steps.Until(abortSteps, abortStep, func(step time.Duration) bool {
+			moment, cancel := context.WithTimeout(context.WithoutCancel(ctx), step)
+			defer cancel()
+			return e.transports.wait(moment) == nil
+		})
 	}
 	// A callback that ignores its context cannot be stopped, only named.
 	err = errors.Join(drained, e.transports.wait(ctx), e.awaitTasks(ctx))
@@ -165,8 +165,8 @@ func (e *Endpoint) drain(ctx context.Context, sockets []*Socket) error {
 	rand.Shuffle(len(sockets), func(i, k int) { sockets[i], sockets[k] = sockets[k], sockets[i] })
 	spread := max(0, min(e.options.DrainTime, time.Duration(len(sockets))*time.Second/drainRate))
 	if deadline, ok := ctx.Deadline(); ok {
-		// Half of the time is for closing, the other half for what the last connections still have
-		// to do.
+		// Half of the time is for closing, the other half for the callbacks and replies of the last
+		// connections.
 		spread = max(0, min(spread, time.Until(deadline)/2))
 	}
 	batches := max(1, int(spread/drainTick))

@@ -25,7 +25,7 @@ type Socket struct {
 	sameID     sameID      // links the sockets of one id; guarded by disconnects.mu
 	address    string      // of the client, for PerAddress and the log
 	counted    bool        // is in the count of NodeLimits.PerAddress
-	joinRate   rate.Bucket // of Limits.JoinRate; used by whoever has the turn
+	joinRate   rate.Bucket // of Limits.JoinRate; used by the goroutine that has the turn
 	throttle   *throttle   // of Limits.MessageRate, used only by Receive; nil without a limit
 	index      int         // in node.sockets; guarded by its lock
 

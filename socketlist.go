@@ -16,7 +16,7 @@ type socketList struct {
 }
 
 // add adds a socket and returns the new length. open is false once close was called; the socket is
-// added all the same, so that wait waits for its end.
+// added in any case, so that wait waits for its end.
 func (l *socketList) add(s *Socket) (n int, open bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -41,7 +41,7 @@ func (t *transports) shared(name string, key any, newServer func() seam.Server) 
 func (t *transports) all() []shared {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	// Clipped, so that shared never writes into what a caller holds.
+	// Clipped, so that shared never writes into the list of a caller.
 	return t.list[:len(t.list):len(t.list)]
 }
 

@@ -24,7 +24,7 @@ var mayPanic = map[string]string{
 	"channel_task.go":                      "a nil Channel, where the call returns no error",
 	"define.go":                            "a mistake in a registration, seen at start",
 	"endpoint.go":                          "a mistake in a mount, seen at start",
-	"mount.go":                             "a mistake in a mount, seen at start",
+	"mounting.go":                          "a mistake in a mount, seen at start",
 	"middleware.go":                        "Around without a function, seen at start; passes on the panics of callbacks",
 	"pattern.go":                           "a mistake in a topic pattern, seen at start",
 	"shutdown.go":                          "OnShutdown without a function, seen at start",

@@ -56,7 +56,7 @@ func TestTransportsAreApart(t *testing.T) {
 
 // spoken are words that name a transport, and the files of the root that may have them.
 var spoken = map[string][]string{
-	"websocket": {"mount.go"}, // the transport of a socket that lists none
+	"websocket": {"mounting.go"}, // the transport of a socket that lists none
 	"longpoll":  nil,
 }
 
@@ -92,6 +92,6 @@ func TestRootNamesNoTransport(t *testing.T) {
 	}
 	report(t, transportsNamed(files))
 
-	expect(t, transportsNamed(map[string]string{"mount.go": "websocket", "stats.go": "transport/longpoll", "socket.go": `"websocket"`}),
+	expect(t, transportsNamed(map[string]string{"mounting.go": "websocket", "stats.go": "transport/longpoll", "socket.go": `"websocket"`}),
 		"socket.go names websocket", "stats.go names longpoll")
 }

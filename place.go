@@ -49,8 +49,9 @@ func (p place) of(event string) place {
 	return p
 }
 
-// callbackNames are the names of callbacks in the log, by the kind of item that they handle.
-var callbackNames = [...]string{itemIn: "event", itemOut: "intercept", itemInfo: "info", itemLeave: "leave", itemStop: "leave", itemJoin: "join", itemEnd: "terminate"}
+// callbackNames are the names of callbacks in the log, by the kind of item that they handle. Kinds
+// without a callback have no name.
+var callbackNames = [...]string{itemIn: "event", itemOut: "intercept", itemInfo: "info", itemJoin: "join", itemEnd: "terminate"}
 
 // eventOf returns the name of an item in the log: its event, or the Go type of the message that
 // Channel.Send was given.
