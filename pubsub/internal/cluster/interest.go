@@ -26,7 +26,7 @@ type interests struct {
 
 	refusals    int         // number of refused topics
 	refusalNews []*interest // those of them that were not reported yet
-	scar        scar
+	lastRefused refusedTopic
 	// deaf is set if the broker refuses this node as a whole: it does not let the node in, or
 	// refuses a channel that every node needs.
 	deaf     error
@@ -139,7 +139,7 @@ func (s *interests) deleteLocked(it *interest) {
 		s.pending--
 	}
 	if it.refused != nil && s.deaf == nil {
-		s.scar = scar{it.topic, it.channel, it.refused}
+		s.lastRefused = refusedTopic{it.topic, it.channel, it.refused}
 	}
 	s.regainedLocked(it)
 	delete(s.table, it.channel)

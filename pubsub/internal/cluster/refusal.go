@@ -133,7 +133,7 @@ func (s *interests) regainedLocked(it *interest) {
 func (s *interests) anyRefused() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.refusals > 0 || s.deaf != nil || s.scar.channel != ""
+	return s.refusals > 0 || s.deaf != nil || s.lastRefused.channel != ""
 }
 
 // untold reports whether there are refusals to report.
@@ -263,7 +263,7 @@ func (n *Node) refusal() (whole bool, err error) {
 	s.mu.Lock()
 	deaf, refusals, topics := s.deaf, s.refusals, len(s.table)
 	var cause error
-	lost := s.scar.cause
+	lost := s.lastRefused.cause
 	if deaf == nil && refusals > 0 {
 		for _, it := range s.table {
 			if it.refused != nil {

@@ -103,7 +103,7 @@ func (n *Node) takeBack(t *turn) {
 		}
 	}
 	if t.retry && t.heard {
-		n.tryScar()
+		n.tryRefused()
 	}
 }
 

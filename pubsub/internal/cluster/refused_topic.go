@@ -2,20 +2,20 @@ package cluster
 
 import "github.com/bennu-go/bennu/internal/notice"
 
-// scar is a topic that was refused when the last interest in it ended. It is tried until the broker
+// refusedTopic is a topic that was refused when the last interest in it ended. It is tried until the broker
 // allows it, so that Health shows the problem which the next join would have.
-type scar struct {
+type refusedTopic struct {
 	topic, channel string
 	cause          error
 }
 
-// tryScar tries whether the broker still refuses the scar.
-func (n *Node) tryScar() {
+// tryRefused tries whether the broker still refuses lastRefused.
+func (n *Node) tryRefused() {
 	s := &n.interests
 	s.mu.Lock()
-	topic, channel := s.scar.topic, s.scar.channel
+	topic, channel := s.lastRefused.topic, s.lastRefused.channel
 	if s.table[channel] != nil { // it is wanted again
-		s.scar, channel = scar{}, ""
+		s.lastRefused, channel = refusedTopic{}, ""
 	}
 	s.mu.Unlock()
 	if channel == "" || !n.state.up() {
@@ -25,7 +25,7 @@ func (n *Node) tryScar() {
 		return
 	}
 	s.mu.Lock()
-	s.scar = scar{}
+	s.lastRefused = refusedTopic{}
 	wanted := s.table[channel] != nil
 	s.mu.Unlock()
 	if !wanted {
