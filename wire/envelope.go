@@ -18,15 +18,15 @@ type envelope struct {
 	joinRef, ref, topic, event, payload span
 }
 
-// message makes the Message of an envelope that s has scanned. A message with a fault has no
-// payload.
-func (e *envelope) message(s *jsontext.Scanner) (Message, error) {
+// message fills m, which is zero, from an envelope that s has scanned. A message with a fault has
+// no payload.
+func (e *envelope) message(s *jsontext.Scanner, m *Message) error {
 	if s.Unwelcome != nil {
-		return e.unwelcome(s.Data), s.Unwelcome
+		*m = e.unwelcome(s.Data)
+		return s.Unwelcome
 	}
 	var (
 		f      fields
-		m      Message
 		ok     = true
 		data   = s.Data
 		tooBig error
@@ -43,13 +43,13 @@ func (e *envelope) message(s *jsontext.Scanner) (Message, error) {
 		m.OddTopic = string(jsontext.CompactValid(e.topic.of(data)))
 	}
 	f.event, _ = nameText(e.event.of(data), MaxEvent)
-	f.pack(&m)
+	f.pack(m)
 	if tooBig == nil {
 		m.Payload.Data = e.payload.of(data)
 	} else if m.Topic == "" && m.OddTopic == "" {
 		m.OddTopic = `""`
 	}
-	return m, tooBig
+	return tooBig
 }
 
 // unwelcome makes a Message for the error reply to a message with text that is not accepted. A ref or

@@ -17,16 +17,17 @@ func V2(o *Options) Serializer { return v2{o.bound()} }
 // v2 is the serializer of V2.
 type v2 struct{ tokenBound }
 
-func (v v2) Decode(op Opcode, data []byte) (Message, error) {
+func (v v2) Decode(op Opcode, data []byte) (m Message, err error) {
 	switch op {
 	case Text:
 		s := v.scanner(data)
-		m, err := decodeArray(&s)
-		return m, s.First(err)
+		err = s.First(decodeArray(&s, &m))
 	case Binary:
-		return decodeBinary(data)
+		err = decodeBinary(data, &m)
+	default:
+		err = malformed(0, errOpcode)
 	}
-	return Message{}, malformed(0, errOpcode)
+	return m, err
 }
 
 func (v2) AppendReply(dst []byte, r *Reply) (Opcode, []byte, error) {
@@ -68,47 +69,47 @@ func appendRest(dst []byte, topic, event string, p *Payload) []byte {
 }
 
 // decodeArray reads a text frame.
-func decodeArray(s *jsontext.Scanner) (Message, error) {
+func decodeArray(s *jsontext.Scanner, m *Message) error {
 	data := s.Data
 	s.Tokens = 1 // the array itself
 	i := s.Space(0)
 	if i >= len(data) {
-		return Message{}, s.Unexpected(i)
+		return s.Unexpected(i)
 	}
 	if data[i] != '[' {
-		return Message{}, s.Fail(i, errNotArray)
+		return s.Fail(i, errNotArray)
 	}
 	var elements [5]span
 	i = s.Space(i + 1)
 	for n := 0; ; n++ {
 		if n == 0 && i < len(data) && data[i] == ']' {
-			return Message{}, s.Fail(i, errTooFew)
+			return s.Fail(i, errTooFew)
 		}
 		to, err := s.Value(i, 1)
 		if err != nil {
-			return Message{}, err
+			return err
 		}
 		if n < len(elements) {
 			elements[n] = span{i, to}
 		}
 		if i = s.Space(to); i >= len(data) {
-			return Message{}, s.Unexpected(i)
+			return s.Unexpected(i)
 		}
 		if data[i] == ',' {
 			i = s.Space(i + 1)
 			continue
 		}
 		if data[i] != ']' {
-			return Message{}, s.Unexpected(i)
+			return s.Unexpected(i)
 		}
 		if n+1 < len(elements) {
-			return Message{}, s.Fail(i, errTooFew)
+			return s.Fail(i, errTooFew)
 		}
 		break
 	}
 	if err := s.End(i + 1); err != nil {
-		return Message{}, err
+		return err
 	}
 	e := envelope{elements[0], elements[1], elements[2], elements[3], elements[4]}
-	return e.message(s)
+	return e.message(s, m)
 }

@@ -7,19 +7,19 @@ import (
 	"github.com/bennu-go/bennu/internal/jsontext"
 )
 
-// decodeBinary decodes a binary push, the only kind that clients send. Its refs are strings, even if
-// they look like numbers, and an empty one is "", not null.
-func decodeBinary(data []byte) (Message, error) {
+// decodeBinary decodes a binary push, the only kind that clients send, into m, which is zero. Its refs
+// are strings, even if they look like numbers, and an empty one is "", not null.
+func decodeBinary(data []byte, m *Message) error {
 	if len(data) == 0 {
-		return Message{}, malformed(0, binframe.ErrShort)
+		return malformed(0, binframe.ErrShort)
 	}
 	if data[0] != binframe.Push {
-		return Message{}, malformed(0, binframe.ErrKind)
+		return malformed(0, binframe.ErrKind)
 	}
 	var part [4][]byte // join_ref, ref, topic, event
 	payload, ok := binframe.Split(data, part[:])
 	if !ok {
-		return Message{}, malformed(len(data), binframe.ErrShort)
+		return malformed(len(data), binframe.ErrShort)
 	}
 	var fault error
 	for n := range part {
@@ -28,7 +28,7 @@ func decodeBinary(data []byte) (Message, error) {
 		}
 		fault = malformed(binframe.Offset(data, len(part), n), jsontext.ErrUTF8)
 		if n == 2 { // without a topic the message cannot be answered
-			return Message{}, fault
+			return fault
 		}
 		part[n] = nil
 	}
@@ -39,7 +39,6 @@ func decodeBinary(data []byte) (Message, error) {
 	cut := len(refs)
 	refs = jsontext.AppendQuoted(refs, part[1])
 
-	var m Message
 	f := fields{joinRef: refs[:cut], ref: refs[cut:]}
 	if fault != nil && part[0] == nil {
 		f.joinRef = nil
@@ -55,14 +54,14 @@ func decodeBinary(data []byte) (Message, error) {
 	if nameFits(part[3], MaxEvent) {
 		f.event = part[3]
 	}
-	f.pack(&m)
+	f.pack(m)
 	if fault != nil && m.Topic == "" && m.OddTopic == "" {
 		m.OddTopic = `""`
 	}
 	if fault == nil {
 		m.Payload = Payload{Data: payload, Binary: true}
 	}
-	return m, fault
+	return fault
 }
 
 // appendBinary appends a binary frame.
