@@ -74,7 +74,7 @@ var draining = []check{
 // shutdown shuts the endpoint down, and fails the check if that does not end.
 func (s *suite) shutdown(ctx context.Context) error {
 	s.Helper()
-	ctx, cancel := context.WithTimeout(ctx, Patience)
+	ctx, cancel := context.WithTimeout(ctx, s.patience())
 	defer cancel()
 	return s.endpoint.Shutdown(ctx)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 )
@@ -21,7 +22,7 @@ func Check(t *testing.T, name string, bubble bool, newHarness func(testing.TB) *
 			done := make(chan struct{})
 			go func() { // which Fatal ends
 				defer close(done)
-				c.run(r, newHarness, bubble)
+				c.run(r, newHarness, bubble, new(atomic.Bool))
 			}()
 			<-done
 			r.cleanUp()

@@ -213,7 +213,7 @@ func (p *peer) end() error {
 	p.s.Helper()
 	select {
 	case <-p.done:
-	case <-time.After(Patience):
+	case <-time.After(p.s.patience()):
 		p.s.Fatalf("the receiver is never told of the end")
 	}
 	p.mu.Lock()

@@ -21,7 +21,7 @@ var racing = []check{
 
 func race(s *suite) {
 	s.start(setup{link: transport.LinkOptions{MaxQueueMessages: 100, WriteTimeout: time.Second}})
-	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	ctx, cancel := context.WithTimeout(context.Background(), s.patience())
 	defer cancel()
 	var all sync.WaitGroup
 	for range 10 {

@@ -3,24 +3,27 @@ package transporttest
 import (
 	"os"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
 	"github.com/bennu-go/bennu/internal/waittest"
 )
 
-// Patience is how long the suite waits for an event. It does not measure speed.
+// Patience is how long the suite waits for an event. It does not measure speed. After a check has
+// failed, others wait a ninth of it.
 const Patience = waittest.Patience
 
 // Run tests a transport. newHarness returns a new Harness for each check. Most checks run in
 // parallel.
 func Run(t *testing.T, newHarness func(t testing.TB) *Harness) {
+	var failed atomic.Bool
 	for _, c := range checks() {
 		t.Run(c.name, func(t *testing.T) {
 			if !c.alone {
 				t.Parallel()
 			}
-			c.run(t, newHarness, false)
+			c.run(t, newHarness, false, &failed)
 		})
 	}
 }
@@ -28,9 +31,10 @@ func Run(t *testing.T, newHarness func(t testing.TB) *Harness) {
 // RunInBubble is Run for transports and clients that use no network. Each check runs in a bubble of
 // testing/synctest, in which waiting takes no time and durations can be checked.
 func RunInBubble(t *testing.T, newHarness func(t testing.TB) *Harness) {
+	var failed atomic.Bool
 	for _, c := range checks() {
 		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { c.run(t, newHarness, true) })
+			synctest.Test(t, func(t *testing.T) { c.run(t, newHarness, true, &failed) })
 		})
 	}
 }
@@ -54,8 +58,13 @@ func checks() (all []check) {
 	return all
 }
 
-// run runs the check.
-func (c *check) run(t testing.TB, newHarness func(testing.TB) *Harness, bubble bool) {
+// run runs the check, and sets failed if it fails.
+func (c *check) run(t testing.TB, newHarness func(testing.TB) *Harness, bubble bool, failed *atomic.Bool) {
+	t.Cleanup(func() {
+		if t.Failed() {
+			failed.Store(true)
+		}
+	})
 	h := newHarness(t)
 	for name := range h.Except {
 		if name != errorHandler && !slices.ContainsFunc(checks(), func(c check) bool { return c.name == name }) {
@@ -66,6 +75,7 @@ func (c *check) run(t testing.TB, newHarness func(testing.TB) *Harness, bubble b
 		t.Skipf("not for this transport: %s", why)
 	}
 	s := newSuite(t, h, c, bubble)
+	s.failed = failed
 	if c.only != nil {
 		if yes, why := c.only(s); !yes {
 			t.Skipf("not for this transport: %s", why)

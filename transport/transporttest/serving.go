@@ -31,7 +31,7 @@ var serving = []check{
 			c, _ := s.connect()
 			stopped := make(chan error, 1)
 			go func() {
-				ctx, cancel := context.WithTimeout(context.Background(), Patience)
+				ctx, cancel := context.WithTimeout(context.Background(), s.patience())
 				defer cancel()
 				stopped <- s.server.Shutdown(ctx)
 			}()

@@ -14,7 +14,9 @@ var slowness = []check{
 		name: "slow/bytes",
 		law:  "a client that takes nothing has no more waiting for it than MaxQueueBytes, beside the buffers of the system; the next frame closes with 1013, and who sends never waits",
 		only: stalling,
-		body: func(s *suite) { s.overflow(transport.LinkOptions{MaxMessage: 32 << 10, MaxQueueBytes: 64 << 10}, 16<<10) },
+		body: func(s *suite) {
+			s.overflow(transport.LinkOptions{MaxMessage: 32 << 10, MaxQueueBytes: 64 << 10}, 16<<10)
+		},
 	},
 	{
 		name: "slow/messages",

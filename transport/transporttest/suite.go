@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,7 +27,8 @@ type suite struct {
 	*Harness
 	check  *check
 	bubble bool
-	watch  *watch // of the links; nil if the transport is one of bennu's own
+	failed *atomic.Bool // a check of this run has failed
+	watch  *watch       // of the links; nil if the transport is one of bennu's own
 
 	transport transport.Transport
 	name      string
@@ -160,7 +162,7 @@ func (s *suite) serve(o *setup) {
 func (s *suite) end() {
 	s.Helper()
 	if !s.ended {
-		ctx, cancel := context.WithTimeout(context.Background(), Patience)
+		ctx, cancel := context.WithTimeout(context.Background(), s.patience())
 		defer cancel()
 		if err := s.endpoint.Shutdown(ctx); err != nil {
 			s.Errorf("Shutdown: %v", err)
@@ -187,10 +189,19 @@ func (s *suite) end() {
 // stats returns the counters of the transport.
 func (s *suite) stats() transport.Stats { return s.endpoint.Stats().Transports[s.name] }
 
+// patience returns how long to wait for an event. A transport that has failed one check may make all
+// others wait in vain, so those wait for less.
+func (s *suite) patience() time.Duration {
+	if s.failed.Load() {
+		return Patience / 9
+	}
+	return Patience
+}
+
 // until waits until ok returns true.
 func (s *suite) until(what string, ok func() bool) {
 	s.Helper()
-	if !waittest.Within(Patience, ok) {
+	if !waittest.Within(s.patience(), ok) {
 		s.Fatalf("this never came true: %s", what)
 	}
 }
@@ -237,7 +248,7 @@ func (s *suite) accepted() *peer {
 	select {
 	case p := <-s.peers:
 		return p
-	case <-time.After(Patience):
+	case <-time.After(s.patience()):
 		s.Fatalf("a client has connected, and no connection was opened")
 	}
 	return nil
@@ -281,7 +292,7 @@ func (c *client) send(texts ...string) {
 // next receives one message.
 func (c *client) next() (op wire.Opcode, data []byte) {
 	c.s.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	ctx, cancel := context.WithTimeout(context.Background(), c.s.patience())
 	defer cancel()
 	op, data, err := c.Receive(ctx)
 	if err != nil {
@@ -304,7 +315,7 @@ func (c *client) want(texts ...string) {
 // messages came before.
 func (c *client) rest() (messages int) {
 	c.s.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	ctx, cancel := context.WithTimeout(context.Background(), c.s.patience())
 	defer cancel()
 	for {
 		if _, _, err := c.Receive(ctx); err != nil {
