@@ -7,8 +7,8 @@ import (
 	"github.com/bennu-go/bennu/internal/jsontext"
 )
 
-// decodeBinary reads a binary push, the only kind that clients send, into m, which is zero. Its refs are strings,
-// whatever they look like, and one without bytes is "", not null.
+// decodeBinary reads a binary push, the only kind that clients send, into m, which is zero. Its
+// refs are strings, whatever they look like, and one without bytes is "", not null.
 func decodeBinary(data []byte, m *Message) error {
 	if len(data) == 0 {
 		return malformed(0, binframe.ErrShort)
