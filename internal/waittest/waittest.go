@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -65,9 +66,12 @@ const (
 // they do not starve each other; all others run beside them. The tests that call t.Parallel
 // run so many at one time, since most of their time is waiting.
 func Heavy(m *testing.M, turn Turn, parallel int) {
-	if err := turn.take(); err != nil {
-		fmt.Fprintln(os.Stderr, "no turn:", err)
-		os.Exit(1)
+	// A worker of a fuzz target is started by a process that has the turn.
+	if !slices.Contains(os.Args, "-test.fuzzworker") {
+		if err := turn.take(); err != nil {
+			fmt.Fprintln(os.Stderr, "no turn:", err)
+			os.Exit(1)
+		}
 	}
 	Parallel(parallel)
 	Main(m)
