@@ -108,10 +108,10 @@ func broadcastFrame(s wire.Serializer, b *wire.Broadcast) (transport.Frame, erro
 // sound reports whether a broadcast could have been made by newMessage. Broadcasts of other nodes
 // are checked because any program may write to the broker, and its text must not get into a frame
 // unchecked. An unsound one is dropped, counted and logged once.
-func (n *node) sound(d *pubsub.Dispatch) bool {
-	if !d.Remote {
-		return true
-	}
+func (n *node) sound(d *pubsub.Dispatch) bool { return !d.Remote || n.checkRemote(d) }
+
+// checkRemote is sound for a broadcast of another node.
+func (n *node) checkRemote(d *pubsub.Dispatch) bool {
 	m := memoOf(d)
 	if !m.checked {
 		m.checked = true

@@ -78,7 +78,8 @@ func (l *fastlane) Deliver(d *pubsub.Dispatch) {
 	if !ok {
 		return
 	}
-	if !c.socket.cannotRead(f) && !c.socket.takes(f) { // binary frames for text-only clients are dropped by the connection
+	// Binary frames for text-only clients are dropped by the connection.
+	if c.socket.node.mayExceed(f) && !c.socket.cannotRead(f) && !c.socket.takes(f) {
 		l.refuse(d, f)
 		return
 	}

@@ -14,13 +14,15 @@ import (
 // Socket is the connection of one client. All its methods may be called from any goroutine, except
 // Assign, which may be called only in Connect.
 type Socket struct {
+	// The first fields are read for each broadcast. They stand together so that this takes one cache
+	// line.
 	node       *node
-	handler    *mountedHandler
 	serializer wire.Serializer
 	via        *via
+	conn       seam.Conn
+	handler    *mountedHandler
 	id         string
 	assigns    map[string]any
-	conn       seam.Conn
 	began      uint64      // number from disconnects.begin; 0 without an id
 	sameID     sameID      // links the sockets of one id; guarded by disconnects.mu
 	address    string      // of the client, for PerAddress and the log

@@ -19,8 +19,12 @@ func (s *Socket) takes(f transport.Frame) bool {
 	if s.cannotRead(f) {
 		return false
 	}
-	n := len(f.Bytes())
-	return int64(n) <= s.node.leastOutbound.Load() || n <= s.outbound().bytes
+	return !s.node.mayExceed(f) || len(f.Bytes()) <= s.outbound().bytes
+}
+
+// mayExceed reports whether a frame is larger than the smallest queue of all clients.
+func (n *node) mayExceed(f transport.Frame) bool {
+	return int64(len(f.Bytes())) > n.leastOutbound.Load()
 }
 
 // cannotRead reports whether a frame is binary and the client's transport carries text only.

@@ -282,6 +282,11 @@ func (s *Scanner) str(i int) (int, error) {
 			i++
 		default:
 			for i < len(d) && d[i] >= utf8.RuneSelf {
+				// Most of these letters have two bytes.
+				if d[i] >= 0xC2 && d[i] < 0xE0 && i+1 < len(d) && d[i+1]&0xC0 == 0x80 {
+					i += 2
+					continue
+				}
 				r, n := utf8.DecodeRune(d[i:])
 				if r == utf8.RuneError && n <= 1 {
 					return i, s.Fail(i, ErrUTF8)
