@@ -55,8 +55,11 @@ type Push struct {
 	Payload Payload
 }
 
-// A Broadcast is a message to all subscribers of a topic.
+// A Broadcast is a message to all subscribers of a topic. Ref is null, unless the topic has a
+// history: then it is the position of the message in it, for clients that asked for positions.
+// Binary frames have no ref.
 type Broadcast struct {
+	Ref     Ref
 	Topic   string
 	Event   string
 	Payload Payload

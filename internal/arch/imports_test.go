@@ -19,6 +19,7 @@ var layers = []struct {
 	{"internal/subscribertest", []string{"internal/waittest", "pubsub"}}, // for tests of pubsub and its adapters
 	{"internal/tracker", []string{"internal/...", "pubsub"}},             // the store of package presence
 	{"internal/ability", []string{"wire", "transport"}},                  // between a transport and its sockets
+	{"internal/follow", []string{"internal/...", "pubsub"}},              // the followers of package history
 	{"internal/clientwire", []string{"internal/...", "wire"}},            // the client's end of wire
 	{"internal/vsn", []string{"internal/...", "wire"}},
 	// The runner of the cases tests any server, so it knows nothing of this one.
@@ -39,7 +40,9 @@ var layers = []struct {
 	{"transport/...", []string{"internal/...", "wire", "transport"}},
 	{"pubsub", []string{"internal/..."}},
 	{"pubsub/...", []string{"internal/...", "pubsub", "pubsub/internal/..."}},
-	{".", []string{"internal/...", "wire", "transport/...", "pubsub"}},
+	{"history", []string{"internal/...", "pubsub"}},
+	{"history/...", []string{"internal/...", "pubsub", "history"}},
+	{".", []string{"internal/...", "wire", "transport/...", "pubsub", "history"}},
 	{"presence", []string{"internal/...", "wire", "pubsub", "."}},
 	{"client", []string{"internal/...", "wire"}},
 	{"client/presence", []string{"internal/...", "wire", "client"}},
@@ -96,7 +99,7 @@ func importDirection(g graph) (faults []string) {
 // made to compile a broker. Packages that are not listed may reach anything.
 var reach = []struct{ packages, modules []string }{
 	{[]string{"transport/transporttest"}, []string{"github.com/gobwas/ws", "github.com/gobwas/httphead", "golang.org/x/sys", "go.uber.org/goleak"}},
-	{[]string{".", "wire", "transport/...", "pubsub"}, []string{"github.com/gobwas/ws", "github.com/gobwas/httphead", "golang.org/x/sys"}},
+	{[]string{".", "wire", "transport/...", "pubsub", "history"}, []string{"github.com/gobwas/ws", "github.com/gobwas/httphead", "golang.org/x/sys"}},
 	{[]string{"token"}, []string{"golang.org/x/crypto", "golang.org/x/sys"}},
 	{[]string{"client", "client/presence"}, []string{"github.com/coder/websocket"}},
 }

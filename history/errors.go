@@ -1,0 +1,29 @@
+package history
+
+import "errors"
+
+// Errors of publishing to a kept topic, and of a Store. After any of them no subscriber on any node got
+// the message, except after ErrUnknown, when that is not known.
+var (
+	// ErrUnavailable means that the store did not take the message.
+	ErrUnavailable = errors.New("history: the store is not available")
+	// ErrUnknown means that the store did not answer in time. The message may be published with the
+	// same Key again.
+	ErrUnknown = errors.New("history: it is not known whether the store has the message")
+	// ErrConflict means that another message was published after the offset of After. The error is a
+	// *Conflict.
+	ErrConflict = errors.New("history: another message was published meanwhile")
+	// ErrTooLarge means that the message is larger than the store accepts.
+	ErrTooLarge = errors.New("history: the message is too large for the store")
+	// ErrBusy means that too many messages of this node wait for the store.
+	ErrBusy = errors.New("history: too many messages wait for the store")
+	// ErrNotKept means that no history is kept of the topic.
+	ErrNotKept = errors.New("history: the topic is not kept")
+)
+
+// Conflict is an ErrConflict with the head of the topic.
+type Conflict struct{ Head Offset }
+
+func (c *Conflict) Error() string { return ErrConflict.Error() }
+
+func (c *Conflict) Unwrap() error { return ErrConflict }

@@ -1,0 +1,48 @@
+package history
+
+import (
+	"log/slog"
+	"time"
+)
+
+// Options configure New. The zero value of a field means its default, but Topics must not be empty.
+type Options struct {
+	// Store keeps the messages. Default nil: the memory of this node, for a node without others.
+	Store Store
+	// Topics says which topics are kept. The first pattern that matches counts.
+	Topics []Topic
+	// CacheBytes bounds the messages in the memory of this node that were published or read lately.
+	// Default 64 MiB.
+	CacheBytes int
+	// StoreBytes bounds the default store. When it is full, the topics that were used least lately are
+	// forgotten. Default 256 MiB.
+	StoreBytes int
+	// PublishTimeout bounds the time for which a broadcast waits for the store. Default 5 s.
+	PublishTimeout time.Duration
+	// Check is the time between two questions to the store whether this node has missed a message.
+	// Default 30 s.
+	Check time.Duration
+	// SinceParam is the member of the payload of a join in which a client sends the offset that it has
+	// reached. Default "since".
+	SinceParam string
+	// Logger gets errors and refusals. Default slog.Default().
+	Logger *slog.Logger
+}
+
+// Topic says what is kept of the topics of a pattern.
+type Topic struct {
+	// Pattern is a topic, or the beginning of topics with * at its end, as in SocketHandler.Channel.
+	Pattern string
+	// Size, Bytes and Age bound what is kept of one topic; the first bound that is reached counts.
+	// Defaults 1,000 messages, 1 MiB of payloads and 10 min. Size is at most 100,000.
+	Size  int
+	Bytes int
+	Age   time.Duration
+	// Rewind is the number of messages that a client without an offset gets when it joins. Default 0.
+	Rewind int
+	// MaxReplay bounds the messages that a client may have missed. One that has missed more is told
+	// that it has lost some. Default Size.
+	MaxReplay int
+	// NoResume keeps the topic for Endpoint.History alone. Clients notice nothing.
+	NoResume bool
+}
