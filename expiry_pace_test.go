@@ -29,6 +29,8 @@ func (c *pacedConn) Offer(f transport.Frame) (again <-chan struct{}, err error) 
 
 func (c *pacedConn) Low() <-chan struct{} { return nil }
 
+func (c *pacedConn) OnLow(func()) bool { return true }
+
 // TestExpiryAtThePaceOfTheClient has more topics than the connection's queue takes: the warnings
 // wait for room, and those that are left end with a renewal.
 func TestExpiryAtThePaceOfTheClient(t *testing.T) {

@@ -29,6 +29,10 @@ type Offerer interface {
 	// Low returns nil if little is queued. Otherwise it returns a channel that is closed when little
 	// is.
 	Low() <-chan struct{}
+	// OnLow reports whether little is queued, or the connection has ended. If neither is so, it calls
+	// f when one of them is, once, in a goroutine that holds no lock and that the transport waits
+	// for. f must not block.
+	OnLow(f func()) (low bool)
 }
 
 // Bounded has a queue with bounds of its own, as connections made of a transport.Link have. The

@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/pace"
 	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/transport"
 )
@@ -31,7 +32,7 @@ type conn struct {
 
 	mu    sync.Mutex // guards the fields below; nothing of a transport, receiver or log is called under it
 	queue outbox
-	low   chan struct{} // closed when the queue is low; nil while nobody waits for that
+	low   *pace.Waiters // nil while nobody waits for a low queue
 
 	parts      int  // goroutines of the connection that run, with the reader
 	away       bool // the reader waits: in Read, or because held is true

@@ -38,7 +38,7 @@ func (s *session) Offer(f transport.Frame) (again <-chan struct{}, err error) {
 	case len(m) > s.mount.lim.bufferBytes/4*3:
 		return nil, pace.ErrTooLarge
 	case !s.box.spares(len(m), s.mount.lim):
-		return s.awaitLowLocked(), nil
+		return s.waitersLocked().Low(), nil
 	}
 	s.queueLocked(m)
 	return nil, nil
@@ -49,24 +49,38 @@ func (s *session) Offer(f transport.Frame) (again <-chan struct{}, err error) {
 func (s *session) Low() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended || s.box.low(s.mount.lim) {
+	if s.isLowLocked() {
 		return nil
 	}
-	return s.awaitLowLocked()
+	return s.waitersLocked().Low()
 }
 
-// awaitLowLocked returns the channel that lowLocked closes.
-func (s *session) awaitLowLocked() <-chan struct{} {
+// OnLow implements ability.Offerer.
+func (s *session) OnLow(f func()) (low bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.isLowLocked() {
+		return true
+	}
+	s.waitersLocked().Call(f)
+	return false
+}
+
+// isLowLocked reports whether the outbox is low or the session has ended.
+func (s *session) isLowLocked() bool { return s.ended || s.box.low(s.mount.lim) }
+
+// waitersLocked returns those that lowLocked wakes.
+func (s *session) waitersLocked() *pace.Waiters {
 	if s.low == nil {
-		s.low = make(chan struct{})
+		s.low = new(pace.Waiters)
 	}
 	return s.low
 }
 
-// lowLocked closes the channel of awaitLowLocked if the outbox is low or the session has ended.
+// lowLocked wakes those who wait, if the outbox is low or the session has ended.
 func (s *session) lowLocked() {
-	if s.low != nil && (s.ended || s.box.low(s.mount.lim)) {
-		close(s.low)
+	if s.low != nil && s.isLowLocked() {
+		s.low.Wake(&s.srv.tasks)
 		s.low = nil
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/bennu-go/bennu/internal/ability"
 	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/pace"
 	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
@@ -75,7 +76,7 @@ type session struct {
 	ended   bool                // the session takes no more messages or requests
 	code    transport.CloseCode // 0 when the server did not close it
 	reason  error
-	low     chan struct{} // of awaitLowLocked; nil while nobody waits
+	low     *pace.Waiters // nil while nobody waits for a low outbox
 	dropped [4]bool       // kinds of binary frame whose drop was logged
 }
 

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/pace"
 	"github.com/bennu-go/bennu/internal/seam"
 	"github.com/bennu-go/bennu/transport"
 )
@@ -66,7 +67,7 @@ type conn struct {
 	blocked *batch        // the rest of a batch, in writerWaiting
 	closeBy time.Duration // when a closing connection is cut, on the server's clock
 	reason  error         // why the connection ended
-	low     chan struct{} // of awaitLowLocked; nil while nobody waits
+	low     *pace.Waiters // nil while nobody waits for a low queue
 	wake    chan struct{} // closed to wake a reader in hold or awaitFlush; nil otherwise
 
 	nextFlush  *conn // guarded by server.flushMu

@@ -36,7 +36,7 @@ func (c *conn) Offer(f transport.Frame) (again <-chan struct{}, err error) {
 		return nil, pace.ErrTooLarge
 	case !c.q.spares(len(b), c.lim):
 		defer c.mu.Unlock()
-		return c.awaitLowLocked(), nil
+		return c.waitersLocked().Low(), nil
 	}
 	c.q.push(b)
 	flush := c.claimLocked(writerScheduled)
@@ -52,24 +52,38 @@ func (c *conn) Offer(f transport.Frame) (again <-chan struct{}, err error) {
 func (c *conn) Low() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ended.Load() || c.q.low(c.lim) {
+	if c.isLowLocked() {
 		return nil
 	}
-	return c.awaitLowLocked()
+	return c.waitersLocked().Low()
 }
 
-// awaitLowLocked returns the channel that lowLocked closes.
-func (c *conn) awaitLowLocked() <-chan struct{} {
+// OnLow implements ability.Offerer.
+func (c *conn) OnLow(f func()) (low bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.isLowLocked() {
+		return true
+	}
+	c.waitersLocked().Call(f)
+	return false
+}
+
+// isLowLocked reports whether the queue is low or the connection has ended.
+func (c *conn) isLowLocked() bool { return c.ended.Load() || c.q.low(c.lim) }
+
+// waitersLocked returns those that lowLocked wakes.
+func (c *conn) waitersLocked() *pace.Waiters {
 	if c.low == nil {
-		c.low = make(chan struct{})
+		c.low = new(pace.Waiters)
 	}
 	return c.low
 }
 
-// lowLocked closes the channel of awaitLowLocked if the queue is low or the connection has ended.
+// lowLocked wakes those who wait, if the queue is low or the connection has ended.
 func (c *conn) lowLocked() {
-	if c.low != nil && (c.ended.Load() || c.q.low(c.lim)) {
-		close(c.low)
+	if c.low != nil && c.isLowLocked() {
+		c.low.Wake(&c.srv.goroutines)
 		c.low = nil
 	}
 }
