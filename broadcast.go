@@ -101,7 +101,7 @@ func frameFor(d *pubsub.Dispatch, s *Socket) (transport.Frame, bool) {
 // broadcastFrame returns the frame of a broadcast, which has no join_ref and so is the same for all
 // channels.
 func broadcastFrame(s wire.Serializer, b *wire.Broadcast) (transport.Frame, error) {
-	size := envelope + len(b.Topic) + len(b.Event) + len(b.Payload.Data)
+	size := envelope + len(b.Ref) + len(b.Topic) + len(b.Event) + len(b.Payload.Data)
 	return frame(size, func(dst []byte) (wire.Opcode, []byte, error) { return s.AppendBroadcast(dst, b) })
 }
 

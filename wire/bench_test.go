@@ -22,6 +22,7 @@ var (
 
 	reply     = &wire.Reply{JoinRef: `"12"`, Ref: `"345"`, Topic: "room:lobby", Status: "ok", Response: wire.Payload{Data: []byte(payload100)}}
 	push      = &wire.Push{JoinRef: `"12"`, Topic: "room:lobby", Event: "new_msg", Payload: wire.Payload{Data: []byte(payload100)}}
+	placed    = &wire.Broadcast{Ref: `"e7k2m9x4:87901"`, Topic: "room:lobby", Event: "new_msg", Payload: wire.Payload{Data: []byte(payload100)}}
 	broadcast = &wire.Broadcast{Topic: "room:lobby", Event: "new_msg", Payload: wire.Payload{Data: []byte(payload100)}}
 	binReply  = &wire.Reply{JoinRef: `"12"`, Ref: `"345"`, Topic: "room:lobby", Status: "ok", Response: wire.Payload{Data: []byte(payload100), Binary: true}}
 )
@@ -62,10 +63,12 @@ func TestAllocations(t *testing.T) {
 		{"V2 reply", 0, encode(v2, reply)},
 		{"V2 push", 0, encode(v2, push)},
 		{"V2 broadcast", 0, encode(v2, broadcast)},
+		{"V2 broadcast with a position", 0, encode(v2, placed)},
 		{"V2 binary reply", 0, encode(v2, binReply)},
 		{"V1 reply", 0, encode(v1, reply)},
 		{"V1 push", 0, encode(v1, push)},
 		{"V1 broadcast", 0, encode(v1, broadcast)},
+		{"V1 broadcast with a position", 0, encode(v1, placed)},
 		{"select", 0, func() { _, _ = vs.Select("2.0.0") }},
 		{"text of a ref", 0, func() { _ = reply.Ref.Text() }},
 	}
@@ -106,11 +109,12 @@ func benchmarkEncode(b *testing.B, s wire.Serializer, msg any) {
 	}
 }
 
-func BenchmarkEncodeReply(b *testing.B)       { benchmarkEncode(b, wire.V2(nil), reply) }
-func BenchmarkEncodePush(b *testing.B)        { benchmarkEncode(b, wire.V2(nil), push) }
-func BenchmarkEncodeBroadcast(b *testing.B)   { benchmarkEncode(b, wire.V2(nil), broadcast) }
-func BenchmarkEncodeBinaryReply(b *testing.B) { benchmarkEncode(b, wire.V2(nil), binReply) }
-func BenchmarkEncodeReplyV1(b *testing.B)     { benchmarkEncode(b, wire.V1(nil), reply) }
+func BenchmarkEncodeReply(b *testing.B)                 { benchmarkEncode(b, wire.V2(nil), reply) }
+func BenchmarkEncodePush(b *testing.B)                  { benchmarkEncode(b, wire.V2(nil), push) }
+func BenchmarkEncodeBroadcast(b *testing.B)             { benchmarkEncode(b, wire.V2(nil), broadcast) }
+func BenchmarkEncodeBroadcastWithPosition(b *testing.B) { benchmarkEncode(b, wire.V2(nil), placed) }
+func BenchmarkEncodeBinaryReply(b *testing.B)           { benchmarkEncode(b, wire.V2(nil), binReply) }
+func BenchmarkEncodeReplyV1(b *testing.B)               { benchmarkEncode(b, wire.V1(nil), reply) }
 
 func BenchmarkAppendJSON(b *testing.B) {
 	v := struct {

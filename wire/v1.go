@@ -122,7 +122,7 @@ func (v1) AppendPush(dst []byte, p *Push) (Opcode, []byte, error) {
 }
 
 func (v1) AppendBroadcast(dst []byte, b *Broadcast) (Opcode, []byte, error) {
-	return appendObject(dst, b.Topic, b.Event, &b.Payload, "")
+	return appendObject(dst, b.Topic, b.Event, &b.Payload, b.Ref)
 }
 
 func appendObject(dst []byte, topic, event string, p *Payload, ref Ref) (Opcode, []byte, error) {

@@ -57,7 +57,8 @@ func (v2) AppendBroadcast(dst []byte, b *Broadcast) (Opcode, []byte, error) {
 	if b.Payload.Binary {
 		return appendBinaryBroadcast(dst, b)
 	}
-	dst = append(dst, `[null,null,`...)
+	dst = append(dst, `[null,`...)
+	dst = append(b.Ref.Append(dst), ',')
 	return Text, appendRest(dst, b.Topic, b.Event, &b.Payload), nil
 }
 
