@@ -8,6 +8,9 @@ type Source interface {
 	// Read returns the entries after an offset, oldest first. entries and bytes bound the page; it
 	// has at least one entry if there is one.
 	Read(ctx context.Context, topic string, after uint64, entries, bytes int) (Page, error)
+	// Newest returns the newest entries, oldest first, bounded as in Read. Known is true, and More
+	// says that kept entries precede the page.
+	Newest(ctx context.Context, topic string, entries, bytes int) (Page, error)
 	// Heads returns the epoch and the newest offset of each topic, in the same order. A topic without
 	// a log has the zero Position.
 	Heads(ctx context.Context, topics []string) ([]Position, error)
@@ -22,7 +25,7 @@ type Page struct {
 	Known   bool
 	Epoch   string
 	Head    uint64 // newest offset
-	Oldest  uint64 // Prev of the oldest kept entry: the first place from which a reader can go on
+	Oldest  uint64 // Prev of the oldest kept entry, or Head: the first place from which a reader can go on
 	Entries []*Entry
 	More    bool // entries follow the page
 }
