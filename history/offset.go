@@ -35,9 +35,6 @@ func (o *Offset) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
-// epochBytes is the length of an epoch.
-const epochBytes = 8
-
 // maxDigits is the length of the largest number.
 const maxDigits = 20
 
@@ -47,13 +44,8 @@ func ParseOffset(text string) (Offset, error) {
 		return Offset{}, nil
 	}
 	epoch, digits, ok := strings.Cut(text, ":")
-	if !ok || len(epoch) != epochBytes || len(digits) == 0 || len(digits) > maxDigits {
+	if !ok || !follow.ValidEpoch(epoch) || len(digits) == 0 || len(digits) > maxDigits {
 		return Offset{}, errOffset
-	}
-	for i := range len(epoch) {
-		if c := epoch[i]; (c < 'a' || c > 'z') && (c < '2' || c > '7') {
-			return Offset{}, errOffset
-		}
 	}
 	for i := range len(digits) {
 		if digits[i] < '0' || digits[i] > '9' {

@@ -5,31 +5,34 @@ import (
 	"time"
 )
 
-// A Store keeps the logs of topics. Memory, redishistory and natshistory have one; package historytest
-// has the test suite that every Store must pass. All methods may be called from any goroutine. An
-// error is ErrUnavailable if the store has certainly not done what was asked, ErrUnknown if it may have
-// done it, one of the errors below, or wraps one of them.
+// A Store keeps the logs of topics. The default store, redishistory and natshistory are some; package
+// historytest has the test suite that every Store must pass. All methods may be called from any
+// goroutine, and return soon after ctx has ended. An error is ErrUnavailable if the store has
+// certainly not done what was asked, ErrUnknown if it may have done it, one of the errors below, or
+// wraps one of them.
 //
 // The entries of a topic form a chain: each has the offset of the one before it in Prev. Offsets rise
 // within an epoch, and need not be consecutive. When a store begins a log anew, it begins a new epoch,
 // so that a position of the old log is never taken for one of the new.
 type Store interface {
-	// Append puts an entry behind all others of its topic, atomically, and returns its place.
+	// Append puts an entry behind all others of its topic, atomically, and returns its place. The store
+	// may keep the payload, which is not changed afterwards, but not e and o.
 	//
-	// If o.After is not nil and not the head, the error is a *Conflict. If o.Key was appended to the
-	// topic within KeyTime, or e.Number is not above the last number of e.Boot in the topic, nothing
-	// is appended: the place of the first is returned, with Doubled set; if that place is not known
-	// any more, the error is ErrUnknown. An entry that is larger than the store accepts is ErrTooLarge.
+	// If e.Number is not above the last number of e.Boot in the topic, or o.Key was appended to the
+	// topic within KeyTime, nothing is appended: the place of the first is returned, with Doubled set;
+	// if that place is not known any more, the error is ErrUnknown. Only after that, if o.After is not
+	// nil and not the head, the error is a *Conflict: what was appended before is doubled, and no
+	// conflict with itself. An entry that is larger than the store accepts is ErrTooLarge.
 	Append(ctx context.Context, topic string, e *Entry, o *AppendOptions) (Place, error)
 	// Read returns entries of one moment, oldest first. Entries that are older than o.Keep allows are
 	// left out. The entries after an offset are a contiguous piece of the chain: the first has Prev
-	// after, each other the offset of the one before it.
+	// after, each other the offset of the one before it. If Known is false, there are no entries.
 	Read(ctx context.Context, topic string, after uint64, o *ReadOptions) (Piece, error)
 	// Heads returns the newest place of each topic, in the same order and in few round trips. It keeps
 	// the topics from being forgotten. A topic without a log has the zero Head.
 	Heads(ctx context.Context, topics []string) ([]Head, error)
 	// Rotate forgets the log of a topic and begins a new epoch, if epoch is still the current one.
-	// Otherwise it does nothing.
+	// Otherwise it does nothing. Keys and numbers may stay known.
 	Rotate(ctx context.Context, topic, epoch string) error
 	// Close ends the store.
 	Close(ctx context.Context) error
@@ -44,8 +47,9 @@ type Entry struct {
 	Payload []byte
 	Binary  bool   // Payload is not JSON text
 	From    string // the channel that does not get it, or ""
-	// Boot and Number are those of the publishing node. Each boot numbers its entries of a topic, from
-	// 1, and begins the next Append only when the one before has ended.
+	// Boot and Number are those of the publishing node. The numbers of a boot rise within each topic,
+	// and need not be consecutive; 0 is none. A node begins an Append only when its last one to the
+	// same topic has ended, and repeats an Append that may have been lost with the same Number.
 	Boot   string
 	Number uint64
 

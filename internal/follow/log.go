@@ -18,6 +18,17 @@ type Log interface {
 	Publish(ctx context.Context, m *pubsub.Message, o PublishOptions) (Position, error)
 	// SinceParam is the name of the member of a join's payload that has the position of the client.
 	SinceParam() string
+	// Stats returns the counters of publishing, and those of the followers.
+	Stats() LogStats
+}
+
+// LogStats are the counters of a Log.
+type LogStats struct {
+	Stats
+	Appends      int64            // messages that the store has taken
+	Doubled      int64            // publishes whose message the store had already
+	AppendErrors map[string]int64 // publishes with an error: "unavailable", "unknown", "conflict", "too_large", "busy"
+	Untold       int64            // kept messages that other nodes have to read from the store
 }
 
 // Topic are the options of a kept topic.
