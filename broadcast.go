@@ -1,11 +1,9 @@
 package bennu
 
 import (
-	"encoding/json"
-	"errors"
 	"log/slog"
 
-	"github.com/bennu-go/bennu/internal/jsontext"
+	"github.com/bennu-go/bennu/internal/event"
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/internal/reserved"
 	"github.com/bennu-go/bennu/pubsub"
@@ -27,18 +25,18 @@ type Broadcast struct {
 // newMessage makes a broadcast, or returns an error if the event or the payload is not valid. The
 // subscribers do not check them again, so that all of them get the broadcast, or none. A topic that
 // no client can join is no error: the program may subscribe to it.
-func newMessage(topic, event string, payload any) (*pubsub.Message, error) {
+func newMessage(topic, name string, payload any) (*pubsub.Message, error) {
 	if topic == "" || reserved.Topic(topic) {
 		return nil, errTopic
 	}
-	if err := checkEvent(event); err != nil {
+	if err := checkEvent(name); err != nil {
 		return nil, err
 	}
 	p, err := encodeObject(payload)
 	if err != nil {
 		return nil, err
 	}
-	return &pubsub.Message{Topic: topic, Event: event, Payload: p.Data, Binary: p.Binary}, nil
+	return &pubsub.Message{Topic: topic, Event: name, Payload: p.Data, Binary: p.Binary}, nil
 }
 
 // broadcastOf returns a message in the form in which handlers get it.
@@ -115,7 +113,7 @@ func (n *node) checkRemote(d *pubsub.Dispatch) bool {
 	m := memoOf(d)
 	if !m.checked {
 		m.checked = true
-		m.unsound = checkEvent(d.Event) != nil || !d.Binary && (len(d.Payload) == 0 || d.Payload[0] != '{' || !isJSON(d.Payload))
+		m.unsound = !event.Sound(d.Event, d.Payload, d.Binary)
 		if m.unsound {
 			n.sayUnsound(d)
 		}
@@ -126,13 +124,6 @@ func (n *node) checkRemote(d *pubsub.Dispatch) bool {
 // sayUnsound counts and logs a message of another node that is dropped because it is not valid.
 func (n *node) sayUnsound(d *pubsub.Dispatch) {
 	n.book.Say(notice.Unsound, notice.Foreign("topic", d.Topic), notice.Foreign("event", d.Event), slog.Int("bytes", len(d.Payload)))
-}
-
-// isJSON reports whether text is JSON that a program may broadcast. It may be nested deeper than
-// the JSON of a client.
-func isJSON(text []byte) bool {
-	_, err := jsontext.Compact(text)
-	return err == nil || errors.Is(err, jsontext.ErrTooDeep) && json.Valid(text)
 }
 
 // publish sends a broadcast to all nodes, to every subscriber except from, which may be nil. If it

@@ -29,3 +29,29 @@ func TestFault(t *testing.T) {
 		}
 	}
 }
+
+func TestSound(t *testing.T) {
+	for _, test := range []struct {
+		event, payload string
+		binary, want   bool
+	}{
+		{"e", "{}", false, true},
+		{"e", `{"a":[1,{"b":null}]}`, false, true},
+		{"e", `{"a":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}`, false, true},
+		{"e", "\x00\xff", true, true},
+		{"e", "", true, true},
+		{"e", "", false, false},
+		{"e", "[]", false, false},
+		{"e", "null", false, false},
+		{"e", `{"a":1`, false, false},
+		{"e", `{"a":1}{}`, false, false},
+		{"e", `{"a":` + strings.Repeat("[", 100) + `}`, false, false},
+		{"", "{}", false, false},
+		{"", "", true, false},
+		{protocol.EventClose, "{}", false, false},
+	} {
+		if got := Sound(test.event, []byte(test.payload), test.binary); got != test.want {
+			t.Errorf("%q, %.30q, binary %t: %t", test.event, test.payload, test.binary, got)
+		}
+	}
+}
