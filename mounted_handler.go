@@ -117,7 +117,7 @@ func (h *mountedHandler) match(topic string) ChannelHandler {
 // route returns the route of a topic, or nil.
 func (h *mountedHandler) route(topic string) *route {
 	for i := range h.routes {
-		if h.routes[i].match(topic) {
+		if h.routes[i].Match(topic) {
 			return &h.routes[i]
 		}
 	}

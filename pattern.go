@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"strings"
 	"sync/atomic"
-	"unicode/utf8"
 
 	"github.com/bennu-go/bennu/internal/reserved"
 	"github.com/bennu-go/bennu/internal/topic"
@@ -14,8 +13,7 @@ import (
 
 // route is a topic pattern with the handler of its topics.
 type route struct {
-	pattern string
-	prefix  bool // the pattern ended in *, which is cut off
+	topic.Pattern
 	handler ChannelHandler
 	where   string // file and line of the registration
 	// seal makes further registrations at the handler panic. It is nil for a handler that is no
@@ -29,50 +27,16 @@ type route struct {
 // newRoute returns a route. It panics for a pattern that cannot match as it was meant; where is the
 // place of the registration.
 func newRoute(pattern string, h ChannelHandler, where string) route {
-	r := route{pattern: pattern, handler: h, where: where, late: new(late), lateJoins: new(atomic.Int64)}
-	star := strings.IndexByte(pattern, '*')
-	before, part, foreign := topic.CutForeign(pattern)
-	switch {
-	case pattern == "":
-		panic(fmt.Sprintf("bennu: %s: a topic pattern must not be empty; use \"*\" for every topic", where))
-	case !utf8.ValidString(pattern) || len(strings.TrimSuffix(pattern, "*")) > wire.MaxTopic:
-		panic(fmt.Sprintf("bennu: %s: topic pattern %q can never match: a topic is UTF-8 of at most %d bytes", where, pattern, wire.MaxTopic))
-	case foreign:
-		panic(fmt.Sprintf("bennu: %s: in topic pattern %q the part %q matches only itself; a pattern is a whole topic, or a prefix with * at its end, as in %q; Channel.Topic has the whole topic", where, pattern, part, before+"*"))
-	case reserved.Topic(pattern):
-		panic(fmt.Sprintf("bennu: %s: topic pattern %q can never match: topics that begin with phx: belong to the library; use another name", where, pattern))
-	case star == len(pattern)-1:
-		r.pattern, r.prefix = pattern[:star], true
-	case star >= 0:
-		panic(fmt.Sprintf("bennu: %s: in topic pattern %q the * is not the last character; only a prefix can be matched, as in %q", where, pattern, pattern[:star+1]))
+	p, fault := topic.ParsePattern(pattern)
+	if fault != "" {
+		panic(fmt.Sprintf("bennu: %s: %s", where, fault))
 	}
-	return r
+	return route{Pattern: p, handler: h, where: where, late: new(late), lateJoins: new(atomic.Int64)}
 }
 
 // joinsHang reports whether most Joins of the pattern, or more, run on after their outcome was
 // decided. Then no more may begin. A negative most is no bound.
 func (r *route) joinsHang(most int) bool { return most >= 0 && r.lateJoins.Load() >= int64(most) }
-
-// match reports whether the pattern matches a topic.
-func (r *route) match(topic string) bool {
-	if r.prefix {
-		return strings.HasPrefix(topic, r.pattern)
-	}
-	return topic == r.pattern
-}
-
-// covers reports whether every topic that matches the other route matches r, too.
-func (r *route) covers(other *route) bool {
-	return r.prefix && strings.HasPrefix(other.pattern, r.pattern) || !r.prefix && !other.prefix && r.pattern == other.pattern
-}
-
-// String returns the pattern as it was registered.
-func (r *route) String() string {
-	if r.prefix {
-		return r.pattern + "*"
-	}
-	return r.pattern
-}
 
 // hint returns log attributes that help to find out why no pattern matches the topic of a message:
 // the first patterns, and a likely cause.

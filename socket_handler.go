@@ -88,7 +88,7 @@ func (h *SocketHandler) Channel(pattern string, handler ChannelHandler, middlewa
 		switch {
 		case earlier.String() == r.String():
 			panic(fmt.Sprintf("bennu: %s: topic pattern %q is already registered at %s", where, pattern, earlier.where))
-		case earlier.covers(&r):
+		case earlier.Covers(r.Pattern):
 			panic(fmt.Sprintf("bennu: %s: topic pattern %q can never match, because %q, registered before it at %s, takes its topics; register %q before %q",
 				where, pattern, earlier, earlier.where, pattern, earlier))
 		}
