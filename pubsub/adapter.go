@@ -12,8 +12,8 @@ type Adapter interface {
 	// instance because of wrong credentials or a broker that does not answer, the error says so.
 	// The context bounds Start alone.
 	Start(ctx context.Context, r Receiver) error
-	// Broadcast sends m to every other node that is interested in its topic. It does not wait for
-	// them. An error means that m was not accepted: ErrTooLarge, ErrBufferFull, ErrStopped, or one
+	// Broadcast sends m, with all its fields, to every other node that is interested in its topic.
+	// The Place of a message that has none is nil there, too. Broadcast does not wait for the nodes. An error means that m was not accepted: ErrTooLarge, ErrBufferFull, ErrStopped, or one
 	// of the adapter's own.
 	Broadcast(m *Message) error
 	// Direct sends m to one node, whatever its interest. The errors are those of Broadcast. It need

@@ -11,7 +11,7 @@ type Message struct {
 	// Binary says that Payload is not JSON text, for subscribers that encode it.
 	Binary bool
 	// Place is the place of the message in the history of its topic, or nil if it has none. Package
-	// history sets it, and an adapter carries it to other nodes.
+	// history sets it. Other nodes get it as it is.
 	Place *Place
 }
 

@@ -42,6 +42,7 @@ type topic struct {
 	ready   <-chan struct{} // of Adapter.Interest, or of a Gap
 	refused bool            // the broker refuses the topic
 	round   uint32          // how often the last subscription has ended
+	groups  uint32          // number of subs whose subscriber is a group
 }
 
 // Options configure New. The zero value is a node without others.
@@ -167,31 +168,4 @@ func (p *PubSub) DirectBroadcast(node string, m *Message) error {
 		err = cmp.Or(p.adapter.Direct(node, disconnectOf(m)), err)
 	}
 	return err
-}
-
-// Topics returns the number of topics with subscriptions on this node.
-func (p *PubSub) Topics() int {
-	n := 0
-	for i := range p.shards {
-		s := &p.shards[i]
-		s.mu.RLock()
-		for _, t := range s.topics {
-			if len(t.subs) > 0 && t.name != reserved.Disconnects {
-				n++
-			}
-		}
-		s.mu.RUnlock()
-	}
-	return n
-}
-
-// Subscribers returns the number of subscriptions to a topic on this node.
-func (p *PubSub) Subscribers(topic string) int {
-	s := p.shard(topic)
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	if t := s.topics[topic]; t != nil {
-		return len(t.subs)
-	}
-	return 0
 }

@@ -30,6 +30,9 @@ func (p *PubSub) Subscribe(name string, s Subscriber) *Subscription {
 	}
 	sub := &Subscription{subscriber: s, pubsub: p, topic: t, index: len(t.subs), born: p.gaps.round.Load()}
 	t.subs = append(t.subs, sub)
+	if isGroup(s) {
+		t.groups++
+	}
 	return sub
 }
 
@@ -65,6 +68,9 @@ func (p *PubSub) cancel(sh *shard, sub *Subscription) {
 	t.subs[last] = nil
 	t.subs = t.subs[:last]
 	sub.index = -1
+	if isGroup(sub.subscriber) {
+		t.groups--
+	}
 	if last == 0 {
 		if p.adapter == nil {
 			delete(sh.topics, t.name)

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -308,6 +310,47 @@ func payloads(s *suite) {
 		want := sent[i]
 		if m.Event != want.Event || m.Binary != want.Binary || !bytes.Equal(m.Payload, want.Payload) {
 			s.Errorf("message %q: payload of %d bytes, binary %v, did not arrive as it was sent", want.Event, len(want.Payload), want.Binary)
+		}
+	}
+}
+
+// places checks that the Place of a message arrives unchanged, and that a message without one arrives
+// without, published to all nodes and to one.
+func places(s *suite) {
+	a, b, _ := s.nodes()
+	box, _ := s.subscribe(b, "t")
+	var sent []*pubsub.Message
+	for _, place := range []*pubsub.Place{
+		{Epoch: "e7k2m9x4", Offset: 87901, Prev: 87544, From: "18446744073709551615/18446744073709551615"},
+		nil,
+		{}, // not nil
+		{Epoch: "e7k2m9x4", Offset: 1},
+		{Epoch: "\"ümläu", Offset: math.MaxUint64, Prev: math.MaxUint64 - 1, From: strings.Repeat("f", 64)},
+		nil,
+	} {
+		for _, binary := range []bool{false, true} {
+			for _, send := range []func(m *pubsub.Message) error{a.Broadcast, func(m *pubsub.Message) error { return a.DirectBroadcast("b", m) }} {
+				m := &pubsub.Message{Topic: "t", Event: fmt.Sprint(len(sent)), Payload: []byte("{}"), Binary: binary, Place: place}
+				sent = append(sent, m)
+				if err := send(m); err != nil {
+					s.Errorf("a message with the place %+v: %v", place, err)
+				}
+				// Messages to all nodes and to one need not keep their order, so the next one waits.
+				s.arrive("a message with a place arrives", box, func() bool { return box.Count() == len(sent) })
+			}
+		}
+	}
+	for i, m := range box.Messages() {
+		want := sent[i]
+		switch {
+		case m.Event != want.Event || m.Binary != want.Binary || string(m.Payload) != "{}":
+			s.Errorf("message %s did not arrive as it was sent", want.Event)
+		case want.Place == nil && m.Place != nil:
+			s.Errorf("message %s has the place %+v: a message that was published without one arrives without", want.Event, *m.Place)
+		case want.Place != nil && m.Place == nil:
+			s.Errorf("message %s has lost its place: package history needs all fields of a message at other nodes", want.Event)
+		case want.Place != nil && *m.Place != *want.Place:
+			s.Errorf("message %s arrived with the place %+v, want %+v", want.Event, *m.Place, *want.Place)
 		}
 	}
 }

@@ -34,6 +34,7 @@
 //   - Churn: messages of one topic arrive while others are joined and left all the time.
 //   - Topics: topics of any bytes and of up to 10,000 bytes are distinct.
 //   - Payloads: payloads of any bytes, up to Cluster.MaxPayload, arrive unchanged.
+//   - Places: a message arrives with the place that it was published with, and with none if it had none.
 //   - TooLarge: a larger message is refused with pubsub.ErrTooLarge, and the connection stays.
 //   - Outage: while the broker is away, Broadcast does not block and Health has the reason; then
 //     subscribers get a gap, and Missed is the number of messages that did not arrive.

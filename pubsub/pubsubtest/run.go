@@ -56,6 +56,7 @@ var tests = []test{
 	{"Churn", churn},
 	{"Topics", topics},
 	{"Payloads", payloads},
+	{"Places", places},
 	{"TooLarge", tooLarge},
 	{"Outage", outage},
 	{"SlowNode", slowNode},

@@ -15,14 +15,16 @@ import (
 type kind byte
 
 const (
-	kindText   kind = iota + 1 // a message of a topic
-	kindBinary                 // the same with a binary payload
-	kindHello                  // control: a node has started or is back, and asks all for an answer
-	kindBeat                   // control: a node is alive; to an inbox: the answer to a hello or ask
-	kindBye                    // control: a node stops
-	kindAsk                    // control, or to an inbox: asks one boot for an answer
-	kindSync                   // control: asks for a synced when it arrives
-	kindSynced                 // to an inbox: the answer to a sync
+	kindText       kind = iota + 1 // a message of a topic
+	kindBinary                     // the same with a binary payload
+	kindHello                      // control: a node has started or is back, and asks all for an answer
+	kindBeat                       // control: a node is alive; to an inbox: the answer to a hello or ask
+	kindBye                        // control: a node stops
+	kindAsk                        // control, or to an inbox: asks one boot for an answer
+	kindSync                       // control: asks for a synced when it arrives
+	kindSynced                     // to an inbox: the answer to a sync
+	kindKeptText                   // a message of a topic, with a place
+	kindKeptBinary                 // the same with a binary payload
 )
 
 const (
@@ -39,6 +41,9 @@ const (
 	// maxTopic and maxEvent bound topic and event of a message, in bytes.
 	maxTopic = 1<<16 - 1
 	maxEvent = 1<<10 - 1
+	// maxEpoch and maxFrom bound the strings of a place.
+	maxEpoch = 8
+	maxFrom  = 64
 )
 
 // envelope is the unit that nodes send over the broker.
@@ -102,15 +107,36 @@ func (c codec) mac(b []byte, channel string, data []byte) []byte {
 	return append(b, h.Sum(sum[:0])[:macBytes]...)
 }
 
-func (e *envelope) isMessage() bool { return e.kind == kindText || e.kind == kindBinary }
+// messageKind returns the kind of the envelope for a message.
+func messageKind(m *pubsub.Message) kind {
+	switch {
+	case m.Place != nil && m.Binary:
+		return kindKeptBinary
+	case m.Place != nil:
+		return kindKeptText
+	case m.Binary:
+		return kindBinary
+	}
+	return kindText
+}
+
+// isMessage reports whether envelopes of the kind have a message of a topic.
+func (k kind) isMessage() bool { return k == kindText || k == kindBinary || k.hasPlace() }
+
+// hasPlace reports whether the message in the envelope has a place.
+func (k kind) hasPlace() bool { return k == kindKeptText || k == kindKeptBinary }
 
 // size bounds the length of the encoded envelope.
 func (c codec) size(e *envelope) int {
-	if !e.isMessage() {
+	if !e.kind.isMessage() {
 		return headerBytes + 2 + len(e.node) + 2 + len(e.server) + controlBytes + c.overhead()
 	}
 	m := &e.message
-	return headerBytes + 3*binary.MaxVarintLen64 + 2*binary.MaxVarintLen32 + len(m.Topic) + len(m.Event) + len(m.Payload) + c.overhead()
+	place := 0
+	if m.Place != nil {
+		place = 2*binary.MaxVarintLen64 + 2 + len(m.Place.Epoch) + len(m.Place.From)
+	}
+	return headerBytes + place + 3*binary.MaxVarintLen64 + 2*binary.MaxVarintLen32 + len(m.Topic) + len(m.Event) + len(m.Payload) + c.overhead()
 }
 
 // encode returns the encoded envelope.
@@ -119,10 +145,13 @@ func (c codec) encode(channel string, e *envelope) []byte {
 	b = append(b, magic...)
 	b = append(b, version, byte(e.kind))
 	b = binary.BigEndian.AppendUint64(b, e.boot)
-	if e.isMessage() {
+	if e.kind.isMessage() {
 		b = binary.AppendUvarint(b, e.serial)
 		b = binary.AppendUvarint(b, e.epoch)
 		b = binary.AppendUvarint(b, e.seq)
+		if e.kind.hasPlace() {
+			b = appendPlace(b, e.message.Place)
+		}
 		b = appendString(b, e.message.Topic)
 		b = appendString(b, e.message.Event)
 		b = append(b, e.message.Payload...)
@@ -142,6 +171,13 @@ func (c codec) encode(channel string, e *envelope) []byte {
 		b = c.mac(b, channel, b)
 	}
 	return b
+}
+
+func appendPlace(b []byte, p *pubsub.Place) []byte {
+	b = appendString(b, p.Epoch)
+	b = binary.AppendUvarint(b, p.Offset)
+	b = binary.AppendUvarint(b, p.Prev)
+	return appendString(b, p.From)
 }
 
 func appendString(b []byte, s string) []byte {
@@ -165,12 +201,15 @@ func (c codec) decode(channel string, data []byte) (e envelope, err error) {
 	e.boot = binary.BigEndian.Uint64(data[4:])
 	r := reader{b: data[headerBytes:]}
 	switch {
-	case e.isMessage():
+	case e.kind.isMessage():
 		e.serial, e.epoch, e.seq = r.uvarint(), r.uvarint(), r.uvarint()
+		if e.kind.hasPlace() {
+			e.message.Place = &pubsub.Place{Epoch: r.string(maxEpoch), Offset: r.uvarint(), Prev: r.uvarint(), From: r.string(maxFrom)}
+		}
 		e.message.Topic = r.string(maxTopic)
 		e.message.Event = r.string(maxEvent)
 		e.message.Payload = r.b
-		e.message.Binary = e.kind == kindBinary
+		e.message.Binary = e.kind == kindBinary || e.kind == kindKeptBinary
 	case kindHello <= e.kind && e.kind <= kindSynced:
 		e.node = r.string(MaxName)
 		e.server = r.string(maxEvent)

@@ -226,10 +226,10 @@ func (n *Node) Message(channel string, data []byte) {
 	if channel == n.check || string(data) == question {
 		return // a node has tried whether it may publish to the channel
 	}
-	if own && (len(data) < headerBytes || kind(data[3]) <= kindBinary) {
+	if own && (len(data) < headerBytes || kind(data[3]).isMessage()) {
 		return // a message of this node was delivered when it was published
 	}
-	if len(data) >= headerBytes && kind(data[3]) > kindBinary {
+	if len(data) >= headerBytes && !kind(data[3]).isMessage() {
 		// Control envelopes are few and small, and other nodes wait for the answers.
 		n.controlled(channel, data)
 		return
@@ -252,7 +252,7 @@ func (n *Node) deliver(l *lane, in incoming) {
 		}
 	}()
 	e, err := n.codec.decode(in.channel, in.data)
-	if err != nil || !e.isMessage() {
+	if err != nil || !e.kind.isMessage() {
 		n.garbage(in.channel, in.data)
 		return
 	}

@@ -65,7 +65,7 @@ func (w *wire) Publish(_ context.Context, messages []Outgoing) (int, error) {
 	w.mu.Lock()
 	away, reject, silent := w.away, w.reject, w.silent
 	if reject != nil {
-		first := slices.IndexFunc(messages, func(m Outgoing) bool { return m.Question() || kind(m.Data[3]) <= kindBinary })
+		first := slices.IndexFunc(messages, func(m Outgoing) bool { return m.Question() || kind(m.Data[3]).isMessage() })
 		if first >= 0 {
 			messages = messages[:first]
 		} else {
@@ -381,7 +381,7 @@ func TestBuffer(t *testing.T) {
 			var last envelope
 			count := 0
 			for _, o := range w.published {
-				if env, err := n.codec.decode(o.Channel, o.Data); err == nil && env.isMessage() {
+				if env, err := n.codec.decode(o.Channel, o.Data); err == nil && env.kind.isMessage() {
 					count++
 					last = env
 				}

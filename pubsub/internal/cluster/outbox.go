@@ -62,12 +62,12 @@ func (o *outbox) push(c codec, channel string, e *envelope) error {
 		return o.stopped
 	}
 	size := c.size(e) + overheadBytes
-	bytes := o.count(channel, e.isMessage())
-	full := *bytes+size > o.most && e.isMessage() // control envelopes are few
+	bytes := o.count(channel, e.kind.isMessage())
+	full := *bytes+size > o.most && e.kind.isMessage() // control envelopes are few
 	if full && bytes == &o.direct {
 		return pubsub.ErrBufferFull
 	}
-	if e.isMessage() {
+	if e.kind.isMessage() {
 		o.serial++
 		s := o.streams.next(channel)
 		e.epoch, e.seq = s.epoch, s.seq
@@ -151,7 +151,7 @@ func (o *outbox) done(sent []Outgoing, lost []Outgoing) {
 // forget frees the room of a list, and returns the number of messages in it, without control envelopes.
 func (o *outbox) forget(list []Outgoing) (messages int64) {
 	for _, m := range list {
-		isMessage := !m.Question() && kind(m.Data[3]) <= kindBinary
+		isMessage := !m.Question() && kind(m.Data[3]).isMessage()
 		*o.count(m.Channel, isMessage) -= cap(m.Data) + overheadBytes
 		if isMessage {
 			messages++

@@ -45,6 +45,10 @@ func (n *Node) fits(m *pubsub.Message, size int, recipients string) *tooLarge {
 		return &tooLarge{"its topic", len(m.Topic), "a node", maxTopic, recipients}
 	case len(m.Event) > maxEvent:
 		return &tooLarge{"its event", len(m.Event), "a node", maxEvent, recipients}
+	case m.Place != nil && len(m.Place.Epoch) > maxEpoch:
+		return &tooLarge{"the epoch of its place", len(m.Place.Epoch), "a node", maxEpoch, recipients}
+	case m.Place != nil && len(m.Place.From) > maxFrom:
+		return &tooLarge{"the channel of its place", len(m.Place.From), "a node", maxFrom, recipients}
 	case size > buffer && buffer < broker:
 		return &tooLarge{"its envelope", size, "option Buffer", buffer, recipients}
 	case size > broker:
@@ -55,10 +59,7 @@ func (n *Node) fits(m *pubsub.Message, size int, recipients string) *tooLarge {
 
 // publish queues a message. recipients is for the error about a message that is too large.
 func (n *Node) publish(channel string, m *pubsub.Message, recipients string) error {
-	e := envelope{kind: kindText, boot: n.boot, message: *m}
-	if m.Binary {
-		e.kind = kindBinary
-	}
+	e := envelope{kind: messageKind(m), boot: n.boot, message: *m}
 	if cause := n.muted.check(channel); cause != nil {
 		n.outbox.refused(channel)
 		n.sayRefused(channel, n.about(m, slog.Any("error", cause))...)
