@@ -9,4 +9,12 @@
 //
 // Entries that were taken or read lately are in memory. Subscribers that are behind read them from
 // there; one read of the store serves all of them.
+//
+// # Locks
+//
+// The order is Followers.mu, follower.mu, then those of the queues: asker.mu, readers.mu, alarms.mu
+// and cache.mu, of which none is held while another is taken. The locks of a channel and of its
+// connection come after follower.mu, in the function given to Subscription.Join. No lock is held
+// while a subscriber, the Source, the PubSub or a function given to Fill is called, except that
+// Followers.mu and follower.mu are never taken by them in return.
 package follow

@@ -1,9 +1,14 @@
 package follow
 
 import (
+	"encoding/json"
+	"errors"
+	"log/slog"
 	"sync"
-	"time"
 
+	"github.com/bennu-go/bennu/internal/event"
+	"github.com/bennu-go/bennu/internal/jsontext"
+	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/pubsub"
 )
 
@@ -14,10 +19,11 @@ type Position struct {
 	Offset uint64
 }
 
-// Entry is one message of a log. All subscribers share it, and it must not be changed.
+// Entry is one message of a log. All subscribers share it, and it must not be changed. If its Event is
+// "", the message is not sound and must not be sent to anybody; whoever gets it has passed its place.
 type Entry struct {
-	*pubsub.Message           // its Place is never nil
-	Time            time.Time // when the store took it, on the clock of the store; zero if it came from another node
+	*pubsub.Message       // its Place is never nil
+	Time            int64 // when the store took it, in milliseconds since 1970 on the clock of the store; zero if it came from a node
 
 	mu   sync.Mutex
 	memo any
@@ -36,3 +42,57 @@ func (e *Entry) Memo(make func() any) any {
 	}
 	return e.memo
 }
+
+// record is an entry with its message and place in one piece of memory.
+type record struct {
+	Entry
+	message pubsub.Message
+	place   pubsub.Place
+}
+
+// newEntry returns an entry with a copy of m, whose topic has the given name.
+func newEntry(topic string, m *pubsub.Message) *Entry {
+	r := &record{message: *m, place: *m.Place}
+	r.message.Topic = topic
+	r.message.Place = &r.place
+	r.Message = &r.message
+	return &r.Entry
+}
+
+// unsound returns the entry that stands for e, whose message cannot be sent.
+func unsound(topic string, e *Entry) *Entry {
+	r := newEntry(topic, &pubsub.Message{Place: e.Place})
+	r.Time = e.Time
+	return r
+}
+
+// checked returns e, or the entry that stands for it if its message is not sound. An entry of another
+// node or of the store is checked once, before it enters a ring, because others may write there.
+func (f *follower) checked(e *Entry) *Entry {
+	if sound(e.Message) {
+		return e
+	}
+	f.all.o.Book.Say(notice.HistoryUnsound, slog.String("topic", f.name), notice.Foreign("event", e.Event),
+		slog.Int("bytes", len(e.Payload)))
+	return unsound(f.name, e)
+}
+
+// sound reports whether an application could have broadcast m.
+func sound(m *pubsub.Message) bool {
+	if event.Fault(m.Event) != "" {
+		return false
+	}
+	return m.Binary || len(m.Payload) > 0 && m.Payload[0] == '{' && isJSON(m.Payload)
+}
+
+// isJSON reports whether text is JSON, of any depth.
+func isJSON(text []byte) bool {
+	_, err := jsontext.Compact(text)
+	return err == nil || errors.Is(err, jsontext.ErrTooDeep) && json.Valid(text)
+}
+
+// overhead is what an entry takes in memory beside its payload, about.
+const overhead = 256
+
+// size is the memory of an entry, about. The frames of its memo are not counted.
+func (e *Entry) size() int { return len(e.Payload) + overhead }

@@ -164,6 +164,11 @@ const (
 	NodeVersion
 	DisconnectsUntold
 
+	// History.
+	HistoryUnsound
+	HistoryRead
+	HistoryBroke
+
 	// Presence.
 	TrackerMessage
 	TrackerFull
@@ -444,6 +449,13 @@ var table = [kinds]Entry{
 		"run the same version on all nodes"},
 	DisconnectsUntold: {"disconnects_untold", fault, "a disconnect could not be told to other nodes, or asked for: a connection that should be closed may be open",
 		"see what the adapter says of the broker, and call Endpoint.Disconnect again for those who must be out"},
+
+	HistoryUnsound: {"history_unsound", warn, "a message of a history was skipped: it is not an event with a JSON object or bytes, or its place cannot be",
+		"keep others from publishing under the adapter's prefix and from writing to the store of the history; set the adapter's Secret"},
+	HistoryRead: {"history_read", warn, "the store of a history did not answer; it is asked again",
+		"see the error; until the store answers, clients of kept topics wait for what was missed"},
+	HistoryBroke: {"history_broke", warn, "a history has broken: the store does not have messages that this node has; clients are told that they have lost some",
+		"nothing, if the store was erased, restarted empty or restored, or this node was away for longer than the history reaches back; otherwise use a store that keeps what it has acknowledged"},
 
 	TrackerMessage: {"tracker_message", warn, "a presence message of another node was dropped: it does not decode", "run the same version on all nodes"},
 	TrackerRefused: {"tracker_refused", info, "a presence message of another node was refused: the node has ended, or has too many entries",

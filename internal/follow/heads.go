@@ -1,0 +1,187 @@
+package follow
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+const (
+	askTopics = 500 // in one call
+	askCalls  = 4   // at one time
+	// sourceTime bounds one call of the Source.
+	sourceTime = 5 * time.Second
+	// The store is asked again after leastPause, and each time twice as long after that.
+	leastPause = 50 * time.Millisecond
+	mostPause  = time.Second
+)
+
+// asking says whether the head of a follower's log is being asked for.
+type asking uint8
+
+const (
+	notAsking asking = iota
+	askQueued
+	askSent
+	askSentAgain // and it must be asked for again, since something happened after the call began
+)
+
+// asker asks the store for heads, those of many topics in one call, and again until it answers.
+type asker struct {
+	all     *Followers
+	mu      sync.Mutex
+	queue   []*follower
+	running int
+	most    int // topics in the next call; fewer after an error, in case one topic is the reason
+}
+
+// question is about the head of one follower.
+type question struct {
+	follower *follower
+	head     Position // when it was asked
+}
+
+// ask asks for the head of the log, by a call that begins after this one.
+func (f *follower) ask() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch f.asking {
+	case notAsking:
+		f.asking = askQueued
+		f.all.asker.add(f)
+	case askSent:
+		f.asking = askSentAgain
+	}
+}
+
+// add puts a follower into the queue. The caller holds f.mu.
+func (a *asker) add(f *follower) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.queue = append(a.queue, f)
+	if a.running < askCalls && (a.running == 0 || len(a.queue) > askTopics) {
+		a.running++
+		a.all.tasks.Start(a)
+	}
+}
+
+// next takes followers from the queue. If there is none, the goroutine that calls it ends.
+func (a *asker) next() []*follower {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	n := min(len(a.queue), max(a.most, 1))
+	if n == 0 || a.all.ctx.Err() != nil {
+		a.running--
+		return nil
+	}
+	batch := a.queue[:n:n]
+	if a.queue = a.queue[n:]; len(a.queue) == 0 {
+		a.queue = nil
+	}
+	return batch
+}
+
+// adjust sets the size of the next call.
+func (a *asker) adjust(answered bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if answered {
+		a.most = min(2*a.most, askTopics)
+	} else {
+		a.most = max(a.most/2, 1)
+	}
+}
+
+// Run implements task.Runner. It asks until the queue is empty.
+func (a *asker) Run() {
+	pause := leastPause
+	for batch := a.next(); batch != nil; batch = a.next() {
+		list := questions(batch)
+		heads, err := a.heads(list)
+		a.adjust(err == nil)
+		if err == nil {
+			pause = leastPause
+			for i, q := range list {
+				q.follower.answer(q, heads[i])
+			}
+			continue
+		}
+		a.all.sayRead(list[0].follower.name, len(list), err)
+		for _, q := range list {
+			q.follower.askAgain()
+		}
+		a.all.sleep(pause)
+		pause = min(2*pause, mostPause)
+	}
+}
+
+// questions are about those of the followers that have not ended.
+func questions(batch []*follower) []question {
+	list := make([]question, 0, len(batch))
+	for _, f := range batch {
+		f.mu.Lock()
+		if f.ended {
+			f.asking = notAsking
+		} else {
+			f.asking = askSent
+			list = append(list, question{f, f.position()})
+		}
+		f.mu.Unlock()
+	}
+	return list
+}
+
+func (a *asker) heads(list []question) ([]Position, error) {
+	if len(list) == 0 {
+		return nil, nil
+	}
+	names := make([]string, len(list))
+	for i, q := range list {
+		names[i] = q.follower.name
+	}
+	ctx, cancel := context.WithTimeout(a.all.ctx, sourceTime)
+	defer cancel()
+	heads, err := a.all.o.Source.Heads(ctx, names)
+	if err == nil && len(heads) != len(list) {
+		err = errAnswer
+	}
+	return heads, err
+}
+
+// sleep waits, or until Close.
+func (f *Followers) sleep(d time.Duration) {
+	pause := time.NewTimer(d)
+	defer pause.Stop()
+	select {
+	case <-pause.C:
+	case <-f.ctx.Done():
+	}
+}
+
+// askAgain puts a question that was not answered back.
+func (f *follower) askAgain() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asking = askQueued
+	f.all.asker.add(f)
+}
+
+// answer takes the answer to a question. If the store is elsewhere, a read after the head shows what
+// was missed.
+func (f *follower) answer(q question, head Position) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	again := f.asking == askSentAgain
+	f.asking = notAsking
+	if again && !f.ended {
+		f.asking = askQueued
+		f.all.asker.add(f)
+	}
+	switch {
+	case f.ended:
+	case !f.started:
+		f.begin(head)
+	case head.Epoch != f.epoch, head.Offset < q.head.Offset, head.Offset > f.head:
+		f.repairNow(nil)
+	}
+}

@@ -1,0 +1,150 @@
+package follow
+
+import "context"
+
+// repairSoon begins a repair in a while, whatever the chain looks like then. The caller holds f.mu.
+func (f *follower) repairSoon() {
+	f.doubt = true
+	f.alarm()
+}
+
+// alarm looks at the chain again in a while. The caller holds f.mu.
+func (f *follower) alarm() {
+	if !f.alarmed && !f.ended {
+		f.alarmed = true
+		f.all.alarms.add(holeTime, alarm{follower: f, kind: alarmHole})
+	}
+}
+
+// hole begins a repair if the chain has had a hole for a while.
+func (f *follower) hole() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.alarmed = false
+	switch {
+	case !f.started && f.doubt:
+		f.alarm()
+	case f.doubt, f.started && !f.taking && f.chain != nil && len(f.chain.waiting) > 0:
+		f.repairNow(nil)
+	}
+}
+
+// repairNow wants a read of what follows the head, that begins after this call. done, if not nil, is
+// closed when it has ended. The caller holds f.mu.
+func (f *follower) repairNow(done chan struct{}) {
+	f.want(func(r *reads) {
+		r.repair = true
+		if done != nil {
+			r.repaired = append(r.repaired, done)
+		}
+	})
+}
+
+// repair reads what follows the head and takes it.
+func (f *follower) repair() error {
+	f.mu.Lock()
+	r := f.reads
+	if r == nil {
+		f.mu.Unlock()
+		return nil
+	}
+	after, epoch := f.head, f.epoch
+	done := r.repaired
+	r.repair, r.repaired, f.doubt = false, nil, false
+	f.repairs++
+	number := f.repairs
+	f.mu.Unlock()
+
+	f.all.repairs.Add(1)
+	err := f.repairFrom(after, epoch)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err != nil {
+		r.repair, r.repaired = true, append(done, r.repaired...)
+		return err
+	}
+	if f.chain != nil {
+		// What came before the read began is in the store, or in no log.
+		f.chain.clean(f.head, number)
+		if !f.taking {
+			f.settle()
+		}
+	}
+	for _, d := range done {
+		close(d)
+	}
+	return nil
+}
+
+// repairFrom takes page after page.
+func (f *follower) repairFrom(after uint64, epoch string) error {
+	for {
+		p, err := f.page(after)
+		if err != nil {
+			return err
+		}
+		next, passed, err := f.takePage(&p, after, epoch)
+		if err != nil {
+			return err
+		}
+		if passed != nil {
+			select {
+			case <-passed:
+			case <-f.all.ctx.Done():
+				return context.Cause(f.all.ctx)
+			}
+		}
+		if !next {
+			return nil
+		}
+		after = p.Entries[len(p.Entries)-1].Place.Offset
+	}
+}
+
+// takePage takes the entries of a page that was read after a place at or below the head. next says that
+// another page follows, and passed, if not nil, is closed when all have been taken.
+func (f *follower) takePage(p *Page, after uint64, epoch string) (next bool, passed chan struct{}, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.ended || f.epoch != epoch && f.epoch != p.Epoch:
+		return false, nil, nil // the log has broken meanwhile
+	case f.epoch == "" && p.Epoch == "":
+		return false, nil, nil
+	case f.epoch != "" && p.Epoch != f.epoch:
+		return false, f.resetTo(Position{p.Epoch, p.Head}), nil
+	case !p.Known && after < p.Oldest:
+		// The log goes on without a break, but what this node has missed is not kept any more.
+		return false, f.resetTo(Position{p.Epoch, p.Head}), nil
+	case !p.Known:
+		passed, err = f.rotate()
+		return false, passed, err
+	}
+	f.oldest = max(f.oldest, p.Oldest)
+	if len(p.Entries) == 0 {
+		if f.epoch == "" && p.Head == 0 {
+			f.epoch = p.Epoch
+		}
+		return false, nil, nil
+	}
+	f.putPage(p.Entries)
+	f.drain()
+	last := p.Entries[len(p.Entries)-1].Place.Offset
+	if f.taking && f.delivered < last {
+		passed = f.passed(last)
+	}
+	return p.More, passed, nil
+}
+
+// putPage puts the entries of a page into the chain, beyond its bounds. The caller holds f.mu.
+func (f *follower) putPage(list []*Entry) {
+	for _, e := range list {
+		if e.Place.Offset <= f.head {
+			continue
+		}
+		if _, ok := f.needChain().waiting[e.Place.Prev]; !ok {
+			f.all.filled.Add(1)
+		}
+		f.chain.put(e, f.repairs)
+	}
+}
