@@ -1,9 +1,12 @@
 package bennu
 
 import (
+	"context"
 	"log/slog"
 
+	"github.com/bennu-go/bennu/history"
 	"github.com/bennu-go/bennu/internal/event"
+	"github.com/bennu-go/bennu/internal/follow"
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/internal/reserved"
 	"github.com/bennu-go/bennu/pubsub"
@@ -16,6 +19,9 @@ type Broadcast struct {
 	Topic   string
 	Event   string
 	Payload Payload
+	// Offset is the place of the message in the history of the topic. It is zero if the topic has no
+	// history, and for LocalBroadcast.
+	Offset history.Offset
 	// Missed is the number of broadcasts that were dropped before this one because the subscriber
 	// was too slow. It is one more when broadcasts of other nodes may have been missed. Only
 	// Endpoint.Subscribe sets it.
@@ -41,7 +47,11 @@ func newMessage(topic, name string, payload any) (*pubsub.Message, error) {
 
 // broadcastOf returns a message in the form in which handlers get it.
 func broadcastOf(m *pubsub.Message) Broadcast {
-	return Broadcast{Topic: m.Topic, Event: m.Event, Payload: Payload{Data: m.Payload, Binary: m.Binary}}
+	b := Broadcast{Topic: m.Topic, Event: m.Event, Payload: Payload{Data: m.Payload, Binary: m.Binary}}
+	if m.Place != nil {
+		b.Offset = offsetOf(follow.Position{Epoch: m.Place.Epoch, Offset: m.Place.Offset})
+	}
+	return b
 }
 
 // memo caches results that are the same for all subscribers of one dispatch: the check of a message
@@ -126,11 +136,15 @@ func (n *node) sayUnsound(d *pubsub.Dispatch) {
 	n.book.Say(notice.Unsound, notice.Foreign("topic", d.Topic), notice.Foreign("event", d.Event), slog.Int("bytes", len(d.Payload)))
 }
 
-// publish sends a broadcast to all nodes, to every subscriber except from, which may be nil. If it
-// is too large for a mount whose clients may join its topic, nobody gets it, and the error is an
-// ErrTooLarge.
+// publish sends a broadcast to all nodes, to every subscriber except from, which may be nil. On a topic
+// that has a history it returns when the store has the message. If the message is too large for a
+// mount whose clients may join its topic, nobody gets it, and the error is an ErrTooLarge.
 func (n *node) publish(from pubsub.Subscriber, m *pubsub.Message) error {
 	if err := n.fits(m); err != nil {
+		return err
+	}
+	if n.keepsMessage(m) {
+		_, err := n.append(context.Background(), m, follow.PublishOptions{From: n.senderOf(from, m.Topic)})
 		return err
 	}
 	if m.Event == reserved.EventDisconnect && n.pubsub.Node() != "" {

@@ -18,9 +18,9 @@ type Channel struct {
 	socket  *Socket
 	topic   string
 	joinRef wire.Ref // of the join, or its ref if that is null; on all pushes and replies
-	// intercepts are the events that HandleOut handles. It is set before the first broadcast can
-	// arrive and never changed.
-	intercepts []string
+	// intercepts are the events that HandleOut handles, or nil. It is set before the first broadcast
+	// can arrive and never changed.
+	intercepts *[]string
 	// joinedNull reports that the client joined with a null join_ref; see tableRef.
 	joinedNull bool
 
@@ -34,7 +34,8 @@ type Channel struct {
 	mu       sync.Mutex
 	instance Instance // nil until Join has returned, and after the end
 	box      mailbox
-	sub      *pubsub.Subscription // to the channel's own topic
+	sub      *pubsub.Subscription // to the channel's own topic, unless that is kept
+	kept     *keptState           // nil unless the topic has a history; set by the join
 	runs     *handlerContext      // of the callback that runs; after a panic, of the last one
 	extras   *extras              // nil while there are none; extra makes them
 }
@@ -42,19 +43,23 @@ type Channel struct {
 // extras are the fields that few channels use at any one time. They are apart because an idle
 // channel without them takes much less memory. Channel.mu guards them.
 type extras struct {
-	others    []*pubsub.Subscription // of Channel.Subscribe
-	held      []transport.Frame      // broadcasts that wait for the join reply
+	others    []subscription    // of Channel.Subscribe
+	held      []transport.Frame // broadcasts that wait for the join reply
 	heldBytes int
-	tasks     []*channelTask  // of Channel.Go, waiting for the join to succeed
-	leaveRef  wire.Ref        // of the first leave in the mailbox
-	gone      chan struct{}   // closed when the state becomes closed; made on demand
-	reason    error           // why the state is closed
-	watchdog  *time.Timer     // logs a callback that runs on after the end
-	going     int             // number of goroutines of Go that run
-	after     []func()        // of AfterEnd
-	ctx       context.Context // made on demand, with cancel
+	finding   context.CancelFunc // ends findPlace
+	tasks     []*channelTask     // of Channel.Go, waiting for the join to succeed
+	leaveRef  wire.Ref           // of the first leave in the mailbox
+	gone      chan struct{}      // closed when the state becomes closed; made on demand
+	reason    error              // why the state is closed
+	watchdog  *time.Timer        // logs a callback that runs on after the end
+	going     int                // number of goroutines of Go that run
+	after     []func()           // of AfterEnd
+	ctx       context.Context    // made on demand, with cancel
 	cancel    context.CancelCauseFunc
 }
+
+// subscription is one of a PubSub or, for a topic that has a history, one of its follower.
+type subscription interface{ Cancel() }
 
 // extra returns c.extras and makes them if there are none. The caller holds c.mu.
 func (c *Channel) extra() *extras {
@@ -143,8 +148,8 @@ func (c *Channel) emit(f transport.Frame) error {
 //
 // After ErrNotJoined, ErrClosed and errors about the event or the payload, nobody got the event.
 // For ErrTooLarge see Endpoint.Broadcast: either nobody got it, or only the clients of this node.
-// After any other error, other nodes did not get it. Bytes do not reach clients of long polling and
-// of version 1 of the protocol.
+// After any other error, other nodes did not get it. On a topic that has a history it is as for
+// Endpoint.Broadcast. Bytes do not reach clients of long polling and of version 1 of the protocol.
 func (c *Channel) Broadcast(event string, payload any) error { return c.broadcast(nil, event, payload) }
 
 // BroadcastFrom is Broadcast to every subscriber except this channel. Other channels of the same
@@ -156,23 +161,33 @@ func (c *Channel) BroadcastFrom(event string, payload any) error {
 // broadcast publishes an event on the channel's topic to every subscriber except from, which may be
 // nil.
 func (c *Channel) broadcast(from pubsub.Subscriber, event string, payload any) error {
+	m, err := c.newBroadcast(event, payload)
+	if err != nil {
+		return err
+	}
+	return c.socket.node.publish(from, m)
+}
+
+// newBroadcast makes a message on the channel's topic. The error is about the message or the state of
+// the channel.
+func (c *Channel) newBroadcast(event string, payload any) (*pubsub.Message, error) {
 	if c.isNil() {
-		return errNilChannel
+		return nil, errNilChannel
 	}
 	m, err := newMessage(c.topic, event, payload)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	c.mu.Lock()
 	state := c.state
 	c.mu.Unlock()
 	switch state {
 	case joining:
-		return ErrNotJoined
+		return nil, ErrNotJoined
 	case ended:
-		return ErrClosed
+		return nil, ErrClosed
 	}
-	return c.socket.node.publish(from, m)
+	return m, nil
 }
 
 // Send puts a message into the channel's own mailbox, for the handler that OnInfo registered for

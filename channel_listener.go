@@ -14,7 +14,7 @@ func (c *Channel) Subscribe(topic string) error {
 	if topic == "" || reserved.Topic(topic) {
 		return errTopic // no panic: the topic may come from a client
 	}
-	sub := c.socket.node.pubsub.Subscribe(topic, (*listener)(c))
+	sub := c.socket.node.subscribe(topic, (*listener)(c))
 	c.mu.Lock()
 	if c.state < closed {
 		x := c.extra()
@@ -33,7 +33,7 @@ type listener Channel
 // Deliver implements pubsub.Subscriber.
 func (l *listener) Deliver(d *pubsub.Dispatch) {
 	c := (*Channel)(l)
-	if !c.socket.node.sound(d) {
+	if c.socket.node.isUnsound(d) {
 		return
 	}
 	if !c.post(item{kind: itemInfo, event: d.Event, payload: Payload{Data: d.Payload, Binary: d.Binary}, info: broadcastOf(d.Message)}) {

@@ -2,6 +2,7 @@ package bennu
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"math"
@@ -12,6 +13,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/bennu-go/bennu/history"
+	"github.com/bennu-go/bennu/internal/follow"
 	"github.com/bennu-go/bennu/internal/nils"
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/internal/option"
@@ -48,6 +51,9 @@ type EndpointOptions struct {
 	// PubSub carries broadcasts. Endpoints that should receive each other's broadcasts share one.
 	// Default: a PubSub of the endpoint's own, which reaches this node alone.
 	PubSub *pubsub.PubSub
+	// History keeps the broadcasts of topics, so that clients can go on where they were cut; see
+	// package history. It must be made with the same PubSub. Default: none.
+	History *history.Log
 	// Logger receives the endpoint's log. Each kind of line is written at most 100 times a second.
 	// Values whose names mark them as secrets are masked, and control characters are escaped.
 	// Default slog.Default().
@@ -113,6 +119,9 @@ func NewEndpoint(opts *EndpointOptions) *Endpoint {
 	if e.options.Fallback != nil && nils.Is(e.options.Fallback) {
 		panic(fmt.Sprintf("bennu: %s: EndpointOptions.Fallback is a nil %T; leave it out for 404", where, e.options.Fallback))
 	}
+	if e.options.History != nil && e.options.PubSub == nil {
+		panic(fmt.Sprintf("bennu: %s: EndpointOptions.History needs PubSub, the one that history.New was given", where))
+	}
 	e.pubsub = e.options.PubSub
 	if e.pubsub == nil {
 		e.pubsub = pubsub.NewLocal()
@@ -121,6 +130,9 @@ func NewEndpoint(opts *EndpointOptions) *Endpoint {
 	e.log = e.book.Log()
 	e.start = time.Now()
 	e.ignoreGaps = e.options.IgnoreGaps
+	if e.options.History != nil {
+		e.keeping, e.boot = follow.Of(e.options.History), rand.Text()
+	}
 	e.admission = newAdmission(e.options.Limits)
 	e.proxied.over.Store(e.options.Limits.ClientAddress != nil)
 	return e
@@ -161,6 +173,10 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // event: then nobody got it, and the log has frame_too_large. Or the broker could not take it: then
 // only the clients of this node got it, and the log has broker_too_large. After any other error,
 // other nodes did not get it.
+//
+// On a topic that has a history, Broadcast waits until the store has the event, for up to
+// history.Options.PublishTimeout. After any error then, no subscriber of any node got it, except after
+// history.ErrUnknown, when that is not known. The errors are those of package history.
 func (e *Endpoint) Broadcast(topic, event string, payload any) error {
 	m, err := newMessage(topic, event, payload)
 	if err != nil {

@@ -121,6 +121,8 @@ func (e *executor) step() bool {
 		c.close(it.ref, reply, ErrLeft)
 	case itemStop:
 		c.close("", Reply{}, Stop)
+	case itemEntry:
+		c.nextEntry()
 	// All items before the fence are handled.
 	case itemFence:
 		close(it.info.(chan struct{}))

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"slices"
 
+	"github.com/bennu-go/bennu/internal/follow"
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/transport"
@@ -32,7 +33,13 @@ func (o outbound) held() (frames, bytes int) {
 // broadcast that follows the join. The wait ends with the channel, at the latest after
 // Limits.JoinTimeout.
 func (c *Channel) subscribe(intercepts []string) {
-	c.intercepts = intercepts
+	if len(intercepts) > 0 {
+		c.intercepts = &intercepts
+	}
+	if c.kept != nil {
+		c.subscribeKept()
+		return
+	}
 	sub := c.socket.node.pubsub.Subscribe(c.topic, (*fastlane)(c))
 	c.mu.Lock()
 	over := c.state >= closed
@@ -44,40 +51,63 @@ func (c *Channel) subscribe(intercepts []string) {
 		sub.Cancel()
 		return
 	}
+	c.awaitReady(sub)
+}
+
+// awaitReady waits until no later message can be missed by a subscription. It reports false if the
+// channel has ended before.
+func (c *Channel) awaitReady(sub interface{ Ready() <-chan struct{} }) bool {
 	for ready := sub.Ready(); ready != nil; {
 		select {
 		case <-ready:
 		case <-c.context().Done():
-			return
+			return false
 		}
 		was := ready
 		if ready = sub.Ready(); ready == was {
-			return
+			break
 		}
 	}
+	return true
 }
 
 // intercepted reports whether broadcasts of an event go to HandleOut.
 func (c *Channel) intercepted(event string) bool {
-	return len(c.intercepts) > 0 && slices.Contains(c.intercepts, event)
+	return c.intercepts != nil && slices.Contains(*c.intercepts, event)
 }
 
 // Deliver implements pubsub.Subscriber. It runs in the publisher's goroutine and never blocks.
 func (l *fastlane) Deliver(d *pubsub.Dispatch) {
 	c := (*Channel)(l)
+	if d.Place != nil && c.kept != nil {
+		if e, ok := d.Memo.(*follow.Entry); ok {
+			l.deliverEntry(d, e)
+			return
+		}
+	}
 	if !c.socket.node.sound(d) {
 		return
 	}
 	if c.intercepted(d.Event) {
-		if !c.post(item{kind: itemOut, event: d.Event, payload: Payload{Data: d.Payload, Binary: d.Binary}}) {
-			c.overflow(d.Event)
-		}
+		l.intercept(d)
 		return
 	}
-	f, ok := frameFor(d, c.socket)
-	if !ok {
-		return
+	if f, ok := frameFor(d, c.socket); ok {
+		l.pass(d, f)
 	}
+}
+
+// intercept puts a broadcast into the mailbox, for HandleOut.
+func (l *fastlane) intercept(d *pubsub.Dispatch) {
+	c := (*Channel)(l)
+	if !c.post(item{kind: itemOut, event: d.Event, payload: Payload{Data: d.Payload, Binary: d.Binary}}) {
+		c.overflow(d.Event)
+	}
+}
+
+// pass sends the frame of a broadcast, or holds it. If the channel holds too many, it ends.
+func (l *fastlane) pass(d *pubsub.Dispatch, f transport.Frame) {
+	c := (*Channel)(l)
 	// Binary frames for text-only clients are dropped by the connection.
 	if c.socket.node.mayExceed(f) && !c.socket.cannotRead(f) && !c.socket.takes(f) {
 		l.refuse(d, f)
@@ -119,11 +149,19 @@ func (l *fastlane) Gap(string) { (*Channel)(l).gap() }
 // message: it ends, and the client joins again.
 func (l *fastlane) refuse(d *pubsub.Dispatch, f transport.Frame) {
 	c := (*Channel)(l)
-	known := memoOf(d)
-	if known.refused == nil {
-		known.refused = c.socket.node.refuse(d.Message, &tooLarge{len(f.Bytes()), c.socket.outbound().bytes, "those with more room get it"})
+	known := refusedOf(d)
+	if *known == nil {
+		*known = c.socket.node.refuse(d.Message, &tooLarge{len(f.Bytes()), c.socket.outbound().bytes, "those with more room get it"})
 	}
-	if !d.Refuse(known.refused) {
+	if !d.Refuse(*known) {
 		c.gap()
 	}
+}
+
+// refusedOf returns the place where the subscribers of one dispatch share the error of refuse.
+func refusedOf(d *pubsub.Dispatch) *error {
+	if e, ok := d.Memo.(*follow.Entry); ok {
+		return &e.Memo(newEntryMemo).(*entryMemo).refused
+	}
+	return &memoOf(d).refused
 }

@@ -15,6 +15,8 @@ type handlerContext struct {
 	ref   wire.Ref
 	event string // the result of eventOf, for the log
 	kind  itemKind
+	// forwarded says that Forward was called with this context. Channel.mu guards it.
+	forwarded bool
 }
 
 // handlerKey is the key under which a handlerContext returns itself.

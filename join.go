@@ -38,6 +38,8 @@ type joinCall struct {
 	m   wire.Message
 	old *Channel // the channel that this join replaces, or nil
 	ch  *Channel // the new one; nil before start
+	// kept is for the new channel, if its topic has a history.
+	kept *keptState
 	// closing is the phx_close of the old channel, or empty. It is sent right after the reply: a
 	// stock client that got it first would close the new channel.
 	closing transport.Frame
@@ -81,6 +83,9 @@ func (j *joinCall) run() (mine bool) {
 		if j.refuseEarly() {
 			return true
 		}
+	}
+	if j.s.node.keeping != nil && j.keep() {
+		return true
 	}
 	if !j.takeSlot() {
 		return true
@@ -160,7 +165,7 @@ func (j *joinCall) refuseEarly() bool {
 // time.
 func (j *joinCall) start() bool {
 	s := j.s
-	j.ch = &Channel{socket: s, topic: j.m.Topic, joinRef: j.m.JoinRef, joinRuns: true}
+	j.ch = &Channel{socket: s, topic: j.m.Topic, joinRef: j.m.JoinRef, joinRuns: true, kept: j.kept}
 	if j.m.JoinRef.IsNull() {
 		j.ch.joinRef, j.ch.joinedNull = j.m.Ref, true
 	}
@@ -293,7 +298,9 @@ func (j *joinCall) onClosed(reason error) {
 func (j *joinCall) accept(reply transport.Frame) {
 	s, c := j.s, j.ch
 	gone := s.insert(c)
-
+	if gone == nil && c.kept.isFollower() && j.acceptKept(reply) {
+		return
+	}
 	c.mu.Lock()
 	if gone == nil && c.state == joining {
 		defer c.mu.Unlock()

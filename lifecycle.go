@@ -59,6 +59,7 @@ func (c *Channel) openLocked(instance Instance) {
 			c.startTaskLocked(t)
 		}
 		x.held, x.heldBytes, x.tasks = nil, 0, nil
+		x.finding = nil
 		if x.ctx == nil && x.others == nil && x.after == nil && x.going == 0 {
 			c.extras = nil
 		}
@@ -227,10 +228,13 @@ func (c *Channel) end(reason error, last []transport.Frame) bool {
 // closeLocked sets the state to closed, or to ended when no callback runs and none is left to run.
 // It returns the parts that the caller must end after it has released the lock: the subscriptions,
 // and the functions of AfterEnd.
-func (c *Channel) closeLocked(reason error) (sub *pubsub.Subscription, others []*pubsub.Subscription, after []func()) {
+func (c *Channel) closeLocked(reason error) (sub *pubsub.Subscription, others []subscription, after []func()) {
+	x := c.extra()
+	if c.kept != nil {
+		c.forgetHistoryLocked()
+	}
 	c.state = closed
 	c.box.clear()
-	x := c.extra()
 	x.reason = reason
 	x.held, x.heldBytes, x.tasks = nil, 0, nil
 	if x.gone != nil {

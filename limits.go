@@ -43,6 +43,10 @@ type Limits struct {
 	// read more slowly, and closed with 1008 if it has not slowed down after 10 s. Default: no
 	// limit, because a full mailbox slows a client down, too.
 	MessageRate int
+	// ReplayRate bounds the messages per second that a connection gets from the histories of its
+	// topics, until its channels have caught up. As many may come at once. Further ones wait.
+	// Default 10,000.
+	ReplayRate int
 	// ConnectTimeout is how long the context of Connect lasts. If Connect then returns an error
 	// other than ErrRefused, the answer is 503. Default 5 s.
 	ConnectTimeout time.Duration
@@ -80,6 +84,7 @@ func (l Limits) withDefaults() Limits {
 	case l.JoinRate < 0:
 		l.JoinBurst = Unlimited
 	}
+	l.ReplayRate = limit(l.ReplayRate, 10_000)
 	l.ConnectTimeout = limit(l.ConnectTimeout, 5*time.Second)
 	l.JoinTimeout = limit(l.JoinTimeout, 10*time.Second)
 	l.LateCallbacks = limit(l.LateCallbacks, 100)
@@ -97,6 +102,7 @@ func (l *Limits) check() error {
 		{"Topics", l.Topics}, {"MailboxMessages", l.MailboxMessages}, {"MailboxBytes", l.MailboxBytes},
 		{"JoinBurst", l.JoinBurst}, {"JoinRate", l.JoinRate}, {"MessageTokens", l.MessageTokens},
 		{"MessageRate", l.MessageRate}, {"LateCallbacks", l.LateCallbacks},
+		{"ReplayRate", l.ReplayRate},
 	} {
 		c.Count(n.name, n.value, 0, option.MaxCount)
 	}

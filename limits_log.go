@@ -56,13 +56,17 @@ func bound(name string, n int) slog.Attr {
 // contain "token", so MessageTokens is called message_values.
 func (h *mountedHandler) attrs() []slog.Attr {
 	l := &h.limits
-	return []slog.Attr{
+	list := []slog.Attr{
 		bound("topics", l.Topics), bound("mailbox_messages", l.MailboxMessages), bound("mailbox_bytes", l.MailboxBytes),
 		bound("join_burst", l.JoinBurst), bound("join_rate", l.JoinRate),
 		bound("message_values", cmp.Or(l.MessageTokens, jsontext.MaxTokens)), bound("message_rate", cmp.Or(l.MessageRate, Unlimited)),
 		bound("late_callbacks", l.LateCallbacks), timeBound("connect_timeout", l.ConnectTimeout),
 		timeBound("join_timeout", l.JoinTimeout), timeBound("handler_grace", l.HandlerGrace), timeBound("expiry_grace", h.expiryGrace),
 	}
+	if h.endpoint.keeping != nil {
+		list = append(list, bound("replay_rate", l.ReplayRate))
+	}
+	return list
 }
 
 // timeBound is bound for a duration.

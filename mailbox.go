@@ -25,6 +25,7 @@ const (
 	itemLeave                 // the client's phx_leave
 	itemStop                  // Channel.Leave
 	itemFence                 // receiver.AwaitHandled: info is a channel to close
+	itemEntry                 // the next entry of a cursor; at most one is in the mailbox
 	itemJoin                  // phx_join
 	itemEnd                   // Terminate
 )
@@ -78,6 +79,9 @@ func (b *mailbox) push(it item) {
 
 // count adds an item to the counts of its share, or takes it away if sign is -1.
 func (q *items) count(it *item, sign int) {
+	if it.kind == itemEntry {
+		return // it stands for entries that are elsewhere
+	}
 	n := sign * (len(it.ref) + len(it.event) + len(it.payload.Data))
 	switch it.kind {
 	case itemIn, itemLeave:

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/follow"
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/internal/ratelog"
 	"github.com/bennu-go/bennu/internal/task"
@@ -26,6 +27,8 @@ type node struct {
 	book       *notice.Book    // counts and logs everything that is refused, dropped or closed
 	log        *ratelog.Logger // the log of the book; it masks secrets
 	ignoreGaps bool            // EndpointOptions.IgnoreGaps
+	keeping    follow.Log      // EndpointOptions.History, or nil
+	boot       string          // names this node as the sender of messages that are kept
 
 	handlers growing[*mountedHandler]
 	// leastOutbound is the smallest queue bound of all mounts and connections, in bytes. A frame of
@@ -37,6 +40,7 @@ type node struct {
 	disconnects disconnects
 	lingering   lingering
 	stats       counters
+	serials     atomic.Uint32 // the last serial of a channel
 
 	tasks   task.Group // executors, joins, subscriptions, renewals; none while there is no work
 	lasting task.Group // goroutines of Channel.Go, which may run as long as their channel

@@ -36,6 +36,8 @@ type Socket struct {
 	active   atomic.Int64
 	draining atomic.Bool
 	late     late // callbacks that run on after their channel has ended
+	// history is nil until a channel of a topic that has a history is behind, or has ended.
+	history atomic.Pointer[replays]
 
 	// mu guards the fields below, and conn while Opened sets it. It is taken before Channel.mu; no
 	// user code is called while it is held.

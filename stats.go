@@ -39,11 +39,13 @@ type Stats struct {
 	// Transports are the counters of the mounted transports by name, added up over all mounts.
 	Transports map[string]transport.Stats
 	PubSub     pubsub.Health // the connection to other nodes
+	History    HistoryStats  // zero without EndpointOptions.History
 }
 
 // counters are the counters of a node that are not notices.
 type counters struct {
 	crashes, joinCrashes atomic.Int64
+	history              historyCounters
 }
 
 // Stats returns the endpoint's counters.
@@ -64,5 +66,6 @@ func (e *Endpoint) Stats() Stats {
 		LogSuppressed: e.log.Suppressed(),
 		Transports:    e.transports.stats(),
 		PubSub:        e.pubsub.Health(),
+		History:       e.historyStats(),
 	}
 }

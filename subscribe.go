@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"sync"
 
+	"github.com/bennu-go/bennu/internal/follow"
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/pubsub"
 )
@@ -27,7 +28,7 @@ type Subscription struct {
 	cancel context.CancelFunc
 
 	mu      sync.Mutex // guards the fields below
-	sub     *pubsub.Subscription
+	sub     subscription
 	queue   []Broadcast
 	bytes   int  // of payloads in the queue
 	missed  int  // broadcasts dropped since the last in the queue
@@ -44,18 +45,35 @@ type Subscription struct {
 // broadcasts of other nodes may have been missed, because the broker was unreachable or refuses the
 // topic, the log has subscriber_gap, and Missed counts it as one, since the number is unknown. A
 // panic in f is logged, and f is called with the next broadcast. The context ends with the
-// subscription, or with Shutdown.
+// subscription, or with Shutdown. On a topic that has a history none of other nodes is missed.
 func (e *Endpoint) Subscribe(topic string, f func(ctx context.Context, b Broadcast)) *Subscription {
 	if f == nil {
 		panic(fmt.Sprintf("bennu: %s: Subscribe needs a function", caller()))
 	}
 	s := &Subscription{node: &e.node, topic: topic, f: f}
 	s.ctx, s.cancel = context.WithCancel(e.ctx)
-	sub := e.pubsub.Subscribe(topic, (*subscriber)(s))
+	sub := e.subscribe(topic, (*subscriber)(s))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sub = sub
 	return s
+}
+
+// subscribe subscribes s to a topic: at the PubSub, or at its follower if it has a history.
+func (n *node) subscribe(topic string, s pubsub.Subscriber) subscription {
+	if n.keeps(topic) != nil {
+		return n.keeping.Followers().Subscribe(topic, s)
+	}
+	return n.pubsub.Subscribe(topic, s)
+}
+
+// isUnsound reports whether a broadcast must be dropped by subscribers that are no channels of its
+// topic. Entries of a history have been checked; one without an event was not valid.
+func (n *node) isUnsound(d *pubsub.Dispatch) bool {
+	if e, ok := d.Memo.(*follow.Entry); ok {
+		return e.Event == ""
+	}
+	return !n.sound(d)
 }
 
 // Cancel ends the subscription. After Cancel has returned, one call of f may still run or begin, and
@@ -77,7 +95,7 @@ type subscriber Subscription
 // Deliver implements pubsub.Subscriber.
 func (l *subscriber) Deliver(d *pubsub.Dispatch) {
 	s := (*Subscription)(l)
-	if !s.node.sound(d) {
+	if s.node.isUnsound(d) {
 		return
 	}
 	if !s.take(d) {

@@ -89,6 +89,8 @@ const (
 	JoinBacklog
 	JoinReply
 	LateCallbacks
+	Fenced
+	HistoryLost
 
 	// Channels.
 	NotJoined
@@ -342,6 +344,10 @@ var table = [kinds]Entry{
 
 	LateCallbacks: {"late_callbacks", warn, "a join was refused: too many callbacks run on after their channels ended",
 		"let callbacks end with their context, see the lines of reason stuck; or raise SocketHandler.Limits.LateCallbacks, or LateCallbacks and Joins of EndpointOptions.Limits"},
+	Fenced: {"resume_fenced", debug, "a client that had not read all that it was sent joined again with an old offset, and was asked to join once more",
+		"nothing; the client joins again by itself"},
+	HistoryLost: {"resume_lost", info, "a client was told that it has lost messages of a topic",
+		"for expired and too_many raise Size, Age or MaxReplay of the history.Topic; for too_large send smaller messages, or raise MaxQueueBytes; epoch and unknown mean that the store began anew"},
 
 	NotJoined: {"not_joined", info, "message to a topic that is not joined",
 		"join the topic first, and again after phx_error, as Phoenix's clients do"},

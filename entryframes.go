@@ -1,0 +1,149 @@
+package bennu
+
+import (
+	"bytes"
+	"log/slog"
+	"slices"
+	"sync"
+
+	"github.com/bennu-go/bennu/internal/follow"
+	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/transport"
+	"github.com/bennu-go/bennu/wire"
+)
+
+// Events of the library that a channel which follows its topic sends.
+const (
+	eventResume = "bennu:resume" // from where the channel goes on
+	eventOffset = "bennu:offset" // a position without a message
+)
+
+// entryMemo has the frames of one entry, which all its subscribers and readers share.
+type entryMemo struct {
+	refused error      // as that of memo; only the goroutine that delivers the entry uses it
+	mu      sync.Mutex // guards list
+	list    []entryFrames
+}
+
+// entryFrames are the frames of an entry for one serializer and form. For clients that get none,
+// both are empty.
+type entryFrames struct {
+	serializer wire.Serializer
+	form       OffsetForm
+	skipped    bool            // the client does not get the entry, and is told the position alone
+	before     transport.Frame // announces the position of a binary frame
+	frame      transport.Frame
+	unread     transport.Frame // binary, for a connection that carries text and so drops and counts it
+	ok         bool            // the serializer could encode it
+}
+
+// framesOf returns the frames of an entry for the client. A client that cannot read the message is
+// told the position alone.
+func (c *Channel) framesOf(e *follow.Entry, form OffsetForm, skipped bool) entryFrames {
+	f := c.sharedFrames(e, form, skipped)
+	if form != NoOffsets && c.socket.cannotRead(f.frame) {
+		binary := f.frame
+		f = c.sharedFrames(e, form, true)
+		f.unread = binary
+	}
+	return f
+}
+
+// sharedFrames returns the frames of an entry for all clients with the same serializer. If it cannot
+// encode the message, which is counted and logged once, they are told the position alone.
+func (c *Channel) sharedFrames(e *follow.Entry, form OffsetForm, skipped bool) entryFrames {
+	s := c.socket
+	shared := e.Memo(newEntryMemo).(*entryMemo)
+	if f, ok := shared.find(s.serializer, form, skipped); ok {
+		return f
+	}
+	f := entryFrames{serializer: s.serializer, form: form, skipped: skipped}
+	if err := f.encode(e); err != nil {
+		s.node.book.Say(notice.Serializer, notice.Foreign("topic", e.Topic), notice.Foreign("event", e.Event), slog.String("error", textOf(err)))
+		f.before, f.frame = transport.Frame{}, transport.Frame{}
+		if !skipped && form != NoOffsets {
+			f.frame = c.sharedFrames(e, form, true).frame
+		}
+	} else {
+		f.ok = true
+	}
+	shared.add(f)
+	return f
+}
+
+func newEntryMemo() any { return new(entryMemo) }
+
+// find returns the frames for a serializer and a form.
+func (m *entryMemo) find(s wire.Serializer, form OffsetForm, skipped bool) (entryFrames, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i := range m.list {
+		if f := &m.list[i]; f.serializer == s && f.form == form && f.skipped == skipped {
+			return *f, true
+		}
+	}
+	return entryFrames{}, false
+}
+
+// add keeps frames for others. Several goroutines may have made the same ones; all but the first are
+// dropped.
+func (m *entryMemo) add(f entryFrames) {
+	if _, ok := m.find(f.serializer, f.form, f.skipped); ok {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.list = append(slices.Clip(m.list), f)
+}
+
+// encode makes the frames.
+func (f *entryFrames) encode(e *follow.Entry) (err error) {
+	b := wire.Broadcast{Topic: e.Topic, Event: e.Event, Payload: Payload{Data: e.Payload, Binary: e.Binary}}
+	at := e.Position()
+	if f.skipped {
+		b.Event, b.Payload = eventOffset, emptyPayload
+	}
+	switch {
+	case f.form == NoOffsets && f.skipped:
+		return nil
+	case f.form == NoOffsets:
+	case b.Payload.Binary:
+		next := wire.Broadcast{Topic: e.Topic, Event: eventOffset, Payload: announcement(at)}
+		if f.before, err = broadcastFrame(f.serializer, &next); err != nil {
+			return err
+		}
+	case f.form == InRef:
+		b.Ref = refOf(at)
+	default:
+		b.Payload.Data = withOffset(b.Payload.Data, at)
+	}
+	f.frame, err = broadcastFrame(f.serializer, &b)
+	return err
+}
+
+// announcement returns the payload of the message before a binary one, which has the position of that.
+func announcement(at follow.Position) Payload {
+	return Payload{Data: append(refOf(at).Append([]byte(`{"next":`)), '}')}
+}
+
+// withOffset returns a JSON object with a position as its first member.
+func withOffset(object []byte, at follow.Position) []byte {
+	rest := []byte("}")
+	if len(object) > 0 {
+		rest = bytes.TrimLeft(object[1:], " \t\r\n")
+	}
+	ref := refOf(at).Append(nil)
+	dst := make([]byte, 0, len(object)+len(ref)+16)
+	dst = append(append(dst, `{"_offset":`...), ref...)
+	if rest[0] != '}' {
+		dst = append(dst, ',')
+	}
+	return append(dst, rest...)
+}
+
+// isTooLarge reports whether a client could get the frames of an entry only if hardly anything else
+// waited for it.
+func (s *Socket) isTooLarge(f *entryFrames) bool {
+	n := int64(len(f.frame.Bytes()))
+	return n > s.node.leastOutbound.Load()/4*3 && n > int64(s.outbound().bytes/4*3)
+}

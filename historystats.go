@@ -1,0 +1,79 @@
+package bennu
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/bennu-go/bennu/internal/notice"
+)
+
+// HistoryStats are the counters of the topics that have a history. Those of the history itself count
+// for all endpoints that share it.
+type HistoryStats struct {
+	Topics  int // topics that are followed at this moment
+	Entries int // messages in memory at this moment
+	Bytes   int // of their payloads
+	Behind  int // channels that read the history at this moment, to catch up
+
+	Replays  int64            // times that a channel has caught up
+	Replayed int64            // messages that channels got from the history
+	Lost     map[string]int64 // times that a client was told that it has lost messages, by the reason
+	Fenced   int64            // joins that were asked to come again, since broadcasts were under way
+
+	Appends      int64 // messages that the store has taken from this node
+	AppendErrors int64 // messages for which it has returned an error
+	Repairs      int64 // times that messages were missing, and were read from the store
+	Filled       int64 // messages that were read because they were missing
+	Reads        int64 // reads of the store
+	Rotations    int64 // times that a history was found broken, and began anew
+}
+
+// historyCounters are those of one endpoint.
+type historyCounters struct {
+	behind, replays, replayed atomic.Int64
+	mu                        sync.Mutex
+	lost                      map[string]int64
+}
+
+// lose counts a loss by its reason.
+func (h *historyCounters) lose(reason string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.lost == nil {
+		h.lost = make(map[string]int64)
+	}
+	h.lost[reason]++
+}
+
+// losses returns the losses by their reasons.
+func (h *historyCounters) losses() map[string]int64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	all := make(map[string]int64, len(h.lost))
+	for reason, n := range h.lost {
+		all[reason] = n
+	}
+	return all
+}
+
+// appendCounter is a follow.Log that counts what it gives to the store.
+type appendCounter interface {
+	Appends() (appends, errors int64)
+}
+
+// historyStats returns the counters of the history.
+func (n *node) historyStats() HistoryStats {
+	if n.keeping == nil {
+		return HistoryStats{}
+	}
+	f, h := n.keeping.Followers().Stats(), &n.stats.history
+	s := HistoryStats{
+		Topics: f.Topics, Entries: f.Entries, Bytes: f.Bytes, Behind: int(h.behind.Load()),
+		Replays: h.replays.Load(), Replayed: h.replayed.Load(), Lost: h.losses(), Fenced: n.book.Count(notice.Fenced),
+		Repairs: f.Repairs, Filled: f.Filled, Reads: f.Reads, Rotations: f.Rotations,
+	}
+	if c, ok := n.keeping.(appendCounter); ok {
+		s.Appends, s.AppendErrors = c.Appends()
+	}
+	return s
+}

@@ -1,0 +1,187 @@
+package bennu
+
+import (
+	"sync/atomic"
+
+	"github.com/bennu-go/bennu/internal/ability"
+	"github.com/bennu-go/bennu/internal/follow"
+	"github.com/bennu-go/bennu/internal/reserved"
+	"github.com/bennu-go/bennu/pubsub"
+	"github.com/bennu-go/bennu/transport"
+)
+
+// keptState is the part of a channel whose topic has a history. A channel that has asked for offsets, or
+// for messages of the past, follows the topic: it has received all entries up to last, and is either
+// live, so that each new entry goes straight to the connection, or behind, so that readers or its
+// executor read the entries after last. Any other channel gets the entries as broadcasts.
+type keptState struct {
+	// sub, mode and form are set before the channel opens, and not changed after that.
+	sub    *follow.Subscription
+	mode   keptMode
+	form   OffsetForm
+	serial atomic.Uint32 // names the channel as the sender of a message; 0 until it is one
+
+	// Channel.mu guards these.
+	behind  bool
+	resumed Resumed
+	last    follow.Position
+	more    *keptMore // nil for most channels once they have joined
+}
+
+// keptMode is how a channel gets the entries of its topic.
+type keptMode uint8
+
+const (
+	asBroadcasts keptMode = iota // in the order in which they come
+	asEntries                    // straight to the connection, or by the readers when it is behind
+	byExecutor                   // one by one through the executor, since it intercepts some
+)
+
+// keptMore has what a channel needs for its join, and longer if it intercepts or has a Rewind of its
+// own.
+type keptMore struct {
+	since  since
+	form   OffsetForm // asked for; see settle
+	formed bool       // form is set
+	rewind int        // of Channel.Rewind, or -1
+	start  beginning  // the result of findPlace
+	cursor *cursor    // for the mode byExecutor
+}
+
+// keeps returns the options of a topic, or nil if the topic is not kept.
+func (n *node) keeps(topic string) *follow.Topic {
+	if n.keeping == nil {
+		return nil
+	}
+	return n.keeping.Topic(topic)
+}
+
+// keepsMessage reports whether a message is kept. Disconnects never are.
+func (n *node) keepsMessage(m *pubsub.Message) bool {
+	return m.Event != reserved.EventDisconnect && n.keeps(m.Topic) != nil
+}
+
+// isFollower reports whether the channel of k follows its topic. k may be nil.
+func (k *keptState) isFollower() bool { return k != nil && k.mode != asBroadcasts }
+
+// continues reports whether e is the entry after last. Channel.mu is held.
+func (k *keptState) continues(e *follow.Entry) bool {
+	return e.Place.Prev == k.last.Offset && (e.Place.Epoch == k.last.Epoch || k.last.Epoch == "")
+}
+
+// hasPassed reports whether the channel has got e already. Channel.mu is held.
+func (k *keptState) hasPassed(e *follow.Entry) bool {
+	return e.Place.Offset <= k.last.Offset && e.Place.Epoch == k.last.Epoch
+}
+
+// subscribeKept is subscribe for a topic that has a history. It also finds out from where a channel
+// that follows goes on, which may take a read of the store.
+func (c *Channel) subscribeKept() {
+	k := c.kept
+	c.settle()
+	sub := c.socket.node.keeping.Followers().Subscribe(c.topic, (*fastlane)(c))
+	c.mu.Lock()
+	over := c.state >= closed // otherwise closeLocked finds sub
+	k.sub = sub
+	c.mu.Unlock()
+	if over {
+		sub.Cancel()
+		return
+	}
+	if c.awaitReady(sub) && k.isFollower() {
+		c.findPlace()
+	}
+}
+
+// deliverEntry takes an entry of the history, in the goroutine that has taken it for this node.
+func (l *fastlane) deliverEntry(d *pubsub.Dispatch, e *follow.Entry) {
+	c := (*Channel)(l)
+	switch k := c.kept; {
+	case k.mode == byExecutor:
+		c.wakeCursor(e)
+	case k.mode == asEntries:
+		c.followEntry(e)
+	case e.Event == "" || c.hasSent(e):
+	case c.intercepted(e.Event):
+		l.intercept(d)
+	default:
+		if f := c.framesOf(e, NoOffsets, false); f.ok {
+			l.pass(d, f.frame)
+		}
+	}
+}
+
+// followEntry queues the frames of an entry, if the channel is live and the entry is the next one.
+// If an entry is missing, or the connection has no room to spare, the channel is behind from now on.
+func (c *Channel) followEntry(e *follow.Entry) {
+	k := c.kept
+	f := c.framesOf(e, k.form, e.Event == "" || c.hasSent(e))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.state == joining || c.state >= closed || k.behind || k.hasPassed(e):
+	case !k.continues(e) || !c.offerLocked(&f):
+		c.fallBehindLocked()
+	default:
+		k.last = e.Position()
+	}
+}
+
+// offerLocked queues the frames of an entry if the queue of the connection is at most half full.
+func (c *Channel) offerLocked(f *entryFrames) bool {
+	conn, ok := c.socket.conn.(ability.Offerer)
+	if !ok {
+		c.sendLocked(f)
+		return true
+	}
+	rest := *f
+	first := &rest.frame
+	if len(rest.before.Bytes()) > 0 {
+		// After it there is room for the other one, if that is not large.
+		if first = &rest.before; len(rest.frame.Bytes()) > c.socket.outbound().bytes/4 {
+			return false
+		}
+	}
+	if len(first.Bytes()) > 0 {
+		if again, err := conn.Offer(*first); again != nil || err != nil {
+			return false // the readers look for the reason
+		}
+	}
+	*first = transport.Frame{}
+	c.sendLocked(&rest)
+	return true
+}
+
+// sendLocked queues the frames of an entry.
+func (c *Channel) sendLocked(f *entryFrames) {
+	for _, part := range [...]transport.Frame{f.unread, f.before, f.frame} {
+		if len(part.Bytes()) > 0 {
+			c.socket.conn.Send(part)
+		}
+	}
+}
+
+// fallBehindLocked makes a live channel one that reads the history.
+func (c *Channel) fallBehindLocked() {
+	c.kept.behind = true
+	c.socket.replays().add(c)
+}
+
+// Broke implements follow.Breaker. The store has lost entries, so last is no place any more. The
+// readers find that out and tell the client.
+func (l *fastlane) Broke(p follow.Position) {
+	c := (*Channel)(l)
+	k := c.kept
+	if !k.isFollower() {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.state == joining || c.state >= closed || k.behind || k.last.Epoch == p.Epoch:
+	case k.mode == asEntries:
+		c.fallBehindLocked()
+	case !k.more.cursor.posted:
+		c.postCursorLocked()
+	}
+}
