@@ -47,6 +47,8 @@ type Channel struct {
 	rejoinTries int       // delays before a join since one that lasted
 	joinedAt    time.Time // of the current join
 	soon        int       // joins in a row that ended before they had settled
+
+	resume *resume // nil if the channel does not resume
 }
 
 // Channel returns a new channel, which is not joined yet. It may be called before the socket is
@@ -106,11 +108,16 @@ func (ch *Channel) receiveLocked(in *clientwire.Incoming, ref string) {
 		ch.closeLocked(ErrEnded)
 	case protocol.EventError:
 		if ch.state == StateJoining || ch.state == StateJoined {
-			reason, _ := told(in.Payload)
-			ch.errorLocked(crashed(reason))
+			if reason, _ := told(in.Payload); !ch.fencedLocked(reason) {
+				ch.errorLocked(crashed(reason))
+			}
 		}
 	default:
-		ch.eventLocked(in)
+		if ch.resume != nil {
+			ch.resumingLocked(in)
+		} else {
+			ch.queueLocked(in, position{})
+		}
 	}
 }
 
@@ -131,22 +138,36 @@ func (ch *Channel) replyLocked(ref string, r Reply) {
 	}
 }
 
-// eventLocked queues an event, if a callback or an iterator wants it. If the queue is full, the channel
-// goes down with ErrSlow. An event with a null join_ref may come while the channel is down; it is
-// dropped.
-func (ch *Channel) eventLocked(in *clientwire.Incoming) {
-	if ch.state == StateErrored || !ch.wantsLocked(in.Event) {
-		return
-	}
-	if !ch.box.takesLocked(in.Payload) {
-		ch.slow = true
-		ch.socket.slowLocked(ch.topic, in.Event)
-		ch.giveUpLocked(ErrSlow)
-		return
+// queueLocked queues an event, if a callback or an iterator wants it. It reports false if the event is
+// dropped: the queue is full, or the channel is down when an event with a null join_ref comes.
+func (ch *Channel) queueLocked(in *clientwire.Incoming, at position) bool {
+	switch {
+	case ch.state == StateErrored:
+		return false
+	case !ch.wantsLocked(in.Event):
+		return true
+	case !ch.roomLocked(in.Payload, in.Event):
+		return false
 	}
 	m := newMessage(in)
 	m.JoinRef = ch.joinRef
+	if !at.isZero() {
+		m.Ref = at.text
+	}
 	ch.box.postLocked(item{message: m})
+	return true
+}
+
+// roomLocked reports whether there is room in the queue. If there is none, the channel goes down with
+// ErrSlow.
+func (ch *Channel) roomLocked(p Payload, event string) bool {
+	if ch.box.takesLocked(p) {
+		return true
+	}
+	ch.slow = true
+	ch.socket.slowLocked(ch.topic, event)
+	ch.giveUpLocked(ErrSlow)
+	return false
 }
 
 // giveUpLocked takes the channel down for a reason of the client's. The server learns it by a phx_leave.

@@ -35,7 +35,8 @@
 //
 // The protocol has no acknowledgements. If the connection breaks before the reply to a push has
 // come, the push ends with [ErrInterrupted], and the server may or may not have handled it. Events
-// that the server sends while the channel is not joined are lost.
+// that the server sends while the channel is not joined are lost, unless the server keeps a history
+// of the topic and the channel resumes; see [Channel.Resume].
 //
 // # Errors
 //

@@ -55,7 +55,7 @@ func On[In any](ch *Channel, event string, f func(In)) (off func()) {
 // OnError registers f, which is called each time the channel goes down and is going to join again;
 // off removes f. The error is a [*ReplyError] or [ErrTimeout] of a join, the error of params,
 // [ErrCrashed], [ErrDisconnected], [ErrSlow] or [ErrPanic]. Events that the server sends before the
-// next join are lost.
+// next join are lost, unless the channel resumes.
 func (ch *Channel) OnError(f func(error)) (off func()) { return ch.add(&handler{err: f}) }
 
 // OnClose registers f, which is called when the channel has ended; off removes f. It is the last
@@ -108,6 +108,8 @@ func (ch *Channel) handle(it item) {
 				ch.call(func() { h.err(it.err) })
 			}
 		}
+	case itemResumed:
+		ch.call(func() { ch.resume.told(*it.resumed) })
 	case itemClose:
 		for _, f := range feeds {
 			f.end(it.err)

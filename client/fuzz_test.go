@@ -39,6 +39,8 @@ func FuzzReceive(f *testing.F) {
 		`["1","1","a","phx_reply",{"status":"ok","response":{}}]`, `["1","1","a","phx_reply",{"status":"error","response":{"reason":"x"}}]`,
 		`["1","1","a","phx_close",{}]`, `["1","1","a","phx_error",{"reason":7}]`, `[null,null,"a","e",{}]`, `[null,"1","phoenix","phx_reply",{"status":"ok"}]`,
 		`{"topic":"a","event":"phx_close","payload":{},"ref":"1"}`, "\x01\x01\x01\x01\x0211aok", "\x00\x01\x01\x011ae", "\x02\x01\x01ae\xff",
+		`["1","e7k2m9x4:1","a","bennu:resume",{"status":"lost","reason":"epoch"}]`, `[null,null,"a","bennu:offset",{"next":"e7k2m9x4:2"}]`,
+		`[null,"e7k2m9x4:2","a","e",{}]`, `["1","1","a","phx_error",{"reason":"resume"}]`,
 	} {
 		f.Add(false, true, []byte(seed), []byte(seed))
 		f.Add(true, false, []byte(`["1","1","a","phx_reply",{"status":"ok","response":{}}]`), []byte(seed))
@@ -55,6 +57,9 @@ func FuzzReceive(f *testing.F) {
 		}
 		ch := s.Channel("a", nil)
 		ch.On("e", func(Message) {})
+		if len(first)%2 == 0 {
+			ch.Resume(func(Resumed) {})
+		}
 		joined := make(chan error, 1)
 		go func() {
 			_, err := ch.Join(context.Background())

@@ -35,6 +35,9 @@ func (ch *Channel) Join(ctx context.Context) (Reply, error) {
 	s := ch.socket
 	s.mu.Lock()
 	switch {
+	case ch.resume != nil && !isObject(ch.params):
+		s.mu.Unlock()
+		return Reply{}, errNoObject
 	case ch.ended != nil:
 		s.mu.Unlock()
 		return Reply{}, ch.ended
@@ -141,6 +144,13 @@ func (ch *Channel) evaluatedLocked(params Payload, err error, current bool) {
 // sendJoinWithLocked sends phx_join. Its ref is also the join_ref of this join: messages of an earlier
 // join have another.
 func (ch *Channel) sendJoinWithLocked(params Payload) {
+	if ch.resume != nil {
+		var err error
+		if params, err = withSince(params, ch.resume.at); err != nil {
+			ch.errorLocked(err)
+			return
+		}
+	}
 	ch.joinRef = ch.socket.nextRefLocked()
 	ref := wire.StringRef(ch.joinRef)
 	ch.socket.link.sendLocked(wire.Message{JoinRef: ref, Ref: ref, Topic: ch.topic, Event: protocol.EventJoin, Payload: params})
@@ -160,6 +170,9 @@ func (ch *Channel) evaluate() (p Payload, err error) {
 	if p, err = encode(v); err != nil {
 		return p, err
 	}
+	if ch.resume != nil && !isObject(p) {
+		return p, errNoObject
+	}
 	return p, ch.socket.encodable(ch.topic, protocol.EventJoin, p)
 }
 
@@ -167,6 +180,9 @@ func (ch *Channel) evaluate() (p Payload, err error) {
 // down with ErrSlow and its callbacks still have messages to handle: it would fall behind again.
 func (ch *Channel) openLocked() {
 	ch.rejoinTries = 0
+	if ch.resume != nil {
+		ch.resume.next = position{} // the cut was between the two
+	}
 	switch {
 	case ch.state == StateJoining && ch.joinRef == "":
 		ch.round++
@@ -183,6 +199,9 @@ func (ch *Channel) joinedLocked(r Reply) {
 	ch.timer.stop()
 	ch.timer = nil
 	ch.joinedAt = time.Now()
+	if ch.resume != nil {
+		ch.resume.fenced = false
+	}
 	ch.setLocked(StateJoined, nil)
 	ch.answerLocked(joinEnd{reply: r})
 	waiting := ch.buffer

@@ -1,12 +1,14 @@
 package client
 
-// itemKind says which callbacks an item is for: those of On and Events, OnError, OnClose, or Trace.State.
+// itemKind says which callbacks an item is for: those of On and Events, OnError, OnClose, Resume, or
+// Trace.State.
 type itemKind byte
 
 const (
 	itemMessage itemKind = iota
 	itemError
 	itemClose
+	itemResumed
 	itemState
 )
 
@@ -15,6 +17,7 @@ type item struct {
 	kind    itemKind
 	message Message
 	err     error
+	resumed *Resumed // of itemResumed
 	channel *Channel // of itemState
 	state   State
 }

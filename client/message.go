@@ -19,7 +19,7 @@ type Message struct {
 	Topic   string
 	Event   string
 	JoinRef string // of the join under which the channel received it
-	Ref     string // empty, except from servers that number their events
+	Ref     string // the position in the history of the topic, or another number of the event; often empty
 	Payload Payload
 }
 

@@ -11,6 +11,14 @@ const (
 	EventError = "phx_error"
 )
 
+// Events about the history of a topic, which servers other than bennu do not send, and the reason of
+// the phx_error that makes a client join again with the position that it has by then.
+const (
+	EventResume  = "bennu:resume" // how a channel goes on, and from where
+	EventOffset  = "bennu:offset" // a position without a message, or that of the next binary one
+	ReasonResume = "resume"
+)
+
 // A client shows with EventHeartbeat on TopicPhoenix, which belongs to no channel, that it is
 // still there.
 const (

@@ -62,6 +62,7 @@ func talk(ctx context.Context, t *testing.T, socket *client.Socket) error {
 	show := func(list map[string]presence.Entry[Meta]) { people <- len(list) }
 	came, went := func(string) {}, func(string) {}
 	hear := func(s Shout) { heard <- s }
+	reload := func() {}
 
 	off := client.On(room, "shout", func(s Shout) { hear(s) })
 	room.OnError(func(err error) { log("down, and will join again", err) })
@@ -71,6 +72,12 @@ func talk(ctx context.Context, t *testing.T, socket *client.Socket) error {
 	here.OnJoin(func(c presence.Change[Meta]) { came(c.Key) })
 	here.OnLeave(func(c presence.Change[Meta]) { went(c.Key) })
 	here.OnSync(func() { show(here.List()) })
+
+	room.Resume(func(r client.Resumed) { // before Join
+		if r.Status == client.ResumeLost {
+			reload()
+		}
+	})
 
 	client.On(room, "frame", func(b []byte) { frames <- b })
 
