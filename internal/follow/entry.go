@@ -1,13 +1,10 @@
 package follow
 
 import (
-	"encoding/json"
-	"errors"
 	"log/slog"
 	"sync"
 
 	"github.com/bennu-go/bennu/internal/event"
-	"github.com/bennu-go/bennu/internal/jsontext"
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/pubsub"
 )
@@ -61,7 +58,9 @@ func newEntry(topic string, m *pubsub.Message) *Entry {
 
 // unsound returns the entry that stands for e, whose message cannot be sent.
 func unsound(topic string, e *Entry) *Entry {
-	r := newEntry(topic, &pubsub.Message{Place: e.Place})
+	place := *e.Place
+	place.From = ""
+	r := newEntry(topic, &pubsub.Message{Place: &place})
 	r.Time = e.Time
 	return r
 }
@@ -77,18 +76,15 @@ func (f *follower) checked(e *Entry) *Entry {
 	return unsound(f.name, e)
 }
 
+// The bounds of a message from the store or from another node.
+const (
+	maxPayload = 64 << 20
+	maxFrom    = 64
+)
+
 // sound reports whether an application could have broadcast m.
 func sound(m *pubsub.Message) bool {
-	if event.Fault(m.Event) != "" {
-		return false
-	}
-	return m.Binary || len(m.Payload) > 0 && m.Payload[0] == '{' && isJSON(m.Payload)
-}
-
-// isJSON reports whether text is JSON, of any depth.
-func isJSON(text []byte) bool {
-	_, err := jsontext.Compact(text)
-	return err == nil || errors.Is(err, jsontext.ErrTooDeep) && json.Valid(text)
+	return len(m.Payload) <= maxPayload && len(m.Place.From) <= maxFrom && event.Sound(m.Event, m.Payload, m.Binary)
 }
 
 // overhead is what an entry takes in memory beside its payload, about.

@@ -170,6 +170,13 @@ const (
 	HistoryUnsound
 	HistoryRead
 	HistoryBroke
+	HistoryStore
+	HistoryUnavailable
+	HistoryUnknown
+	HistoryBusy
+	HistoryTooLarge
+	HistoryUntold
+	HistoryForgotten
 
 	// Presence.
 	TrackerMessage
@@ -462,6 +469,20 @@ var table = [kinds]Entry{
 		"see the error; until the store answers, clients of kept topics wait for what was missed"},
 	HistoryBroke: {"history_broke", warn, "a history has broken: the store does not have messages that this node has; clients are told that they have lost some",
 		"nothing, if the store was erased, restarted empty or restored, or this node was away for longer than the history reaches back; otherwise use a store that keeps what it has acknowledged"},
+	HistoryStore: {"history_store", fault, "the store of the history gave an answer that cannot be",
+		"see the error; keep others from writing to the store, and if it is your own, test it with package historytest"},
+	HistoryUnavailable: {"history_unavailable", fault, "a broadcast on a kept topic was refused: the store did not take it",
+		"see the error, and whether the store runs and can be reached; the program gets ErrUnavailable, and nobody got the message"},
+	HistoryUnknown: {"history_unknown", fault, "it is not known whether the store has a broadcast",
+		"see why the store is slow or away, or raise PublishTimeout of history.Options; with bennu.Key the program can publish the message again and it comes once"},
+	HistoryBusy: {"history_busy", fault, "a broadcast on a kept topic was refused: too many of this node wait for the store",
+		"see why the store is slow or away; it takes one message of a topic at a time from each node, so use more topics"},
+	HistoryTooLarge: {"history_too_large", fault, "a broadcast on a kept topic was refused: it is too large to be kept",
+		"send less at once, or raise Bytes of its history.Topic, or the limit of the store"},
+	HistoryUntold: {"history_untold", warn, "a kept broadcast was not told to other nodes, or to a subscriber",
+		"see the error; other nodes read it from the store with the next message of the topic, or after history.Options.Check"},
+	HistoryForgotten: {"history_forgotten", warn, "the history of a topic was forgotten: the store in memory is full",
+		"raise StoreBytes of history.Options, or lower Size, Bytes and Age of its Topics; clients that come back are told that they have lost their place"},
 
 	TrackerMessage: {"tracker_message", warn, "a presence message of another node was dropped: it does not decode", "run the same version on all nodes"},
 	TrackerRefused: {"tracker_refused", info, "a presence message of another node was refused: the node has ended, or has too many entries",

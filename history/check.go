@@ -1,0 +1,98 @@
+package history
+
+import (
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"github.com/bennu-go/bennu/internal/nils"
+	"github.com/bennu-go/bennu/internal/option"
+	"github.com/bennu-go/bennu/pubsub"
+)
+
+// Defaults and bounds of Options and Topic.
+const (
+	defaultAge            = 10 * time.Minute
+	defaultCacheBytes     = 64 << 20
+	defaultStoreBytes     = 256 << 20
+	leastStoreBytes       = 64 << 10
+	defaultPublishTimeout = 5 * time.Second
+	defaultCheck          = 30 * time.Second
+	defaultSince          = "since"
+
+	maxBytes          = option.MaxCount
+	maxCacheBytes     = 64 << 30
+	maxAge            = option.MaxDuration
+	maxPublishTimeout = 5 * time.Minute
+	maxSince          = 64 // bytes of SinceParam
+)
+
+// checker resolves options. Its error is the first one.
+type checker struct{ option.Checker }
+
+// settings are Options with their defaults resolved.
+type settings struct {
+	Options
+	topics []keptTopic
+}
+
+// check returns the options with their defaults. It panics for a mistake in a pattern.
+func (o *Options) check(ps *pubsub.PubSub, where string) (*settings, error) {
+	if o == nil {
+		o = new(Options)
+	}
+	c := &checker{option.Checker{Of: "history: option "}}
+	s := &settings{Options: *o, topics: keptTopics(c, o.Topics, where)}
+	s.CacheBytes = c.count("CacheBytes", o.CacheBytes, defaultCacheBytes, maxCacheBytes)
+	s.StoreBytes = c.count("StoreBytes", o.StoreBytes, defaultStoreBytes, maxCacheBytes)
+	s.PublishTimeout = c.Finite("PublishTimeout", o.PublishTimeout, defaultPublishTimeout, maxPublishTimeout)
+	s.Check = c.Finite("Check", o.Check, defaultCheck, option.MaxDuration)
+	c.checkStore(o, ps)
+	c.checkSince(s)
+	return s, c.Err
+}
+
+// checkStore refuses a store that cannot be meant.
+func (c *checker) checkStore(o *Options, ps *pubsub.PubSub) {
+	switch {
+	case ps == nil:
+		c.fail("the PubSub is nil; pass that of the endpoint")
+	case o.Store == nil && ps.Node() != "":
+		c.fail("option Store is nil, which is the memory of this node, and the PubSub has an adapter, so that there may be other nodes; set Store to one that all nodes share, such as that of redishistory.New")
+	case o.Store != nil && nils.Is(o.Store):
+		c.fail("option Store is a nil %T; leave it out for the memory of this node", o.Store)
+	case o.Store != nil && o.StoreBytes != 0:
+		c.fail("option StoreBytes is for the default store, and Store is set; leave one of them out")
+	case o.StoreBytes > 0 && o.StoreBytes < leastStoreBytes:
+		c.fail("option StoreBytes is %d; use at least %d", o.StoreBytes, leastStoreBytes)
+	}
+}
+
+// checkSince refuses a name that no client can send.
+func (c *checker) checkSince(s *settings) {
+	switch {
+	case s.SinceParam == "":
+		s.SinceParam = defaultSince
+	case len(s.SinceParam) > maxSince || !utf8.ValidString(s.SinceParam):
+		c.fail("option SinceParam is %.100q; use UTF-8 of at most %d bytes", s.SinceParam, maxSince)
+	}
+}
+
+// count resolves a number that must not be Unlimited.
+func (c *checker) count(name string, v, def, most int) int {
+	switch {
+	case v == 0:
+		return def
+	case v < 0:
+		c.fail("option %s is %d; use 0 for the default of %d, or up to %d", name, v, def, most)
+	case v > most:
+		c.fail("option %s is %d; use up to %d", name, v, most)
+	}
+	return v
+}
+
+func (c *checker) fail(format string, args ...any) {
+	if c.Err == nil {
+		c.Err = fmt.Errorf("history: "+format, args...)
+	}
+}

@@ -1,0 +1,223 @@
+package history
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/bennu-go/bennu/internal/follow"
+	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/task"
+	"github.com/bennu-go/bennu/pubsub"
+)
+
+// publisher appends messages to the store and tells the subscribers of all nodes.
+//
+// A store that is not in memory is called in a goroutine of its own. So a publish ends in time
+// whatever the store does. An append that nobody waits for any more keeps its turn until it has ended,
+// and tells the subscribers itself if it has succeeded.
+type publisher struct {
+	pubsub  *pubsub.PubSub
+	store   Store
+	direct  bool // the store never waits
+	timeout time.Duration
+	boot    string
+	number  atomic.Uint64 // of the last append
+	lines   lines
+	tasks   *task.Group
+	book    *notice.Book
+	stats   publishStats
+
+	waiting, waitingBytes atomic.Int64 // publishes that wait for the store, and their payloads
+}
+
+// Bounds of the publishes of one node that wait for the store.
+const (
+	mostWaiting      = 1024
+	mostWaitingBytes = 8 << 20
+)
+
+// maxKey and maxFrom are the longest texts of their kinds, in bytes.
+const (
+	maxKey  = 128
+	maxFrom = 64
+)
+
+func (p *publisher) init() {
+	p.boot = strings.ToLower(rand.Text()[:16])
+	p.lines.init()
+}
+
+// publish appends a message and tells the subscribers. Each way to an error ends either before the
+// store was asked, with an answer of the store that it has not taken the message, or with ErrUnknown.
+func (p *publisher) publish(ctx context.Context, kept *keptTopic, m *pubsub.Message, o *follow.PublishOptions) (follow.Position, error) {
+	if err := p.check(ctx, kept, m, o); err != nil {
+		return follow.Position{}, err
+	}
+	if !p.begin(len(m.Payload)) {
+		return follow.Position{}, ErrBusy
+	}
+	var began time.Time
+	if !p.direct {
+		began = time.Now()
+	}
+	l, w := p.lines.enter(m.Topic)
+	if w != nil {
+		if err := p.wait(ctx, w); err != nil {
+			l.leave(w)
+			p.end(len(m.Payload))
+			return follow.Position{}, fmt.Errorf("%w: an earlier message of the topic waits for it: %w", ErrUnavailable, err)
+		}
+	}
+	l.set(p, kept, m, o)
+	if !p.direct {
+		return p.publishApart(ctx, l, m, began)
+	}
+	place, err := p.store.Append(ctx, m.Topic, &l.entry, &l.options)
+	if err != nil {
+		l.failed()
+		return follow.Position{}, err
+	}
+	p.tell(l, p.asStored(ctx, l, m, place))
+	return follow.Position{Epoch: place.Epoch, Offset: place.Offset}, nil
+}
+
+// check refuses what need not be asked for.
+func (p *publisher) check(ctx context.Context, kept *keptTopic, m *pubsub.Message, o *follow.PublishOptions) error {
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("%w: it was not asked: %w", ErrUnavailable, context.Cause(ctx))
+	case len(o.Key) > maxKey:
+		return fmt.Errorf("history: the key has %d bytes; use at most %d", len(o.Key), maxKey)
+	case len(o.From) > maxFrom:
+		return fmt.Errorf("history: the name of the publishing channel has %d bytes; use at most %d", len(o.From), maxFrom)
+	case len(m.Payload) > kept.keep.Bytes:
+		return fmt.Errorf("%w: its payload has %d bytes, and Bytes of its history.Topic is %d", ErrTooLarge, len(m.Payload), kept.keep.Bytes)
+	}
+	return nil
+}
+
+// begin counts a publish that waits for the store. It reports false if there are too many. Nobody
+// waits for a store in memory.
+func (p *publisher) begin(bytes int) bool {
+	if p.direct {
+		return true
+	}
+	n, b := p.waiting.Add(1), p.waitingBytes.Add(int64(bytes))
+	if n > mostWaiting || n > 1 && b > mostWaitingBytes {
+		p.end(bytes)
+		return false
+	}
+	return true
+}
+
+// end undoes begin.
+func (p *publisher) end(bytes int) {
+	if !p.direct {
+		p.waiting.Add(-1)
+		p.waitingBytes.Add(int64(-bytes))
+	}
+}
+
+// wait waits for the turn.
+func (p *publisher) wait(ctx context.Context, w *waiter) error {
+	late := time.NewTimer(p.timeout)
+	defer late.Stop()
+	select {
+	case <-w.ready:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-late.C:
+		return errLate
+	}
+}
+
+var errLate = errors.New("PublishTimeout is over")
+
+// set prepares the append of a message. Its number is taken with the turn, so that the numbers of a
+// topic rise.
+func (l *line) set(p *publisher, kept *keptTopic, m *pubsub.Message, o *follow.PublishOptions) {
+	l.entry = Entry{
+		Event: m.Event, Payload: m.Payload, Binary: m.Binary, From: o.From,
+		Boot: p.boot, Number: p.number.Add(1),
+	}
+	l.options = AppendOptions{Keep: kept.keep, Key: o.Key}
+	if o.After != nil {
+		l.after = Head{Epoch: o.After.Epoch, Offset: o.After.Offset}
+		l.options.After = &l.after
+	}
+}
+
+// keptMessage is a message with its place, in one piece of memory.
+type keptMessage struct {
+	pubsub.Message
+	place pubsub.Place
+}
+
+// withPlace returns m with a place. m itself is of the caller.
+func withPlace(m *pubsub.Message, place Place, from string) *pubsub.Message {
+	k := &keptMessage{*m, pubsub.Place{Epoch: place.Epoch, Offset: place.Offset, Prev: place.Prev, From: from}}
+	k.Place = &k.place
+	return &k.Message
+}
+
+// asStored returns the message to tell, with its place. If a message with the same key was appended
+// earlier, that one is told, since its publisher may have ended before it could. It is nil if the
+// store does not have it any more. The caller has the turn to append.
+func (p *publisher) asStored(ctx context.Context, l *line, m *pubsub.Message, place Place) *pubsub.Message {
+	p.stats.appended(place.Doubled)
+	if !place.Doubled || l.options.Key == "" {
+		return withPlace(m, place, l.entry.From)
+	}
+	o := ReadOptions{Keep: l.options.Keep, Entries: 1, Bytes: 1}
+	piece, err := p.store.Read(ctx, m.Topic, place.Prev, &o)
+	if err != nil || piece.Head.Epoch != place.Epoch || len(piece.Entries) != 1 || piece.Entries[0].Offset != place.Offset {
+		return nil
+	}
+	e := &piece.Entries[0]
+	if !sound(e) {
+		return nil
+	}
+	stored := pubsub.Message{Topic: m.Topic, Event: e.Event, Payload: e.Payload, Binary: e.Binary}
+	return withPlace(&stored, place, e.From)
+}
+
+// tellTime bounds the wait for messages before one to be told. Only a subscriber that waits for a
+// broadcast on the same topic makes the wait so long. Then messages are told in another order, which
+// the followers repair.
+const tellTime = time.Second
+
+// comes waits for the turn to tell. It reports false if that does not come.
+func (l *line) comes(w *waiter) bool {
+	late := time.NewTimer(tellTime)
+	defer late.Stop()
+	select {
+	case <-w.ready:
+		return true
+	case <-late.C:
+		return !l.leaveTelling(w)
+	}
+}
+
+// tell passes the turn to append on, waits for the messages before m to be told, and tells m to the
+// subscribers of all nodes. Then whatever befalls m is no error of the publish: the store has it, and
+// nodes that do not hear of it read it there.
+func (p *publisher) tell(l *line, m *pubsub.Message) {
+	if m == nil {
+		l.failed()
+		return
+	}
+	if w := l.appended(); w == nil || l.comes(w) {
+		defer l.told() // a subscriber may panic
+	}
+	if err := p.pubsub.Broadcast(m); err != nil {
+		p.stats.untold.Add(1)
+		p.book.Say(notice.HistoryUntold, notice.Foreign("topic", m.Topic), notice.Foreign("event", m.Event), slog.String("error", err.Error()))
+	}
+}
