@@ -26,6 +26,7 @@ type follower struct {
 	reset     *Position // where the follower goes on after the log has broken
 	reads     *reads    // nil while nothing is to be read from the store
 	ready     chan struct{}
+	beginning chan struct{} // closed when beginLog has ended
 	round     uint32 // how often the last subscription has ended
 	repairs   uint32 // that have begun
 	asking    asking

@@ -14,7 +14,8 @@ type Source interface {
 	// Heads returns the epoch and the newest offset of each topic, in the same order. A topic without
 	// a log has the zero Position.
 	Heads(ctx context.Context, topics []string) ([]Position, error)
-	// Rotate begins a new epoch of a topic, if epoch is still the current one.
+	// Rotate begins a new epoch of a topic, if epoch is still the current one. That of a topic without
+	// a log is "".
 	Rotate(ctx context.Context, topic, epoch string) error
 }
 
