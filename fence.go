@@ -94,6 +94,7 @@ func (c *Channel) forgetHistoryLocked() {
 	if !k.isFollower() || c.state == joining {
 		return
 	}
+	c.setBehindLocked(false)
 	last := k.last
 	if k.mode == byExecutor {
 		last = k.more.cursor.told

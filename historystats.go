@@ -20,12 +20,15 @@ type HistoryStats struct {
 	Lost     map[string]int64 // times that a client was told that it has lost messages, by the reason
 	Fenced   int64            // joins that were asked to come again, since broadcasts were under way
 
-	Appends      int64 // messages that the store has taken from this node
-	AppendErrors int64 // messages for which it has returned an error
-	Repairs      int64 // times that messages were missing, and were read from the store
-	Filled       int64 // messages that were read because they were missing
-	Reads        int64 // reads of the store
-	Rotations    int64 // times that a history was found broken, and began anew
+	Appends      int64            // messages that the store has taken from this node
+	Doubled      int64            // broadcasts whose message it had already
+	AppendErrors map[string]int64 // broadcasts that were refused: "unavailable", "unknown", "conflict", "too_large", "busy"
+	Untold       int64            // messages that the broker did not take, so that other nodes read them from the store
+	Repairs      int64            // times that messages which may be missing were looked for in the store
+	Filled       int64            // messages that were found so
+	Late         int64            // messages that other nodes told twice, or after they were read from the store
+	Reads        int64            // reads of the store
+	Rotations    int64            // times that a history was found broken, and began anew
 }
 
 // historyCounters are those of one endpoint.
@@ -56,24 +59,16 @@ func (h *historyCounters) losses() map[string]int64 {
 	return all
 }
 
-// appendCounter is a follow.Log that counts what it gives to the store.
-type appendCounter interface {
-	Appends() (appends, errors int64)
-}
-
 // historyStats returns the counters of the history.
 func (n *node) historyStats() HistoryStats {
 	if n.keeping == nil {
 		return HistoryStats{}
 	}
-	f, h := n.keeping.Followers().Stats(), &n.stats.history
-	s := HistoryStats{
-		Topics: f.Topics, Entries: f.Entries, Bytes: f.Bytes, Behind: int(h.behind.Load()),
+	l, h := n.keeping.Stats(), &n.stats.history
+	return HistoryStats{
+		Topics: l.Topics, Entries: l.Entries, Bytes: l.Bytes, Behind: int(h.behind.Load()),
 		Replays: h.replays.Load(), Replayed: h.replayed.Load(), Lost: h.losses(), Fenced: n.book.Count(notice.Fenced),
-		Repairs: f.Repairs, Filled: f.Filled, Reads: f.Reads, Rotations: f.Rotations,
+		Appends: l.Appends, Doubled: l.Doubled, AppendErrors: l.AppendErrors, Untold: l.Untold,
+		Repairs: l.Repairs, Filled: l.Filled, Late: l.Late, Reads: l.Reads, Rotations: l.Rotations,
 	}
-	if c, ok := n.keeping.(appendCounter); ok {
-		s.Appends, s.AppendErrors = c.Appends()
-	}
-	return s
 }

@@ -163,8 +163,21 @@ func (c *Channel) sendLocked(f *entryFrames) {
 
 // fallBehindLocked makes a live channel one that reads the history.
 func (c *Channel) fallBehindLocked() {
-	c.kept.behind = true
+	c.setBehindLocked(true)
 	c.socket.replays().add(c)
+}
+
+// setBehindLocked notes and counts whether the channel is behind.
+func (c *Channel) setBehindLocked(behind bool) {
+	if c.kept.behind == behind {
+		return
+	}
+	c.kept.behind = behind
+	if n := &c.socket.node.stats.history.behind; behind {
+		n.Add(1)
+	} else {
+		n.Add(-1)
+	}
 }
 
 // Broke implements follow.Breaker. The store has lost entries, so last is no place any more. The

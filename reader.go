@@ -40,10 +40,8 @@ func (d *reader) step() (more bool) {
 
 // over ends the reader.
 func (d *reader) over() (more bool) {
-	h := &d.c.socket.node.stats.history
-	h.behind.Add(-1)
 	if d.count > 0 {
-		h.replays.Add(1)
+		d.c.socket.node.stats.history.replays.Add(1)
 	}
 	return false
 }
@@ -134,7 +132,8 @@ func (c *Channel) goLive(last follow.Position, count int) (live bool) {
 		if count > 0 {
 			c.socket.conn.Send(f)
 		}
-		c.kept.behind, live = false, true
+		c.setBehindLocked(false)
+		live = true
 		if c.kept.mode == byExecutor {
 			c.kept.more.cursor.restLocked()
 		}

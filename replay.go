@@ -43,7 +43,6 @@ func (s *Socket) replays() *replays {
 
 // add makes the readers read for a channel that has fallen behind.
 func (r *replays) add(c *Channel) {
-	r.socket.node.stats.history.behind.Add(1)
 	r.insert(&reader{c: c, replays: r})
 }
 

@@ -155,6 +155,7 @@ func (c *Channel) findPlace() {
 	c.extra().finding = cancel
 	m := c.kept.more
 	c.mu.Unlock()
+	_ = c.kept.sub.Begin(ctx) // fails only when there is nobody to tell
 	m.start = c.place(ctx, &m.since)
 	if m.start.resumed != Recovered {
 		if n := c.rewinds(); n > 0 {
@@ -257,7 +258,7 @@ func (c *Channel) beginLocked(from, head follow.Position) {
 	if reaches(from, head) {
 		return
 	}
-	if k.behind = true; k.mode == byExecutor {
+	if c.setBehindLocked(true); k.mode == byExecutor {
 		c.postCursorLocked()
 	} else {
 		c.socket.replays().add(c)
