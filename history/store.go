@@ -22,7 +22,8 @@ type Store interface {
 	// topic within KeyTime, nothing is appended: the place of the first is returned, with Doubled set;
 	// if that place is not known any more, the error is ErrUnknown. Only after that, if o.After is not
 	// nil and not the head, the error is a *Conflict: what was appended before is doubled, and no
-	// conflict with itself. An entry that is larger than the store accepts is ErrTooLarge.
+	// conflict with itself. An entry that is larger than the store accepts is ErrTooLarge. An entry that
+	// was refused takes neither its number nor its key.
 	Append(ctx context.Context, topic string, e *Entry, o *AppendOptions) (Place, error)
 	// Read returns entries of one moment, oldest first. Entries that are older than o.Keep allows are
 	// left out. The entries after an offset are a contiguous piece of the chain: the first has Prev
@@ -31,10 +32,11 @@ type Store interface {
 	// Heads returns the newest place of each topic, in the same order and in few round trips. It keeps
 	// the topics from being forgotten. A topic without a log has the zero Head.
 	Heads(ctx context.Context, topics []string) ([]Head, error)
-	// Rotate forgets the log of a topic and begins a new epoch, if epoch is still the current one.
-	// Otherwise it does nothing. Keys and numbers may stay known.
+	// Rotate forgets the log of a topic and begins a new epoch, if epoch is still the current one: the
+	// head has offset 0 then, and no place of the old epoch is known. Otherwise it does nothing. Keys and
+	// numbers may stay known.
 	Rotate(ctx context.Context, topic, epoch string) error
-	// Close ends the store.
+	// Close ends the store. Later calls return ErrUnavailable, and Close may be called again.
 	Close(ctx context.Context) error
 }
 
