@@ -32,7 +32,7 @@ func Key(key string) PublishOption {
 
 // After makes Publish publish the message only if no other message was published on the topic after
 // the one with this offset. Otherwise the error is a *history.Conflict with the newest offset. The
-// zero Offset stands for a topic without messages.
+// zero Offset stands for a topic whose history has not begun.
 func After(o history.Offset) PublishOption {
 	return func(p *publishing) {
 		at := positionOf(o)

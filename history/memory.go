@@ -76,9 +76,7 @@ func (sh *memoryShard) append(topic string, e *Entry, o *AppendOptions, now time
 		return Place{}, &Conflict{offsetOf(head)}
 	}
 	if l == nil {
-		l = newMemoryLog(topic)
-		sh.logs[l.name] = l
-		room.charge(l)
+		l = sh.begin(topic, room)
 	}
 	sh.uses.use(l, now)
 	place := l.append(e, o, now)
@@ -130,13 +128,28 @@ func (s *memory) Rotate(_ context.Context, topic, epoch string) error {
 	}
 	sh := s.shard(topic)
 	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	if l := sh.logs[topic]; l != nil && l.epoch == epoch {
+	switch l := sh.logs[topic]; {
+	case l == nil && epoch == "":
+		l = sh.begin(topic, &s.room)
+		sh.uses.use(l, s.now())
+	case l != nil && l.epoch == epoch:
 		sh.uses.use(l, s.now())
 		l.rotate()
 		s.room.charge(l)
 	}
+	sh.mu.Unlock()
+	if s.room.full() {
+		s.makeRoom()
+	}
 	return nil
+}
+
+// begin makes the log of a topic.
+func (sh *memoryShard) begin(topic string, room *memoryRoom) *memoryLog {
+	l := newMemoryLog(topic)
+	sh.logs[l.name] = l
+	room.charge(l)
+	return l
 }
 
 // Close implements Store.

@@ -27,8 +27,8 @@ type follower struct {
 	reads     *reads    // nil while nothing is to be read from the store
 	ready     chan struct{}
 	beginning chan struct{} // closed when beginLog has ended
-	round     uint32 // how often the last subscription has ended
-	repairs   uint32 // that have begun
+	round     uint32        // how often the last subscription has ended
+	repairs   uint32        // that have begun
 	asking    asking
 	started   bool // the head is known
 	taking    bool // a goroutine takes entries
