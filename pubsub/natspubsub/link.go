@@ -10,6 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/bennu-go/bennu/internal/natsdial"
 	"github.com/bennu-go/bennu/internal/steps"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/pubsub/internal/cluster"
@@ -121,7 +122,7 @@ func (l *link) connect() (*nats.Conn, error) {
 	conn, err := nats.Connect(l.url, append([]nats.Option{
 		nats.MaxReconnects(-1),
 		nats.IgnoreAuthErrorAbort(),
-		nats.ReconnectToServer(new(rounds).next),
+		nats.ReconnectToServer(new(natsdial.Rounds).Next),
 		nats.ReconnectBufSize(-1), // messages wait in the node, not in the library
 		nats.PingInterval(l.beat),
 		nats.MaxPingsOutstanding(pings),
@@ -214,7 +215,7 @@ func (l *link) confirmed(c *nats.Conn) bool {
 // message that is too large. It tries to connect until it succeeds.
 func (l *link) reopen() {
 	for round := 1; ; round++ {
-		pause := time.NewTimer(reconnectDelay(round))
+		pause := time.NewTimer(natsdial.Delay(round))
 		select {
 		case <-pause.C:
 		case <-l.done:
@@ -254,18 +255,9 @@ func (l *link) note(c *nats.Conn) {
 	}
 }
 
-// explain adds to an error of connecting what to do about it. The errors of the library contain no
-// password.
+// explain adds to an error of connecting what to do about it.
 func (l *link) explain(err error) error {
-	switch {
-	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked):
-		return fmt.Errorf("natspubsub: %s: %w (%w); check User and Password, Token, or the credentials file", l.where, pubsub.ErrLogin, err)
-	case errors.Is(err, nats.ErrNoServers):
-		return fmt.Errorf("natspubsub: no NATS server answers at %s; is it running, and is the address right? (%w)", l.where, err)
-	case errors.Is(err, nats.ErrSecureConnRequired), errors.Is(err, nats.ErrSecureConnWanted):
-		return fmt.Errorf("natspubsub: NATS at %s and this node disagree about TLS: %w; use a tls:// URL, or none", l.where, err)
-	}
-	return fmt.Errorf("natspubsub: connect to NATS at %s: %w", l.where, err)
+	return fmt.Errorf("natspubsub: %w", natsdial.Explain(l.where, err, pubsub.ErrLogin))
 }
 
 // cause returns the reason for a lost connection.

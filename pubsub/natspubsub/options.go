@@ -2,15 +2,13 @@ package natspubsub
 
 import (
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/bennu-go/bennu/internal/natsdial"
 	"github.com/bennu-go/bennu/internal/option"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/pubsub/internal/cluster"
@@ -66,11 +64,12 @@ func New(opts *Options) (pubsub.Adapter, error) {
 		opts = &Options{}
 	}
 	o := *opts
-	servers, err := checkURL(o.URL)
+	servers, err := natsdial.Servers(o.URL)
 	if err != nil {
 		return nil, fmt.Errorf("natspubsub: %w", err)
 	}
-	auth, err := o.auth()
+	login := natsdial.Login{User: o.User, Password: o.Password, Token: o.Token, CredentialsFile: o.CredentialsFile, SeedFile: o.SeedFile}
+	auth, err := login.Options()
 	if err != nil {
 		return nil, fmt.Errorf("natspubsub: %w", err)
 	}
@@ -96,51 +95,4 @@ func newNode(o cluster.Options, l cluster.Link) (pubsub.Adapter, error) {
 		return nil, fmt.Errorf("natspubsub: %w", err)
 	}
 	return n, nil
-}
-
-// checkURL checks a list of URLs, and returns the hosts of the servers for the texts of errors. Errors do
-// not quote the URLs, which may have passwords.
-func checkURL(list string) (servers string, err error) {
-	if list == "" {
-		return "", errors.New("option URL is empty; say where NATS is, for instance nats://localhost:4222")
-	}
-	var hosts []string
-	for one := range strings.SplitSeq(list, ",") {
-		u, err := url.Parse(strings.TrimSpace(one))
-		if err != nil || u.Host == "" {
-			return "", errors.New("option URL is no URL; it looks like nats://host:4222, or several with commas between")
-		}
-		switch u.Scheme {
-		case "nats", "tls", "ws", "wss":
-		default:
-			return "", fmt.Errorf("option URL has the scheme %q; use nats, tls, ws or wss", u.Scheme)
-		}
-		hosts = append(hosts, u.Host)
-	}
-	return strings.Join(hosts, ", "), nil
-}
-
-// auth returns the credentials as an option of the client library, or none.
-func (o *Options) auth() ([]nats.Option, error) {
-	var list []nats.Option
-	if o.User != "" || o.Password != "" {
-		list = append(list, nats.UserInfo(o.User, o.Password))
-	}
-	if o.Token != "" {
-		list = append(list, nats.Token(o.Token))
-	}
-	if o.CredentialsFile != "" {
-		list = append(list, nats.UserCredentials(o.CredentialsFile))
-	}
-	if o.SeedFile != "" {
-		seed, err := nats.NkeyOptionFromSeed(o.SeedFile)
-		if err != nil {
-			return nil, fmt.Errorf("option SeedFile: %w", err)
-		}
-		list = append(list, seed)
-	}
-	if len(list) > 1 {
-		return nil, errors.New("more than one of User, Token, CredentialsFile and SeedFile is set; use the one that the server asks for")
-	}
-	return list, nil
 }

@@ -1,4 +1,4 @@
-package natspubsub
+package natsdial
 
 import (
 	"math/rand/v2"
@@ -16,10 +16,10 @@ const (
 	steady = 5 * time.Second
 )
 
-// rounds chooses the server for the next attempt, and the wait before it. It tries all servers without a
+// Rounds chooses the server for the next attempt, and the wait before it. It tries all servers without a
 // wait, and waits before each further round. It also waits before the first round if the last connections
 // were short.
-type rounds struct {
+type Rounds struct {
 	mu    sync.Mutex
 	tried string    // URL of the last attempt
 	at    time.Time // of the last attempt
@@ -27,8 +27,8 @@ type rounds struct {
 	soon  int       // connections in a row that were shorter than steady
 }
 
-// next implements nats.ReconnectToServerHandler. It returns the server with the fewest attempts.
-func (r *rounds) next(servers []nats.Server, _ nats.ServerInfo) (*nats.Server, time.Duration) {
+// Next implements nats.ReconnectToServerHandler. It returns the server with the fewest attempts.
+func (r *Rounds) Next(servers []nats.Server, _ nats.ServerInfo) (*nats.Server, time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	connected, best := r.tried == "", 0
@@ -52,15 +52,15 @@ func (r *rounds) next(servers []nats.Server, _ nats.ServerInfo) (*nats.Server, t
 	r.tries++
 	wait := time.Duration(0)
 	if round := r.tries/len(servers) + r.soon; round > 0 {
-		wait = reconnectDelay(round)
+		wait = Delay(round)
 	}
 	r.tried, r.at = servers[best].URL.String(), time.Now().Add(wait)
 	return &servers[best], wait
 }
 
-// reconnectDelay returns the wait of a round, counted from 1: 200 ms, 400 ms, and so on up to 1 s, less up
+// Delay returns the wait of a round, counted from 1: 200 ms, 400 ms, and so on up to 1 s, less up
 // to half of it at random, so that the nodes of a cluster do not all return at once.
-func reconnectDelay(round int) time.Duration {
+func Delay(round int) time.Duration {
 	d := min(reconnectFirst<<min(round, 10), reconnectMost)
 	return d/2 + rand.N(d/2+1)
 }

@@ -1,4 +1,4 @@
-package natspubsub
+package natsdial
 
 import (
 	"net/url"
@@ -12,7 +12,7 @@ import (
 // client stands for the NATS client: it counts the tries of each server.
 type client struct {
 	servers []nats.Server
-	rounds  rounds
+	rounds  Rounds
 }
 
 func newClient(urls ...string) *client {
@@ -30,7 +30,7 @@ func newClient(urls ...string) *client {
 // try makes one try, and returns how long it waits before it.
 func (c *client) try(connects bool) (host string, wait time.Duration) {
 	snapshot := append([]nats.Server(nil), c.servers...)
-	s, wait := c.rounds.next(snapshot, nats.ServerInfo{})
+	s, wait := c.rounds.Next(snapshot, nats.ServerInfo{})
 	time.Sleep(wait)
 	for i := range c.servers {
 		if c.servers[i].URL.Host != s.URL.Host {
