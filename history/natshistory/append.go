@@ -1,0 +1,245 @@
+package natshistory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/bennu-go/bennu/history"
+)
+
+// An appending is one call of Append.
+//
+// The server takes a message only if the newest of its subject is still the one that the publisher
+// names. So of all tries of an append that name the same one, the server takes one at most, however
+// late they arrive, and none once another message has come. A try that names another one is sent only
+// with the same message id, by which the server knows an entry that it has taken: then it answers with
+// the sequence of the first. Since some servers compare the newest before the id, an answer that the
+// newest is another one says nothing about the tries before: the other one may be this very entry.
+type appending struct {
+	*store
+	subject string
+	id      string
+	entry   *history.Entry
+	options *history.AppendOptions
+	topic   *topic
+
+	unsure bool   // a try was sent, and may be taken or was
+	began  uint64 // newest sequence before the first try
+	tried  bool
+}
+
+// Append implements history.Store.
+func (s *store) Append(ctx context.Context, name string, e *history.Entry, o *history.AppendOptions) (history.Place, error) {
+	leave, err := s.enter()
+	if err != nil {
+		return history.Place{}, err
+	}
+	defer leave()
+	if o.Keep.Size > s.Size {
+		return history.Place{}, fmt.Errorf("%w: Size of the topic %q is %d, and natshistory.Options.Size is %d; raise it", history.ErrUnavailable, name, o.Keep.Size, s.Size)
+	}
+	subject := logSubject(s.Prefix, name)
+	t := s.topics.use(subject)
+	defer s.topics.release(t)
+	if !t.take(ctx) {
+		return history.Place{}, failed(context.Cause(ctx), false)
+	}
+	defer t.give()
+	a := &appending{store: s, subject: subject, id: messageID(name, e, o.Key), entry: e, options: o, topic: t}
+	p, err := a.run(ctx)
+	if err == nil && !p.Doubled {
+		t.numbered(e.Boot, e.Number)
+	}
+	return p, err
+}
+
+// run tries until the answer is known or ctx ends.
+func (a *appending) run(ctx context.Context) (history.Place, error) {
+	last := a.topic.fresh(a.link.generation())
+	if after := a.options.After; last != nil && after != nil && last.head() != *after {
+		last = nil // another node may have appended what After means
+	}
+	for round := 0; ; round++ {
+		if last == nil {
+			var err error
+			if last, err = a.look(ctx); err != nil {
+				return history.Place{}, failed(err, a.unsure)
+			}
+		}
+		if p, done, err := a.decided(ctx, last); done {
+			return p, err
+		}
+		p, done, err := a.try(ctx, last)
+		if done {
+			return p, err
+		}
+		if last = a.other(ctx, err); last != nil {
+			continue
+		}
+		a.topic.last = nil
+		if errors.Is(err, errNobody) && round > 2 {
+			err = a.mend(ctx, err)
+		}
+		if pause := backoff(round, err); pause > 0 && !a.pause(ctx, pause) || ctx.Err() != nil {
+			return history.Place{}, failed(err, a.unsure)
+		}
+	}
+}
+
+// mend makes the stream if it is missing, because the server was replaced by an empty one. It returns
+// the error of the try, with what it has found.
+func (s *store) mend(ctx context.Context, err error) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Second/2)
+	defer cancel()
+	return errors.Join(err, s.prepare(ctx))
+}
+
+// backoff returns the pause after a failed try. If others append, it is short.
+func backoff(round int, err error) time.Duration {
+	most := time.Second / 4
+	switch {
+	case hasCode(err, codeWrongLast):
+		return 0
+	case hasCode(err, codeLastInFlight), hasCode(err, codeInProcess):
+		most = 2 * time.Millisecond
+	}
+	d := min(time.Millisecond/4<<min(round, 12), most)
+	return d/2 + rand.N(d/2+1)
+}
+
+// look reads the newest record. For none it returns an empty one.
+func (a *appending) look(ctx context.Context) (*record, error) {
+	generation := a.link.generation()
+	r, err := a.newest(ctx, a.subject)
+	if err != nil {
+		return nil, err
+	}
+	if r == nil {
+		r = &record{}
+	}
+	a.topic.note(r, generation)
+	return r, nil
+}
+
+// decided reports whether the outcome is known before a try at the given newest record: the number was
+// used, or After is not the head.
+func (a *appending) decided(ctx context.Context, last *record) (p history.Place, done bool, err error) {
+	e, o := a.entry, a.options
+	number, known := a.topic.numbers[e.Boot]
+	if last.Boot == e.Boot && !last.none() && last.Number > number {
+		number, known = last.Number, true
+	}
+	used := known && e.Number <= number && !a.unsure && e.Boot != ""
+	conflict := o.After != nil && last.head() != *o.After
+	if !used && !conflict {
+		return history.Place{}, false, nil
+	}
+	if used || o.Key != "" || a.unsure {
+		r, err := a.find(ctx)
+		switch {
+		case err != nil:
+			return history.Place{}, true, failed(err, a.unsure || used)
+		case r != nil:
+			return a.placeOf(r), true, nil
+		case used:
+			return history.Place{}, true, fmt.Errorf("%w: number %d of boot %q is not after the last one, and its entry is not among the newest", history.ErrUnknown, e.Number, e.Boot)
+		}
+	}
+	head := last.head()
+	return history.Place{}, true, &history.Conflict{Head: history.OffsetOf(history.Place{Epoch: head.Epoch, Offset: head.Offset})}
+}
+
+// placeOf returns the place of an entry that an earlier try has appended.
+func (a *appending) placeOf(r *record) history.Place {
+	p := r.place()
+	p.Doubled = !a.unsure || r.sequence <= a.began
+	return p
+}
+
+// try publishes the entry behind a record. If it is not done, err says why.
+func (a *appending) try(ctx context.Context, last *record) (p history.Place, done bool, err error) {
+	if !a.tried {
+		a.tried, a.began = true, last.sequence
+	}
+	r := follow(last, a.subject, a.id, a.entry, a.options.Keep.Age)
+	generation := a.link.generation()
+	got, err := a.publish(ctx, r.message(last.sequence))
+	switch {
+	case err == nil && got.Duplicate:
+		p, err = a.doubled(ctx, got.Sequence)
+		return p, true, err
+	case err == nil:
+		r.sequence = got.Sequence
+		a.topic.note(r, generation)
+		return r.place(), true, nil
+	case errors.Is(err, errUnanswered):
+		a.unsure = true
+		return history.Place{}, false, err
+	case hasCode(err, codeWrongLast), hasCode(err, codeLastInFlight), hasCode(err, codeInProcess):
+		return history.Place{}, false, err
+	case passing(err):
+		return history.Place{}, false, err
+	}
+	return history.Place{}, true, failed(err, a.unsure)
+}
+
+// other returns the record that has come instead, which an error names, or nil if that is not known.
+func (a *appending) other(ctx context.Context, err error) *record {
+	e, ok := errors.AsType[*apiError](err)
+	if !ok || e.ErrCode != codeWrongLast {
+		return nil
+	}
+	sequence, ok := lastOf(e)
+	if !ok || sequence == 0 {
+		return nil
+	}
+	generation := a.link.generation()
+	r, err := a.at(ctx, sequence)
+	if err != nil || r == nil || r.subject != a.subject {
+		return nil // the replica does not have it yet
+	}
+	a.topic.note(r, generation)
+	return r
+}
+
+// doubled returns the place of the entry to which the server has led.
+func (a *appending) doubled(ctx context.Context, sequence uint64) (history.Place, error) {
+	r, err := a.get(ctx, getRequest{Sequence: sequence})
+	switch {
+	case err != nil:
+		return history.Place{}, failed(err, true)
+	case r.none() || r.subject != a.subject || r.id != a.id:
+		return history.Place{}, fmt.Errorf("%w: it was appended before, and is not in the stream any more", history.ErrUnknown)
+	}
+	return a.placeOf(r), nil
+}
+
+// scanned is the number of newest entries in which an append looks for itself.
+const scanned = 100
+
+// find looks for the entry among the newest, and right behind After. It returns nil if it is not there.
+func (a *appending) find(ctx context.Context) (*record, error) {
+	mine := func(r *record) bool {
+		return !r.none() && r.Count > 0 && (r.id == a.id || a.options.Key == "" && r.Boot == a.entry.Boot && r.Number == a.entry.Number)
+	}
+	if after := a.options.After; after != nil {
+		r, err := a.next(ctx, a.subject, after.Offset>>tagBits+1)
+		if err != nil || mine(r) {
+			return r, err
+		}
+	}
+	last, err := a.look(ctx)
+	if err != nil || last.offset() == 0 {
+		return nil, err
+	}
+	list, err := a.store.last(ctx, a.subject, last, scanned)
+	for _, r := range list {
+		if mine(r) {
+			return r, nil
+		}
+	}
+	return nil, err
+}

@@ -1,0 +1,155 @@
+package natshistory
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	mathrand "math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+const (
+	// leastLife is how long a topic stays at least after its last entry, and lives is that time in
+	// terms of its Age.
+	leastLife = 24 * time.Hour
+	lives     = 10
+	// janitorPause is the time between two rounds of the janitors of all nodes.
+	janitorPause = 6 * time.Hour
+)
+
+// life returns how long the topic of a record stays after its last entry or mark.
+func (r *record) life() time.Duration {
+	return max(leastLife, lives*min(time.Duration(r.Age), 1<<29)*time.Second)
+}
+
+// marks says when this node has marked topics that it follows.
+type marks struct {
+	mu   sync.Mutex
+	when map[string]time.Time // by subject
+}
+
+// due reports whether a topic is to be marked, and records it.
+func (m *marks) due(subject string, every time.Duration) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if now := time.Now(); now.Sub(m.when[subject]) > every {
+		if m.when == nil || len(m.when) >= topicsKnown {
+			m.when = make(map[string]time.Time)
+		}
+		m.when[subject] = now
+		return true
+	}
+	return false
+}
+
+// mark keeps a topic that somebody follows from being forgotten, if its newest record is old. An error
+// only means that it is marked later.
+func (s *store) mark(ctx context.Context, r *record) {
+	life := r.life()
+	if r.none() || s.clock.now().Sub(r.time) < life/2 || !s.marks.due(r.subject, life/8) {
+		return
+	}
+	m := nats.NewMsg(markOf(s.Prefix, r.subject))
+	m.Header[nats.MsgRollup] = []string{nats.MsgRollupSubject}
+	_, _ = s.publish(ctx, m)
+}
+
+// janitor purges topics that nobody has used or followed for long. One node at a time does it.
+func (s *store) janitor() {
+	for {
+		if !s.pause(s.life, mathrand.N(janitorPause)) {
+			return
+		}
+		if err := s.clean(s.life); err != nil && s.life.Err() == nil {
+			s.Logger.Warn("natshistory: old topics were not removed", slog.Any("error", err))
+		}
+	}
+}
+
+// clean is one round of the janitor, unless another node had one lately.
+func (s *store) clean(ctx context.Context) error {
+	mine, err := s.claim(ctx)
+	if err != nil || !mine {
+		return err
+	}
+	list, err := s.logs(ctx)
+	for len(list) > 0 && err == nil {
+		n := min(len(list), headsAtOnce)
+		err = s.cleanSome(ctx, list[:n])
+		list = list[n:]
+		s.pause(ctx, time.Second) // leaves the servers to those who publish
+	}
+	return err
+}
+
+// claim reports whether this node is the first since janitorPause.
+func (s *store) claim(ctx context.Context) (bool, error) {
+	if _, err := s.info(ctx); err != nil {
+		return false, err
+	}
+	m := nats.NewMsg(janitorSubject(s.Prefix))
+	last, err := s.newest(ctx, m.Subject)
+	if err != nil || last != nil && s.clock.now().Sub(last.time) < janitorPause {
+		return false, err
+	}
+	sequence := uint64(0)
+	if last != nil {
+		sequence = last.sequence
+	}
+	expect(m, sequence)
+	m.Header[nats.MsgIdHdr] = []string{rand.Text()}
+	m.Header[nats.MsgRollup] = []string{nats.MsgRollupSubject}
+	_, err = s.publish(ctx, m)
+	if hasCode(err, codeWrongLast) || hasCode(err, codeLastInFlight) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// logs returns the subjects of all logs.
+func (s *store) logs(ctx context.Context) (list []string, err error) {
+	for {
+		var page struct {
+			Total int
+			State struct{ Subjects map[string]int }
+		}
+		request := map[string]any{"subjects_filter": s.Prefix + ".l.*", "offset": len(list)}
+		if err := s.call(ctx, "STREAM.INFO", request, &page); err != nil {
+			return nil, err
+		}
+		for subject := range page.State.Subjects {
+			list = append(list, subject)
+		}
+		if len(page.State.Subjects) == 0 || len(list) >= page.Total {
+			return list, nil
+		}
+	}
+}
+
+// cleanSome purges those of some topics that are old and were not marked lately.
+func (s *store) cleanSome(ctx context.Context, subjects []string) error {
+	records, err := s.newestOf(ctx, subjects)
+	if err != nil {
+		return err
+	}
+	old := func(r *record, life time.Duration) bool { return s.clock.now().Sub(r.time) > life }
+	var failed []error
+	for subject, r := range records {
+		if r == nil || !old(r, r.life()) {
+			continue
+		}
+		mark, err := s.newest(ctx, markOf(s.Prefix, subject))
+		if err == nil && (mark == nil || old(mark, r.life())) {
+			// What comes meanwhile has a higher sequence, and stays.
+			if err = s.purge(ctx, subject, r.sequence+1); err == nil && mark != nil {
+				err = s.purge(ctx, mark.subject, mark.sequence+1)
+			}
+		}
+		failed = append(failed, err)
+	}
+	return errors.Join(failed...)
+}

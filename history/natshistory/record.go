@@ -1,0 +1,131 @@
+package natshistory
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/base32"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/bennu-go/bennu/history"
+)
+
+// A record is a message of the stream. Its data is one line of JSON, the meta, and then the payload.
+//
+// Each record says what is before it, so that a reader needs no other: Prev is the offset of the entry
+// before, Count the number of entries of the epoch up to this one, and Sum the bytes of their payloads.
+// They are exact, since the server takes a record only behind the one that its publisher has named.
+type record struct {
+	meta
+	payload  []byte
+	id       string
+	subject  string
+	sequence uint64
+	time     time.Time
+	sound    bool // the message is one of this package
+}
+
+// meta is what the first line of a message has.
+type meta struct {
+	Epoch  string `json:"epoch"`
+	Prev   uint64 `json:"prev,omitempty"`
+	Count  uint64 `json:"count,omitempty"` // 0 in the record with which Rotate begins an epoch, which is no entry
+	Sum    uint64 `json:"sum,omitempty"`
+	Age    int64  `json:"age,omitempty"` // of Keep, in seconds, for the janitor
+	Event  string `json:"event,omitempty"`
+	Binary bool   `json:"binary,omitempty"`
+	From   string `json:"from,omitempty"`
+	Boot   string `json:"boot,omitempty"`
+	Number uint64 `json:"number,omitempty"`
+}
+
+// none reports whether r is no record of a log.
+func (r *record) none() bool { return r == nil || !r.sound }
+
+// offset returns the offset of an entry, or 0 for the beginning of an epoch and for none.
+func (r *record) offset() uint64 {
+	if r.none() || r.Count == 0 {
+		return 0
+	}
+	return offset(r.sequence, r.id)
+}
+
+// head returns the head of a log whose newest record is r.
+func (r *record) head() history.Head {
+	if r.none() {
+		return history.Head{}
+	}
+	return history.Head{Epoch: r.Epoch, Offset: r.offset()}
+}
+
+// place returns the place of the entry.
+func (r *record) place() history.Place {
+	return history.Place{Epoch: r.Epoch, Offset: r.offset(), Prev: r.Prev}
+}
+
+func (r *record) entry() history.Entry {
+	return history.Entry{
+		Event: r.Event, Payload: r.payload, Binary: r.Binary, From: r.From, Boot: r.Boot, Number: r.Number,
+		Place: r.place(), Time: r.time,
+	}
+}
+
+// before returns the bytes of payloads of the epoch before this entry.
+func (r *record) before() uint64 { return r.Sum - uint64(len(r.payload)) }
+
+// follow returns the record of an entry behind last, which may be none: then it begins an epoch.
+func follow(last *record, subject, id string, e *history.Entry, age time.Duration) *record {
+	r := &record{subject: subject, id: id, payload: e.Payload, sound: true}
+	r.meta = meta{
+		Count: 1, Sum: uint64(len(e.Payload)), Age: int64(age / time.Second),
+		Event: e.Event, Binary: e.Binary, From: e.From, Boot: e.Boot, Number: e.Number,
+	}
+	if last.none() {
+		r.Epoch = newEpoch()
+	} else {
+		r.Epoch, r.Prev = last.Epoch, last.offset()
+		r.Count += last.Count
+		r.Sum += last.Sum
+	}
+	return r
+}
+
+// message returns the message to publish, to be taken only if the newest one of its subject has the
+// given sequence, or there is none for 0.
+func (r *record) message(expected uint64) *nats.Msg {
+	line, _ := json.Marshal(&r.meta) // has no types that fail
+	m := nats.NewMsg(r.subject)
+	m.Header[nats.MsgIdHdr] = []string{r.id}
+	expect(m, expected)
+	m.Data = append(append(line, '\n'), r.payload...)
+	return m
+}
+
+// decode reads a message. A message of others is a record that is not sound.
+func decode(subject string, sequence uint64, at time.Time, header nats.Header, data []byte) *record {
+	r := &record{subject: subject, sequence: sequence, time: at, id: header.Get(nats.MsgIdHdr)}
+	line, payload, ok := bytes.Cut(data, []byte{'\n'})
+	if !ok || r.id == "" || json.Unmarshal(line, &r.meta) != nil {
+		return r
+	}
+	r.payload = payload
+	r.sound = validEpoch(r.Epoch) && r.Sum >= uint64(len(payload)) && (r.Count > 0 || r.Sum == 0)
+	return r
+}
+
+// epochs has the alphabet of epochs.
+var epochs = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567")
+
+// newEpoch returns a random epoch.
+func newEpoch() string {
+	var b [5]byte
+	rand.Read(b[:])
+	return epochs.EncodeToString(b[:])
+}
+
+func validEpoch(epoch string) bool {
+	return len(epoch) == 8 && strings.Trim(epoch, "abcdefghijklmnopqrstuvwxyz234567") == ""
+}

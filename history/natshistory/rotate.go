@@ -1,0 +1,45 @@
+package natshistory
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/bennu-go/bennu/history"
+)
+
+// Rotate implements history.Store. It publishes a record that is no entry and has a new epoch, with the
+// header for which the server removes all other messages of the subject. The server takes it only behind
+// the newest record of the old epoch, so of several nodes that rotate, one succeeds, and the next entry
+// follows it. Other topics stay as they are.
+func (s *store) Rotate(ctx context.Context, name, epoch string) error {
+	leave, err := s.enter()
+	if err != nil {
+		return err
+	}
+	defer leave()
+	subject, unsure := logSubject(s.Prefix, name), false
+	err = s.again(ctx, func() error {
+		last, err := s.newest(ctx, subject)
+		if err != nil || last.none() || last.Epoch != epoch {
+			return err
+		}
+		first := &record{subject: subject, id: rand.Text(), meta: meta{Epoch: newEpoch(), Age: last.Age}}
+		m := first.message(last.sequence)
+		m.Header[nats.MsgRollup] = []string{nats.MsgRollupSubject}
+		_, err = s.publish(ctx, m)
+		unsure = unsure || errors.Is(err, errUnanswered)
+		if hasCode(err, codeWrongLast) || hasCode(err, codeLastInFlight) {
+			return errBehind // an entry has come, or another node has rotated
+		}
+		return err
+	})
+	if err != nil {
+		return failed(err, unsure)
+	}
+	return nil
+}
+
+var _ history.Store = (*store)(nil)

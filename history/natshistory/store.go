@@ -1,0 +1,127 @@
+package natshistory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/bennu-go/bennu/history"
+)
+
+// store implements history.Store with a stream of JetStream.
+//
+// Goroutines, which Close awaits: janitor. Others are those of the callers.
+type store struct {
+	Options // with all defaults
+	link    *link
+	topics  topics
+	marks   marks
+	clock   clock
+	mending sync.Mutex // held while the stream is checked or made
+
+	life context.Context // ends with Close
+	end  context.CancelFunc
+
+	mu      sync.Mutex
+	closed  bool
+	running sync.WaitGroup // calls and the janitor
+	single  atomic.Bool    // a server before 2.11 has answered
+}
+
+func newStore(o *Options, l *link) *store {
+	s := &store{Options: *o, link: l}
+	s.life, s.end = context.WithCancel(context.Background())
+	return s
+}
+
+// startTime bounds the start: NATS may be electing a leader.
+const startTime = 10 * time.Second
+
+// open connects, and makes or checks the stream.
+func (s *store) open(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startTime+s.link.timeout)
+	defer cancel()
+	err := s.link.open(ctx)
+	if err == nil {
+		if err = s.start(ctx); err == nil {
+			s.running.Go(s.janitor)
+			return nil
+		}
+	}
+	s.end()
+	s.link.close()
+	return err
+}
+
+// enter begins a call, which must end with a call of leave.
+func (s *store) enter() (leave func(), err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, fmt.Errorf("%w: it is closed", history.ErrUnavailable)
+	}
+	s.running.Add(1)
+	return s.running.Done, nil
+}
+
+// Close implements history.Store. It waits for calls that have begun, which do not try again. When ctx
+// ends, it ends them.
+func (s *store) Close(ctx context.Context) error {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.end()
+	ended := make(chan struct{})
+	go func() {
+		s.running.Wait()
+		close(ended)
+	}()
+	var err error
+	select {
+	case <-ended:
+	case <-ctx.Done():
+		err = fmt.Errorf("natshistory: close: %w", context.Cause(ctx))
+	}
+	s.link.close()
+	<-ended
+	return err
+}
+
+// failed returns the error of a call of the store. unsure says that NATS may have done what was asked,
+// or may do it later.
+func failed(err error, unsure bool) error {
+	switch {
+	case unsure:
+		return fmt.Errorf("%w: %w", history.ErrUnknown, err)
+	case errors.Is(err, nats.ErrMaxPayload), hasCode(err, codeTooLarge), hasCode(err, codeHeaderLarge):
+		return fmt.Errorf("%w: %w", history.ErrTooLarge, err)
+	}
+	return fmt.Errorf("%w: %w", history.ErrUnavailable, err)
+}
+
+// clock knows how far the clock of the server is ahead of that of this node.
+type clock struct {
+	ahead atomic.Int64 // nanoseconds
+	seen  atomic.Int64 // when it was compared, in nanoseconds of this node's clock
+}
+
+// clockTime is how long a comparison of the clocks counts.
+const clockTime = time.Minute
+
+// set compares the clocks: the server wrote its time between begin and now.
+func (c *clock) set(begin, server time.Time) {
+	now := time.Now()
+	c.ahead.Store(int64(server.Sub(begin.Add(now.Sub(begin) / 2))))
+	c.seen.Store(now.UnixNano())
+}
+
+// now returns the time on the clock of the server.
+func (c *clock) now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
+
+// stale reports whether the clocks should be compared again.
+func (c *clock) stale() bool { return time.Now().UnixNano()-c.seen.Load() > int64(clockTime) }
