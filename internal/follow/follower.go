@@ -58,7 +58,7 @@ func (f *follower) subscribe(s pubsub.Subscriber) *Subscription {
 func (f *follower) cancel(s *Subscription) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if s.index < 0 {
+	if s.index < 0 || f.ended {
 		return
 	}
 	last := len(f.subs) - 1
