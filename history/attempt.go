@@ -135,6 +135,8 @@ func (a *attempt) append() (Place, error) {
 		switch {
 		case err == nil:
 			return place, nil // asking stays set, since the result is there at once
+		case a.l.isEmpty(err):
+			continue
 		case errors.Is(err, ErrConflict), errors.Is(err, ErrTooLarge):
 			return Place{}, err
 		case errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrUnknown):

@@ -79,6 +79,9 @@ func (p *publisher) publish(ctx context.Context, kept *keptTopic, m *pubsub.Mess
 		return p.publishApart(ctx, l, m, began)
 	}
 	place, err := p.store.Append(ctx, m.Topic, &l.entry, &l.options)
+	if l.isEmpty(err) {
+		place, err = p.store.Append(ctx, m.Topic, &l.entry, &l.options)
+	}
 	if err != nil {
 		l.failed()
 		return follow.Position{}, err
@@ -152,6 +155,20 @@ func (l *line) set(p *publisher, kept *keptTopic, m *pubsub.Message, o *follow.P
 		l.after = Head{Epoch: o.After.Epoch, Offset: o.After.Offset}
 		l.options.After = &l.after
 	}
+}
+
+// isEmpty reports whether an append was refused only because the topic has a log, but no messages. The
+// zero After means both. The append is then prepared for another try.
+func (l *line) isEmpty(err error) bool {
+	if err == nil || l.options.After == nil || *l.options.After != (Head{}) {
+		return false
+	}
+	var c *Conflict
+	if !errors.As(err, &c) || c.Head.IsZero() || c.Head.at.Offset > 0 {
+		return false
+	}
+	l.after = Head{Epoch: c.Head.at.Epoch}
+	return true
 }
 
 // keptMessage is a message with its place, in one piece of memory.
