@@ -16,7 +16,11 @@ type Channel struct {
 	client  *Client
 	topic   string
 	joinRef string
+	params  wire.Payload // of its join
 	reply   *entry
+	round   int // the connection: see Client.round
+
+	position, next string // see placeLocked
 
 	start, last *entry // the reply to its join; its phx_close or phx_error
 	told        bool   // a failure has shown the crash
@@ -67,7 +71,8 @@ func ExpectPush[T any](t testing.TB, ch *Channel, event string, fits ...func(T) 
 }
 
 // ExpectNoPush calls Endpoint.Settle. It ends the test if a push with one of the events, or with any
-// event if none is given, has come and was not expected by an earlier call.
+// event if none is given, has come and was not expected by an earlier call. The events bennu:resume and
+// bennu:offset count only if they are given.
 func (ch *Channel) ExpectNoPush(t testing.TB, events ...string) {
 	t.Helper()
 	checkWanted(t, events...)
@@ -127,12 +132,16 @@ func (ch *Channel) queue(event string, p wire.Payload) (pushed *Pushed, why over
 	c := ch.client
 	c.endpoint.mu.Lock()
 	defer c.endpoint.mu.Unlock()
-	if why := c.whyGone(); why.text != "" {
+	why = c.whyGone()
+	if event != protocol.EventJoin {
+		why = ch.whyCut()
+	}
+	if why.text != "" {
 		return nil, why
 	}
 	ref := c.nextRefLocked()
 	if event == protocol.EventJoin {
-		ch.joinRef = ref
+		ch.joinRef, ch.params, ch.round = ref, p, c.round
 		c.channels[ref] = ch
 	}
 	m := &message{JoinRef: ch.joinRef, Ref: ref, Topic: ch.topic, Event: event, Payload: p}
@@ -156,8 +165,13 @@ func (ch *Channel) isPush(events ...string) func(*entry) bool {
 			}
 		case ch.start == nil || e.number < ch.start.number || ch.last != nil && e.number > ch.last.number:
 			return false // a broadcast that another join got
+		case ch.round < len(ch.client.cuts) && e.number >= ch.client.cuts[ch.round]:
+			return false // of a later connection
 		}
-		return len(events) == 0 || slices.Contains(events, e.Event)
+		if len(events) == 0 {
+			return e.Event != protocol.EventResume && e.Event != protocol.EventOffset
+		}
+		return slices.Contains(events, e.Event)
 	}
 }
 
@@ -185,7 +199,7 @@ func (ch *Channel) place() string {
 	if len(e.clients) == 1 {
 		return ch.topic
 	}
-	return ch.topic + " of " + ch.client.name
+	return ch.topic + " of " + ch.client.name()
 }
 
 // whyOver says why no more messages can come from the channel. If that is a crash, the failure shows it,
@@ -193,7 +207,7 @@ func (ch *Channel) place() string {
 func (ch *Channel) whyOver() over {
 	switch {
 	case ch.last == nil:
-		return ch.client.whyGone()
+		return ch.whyCut()
 	case ch.last.Event == protocol.EventClose:
 		return over{"the channel is closed", ch.last.reason}
 	case ch.last.taken:
@@ -201,4 +215,13 @@ func (ch *Channel) whyOver() over {
 	}
 	ch.told = true
 	return over{"the channel has crashed", ch.last.reason}
+}
+
+// whyCut is Client.whyGone for the connection of the channel, which may be an earlier one. The lock is
+// held.
+func (ch *Channel) whyCut() over {
+	if ch.round < ch.client.round {
+		return over{text: "the connection of the channel was cut; use the channel that Join or Rejoin has returned since"}
+	}
+	return ch.client.whyGone()
 }

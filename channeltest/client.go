@@ -16,18 +16,22 @@ import (
 // A Client is one connection to an endpoint under test.
 type Client struct {
 	endpoint *Endpoint
-	name     string
+	options  Options
+
+	// Of the present connection. Only the goroutine of the test replaces them, when run has returned.
 	receiver seam.Receiver
 	wake     chan struct{} // of capacity 1: there is input, or an end
 	done     chan struct{} // closed when run has returned
+	hangUp   chan struct{} // closed with gone
 
 	// endpoint.mu guards the fields below.
 	refs     int
 	input    []frame
 	busy     bool                // run has input, or gives it to the server
 	gone     bool                // the connection has ended
+	round    int                 // number of connections before the present one
+	cuts     []int               // of those, and of the present one if Cut has ended it: the number of entries then
 	lost     error               // why; for the server
-	hangUp   chan struct{}       // closed with gone
 	code     transport.CloseCode // of the server, or 0
 	inbox    inbox
 	channels map[string]*Channel // by join_ref, once joined
@@ -35,19 +39,28 @@ type Client struct {
 }
 
 // newClient opens the connection of an accepted request.
-func newClient(e *Endpoint, name string, r seam.Receiver) *Client {
-	c := &Client{
-		endpoint: e, name: name, receiver: r,
-		wake: make(chan struct{}, 1), done: make(chan struct{}), hangUp: make(chan struct{}),
-		channels: map[string]*Channel{}, reasons: map[string]error{},
-	}
+func newClient(e *Endpoint, o Options, r seam.Receiver) *Client {
+	c := &Client{endpoint: e, options: o, channels: map[string]*Channel{}, reasons: map[string]error{}}
+	c.open(r)
 	e.mu.Lock()
 	e.clients = append(e.clients, c)
 	e.mu.Unlock()
-	r.Opened((*conn)(c))
-	go c.run()
 	return c
 }
+
+// open opens a connection. The client has none.
+func (c *Client) open(r seam.Receiver) {
+	c.endpoint.mu.Lock()
+	c.receiver, c.wake, c.done, c.hangUp = r, make(chan struct{}, 1), make(chan struct{}), make(chan struct{})
+	c.input, c.gone, c.lost, c.code = nil, false, nil, 0
+	c.round = len(c.cuts)
+	c.endpoint.mu.Unlock()
+	r.Opened(&conn{c, c.round})
+	go c.run()
+}
+
+// name is the name of the client in failures.
+func (c *Client) name() string { return c.options.Name }
 
 // Join joins a topic, or ends the test if the join is refused. It returns when the reply has come and
 // the channel has handled the messages that its join function passed to Channel.Send. A client that
@@ -87,6 +100,7 @@ func (c *Client) ExpectJoinRefused(t testing.TB, topic string, params any) *benn
 // join sends a join and waits for the reply.
 func (c *Client) join(t testing.TB, topic string, params any) (*Channel, *entry) {
 	t.Helper()
+	c.connectAgain(t)
 	ch := &Channel{client: c, topic: topic}
 	reply := ch.push(t, protocol.EventJoin, params).await(t, "reply to the join of "+topic)
 	ch.reply = reply
@@ -128,11 +142,40 @@ func (c *Client) Drop(t testing.TB) {
 	c.endpoint.Settle(t)
 }
 
+// Cut is Drop for a client that comes back, as one whose network was away: its next Join, or
+// Channel.Rejoin, connects it again with the same Options. Until then the client misses what is sent. Cut
+// may also follow an ExpectDisconnect.
+func (c *Client) Cut(t testing.TB) {
+	t.Helper()
+	c.Drop(t)
+	c.endpoint.mu.Lock()
+	defer c.endpoint.mu.Unlock()
+	if !c.isCut() {
+		c.cuts = append(c.cuts, len(c.endpoint.entries))
+	}
+}
+
+// isCut reports whether Cut has ended the present connection.
+func (c *Client) isCut() bool { return len(c.cuts) > c.round }
+
+// connectAgain connects a client that was cut.
+func (c *Client) connectAgain(t testing.TB) {
+	t.Helper()
+	if !c.isCut() {
+		return
+	}
+	r, refused := c.endpoint.accept(t, &c.options)
+	if refused != nil {
+		t.Fatalf("%s\n%s", refused.text(), c.endpoint.transcript())
+	}
+	c.open(r)
+}
+
 // ExpectDisconnect waits until the server closes the connection, and returns the close code. It fails if
 // the client has closed first.
 func (c *Client) ExpectDisconnect(t testing.TB) transport.CloseCode {
 	t.Helper()
-	c.endpoint.await(t, c.name+" to be disconnected", func() (bool, over) {
+	c.endpoint.await(t, c.name()+" to be disconnected", func() (bool, over) {
 		if c.code != 0 {
 			return true, over{}
 		}
@@ -152,7 +195,7 @@ func (c *Client) end(t testing.TB) {
 	<-c.done
 	for _, ch := range c.crashed() {
 		t.Errorf("channeltest: the channel %s of %s crashed; call ExpectCrash if it should: %s\n%s",
-			ch.topic, c.name, explain(ch.last.reason), c.endpoint.transcript())
+			ch.topic, c.name(), explain(ch.last.reason), c.endpoint.transcript())
 	}
 }
 
@@ -178,6 +221,8 @@ func (c *Client) nextRefLocked() string {
 // whyGone says why no further message can come to the client. The lock is held.
 func (c *Client) whyGone() over {
 	switch {
+	case c.isCut():
+		return over{text: "the connection was cut, and Join or Rejoin connects again"}
 	case c.code != 0:
 		return over{text: "the server has closed the connection with " + strconv.Itoa(int(c.code))}
 	case c.gone:

@@ -91,19 +91,21 @@ func (c *Client) endLocked(reason error, note string) {
 	c.endpoint.noteLocked(c, "", note)
 }
 
-// conn is a Client as its socket on the server sees it. It is a type of its own, so that its methods
-// are not those of Client.
-type conn Client
+// conn is one connection of a Client, as its socket on the server sees it.
+type conn struct {
+	client *Client
+	round  int // see Client.round
+}
 
 var _ ability.Observer = (*conn)(nil)
 
 // Send implements seam.Conn. It takes every frame: the queue of a test client has no bound.
 func (n *conn) Send(f transport.Frame) bool {
-	c := (*Client)(n)
+	c := n.client
 	m, err := parse(f)
 	c.endpoint.mu.Lock()
 	defer c.endpoint.mu.Unlock()
-	if c.gone {
+	if c.gone || n.round != c.round {
 		return false
 	}
 	if err != nil {
@@ -123,6 +125,7 @@ func (n *conn) Send(f transport.Frame) bool {
 		}
 		e.reason = c.crashOfJoin(m.Ref)
 	}
+	c.placeLocked(m)
 	c.inbox.unread = append(c.inbox.unread, e)
 	c.endpoint.addLocked(e)
 	return true
@@ -130,10 +133,10 @@ func (n *conn) Send(f transport.Frame) bool {
 
 // Close implements seam.Conn.
 func (n *conn) Close(code transport.CloseCode) {
-	c := (*Client)(n)
+	c := n.client
 	c.endpoint.mu.Lock()
 	defer c.endpoint.mu.Unlock()
-	if c.gone {
+	if c.gone || n.round != c.round {
 		return
 	}
 	c.code = code
@@ -142,7 +145,7 @@ func (n *conn) Close(code transport.CloseCode) {
 
 // ChannelEnded implements ability.Observer.
 func (n *conn) ChannelEnded(_ string, joinRef wire.Ref, reason error) {
-	c := (*Client)(n)
+	c := n.client
 	c.endpoint.mu.Lock()
 	defer c.endpoint.mu.Unlock()
 	c.reasons[joinRef.Text()] = reason
@@ -150,7 +153,7 @@ func (n *conn) ChannelEnded(_ string, joinRef wire.Ref, reason error) {
 
 // CallbackFailed implements ability.Observer.
 func (n *conn) CallbackFailed(topic string, err error) {
-	c := (*Client)(n)
+	c := n.client
 	text := "a callback failed: " + fmt.Sprint(err)
 	c.endpoint.mu.Lock()
 	defer c.endpoint.mu.Unlock()

@@ -73,13 +73,13 @@ func (e *Endpoint) ExpectRefused(t testing.TB, o *Options) *Refused {
 	t.Helper()
 	c, refused := e.connect(t, o)
 	if refused == nil {
-		t.Fatalf("channeltest: want the connection to be refused: %s was let in\n%s", c.name, e.transcript())
+		t.Fatalf("channeltest: want the connection to be refused: %s was let in\n%s", c.name(), e.transcript())
 	}
 	return refused
 }
 
-// connect makes the request in process. The endpoint serves it like any other; a seam.Memory in its
-// context replaces the upgrade.
+// connect makes a client. The endpoint serves its request, which is made in process, like any other; a
+// seam.Memory in its context replaces the upgrade.
 func (e *Endpoint) connect(t testing.TB, opts *Options) (*Client, *Refused) {
 	t.Helper()
 	o := Options{}
@@ -92,14 +92,24 @@ func (e *Endpoint) connect(t testing.TB, opts *Options) (*Client, *Refused) {
 		o.Name = fmt.Sprintf("client %d", e.names)
 	}
 	e.mu.Unlock()
+	r, refused := e.accept(t, &o)
+	if refused != nil {
+		return nil, refused
+	}
+	c := newClient(e, o, r)
+	t.Cleanup(func() { c.end(t) })
+	return c, nil
+}
+
+// accept makes the request. The result is the receiver of the connection, or the refusal.
+func (e *Endpoint) accept(t testing.TB, o *Options) (seam.Receiver, *Refused) {
+	t.Helper()
 	w, r, m := &response{header: http.Header{}}, o.request(t), &seam.Memory{}
 	e.ServeHTTP(w, r.WithContext(seam.WithMemory(r.Context(), m)))
 	if m.Receiver == nil {
 		return nil, &Refused{Status: w.status, Header: w.header, Body: w.body.Bytes(), Err: m.Err}
 	}
-	c := newClient(e, o.Name, m.Receiver)
-	t.Cleanup(func() { c.end(t) })
-	return c, nil
+	return m.Receiver, nil
 }
 
 // request returns the request of a client that speaks version 2.

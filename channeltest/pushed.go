@@ -91,7 +91,7 @@ func (p *Pushed) whyNone() over {
 	if last := p.ch.last; last != nil && last.number > p.sent.number {
 		return p.ch.whyOver()
 	}
-	return p.ch.client.whyGone()
+	return p.ch.whyCut()
 }
 
 // refusal makes an error of an error reply.

@@ -62,7 +62,7 @@ func dialMemory(_ testing.TB, to transporttest.Target) (transporttest.Client, er
 		return nil, &transporttest.Refused{Status: w.Code, Header: w.Header()}
 	}
 	e := &Endpoint{Endpoint: to.Handler.(*bennu.Endpoint), bubble: true, changed: make(chan struct{})}
-	c := &raw{Client: newClient(e, "client", m.Receiver)}
+	c := &raw{Client: newClient(e, Options{Name: "client"}, m.Receiver)}
 	if to.First != nil {
 		return c, c.Send(wire.Text, to.First)
 	}

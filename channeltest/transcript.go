@@ -78,7 +78,7 @@ func (e *entry) who() string {
 	if e.client == nil {
 		return "listener"
 	}
-	return e.client.name
+	return e.client.name()
 }
 
 // String returns an entry as a line of the transcript.

@@ -1,7 +1,6 @@
 package client
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -57,19 +56,19 @@ func isObject(p Payload) bool {
 // withSince returns params, which are an object of encode, with the member since in place of one that
 // they have. If at is none, theirs stays.
 func withSince(params Payload, at position) (Payload, error) {
-	members := map[string]json.RawMessage{}
-	if len(params.Data) > 0 {
-		if err := json.Unmarshal(params.Data, &members); err != nil {
-			return Payload{}, fmt.Errorf("client: params of a join: %w", err)
-		}
+	object, value := params.Data, []byte("null")
+	if len(object) == 0 {
+		object = []byte("{}")
 	}
-	switch _, own := members[since]; {
+	switch {
 	case !at.isZero():
-		members[since] = jsontext.AppendString(nil, at.text)
-	case own:
+		value = jsontext.AppendString(nil, at.text)
+	case jsontext.HasMember(object, since):
 		return params, nil
-	default:
-		members[since] = json.RawMessage("null")
 	}
-	return encode(members)
+	data, err := jsontext.WithMember(object, since, value)
+	if err != nil {
+		err = fmt.Errorf("client: params of a join: %w", err)
+	}
+	return Payload{Data: data}, err
 }

@@ -11,7 +11,7 @@ import (
 type Resumed struct {
 	Status ResumeStatus
 	// Reason says why messages are lost: "expired" if the client was away for longer than the
-	// server keeps them, "too_many", "epoch", "unknown" or "invalid". It is empty otherwise.
+	// server keeps them, "too_many", "too_large", "epoch", "unknown" or "invalid". It is empty otherwise.
 	Reason string
 	// Count is the number of missed messages that have come before ResumeLive.
 	Count int
