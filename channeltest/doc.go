@@ -54,6 +54,12 @@
 //		room.ExpectPush(t, "time is up", nil)
 //	})
 //
+// # Missed messages
+//
+// Client.Cut loses a connection, and Channel.Rejoin joins again with the position of the last message.
+// Channel.ExpectResumed expects what the client is told of those that it has missed. The topic needs a
+// history; see package history.
+//
 // # Cleaning up
 //
 // When a test ends, its clients close their connections, its endpoints are shut down, and it waits for
