@@ -27,6 +27,7 @@ type attempt struct {
 
 	place  Place
 	stored *pubsub.Message // what to tell
+	from   string          // the channel that does not get it
 	err    error
 
 	mu        sync.Mutex
@@ -69,7 +70,7 @@ func (p *publisher) publishApart(ctx context.Context, l *line, m *pubsub.Message
 		l.failed()
 		return follow.Position{}, a.err
 	}
-	p.tell(l, a.stored)
+	p.tell(l, a.stored, a.place, a.from)
 	return follow.Position{Epoch: a.place.Epoch, Offset: a.place.Offset}, nil
 }
 
@@ -97,7 +98,7 @@ func (a *attempt) Run() {
 	defer a.cancel()
 	a.place, a.err = a.append()
 	if a.err == nil {
-		a.stored = a.p.asStored(a.ctx, a.l, &a.m, a.place)
+		a.stored, a.from = a.p.asStored(a.ctx, a.l, &a.m, a.place)
 	}
 	a.p.end(len(a.m.Payload))
 	a.mu.Lock()
@@ -122,7 +123,7 @@ func (a *attempt) finish() {
 			a.p.book.Say(notice.DeliveryCrash, notice.Foreign("topic", a.m.Topic), slog.String("error", redact.Print(v)), redact.StackAttr())
 		}
 	}()
-	a.p.tell(a.l, a.stored)
+	a.p.tell(a.l, a.stored, a.place, a.from)
 }
 
 // append calls the store until it has taken the entry or refused it, or the time is over. Once an

@@ -60,12 +60,12 @@ func New(ctx context.Context, ps *pubsub.PubSub, opts *Options) (*Log, error) {
 	} else if _, err := l.store.Heads(ctx, []string{probe}); err != nil {
 		return nil, fmt.Errorf("history: the store does not answer: %w", err)
 	}
-	l.publisher = publisher{pubsub: ps, store: l.store, direct: direct, timeout: s.PublishTimeout, tasks: &l.tasks, book: l.book}
-	l.publisher.init()
 	l.followers = follow.New(&follow.Options{
 		PubSub: ps, Source: &source{l}, Topic: (*inside)(l).Topic,
 		Check: s.Check, Linger: linger, CacheBytes: s.CacheBytes, Book: l.book,
 	})
+	l.publisher = publisher{store: l.store, followers: l.followers, direct: direct, timeout: s.PublishTimeout, tasks: &l.tasks, book: l.book}
+	l.publisher.init()
 	return l, nil
 }
 

@@ -22,16 +22,16 @@ import (
 // whatever the store does. An append that nobody waits for any more keeps its turn until it has ended,
 // and tells the subscribers itself if it has succeeded.
 type publisher struct {
-	pubsub  *pubsub.PubSub
-	store   Store
-	direct  bool // the store never waits
-	timeout time.Duration
-	boot    string
-	number  atomic.Uint64 // of the last append
-	lines   lines
-	tasks   *task.Group
-	book    *notice.Book
-	stats   publishStats
+	store     Store
+	followers *follow.Followers
+	direct    bool // the store never waits
+	timeout   time.Duration
+	boot      string
+	number    atomic.Uint64 // of the last append
+	lines     lines
+	tasks     *task.Group
+	book      *notice.Book
+	stats     publishStats
 
 	waiting, waitingBytes atomic.Int64 // publishes that wait for the store, and their payloads
 }
@@ -86,7 +86,8 @@ func (p *publisher) publish(ctx context.Context, kept *keptTopic, m *pubsub.Mess
 		l.failed()
 		return follow.Position{}, err
 	}
-	p.tell(l, p.asStored(ctx, l, m, place))
+	stored, from := p.asStored(ctx, l, m, place)
+	p.tell(l, stored, place, from)
 	return follow.Position{Epoch: place.Epoch, Offset: place.Offset}, nil
 }
 
@@ -171,38 +172,24 @@ func (l *line) isEmpty(err error) bool {
 	return true
 }
 
-// keptMessage is a message with its place, in one piece of memory.
-type keptMessage struct {
-	pubsub.Message
-	place pubsub.Place
-}
-
-// withPlace returns m with a place. m itself is of the caller.
-func withPlace(m *pubsub.Message, place Place, from string) *pubsub.Message {
-	k := &keptMessage{*m, pubsub.Place{Epoch: place.Epoch, Offset: place.Offset, Prev: place.Prev, From: from}}
-	k.Place = &k.place
-	return &k.Message
-}
-
-// asStored returns the message to tell, with its place. If a message with the same key was appended
-// earlier, that one is told, since its publisher may have ended before it could. It is nil if the
-// store does not have it any more. The caller has the turn to append.
-func (p *publisher) asStored(ctx context.Context, l *line, m *pubsub.Message, place Place) *pubsub.Message {
+// asStored returns the message to tell, and the name of the channel that does not get it. If a message
+// with the same key was appended earlier, that one is told, since its publisher may have ended before
+// it could. It is nil if the store does not have it any more. The caller has the turn to append.
+func (p *publisher) asStored(ctx context.Context, l *line, m *pubsub.Message, place Place) (stored *pubsub.Message, from string) {
 	p.stats.appended(place.Doubled)
 	if !place.Doubled || l.options.Key == "" {
-		return withPlace(m, place, l.entry.From)
+		return m, l.entry.From
 	}
 	o := ReadOptions{Keep: l.options.Keep, Entries: 1, Bytes: 1}
 	piece, err := p.store.Read(ctx, m.Topic, place.Prev, &o)
 	if err != nil || piece.Head.Epoch != place.Epoch || len(piece.Entries) != 1 || piece.Entries[0].Offset != place.Offset {
-		return nil
+		return nil, ""
 	}
 	e := &piece.Entries[0]
 	if !sound(e) {
-		return nil
+		return nil, ""
 	}
-	stored := pubsub.Message{Topic: m.Topic, Event: e.Event, Payload: e.Payload, Binary: e.Binary}
-	return withPlace(&stored, place, e.From)
+	return &pubsub.Message{Topic: m.Topic, Event: e.Event, Payload: e.Payload, Binary: e.Binary}, e.From
 }
 
 // tellTime bounds the wait for messages before one to be told. Only a subscriber that waits for a
@@ -225,7 +212,7 @@ func (l *line) comes(w *waiter) bool {
 // tell passes the turn to append on, waits for the messages before m to be told, and tells m to the
 // subscribers of all nodes. Then whatever befalls m is no error of the publish: the store has it, and
 // nodes that do not hear of it read it there.
-func (p *publisher) tell(l *line, m *pubsub.Message) {
+func (p *publisher) tell(l *line, m *pubsub.Message, place Place, from string) {
 	if m == nil {
 		l.failed()
 		return
@@ -233,7 +220,8 @@ func (p *publisher) tell(l *line, m *pubsub.Message) {
 	if w := l.appended(); w == nil || l.comes(w) {
 		defer l.told() // a subscriber may panic
 	}
-	if err := p.pubsub.Broadcast(m); err != nil {
+	at := pubsub.Place{Epoch: place.Epoch, Offset: place.Offset, Prev: place.Prev, From: from}
+	if err := p.followers.Tell(m, at); err != nil {
 		p.stats.untold.Add(1)
 		p.book.Say(notice.HistoryUntold, notice.Foreign("topic", m.Topic), notice.Foreign("event", m.Event), slog.String("error", err.Error()))
 	}

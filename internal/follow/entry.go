@@ -47,14 +47,17 @@ type record struct {
 	place   pubsub.Place
 }
 
-// newEntry returns an entry with a copy of m, whose topic has the given name.
-func newEntry(topic string, m *pubsub.Message) *Entry {
-	r := &record{message: *m, place: *m.Place}
+// newRecord returns a record with a copy of m, whose topic has the given name.
+func newRecord(topic string, m *pubsub.Message, place *pubsub.Place) *record {
+	r := &record{message: *m, place: *place}
 	r.message.Topic = topic
 	r.message.Place = &r.place
 	r.Message = &r.message
-	return &r.Entry
+	return r
 }
+
+// newEntry returns an entry with a copy of m, whose topic has the given name.
+func newEntry(topic string, m *pubsub.Message) *Entry { return &newRecord(topic, m, m.Place).Entry }
 
 // unsound returns the entry that stands for e, whose message cannot be sent.
 func unsound(topic string, e *Entry) *Entry {

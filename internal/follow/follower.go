@@ -2,6 +2,7 @@ package follow
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/bennu-go/bennu/pubsub"
 )
@@ -12,6 +13,8 @@ type follower struct {
 	all   *Followers
 	name  string
 	topic *Topic
+
+	telling atomic.Pointer[record] // that Tell has made for this follower last
 
 	mu        sync.Mutex
 	sub       *pubsub.Subscription

@@ -30,11 +30,7 @@ func (f *follower) Deliver(d *pubsub.Dispatch) {
 		f.all.sayBroken(f.name, d.Place)
 		return
 	}
-	e := newEntry(f.name, d.Message)
-	if d.Remote {
-		e = f.checked(e)
-	}
-	if done := f.offer(e, d.Remote); done != nil {
+	if done := f.offer(f.entryOf(d), d.Remote); done != nil {
 		f.wait(done)
 	}
 }
@@ -74,7 +70,7 @@ func (f *follower) offer(e *Entry, remote bool) chan struct{} {
 			f.all.late.Add(1)
 		}
 	default:
-		if place.Epoch == f.epoch {
+		if remote && place.Epoch == f.epoch {
 			place.Epoch = f.epoch // one string for all entries
 		}
 		f.enter(e)

@@ -1,0 +1,34 @@
+package follow
+
+import "github.com/bennu-go/bennu/pubsub"
+
+// Tell gives a message that was appended at a place to the subscribers of all nodes. m itself is not
+// kept.
+func (f *Followers) Tell(m *pubsub.Message, place pubsub.Place) error {
+	f.mu.RLock()
+	t := f.topics[m.Topic]
+	f.mu.RUnlock()
+	topic := m.Topic
+	if t != nil {
+		topic = t.name
+	}
+	r := newRecord(topic, m, &place)
+	if t != nil {
+		t.telling.Store(r)
+	}
+	return f.o.PubSub.Broadcast(&r.message)
+}
+
+// entryOf returns the entry of a message with a place that arrives. One that Tell has made is used,
+// so that there is one copy of the message.
+func (f *follower) entryOf(d *pubsub.Dispatch) *Entry {
+	r := f.telling.Load()
+	if r != nil && &r.message == d.Message && f.telling.CompareAndSwap(r, nil) {
+		return &r.Entry
+	}
+	e := newEntry(f.name, d.Message)
+	if d.Remote {
+		e = f.checked(e)
+	}
+	return e
+}
