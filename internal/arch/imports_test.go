@@ -48,7 +48,7 @@ var layers = []struct {
 	{"client/presence", []string{"internal/...", "wire", "client"}},
 	{"token", nil},
 	{"channeltest", []string{"internal/...", "wire", "transport", "pubsub", "."}},
-	{"examples/...", []string{"internal/...", "wire", "transport/...", "pubsub/...", ".", "presence", "client", "client/presence", "token", "channeltest", "examples/..."}},
+	{"examples/...", []string{"internal/...", "wire", "transport/...", "pubsub/...", "history/...", ".", "presence", "client", "client/presence", "token", "channeltest", "examples/..."}},
 	{"cmd/...", []string{"..."}},
 	{"test/...", []string{"..."}},
 }
