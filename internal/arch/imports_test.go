@@ -20,6 +20,7 @@ var layers = []struct {
 	{"internal/tracker", []string{"internal/...", "pubsub"}},             // the store of package presence
 	{"internal/ability", []string{"wire", "transport"}},                  // between a transport and its sockets
 	{"internal/follow", []string{"internal/...", "pubsub"}},              // the followers of package history
+	{"internal/redisconn", []string{"internal/...", "pubsub"}},           // for packages with Redis; pubsub has errors
 	{"internal/clientwire", []string{"internal/...", "wire"}},            // the client's end of wire
 	{"internal/vsn", []string{"internal/...", "wire"}},
 	// The runner of the cases tests any server, so it knows nothing of this one.

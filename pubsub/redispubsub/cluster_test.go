@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/redisconn"
 	"github.com/bennu-go/bennu/internal/redistest"
 	"github.com/bennu-go/bennu/internal/subscribertest"
 	"github.com/bennu-go/bennu/internal/waittest"
@@ -29,9 +30,9 @@ func TestMove(t *testing.T) {
 		boxes[topic] = subscribe(t, b, topic)
 	}
 	base := channels(t, c.Masters)
-	owner := func(slot int) *redistest.Server { return c.Masters[slot*3/slotCount] }
+	owner := func(slot int) *redistest.Server { return c.Masters[slot*3/redisconn.Slots] }
 	for i, topic := range spread {
-		slot := slotOf("bennu.t." + strings.ReplaceAll(topic, ":", "=3A"))
+		slot := redisconn.Slot("bennu.t." + strings.ReplaceAll(topic, ":", "=3A"))
 		from, to := owner(slot), fresh
 		if i%2 == 0 {
 			to = c.Masters[(slices.Index(c.Masters, from)+1)%3]

@@ -7,6 +7,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/bennu-go/bennu/internal/redisconn"
 	"github.com/bennu-go/bennu/pubsub/internal/cluster"
 )
 
@@ -26,7 +27,7 @@ func (l *link) Knock(ctx context.Context, channel string) (int, error) {
 	}
 	var listeners int64
 	err := x.outlet.use(ctx, func(c *redis.Conn) (err error) {
-		if l.target.mode == modeCluster { // there are no patterns
+		if l.target.Mode == redisconn.Cluster { // there are no patterns
 			listeners, err = c.SPublish(ctx, channel, "?").Result()
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/redisconn"
 	"github.com/bennu-go/bennu/pubsub/internal/cluster"
 )
 
@@ -26,7 +27,7 @@ import (
 // Lock order: turn, mu; in a listener writing, mu; in an outlet turn, mu. Nothing is written to a
 // server and no event is reported while a mu is held.
 type link struct {
-	target       *target
+	target       *redisconn.Target
 	prefix, node string
 	probe        time.Duration
 	events       cluster.Events
@@ -57,7 +58,7 @@ type link struct {
 
 var _ cluster.Link = (*link)(nil)
 
-func newLink(t *target, prefix, node string, probe time.Duration) *link {
+func newLink(t *redisconn.Target, prefix, node string, probe time.Duration) *link {
 	l := &link{
 		target: t, prefix: prefix, node: node, probe: probe,
 		turn: make(chan struct{}, 1), news: make(chan struct{}, 1), moves: make(chan struct{}, 1),
@@ -73,19 +74,19 @@ func (l *link) Open(ctx context.Context, e cluster.Events) error {
 	err := l.open(ctx)
 	if err != nil {
 		l.Close()
-		return fmt.Errorf("redispubsub: %w", l.target.advise(err))
+		return fmt.Errorf("redispubsub: %w", l.target.Advise(err))
 	}
 	return nil
 }
 
 // open makes the shards, connects them, and starts the goroutines.
 func (l *link) open(ctx context.Context) error {
-	switch l.target.mode {
-	case modeSingle:
-		l.shards = []*shard{l.newShard(l.target.addrs[0])}
-	case modeSentinel:
+	switch l.target.Mode {
+	case redisconn.Single:
+		l.shards = []*shard{l.newShard(l.target.Addrs[0])}
+	case redisconn.Sentinel:
 		l.shards = []*shard{l.newShard("")}
-	case modeCluster:
+	case redisconn.Cluster:
 		if _, err := l.refresh(ctx); err != nil {
 			return err
 		}
@@ -106,7 +107,7 @@ func (l *link) open(ctx context.Context) error {
 		l.keep(s, sessions[i])
 	}
 	l.tasks.Go(l.tell)
-	if l.target.mode == modeCluster {
+	if l.target.Mode == redisconn.Cluster {
 		l.tasks.Go(l.follow)
 	}
 	return nil
@@ -134,7 +135,7 @@ func (l *link) Close() {
 }
 
 // MaxPayload implements cluster.Link.
-func (l *link) MaxPayload() int { return maxPayload }
+func (l *link) MaxPayload() int { return redisconn.MaxPayload }
 
 // Server implements cluster.Link. All nodes publish to a channel at the same server, the master of
 // its slot. A subscription that it has confirmed is in force for all of them, so nodes need not
@@ -163,7 +164,7 @@ func (l *link) owner(channel string) *shard {
 	if l.owners == nil {
 		return l.shards[0]
 	}
-	return l.owners[slotOf(channel)]
+	return l.owners[redisconn.Slot(channel)]
 }
 
 // probeFor returns the channel to which a session of s sends its probes. In a cluster it must be in a

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/bennu-go/bennu/internal/redisconn"
 )
 
 // listener is a connection with subscriptions. It ends with its connection, and is never used again.
@@ -16,7 +18,7 @@ import (
 // Redis answers the commands of a connection in order, and sends messages in between. So the answers are
 // matched with pending, the queue of the commands that were written.
 type listener struct {
-	conn    *connection
+	conn    *redisconn.Connection
 	pubsub  *redis.PubSub
 	sharded bool // SSUBSCRIBE and its like, in a cluster
 	message func(channel string, data []byte)
@@ -44,9 +46,9 @@ type command struct {
 // newListener makes a listener that calls message and lost in its goroutine, which run is. Both may
 // block: the listener then stops reading, and Redis closes its connection when the output buffer is
 // full. The listener owns conn from then on.
-func newListener(conn *connection, sharded bool, message func(string, []byte), lost func(string)) *listener {
+func newListener(conn *redisconn.Connection, sharded bool, message func(string, []byte), lost func(string)) *listener {
 	l := &listener{
-		conn: conn, pubsub: conn.client.Subscribe(context.Background()), sharded: sharded,
+		conn: conn, pubsub: conn.Client.Subscribe(context.Background()), sharded: sharded,
 		message: message, lost: lost,
 		dead: make(chan struct{}), done: make(chan struct{}),
 	}
@@ -65,7 +67,7 @@ func (l *listener) send(ctx context.Context, add bool, channels []string) (sent 
 		channels = slices.Clone(channels)
 		slots := make(map[string]int, len(channels))
 		for _, c := range channels {
-			slots[c] = slotOf(c)
+			slots[c] = redisconn.Slot(c)
 		}
 		// Sorted by slot, so that the channels of a slot are next to each other.
 		slices.SortFunc(channels, func(a, b string) int { return slots[a] - slots[b] })
@@ -108,7 +110,7 @@ func (l *listener) write(ctx context.Context, add bool, channels []string) *comm
 	case !add:
 		call = l.pubsub.Unsubscribe
 	}
-	if err := safely(func() error { return call(ctx, channels...) }); err != nil {
+	if err := redisconn.Safely(func() error { return call(ctx, channels...) }); err != nil {
 		l.die(err)
 	}
 	return c
@@ -148,7 +150,7 @@ func (l *listener) run() {
 	for {
 		var got any
 		// No time limit: a topic may be silent for long, and watch tests the server.
-		err := safely(func() (err error) {
+		err := redisconn.Safely(func() (err error) {
 			got, err = l.pubsub.Receive(context.Background())
 			return err
 		})
@@ -158,7 +160,7 @@ func (l *listener) run() {
 			continue
 		}
 		if err == nil {
-			err = safely(func() error { return l.take(got) })
+			err = redisconn.Safely(func() error { return l.take(got) })
 		}
 		if err != nil {
 			l.die(err)
@@ -240,7 +242,7 @@ func (l *listener) die(cause error) {
 	l.pending = nil
 	close(l.dead)
 	// Not the client, whose locks may be held by a call that waits for this connection.
-	_ = l.conn.raw.Close()
+	_ = l.conn.Raw.Close()
 }
 
 // close ends the listener and waits for its goroutine.
@@ -248,5 +250,5 @@ func (l *listener) close() {
 	l.die(errClosed)
 	<-l.done
 	_ = l.pubsub.Close()
-	l.conn.close()
+	l.conn.Close()
 }

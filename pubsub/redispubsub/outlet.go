@@ -3,25 +3,26 @@ package redispubsub
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/bennu-go/bennu/internal/redisconn"
 )
 
 // outlet is the connection on which a session publishes. If it breaks, the next use makes another one.
 // The session goes on, since a lost outlet, unlike a lost listener, does not miss messages. use and
 // close may be called from any goroutine.
 type outlet struct {
-	t    *target
+	t    *redisconn.Target
 	addr string
 	turn chan struct{} // a lock, held while conn is used, so that pipelines do not mix
 
 	mu     sync.Mutex // guards conn, sticky and closed, so that close need not wait for turn
-	conn   *connection
+	conn   *redisconn.Connection
 	sticky *redis.Conn
 	closed bool
 
@@ -29,7 +30,7 @@ type outlet struct {
 	pause time.Duration // between the last attempt that failed and the next; doubles up to lastPause
 }
 
-func newOutlet(t *target, addr string) *outlet {
+func newOutlet(t *redisconn.Target, addr string) *outlet {
 	return &outlet{t: t, addr: addr, turn: make(chan struct{}, 1)}
 }
 
@@ -50,8 +51,8 @@ func (o *outlet) use(ctx context.Context, f func(*redis.Conn) error) error {
 	if err != nil {
 		return err
 	}
-	err = safely(func() error { return f(conn) })
-	if err != nil && judge(err) == broken {
+	err = redisconn.Safely(func() error { return f(conn) })
+	if err != nil && redisconn.Judge(err) == redisconn.Broken {
 		o.drop()
 	}
 	return err
@@ -68,10 +69,10 @@ func (o *outlet) get(ctx context.Context) (*redis.Conn, error) {
 	case sticky != nil:
 		return sticky, nil
 	case time.Now().Before(o.after):
-		return nil, errUsedUp // otherwise each message would make an attempt
+		return nil, redisconn.ErrUsedUp // otherwise each message would make an attempt
 	}
 	// mu is not held meanwhile, so close may come first.
-	conn, err := o.t.open(ctx, o.addr, o.t.user)
+	conn, err := o.t.Open(ctx, o.addr, o.t.User)
 	if err != nil {
 		o.pause = min(max(2*o.pause, firstPause), lastPause)
 		o.after = time.Now().Add(o.pause)
@@ -81,11 +82,11 @@ func (o *outlet) get(ctx context.Context) (*redis.Conn, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed {
-		conn.close()
+		conn.Close()
 		return nil, errClosed
 	}
 	// Commands of a Conn use one connection, in order.
-	o.conn, o.sticky = conn, conn.client.Conn()
+	o.conn, o.sticky = conn, conn.Client.Conn()
 	return o.sticky, nil
 }
 
@@ -97,7 +98,7 @@ func (o *outlet) drop() {
 	o.conn, o.sticky = nil, nil
 	o.mu.Unlock()
 	if conn != nil {
-		conn.close()
+		conn.Close()
 	}
 }
 
@@ -109,40 +110,26 @@ func (o *outlet) close() {
 	o.drop()
 }
 
-// check asks the server for its kind, role and version, with HELLO (https://redis.io/docs/latest/commands/hello/).
-// It returns a problem if the kind does not fit the options, or the server is not a master: a message that
-// is published at a replica reaches only subscribers of that replica. Other errors mean that the server
-// cannot answer now.
+// check asks the server for its kind and version. It returns a problem if the server does not fit the
+// options, or is not a master: a message that is published at a replica reaches only subscribers of that
+// replica. Other errors mean that the server cannot answer now.
 func (o *outlet) check(ctx context.Context) error {
-	var told map[string]any
+	var version string
+	var problem error // after which the connection is as good as before
 	err := o.use(ctx, func(c *redis.Conn) (err error) {
-		told, err = c.Hello(ctx, 2, "", "", "").Result()
+		version, err = o.t.Check(ctx, c, o.addr)
+		if _, ok := errors.AsType[*redisconn.Problem](err); ok {
+			problem, err = err, nil
+		}
 		return err
 	})
-	var said redis.Error
-	if errors.As(err, &said) {
-		if judge(err) == away {
-			return err
-		}
-		return nil // HELLO is unknown before Redis 6, or not permitted, so nothing can be checked
+	if err == nil {
+		err = problem
 	}
-	if err != nil {
-		return err
+	if err == nil && o.t.Mode == redisconn.Cluster && tooOld(version) {
+		return redisconn.Problemf("%s runs Redis %s, and sharded pub/sub needs 7.0; use a newer one", o.addr, version)
 	}
-	kind, role, version := fmt.Sprint(told["mode"]), fmt.Sprint(told["role"]), fmt.Sprint(told["version"])
-	switch {
-	case kind == "sentinel":
-		return problemf("%s is a Sentinel; set option MasterName, and list the Sentinels in Addrs", o.addr)
-	case kind == "cluster" && o.t.mode != modeCluster:
-		return problemf("%s is a node of a cluster; set option Cluster", o.addr)
-	case kind == "standalone" && o.t.mode == modeCluster:
-		return problemf("%s is no node of a cluster; leave option Cluster out", o.addr)
-	case o.t.mode == modeCluster && tooOld(version):
-		return problemf("%s runs Redis %s, and sharded pub/sub needs 7.0; use a newer one", o.addr, version)
-	case role == "replica" || role == "slave":
-		return problemf("%s is a replica, and nodes must meet at the master; name that one, or use Sentinel", o.addr)
-	}
-	return nil
+	return err
 }
 
 // tooOld reports whether a server has no sharded pub/sub, which is new in Redis 7.0. Valkey reports a version

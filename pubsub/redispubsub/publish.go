@@ -7,6 +7,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/bennu-go/bennu/internal/redisconn"
 	"github.com/bennu-go/bennu/pubsub/internal/cluster"
 )
 
@@ -70,18 +71,18 @@ func (l *link) round(ctx context.Context, messages []cluster.Outgoing) (taken in
 				}
 			}
 		}
-		switch judge(err) {
-		case refused:
+		switch redisconn.Judge(err) {
+		case redisconn.Refused:
 			// The messages after this one are sent again. Since the next may be refused, too,
 			// rounds start with one message and grow while messages are accepted.
 			l.batch = 1
-			if noPermission(err) {
+			if redisconn.NoPermission(err) {
 				cause := fmt.Errorf("redispubsub: %w", l.forbidden(addr, "publish to", messages[i].Channel, err))
 				return i, &cluster.Refusal{Channels: []string{messages[i].Channel}, Cause: cause}
 			}
-			return i, fmt.Errorf("redispubsub: %w", l.target.explain(addr, l.target.user, err))
-		case moved:
-			l.stale(hint(err)) // the message waits until the map is up to date
+			return i, fmt.Errorf("redispubsub: %w", l.target.Explain(addr, l.target.User, err))
+		case redisconn.Moved:
+			l.stale(redisconn.Hint(err)) // the message waits until the map is up to date
 		}
 		return i, awayFor(err)
 	}
@@ -119,7 +120,7 @@ func (l *link) pipeline(ctx context.Context, p *part, errs []error) {
 		err = p.session.outlet.use(ctx, func(c *redis.Conn) error {
 			answers, _ = c.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 				for _, m := range p.messages {
-					if l.target.mode == modeCluster {
+					if l.target.Mode == redisconn.Cluster {
 						pipe.SPublish(ctx, m.Channel, m.Data)
 					} else {
 						pipe.Publish(ctx, m.Channel, m.Data)
@@ -130,7 +131,7 @@ func (l *link) pipeline(ctx context.Context, p *part, errs []error) {
 			// Pipelined returns the first error of any command. Here only that of the
 			// connection matters; those of commands are read from the answers.
 			for _, a := range answers {
-				if err := a.Err(); err != nil && judge(err) == broken {
+				if err := a.Err(); err != nil && redisconn.Judge(err) == redisconn.Broken {
 					return err
 				}
 			}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/bennu-go/bennu/internal/redisconn"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/pubsub/internal/cluster"
 )
@@ -15,7 +16,12 @@ func New(opts *Options) (pubsub.Adapter, error) {
 	if opts == nil {
 		return nil, errors.New("redispubsub: the options are nil; set Node and URL at least")
 	}
-	t, err := newTarget(opts)
+	t, err := redisconn.New(&redisconn.Options{
+		URL: opts.URL, Addrs: opts.Addrs, MasterName: opts.MasterName, Cluster: opts.Cluster,
+		Username: opts.Username, Password: opts.Password,
+		SentinelUsername: opts.SentinelUsername, SentinelPassword: opts.SentinelPassword,
+		TLS: opts.TLS, DialTimeout: opts.DialTimeout,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("redispubsub: %w", err)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/bennu-go/bennu/internal/redisconn"
 	"github.com/bennu-go/bennu/pubsub/internal/cluster"
 )
 
@@ -47,8 +48,8 @@ const settleTime = 10 * time.Second
 func (s *shard) connect(ctx context.Context) (_ *session, err error) {
 	l := s.link
 	addr := s.addr
-	if l.target.mode == modeSentinel {
-		if addr, err = l.target.locate(ctx); err != nil {
+	if l.target.Mode == redisconn.Sentinel {
+		if addr, err = l.target.Locate(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -58,7 +59,7 @@ func (s *shard) connect(ctx context.Context) (_ *session, err error) {
 	}
 	if err := x.start(ctx); err != nil {
 		x.close()
-		return nil, l.target.explain(addr, l.target.user, err)
+		return nil, l.target.Explain(addr, l.target.User, err)
 	}
 	return x, nil
 }
@@ -77,16 +78,16 @@ func (x *session) start(ctx context.Context) error {
 		return fmt.Errorf("%s has no slots", x.addr)
 	}
 	x.probe.Store(&channel)
-	conn, err := l.target.open(ctx, x.addr, l.target.user)
+	conn, err := l.target.Open(ctx, x.addr, l.target.User)
 	if err != nil {
 		return err
 	}
-	x.listener = newListener(conn, l.target.mode == modeCluster, x.message, x.lost)
+	x.listener = newListener(conn, l.target.Mode == redisconn.Cluster, x.message, x.lost)
 	defer context.AfterFunc(ctx, func() { x.listener.die(context.Cause(ctx)) })()
 
 	sent := x.listener.send(ctx, true, []string{channel})
 	l.tasks.Go(x.listener.run)
-	if err := x.listener.awaitFor(ctx, callTimeout, sent); err != nil {
+	if err := x.listener.awaitFor(ctx, redisconn.CallTimeout, sent); err != nil {
 		return l.forbidden(x.addr, "subscribe to", channel, err)
 	}
 	// The probe that comes back shows that both connections lead to the same server, and that this
@@ -94,7 +95,7 @@ func (x *session) start(ctx context.Context) error {
 	if err := x.say(ctx); err != nil {
 		return l.forbidden(x.addr, "publish to", channel, err)
 	}
-	late := time.NewTimer(callTimeout)
+	late := time.NewTimer(redisconn.CallTimeout)
 	defer late.Stop()
 	select {
 	case <-x.first:
@@ -110,7 +111,7 @@ func (x *session) start(ctx context.Context) error {
 // messages that are being published, since they use the same connection.
 func (x *session) say(ctx context.Context) error {
 	return x.outlet.use(ctx, func(c *redis.Conn) error {
-		if x.link.target.mode == modeCluster {
+		if x.link.target.Mode == redisconn.Cluster {
 			return c.SPublish(ctx, *x.probe.Load(), x.nonce).Err()
 		}
 		return c.Publish(ctx, *x.probe.Load(), x.nonce).Err()
@@ -158,11 +159,11 @@ func (x *session) watch(ctx context.Context) error {
 	for next := time.Now().Add(every); ; {
 		select {
 		case <-x.listener.dead:
-			return x.link.target.explain(x.addr, x.link.target.user, x.listener.err)
+			return x.link.target.Explain(x.addr, x.link.target.User, x.listener.err)
 		case err := <-x.shard.reset:
 			return err
 		case err := <-failed:
-			return x.link.target.explain(x.addr, x.link.target.user, err)
+			return x.link.target.Explain(x.addr, x.link.target.User, err)
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-tick.C:
@@ -195,29 +196,29 @@ func (x *session) look(ctx context.Context, turns <-chan struct{}, failed chan<-
 			return
 		}
 		err := x.say(ctx)
-		if err != nil && judge(err) == broken && ctx.Err() == nil {
+		if err != nil && redisconn.Judge(err) == redisconn.Broken && ctx.Err() == nil {
 			err = x.say(ctx) // again over a new connection, since only the old one may be lost
 		}
 		switch {
 		case err == nil:
 			x.pulse.Written()
-		case noPermission(err), barring(err):
+		case redisconn.NoPermission(err), redisconn.Barring(err):
 			failed <- x.link.forbidden(x.addr, "publish to", *x.probe.Load(), err)
 			return
-		case judge(err) == moved:
-			x.link.stale(hint(err))
+		case redisconn.Judge(err) == redisconn.Moved:
+			x.link.stale(redisconn.Hint(err))
 		}
-		if t.mode == modeCluster {
+		if t.Mode == redisconn.Cluster {
 			continue // a node that is no longer a master returns MOVED
 		}
 		// After a failover the old master may go on as a replica, and what is published there
 		// reaches no other server.
 		err = x.outlet.check(ctx)
-		if known := (*problem)(nil); !errors.As(err, &known) {
+		if known := (*redisconn.Problem)(nil); !errors.As(err, &known) {
 			err = nil
 		}
-		if err == nil && t.mode == modeSentinel {
-			if addr, lost := t.locate(ctx); lost == nil && addr != x.addr {
+		if err == nil && t.Mode == redisconn.Sentinel {
+			if addr, lost := t.Locate(ctx); lost == nil && addr != x.addr {
 				err = fmt.Errorf("%s is no longer the master, it is %s", x.addr, addr)
 			}
 		}

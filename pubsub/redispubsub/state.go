@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/bennu-go/bennu/internal/redisconn"
 	"github.com/bennu-go/bennu/pubsub/internal/cluster"
 )
 
@@ -24,7 +25,7 @@ func (l *link) ended(x *session, cause error) {
 func (l *link) failed(s *shard, cause error) {
 	l.mu.Lock()
 	// After the first failure, only a cause that says what to do replaces the one before.
-	var p *problem
+	var p *redisconn.Problem
 	if !s.known || errors.As(cause, &p) && (l.cause == nil || cause.Error() != l.cause.Error()) {
 		s.known = true
 		l.lossLocked(s, cause)
@@ -75,7 +76,7 @@ func (l *link) tell() {
 		if downs != told {
 			up, told = false, downs
 			// The node reports a Refusal as such, and not only that the broker is away.
-			if isBarred(cause) {
+			if redisconn.IsBarred(cause) {
 				cause = &cluster.Refusal{Cause: fmt.Errorf("redispubsub: %w", cause)}
 			}
 			l.events.Down(cause)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/bennu-go/bennu/internal/redisconn"
 	"github.com/bennu-go/bennu/pubsub/internal/cluster"
 )
 
@@ -41,12 +42,12 @@ func (l *link) Subscribe(ctx context.Context, channels []string) error {
 	for x, part := range parts {
 		denied, err := x.await(ctx, sent[x])
 		if err != nil {
-			if judge(err) == moved {
+			if redisconn.Judge(err) == redisconn.Moved {
 				// rearrange subscribes to these channels, too, and the node calls Subscribe again.
-				l.stale(hint(err))
+				l.stale(redisconn.Hint(err))
 				return fmt.Errorf("redispubsub: %w", errMoved)
 			}
-			return fmt.Errorf("redispubsub: %w", l.target.explain(x.addr, l.target.user, err))
+			return fmt.Errorf("redispubsub: %w", l.target.Explain(x.addr, l.target.User, err))
 		}
 		l.confirm(x, l.deny(x, part, denied))
 		if denied != nil {
@@ -77,9 +78,9 @@ func (x *session) await(ctx context.Context, sent []*command) (denied *cluster.R
 		err := x.listener.await(ctx, []*command{c})
 		switch {
 		case err == nil:
-		case !noPermission(err):
+		case !redisconn.NoPermission(err):
 			return nil, err
-		case len(c.channels) == 1 || noCommand(err):
+		case len(c.channels) == 1 || redisconn.NoCommand(err):
 			deny(err, c.channels...)
 		default:
 			apart = append(apart, c.channels...)
@@ -92,7 +93,7 @@ func (x *session) await(ctx context.Context, sent []*command) (denied *cluster.R
 		}
 		for i, c := range single {
 			err := x.listener.await(ctx, []*command{c})
-			if noPermission(err) {
+			if redisconn.NoPermission(err) {
 				deny(err, part[i])
 			} else if err != nil {
 				return nil, err
@@ -309,7 +310,7 @@ func (l *link) rearrange(ctx context.Context) error {
 			err = l.settle(ctx, x, false)
 		}
 		if err != nil {
-			l.stale(hint(err))
+			l.stale(redisconn.Hint(err))
 			if first == nil {
 				first = err
 			}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/redisconn"
 	"github.com/bennu-go/bennu/internal/redistest"
 	"github.com/bennu-go/bennu/internal/subscribertest"
 	"github.com/bennu-go/bennu/internal/waittest"
@@ -16,7 +17,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	callTimeout = patient
+	redisconn.CallTimeout = patient
 	waittest.Heavy(m, waittest.Brokers, 8)
 }
 

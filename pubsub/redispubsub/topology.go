@@ -2,110 +2,12 @@ package redispubsub
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"math/rand/v2"
-	"net"
 	"slices"
 	"time"
 
-	"github.com/redis/go-redis/v9"
+	"github.com/bennu-go/bennu/internal/redisconn"
 )
-
-// locate asks the Sentinels, one after the other, for the address of the master. Each has DialTimeout and
-// callTimeout to answer. The error is that of the first one.
-func (t *target) locate(ctx context.Context) (string, error) {
-	var first error
-	for _, sentinel := range t.addrs {
-		var master []string
-		err := t.ask(ctx, sentinel, t.sentinel, func(ctx context.Context, c *redis.Conn) error {
-			// The answer is a list of host and port, or null if it does not watch that master
-			// (https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/).
-			cmd := redis.NewStringSliceCmd(ctx, "sentinel", "get-master-addr-by-name", t.master)
-			_ = c.Process(ctx, cmd)
-			var err error
-			master, err = cmd.Result()
-			return err
-		})
-		switch {
-		case errors.Is(err, redis.Nil):
-			err = problemf("the Sentinel at %s knows no master %q; check option MasterName", sentinel, t.master)
-		case err == nil && len(master) == 2:
-			return net.JoinHostPort(master[0], master[1]), nil
-		case err == nil:
-			err = fmt.Errorf("the Sentinel at %s names no address", sentinel)
-		}
-		if first == nil {
-			first = t.explain(sentinel, t.sentinel, err)
-		}
-	}
-	return "", first
-}
-
-// clusterMap has the address of the master for each slot. It takes 256 KiB, and is kept only until apply
-// has made the list of owners of it.
-type clusterMap [slotCount]string
-
-// askMap asks one node of the cluster for its map. It is an error if the map is not complete.
-func (t *target) askMap(ctx context.Context, addr string) (*clusterMap, error) {
-	var slots []redis.ClusterSlot
-	err := t.ask(ctx, addr, t.user, func(ctx context.Context, c *redis.Conn) (err error) {
-		// CLUSTER SHARDS is newer, but also lists masters that have failed.
-		cmd := redis.NewClusterSlotsCmd(ctx, "cluster", "slots")
-		_ = c.Process(ctx, cmd)
-		slots, err = cmd.Result()
-		return err
-	})
-	if err != nil {
-		return nil, t.explain(addr, t.user, err)
-	}
-	m := new(clusterMap)
-	for _, part := range slots {
-		if len(part.Nodes) == 0 || part.Start < 0 || part.End >= slotCount {
-			continue
-		}
-		for i := part.Start; i <= part.End; i++ {
-			m[i] = reachable(part.Nodes[0].Addr, addr) // the first is the master
-		}
-	}
-	if i := slices.Index(m[:], ""); i >= 0 {
-		return nil, fmt.Errorf("no node serves slot %d of the cluster, says %s; redis-cli --cluster check tells more", i, addr)
-	}
-	return m, nil
-}
-
-// reachable returns the address of a node that the node at from has sent. A node that does not know
-// its own host omits it, and one behind a mapped port knows only its loopback address.
-func reachable(addr, from string) string {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return addr
-	}
-	by, _, err := net.SplitHostPort(from)
-	if err != nil {
-		return addr
-	}
-	if host == "" || host == "?" || loopback(host) && !loopback(by) {
-		host = by
-	}
-	return net.JoinHostPort(host, port)
-}
-
-// loopback reports whether a host is the machine itself.
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
-// hint returns the address in a MOVED error, such as "MOVED 3999 10.0.0.2:6379", or "" if the error is another
-// one or has no host.
-func hint(err error) string {
-	addr, _ := redis.IsMovedError(err)
-	if host, _, err := net.SplitHostPort(addr); err != nil || host == "" {
-		return ""
-	}
-	return addr
-}
 
 // stale makes follow fetch the map, first from addr unless that is "". It does not wait, and may be
 // called from any goroutine.
@@ -174,12 +76,12 @@ func (l *link) refresh(ctx context.Context) (changed bool, err error) {
 	}
 	l.mu.Unlock()
 	asked := make(map[string]bool)
-	for _, addr := range append(order, l.target.addrs...) {
+	for _, addr := range append(order, l.target.Addrs...) {
 		if asked[addr] {
 			continue
 		}
 		asked[addr] = true
-		m, fault := l.target.askMap(ctx, addr)
+		m, fault := l.target.AskMap(ctx, addr)
 		if fault == nil {
 			return l.apply(m), nil
 		}
@@ -192,7 +94,7 @@ func (l *link) refresh(ctx context.Context) (changed bool, err error) {
 
 // apply replaces the map. It starts the goroutines of new shards and stops those of removed ones. It
 // reports whether any slot has another shard.
-func (l *link) apply(m *clusterMap) (changed bool) {
+func (l *link) apply(m *redisconn.Map) (changed bool) {
 	l.mu.Lock()
 	before := make(map[string]*shard)
 	for _, s := range l.shards {
@@ -201,7 +103,7 @@ func (l *link) apply(m *clusterMap) (changed bool) {
 	// Shards are known by their address. A replica that becomes master is a new shard.
 	byAddr := make(map[string]*shard)
 	var shards, fresh []*shard
-	owners := make([]*shard, slotCount)
+	owners := make([]*shard, redisconn.Slots)
 	for slot, addr := range m {
 		s := byAddr[addr]
 		if s == nil {

@@ -1,4 +1,4 @@
-package redispubsub
+package redisconn
 
 import (
 	"bufio"
@@ -9,12 +9,12 @@ import (
 )
 
 const (
-	// maxPayload bounds a message. Redis accepts 512 MiB, but closes the connection of a
+	// MaxPayload bounds a string that is read. Redis accepts 512 MiB, but closes the connection of a
 	// subscriber for which 32 MiB wait.
-	maxPayload = 8 << 20
+	MaxPayload = 8 << 20
 	// maxElements bounds the lists that a server may send. The longest is the map of a
 	// cluster, with an element for each range of slots.
-	maxElements = 2 * slotCount
+	maxElements = 2 * Slots
 	// guardBuffer is the size of the read buffer. It also bounds a line: a longer one, such as a
 	// long error, ends the connection.
 	guardBuffer = 32 << 10
@@ -93,7 +93,7 @@ func (g *guard) header() error {
 		switch {
 		case err != nil || size > 1<<30: // Redis itself allows 512 MiB by default
 			return errOverlong
-		case size > maxPayload:
+		case size > MaxPayload:
 			// The connection goes on: with one long message nobody can cut the node off.
 			if _, err := g.r.Discard(size + 2); err != nil {
 				return err

@@ -1,4 +1,4 @@
-package redispubsub
+package redisconn
 
 import (
 	"bytes"
@@ -51,7 +51,7 @@ func TestGuard(t *testing.T) {
 
 // A string that is too long is read as an empty one, and the data after it unchanged.
 func TestGuardOverlong(t *testing.T) {
-	long := io.MultiReader(strings.NewReader("*2\r\n$8388609\r\n"), io.LimitReader(zeros{}, maxPayload+1), strings.NewReader("\r\n$1\r\nx\r\n"))
+	long := io.MultiReader(strings.NewReader("*2\r\n$8388609\r\n"), io.LimitReader(zeros{}, MaxPayload+1), strings.NewReader("\r\n$1\r\nx\r\n"))
 	got, err := io.ReadAll(newGuard(wire{Reader: long}))
 	if err != nil || string(got) != "*2\r\n$0\r\n\r\n$1\r\nx\r\n" {
 		t.Errorf("%v, %q", err, got)
