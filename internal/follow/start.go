@@ -12,19 +12,29 @@ func (f *follower) start() {
 		sub.Cancel()
 		return
 	}
-	if ready := sub.Ready(); ready != nil {
+	if ready := sub.Ready(); open(ready) {
 		f.all.tasks.Go(func() { f.awaitReady(ready) })
 		return
 	}
 	f.ask()
 }
 
+// open reports whether the channel of pubsub.Subscription.Ready has to be waited for.
+func open(ready <-chan struct{}) bool {
+	select {
+	case <-ready:
+		return false
+	default:
+		return ready != nil
+	}
+}
+
 // awaitReady asks for the head when the interest is ready.
 func (f *follower) awaitReady(ready <-chan struct{}) {
-	for ready != nil {
+	for open(ready) {
 		select {
 		case <-ready:
-			ready = f.sub.Ready()
+			ready = f.sub.Ready() // another one, if the broker refuses the topic meanwhile
 		case <-f.all.ctx.Done():
 			return
 		}

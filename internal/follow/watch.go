@@ -112,7 +112,7 @@ func (f *Followers) gap(t *follower) {
 	t.mu.Lock()
 	sub := t.sub
 	t.mu.Unlock()
-	if sub != nil && sub.Ready() != nil {
+	if sub != nil && open(sub.Ready()) {
 		f.watch.mu.Lock()
 		if f.watch.deaf == nil {
 			f.watch.deaf = make(map[*follower]struct{})
@@ -149,5 +149,5 @@ func (f *follower) deaf() bool {
 		sub = nil
 	}
 	f.mu.Unlock()
-	return sub != nil && sub.Ready() != nil
+	return sub != nil && open(sub.Ready())
 }
