@@ -25,6 +25,7 @@ const (
 	codeNoMessage    = 10037
 	codeTooLarge     = 10054
 	codeNoStream     = 10059
+	codeWrongLastID  = 10070
 	codeWrongLast    = 10071 // another message is the newest of the subject; the text has its sequence
 	codeNoReplicas   = 10074 // a single server has one replica
 	codeInProcess    = 10158 // a message with the same id is being stored
@@ -43,10 +44,13 @@ func hasCode(err error, code int) bool {
 
 // passing reports whether an error may be gone at the next try.
 func passing(err error) bool {
+	if errors.Is(err, errUnsent) || errors.Is(err, errUnanswered) || errors.Is(err, errBehind) {
+		return true
+	}
 	if e, ok := errors.AsType[*apiError](err); ok {
 		return e.Code >= 500 && e.ErrCode != codeNoReplicas && e.ErrCode != codeNotEnabled && e.ErrCode != codeNoAccount
 	}
-	return errors.Is(err, errUnsent) || errors.Is(err, errUnanswered) || errors.Is(err, errBehind)
+	return false
 }
 
 // call makes one request of the API of JetStream, and decodes the answer into result, if that is not
@@ -136,7 +140,7 @@ func (s *store) again(ctx context.Context, f func() error) error {
 	for pause := 2 * time.Millisecond; ; pause = min(2*pause, time.Second/4) {
 		err := f()
 		if hasCode(err, codeNoStream) {
-			err = s.mend(ctx, errors.Join(errUnsent, err))
+			err = s.mend(ctx, fmt.Errorf("%w: %w", errUnsent, err))
 		}
 		if err == nil || !passing(err) || !s.pause(ctx, pause) {
 			return err

@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/bennu-go/bennu/history"
 )
 
@@ -50,7 +52,7 @@ func (s *store) Append(ctx context.Context, name string, e *history.Entry, o *hi
 	defer t.give()
 	a := &appending{store: s, subject: subject, id: messageID(name, e, o.Key), entry: e, options: o, topic: t}
 	p, err := a.run(ctx)
-	if err == nil && !p.Doubled {
+	if err == nil && !p.Doubled && e.Number > 0 {
 		t.numbered(e.Boot, e.Number)
 	}
 	return p, err
@@ -94,7 +96,10 @@ func (a *appending) run(ctx context.Context) (history.Place, error) {
 func (s *store) mend(ctx context.Context, err error) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Second/2)
 	defer cancel()
-	return errors.Join(err, s.prepare(ctx))
+	if cause := s.prepare(ctx); cause != nil {
+		err = fmt.Errorf("%w: %w", err, cause)
+	}
+	return err
 }
 
 // backoff returns the pause after a failed try. If others append, it is short.
@@ -127,29 +132,36 @@ func (a *appending) look(ctx context.Context) (*record, error) {
 // decided reports whether the outcome is known before a try at the given newest record: the number was
 // used, or After is not the head.
 func (a *appending) decided(ctx context.Context, last *record) (p history.Place, done bool, err error) {
-	e, o := a.entry, a.options
-	number, known := a.topic.numbers[e.Boot]
-	if last.Boot == e.Boot && !last.none() && last.Number > number {
-		number, known = last.Number, true
-	}
-	used := known && e.Number <= number && !a.unsure && e.Boot != ""
+	o := a.options
+	used := a.used(last)
 	conflict := o.After != nil && last.head() != *o.After
 	if !used && !conflict {
 		return history.Place{}, false, nil
 	}
 	if used || o.Key != "" || a.unsure {
-		r, err := a.find(ctx)
+		r, err := a.find(ctx, used)
 		switch {
 		case err != nil:
-			return history.Place{}, true, failed(err, a.unsure || used)
+			return history.Place{}, true, failed(err, a.unsure || used || errors.Is(err, errGone))
 		case r != nil:
 			return a.placeOf(r), true, nil
 		case used:
-			return history.Place{}, true, fmt.Errorf("%w: number %d of boot %q is not after the last one, and its entry is not among the newest", history.ErrUnknown, e.Number, e.Boot)
+			return history.Place{}, true, fmt.Errorf("%w: number %d of boot %q is not after the last one, and its entry is not among the newest", history.ErrUnknown, a.entry.Number, a.entry.Boot)
 		}
 	}
 	head := last.head()
 	return history.Place{}, true, &history.Conflict{Head: history.OffsetOf(history.Place{Epoch: head.Epoch, Offset: head.Offset})}
+}
+
+// used reports whether the number of the entry is not above the last one of its boot, as far as that is
+// known. If this call may have appended it, the message id tells.
+func (a *appending) used(last *record) bool {
+	e := a.entry
+	number := a.topic.numbers[e.Boot]
+	if !last.none() && last.Boot == e.Boot {
+		number = max(number, last.Number)
+	}
+	return e.Number != 0 && e.Number <= number && !a.unsure
 }
 
 // placeOf returns the place of an entry that an earlier try has appended.
@@ -207,29 +219,37 @@ func (a *appending) other(ctx context.Context, err error) *record {
 
 // doubled returns the place of the entry to which the server has led.
 func (a *appending) doubled(ctx context.Context, sequence uint64) (history.Place, error) {
-	r, err := a.get(ctx, getRequest{Sequence: sequence})
-	switch {
-	case err != nil:
+	r, err := a.appended(ctx, sequence)
+	if err != nil {
 		return history.Place{}, failed(err, true)
-	case r.none() || r.subject != a.subject || r.id != a.id:
-		return history.Place{}, fmt.Errorf("%w: it was appended before, and is not in the stream any more", history.ErrUnknown)
 	}
 	return a.placeOf(r), nil
 }
 
-// scanned is the number of newest entries in which an append looks for itself.
+// appended returns the record of the entry, which an earlier try has appended.
+func (a *appending) appended(ctx context.Context, sequence uint64) (*record, error) {
+	r, err := a.get(ctx, getRequest{Sequence: sequence})
+	if err == nil && (r.none() || r.subject != a.subject || r.id != a.id) {
+		err = errGone
+	}
+	return r, err
+}
+
+// scanned is the number of newest entries in which an append looks for its number.
 const scanned = 100
 
-// find looks for the entry among the newest, and right behind After. It returns nil if it is not there.
-func (a *appending) find(ctx context.Context) (*record, error) {
-	mine := func(r *record) bool {
-		return !r.none() && r.Count > 0 && (r.id == a.id || a.options.Key == "" && r.Boot == a.entry.Boot && r.Number == a.entry.Number)
+// find returns the record that was appended with the id or the number of the entry, or nil if it is not
+// known.
+func (a *appending) find(ctx context.Context, number bool) (*record, error) {
+	sequence, err := a.probe(ctx)
+	if err != nil {
+		return nil, err
 	}
-	if after := a.options.After; after != nil {
-		r, err := a.next(ctx, a.subject, after.Offset>>tagBits+1)
-		if err != nil || mine(r) {
-			return r, err
-		}
+	if sequence > 0 {
+		return a.appended(ctx, sequence)
+	}
+	if !number {
+		return nil, nil
 	}
 	last, err := a.look(ctx)
 	if err != nil || last.offset() == 0 {
@@ -237,9 +257,38 @@ func (a *appending) find(ctx context.Context) (*record, error) {
 	}
 	list, err := a.store.last(ctx, a.subject, last, scanned)
 	for _, r := range list {
-		if mine(r) {
+		if !r.none() && r.Boot == a.entry.Boot && r.Number == a.entry.Number {
 			return r, nil
 		}
 	}
 	return nil, err
+}
+
+// errGone means that a message was appended before, and was trimmed away.
+var errGone = errors.New("the message was appended before, and is not in the stream any more")
+
+// probe asks whether the server knows the id of the entry, by a message that it cannot take for another
+// reason. It returns the sequence of the first message, or 0. A stream of several servers looks at the
+// id before all expectations, and one of a single server before the expectation of the last id.
+func (a *appending) probe(ctx context.Context) (sequence uint64, err error) {
+	m := nats.NewMsg(a.subject)
+	m.Header[nats.MsgIdHdr] = []string{a.id}
+	if a.Replicas > 1 {
+		expect(m, impossible)
+	} else {
+		m.Header[nats.ExpectedLastMsgIdHdr] = []string{"none"}
+	}
+	err = a.again(ctx, func() error {
+		got, err := a.publish(ctx, m)
+		switch {
+		case err == nil && got.Duplicate:
+			sequence = got.Sequence
+		case hasCode(err, codeWrongLast), hasCode(err, codeWrongLastID):
+			return nil
+		case hasCode(err, codeInProcess), hasCode(err, codeLastInFlight):
+			return errBehind
+		}
+		return err
+	})
+	return sequence, err
 }

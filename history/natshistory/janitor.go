@@ -21,9 +21,9 @@ const (
 	janitorPause = 6 * time.Hour
 )
 
-// life returns how long the topic of a record stays after its last entry or mark.
-func (r *record) life() time.Duration {
-	return max(leastLife, lives*min(time.Duration(r.Age), 1<<29)*time.Second)
+// lifeOf returns how long the topic of a record stays after its last entry or mark.
+func (s *store) lifeOf(r *record) time.Duration {
+	return max(s.leastLife, lives*min(time.Duration(r.Age), 1<<29)*time.Second)
 }
 
 // marks says when this node has marked topics that it follows.
@@ -49,7 +49,7 @@ func (m *marks) due(subject string, every time.Duration) bool {
 // mark keeps a topic that somebody follows from being forgotten, if its newest record is old. An error
 // only means that it is marked later.
 func (s *store) mark(ctx context.Context, r *record) {
-	life := r.life()
+	life := s.lifeOf(r)
 	if r.none() || s.clock.now().Sub(r.time) < life/2 || !s.marks.due(r.subject, life/8) {
 		return
 	}
@@ -139,11 +139,11 @@ func (s *store) cleanSome(ctx context.Context, subjects []string) error {
 	old := func(r *record, life time.Duration) bool { return s.clock.now().Sub(r.time) > life }
 	var failed []error
 	for subject, r := range records {
-		if r == nil || !old(r, r.life()) {
+		if r == nil || !old(r, s.lifeOf(r)) {
 			continue
 		}
 		mark, err := s.newest(ctx, markOf(s.Prefix, subject))
-		if err == nil && (mark == nil || old(mark, r.life())) {
+		if err == nil && (mark == nil || old(mark, s.lifeOf(r))) {
 			// What comes meanwhile has a higher sequence, and stays.
 			if err = s.purge(ctx, subject, r.sequence+1); err == nil && mark != nil {
 				err = s.purge(ctx, mark.subject, mark.sequence+1)

@@ -48,7 +48,7 @@ var (
 	// errUnanswered means that an answer did not come.
 	errUnanswered = errors.New("NATS does not answer")
 	// errDenied means that a permission is missing, so that a request was not carried out.
-	errDenied = errors.New("the documentation of natshistory has the permissions of a node; NATS does not let this user")
+	errDenied = errors.New("a permission is missing")
 )
 
 // answerTime bounds the wait for one answer. Whoever waits tries again, while its context allows.
@@ -85,6 +85,9 @@ func (l *link) connect() error {
 		nats.DisconnectErrHandler(func(*nats.Conn, error) { l.lost() }),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { l.fault(err) }),
 	}, l.options...)...)
+	if err != nil && strings.Contains(err.Error(), "route port") { // the library has no value for it
+		return fmt.Errorf("%s is the port for other servers (%w); the servers that natspubsub embeds have no JetStream, and history needs NATS servers of its own with JetStream on", l.servers, err)
+	}
 	if err != nil {
 		return natsdial.Explain(l.servers, err, errLogin)
 	}
@@ -135,9 +138,9 @@ func (l *link) refused(subject string) error {
 	case no == nil:
 	case no.publish && no.subject == subject:
 		l.no = nil // so that the next one asks again
-		return fmt.Errorf("%w publish to %q (%s)", errDenied, subject, no.text)
+		return fmt.Errorf("%w: NATS does not let this user publish to %q (%s); the documentation of natshistory lists what a node needs", errDenied, subject, no.text)
 	case !no.publish:
-		return fmt.Errorf("%w subscribe to %q (%s)", errDenied, no.subject, no.text)
+		return fmt.Errorf("%w: NATS does not let this user subscribe to %q (%s); the documentation of natshistory lists what a node needs", errDenied, no.subject, no.text)
 	}
 	return nil
 }

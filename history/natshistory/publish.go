@@ -31,6 +31,9 @@ func expect(m *nats.Msg, sequence uint64) {
 	m.Header[nats.ExpectedLastSubjSeqHdr] = []string{strconv.FormatUint(sequence, 10)}
 }
 
+// impossible is a sequence that no message has.
+const impossible = 1 << 62
+
 // lastOf returns the sequence that an error codeWrongLast has in its text. ok is false if there is none.
 func lastOf(e *apiError) (sequence uint64, ok bool) {
 	sequence, err := strconv.ParseUint(e.Description[strings.LastIndexByte(e.Description, ' ')+1:], 10, 64)

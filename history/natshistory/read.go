@@ -5,6 +5,8 @@ import (
 	"errors"
 	"math"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/bennu-go/bennu/history"
 )
 
@@ -45,6 +47,12 @@ const brokenTries = 4
 // read makes one try of Read.
 func (s *store) read(ctx context.Context, subject string, after uint64, o *history.ReadOptions) (p history.Piece, err error) {
 	head, err := s.newest(ctx, subject)
+	if err == nil && !o.Newest && s.Replicas > 1 && after>>tagBits > head.at() {
+		// Perhaps the server is no leader any more and has not noticed.
+		if err = s.barrier(ctx); err == nil {
+			head, err = s.newest(ctx, subject)
+		}
+	}
 	if err == nil && s.clock.stale() {
 		_, err = s.info(ctx)
 	}
@@ -132,18 +140,31 @@ func (s *store) readNewest(ctx context.Context, subject string, p *history.Piece
 		return err
 	}
 	p.More = list[0].Prev != p.Oldest
-	return fill(p, list, list[0].Prev)
+	for len(list) > 0 && fill(p, list, list[0].Prev) != nil {
+		list = list[1:] // what is behind the break remains
+	}
+	return nil
 }
 
 // fill sets the entries of a piece that begins behind an offset.
 func fill(p *history.Piece, list []*record, prev uint64) error {
-	p.Entries = make([]history.Entry, len(list))
-	for i, r := range list {
+	p.Entries = make([]history.Entry, 0, len(list))
+	for _, r := range list {
 		if r.none() || r.Epoch != p.Head.Epoch || r.Prev != prev {
 			return errBroken
 		}
 		prev = r.offset()
-		p.Entries[i] = r.entry()
+		p.Entries = append(p.Entries, r.entry())
 	}
 	return nil
+}
+
+// barrier returns when the servers have agreed on a message. The leader has all earlier ones then.
+func (s *store) barrier(ctx context.Context) error {
+	m := nats.NewMsg(markOf(s.Prefix, probeSubject(s.Prefix)))
+	m.Header[nats.MsgRollup] = []string{nats.MsgRollupSubject}
+	return s.again(ctx, func() error {
+		_, err := s.publish(ctx, m)
+		return err
+	})
 }

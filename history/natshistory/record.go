@@ -45,6 +45,14 @@ type meta struct {
 // none reports whether r is no record of a log.
 func (r *record) none() bool { return r == nil || !r.sound }
 
+// at returns the sequence, or 0 for nil.
+func (r *record) at() uint64 {
+	if r == nil {
+		return 0
+	}
+	return r.sequence
+}
+
 // offset returns the offset of an entry, or 0 for the beginning of an epoch and for none.
 func (r *record) offset() uint64 {
 	if r.none() || r.Count == 0 {

@@ -27,14 +27,15 @@ type store struct {
 	life context.Context // ends with Close
 	end  context.CancelFunc
 
-	mu      sync.Mutex
-	closed  bool
-	running sync.WaitGroup // calls and the janitor
-	single  atomic.Bool    // a server before 2.11 has answered
+	mu        sync.Mutex
+	closed    bool
+	running   sync.WaitGroup // calls and the janitor
+	leastLife time.Duration
+	single    atomic.Bool // a server before 2.11 has answered
 }
 
 func newStore(o *Options, l *link) *store {
-	s := &store{Options: *o, link: l}
+	s := &store{Options: *o, link: l, leastLife: leastLife}
 	s.life, s.end = context.WithCancel(context.Background())
 	return s
 }

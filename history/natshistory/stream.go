@@ -34,7 +34,7 @@ func (s *store) misfits(c *jetstream.StreamConfig) error {
 	var list []error
 	want := func(ok bool, format string, args ...any) {
 		if !ok {
-			list = append(list, fmt.Errorf("the stream %q "+format, append([]any{s.Stream}, args...)...))
+			list = append(list, fmt.Errorf("it "+format, args...))
 		}
 	}
 	for _, subject := range subjects(s.Prefix) {
@@ -93,7 +93,7 @@ func (s *store) start(ctx context.Context) error {
 	err := s.again(ctx, func() error {
 		err := s.prepare(ctx)
 		if hasCode(err, noPeers) {
-			return errors.Join(errUnsent, err)
+			return fmt.Errorf("%w: %w", errUnsent, err)
 		}
 		return err
 	})
@@ -102,9 +102,9 @@ func (s *store) start(ctx context.Context) error {
 	}
 	probe := probeSubject(s.Prefix)
 	for _, f := range []func() error{
-		func() error { return s.probe(ctx, probe) },
-		func() error { return s.probe(ctx, markOf(s.Prefix, probe)) },
-		func() error { return s.probe(ctx, janitorSubject(s.Prefix)) },
+		func() error { return s.tryPublish(ctx, probe) },
+		func() error { return s.tryPublish(ctx, markOf(s.Prefix, probe)) },
+		func() error { return s.tryPublish(ctx, janitorSubject(s.Prefix)) },
 		func() error { _, err := s.getOnce(ctx, getRequest{Last: probe}); return err },
 		func() error { return s.purge(ctx, probe, 0) },
 		func() error {
@@ -119,10 +119,10 @@ func (s *store) start(ctx context.Context) error {
 	return nil
 }
 
-// probe publishes a message that the stream cannot take.
-func (s *store) probe(ctx context.Context, subject string) error {
+// tryPublish publishes a message that the stream cannot take.
+func (s *store) tryPublish(ctx context.Context, subject string) error {
 	m := nats.NewMsg(subject)
-	expect(m, 1<<62)
+	expect(m, impossible)
 	_, err := s.publish(ctx, m)
 	if hasCode(err, codeWrongLast) || hasCode(err, codeLastInFlight) {
 		return nil

@@ -1,6 +1,7 @@
 package natshistory
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
@@ -64,6 +65,9 @@ func escape(begin, text string) string {
 // messageID returns the id by which the server knows a message again. The server has one set of ids
 // for the stream, so the id has the topic in it.
 func messageID(topic string, e *history.Entry, key string) string {
+	if key == "" && e.Number == 0 {
+		return rand.Text()
+	}
 	h := sha256.New()
 	part := func(text string) {
 		var n [8]byte
