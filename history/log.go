@@ -22,7 +22,6 @@ type Log struct {
 	since     string // SinceParam
 	store     Store
 	followers *follow.Followers
-	pubsub    *pubsub.PubSub
 	publisher publisher
 	book      *notice.Book
 	tasks     task.Group // calls of methods, and of the store
@@ -51,7 +50,7 @@ func New(ctx context.Context, ps *pubsub.PubSub, opts *Options) (*Log, error) {
 		logger = slog.Default()
 	}
 	l := &Log{
-		topics: s.topics, since: s.SinceParam, store: s.Store, pubsub: ps, closed: make(chan struct{}),
+		topics: s.topics, since: s.SinceParam, store: s.Store, closed: make(chan struct{}),
 		book: notice.NewBook(slog.New(redact.NewHandler(logger.Handler()))),
 	}
 	direct := l.store == nil
@@ -106,8 +105,8 @@ func (l *Log) Close(ctx context.Context) error {
 }
 
 // Erase forgets the history of a topic and begins a new one. Clients that are joined go on, and are
-// told that they have lost their place: those of this node at once, and those of others within
-// Options.Check.
+// told that they have lost their place: those of this node at once, and those of others with the next
+// message of the topic, or within Options.Check.
 func (l *Log) Erase(ctx context.Context, topic string) error {
 	if l.kept(topic) == nil {
 		return ErrNotKept
@@ -120,7 +119,11 @@ func (l *Log) Erase(ctx context.Context, topic string) error {
 	if err != nil || heads[0].Epoch == "" {
 		return err
 	}
-	return l.store.Rotate(ctx, topic, heads[0].Epoch)
+	if err := l.store.Rotate(ctx, topic, heads[0].Epoch); err != nil {
+		return err
+	}
+	l.followers.Ask(topic)
+	return nil
 }
 
 // inside is a Log for an endpoint: it implements follow.Log.

@@ -32,3 +32,13 @@ func (f *follower) entryOf(d *pubsub.Dispatch) *Entry {
 	}
 	return e
 }
+
+// Ask compares the head of a topic with the store now, if the topic has a follower.
+func (f *Followers) Ask(topic string) {
+	f.mu.RLock()
+	t := f.topics[topic]
+	f.mu.RUnlock()
+	if t != nil {
+		t.ask()
+	}
+}
