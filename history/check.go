@@ -56,15 +56,15 @@ func (o *Options) check(ps *pubsub.PubSub, where string) (*settings, error) {
 func (c *checker) checkStore(o *Options, ps *pubsub.PubSub) {
 	switch {
 	case ps == nil:
-		c.fail("the PubSub is nil; pass that of the endpoint")
+		c.wrong("the PubSub is nil; pass that of the endpoint")
 	case o.Store == nil && ps.Node() != "":
-		c.fail("option Store is nil, which is the memory of this node, and the PubSub has an adapter, so that there may be other nodes; set Store to one that all nodes share, such as that of redishistory.New")
+		c.wrong("option Store is nil, which is the memory of this node, and the PubSub has an adapter, so that there may be other nodes; set Store to one that all nodes share, such as that of redishistory.New")
 	case o.Store != nil && nils.Is(o.Store):
-		c.fail("option Store is a nil %T; leave it out for the memory of this node", o.Store)
+		c.wrong("option Store is a nil %T; leave it out for the memory of this node", o.Store)
 	case o.Store != nil && o.StoreBytes != 0:
-		c.fail("option StoreBytes is for the default store, and Store is set; leave one of them out")
+		c.wrong("option StoreBytes is for the default store, and Store is set; leave one of them out")
 	case o.StoreBytes > 0 && o.StoreBytes < leastStoreBytes:
-		c.fail("option StoreBytes is %d; use at least %d", o.StoreBytes, leastStoreBytes)
+		c.wrong("option StoreBytes is %d; use at least %d", o.StoreBytes, leastStoreBytes)
 	}
 }
 
@@ -74,7 +74,7 @@ func (c *checker) checkSince(s *settings) {
 	case s.SinceParam == "":
 		s.SinceParam = defaultSince
 	case len(s.SinceParam) > maxSince || !utf8.ValidString(s.SinceParam):
-		c.fail("option SinceParam is %.100q; use UTF-8 of at most %d bytes", s.SinceParam, maxSince)
+		c.wrong("option SinceParam is %.100q; use UTF-8 of at most %d bytes", s.SinceParam, maxSince)
 	}
 }
 
@@ -84,14 +84,14 @@ func (c *checker) count(name string, v, def, most int) int {
 	case v == 0:
 		return def
 	case v < 0:
-		c.fail("option %s is %d; use 0 for the default of %d, or up to %d", name, v, def, most)
+		c.wrong("option %s is %d; use 0 for the default of %d, or up to %d", name, v, def, most)
 	case v > most:
-		c.fail("option %s is %d; use up to %d", name, v, most)
+		c.wrong("option %s is %d; use up to %d", name, v, most)
 	}
 	return v
 }
 
-func (c *checker) fail(format string, args ...any) {
+func (c *checker) wrong(format string, args ...any) {
 	if c.Err == nil {
 		c.Err = fmt.Errorf("history: "+format, args...)
 	}

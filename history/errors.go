@@ -3,19 +3,20 @@ package history
 import "errors"
 
 // Errors of publishing to a kept topic, and of a Store. After any of them no subscriber on any node got
-// the message, except after ErrUnknown, when that is not known.
+// the message of this call, except after ErrUnknown, when that is not known.
 var (
-	// ErrUnavailable means that the store did not take the message.
+	// ErrUnavailable means that the store was not asked, or did not take the message.
 	ErrUnavailable = errors.New("history: the store is not available")
-	// ErrUnknown means that the store did not answer in time. The message may be published with the
-	// same Key again.
+	// ErrUnknown means that the store did not answer in time. A message that was published with a Key
+	// may be published with it again, on any node: it comes once.
 	ErrUnknown = errors.New("history: it is not known whether the store has the message")
 	// ErrConflict means that another message was published after the offset of After. The error is a
 	// *Conflict.
 	ErrConflict = errors.New("history: another message was published meanwhile")
-	// ErrTooLarge means that the message is larger than the store accepts.
+	// ErrTooLarge means that the message is larger than the store accepts, or than Bytes of its Topic.
 	ErrTooLarge = errors.New("history: the message is too large for the store")
-	// ErrBusy means that too many messages of this node wait for the store.
+	// ErrBusy means that too many messages of this node wait for the store: 1,024, or 8 MiB of
+	// payloads.
 	ErrBusy = errors.New("history: too many messages wait for the store")
 	// ErrNotKept means that no history is kept of the topic.
 	ErrNotKept = errors.New("history: the topic is not kept")

@@ -7,17 +7,20 @@ import (
 
 // Options configure New. The zero value of a field means its default, but Topics must not be empty.
 type Options struct {
-	// Store keeps the messages. Default nil: the memory of this node, for a node without others.
+	// Store keeps the messages. The Log closes it. Default nil: the memory of this node. That is refused
+	// if the PubSub has an adapter, since other nodes would not have the messages.
 	Store Store
 	// Topics says which topics are kept. The first pattern that matches counts.
 	Topics []Topic
 	// CacheBytes bounds the messages in the memory of this node that were published or read lately.
 	// Default 64 MiB.
 	CacheBytes int
-	// StoreBytes bounds the default store. When it is full, the topics that were used least lately are
-	// forgotten. Default 256 MiB.
+	// StoreBytes bounds the default store, with what it needs beside the messages. When it is full, the
+	// topics that were used least lately are forgotten, with their keys. At least 64 KiB. Default
+	// 256 MiB.
 	StoreBytes int
-	// PublishTimeout bounds the time for which a broadcast waits for the store. Default 5 s.
+	// PublishTimeout bounds the time for which a broadcast waits for the store, at most 5 min. Default
+	// 5 s.
 	PublishTimeout time.Duration
 	// Check is the time between two questions to the store whether this node has missed a message.
 	// Default 30 s.

@@ -27,7 +27,7 @@ const (
 // call of New.
 func keptTopics(c *checker, list []Topic, where string) []keptTopic {
 	if len(list) == 0 {
-		c.fail(`option Topics is empty; name the topics to keep, as in []history.Topic{{Pattern: "room:*"}}`)
+		c.wrong(`option Topics is empty; name the topics to keep, as in []history.Topic{{Pattern: "room:*"}}`)
 	}
 	kept := make([]keptTopic, len(list))
 	for i := range list {
@@ -74,10 +74,10 @@ func (k *keptTopic) resolve(c *checker, t *Topic, index int) {
 		MaxReplay: c.count(name("MaxReplay"), t.MaxReplay, k.keep.Size, k.keep.Size),
 	}
 	if t.NoResume && t.Rewind > 0 {
-		c.fail("option %s is %d, and %s is true, so that no client gets it; set one of them", name("Rewind"), t.Rewind, name("NoResume"))
+		c.wrong("option %s is %d, and %s is true, so that no client gets it; set one of them", name("Rewind"), t.Rewind, name("NoResume"))
 	}
 	if t.NoResume && t.MaxReplay > 0 {
-		c.fail("option %s is %d, and %s is true, so that no client gets it; set one of them", name("MaxReplay"), t.MaxReplay, name("NoResume"))
+		c.wrong("option %s is %d, and %s is true, so that no client gets it; set one of them", name("MaxReplay"), t.MaxReplay, name("NoResume"))
 	}
 }
 

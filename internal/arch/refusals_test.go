@@ -23,7 +23,7 @@ type refusal struct {
 
 // quiet are the packages that the list is for, and loud those below them that it is not for.
 var (
-	quiet = []string{".", "internal/seam", "internal/link", "transport/...", "pubsub/...", "presence", "internal/tracker", "client/..."}
+	quiet = []string{".", "internal/seam", "internal/link", "transport/...", "pubsub/...", "presence", "internal/tracker", "history", "internal/follow", "client/..."}
 	loud  = []string{"pubsub/pubsubtest", "transport/transporttest"}
 )
 
