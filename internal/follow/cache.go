@@ -137,8 +137,9 @@ func (f *follower) forget() {
 	f.ring = run{base: f.head}
 }
 
-// tidy removes what was not used for a while, but not the newest entries.
-func (f *follower) tidy(now int64) {
+// tidy removes what was not used for a while, but not the newest entries. It reports whether the
+// follower goes on.
+func (f *follower) tidy(now int64) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	entries, size := f.entries(), f.size()
@@ -150,6 +151,7 @@ func (f *follower) tidy(now int64) {
 		f.ring.drop(max(0, len(f.ring.entries)-f.newest()))
 	}
 	f.all.cache.add(f.entries()-entries, f.size()-size)
+	return !f.ended
 }
 
 // find returns the entries after a place that are in memory in one piece. The caller holds f.mu.

@@ -27,8 +27,17 @@ type passing struct {
 	done   chan struct{}
 }
 
-// put adds an entry. It reports whether there was room.
+// put adds an entry, unless there is no room.
 func (c *chain) put(e *Entry, repair uint32) bool {
+	if len(c.waiting) >= chainEntries || c.bytes+len(e.Payload) > chainBytes {
+		return false
+	}
+	c.force(e, repair)
+	return true
+}
+
+// force adds an entry whatever the bounds.
+func (c *chain) force(e *Entry, repair uint32) {
 	prev := e.Place.Prev
 	if old, ok := c.waiting[prev]; ok {
 		c.bytes -= len(old.Payload)
@@ -38,7 +47,6 @@ func (c *chain) put(e *Entry, repair uint32) bool {
 	}
 	c.waiting[prev] = arrival{e, repair}
 	c.bytes += len(e.Payload)
-	return len(c.waiting) <= chainEntries && c.bytes <= chainBytes
 }
 
 // take removes the entry that follows a place, if it is there.

@@ -51,6 +51,8 @@ func New(o *Options) *Followers {
 	f := &Followers{o: *o, topics: make(map[string]*follower)}
 	f.ctx, f.cancel = context.WithCancelCause(context.Background())
 	f.asker.all, f.readers.all, f.alarms.all, f.cache.all, f.watch.all = f, f, f, f, f
+	f.asker.most = askTopics
+	f.watch.clock.Store(time.Now().UnixMilli())
 	f.tasks.Start(&f.watch)
 	return f
 }
@@ -143,6 +145,7 @@ func (f *Followers) create(topic string, s pubsub.Subscriber) (t *follower, sub 
 	sub = t.subscribe(s)
 	if !f.closed {
 		f.topics[topic] = t
+		f.watch.add(t)
 	}
 	return t, sub, f.closed
 }

@@ -69,7 +69,7 @@ func (a *asker) add(f *follower) {
 func (a *asker) next() []*follower {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	n := min(len(a.queue), max(a.most, 1))
+	n := min(len(a.queue), a.most)
 	if n == 0 || a.all.ctx.Err() != nil {
 		a.running--
 		return nil

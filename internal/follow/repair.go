@@ -108,16 +108,19 @@ func (f *follower) takePage(p *Page, after uint64, epoch string) (next bool, pas
 	defer f.mu.Unlock()
 	switch {
 	case f.ended || f.epoch != epoch && f.epoch != p.Epoch:
-		return false, nil, nil // the log has broken meanwhile
+		return false, nil, nil // the log has begun or broken meanwhile
 	case f.epoch == "" && p.Epoch == "":
-		return false, nil, nil
+		return false, nil, nil // it has not begun
+	case p.Epoch == "": // the log was forgotten
+		passed, err = f.rotate("")
+		return false, passed, err
 	case f.epoch != "" && p.Epoch != f.epoch:
 		return false, f.resetTo(Position{p.Epoch, p.Head}), nil
 	case !p.Known && after < p.Oldest:
 		// The log goes on without a break, but what this node has missed is not kept any more.
 		return false, f.resetTo(Position{p.Epoch, p.Head}), nil
 	case !p.Known:
-		passed, err = f.rotate()
+		passed, err = f.rotate(f.epoch)
 		return false, passed, err
 	}
 	f.oldest = max(f.oldest, p.Oldest)
@@ -145,6 +148,6 @@ func (f *follower) putPage(list []*Entry) {
 		if _, ok := f.needChain().waiting[e.Place.Prev]; !ok {
 			f.all.filled.Add(1)
 		}
-		f.chain.put(e, f.repairs)
+		f.chain.force(e, f.repairs)
 	}
 }

@@ -7,14 +7,14 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-// rotate begins a new epoch, since the store does not know the head: every position of the old log is
-// in doubt, on all nodes. The follower goes on where the new log is. The caller holds f.mu, which is
-// free meanwhile.
-func (f *follower) rotate() (passed chan struct{}, err error) {
-	epoch := f.epoch
+// rotate ends an epoch of the store, since the store does not know the head: every position of the old
+// log is in doubt, on all nodes. The follower goes on where the new log is. The caller holds f.mu, which
+// is free meanwhile.
+func (f *follower) rotate(epoch string) (passed chan struct{}, err error) {
+	was := f.epoch
 	var head Position
 	f.unlocked(func() { head, err = f.all.rotate(f.name, epoch) })
-	if err != nil || f.ended || f.epoch != epoch {
+	if err != nil || f.ended || f.epoch != was {
 		return nil, err
 	}
 	return f.resetTo(head), nil

@@ -96,11 +96,10 @@ func (f *follower) needChain() *chain {
 	return f.chain
 }
 
-// put adds an entry to the chain. If there is no room, all that waits is dropped, and is read from the
-// store later. The caller holds f.mu.
+// put adds an entry to the chain. If there is no room it is dropped, and read from the store later. The
+// caller holds f.mu.
 func (f *follower) put(e *Entry) {
 	if !f.needChain().put(e, f.repairs) {
-		f.chain.clear()
 		f.repairSoon()
 	}
 }
@@ -156,7 +155,7 @@ func (f *follower) takeAll(e *Entry, most int) {
 		}
 		if n == most {
 			handed = true
-			f.needChain().put(e, f.repairs)
+			f.needChain().force(e, f.repairs)
 			f.all.tasks.Start(f)
 			return
 		}
@@ -168,7 +167,7 @@ func (f *follower) takeAll(e *Entry, most int) {
 
 // next returns the entry that follows the head, or nil. The caller holds f.mu.
 func (f *follower) next() *Entry {
-	for f.chain != nil {
+	for f.chain != nil && !f.ended {
 		e := f.chain.take(f.head)
 		switch {
 		case e == nil || e.Place.Epoch == f.epoch:

@@ -15,14 +15,19 @@ type watch struct {
 	all   *Followers
 	clock atomic.Int64 // milliseconds since 1970
 
-	mu   sync.Mutex
-	deaf map[*follower]struct{} // whose topic the broker refuses
+	mu    sync.Mutex
+	deaf  map[*follower]struct{} // whose topic the broker refuses
+	queue []check                // in order of time, about; see add
 
 	// These are of the one goroutine.
-	due       []*follower // still to be asked in this round
-	dueEnd    time.Time   // of the round
 	connected bool
 	peers     []string
+}
+
+// check is when the head of a follower is compared next.
+type check struct {
+	follower *follower
+	at       int64 // in milliseconds of clock
 }
 
 // watchTime is the time between two looks at the state of the adapter.
@@ -35,20 +40,18 @@ func (w *watch) now() int64 { return w.clock.Load() }
 func (w *watch) Run() {
 	health := w.all.o.PubSub.Health()
 	w.connected, w.peers = health.Connected, health.Peers
-	w.clock.Store(time.Now().UnixMilli())
 	ticks := time.NewTicker(min(watchTime, max(w.all.o.Check/10, time.Millisecond)))
 	defer ticks.Stop()
 	for {
 		select {
 		case <-ticks.C:
-			now := time.Now()
-			w.clock.Store(now.UnixMilli())
+			w.clock.Store(time.Now().UnixMilli())
 			if w.lost() {
 				w.askAll()
 			} else {
 				w.askDeaf()
 			}
-			w.askDue(now)
+			w.askDue()
 		case <-w.all.ctx.Done():
 			return
 		}
@@ -75,36 +78,37 @@ func (w *watch) askAll() {
 	}
 }
 
-// askDue asks for the heads of the followers whose turn it is. A round over all of them takes the time
-// of Options.Check, up to a tenth more or less, so that nodes do not ask at one time.
-func (w *watch) askDue(now time.Time) {
-	if len(w.due) == 0 {
-		if now.Before(w.dueEnd) {
-			return
-		}
-		w.due = w.all.list()
-		w.dueEnd = now.Add(jitter(w.all.o.Check))
-		return
-	}
-	// The last ones are asked in the tick before the end.
-	left := max(w.dueEnd.Sub(now), 1)
-	tick := min(watchTime, max(w.all.o.Check/10, time.Millisecond))
-	n := len(w.due)
-	if left > tick {
-		n = int(int64(n)*int64(tick)/int64(left)) + 1
-	}
-	n = min(n, len(w.due))
-	for _, f := range w.due[:n] {
-		f.ask()
-		f.tidy(w.now())
-	}
-	clear(w.due[:n])
-	w.due = w.due[n:]
+// add queues the next check of a follower. It is up to a tenth earlier or later, so that nodes do not ask
+// at one time; and a check that is queued before another delays it by so much at most.
+func (w *watch) add(f *follower) {
+	d := w.all.o.Check
+	d += time.Duration((rand.Float64() - .5) / 5 * float64(d))
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.queue = append(w.queue, check{f, w.now() + max(d.Milliseconds(), 1)})
 }
 
-// jitter returns a time that is up to a tenth longer or shorter.
-func jitter(d time.Duration) time.Duration {
-	return d + time.Duration((rand.Float64()-.5)/5*float64(d))
+// next takes a follower whose time has come from the queue.
+func (w *watch) next() *follower {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.queue) == 0 || w.queue[0].at > w.now() {
+		return nil
+	}
+	f := w.queue[0].follower
+	w.queue[0].follower = nil
+	w.queue = w.queue[1:]
+	return f
+}
+
+// askDue asks for the heads of the followers whose time has come.
+func (w *watch) askDue() {
+	for f := w.next(); f != nil; f = w.next() {
+		if f.tidy(w.now()) {
+			f.ask()
+			w.add(f)
+		}
+	}
 }
 
 // gap is called when the broker may have lost messages of a topic, refuses it, or takes it again.
