@@ -21,7 +21,10 @@ const requireClients = "BENNU_REQUIRE_CLIENTS"
 // with what it takes for granted before it, and with a line behind it that says what it did.
 // HERE is the server.
 var scripts = map[string][]struct{ before, after, want string }{
-	"README.md": {{"", "", "joined\n{ ping: 'pong' }\n"}},
+	"README.md": {
+		{"", "", "joined\n{ ping: 'pong' }\n"},
+		{talking, missed("shout", `{Body: "one"}`, `{Body: "two"}`, "({Body}) => Body"), "new\none\nrecovered\ntwo\nlive\n"},
+	},
 	"docs/transports.md": {{
 		`import { Socket } from "phoenix"; globalThis.location = new URL("http://HERE/page")`,
 		`socket.onOpen(() => console.log("open", socket.endPointURL())); socket.connect()`,
@@ -36,6 +39,15 @@ var scripts = map[string][]struct{ before, after, want string }{
 		`channel.join()`,
 		"user:ann came\n[ 'user:ann with 1' ]\n",
 	}},
+	"docs/history.md": {
+		{talking, missed("shout", `{Body: "one"}`, `{Body: "two"}`, "({Body}) => Body"), "new\none\nrecovered\ntwo\nlive\n"},
+		{channel("room:1", `{since: "aaaaaaaa:1"}`) + `; const reload = reason => console.log("lost,", reason)`, `channel.join()`, "lost, epoch\n"},
+		{
+			talking + `; const params = {since: null}, channel = socket.channel("room:1", params)`,
+			missed("drawn", `new Uint8Array(1).buffer`, `new Uint8Array(2).buffer`, "image => image.byteLength"),
+			"new\n1\nrecovered\n2\nlive\n",
+		},
+	},
 }
 
 func channel(topic, params string) string {
@@ -48,6 +60,27 @@ const channel = socket.channel("` + topic + `", ` + params + `)`
 func joined(topic string) string {
 	return channel(topic, "{}") + `
 await new Promise(resolve => channel.join().receive("ok", resolve))`
+}
+
+// talking has a socket, and another client of the room.
+const talking = `import { Socket } from "phoenix"
+const connected = () => { const s = new Socket("ws://HERE/socket"); s.connect(); return s }
+const socket = connected(), other = connected().channel("room:1", {})
+const answered = pushed => new Promise(resolve => pushed.receive("ok", resolve))`
+
+// missed cuts the client of a channel, lets it miss a broadcast, and prints what it gets before and
+// after that.
+func missed(event, first, second, show string) string {
+	push := map[string]string{"shout": "shout", "drawn": "draw"}[event]
+	return `const shown = ` + show + `
+channel.on("bennu:resume", ({status}) => console.log(status))
+const heard = new Promise(resolve => channel.on("` + event + `", payload => resolve(console.log(shown(payload)))))
+await Promise.all([answered(channel.join()), answered(other.join())])
+await answered(other.push("` + push + `", ` + first + `))
+await heard
+await new Promise(resolve => socket.disconnect(resolve))
+await answered(other.push("` + push + `", ` + second + `))
+socket.connect()`
 }
 
 // The scripts run as they stand in the pages, but for the server's address.

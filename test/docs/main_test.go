@@ -10,8 +10,10 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/history"
 	"github.com/bennu-go/bennu/internal/waittest"
 	"github.com/bennu-go/bennu/presence"
+	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/transport/longpoll"
 	"github.com/bennu-go/bennu/transport/websocket"
@@ -36,8 +38,17 @@ type room struct{ *bennu.Channel }
 // server runs until the test ends, and returns the URL of its mount.
 func server(t *testing.T, users *bennu.SocketHandler) (url string) {
 	t.Helper()
-	endpoint := bennu.NewEndpoint(&bennu.EndpointOptions{Logger: slog.New(slog.DiscardHandler), DrainTime: bennu.Unlimited})
-	here, err := presence.New[Meta](t.Context(), endpoint.PubSub(), nil)
+	ps := pubsub.NewLocal()
+	keep, err := history.New(t.Context(), ps, &history.Options{Topics: []history.Topic{{Pattern: "room:*"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	endpoint := bennu.NewEndpoint(&bennu.EndpointOptions{
+		PubSub: ps, History: keep, Logger: slog.New(slog.DiscardHandler), DrainTime: bennu.Unlimited,
+	})
+	endpoint.OnShutdown(ps.Close)
+	endpoint.OnShutdown(keep.Close)
+	here, err := presence.New[Meta](t.Context(), ps, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,6 +67,9 @@ func server(t *testing.T, users *bennu.SocketHandler) (url string) {
 	bennu.On(d, "typing", func(*room, context.Context, bennu.Empty) (bennu.NoReply, error) { return bennu.NoReply{}, nil })
 	bennu.On(d, "shout", func(r *room, _ context.Context, s Shout) (bennu.Empty, error) {
 		return bennu.Empty{}, r.Broadcast("shout", s)
+	})
+	bennu.On(d, "draw", func(r *room, _ context.Context, image []byte) (bennu.Empty, error) {
+		return bennu.Empty{}, r.Broadcast("drawn", image)
 	})
 	bennu.On(d, "resize", func(r *room, _ context.Context, image []byte) ([]byte, error) {
 		return image[:1], r.Push("frame", image)
