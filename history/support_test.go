@@ -26,7 +26,13 @@ type node struct {
 // start makes a node without others. It is closed when the test ends.
 func start(t testing.TB, o *history.Options) *node {
 	t.Helper()
-	n := &node{t: t, ps: pubsub.NewLocal()}
+	return startOn(t, pubsub.NewLocal(), o)
+}
+
+// startOn makes a node on a PubSub.
+func startOn(t testing.TB, ps *pubsub.PubSub, o *history.Options) *node {
+	t.Helper()
+	n := &node{t: t, ps: ps}
 	if o.Topics == nil {
 		o.Topics = []history.Topic{{Pattern: "t*"}}
 	}
