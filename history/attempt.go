@@ -51,6 +51,8 @@ func (p *publisher) publishApart(ctx context.Context, l *line, m *pubsub.Message
 	a := &attempt{p: p, l: l, m: *m, done: make(chan struct{}), stopped: make(chan struct{})}
 	a.ctx, a.cancel = context.WithDeadline(context.WithoutCancel(ctx), began.Add(p.timeout-p.grace()))
 	p.tasks.Start(a)
+	// The context of the store ends before this timer, so a store that heeds it still gives the answer
+	// that decides between ErrUnavailable and ErrUnknown.
 	late := time.NewTimer(time.Until(began.Add(p.timeout)))
 	defer late.Stop()
 	select {
@@ -74,7 +76,7 @@ func (p *publisher) publishApart(ctx context.Context, l *line, m *pubsub.Message
 	return follow.Position{Epoch: a.place.Epoch, Offset: a.place.Offset}, nil
 }
 
-// stop lets no other call of the store begin.
+// stop lets no other call of the store begin. A pause ends at once. Only one caller may call it, once.
 func (a *attempt) stop() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -82,7 +84,9 @@ func (a *attempt) stop() {
 	close(a.stopped)
 }
 
-// abandon leaves the attempt alone if a call of the store runs. Otherwise it waits for the result.
+// abandon leaves the attempt alone if a call of the store runs, and reports true: what that call does is
+// not known, and it may last. Otherwise the result is there or comes at once, and abandon waits for it.
+// The caller has called stop.
 func (a *attempt) abandon() bool {
 	a.mu.Lock()
 	a.abandoned = a.asking
@@ -101,6 +105,8 @@ func (a *attempt) Run() {
 		a.stored, a.from = a.p.asStored(a.ctx, a.l, &a.m, a.place)
 	}
 	a.p.end(len(a.m.Payload))
+	// Until here the publisher can abandon the attempt. After this either it waits for done, or this
+	// goroutine has the turn of the line to itself.
 	a.mu.Lock()
 	a.asking = false
 	abandoned := a.abandoned
@@ -112,7 +118,8 @@ func (a *attempt) Run() {
 	a.finish()
 }
 
-// finish ends an attempt for which nobody waits.
+// finish ends an attempt for which nobody waits. A panic of a subscriber would end the process here, so
+// it is logged, as one in the delivery of a message of another node is.
 func (a *attempt) finish() {
 	if a.err != nil {
 		a.l.failed()
@@ -143,6 +150,7 @@ func (a *attempt) append() (Place, error) {
 		case errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrUnknown):
 			away = err
 		default:
+			// An error that a Store may not return says nothing about what it has done.
 			unknown = err
 		}
 		if !a.pause(pause) {
@@ -196,6 +204,7 @@ func (a *attempt) call() (place Place, err error) {
 	ctx, cancel := context.WithTimeout(a.ctx, a.p.timeout/2)
 	defer cancel()
 	place, err = a.p.store.Append(ctx, a.m.Topic, &a.l.entry, &a.l.options)
+	// A place that cannot be would break the chain of every follower.
 	if err == nil && (!follow.ValidEpoch(place.Epoch) || place.Offset <= place.Prev) {
 		err = fmt.Errorf("%w: the place %s:%d after %d that the store returned cannot be", ErrUnknown, redact.Print(place.Epoch), place.Offset, place.Prev)
 		a.p.book.Say(notice.HistoryStore, notice.Foreign("topic", a.m.Topic), slog.String("error", err.Error()))

@@ -36,7 +36,9 @@ type settings struct {
 	topics []keptTopic
 }
 
-// check returns the options with their defaults. It panics for a mistake in a pattern.
+// check returns the options with their defaults. It panics for a mistake in a pattern, as the
+// registration of a channel does: a mistake there is one in the text of the program. Other mistakes may
+// come from its configuration, so they are errors.
 func (o *Options) check(ps *pubsub.PubSub, where string) (*settings, error) {
 	if o == nil {
 		o = new(Options)
@@ -52,7 +54,8 @@ func (o *Options) check(ps *pubsub.PubSub, where string) (*settings, error) {
 	return s, c.Err
 }
 
-// checkStore refuses a store that cannot be meant.
+// checkStore refuses a store that cannot be meant. The one that matters is the memory of one node beside
+// others: clients would be told that they have recovered, and miss what other nodes have published.
 func (c *checker) checkStore(o *Options, ps *pubsub.PubSub) {
 	switch {
 	case ps == nil:
@@ -78,7 +81,7 @@ func (c *checker) checkSince(s *settings) {
 	}
 }
 
-// count resolves a number that must not be Unlimited.
+// count resolves a number that must not be Unlimited: all of what it bounds is in memory.
 func (c *checker) count(name string, v, def, most int) int {
 	switch {
 	case v == 0:
@@ -91,6 +94,7 @@ func (c *checker) count(name string, v, def, most int) int {
 	return v
 }
 
+// wrong sets the error, if there is none.
 func (c *checker) wrong(format string, args ...any) {
 	if c.Err == nil {
 		c.Err = fmt.Errorf("history: "+format, args...)

@@ -11,6 +11,7 @@ type deque[T any] struct {
 // leastRing is the smallest length of a ring.
 const leastRing = 8
 
+// len returns the number of values.
 func (d *deque[T]) len() int { return d.n }
 
 // at returns the value i places behind the first.
@@ -33,6 +34,8 @@ func (d *deque[T]) pop() T {
 	*first = zero
 	d.first = (d.first + 1) & (len(d.ring) - 1)
 	d.n--
+	// A ring that is hardly used any more gives its memory back, at a quarter and not at a half, so that
+	// it does not shrink and grow all the time.
 	switch {
 	case d.n == 0 && len(d.ring) > leastRing:
 		*d = deque[T]{}
@@ -42,6 +45,7 @@ func (d *deque[T]) pop() T {
 	return v
 }
 
+// resize moves the values to a ring of another length.
 func (d *deque[T]) resize(length int) {
 	ring := make([]T, length)
 	for i := range d.n {

@@ -28,11 +28,14 @@ type usedKey struct {
 	at  time.Duration
 }
 
+// size is the memory of a key, in the map and in the order, about.
 func (k *usedKey) size() int64 { return int64(keySize + len(k.key)) }
 
 // find reports whether an entry was appended before. The place is zero if only an entry with that
 // number or less is known.
 func (d *doubles) find(e *Entry, key string) (place Place, found bool) {
+	// The number is looked for first: a second try of an append must find the first try, whatever its key
+	// was used for before.
 	if e.Number > 0 {
 		for i := range d.boots {
 			if b := &d.boots[i]; b.boot == e.Boot && e.Number <= b.number {
@@ -66,6 +69,8 @@ func (d *doubles) add(e *Entry, key string, place Place, now time.Duration) (siz
 	return used.size()
 }
 
+// addNumber makes n the last number of its boot. Usually one boot appends again and again, and is at the
+// end already.
 func (d *doubles) addNumber(n lastNumber) {
 	last := len(d.boots) - 1
 	if last >= 0 && d.boots[last].boot == n.boot {

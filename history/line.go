@@ -20,7 +20,8 @@ type lineShard struct {
 	free []*line // for new topics
 }
 
-// mostFree bounds the lines in lineShard.free.
+// mostFree bounds the lines in lineShard.free. A line is used again for another topic, so that a publish
+// to an idle topic allocates none.
 const mostFree = 16
 
 // line is the order of the publishes to one topic: one after the other, each has its append and then
@@ -28,8 +29,8 @@ const mostFree = 16
 type line struct {
 	topic     string
 	shard     *lineShard
-	appending turn
-	telling   turn
+	appending turn // held while the store is asked
+	telling   turn // held while the subscribers are called
 
 	// These are of the publish that appends.
 	entry   Entry
@@ -51,6 +52,7 @@ type waiter struct {
 	prev, next *waiter
 }
 
+// init makes lines ready.
 func (ls *lines) init() {
 	ls.seed = maphash.MakeSeed()
 	for i := range ls.shards {
@@ -58,7 +60,8 @@ func (ls *lines) init() {
 	}
 }
 
-// enter takes the turn to append to a topic. If another publish has it, the caller must wait for w.
+// enter takes the turn to append to a topic. If another publish has it, the caller must wait for w, and
+// then has the turn, or call leave.
 func (ls *lines) enter(topic string) (l *line, w *waiter) {
 	sh := &ls.shards[maphash.String(ls.seed, topic)&(lineShards-1)]
 	sh.mu.Lock()
@@ -126,6 +129,8 @@ func (l *line) told() {
 	l.freeIfIdle()
 }
 
+// clear lets go of a message, so that a line that is idle does not keep it in memory. A late store must
+// not see the next one, so the caller has the turn to append, and no call runs.
 func (l *line) clear() { l.entry, l.options, l.after = Entry{}, AppendOptions{}, Head{} }
 
 // freeIfIdle removes a line without publishes. The lock must be held.
@@ -141,7 +146,7 @@ func (l *line) freeIfIdle() {
 	}
 }
 
-// take takes the turn, or begins to wait for it.
+// take takes the turn and returns nil, or begins to wait for it.
 func (t *turn) take() *waiter {
 	if !t.held {
 		t.held = true

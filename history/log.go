@@ -75,6 +75,8 @@ func (l *Log) sayForgot(topic string, entries int) {
 
 // begin counts a call, until the caller calls l.tasks.Done. After Close it returns an error.
 func (l *Log) begin() error {
+	// Close sets closing and then waits for the tasks, so either it waits for this call, or this call
+	// sees that it has begun.
 	l.tasks.Add()
 	if l.closing.Load() {
 		l.tasks.Done()
@@ -98,6 +100,7 @@ func (l *Log) Close(ctx context.Context) error {
 		}
 	}
 	defer close(l.closed)
+	// The publishes that run need the followers, and the followers need the store.
 	waited := l.tasks.Wait(ctx)
 	followed := l.followers.Close(ctx)
 	l.closeErr = errors.Join(waited, followed, l.store.Close(ctx))
@@ -116,7 +119,7 @@ func (l *Log) Erase(ctx context.Context, topic string) error {
 	}
 	defer l.tasks.Done()
 	heads, err := (&source{l}).Heads(ctx, []string{topic})
-	if err != nil || heads[0].Epoch == "" {
+	if err != nil || heads[0].Epoch == "" { // without a log there is nothing to erase
 		return err
 	}
 	if err := l.store.Rotate(ctx, topic, heads[0].Epoch); err != nil {
@@ -129,6 +132,7 @@ func (l *Log) Erase(ctx context.Context, topic string) error {
 // inside is a Log for an endpoint: it implements follow.Log.
 type inside Log
 
+// Package bennu reaches the methods that are not for programs through this.
 func init() {
 	follow.Of = func(log any) follow.Log {
 		if l, ok := log.(*Log); ok && l != nil {

@@ -41,11 +41,13 @@ func newMemory(most int, forgot func(topic string, entries int)) *memory {
 	return s
 }
 
+// shard returns the shard of a topic.
 func (s *memory) shard(topic string) *memoryShard {
 	return &s.shards[maphash.String(s.seed, topic)&(memoryShards-1)]
 }
 
-// now returns the time since the store was made. It never goes back.
+// now returns the time since the store was made. It never goes back, whatever is done to the clock of
+// the machine, so entries are in the order of their times.
 func (s *memory) now() time.Duration { return time.Since(s.began) }
 
 // Append implements Store.
@@ -59,12 +61,12 @@ func (s *memory) Append(_ context.Context, topic string, e *Entry, o *AppendOpti
 	place, err := sh.append(topic, e, o, now, &s.room)
 	sh.mu.Unlock()
 	if s.room.full() {
-		s.makeRoom()
+		s.makeRoom() // takes the locks of all shards in turn
 	}
 	return place, err
 }
 
-// append is Append under the lock.
+// append is Append under the lock. A refused append neither makes a log nor counts as a use.
 func (sh *memoryShard) append(topic string, e *Entry, o *AppendOptions, now time.Duration, room *memoryRoom) (Place, error) {
 	l := sh.logs[topic]
 	if l != nil {
@@ -154,6 +156,8 @@ func (sh *memoryShard) begin(topic string, room *memoryRoom) *memoryLog {
 
 // Close implements Store.
 func (s *memory) Close(context.Context) error {
+	// A call that has passed the look at closed may still make a log, which then stays until the store
+	// itself is garbage.
 	s.closed.Store(true)
 	for i := range s.shards {
 		sh := &s.shards[i]

@@ -42,10 +42,12 @@ const (
 	keySize   = 192
 )
 
+// size is the memory of an entry, about.
 func (e *memoryEntry) size() int64 {
 	return int64(entrySize + len(e.payload) + len(e.event) + len(e.from))
 }
 
+// newMemoryLog returns an empty log of a new epoch.
 func newMemoryLog(topic string) *memoryLog {
 	topic = strings.Clone(topic) // it may share the memory of a larger string
 	return &memoryLog{name: topic, epoch: follow.NewEpoch(), size: int64(logSize + len(topic))}
@@ -87,7 +89,9 @@ func (l *memoryLog) event(name string) string {
 	return strings.Clone(name)
 }
 
-// firstKept returns the index of the first entry that is within the bounds.
+// firstKept returns the index of the first entry that is within the bounds. Both age and sum of bytes fall
+// from one entry to the next, so it can be searched for. A read must not drop entries, since it may have
+// narrower bounds than the next.
 func (l *memoryLog) firstKept(k *Keep, now time.Duration) int {
 	n := l.entries.len()
 	first := max(0, n-k.Size)
@@ -113,10 +117,11 @@ func (l *memoryLog) dropTo(index int) {
 	}
 }
 
-// doubled looks for an earlier append of the same entry.
-func (l *memoryLog) doubled(e *Entry, key string, now time.Duration) (Place, bool, error) {
+// doubled looks for an earlier append of the same entry. If it finds one whose place is not known any
+// more, found is true and the error is ErrUnknown.
+func (l *memoryLog) doubled(e *Entry, key string, now time.Duration) (place Place, found bool, err error) {
 	l.size -= l.doubles.expire(now)
-	place, found := l.doubles.find(e, key)
+	place, found = l.doubles.find(e, key)
 	switch {
 	case !found:
 		return Place{}, false, nil
@@ -129,7 +134,8 @@ func (l *memoryLog) doubled(e *Entry, key string, now time.Duration) (Place, boo
 	return place, true, nil
 }
 
-// findNumber looks for a kept entry with the number of e.
+// findNumber looks for a kept entry with the number of e. It is for a try that comes after a later
+// number was appended, which the publisher of this package never makes, so it may take time.
 func (l *memoryLog) findNumber(e *Entry) Place {
 	for i := l.entries.len() - 1; i >= 0; i-- {
 		if known := l.entries.at(i); known.number == e.Number && known.boot == e.Boot {
@@ -140,7 +146,7 @@ func (l *memoryLog) findNumber(e *Entry) Place {
 	return Place{}
 }
 
-// rotate begins a new epoch. Numbers and keys stay known.
+// rotate begins a new epoch, whose offsets begin with 1 again. Numbers and keys stay known.
 func (l *memoryLog) rotate() {
 	l.dropTo(l.entries.len())
 	l.epoch, l.head, l.written = follow.NewEpoch(), 0, 0

@@ -26,6 +26,7 @@ func (r *memoryRoom) charge(l *memoryLog) {
 	}
 }
 
+// full reports whether something must be forgotten.
 func (r *memoryRoom) full() bool { return r.used.Load() > r.most }
 
 // makeRoom forgets the logs that were used least lately, until the rest fits. Of a log that is the
@@ -40,7 +41,7 @@ func (s *memory) makeRoom() {
 		}
 		sh.mu.Lock()
 		l := sh.uses.oldest
-		if l == nil {
+		if l == nil { // the last one was removed meanwhile
 			sh.mu.Unlock()
 			continue
 		}
@@ -93,6 +94,7 @@ func (sh *memoryShard) remove(l *memoryLog, room *memoryRoom) {
 // times the age that is kept, is forgotten.
 func (sh *memoryShard) tidy(now time.Duration, room *memoryRoom) {
 	l := sh.uses.next()
+	// Heads counts as a use, so a topic that a node follows is not forgotten.
 	if unused := now - l.used; unused > 24*time.Hour && unused/10 > l.age {
 		sh.remove(l, room)
 		return

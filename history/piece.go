@@ -9,7 +9,7 @@ import (
 	"github.com/bennu-go/bennu/internal/redact"
 )
 
-// maxEntry bounds the payload of an entry that is given to subscribers.
+// maxEntry bounds the payload of an entry that is returned by a query. Subscribers have the same bound.
 const maxEntry = 64 << 20
 
 // sound reports whether an entry of a store is a message that an endpoint could have published.
@@ -21,6 +21,7 @@ func sound(e *Entry) bool {
 // written by others, and its log may have been changed by anybody.
 func (p *Piece) fault(after uint64, o *ReadOptions) string {
 	switch {
+	// A topic without a log.
 	case p.Head.Epoch == "" && p.Head.Offset == 0 && p.Oldest == 0 && len(p.Entries) == 0:
 		return ""
 	case !follow.ValidEpoch(p.Head.Epoch):
@@ -62,7 +63,8 @@ func (p *Piece) chainFault(after uint64, o *ReadOptions) string {
 	return ""
 }
 
-// endFault looks for entries that are left out at the ends.
+// endFault looks for entries that are left out at the ends. One that is left out at the head would never
+// be delivered, since the chain up to there is sound.
 func (p *Piece) endFault(after uint64, o *ReadOptions) string {
 	first, last := after, after
 	if n := len(p.Entries); n > 0 {

@@ -74,6 +74,7 @@ func (p *publisher) publish(ctx context.Context, kept *keptTopic, m *pubsub.Mess
 			return follow.Position{}, fmt.Errorf("%w: an earlier message of the topic waits for it: %w", ErrUnavailable, err)
 		}
 	}
+	// From here the turn to append is this publish's, until tell or failed passes it on.
 	l.set(p, kept, m, o)
 	if !p.direct {
 		return p.publishApart(ctx, l, m, began)
@@ -91,7 +92,9 @@ func (p *publisher) publish(ctx context.Context, kept *keptTopic, m *pubsub.Mess
 	return follow.Position{Epoch: place.Epoch, Offset: place.Offset}, nil
 }
 
-// check refuses what need not be asked for.
+// check refuses what the store need not be asked for. Event and payload were checked by package bennu.
+// A payload that is larger than what is kept of the topic would be dropped at once, so that nodes which
+// miss it could not read it.
 func (p *publisher) check(ctx context.Context, kept *keptTopic, m *pubsub.Message, o *follow.PublishOptions) error {
 	switch {
 	case ctx.Err() != nil:
@@ -106,8 +109,9 @@ func (p *publisher) check(ctx context.Context, kept *keptTopic, m *pubsub.Messag
 	return nil
 }
 
-// begin counts a publish that waits for the store. It reports false if there are too many. Nobody
-// waits for a store in memory.
+// begin counts a publish that waits for the store. It reports false if there are too many. Nobody waits
+// for a store in memory, and what waits there for its turn to be told waits for the subscribers. One
+// message of any size is taken if it is alone.
 func (p *publisher) begin(bytes int) bool {
 	if p.direct {
 		return true
@@ -128,7 +132,7 @@ func (p *publisher) end(bytes int) {
 	}
 }
 
-// wait waits for the turn.
+// wait waits for the turn to append. It returns the cause of ctx, or errLate.
 func (p *publisher) wait(ctx context.Context, w *waiter) error {
 	late := time.NewTimer(p.timeout)
 	defer late.Stop()
@@ -180,6 +184,7 @@ func (p *publisher) asStored(ctx context.Context, l *line, m *pubsub.Message, pl
 	if !place.Doubled || l.options.Key == "" {
 		return m, l.entry.From
 	}
+	// The earlier message may be another one, and must not be told with the content of m.
 	o := ReadOptions{Keep: l.options.Keep, Entries: 1, Bytes: 1}
 	piece, err := p.store.Read(ctx, m.Topic, place.Prev, &o)
 	if err != nil || piece.Head.Epoch != place.Epoch || len(piece.Entries) != 1 || piece.Entries[0].Offset != place.Offset {

@@ -35,7 +35,7 @@ type Message struct {
 	Time    time.Time
 }
 
-// Bounds of a page.
+// Bounds of a page. pageBytes keeps one call from copying all of a topic, whose Bytes may be large.
 const (
 	defaultLimit = 100
 	maxLimit     = 1000
@@ -60,6 +60,7 @@ func (l *Log) Read(ctx context.Context, topic string, q *Query) (Page, error) {
 	}
 	defer l.tasks.Done()
 	r := &reading{source{l}, ctx, topic, limit}
+	// check has made sure that one of them is set at most.
 	switch {
 	case !q.After.IsZero():
 		return r.after(q.After)
@@ -73,7 +74,7 @@ func (l *Log) Read(ctx context.Context, topic string, q *Query) (Page, error) {
 	return r.oldest()
 }
 
-// check returns how many messages to read at most.
+// check returns how many messages to read at most, or an error that says what to write instead.
 func (q *Query) check() (limit int, err error) {
 	ways := 0
 	for _, set := range []bool{!q.After.IsZero(), !q.Before.IsZero(), q.Last != 0, !q.Since.IsZero()} {

@@ -33,7 +33,8 @@ func (r *reading) after(at Offset) (Page, error) {
 	return r.page(&p), nil
 }
 
-// before reads the messages before a place.
+// before reads the messages before a place. The store does not look whether an entry is there. A place
+// between entries cannot have come from this package, and gets the messages before it.
 func (r *reading) before(at Offset) (Page, error) {
 	o := &ReadOptions{Entries: r.limit, Bytes: pageBytes, Newest: true, Before: at.at.Offset}
 	if at.at.Offset == 0 {
@@ -58,7 +59,7 @@ func (r *reading) last() (Page, error) {
 	return r.page(&p), nil
 }
 
-// oldest reads the oldest messages.
+// oldest reads the oldest messages. Their place is that from which a first Read says it can go on.
 func (r *reading) oldest() (Page, error) {
 	var at uint64
 	for range mostRaces {
@@ -74,7 +75,7 @@ func (r *reading) oldest() (Page, error) {
 	return Page{}, fmt.Errorf("%w: the oldest messages are dropped faster than they can be read", ErrUnavailable)
 }
 
-// since reads the messages of a time and later. It looks for the last one that is older, by asking
+// since reads the messages of a time and later. A Store has no index of times, so since looks for the last one that is older, by asking
 // for the message before an offset that halves what is left.
 func (r *reading) since(t time.Time) (Page, error) {
 	p, err := r.piece(r.ctx, r.topic, 0, &ReadOptions{Entries: 1, Bytes: 1, Newest: true})
@@ -84,6 +85,7 @@ func (r *reading) since(t time.Time) (Page, error) {
 	if len(p.Entries) == 0 {
 		return r.page(&p), nil
 	}
+	// older is a place, and everything up to low is older than t. What is above high is not.
 	older, low, high := p.Oldest, p.Oldest, p.Head.Offset
 	for low < high {
 		mid := low + (high-low)/2

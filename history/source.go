@@ -39,7 +39,8 @@ func (s *source) read(ctx context.Context, topic string, after uint64, o *ReadOp
 	return page, nil
 }
 
-// piece reads the store and checks what it returns.
+// piece reads the store and checks what it returns. What cannot be is an error like that of a store that
+// does not answer: asking again may help, and nothing else would.
 func (s *source) piece(ctx context.Context, topic string, after uint64, o *ReadOptions) (Piece, error) {
 	k := s.l.kept(topic)
 	if k == nil {
@@ -91,6 +92,7 @@ func (s *source) Heads(ctx context.Context, topics []string) ([]follow.Position,
 	}
 	list := make([]follow.Position, len(heads))
 	for i, h := range heads {
+		// A log without entries has an epoch and the offset 0; a topic without a log has neither.
 		if h != (Head{}) && !follow.ValidEpoch(h.Epoch) {
 			return nil, s.broken(topics[i], "the epoch of its head is "+redact.Print(h.Epoch))
 		}
