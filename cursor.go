@@ -139,7 +139,7 @@ func (c *Channel) takeEntry(e *follow.Entry) {
 
 // passEntry sends an entry that is not intercepted.
 func (c *Channel) passEntry(e *follow.Entry, skipped bool) {
-	f := c.framesOf(e, c.kept.form, skipped)
+	f := c.framesOf(e, c.kept.form, skipped, false)
 	if c.socket.isTooLarge(&f) {
 		(&reader{c: c}).passLarge(c.lastPlace(), e, &f)
 		return

@@ -21,7 +21,8 @@ const (
 // entryMemo has the frames of one entry, which all its subscribers and readers share.
 type entryMemo struct {
 	refused error      // as that of memo; only the goroutine that delivers the entry uses it
-	mu      sync.Mutex // guards list
+	mu      sync.Mutex // guards the fields below
+	read    bool       // a reader has made frames that are not in the list
 	list    []entryFrames
 }
 
@@ -29,29 +30,30 @@ type entryMemo struct {
 // both are empty.
 type entryFrames struct {
 	serializer wire.Serializer
-	form       OffsetForm
-	skipped    bool            // the client does not get the entry, and is told the position alone
-	before     transport.Frame // announces the position of a binary frame
 	frame      transport.Frame
-	unread     transport.Frame // binary, for a connection that carries text and so drops and counts it
-	ok         bool            // the serializer could encode it
+	before     *transport.Frame // announces the position of a binary frame; or nil
+	unread     *transport.Frame // binary, for a connection that carries text and so drops and counts it; or nil
+	form       OffsetForm
+	skipped    bool // the client does not get the entry, and is told the position alone
+	ok         bool // the serializer could encode it
 }
 
 // framesOf returns the frames of an entry for the client. A client that cannot read the message is
-// told the position alone.
-func (c *Channel) framesOf(e *follow.Entry, form OffsetForm, skipped bool) entryFrames {
-	f := c.sharedFrames(e, form, skipped)
+// told the position alone. live says that others need the same frames now; those that one reader alone
+// has needed are not kept.
+func (c *Channel) framesOf(e *follow.Entry, form OffsetForm, skipped, live bool) entryFrames {
+	f := c.sharedFrames(e, form, skipped, live)
 	if form != NoOffsets && c.socket.cannotRead(f.frame) {
 		binary := f.frame
-		f = c.sharedFrames(e, form, true)
-		f.unread = binary
+		f = c.sharedFrames(e, form, true, live)
+		f.unread = &binary
 	}
 	return f
 }
 
 // sharedFrames returns the frames of an entry for all clients with the same serializer. If it cannot
 // encode the message, which is counted and logged once, they are told the position alone.
-func (c *Channel) sharedFrames(e *follow.Entry, form OffsetForm, skipped bool) entryFrames {
+func (c *Channel) sharedFrames(e *follow.Entry, form OffsetForm, skipped, live bool) entryFrames {
 	s := c.socket
 	shared := e.Memo(newEntryMemo).(*entryMemo)
 	if f, ok := shared.find(s.serializer, form, skipped); ok {
@@ -60,14 +62,14 @@ func (c *Channel) sharedFrames(e *follow.Entry, form OffsetForm, skipped bool) e
 	f := entryFrames{serializer: s.serializer, form: form, skipped: skipped}
 	if err := f.encode(e); err != nil {
 		s.node.book.Say(notice.Serializer, notice.Foreign("topic", e.Topic), notice.Foreign("event", e.Event), slog.String("error", textOf(err)))
-		f.before, f.frame = transport.Frame{}, transport.Frame{}
+		f.before, f.frame = nil, transport.Frame{}
 		if !skipped && form != NoOffsets {
-			f.frame = c.sharedFrames(e, form, true).frame
+			f.frame = c.sharedFrames(e, form, true, live).frame
 		}
 	} else {
 		f.ok = true
 	}
-	shared.add(f)
+	shared.add(f, live || !f.ok)
 	return f
 }
 
@@ -85,15 +87,15 @@ func (m *entryMemo) find(s wire.Serializer, form OffsetForm, skipped bool) (entr
 	return entryFrames{}, false
 }
 
-// add keeps frames for others. Several goroutines may have made the same ones; all but the first are
-// dropped.
-func (m *entryMemo) add(f entryFrames) {
-	if _, ok := m.find(f.serializer, f.form, f.skipped); ok {
-		return
-	}
+// add keeps frames for others, at once or when a second reader has made some. Several goroutines may
+// have made the same ones.
+func (m *entryMemo) add(f entryFrames, now bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.list = append(slices.Clip(m.list), f)
+	if now || m.read {
+		m.list = append(slices.Clip(m.list), f)
+	}
+	m.read = true
 }
 
 // encode makes the frames.
@@ -109,9 +111,11 @@ func (f *entryFrames) encode(e *follow.Entry) (err error) {
 	case f.form == NoOffsets:
 	case b.Payload.Binary:
 		next := wire.Broadcast{Topic: e.Topic, Event: eventOffset, Payload: announcement(at)}
-		if f.before, err = broadcastFrame(f.serializer, &next); err != nil {
+		before, err := broadcastFrame(f.serializer, &next)
+		if err != nil {
 			return err
 		}
+		f.before = &before
 	case f.form == InRef:
 		b.Ref = refOf(at)
 	default:

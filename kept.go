@@ -7,7 +7,6 @@ import (
 	"github.com/bennu-go/bennu/internal/follow"
 	"github.com/bennu-go/bennu/internal/reserved"
 	"github.com/bennu-go/bennu/pubsub"
-	"github.com/bennu-go/bennu/transport"
 )
 
 // keptState is the part of a channel whose topic has a history. A channel that has asked for offsets, or
@@ -105,7 +104,7 @@ func (l *fastlane) deliverEntry(d *pubsub.Dispatch, e *follow.Entry) {
 	case c.intercepted(e.Event):
 		l.intercept(d)
 	default:
-		if f := c.framesOf(e, NoOffsets, false); f.ok {
+		if f := c.framesOf(e, NoOffsets, false, true); f.ok {
 			l.pass(d, f.frame)
 		}
 	}
@@ -115,7 +114,7 @@ func (l *fastlane) deliverEntry(d *pubsub.Dispatch, e *follow.Entry) {
 // If an entry is missing, or the connection has no room to spare, the channel is behind from now on.
 func (c *Channel) followEntry(e *follow.Entry) {
 	k := c.kept
-	f := c.framesOf(e, k.form, e.Event == "" || c.hasSent(e))
+	f := c.framesOf(e, k.form, e.Event == "" || c.hasSent(e), true)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -134,30 +133,37 @@ func (c *Channel) offerLocked(f *entryFrames) bool {
 		c.sendLocked(f)
 		return true
 	}
-	rest := *f
-	first := &rest.frame
-	if len(rest.before.Bytes()) > 0 {
+	first := f.frame
+	if f.before != nil {
 		// After it there is room for the other one, if that is not large.
-		if first = &rest.before; len(rest.frame.Bytes()) > c.socket.outbound().bytes/4 {
+		if first = *f.before; len(f.frame.Bytes()) > c.socket.outbound().bytes/4 {
 			return false
 		}
 	}
 	if len(first.Bytes()) > 0 {
-		if again, err := conn.Offer(*first); again != nil || err != nil {
+		if again, err := conn.Offer(first); again != nil || err != nil {
 			return false // the readers look for the reason
 		}
 	}
-	*first = transport.Frame{}
-	c.sendLocked(&rest)
+	if f.unread != nil {
+		c.socket.conn.Send(*f.unread)
+	}
+	if f.before != nil {
+		c.socket.conn.Send(f.frame)
+	}
 	return true
 }
 
 // sendLocked queues the frames of an entry.
 func (c *Channel) sendLocked(f *entryFrames) {
-	for _, part := range [...]transport.Frame{f.unread, f.before, f.frame} {
-		if len(part.Bytes()) > 0 {
-			c.socket.conn.Send(part)
-		}
+	if f.unread != nil {
+		c.socket.conn.Send(*f.unread)
+	}
+	if f.before != nil {
+		c.socket.conn.Send(*f.before)
+	}
+	if len(f.frame.Bytes()) > 0 {
+		c.socket.conn.Send(f.frame)
 	}
 }
 

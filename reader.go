@@ -64,7 +64,7 @@ func (d *reader) queue(last follow.Position, entries []*follow.Entry) (more bool
 	c, r := d.c, d.replays
 	r.frames = r.frames[:0]
 	for _, e := range entries {
-		f := c.framesOf(e, c.kept.form, e.Event == "" || c.hasSent(e))
+		f := c.framesOf(e, c.kept.form, e.Event == "" || c.hasSent(e), false)
 		if c.socket.isTooLarge(&f) {
 			if len(r.frames) == 0 {
 				return d.passLarge(last, e, &f)

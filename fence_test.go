@@ -1,0 +1,132 @@
+package bennu_test
+
+import (
+	"testing"
+
+	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/history"
+	"github.com/bennu-go/bennu/internal/wstest"
+)
+
+// remount is a client that leaves and joins again on one connection, again and again, while broadcasts
+// are under way. It takes broadcasts in whatever state it is, as stock clients do, since they have no
+// join_ref.
+type remount struct {
+	hearer
+	c       *wstest.Client
+	joinRef string
+	joined  bool // the answer to the last join has come
+	errors  int
+}
+
+// join joins with what the client has read so far.
+func (r *remount) join() {
+	payload := `{"since":null}`
+	if r.since != "" {
+		payload = `{"since":` + r.since + `}`
+	}
+	r.joinRef, r.joined = r.c.Push("a", "phx_join", payload), false
+}
+
+// read handles the next message, and drops those of earlier joins. After phx_error the client joins
+// again.
+func (r *remount) read() {
+	m := r.c.Message()
+	if m.JoinRef != "null" && m.JoinRef != r.joinRef {
+		return
+	}
+	r.hear(m)
+	switch m.Event {
+	case "bennu:resume":
+		r.joined = true
+	case "phx_error":
+		r.errors++
+		r.join()
+	}
+}
+
+// run remounts with messages under way, and reads until it has all or more.
+func (r *remount) run(t *testing.T, s *keeping, rounds int) (published int) {
+	r.statuses = map[string]int{}
+	r.c = wstest.Dial(t, s.url)
+	r.join()
+	for range rounds {
+		for !r.joined {
+			r.read()
+		}
+		for range 20 {
+			published++
+			s.say(t, "a", "said", number(published))
+		}
+		for range 5 {
+			r.read()
+		}
+		r.c.Push("a", "phx_leave", "{}")
+		r.join()
+		for range 10 {
+			published++
+			s.say(t, "a", "said", number(published))
+		}
+	}
+	for last := 0; last != published; {
+		r.read()
+		if n := len(r.got); n > 0 {
+			last = r.got[n-1]
+		}
+	}
+	return published
+}
+
+func TestFence(t *testing.T) {
+	s := serveKept(t, one("*", rooms()), nil, history.Topic{Pattern: "*", Size: 10_000})
+	var r remount
+	published := r.run(t, s, 60)
+	r.check(t, published)
+	if r.errors == 0 || s.Stats().History.Fenced == 0 {
+		t.Errorf("%d joins were asked to come again; counted %+v", r.errors, s.Stats().History)
+	}
+}
+
+// TestWithoutFence shows that the same client gets messages twice without the fence.
+func TestWithoutFence(t *testing.T) {
+	bennu.SetFencing(false)
+	defer bennu.SetFencing(true)
+	s := serveKept(t, one("*", rooms()), nil, history.Topic{Pattern: "*", Size: 10_000})
+	var r remount
+	published := r.run(t, s, 60)
+	if len(r.got) <= published {
+		t.Errorf("%d messages of %d: none twice", len(r.got), published)
+	}
+}
+
+// TestFenceOnce is what a client gets that never reads what it was sent.
+func TestFenceOnce(t *testing.T) {
+	s := serveKept(t, one("*", rooms()), nil, history.Topic{Pattern: "*", Size: 10_000})
+	c := wstest.Dial(t, s.url)
+	first, resume := joinSince(c, "a", since(""))
+	o := s.say(t, "a", "said", nil)
+	leave := c.Push("a", "phx_leave", "{}")
+	second := c.Push("a", "phx_join", `{"since":`+resume.Ref+`}`)
+	third := c.Push("a", "phx_join", `{"since":`+resume.Ref+`}`)
+	c.Expect(
+		kept(o, "a", "said", `{}`),
+		wstest.OK(first, leave, "a"),
+		wstest.Closed(first, "a"),
+		wstest.V2(second, second, "a", "phx_error", `{"reason":"resume"}`),
+		wstest.OK(third, third, "a"),
+		wstest.V2(third, resume.Ref, "a", "bennu:resume", `{"status":"recovered"}`),
+		kept(o, "a", "said", `{}`),
+		wstest.V2(third, `"`+o+`"`, "a", "bennu:resume", `{"status":"live","count":1}`),
+	)
+	// A join in the place of another, with all that was sent, and with an older offset.
+	fourth := c.Push("a", "phx_join", since(o))
+	c.Expect(wstest.OK(fourth, fourth, "a"), wstest.Closed(third, "a"), wstest.V2(fourth, `"`+o+`"`, "a", "bennu:resume", `{"status":"recovered"}`))
+	fifth := c.Push("a", "phx_join", `{"since":`+resume.Ref+`}`)
+	c.Expect(wstest.V2(fifth, fifth, "a", "phx_error", `{"reason":"resume"}`), wstest.Closed(fourth, "a"))
+	// Another connection knows nothing of it.
+	c = wstest.Dial(t, s.url)
+	joinRef, resumed := joinSince(c, "a", `{"since":`+resume.Ref+`}`)
+	if resumed.Payload != `{"status":"recovered"}` {
+		t.Errorf("%s: %v", joinRef, resumed)
+	}
+}
