@@ -34,8 +34,8 @@ func (k *usedKey) size() int64 { return int64(keySize + len(k.key)) }
 // find reports whether an entry was appended before. The place is zero if only an entry with that
 // number or less is known.
 func (d *doubles) find(e *Entry, key string) (place Place, found bool) {
-	// The number is looked for first: a second try of an append must find the first try, whatever its key
-	// was used for before.
+	// The number is looked for first: a second try of an append must find the first try, whatever its
+	// key was used for before.
 	if e.Number > 0 {
 		for i := range d.boots {
 			if b := &d.boots[i]; b.boot == e.Boot && e.Number <= b.number {

@@ -16,7 +16,7 @@ var (
 	// ErrTooLarge means that the message is larger than the store accepts, or than Bytes of its Topic.
 	ErrTooLarge = errors.New("history: the message is too large for the store")
 	// ErrBusy means that too many messages of this node wait for the store: 1,024, or 8 MiB of
-	// payloads.
+	// payloads. The store in memory never makes them wait.
 	ErrBusy = errors.New("history: too many messages wait for the store")
 	// ErrNotKept means that no history is kept of the topic.
 	ErrNotKept = errors.New("history: the topic is not kept")

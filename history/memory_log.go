@@ -89,9 +89,9 @@ func (l *memoryLog) event(name string) string {
 	return strings.Clone(name)
 }
 
-// firstKept returns the index of the first entry that is within the bounds. Both age and sum of bytes fall
-// from one entry to the next, so it can be searched for. A read must not drop entries, since it may have
-// narrower bounds than the next.
+// firstKept returns the index of the first entry that is within the bounds. Both age and sum of bytes
+// fall from one entry to the next, so it can be searched for. A read must not drop entries, since it may
+// have narrower bounds than the next.
 func (l *memoryLog) firstKept(k *Keep, now time.Duration) int {
 	n := l.entries.len()
 	first := max(0, n-k.Size)

@@ -75,8 +75,8 @@ func (r *reading) oldest() (Page, error) {
 	return Page{}, fmt.Errorf("%w: the oldest messages are dropped faster than they can be read", ErrUnavailable)
 }
 
-// since reads the messages of a time and later. A Store has no index of times, so since looks for the last one that is older, by asking
-// for the message before an offset that halves what is left.
+// since reads the messages of a time and later. A Store has no index of times, so since looks for the
+// last one that is older, by asking for the message before an offset that halves what is left.
 func (r *reading) since(t time.Time) (Page, error) {
 	p, err := r.piece(r.ctx, r.topic, 0, &ReadOptions{Entries: 1, Bytes: 1, Newest: true})
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/bennu-go/bennu/pubsub"
 )
 
-// publishStats are the counters of a publisher. A message that was appended after its publisher had given
-// up counts in appends and in unknown.
+// publishStats are the counters of a publisher. A message that was appended after its publisher had
+// given up counts in appends and in unknown.
 type publishStats struct {
 	appends, doubles, untold                       atomic.Int64
 	unavailable, unknown, conflict, tooLarge, busy atomic.Int64
@@ -48,7 +48,8 @@ func (p *publisher) failed(m *pubsub.Message, err error) {
 	}
 }
 
-// errorCounts returns, for the stats of an endpoint, the numbers of errors that occurred at least once, by kind.
+// errorCounts returns, for the stats of an endpoint, the numbers of errors that occurred at least once,
+// by kind.
 func (s *publishStats) errorCounts() map[string]int64 {
 	counts := make(map[string]int64)
 	for kind, n := range map[string]int64{

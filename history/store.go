@@ -33,9 +33,9 @@ type Store interface {
 	// the topics from being forgotten. A topic without a log has the zero Head.
 	Heads(ctx context.Context, topics []string) ([]Head, error)
 	// Rotate forgets the log of a topic and begins a new epoch, if epoch is still the current one: the
-	// head has offset 0 then, and no place of the old epoch is known. Otherwise it does nothing. Keys and
-	// numbers may stay known. If epoch is "", a topic without a log gets one without entries, so that
-	// clients have a place in it; a store that begins a log with its first entry does nothing.
+	// head has offset 0 then, and no place of the old epoch is known. Otherwise it does nothing. Keys
+	// and numbers may stay known. If epoch is "", a topic without a log gets one without entries, so
+	// that clients have a place in it; a store that begins a log with its first entry does nothing.
 	Rotate(ctx context.Context, topic, epoch string) error
 	// Close ends the store. Later calls return ErrUnavailable, and Close may be called again.
 	Close(ctx context.Context) error

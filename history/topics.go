@@ -81,8 +81,8 @@ func (k *keptTopic) resolve(c *checker, t *Topic, index int) {
 	}
 }
 
-// kept returns what is kept of a topic, or nil. The topics of the library itself are never kept, not even
-// with the pattern "*".
+// kept returns what is kept of a topic, or nil. The topics of the library itself are never kept, not
+// even with the pattern "*".
 func (l *Log) kept(name string) *keptTopic {
 	for i := range l.topics {
 		if k := &l.topics[i]; k.pattern.Match(name) {
