@@ -95,7 +95,13 @@ func onceOddKeys(s *suite) {
 	for i, key := range keys {
 		s.doubled("a key is appended once", s.append(st, "t", entry("again", uint64(i+1)), history.AppendOptions{Key: key}), places[i])
 	}
-	// The topic and the key are apart.
+	// Topics and keys are apart, and so are they from what the store itself writes of a topic.
+	s.append(st, "v", entry("boot", 1), history.AppendOptions{Key: "x}m"})
+	for _, topic := range []string{"v}kx", "v}k", "vk"} {
+		if p := s.append(st, topic, entry("boot", 1), history.AppendOptions{Key: "}m"}); p.Doubled || p.Prev != 0 {
+			s.Errorf("the first entry of topic %q is at %+v", topic, p)
+		}
+	}
 	s.append(st, "x:", entry("boot", 1), history.AppendOptions{Key: "y"})
 	if p := s.append(st, "x", entry("boot", 1), history.AppendOptions{Key: ":y"}); p.Doubled {
 		s.Errorf("key \":y\" of topic \"x\" counts as key \"y\" of topic \"x:\"")

@@ -1,0 +1,93 @@
+package redishistory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	"github.com/bennu-go/bennu/history"
+	"github.com/bennu-go/bennu/internal/follow"
+	"github.com/bennu-go/bennu/internal/redisconn"
+)
+
+// mostStep bounds the difference of two offsets. Offsets are not consecutive, so that those of entries that
+// a failover has lost are hardly given to other entries.
+const mostStep = 1023
+
+// leastLife is the least time for which a log is kept that nobody uses.
+const leastLife = 24 * time.Hour
+
+// errStrange is the error of an answer that is none of the script.
+var errStrange = errors.New("the answer of Redis is not that of the script; do other programs use the prefix?")
+
+// Append implements history.Store.
+func (s *store) Append(ctx context.Context, topic string, e *history.Entry, o *history.AppendOptions) (history.Place, error) {
+	if len(e.Payload) > redisconn.MaxPayload {
+		return history.Place{}, fmt.Errorf("%w: %d bytes, and Redis keeps up to %d", history.ErrTooLarge, len(e.Payload), redisconn.MaxPayload)
+	}
+	k := s.keys(topic)
+	c := &call{script: appendScript, slot: k.slot(), keys: []string{k.meta(), k.stream()}, args: appendArgs(e, o)}
+	if o.Key != "" {
+		c.keys = append(c.keys, k.key(o.Key))
+	}
+	if err := s.router.do(ctx, c); err != nil {
+		return history.Place{}, err
+	}
+	return placeOf(c.reply)
+}
+
+// appendArgs returns the arguments of append.lua.
+func appendArgs(e *history.Entry, o *history.AppendOptions) []any {
+	after := ""
+	if o.After != nil {
+		after = o.After.Epoch + " " + strconv.FormatUint(o.After.Offset, 10)
+	}
+	binary := 0
+	if e.Binary {
+		binary = 1
+	}
+	payload := e.Payload
+	if payload == nil {
+		payload = []byte{}
+	}
+	return []any{
+		e.Boot, e.Number, e.Event, payload, binary, e.From,
+		o.Keep.Size, o.Keep.Bytes, ageOf(&o.Keep), max(10*o.Keep.Age, leastLife).Milliseconds(),
+		1 + rand.Uint64N(mostStep), follow.NewEpoch(), after, int(history.KeyTime.Seconds()),
+	}
+}
+
+// ageOf returns an age in milliseconds, in which Redis has the times of entries.
+func ageOf(k *history.Keep) int64 { return k.Age.Milliseconds() }
+
+// placeOf reads the answer of append.lua.
+func placeOf(reply []any) (history.Place, error) {
+	words := make([]string, len(reply))
+	for i, w := range reply {
+		words[i], _ = w.(string)
+	}
+	if len(words) == 0 {
+		return history.Place{}, unknown(errStrange)
+	}
+	switch kind := words[0]; {
+	case kind == "unknown":
+		return history.Place{}, unknown(errors.New("the number was used before, and its entry is among the newest 100 no more"))
+	case kind == "conflict" && len(words) == 3:
+		head, err := strconv.ParseUint(words[2], 10, 64)
+		if err != nil {
+			break
+		}
+		return history.Place{}, &history.Conflict{Head: history.OffsetOf(history.Place{Epoch: words[1], Offset: head})}
+	case (kind == "ok" || kind == "doubled") && len(words) == 4:
+		offset, err1 := strconv.ParseUint(words[2], 10, 64)
+		prev, err2 := strconv.ParseUint(words[3], 10, 64)
+		if err1 != nil || err2 != nil {
+			break
+		}
+		return history.Place{Epoch: words[1], Offset: offset, Prev: prev, Doubled: kind == "doubled"}, nil
+	}
+	return history.Place{}, unknown(errStrange)
+}

@@ -1,0 +1,96 @@
+-- Appends an entry to the log of a topic, or finds out that it must not.
+--
+-- KEYS: the hash of the log; its stream; the application's key, if there is one.
+-- ARGV: see appendArgs in append.go.
+-- Returns "ok" or "doubled" with epoch, offset and prev; "unknown"; or "conflict" with epoch and head.
+local meta, stream, key = KEYS[1], KEYS[2], KEYS[3]
+local boot, number, event, payload, binary, from = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local size, most, age, ttl = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
+local step, newEpoch, after, keyTTL = tonumber(ARGV[11]), ARGV[12], ARGV[13], ARGV[14]
+
+-- Before Redis 7 a script that asks for the time must say that its effects are replicated.
+if redis.replicate_commands then redis.replicate_commands() end
+
+-- int writes a number with all its digits.
+local function int(x) return string.format('%.0f', x) end
+
+local m = redis.call('HMGET', meta, 'e', 'h', 'n', 'c', 't', 'x', 'b' .. boot)
+local epoch, head = m[1], m[2] or '0'
+local count, before, last = tonumber(m[3] or 0), tonumber(m[4] or 0), tonumber(m[5] or 0)
+
+if number > 0 and m[7] then
+	local newest, offset, prev = string.match(m[7], '^(%d+) (%d+) (%d+)$')
+	if number == tonumber(newest) then return {'doubled', epoch, offset, prev} end
+	if number < tonumber(newest) then
+		for _, e in ipairs(redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 100)) do
+			local prev, its, length, rest = string.match(e[2][2], '^(%d+) %d+ %d+ %d+ %d (%d+) (%d+) %d+ (.*)$')
+			if tonumber(its) == number and string.sub(rest, 1, tonumber(length)) == boot then
+				return {'doubled', epoch, string.match(e[1], '^%d+'), prev}
+			end
+		end
+		return {'unknown'}
+	end
+end
+if key then
+	local place = redis.call('GET', key)
+	if place then
+		local epoch, offset, prev = string.match(place, '^(%S+) (%d+) (%d+)$')
+		return {'doubled', epoch, offset, prev}
+	end
+end
+if after ~= '' and after ~= (epoch or '') .. ' ' .. head then return {'conflict', epoch or '', head} end
+
+-- Nothing was written so far. The first write is refused if memory is short, and the others then are not.
+local time = redis.call('TIME')
+local now = math.max(tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000), last)
+local fresh = not epoch
+if fresh then
+	epoch = newEpoch
+	redis.call('DEL', stream) -- of a log whose hash was evicted
+end
+local offset = int(tonumber(head) + step)
+count = count + 1
+local text = table.concat({head, int(count), int(before), int(now), binary, int(number), #boot, #from, boot .. from .. event}, ' ')
+redis.call('XADD', stream, offset .. '-0', 'm', text, 'd', payload)
+local bytes = before + #payload
+local fields = {'e', epoch, 'h', offset, 'n', int(count), 'c', int(bytes), 't', int(now), 'x', int(ttl)}
+if number > 0 then
+	fields[13], fields[14] = 'b' .. boot, int(number) .. ' ' .. offset .. ' ' .. head
+end
+redis.call('HSET', meta, unpack(fields))
+if key then redis.call('SET', key, epoch .. ' ' .. offset .. ' ' .. head, 'EX', keyTTL) end
+if fresh or tonumber(m[6]) ~= ttl or redis.call('PTTL', meta) < ttl or redis.call('PTTL', stream) < ttl then
+	redis.call('PEXPIRE', meta, int(ttl * 9 / 8))
+	redis.call('PEXPIRE', stream, int(ttl * 9 / 8))
+end
+
+-- The numbers of at most 64 boots are kept, those that published last. The hash has 6 other fields.
+if number > 0 and not m[7] and redis.call('HLEN', meta) > 64 + 6 then
+	local all, oldest, name = redis.call('HGETALL', meta), math.huge, nil
+	for i = 1, #all, 2 do
+		local at = string.match(all[i + 1], '^%d+ (%d+) %d+$')
+		if at and tonumber(at) < oldest then oldest, name = tonumber(at), all[i] end
+	end
+	if name then redis.call('HDEL', meta, name) end
+end
+
+-- Trimming waits until it is worth while. Read leaves out what is too old until then.
+local part = math.max(most / 8, 1)
+if count % 16 == 0 or math.floor(bytes / part) > math.floor(before / part) then
+	local start, keep = '-', 0
+	while keep == 0 do
+		local some = redis.call('XRANGE', stream, start, '+', 'COUNT', 20)
+		if #some == 0 then break end
+		for _, e in ipairs(some) do
+			local n, c, t = string.match(e[2][2], '^%d+ (%d+) (%d+) (%d+) ')
+			n = tonumber(n)
+			if n == count or n > count - size and bytes - tonumber(c) <= most and now - tonumber(t) <= age then
+				keep = count - n + 1
+				break
+			end
+			start = string.match(e[1], '^%d+') .. '-1'
+		end
+	end
+	if start ~= '-' then redis.call('XTRIM', stream, 'MAXLEN', int(keep)) end
+end
+return {'ok', epoch, offset, head}

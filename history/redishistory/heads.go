@@ -1,0 +1,70 @@
+package redishistory
+
+import (
+	"context"
+	"sync"
+
+	"github.com/bennu-go/bennu/history"
+	"github.com/bennu-go/bennu/internal/follow"
+)
+
+// headsOfScript is the number of topics of one run of heads.lua. All others of the server wait for it.
+const headsOfScript = 50
+
+// Heads implements history.Store.
+func (s *store) Heads(ctx context.Context, topics []string) ([]history.Head, error) {
+	type part struct {
+		call
+		index []int // of its topics
+	}
+	var parts []*part
+	open := make(map[int]*part) // by slot
+	for i, topic := range topics {
+		k := s.keys(topic)
+		slot := 0 // one server has all
+		if s.router.cluster() {
+			slot = k.slot()
+		}
+		p := open[slot]
+		if p == nil || len(p.index) == headsOfScript {
+			p = &part{call: call{script: headsScript, slot: slot, reads: true}}
+			open[slot] = p
+			parts = append(parts, p)
+		}
+		p.call.keys = append(p.call.keys, k.meta(), k.stream())
+		p.index = append(p.index, i)
+	}
+	errs := make([]error, len(parts))
+	var all sync.WaitGroup
+	for i, p := range parts {
+		all.Go(func() { errs[i] = s.router.do(ctx, &p.call) })
+	}
+	all.Wait()
+	heads := make([]history.Head, len(topics))
+	for i, p := range parts {
+		if errs[i] != nil {
+			return nil, errs[i]
+		}
+		if len(p.reply) != 2*len(p.index) {
+			return nil, unavailable(errStrange)
+		}
+		for j, at := range p.index {
+			offset, ok := numberOf(p.reply[2*j+1])
+			if !ok {
+				return nil, unavailable(errStrange)
+			}
+			epoch, _ := p.reply[2*j].(string)
+			heads[at] = history.Head{Epoch: epoch, Offset: offset}
+		}
+	}
+	return heads, nil
+}
+
+// Rotate implements history.Store. With the epoch "" it begins the log of a topic that has none.
+func (s *store) Rotate(ctx context.Context, topic, epoch string) error {
+	k := s.keys(topic)
+	return s.router.do(ctx, &call{
+		script: rotateScript, slot: k.slot(), keys: []string{k.meta(), k.stream()},
+		args: []any{epoch, follow.NewEpoch(), leastLife.Milliseconds()},
+	})
+}

@@ -1,0 +1,108 @@
+package redishistory
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/bennu-go/bennu/history"
+)
+
+// maxOffset is above all offsets. Redis scripts count with float64, which has integers up to there.
+const maxOffset = 1 << 53
+
+// mostEntries bounds the entries of a piece, for which all others of the server wait.
+const mostEntries = 1_000
+
+// Read implements history.Store. A piece has at most 1,000 entries.
+func (s *store) Read(ctx context.Context, topic string, after uint64, o *history.ReadOptions) (history.Piece, error) {
+	k := s.keys(topic)
+	c := &call{script: readScript, slot: k.slot(), reads: true, keys: []string{k.meta(), k.stream()}, args: readArgs(after, o)}
+	if err := s.router.do(ctx, c); err != nil {
+		return history.Piece{}, err
+	}
+	p, ok := pieceOf(c.reply)
+	if !ok {
+		return history.Piece{}, unavailable(errStrange)
+	}
+	if o.Newest {
+		slices.Reverse(p.Entries)
+	}
+	return p, nil
+}
+
+// readArgs returns the arguments of read.lua.
+func readArgs(after uint64, o *history.ReadOptions) []any {
+	newest, place := 0, after
+	if o.Newest {
+		newest, place = 1, o.Before
+	}
+	return []any{newest, min(place, maxOffset), min(o.Entries, mostEntries), o.Bytes, o.Keep.Size, o.Keep.Bytes, ageOf(&o.Keep)}
+}
+
+// pieceOf reads the answer of read.lua, with the entries in the order in which they come.
+func pieceOf(reply []any) (p history.Piece, ok bool) {
+	const header, each = 5, 3
+	if len(reply) < header || (len(reply)-header)%each != 0 {
+		return p, false
+	}
+	p.Head.Epoch, _ = reply[0].(string)
+	p.Head.Offset, ok = numberOf(reply[1])
+	if !ok {
+		return p, false
+	}
+	if p.Oldest, ok = numberOf(reply[2]); !ok {
+		return p, false
+	}
+	p.Known, p.More = reply[3] == int64(1), reply[4] == int64(1)
+	p.Entries = make([]history.Entry, 0, (len(reply)-header)/each)
+	for i := header; i < len(reply); i += each {
+		e, ok := entryOf(reply[i], reply[i+1], reply[i+2])
+		if !ok {
+			return p, false
+		}
+		e.Epoch = p.Head.Epoch
+		p.Entries = append(p.Entries, e)
+	}
+	return p, true
+}
+
+// numberOf reads a number that a script has sent as a text.
+func numberOf(v any) (uint64, bool) {
+	text, _ := v.(string)
+	n, err := strconv.ParseUint(text, 10, 64)
+	return n, err == nil
+}
+
+// entryOf reads an entry of a stream: its id, such as "88120-0", its description and its payload. The
+// description is what append.lua has written: prev, the number of the entry in the epoch, the bytes of
+// payloads before it, the time in ms, 1 for a binary payload, the number of the boot, the lengths of boot
+// and from, separated by blanks, and then boot, from and event.
+func entryOf(id, description, payload any) (e history.Entry, ok bool) {
+	text, _ := id.(string)
+	if e.Offset, ok = numberOf(strings.TrimSuffix(text, "-0")); !ok {
+		return e, false
+	}
+	rest, _ := description.(string)
+	var numbers [8]uint64
+	for i := range numbers {
+		digits, after, found := strings.Cut(rest, " ")
+		n, err := strconv.ParseUint(digits, 10, 64)
+		if !found || err != nil {
+			return e, false
+		}
+		numbers[i], rest = n, after
+	}
+	boot, from := numbers[6], numbers[7]
+	if boot > uint64(len(rest)) || from > uint64(len(rest))-boot {
+		return e, false
+	}
+	e.Prev, e.Number, e.Binary = numbers[0], numbers[5], numbers[4] == 1
+	e.Time = time.UnixMilli(int64(numbers[3])) //nolint:gosec // a time that Redis has given
+	e.Boot, e.From, e.Event = rest[:boot], rest[boot:boot+from], rest[boot+from:]
+	body, ok := payload.(string)
+	e.Payload = []byte(body)
+	return e, ok
+}

@@ -1,0 +1,49 @@
+package redishistory
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/bennu-go/bennu/history"
+	"github.com/bennu-go/bennu/internal/redisconn"
+	"github.com/bennu-go/bennu/internal/redistest"
+	"github.com/bennu-go/bennu/internal/waittest"
+)
+
+func TestMain(m *testing.M) {
+	redisconn.CallTimeout = patient
+	waittest.Heavy(m, waittest.Brokers, 8)
+}
+
+// patient is a timeout for tests that must not fail if the machine is busy for some seconds.
+const patient = 30 * time.Second
+
+// plenty keeps everything that a test appends.
+var plenty = history.Keep{Size: 100_000, Bytes: 1 << 30, Age: time.Hour}
+
+// start makes a store that is closed at the end of the test.
+func start(t testing.TB, o Options) history.Store {
+	t.Helper()
+	s, err := tryStart(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), redistest.Patience)
+		defer cancel()
+		if err := s.Close(ctx); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	return s
+}
+
+func tryStart(o Options) (history.Store, error) {
+	if o.DialTimeout == 0 {
+		o.DialTimeout = patient
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), redistest.Patience)
+	defer cancel()
+	return New(ctx, &o)
+}
