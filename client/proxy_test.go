@@ -57,6 +57,15 @@ func (p *cutter) stop() {
 	p.most = 0
 }
 
+// cut cuts all connections.
+func (p *cutter) cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c := range p.conns {
+		_ = c.Close()
+	}
+}
+
 func (p *cutter) serve() {
 	for {
 		near, err := p.ln.Accept()
