@@ -16,28 +16,29 @@ type follower struct {
 
 	telling atomic.Pointer[record] // that Tell has made for this follower last
 
-	mu        sync.Mutex
-	sub       *pubsub.Subscription
-	subs      []*Subscription
-	epoch     string    // of the log, "" while the topic has none
-	head      uint64    // of the last entry that was taken
-	delivered uint64    // of the last entry that all subscribers were given
-	oldest    uint64    // a place: those before it are not in the store any more
-	ring      run       // the newest entries, up to the head
-	old       []*run    // pages before the ring
-	chain     *chain    // nil while nothing waits
-	reset     *Position // where the follower goes on after the log has broken
-	reads     *reads    // nil while nothing is to be read from the store
-	ready     chan struct{}
-	beginning chan struct{} // closed when beginLog has ended
-	round     uint32        // how often the last subscription has ended
-	repairs   uint32        // that have begun
-	asking    asking
-	started   bool // the head is known
-	taking    bool // a goroutine takes entries
-	alarmed   bool // hole is called soon
-	doubt     bool // hole begins a repair, whatever the chain looks like
-	ended     bool
+	mu         sync.Mutex
+	sub        *pubsub.Subscription
+	subs       []*Subscription
+	epoch      string    // of the log, "" while the topic has none
+	head       uint64    // of the last entry that was taken
+	delivered  uint64    // of the last entry that all subscribers were given
+	oldest     uint64    // a place: those before it are not in the store any more
+	ring       run       // the newest entries, up to the head
+	old        []*run    // pages before the ring
+	chain      *chain    // nil while nothing waits
+	reset      *Position // where the follower goes on after the log has broken
+	reads      *reads    // nil while nothing is to be read from the store
+	ready      chan struct{}
+	beginning  chan struct{} // closed when beginLog has ended
+	round      uint32        // how often the last subscription has ended
+	repairs    uint32        // that have begun
+	asking     asking
+	interested bool // the interest has been ready
+	started    bool // the head is known
+	taking     bool // a goroutine takes entries
+	alarmed    bool // hole is called soon
+	doubt      bool // hole begins a repair, whatever the chain looks like
+	ended      bool
 }
 
 // Subscribers returns the number of subscriptions. PubSub.Subscribers counts it.

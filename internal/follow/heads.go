@@ -41,15 +41,17 @@ type question struct {
 	head     Position // when it was asked
 }
 
-// ask asks for the head of the log, by a call that begins after this one.
+// ask asks for the head of the log, by a call that begins after this one. It does nothing before the
+// interest is ready: then the follower asks anyway, and an earlier answer would be worth nothing.
 func (f *follower) ask() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	switch f.asking {
-	case notAsking:
+	switch {
+	case !f.interested:
+	case f.asking == notAsking:
 		f.asking = askQueued
 		f.all.asker.add(f)
-	case askSent:
+	case f.asking == askSent:
 		f.asking = askSentAgain
 	}
 }

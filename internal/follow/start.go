@@ -16,7 +16,7 @@ func (f *follower) start() {
 		f.all.tasks.Go(func() { f.awaitReady(ready) })
 		return
 	}
-	f.ask()
+	f.askFirst()
 }
 
 // open reports whether the channel of pubsub.Subscription.Ready has to be waited for.
@@ -39,5 +39,13 @@ func (f *follower) awaitReady(ready <-chan struct{}) {
 			return
 		}
 	}
+	f.askFirst()
+}
+
+// askFirst asks for the head by which the follower starts.
+func (f *follower) askFirst() {
+	f.mu.Lock()
+	f.interested = true
+	f.mu.Unlock()
 	f.ask()
 }

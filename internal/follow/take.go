@@ -69,6 +69,9 @@ func (f *follower) offer(e *Entry, remote bool) chan struct{} {
 		if remote {
 			f.all.late.Add(1)
 		}
+		if _, state := f.ring.find(place.Offset); state == Gone {
+			f.repairSoon() // the store has given the offset to another entry than this node has
+		}
 	default:
 		if remote && place.Epoch == f.epoch {
 			place.Epoch = f.epoch // one string for all entries
