@@ -21,6 +21,7 @@ type store struct {
 	logs   map[string]*logs
 	epochs int
 
+	appended             uint64
 	reads, heads, newest int
 	calls                []int        // topics of each call of Heads
 	fail                 func() error // called by each method without the lock, if not nil
@@ -56,7 +57,8 @@ func (s *store) append(topic, payload string) *pubsub.Message {
 	defer s.mu.Unlock()
 	l := s.log(topic)
 	m := &pubsub.Message{Topic: topic, Event: "said", Payload: []byte(payload)}
-	m.Place = &pubsub.Place{Epoch: l.epoch, Offset: l.head + 1 + uint64(len(l.list)%3), Prev: l.head}
+	s.appended++ // so that after a cut no offset comes again
+	m.Place = &pubsub.Place{Epoch: l.epoch, Offset: l.head + 1000 + s.appended, Prev: l.head}
 	s.put(l, m)
 	return m
 }
@@ -156,7 +158,7 @@ func (s *store) Rotate(_ context.Context, topic, epoch string) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if l := s.logs[topic]; l != nil && l.epoch == epoch {
+	if l := s.logs[topic]; l == nil && epoch == "" || l != nil && l.epoch == epoch {
 		s.logs[topic] = &logs{epoch: s.epoch()}
 	}
 	return nil

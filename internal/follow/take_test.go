@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/pubsub"
 )
 
@@ -49,6 +50,7 @@ func TestHole(t *testing.T) {
 		time.Sleep(holeTime - 1)
 		b.want(t, list[0])
 		time.Sleep(time.Second)
+		synctest.Wait()
 		b.want(t, list...)
 		if s := w.Stats(); s.Repairs != 1 || s.Reads != 1 || s.Filled != 3 || s.Entries != 5 {
 			t.Errorf("%+v", s)
@@ -99,6 +101,167 @@ func TestFirst(t *testing.T) {
 		}
 		if _, state = s.Next(s.Head(), 2, 1000); state != AtHead {
 			t.Errorf("state %v", state)
+		}
+	})
+}
+
+// TestPublishWaits lets a publisher wait until another goroutine has passed its entry, so that the
+// subscribers have it when Broadcast returns.
+func TestPublishWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 100, nil)
+		defer w.close()
+		b := new(box)
+		w.join(b)
+		hold := make(chan struct{})
+		b.hook = func(d *pubsub.Dispatch) { <-hold }
+		list := w.append(3)
+		for _, m := range list {
+			go func() {
+				w.tell(m)
+				if b.count() < slices.Index(list, m)+1 {
+					t.Error("Broadcast returned too early")
+				}
+			}()
+			synctest.Wait()
+		}
+		b.want(t, list[0])
+		close(hold)
+		synctest.Wait()
+		b.want(t, list...)
+	})
+}
+
+// TestPublishBeyondHole does not wait for an entry that is missing.
+func TestPublishBeyondHole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 100, nil)
+		defer w.close()
+		b := new(box)
+		w.join(b)
+		hold := make(chan struct{})
+		b.hook = func(d *pubsub.Dispatch) { <-hold }
+		list := w.append(4)
+		go w.tell(list[0])
+		synctest.Wait()
+		begun := time.Now()
+		w.tell(list[3])
+		if d := time.Since(begun); d != 0 {
+			t.Errorf("it took %v", d)
+		}
+		close(hold)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		b.want(t, list...)
+	})
+}
+
+// TestPublishWithin publishes in Deliver, which must not be done, and is not waited for without end.
+func TestPublishWithin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 100, nil)
+		defer w.close()
+		b := new(box)
+		w.join(b)
+		list := w.append(3)
+		b.hook = func(d *pubsub.Dispatch) {
+			if i := b.count(); i < len(list) {
+				w.tell(list[i])
+			}
+		}
+		begun := time.Now()
+		w.tell(list[0])
+		b.want(t, list...)
+		if d := time.Since(begun); d != 2*passTime {
+			t.Errorf("it took %v", d)
+		}
+	})
+}
+
+// TestTurn hands over to another goroutine when there is much to take.
+func TestTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1000, nil)
+		defer w.close()
+		b := new(box)
+		w.join(b)
+		list := w.append(3 * turn)
+		for _, m := range list[1:] {
+			w.tell(m)
+		}
+		b.hook = func(d *pubsub.Dispatch) {
+			if b.count() > turn {
+				time.Sleep(time.Millisecond)
+			}
+		}
+		begun := time.Now()
+		w.tell(list[0])
+		if d := time.Since(begun); d != 0 {
+			t.Errorf("the publisher was kept for %v", d)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		b.want(t, list...)
+	})
+}
+
+// TestPanic goes on after a subscriber has panicked.
+func TestPanic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 100, nil)
+		defer w.close()
+		b := new(box)
+		w.join(b)
+		list := w.append(2)
+		b.hook = func(*pubsub.Dispatch) { panic("on purpose") }
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("the panic was lost")
+				}
+			}()
+			w.tell(list[0])
+		}()
+		b.hook = nil
+		w.tell(list[1])
+		b.want(t, list...)
+	})
+}
+
+// TestUnsound keeps the chain of messages that cannot be sent, and says so.
+func TestUnsound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var a *fakeAdapter
+		w := newWorld(t, 100, withAdapter(nil, &a))
+		defer w.close()
+		b := new(box)
+		s := w.join(b)
+		list := w.append(6)
+		list[1].Payload = []byte(`[1]`)
+		list[2].Event = "phx_reply"
+		list[4].Payload = []byte(`{"a":`)
+		var events []string
+		b.hook = func(d *pubsub.Dispatch) { events = append(events, d.Event) }
+		a.receive(list[0], list[1], list[2])
+		a.receive(list[5]) // 3 and 4 are read from the store
+		time.Sleep(time.Second)
+		synctest.Wait()
+		b.want(t, list...)
+		if want := []string{"said", "", "", "said", "", "said"}; !slices.Equal(events, want) {
+			t.Errorf("got %q", events)
+		}
+		got, _ := s.Next(Position{list[0].Place.Epoch, list[0].Place.Offset}, 1, 100)
+		if got[0].Event != "" || len(got[0].Payload) != 0 {
+			t.Errorf("got %q, %q", got[0].Event, got[0].Payload)
+		}
+		if n := w.book.Count(notice.HistoryUnsound); n != 3 {
+			t.Errorf("%d notices", n)
+		}
+		bad := *list[5]
+		bad.Place = &pubsub.Place{Epoch: bad.Place.Epoch, Offset: s.Head().Offset, Prev: s.Head().Offset}
+		a.receive(&bad)
+		if n := w.book.Count(notice.HistoryUnsound); n != 4 {
+			t.Errorf("%d notices", n)
 		}
 	})
 }
