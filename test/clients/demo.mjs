@@ -51,6 +51,20 @@ async function meet(browser, screen, settings) {
       await shows("inventory", "func (i *itemChannel) take(", `"take"`)
     },
 
+    // A visitor speaks while the connection is cut.
+    async "what is said during a cut comes back"() {
+      await page.click("#cut")
+      await page.waitForFunction(() => document.querySelector("#cut-picture .said"))
+      equal(await page.locator("#talk .back").count(), 0, "lines that came back during the cut")
+      await page.waitForFunction(() => /^Away for \d+ s\. \d messages have come back, in order and each once: nothing is lost\.$/.test(document.getElementById("cut-note").textContent))
+      equal(await page.locator("#talk .back span").allTextContents(),
+        ["Is anybody here?", "The river is high today.", "I saw a heron at the gate.", "It did not see me.", "I will come again."], "what came back")
+      equal(await page.locator("#cut-picture .said").count(), 0, "what is still missing in the picture")
+      equal(/; away: \d messages that came back; here: /.test(await page.getAttribute("#cut-picture", "aria-label")), true, "the words of the picture")
+      await shows("room", "func joinRoom(", `"bennu:resume",{"status":"recovered"}`)
+      await page.waitForFunction(() => !document.getElementById("cut").disabled)
+    },
+
     async "a crash is seen whole"() {
       await page.click("[aria-label='Crash fragile:noon']")
       await shows("fragile", `panic("somebody pressed the button")`, `"phx_error"`)
@@ -83,6 +97,9 @@ async function meet(browser, screen, settings) {
       assert(answer.ok, `start: ${answer.status}`)
       await page.waitForFunction(() => document.body.dataset.socket === "open" && document.getElementById("seconds").textContent === "")
       await joined()
+      // Its history was in memory.
+      await page.waitForFunction(() => document.getElementById("cut-note").textContent.startsWith("Something is lost. The server has begun a new history"))
+      equal(await page.locator("#talk .missing").allTextContents(), ["something is missing here"], "the gap in the conversation")
       faults.length = 0 // those of a server that was away
     },
   })

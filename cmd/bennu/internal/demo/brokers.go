@@ -3,8 +3,10 @@
 package demo
 
 import (
+	"context"
 	"log/slog"
 
+	"github.com/bennu-go/bennu/history"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/pubsub/natspubsub"
 	"github.com/bennu-go/bennu/pubsub/redispubsub"
@@ -21,4 +23,9 @@ func (c *cluster) adapter(node string, log *slog.Logger) (pubsub.Adapter, error)
 		return redispubsub.New(&redispubsub.Options{Node: node, URL: c.url, Secret: c.secret, Logger: log})
 	}
 	return natspubsub.New(&natspubsub.Options{Node: node, URL: c.url, Secret: c.secret, Logger: log})
+}
+
+// store connects to the store of histories that the nodes share, or returns nil if there is none.
+func (c *cluster) store(context.Context) (history.Store, error) {
+	return nil, nil
 }

@@ -3,9 +3,11 @@
 package demo
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 
+	"github.com/bennu-go/bennu/history"
 	"github.com/bennu-go/bennu/pubsub"
 )
 
@@ -16,3 +18,6 @@ func (c *cluster) adapter(string, *slog.Logger) (pubsub.Adapter, error) {
 	}
 	return nil, errors.New("this command was built without NATS and Redis; leave -tags nobrokers out")
 }
+
+// store returns nil: there are no nodes that could share one.
+func (c *cluster) store(context.Context) (history.Store, error) { return nil, nil }

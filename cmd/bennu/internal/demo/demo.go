@@ -19,6 +19,7 @@ import (
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/cmd/bennu/internal/cli"
 	"github.com/bennu-go/bennu/examples/hello"
+	"github.com/bennu-go/bennu/history"
 	"github.com/bennu-go/bennu/presence"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/transport"
@@ -96,6 +97,9 @@ func (f *flags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	url := pageURL(ln.Addr())
 	fmt.Fprintf(stdout, aboutPage, url)
 	c.introduce(stdout, name, cli.NextAddr(ln.Addr().String()), d.adapter)
+	if d.history == nil {
+		fmt.Fprint(stdout, keepsNothing)
+	}
 	fmt.Fprint(stdout, welcome)
 	if f.open {
 		if err := openBrowser(url); err != nil {
@@ -113,6 +117,7 @@ type demo struct {
 	log         *slog.Logger
 	adapter     pubsub.Adapter
 	pubsub      *pubsub.PubSub
+	history     *history.Log // nil if the nodes share no store
 	here        *presence.Presence[hello.Here]
 }
 
@@ -124,12 +129,15 @@ func (d *demo) connect(ctx context.Context) (err error) {
 	if d.pubsub, err = pubsub.New(ctx, &pubsub.Options{Adapter: d.adapter}); err != nil {
 		return err
 	}
+	if err = d.keep(ctx); err != nil {
+		return errors.Join(err, d.pubsub.Close(ctx))
+	}
 	d.here, err = presence.New[hello.Here](ctx, d.pubsub, &presence.Options[hello.Here]{
 		Logger: d.log, Timing: presence.Fast(), // so that a killed node is noticed soon
 		LeaveDelay: time.Second, // a page that is loaded again has not left
 	})
 	if err != nil {
-		err = errors.Join(err, d.pubsub.Close(ctx))
+		err = errors.Join(err, d.forget(ctx), d.pubsub.Close(ctx))
 	}
 	return err
 }
@@ -146,9 +154,11 @@ func (d *demo) serve(ctx context.Context, ln net.Listener, stdout io.Writer) err
 		Fallback: demoPage(),
 		Logger:   d.log,
 		PubSub:   d.pubsub,
+		History:  d.history,
 		Secret:   d.cluster.secret,
 		Limits:   bennu.NodeLimits{Connections: d.connections},
 	})
+	endpoint.OnShutdown(d.forget)
 	endpoint.OnShutdown(func(context.Context) error { return d.here.Close() })
 	endpoint.Socket("/socket", &users, &bennu.SocketOptions{Transports: []transport.Transport{websocket.New(nil), longpoll.New(nil)}})
 
@@ -183,10 +193,15 @@ const welcome = `
   Try first:
     1. Press "ping × 20", and watch the frames go by.
     2. Open the page in a second tab and talk to yourself in the chat room.
-    3. Crash a bird, and see it come back while the others live on.
+    3. Cut the connection, and get what was said in the meantime.
+    4. Crash a bird, and see it come back while the others live on.
 
   The Go code behind the page is in examples/hello. Ctrl+C stops the demo.
 
+`
+
+const keepsNothing = `  Nothing is kept of the chat room: only a node alone, or nodes that meet through
+  Redis, keep it. A page that was away misses what was said.
 `
 
 // aboutNodes is a part of what --help prints.

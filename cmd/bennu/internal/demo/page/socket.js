@@ -80,6 +80,13 @@ export class Socket {
     }
   }
 
+  // cut ends the connection as a lost network does, and connects again after some ms.
+  cut(ms) {
+    if (!this.#ws) return;
+    this.#ws.close();
+    this.#closed(ms);
+  }
+
   channel(topic, params = {}) {
     const ch = new Channel(this, topic, params);
     this.#channels.get(topic)?.leave();
@@ -134,7 +141,7 @@ export class Socket {
     if (ch && (joinRef === null || joinRef === ch.joinRef)) ch.received(ref, event, payload);
   }
 
-  #closed() {
+  #closed(wait) {
     this.#ws = null;
     this.#tries.ended();
     clearInterval(this.#beat);
@@ -143,7 +150,7 @@ export class Socket {
       this.onState("closed", 0);
       return;
     }
-    const wait = delay(RECONNECT_MS, this.#tries.count);
+    wait ??= delay(RECONNECT_MS, this.#tries.count);
     this.#tries.count++;
     this.#retry = setTimeout(() => this.connect(), wait);
     this.onState("waiting", wait);
@@ -151,6 +158,9 @@ export class Socket {
 }
 
 class Channel {
+  // onMessage sees each message of the topic before its handlers, and returns the payload for them. The
+  // ref of a broadcast is its position in the history of the topic, if there is one.
+  onMessage = (event, payload, ref) => payload;
   joinRef = null;
   state = "closed"; // or joining, joined, errored
   #socket;
@@ -227,6 +237,7 @@ class Channel {
   }
 
   received(ref, event, payload) {
+    payload = this.onMessage(event, payload, ref);
     switch (event) {
       case "phx_reply":
         this.#waiting.get(ref)?.answer(payload);
