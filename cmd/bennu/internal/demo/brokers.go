@@ -7,6 +7,7 @@ import (
 	"log/slog"
 
 	"github.com/bennu-go/bennu/history"
+	"github.com/bennu-go/bennu/history/redishistory"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/pubsub/natspubsub"
 	"github.com/bennu-go/bennu/pubsub/redispubsub"
@@ -26,6 +27,10 @@ func (c *cluster) adapter(node string, log *slog.Logger) (pubsub.Adapter, error)
 }
 
 // store connects to the store of histories that the nodes share, or returns nil if there is none.
-func (c *cluster) store(context.Context) (history.Store, error) {
+func (c *cluster) store(ctx context.Context) (history.Store, error) {
+	switch c.scheme {
+	case "redis", "rediss":
+		return redishistory.New(ctx, &redishistory.Options{URL: c.url})
+	}
 	return nil, nil
 }

@@ -213,6 +213,8 @@ Several nodes share one chat room. --pubsub says how they reach each other:
   nats://host:4222, tls://                 through a NATS server, or several with commas between
   redis://host:6379, rediss://             through a Redis server
 
+With memory and Redis, the last 100 messages of the room are kept for pages that were away.
+
 Secrets are given in the environment, since others on the machine can see arguments:
 
   BENNU_PUBSUB   in place of --pubsub, as in redis://user:password@host:6379

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bennu-go/bennu/internal/redistest"
 	"github.com/bennu-go/bennu/internal/wstest"
 )
 
@@ -43,6 +44,14 @@ func resumes(t *testing.T, from, to *running) {
 		t.Errorf("it gets %s", said)
 	}
 	page.Event("room:kept", "bennu:resume")
+}
+
+// A page that was cut may come back to another node.
+func TestRoomIsKeptInRedis(t *testing.T) {
+	where := "redis://" + redistest.Start(t).Addr
+	first := newDemo(t, "--pubsub", where, "--node", "ibis")
+	second := newDemo(t, "--pubsub", where, "--node", "egret")
+	resumes(t, first, second)
 }
 
 // Nodes that meet through NATS share no store.

@@ -34,7 +34,7 @@ func (c *cluster) explain(w io.Writer, node string, err error) {
 // plain returns the text of an adapter's error without the prefix of its package.
 func plain(err error) string {
 	text := err.Error()
-	for _, prefix := range []string{"natspubsub: ", "redispubsub: ", "pubsub: "} {
+	for _, prefix := range []string{"natspubsub: ", "redispubsub: ", "pubsub: ", "redishistory: ", "history: "} {
 		text = strings.TrimPrefix(text, prefix)
 	}
 	return text
