@@ -69,6 +69,18 @@ func (ch *Channel) Resume(f func(Resumed)) {
 	ch.resume = &resume{told: f}
 }
 
+// Position returns the position of the last message that the channel has given to its callbacks, or has
+// queued for them, or "" if none is known. Another channel may go on from it, as the member "since" of
+// its params.
+func (ch *Channel) Position() string {
+	ch.socket.mu.Lock()
+	defer ch.socket.mu.Unlock()
+	if ch.resume == nil {
+		return ""
+	}
+	return ch.resume.at.text
+}
+
 // placeOf returns the position of an event, or the zero position if it has none. A binary broadcast has no
 // ref: the broadcast before it has its position. Over long polling the binary one may be left out.
 func (r *resume) placeOf(in *clientwire.Incoming) position {

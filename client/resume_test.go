@@ -145,6 +145,9 @@ func TestResume(t *testing.T) {
 		r.resume(m, "f7k2m9x4:2", `{"status":"lost","reason":"unknown"}`)
 		r.event("f7k2m9x4:3", "11")
 		r.want("{lost unknown 0 f7k2m9x4:2}", "e f7k2m9x4:3 11")
+		if at := r.ch.Position(); at != "f7k2m9x4:3" {
+			t.Errorf("position %q", at)
+		}
 		r.again()
 		r.since(`"f7k2m9x4:3"`)
 	})
@@ -402,6 +405,9 @@ func TestNoResume(t *testing.T) {
 				t.Errorf("Resume after Join: %v", p)
 			}
 		}()
+		if at := ch.Position(); at != "" {
+			t.Errorf("position %q", at)
+		}
 		c.cut()
 		if m := p.accept().acceptJoin("a"); len(m.Payload.Data) > 2 {
 			t.Errorf("the join has %s", m.Payload.Data)

@@ -68,6 +68,7 @@ shown.`,
 	o.StringArrayVar(&f.topics, "topic", nil, "`topic` to join; may be given several times")
 	o.StringVar(&f.join, "join", "", "`JSON` that the joins of --topic send")
 	o.StringArrayVar(&f.joinFiles, "join-file", nil, "`name=file`: every join sends the content of the file under the name")
+	o.BoolVar(&f.resume, "resume", false, "get the messages that were missed while the connection was lost, if the server keeps them")
 	o.StringArrayVar(&f.pushes, "push", nil, "event to push to the first --topic, `'EVENT JSON'`; may be given several times")
 	o.BoolVar(&f.noWait, "no-wait", false, "do not wait for replies to pushes, only until the server has read them")
 	o.BoolVar(&f.json, "json", false, "print one JSON object a line, for scripts")
@@ -101,7 +102,7 @@ type flags struct {
 
 	join, tokenFile, origin, transport, vsn string
 
-	json, raw, full, all, noWait bool
+	json, raw, full, all, noWait, resume bool
 
 	count           int
 	length, timeout time.Duration
@@ -170,6 +171,9 @@ func (f *flags) lines() (joins, pushes []line, err error) {
 			return nil, nil, fmt.Errorf("--topic is empty")
 		}
 		joins = append(joins, line{verb: "join", topic: topic, payload: payload})
+	}
+	if f.resume && (payload.Binary || len(payload.Data) > 0 && payload.Data[0] != '{') {
+		return nil, nil, errors.New("with --resume the payload of a join is an object")
 	}
 	if f.join != "" && len(f.topics) == 0 {
 		return nil, nil, errors.New("--join needs a --topic")

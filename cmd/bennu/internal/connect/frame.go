@@ -51,9 +51,26 @@ func newFrame(at time.Time, out bool, f client.Frame) *frame {
 // heartbeat reports whether the frame is a heartbeat or the answer to one.
 func (f *frame) heartbeat() bool { return f.message != nil && f.message.Topic == protocol.TopicPhoenix }
 
-// event reports whether the frame is an event of the server, and not a reply.
+// event reports whether the frame is an event of the server, and neither a reply nor about the history of
+// its topic.
 func (f *frame) event() bool {
-	return !f.out && f.message != nil && f.message.Event != protocol.EventReply && !f.heartbeat()
+	if f.out || f.message == nil || f.heartbeat() {
+		return false
+	}
+	switch f.message.Event {
+	case protocol.EventReply, protocol.EventResume, protocol.EventOffset:
+		return false
+	}
+	return true
+}
+
+// position returns the position that an event has in the history of its topic, or "". Other refs have no
+// colon.
+func (f *frame) position() string {
+	if ref := f.message.Ref.Text(); !f.out && f.message.Event != protocol.EventReply && strings.Contains(ref, ":") {
+		return ref
+	}
+	return ""
 }
 
 // line formats a frame for people, without the line break. It cuts the payload after limit characters,
@@ -72,6 +89,9 @@ func (f *frame) line(p palette, limit int) string {
 		return b.String()
 	}
 	fmt.Fprintf(&b, "%s  %s", p.paint(bold, escape(f.topic())), f.what(p))
+	if at := f.position(); at != "" {
+		b.WriteString(p.paint(dim, " at "+escape(at)))
+	}
 	if s := f.summary(p, limit); s != "" {
 		b.WriteString("  " + s)
 	}

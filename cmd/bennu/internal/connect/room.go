@@ -22,6 +22,7 @@ type room struct {
 	topic   string
 	payload wire.Payload
 	channel *client.Channel // nil after the command disconnect
+	since   string          // with --resume, the position that an earlier channel has reached
 	here    *presence.Presence[json.RawMessage]
 }
 
@@ -58,7 +59,11 @@ func (s *session) enter(topic string, payload wire.Payload) (*room, error) {
 
 // connect makes the channel of a room on the current connection.
 func (s *session) connect(r *room) {
-	r.channel = s.socket.Channel(r.topic, func(context.Context) (any, error) { return s.target.joinPayload(r.payload) })
+	typed, since := r.payload, r.since // end changes r while the function may run
+	r.channel = s.socket.Channel(r.topic, func(context.Context) (any, error) { return s.target.joinPayload(typed, since) })
+	if s.target.resume {
+		r.channel.Resume(nil) // the frames show what the server tells
+	}
 	r.here = presence.New[json.RawMessage](r.channel, &presence.Options{Logger: noLog})
 	// Registered after the callbacks of the list, so that the list has applied the event before.
 	for _, event := range presenceEvents {
@@ -90,9 +95,10 @@ func (r *room) join() error {
 	return err
 }
 
-// joinPayload is the payload of a join: the typed one, with the secrets from files.
-func (t *target) joinPayload(typed wire.Payload) (any, error) {
-	if len(t.joinFiles) == 0 {
+// joinPayload is the payload of a join: the typed one, with the secrets from files, and with the position
+// of an earlier channel if it is not empty.
+func (t *target) joinPayload(typed wire.Payload, since string) (any, error) {
+	if len(t.joinFiles) == 0 && since == "" {
 		return payloadValue(typed), nil
 	}
 	object := map[string]json.RawMessage{}
@@ -100,6 +106,9 @@ func (t *target) joinPayload(typed wire.Payload) (any, error) {
 		if typed.Binary || json.Unmarshal(typed.Data, &object) != nil || object == nil {
 			return nil, errors.New("with --join-file the payload of a join is an object")
 		}
+	}
+	if since != "" {
+		object["since"] = jsontext.AppendString(nil, since)
 	}
 	for name, path := range t.joinFiles {
 		secret, err := t.secrets.read(path)

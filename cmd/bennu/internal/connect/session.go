@@ -107,6 +107,9 @@ func (s *session) end() {
 		return
 	}
 	for _, r := range s.rooms {
+		if r.channel != nil && s.target.resume {
+			r.since = r.channel.Position()
+		}
 		r.channel = nil
 	}
 	_ = s.socket.Close() // reported by the trace
@@ -283,7 +286,8 @@ func (s *session) state(ch *client.Channel, state client.State, err error) {
 // note records the name of an event for completion.
 func (s *session) note(out bool, m *wire.Message) {
 	switch m.Event {
-	case "", protocol.EventJoin, protocol.EventLeave, protocol.EventReply, protocol.EventClose, protocol.EventError, protocol.EventHeartbeat:
+	case "", protocol.EventJoin, protocol.EventLeave, protocol.EventReply, protocol.EventClose, protocol.EventError,
+		protocol.EventHeartbeat, protocol.EventResume, protocol.EventOffset:
 		return
 	}
 	if escape(m.Event) == m.Event && len(s.names) < maxNames {

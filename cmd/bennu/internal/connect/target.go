@@ -38,12 +38,13 @@ type target struct {
 	transport  string
 	version    string
 	timeout    time.Duration
+	resume     bool
 	secrets    *secrets
 }
 
 // newTarget reads the flags. Its error is a misuse.
 func newTarget(f *flags, address string, getenv func(string) string) (*target, error) {
-	t := &target{timeout: f.timeout, secrets: new(secrets), header: http.Header{}, tokenFile: f.tokenFile, params: map[string]any{}}
+	t := &target{timeout: f.timeout, resume: f.resume, secrets: new(secrets), header: http.Header{}, tokenFile: f.tokenFile, params: map[string]any{}}
 	if err := t.parseURL(address); err != nil {
 		return nil, err
 	}
