@@ -2,6 +2,7 @@ package history
 
 import (
 	"fmt"
+	"math"
 	"time"
 	"unicode/utf8"
 
@@ -21,7 +22,7 @@ const (
 	defaultSince          = "since"
 
 	maxBytes          = option.MaxCount
-	maxCacheBytes     = 64 << 30
+	maxMemory         = math.MaxInt
 	maxAge            = option.MaxDuration
 	maxPublishTimeout = 5 * time.Minute
 	maxSince          = 64 // bytes of SinceParam
@@ -45,8 +46,8 @@ func (o *Options) check(ps *pubsub.PubSub, where string) (*settings, error) {
 	}
 	c := &checker{option.Checker{Of: "history: option "}}
 	s := &settings{Options: *o, topics: keptTopics(c, o.Topics, where)}
-	s.CacheBytes = c.count("CacheBytes", o.CacheBytes, defaultCacheBytes, maxCacheBytes)
-	s.StoreBytes = c.count("StoreBytes", o.StoreBytes, defaultStoreBytes, maxCacheBytes)
+	s.CacheBytes = c.count("CacheBytes", o.CacheBytes, defaultCacheBytes, maxMemory)
+	s.StoreBytes = c.count("StoreBytes", o.StoreBytes, defaultStoreBytes, maxMemory)
 	s.PublishTimeout = c.Finite("PublishTimeout", o.PublishTimeout, defaultPublishTimeout, maxPublishTimeout)
 	s.Check = c.Finite("Check", o.Check, defaultCheck, option.MaxDuration)
 	c.checkStore(o, ps)

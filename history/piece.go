@@ -22,7 +22,7 @@ func sound(e *Entry) bool {
 func (p *Piece) fault(after uint64, o *ReadOptions) string {
 	switch {
 	// A topic without a log.
-	case p.Head.Epoch == "" && p.Head.Offset == 0 && p.Oldest == 0 && len(p.Entries) == 0:
+	case p.Head == Head{} && p.Oldest == 0 && len(p.Entries) == 0 && !p.More && (o.Newest || p.Known == (after == 0)):
 		return ""
 	case !follow.ValidEpoch(p.Head.Epoch):
 		return "the epoch of the head is " + redact.Print(p.Head.Epoch)

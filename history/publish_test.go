@@ -193,6 +193,32 @@ func TestOrder(t *testing.T) {
 	})
 }
 
+// TestDeliveredOnReturn: when a publish returns, the subscribers of its node have the message, however
+// many others publish to the topic.
+func TestDeliveredOnReturn(t *testing.T) {
+	for name, store := range map[string]history.Store{"memory": nil, "another store": newStore()} {
+		t.Run(name, func(t *testing.T) {
+			n := start(t, &history.Options{Store: store})
+			var seen sync.Map
+			n.subscribe("t") // returns when the follower is ready
+			n.inside().Followers().Subscribe("t", refuser(func(d *pubsub.Dispatch) { seen.Store(d.Event, true) }))
+			var wg sync.WaitGroup
+			for p := range 8 {
+				wg.Go(func() {
+					for i := range waittest.Sized(200, 20_000) {
+						event := fmt.Sprintf("%d/%d", p, i)
+						n.must("t", event)
+						if _, ok := seen.Load(event); !ok {
+							t.Errorf("%s was published and not delivered", event)
+						}
+					}
+				})
+			}
+			wg.Wait()
+		})
+	}
+}
+
 // TestTopicsAtOnce: a topic does not wait for another.
 func TestTopicsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -197,10 +197,10 @@ func (p *publisher) asStored(ctx context.Context, l *line, m *pubsub.Message, pl
 	return &pubsub.Message{Topic: m.Topic, Event: e.Event, Payload: e.Payload, Binary: e.Binary}, e.From
 }
 
-// tellTime bounds the wait for messages before one to be told. Only a subscriber that waits for a
-// broadcast on the same topic makes the wait so long. Then messages are told in another order, which
-// the followers repair.
-const tellTime = time.Second
+// tellTime bounds the wait for messages before one to be told. A subscriber that waits for a broadcast on
+// the same topic, which it must not do, makes the wait so long. Then messages are told in another order,
+// which the followers repair.
+const tellTime = 5 * time.Second
 
 // comes waits for the turn to tell. It reports false if that does not come.
 func (l *line) comes(w *waiter) bool {
