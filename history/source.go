@@ -77,7 +77,7 @@ type readEntry struct {
 func newFollowed(topic string, e *Entry) *follow.Entry {
 	r := &readEntry{place: pubsub.Place{Epoch: e.Epoch, Offset: e.Offset, Prev: e.Prev, From: e.From}}
 	r.message = pubsub.Message{Topic: topic, Event: e.Event, Payload: e.Payload, Binary: e.Binary, Place: &r.place}
-	r.Entry.Message, r.Entry.Time = &r.message, e.Time.UnixMilli()
+	r.Entry.Message = &r.message
 	return &r.Entry
 }
 

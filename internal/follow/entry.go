@@ -2,7 +2,7 @@ package follow
 
 import (
 	"log/slog"
-	"sync"
+	"sync/atomic"
 
 	"github.com/bennu-go/bennu/internal/event"
 	"github.com/bennu-go/bennu/internal/notice"
@@ -19,25 +19,22 @@ type Position struct {
 // Entry is one message of a log. All subscribers share it, and it must not be changed. If its Event is
 // "", the message is not sound and must not be sent to anybody; whoever gets it has passed its place.
 type Entry struct {
-	*pubsub.Message       // its Place is never nil
-	Time            int64 // when the store took it, in milliseconds since 1970 on the clock of the store; zero if it came from a node
+	*pubsub.Message // its Place is never nil
 
-	mu   sync.Mutex
-	memo any
+	memo atomic.Value
 }
 
 // Position returns the place that a subscriber has reached with e.
 func (e *Entry) Position() Position { return Position{e.Place.Epoch, e.Place.Offset} }
 
-// Memo returns the value that all users of the entry share, such as its encoded frames. The first
-// call makes it.
+// Memo returns the value that all users of the entry share, such as its encoded frames. The first call
+// makes it. If that is done by several goroutines at once, one of the values is used.
 func (e *Entry) Memo(make func() any) any {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.memo == nil {
-		e.memo = make()
+	if memo := e.memo.Load(); memo != nil {
+		return memo
 	}
-	return e.memo
+	e.memo.CompareAndSwap(nil, make())
+	return e.memo.Load()
 }
 
 // record is an entry with its message and place in one piece of memory.
@@ -63,9 +60,7 @@ func newEntry(topic string, m *pubsub.Message) *Entry { return &newRecord(topic,
 func unsound(topic string, e *Entry) *Entry {
 	place := *e.Place
 	place.From = ""
-	r := newEntry(topic, &pubsub.Message{Place: &place})
-	r.Time = e.Time
-	return r
+	return newEntry(topic, &pubsub.Message{Place: &place})
 }
 
 // checked returns e, or the entry that stands for it if its message is not sound. An entry of another

@@ -169,7 +169,7 @@ func (m *model) disturb(clients []*modelClient) {
 		if m.chance(.03) {
 			m.nodes[m.number(len(m.nodes))].crash()
 		}
-		if m.cuts && m.chance(.02) {
+		if m.cuts && m.chance(.08) {
 			m.store.cut(1 + m.number(5))
 		}
 		time.Sleep(m.between(50*time.Millisecond, 400*time.Millisecond))
