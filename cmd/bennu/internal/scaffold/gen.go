@@ -1,10 +1,12 @@
 package scaffold
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -28,7 +30,8 @@ A NAME is written as chat_room or ChatRoom.`,
 	}
 	c.AddCommand(
 		genCommand("channel", "a channel", `Write NAME.go and NAME_test.go: a channel with the topics "NAME:*", an event with a reply and
-an event that is broadcast.`, "  bennu gen channel chat_room\n  bennu gen channel --topic 'chat:*' chat_room"),
+an event that is broadcast. With --history, broadcasts are kept, and clients whose connection was
+cut get those that they have missed.`, "  bennu gen channel chat_room\n  bennu gen channel --topic 'chat:*' chat_room\n  bennu gen channel --history chat_room"),
 		genCommand("socket", "a socket that asks for a token", `Write NAME_socket.go and NAME_socket_test.go: a socket at /NAME that asks for a token with the
 id of the user, as "bennu token sign" and Phoenix.Token make them. phoenix.js sends the token in a
 header from 1.8 on. Older clients and phones can only send it in the URL, where logs of proxies may
@@ -43,6 +46,7 @@ type genFlags struct {
 	kind       string
 	topic, dir string
 	tokenParam string
+	history    bool
 	force      bool
 }
 
@@ -59,6 +63,7 @@ func genCommand(kind, what, long, example string) *cobra.Command {
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	if kind == "channel" {
+		c.Flags().BoolVar(&f.history, "history", false, "keep the broadcasts of its topics")
 		c.Flags().StringVar(&f.topic, "topic", "", "`pattern` of its topics (default NAME:*)")
 	}
 	if kind == "socket" {
@@ -79,6 +84,7 @@ func (f *genFlags) run(w io.Writer, name string) error {
 		if err := n.setTopic(f.topic); err != nil {
 			return err
 		}
+		n.History = f.history
 	}
 	if f.kind == "socket" {
 		if err := n.checkSocketName(); err != nil {
@@ -141,6 +147,9 @@ Add %s:
 
   users.Channel(%q, %sChannel())
 `, place("routes.go", "where the socket handler gets its channels"), n.Topic, n.Lower)
+		if n.History {
+			n.tellHistory(w, dir)
+		}
 	case "socket":
 		channels := "// " + n.Lower + "Socket.Channel(...) for each channel"
 		if _, err := os.Stat(filepath.Join(dir, "routes.go")); err == nil {
@@ -192,6 +201,53 @@ userID is a string of yours that says who the client is. After "bennu gen socket
 userSocketID(c.Socket()). Tests of the channel make here, too: %s_presence_test.go shows how.
 `, place("main.go", "where the endpoint is made"), n.Upper, n.Lower, n.Lower, n.Upper, n.Name)
 	}
+}
+
+// tellHistory prints how the topics of a channel are kept.
+func (n names) tellHistory(w io.Writer, dir string) {
+	topic := fmt.Sprintf(`{Pattern: %q, Size: 1000, Age: time.Hour}`, n.Topic)
+	if hasHistory(dir) {
+		fmt.Fprintf(w, `
+Add to the topics of your history:
+
+  %s,
+`, topic)
+	} else {
+		fmt.Fprintf(w, `
+Add to main.go, before the endpoint is made, with ps as its PubSub:
+
+  keep, err := history.New(ctx, ps, &history.Options{
+  	Topics: []history.Topic{%s},
+  })
+  if err != nil {
+  	return nil, err
+  }
+
+Then give History: keep to its EndpointOptions, beside PubSub: ps, and add after that:
+
+  endpoint.OnShutdown(keep.Close) // after ps.Close, since the last one runs first
+
+These lines need the imports time and github.com/bennu-go/bennu/history. The history is in memory;
+nodes that share clients need a Store, such as that of history/redishistory.
+`, topic)
+	}
+	fmt.Fprint(w, `
+A client gets what it has missed if it sends the position of the last broadcast with each join. With
+phoenix.js:
+
+  const params = {since: null}
+  const channel = socket.channel(topic, params)
+  channel.onMessage = (event, payload, ref) => { if (/:/.test(ref)) params.since = ref; return payload }
+`)
+}
+
+// hasHistory reports whether a file of a directory imports package history.
+func hasHistory(dir string) bool {
+	paths, _ := filepath.Glob(filepath.Join(dir, "*.go"))
+	return slices.ContainsFunc(paths, func(path string) bool {
+		text, err := os.ReadFile(path)
+		return err == nil && !strings.HasSuffix(path, "_test.go") && bytes.Contains(text, []byte(`"`+bennuPath+`/history"`))
+	})
 }
 
 // tellModules prints the requirements that the module lacks.

@@ -30,6 +30,7 @@ type names struct {
 	Other   string // another one, "" when there is none
 
 	TokenParam string // of a socket, "" for none
+	History    bool   // the topics are kept
 }
 
 var namePattern = regexp.MustCompile(`^[a-z][a-z0-9]*(_[a-z0-9]+)*$`)

@@ -19,7 +19,7 @@ import (
 
 type newFlags struct {
 	module, replace string
-	force           bool
+	history, force  bool
 }
 
 // NewCommand is "bennu new".
@@ -35,6 +35,7 @@ tests, which pass.
 If this command was built in a source tree, the program's go.mod has a replace line for that
 tree; --replace names another tree.`,
 		Example: `  bennu new chat
+  bennu new --history chat
   bennu new --module example.com/chat chat
   bennu new --replace ../bennu chat`,
 		Args: cli.One("a NAME, such as chat,"),
@@ -42,6 +43,7 @@ tree; --replace names another tree.`,
 
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
+	c.Flags().BoolVar(&f.history, "history", false, "keep what is said, for clients whose connection was cut")
 	c.Flags().StringVar(&f.module, "module", "", "`path` of the program's module (default the name)")
 	c.Flags().StringVar(&f.replace, "replace", "", "`directory` of a source tree of bennu for the program to use")
 	_ = c.MarkFlagDirname("replace") // fails for no flag of this name
@@ -86,7 +88,7 @@ func (f *newFlags) run(w io.Writer, dir string) error {
 	if dir == "" {
 		return cli.Usagef("the NAME is empty; it is the directory of the program, such as chat")
 	}
-	p := project{Binary: filepath.Base(dir), Module: f.module}
+	p := project{names: names{History: f.history}, Binary: filepath.Base(dir), Module: f.module}
 	if !binaryPattern.MatchString(p.Binary) {
 		return cli.Usagef("%q cannot be a name; %s", redact.Text(p.Binary), binaryMistake(p.Binary))
 	}

@@ -106,6 +106,63 @@ func TestNew(t *testing.T) {
 	}
 }
 
+// With --history, the tests of the program notice when nothing is kept, and when its page does not ask.
+func TestNewHistory(t *testing.T) {
+	parent := t.TempDir()
+	must(t, parent, "new", "--history", "chat")
+	dir := filepath.Join(parent, "chat")
+	check(t, dir)
+
+	page, err := os.ReadFile(filepath.Join(dir, "index.html"))
+	if err != nil || !strings.Contains(string(page), "let since = null") || !strings.Contains(string(page), `push("phx_join", { since })`) {
+		t.Errorf("the page does not resume: %v\n%s", err, page)
+	}
+	// A second channel goes into the history that the program has.
+	said := must(t, dir, "gen", "channel", "--history", "--topic", "news:*", "news")
+	edit(t, filepath.Join(dir, "routes.go"), `users.Channel("room:*", roomChannel())`, "after", indented(t, said, "Add to routes.go:"))
+	edit(t, filepath.Join(dir, "routes.go"), `{Pattern: "room:*"`, "after", indented(t, said, "Add to the topics of your history:"))
+	tool(t, dir, "gofmt", "-w", ".")
+	check(t, dir)
+
+	path := filepath.Join(dir, "main.go")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(strings.Replace(string(text), "History: keep, ", "", 1)), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("go", "test", "-vet=off", "-timeout=2m", "-run=TestHistory", ".")
+	cmd.Dir, cmd.Env = dir, offline()
+	if said, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(said), "--- FAIL") {
+		t.Errorf("the tests do not notice that nothing is kept: %v\n%s", err, said)
+	}
+}
+
+// A program without a history gets the lines for one.
+func TestGenHistory(t *testing.T) {
+	dir := newProgram(t)
+	said := must(t, dir, "gen", "channel", "--history", "chat_room")
+	main := filepath.Join(dir, "main.go")
+	edit(t, filepath.Join(dir, "routes.go"), `users.Channel("room:*", roomChannel())`, "after", indented(t, said, "Add to routes.go:"))
+	edit(t, main, "endpoint := bennu.NewEndpoint", "before", indented(t, said, "Add to main.go, before the endpoint is made, with ps as its PubSub:"))
+	edit(t, main, "endpoint.OnShutdown(ps.Close)", "after", indented(t, said, "Then give History: keep to its EndpointOptions, beside PubSub: ps, and add after that:"))
+	edit(t, main, `"github.com/bennu-go/bennu/pubsub"`, "before", `"github.com/bennu-go/bennu/history"`)
+	edit(t, main, `"syscall"`, "after", `"time"`)
+	text, err := os.ReadFile(main)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(main, []byte(strings.Replace(string(text), "PubSub: ps, ", "PubSub: ps, History: keep, ", 1)), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	tool(t, dir, "gofmt", "-w", ".")
+	check(t, dir)
+	if !strings.Contains(said, "imports time and github.com/bennu-go/bennu/history") || !strings.Contains(said, "params.since = ref") {
+		t.Errorf("printed %s", said)
+	}
+}
+
 // Below a go.work the go command accepts a module only if the file lists it.
 func TestNewInWorkspace(t *testing.T) {
 	parent := tree(t, map[string]string{"go.work": "go 1.26.0\n"})
