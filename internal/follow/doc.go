@@ -12,9 +12,15 @@
 //
 // # Locks
 //
-// The order is Followers.mu, follower.mu, then those of the queues: asker.mu, readers.mu, alarms.mu
-// and cache.mu, of which none is held while another is taken. The locks of a channel and of its
-// connection come after follower.mu, in the function given to Subscription.Join. No lock is held
-// while a subscriber, the Source, the PubSub or a function given to Fill is called, except that
-// Followers.mu and follower.mu are never taken by them in return.
+// The order is Followers.mu, follower.mu, and then one of those of the queues: asker.mu, readers.mu,
+// alarms.mu and watch.mu. The locks of a channel and of its connection come after follower.mu, in the
+// function given to Subscription.Join. No lock is held while a subscriber, the Source, the PubSub or a
+// function given to Fill is called.
+//
+// # Goroutines
+//
+// All goroutines belong to Followers.tasks, for which Close waits. There is one that watches the state of
+// the adapter, and there are some, within bounds, while the store is asked or read. A follower has none,
+// except while it waits for the interest of the broker. Entries are taken by the goroutine that brings
+// the one which continues the head.
 package follow

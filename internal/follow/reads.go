@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 )
 
 // mostGone bounds the offsets that a follower remembers as no places of the log.
@@ -162,8 +161,8 @@ func (f *follower) check(p *Page) error {
 	return nil
 }
 
-// forget removes and returns the fills for which an answer is there. The caller holds f.mu, and calls
-// done without it.
+// answered removes the fills for which an answer is there, and returns their functions. The caller holds
+// f.mu, and calls them without it.
 func (f *follower) answered() (done []func()) {
 	r := f.reads
 	if r == nil {
@@ -186,6 +185,3 @@ func callAll(list []func()) {
 		f()
 	}
 }
-
-// pause between two looks at the chain: what is missing may be on its way.
-const holeTime = 20 * time.Millisecond

@@ -1,6 +1,12 @@
 package follow
 
-import "context"
+import (
+	"context"
+	"time"
+)
+
+// holeTime is how long a hole in the chain is left alone: what is missing may be on its way.
+const holeTime = 20 * time.Millisecond
 
 // repairSoon begins a repair in a while, whatever the chain looks like then. The caller holds f.mu.
 func (f *follower) repairSoon() {

@@ -10,8 +10,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/bennu-go/bennu/pubsub"
 )
 
 // TestStart asks for the head when the interest is ready, and not before. What comes meanwhile is not
@@ -220,5 +218,3 @@ func churn(t *testing.T, w *world) {
 		t.Errorf("%d gaps", b.gaps)
 	}
 }
-
-var _ pubsub.Subscriber = (*box)(nil)

@@ -9,12 +9,13 @@ import (
 )
 
 const (
-	// turn bounds the entries that a goroutine takes which has come with one of its own.
+	// turn is how many entries a goroutine takes at most that has come with one of its own. Then another
+	// goroutine goes on, so that no publisher is kept for long by what others publish.
 	turn = 64
-	// passTime bounds the time for which Deliver waits for the goroutine that takes. It waits so that
-	// what a handler has broadcast comes before its reply, and there is one way to wait for ever: a
-	// subscriber publishes in Deliver, or waits there for a goroutine that does, and so the goroutine
-	// that takes would wait for itself. Nothing is lost when the time is over.
+	// passTime bounds the wait in Deliver. A publisher waits for the goroutine that takes, so that what a
+	// handler has broadcast comes before its reply. The wait could be for ever if a subscriber publishes
+	// in Deliver, or waits there for a goroutine that publishes: the goroutine that takes would wait for
+	// itself. So it ends after this time, and nothing is lost: the entry is in the chain.
 	passTime = time.Second
 )
 
