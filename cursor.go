@@ -66,6 +66,9 @@ func (u *cursor) stop() {
 
 // nextEntry handles the next entry. The executor calls it.
 func (c *Channel) nextEntry() {
+	if c.socket.draining.Load() {
+		return // the client goes on elsewhere
+	}
 	if conn, ok := c.socket.conn.(ability.Offerer); ok && !conn.OnLow(c.postCursor) {
 		return
 	}
@@ -140,8 +143,8 @@ func (c *Channel) takeEntry(e *follow.Entry) {
 // passEntry sends an entry that is not intercepted.
 func (c *Channel) passEntry(e *follow.Entry, skipped bool) {
 	f := c.framesOf(e, c.kept.form, skipped, false)
-	if c.socket.isTooLarge(&f) {
-		(&reader{c: c}).passLarge(c.lastPlace(), e, &f)
+	if c.socket.isTooLarge(f) {
+		(&reader{c: c}).passLarge(c.lastPlace(), e, f)
 		return
 	}
 	c.mu.Lock()
@@ -149,7 +152,7 @@ func (c *Channel) passEntry(e *follow.Entry, skipped bool) {
 	if c.state >= closed {
 		return
 	}
-	c.sendLocked(&f)
+	c.sendLocked(f)
 	c.kept.last = e.Position()
 	if f.ok && !skipped {
 		c.countReplayedLocked()
@@ -211,7 +214,7 @@ func (c *Channel) tellPassed() {
 		return
 	}
 	if c.kept.last == at {
-		c.socket.conn.Send(f)
+		c.sendIfLocked(f)
 		u.toldLocked(at)
 	} else {
 		u.timer.Reset(silentTime) // another entry has passed meanwhile

@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/bennu-go/bennu/history"
+	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/transport"
 )
 
@@ -17,20 +19,26 @@ func (s *sink) Close(transport.CloseCode) {}
 // joinedSinks joins n connections to the topic "a".
 func joinedSinks(tb testing.TB, n int) (*Endpoint, []*sink) {
 	tb.Helper()
-	e, h := memEndpoint(tb, usersOf("*", handlerFunc(joinQuiet), Limits{}), nil)
+	return joinedSinksOf(tb, n, nil, "{}", 1)
+}
+
+// joinedSinksOf joins with a payload, which is answered with so many frames.
+func joinedSinksOf(tb testing.TB, n int, opts *EndpointOptions, payload string, frames int) (*Endpoint, []*sink) {
+	tb.Helper()
+	e, h := memEndpoint(tb, usersOf("*", handlerFunc(joinQuiet), Limits{}), opts)
 	sinks := make([]*sink, n)
 	for i := range sinks {
 		sinks[i] = &sink{}
 		s := memAccept(tb, h)
 		(*receiver)(s).Opened(sinks[i])
-		(*receiver)(s).Receive(1, []byte(`["1","1","a","phx_join",{}]`))
+		(*receiver)(s).Receive(1, []byte(`["1","1","a","phx_join",`+payload+`]`))
 		tb.Cleanup(func() { (*receiver)(s).Closed(transport.ErrClientClosed) })
 	}
 	for e.pubsub.Subscribers("a") < n || e.tasks.Len() > 0 {
 		runtime.Gosched()
 	}
 	for _, s := range sinks {
-		if s.n != 1 {
+		if s.n != frames {
 			tb.Fatalf("%d frames after the join", s.n)
 		}
 		s.n = 0
@@ -67,6 +75,31 @@ func TestDispatchAllocates(t *testing.T) {
 func BenchmarkDispatch10000(b *testing.B) {
 	const n = 10_000
 	e, sinks := joinedSinks(b, n)
+	benchmarkDispatch(b, e, sinks)
+}
+
+// BenchmarkDispatchKept10000 is the same on a topic that has a history, to clients that do not ask for
+// offsets and to those that do.
+func BenchmarkDispatchKept10000(b *testing.B) {
+	for _, tc := range []struct {
+		name, payload string
+		frames        int
+	}{{"plain", "{}", 1}, {"offsets", `{"since":null}`, 2}} {
+		b.Run(tc.name, func(b *testing.B) {
+			ps := pubsub.NewLocal()
+			log, err := history.New(b.Context(), ps, &history.Options{Topics: []history.Topic{{Pattern: "*"}}})
+			if err != nil {
+				b.Fatal(err)
+			}
+			e, sinks := joinedSinksOf(b, 10_000, &EndpointOptions{PubSub: ps, History: log}, tc.payload, tc.frames)
+			e.OnShutdown(log.Close)
+			benchmarkDispatch(b, e, sinks)
+		})
+	}
+}
+
+func benchmarkDispatch(b *testing.B, e *Endpoint, sinks []*sink) {
+	n := len(sinks)
 	payload := map[string]string{"text": fmt.Sprintf("%084d", 0)} // with its frame about 100 bytes
 	b.ReportAllocs()
 	before := allocations()
@@ -75,8 +108,8 @@ func BenchmarkDispatch10000(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	b.ReportMetric(float64(allocations()-before)/float64(b.N)/n, "allocs/subscriber")
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/subscriber")
+	b.ReportMetric(float64(allocations()-before)/float64(b.N)/float64(n), "allocs/subscriber")
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/subscriber")
 	if sinks[n-1].n < b.N {
 		b.Errorf("%d of %d broadcasts delivered", sinks[n-1].n, b.N)
 	}

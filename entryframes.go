@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/bennu-go/bennu/internal/follow"
 	"github.com/bennu-go/bennu/internal/notice"
@@ -20,10 +21,10 @@ const (
 
 // entryMemo has the frames of one entry, which all its subscribers and readers share.
 type entryMemo struct {
-	refused error      // as that of memo; only the goroutine that delivers the entry uses it
-	mu      sync.Mutex // guards the fields below
-	read    bool       // a reader has made frames that are not in the list
-	list    []entryFrames
+	refused error                          // as that of memo; only the goroutine that delivers the entry uses it
+	list    atomic.Pointer[[]*entryFrames] // replaced, never changed
+	mu      sync.Mutex                     // held by who replaces it; guards read
+	read    bool                           // a reader has made frames that are not in the list
 }
 
 // entryFrames are the frames of an entry for one serializer and form. For clients that get none,
@@ -41,25 +42,25 @@ type entryFrames struct {
 // framesOf returns the frames of an entry for the client. A client that cannot read the message is
 // told the position alone. live says that others need the same frames now; those that one reader alone
 // has needed are not kept.
-func (c *Channel) framesOf(e *follow.Entry, form OffsetForm, skipped, live bool) entryFrames {
+func (c *Channel) framesOf(e *follow.Entry, form OffsetForm, skipped, live bool) *entryFrames {
 	f := c.sharedFrames(e, form, skipped, live)
 	if form != NoOffsets && c.socket.cannotRead(f.frame) {
-		binary := f.frame
-		f = c.sharedFrames(e, form, true, live)
-		f.unread = &binary
+		told := *c.sharedFrames(e, form, true, live)
+		told.unread = &f.frame
+		return &told
 	}
 	return f
 }
 
 // sharedFrames returns the frames of an entry for all clients with the same serializer. If it cannot
 // encode the message, which is counted and logged once, they are told the position alone.
-func (c *Channel) sharedFrames(e *follow.Entry, form OffsetForm, skipped, live bool) entryFrames {
+func (c *Channel) sharedFrames(e *follow.Entry, form OffsetForm, skipped, live bool) *entryFrames {
 	s := c.socket
 	shared := e.Memo(newEntryMemo).(*entryMemo)
-	if f, ok := shared.find(s.serializer, form, skipped); ok {
+	if f := shared.find(s.serializer, form, skipped); f != nil {
 		return f
 	}
-	f := entryFrames{serializer: s.serializer, form: form, skipped: skipped}
+	f := &entryFrames{serializer: s.serializer, form: form, skipped: skipped}
 	if err := f.encode(e); err != nil {
 		s.node.book.Say(notice.Serializer, notice.Foreign("topic", e.Topic), notice.Foreign("event", e.Event), slog.String("error", textOf(err)))
 		f.before, f.frame = nil, transport.Frame{}
@@ -75,25 +76,32 @@ func (c *Channel) sharedFrames(e *follow.Entry, form OffsetForm, skipped, live b
 
 func newEntryMemo() any { return new(entryMemo) }
 
-// find returns the frames for a serializer and a form.
-func (m *entryMemo) find(s wire.Serializer, form OffsetForm, skipped bool) (entryFrames, bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for i := range m.list {
-		if f := &m.list[i]; f.serializer == s && f.form == form && f.skipped == skipped {
-			return *f, true
+// find returns the frames for a serializer and a form, or nil.
+func (m *entryMemo) find(s wire.Serializer, form OffsetForm, skipped bool) *entryFrames {
+	list := m.list.Load()
+	if list == nil {
+		return nil
+	}
+	for _, f := range *list {
+		if f.serializer == s && f.form == form && f.skipped == skipped {
+			return f
 		}
 	}
-	return entryFrames{}, false
+	return nil
 }
 
 // add keeps frames for others, at once or when a second reader has made some. Several goroutines may
 // have made the same ones.
-func (m *entryMemo) add(f entryFrames, now bool) {
+func (m *entryMemo) add(f *entryFrames, now bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if now || m.read {
-		m.list = append(slices.Clip(m.list), f)
+		var list []*entryFrames
+		if old := m.list.Load(); old != nil {
+			list = *old
+		}
+		list = append(slices.Clip(list), f)
+		m.list.Store(&list)
 	}
 	m.read = true
 }

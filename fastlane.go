@@ -34,7 +34,8 @@ func (o outbound) held() (frames, bytes int) {
 // Limits.JoinTimeout.
 func (c *Channel) subscribe(intercepts []string) {
 	if len(intercepts) > 0 {
-		c.intercepts = &intercepts
+		list := intercepts // so that the argument stays on the stack for all other channels
+		c.intercepts = &list
 	}
 	if c.kept != nil {
 		c.subscribeKept()
@@ -79,11 +80,8 @@ func (c *Channel) intercepted(event string) bool {
 // Deliver implements pubsub.Subscriber. It runs in the publisher's goroutine and never blocks.
 func (l *fastlane) Deliver(d *pubsub.Dispatch) {
 	c := (*Channel)(l)
-	if d.Place != nil && c.kept != nil {
-		if e, ok := d.Memo.(*follow.Entry); ok {
-			l.deliverEntry(d, e)
-			return
-		}
+	if d.Place != nil && l.deliverKept(d) {
+		return
 	}
 	if !c.socket.node.sound(d) {
 		return

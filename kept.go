@@ -92,6 +92,16 @@ func (c *Channel) subscribeKept() {
 	}
 }
 
+// deliverKept is Deliver for a message that is kept. It reports false if the channel does not get it from
+// a follower, since its endpoint has no history, and another on the same PubSub has one.
+func (l *fastlane) deliverKept(d *pubsub.Dispatch) bool {
+	e, ok := d.Memo.(*follow.Entry)
+	if ok = ok && l.kept != nil; ok {
+		l.deliverEntry(d, e)
+	}
+	return ok
+}
+
 // deliverEntry takes an entry of the history, in the goroutine that has taken it for this node.
 func (l *fastlane) deliverEntry(d *pubsub.Dispatch, e *follow.Entry) {
 	c := (*Channel)(l)
@@ -119,7 +129,7 @@ func (c *Channel) followEntry(e *follow.Entry) {
 	defer c.mu.Unlock()
 	switch {
 	case c.state == joining || c.state >= closed || k.behind || k.hasPassed(e):
-	case !k.continues(e) || !c.offerLocked(&f):
+	case !k.continues(e) || !c.offerLocked(f):
 		c.fallBehindLocked()
 	default:
 		k.last = e.Position()
@@ -162,9 +172,7 @@ func (c *Channel) sendLocked(f *entryFrames) {
 	if f.before != nil {
 		c.socket.conn.Send(*f.before)
 	}
-	if len(f.frame.Bytes()) > 0 {
-		c.socket.conn.Send(f.frame)
-	}
+	c.sendIfLocked(f.frame)
 }
 
 // fallBehindLocked makes a live channel one that reads the history.

@@ -2,6 +2,7 @@ package bennu
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -32,7 +33,7 @@ func Key(key string) PublishOption {
 
 // After makes Publish publish the message only if no other message was published on the topic after
 // the one with this offset. Otherwise the error is a *history.Conflict with the newest offset. The
-// zero Offset stands for a topic whose history has not begun.
+// zero Offset stands for a topic that has had no message.
 func After(o history.Offset) PublishOption {
 	return func(p *publishing) {
 		at := positionOf(o)
@@ -113,6 +114,14 @@ func (n *node) publishWith(ctx context.Context, c *Channel, m *pubsub.Message, o
 // append gives a message to the history of its topic.
 func (n *node) append(ctx context.Context, m *pubsub.Message, o follow.PublishOptions) (history.Offset, error) {
 	at, err := n.keeping.Publish(ctx, m, o)
+	if err != nil && o.After != nil && o.After.Epoch == "" {
+		// A history may have begun without a message, for a client that has joined.
+		if c, ok := errors.AsType[*history.Conflict](err); ok && positionOf(c.Head).Offset == 0 {
+			head := positionOf(c.Head)
+			o.After = &head
+			at, err = n.keeping.Publish(ctx, m, o)
+		}
+	}
 	return offsetOf(at), err
 }
 

@@ -68,6 +68,20 @@ func TestPublish(t *testing.T) {
 	}
 }
 
+// TestPublishFirst publishes only if nothing was published before.
+func TestPublishFirst(t *testing.T) {
+	s := serveKept(t, one("*", rooms()), nil)
+	joinSince(wstest.Dial(t, s.url), "joined", since(""))
+	for _, topic := range []string{"joined", "not joined"} {
+		if _, err := s.Publish(t.Context(), topic, "said", nil, bennu.After(history.Offset{})); err != nil {
+			t.Errorf("%s: %v", topic, err)
+		}
+		if _, err := s.Publish(t.Context(), topic, "said", nil, bennu.After(history.Offset{})); !errors.Is(err, history.ErrConflict) {
+			t.Errorf("%s, a second time: %v", topic, err)
+		}
+	}
+}
+
 // talkative is a channel whose client broadcasts in several ways.
 func talkative(t testing.TB) *bennu.Definition[*room] {
 	d := bennu.Define(joinRoom)

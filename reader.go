@@ -65,9 +65,9 @@ func (d *reader) queue(last follow.Position, entries []*follow.Entry) (more bool
 	r.frames = r.frames[:0]
 	for _, e := range entries {
 		f := c.framesOf(e, c.kept.form, e.Event == "" || c.hasSent(e), false)
-		if c.socket.isTooLarge(&f) {
+		if c.socket.isTooLarge(f) {
 			if len(r.frames) == 0 {
-				return d.passLarge(last, e, &f)
+				return d.passLarge(last, e, f)
 			}
 			break
 		}
@@ -80,7 +80,7 @@ func (d *reader) queue(last follow.Position, entries []*follow.Entry) (more bool
 	}
 	n := 0
 	for i := range r.frames {
-		f := &r.frames[i]
+		f := r.frames[i]
 		c.sendLocked(f)
 		c.kept.last = entries[i].Position()
 		if f.ok && !f.skipped {
@@ -101,7 +101,7 @@ func (d *reader) passLarge(last follow.Position, e *follow.Entry, f *entryFrames
 	told := c.resumeFrame(e.Position(), resumePayload{Status: Lost.String(), Reason: reasonTooLarge})
 	c.mu.Lock()
 	if c.isAtLocked(last) {
-		c.socket.conn.Send(told)
+		c.sendIfLocked(told)
 		c.kept.last = e.Position()
 	}
 	c.mu.Unlock()
@@ -130,7 +130,7 @@ func (c *Channel) goLive(last follow.Position, count int) (live bool) {
 			return
 		}
 		if count > 0 {
-			c.socket.conn.Send(f)
+			c.sendIfLocked(f)
 		}
 		c.setBehindLocked(false)
 		live = true
@@ -207,7 +207,7 @@ func (c *Channel) lose(last follow.Position, reason string) bool {
 	c.mu.Lock()
 	told := c.isAtLocked(last)
 	if told {
-		c.socket.conn.Send(f)
+		c.sendIfLocked(f)
 		c.kept.last = from
 		if c.kept.mode == byExecutor {
 			c.kept.more.cursor.told = from

@@ -29,7 +29,7 @@ type replays struct {
 	rate    rate.Bucket // of Limits.ReplayRate
 	notes   map[string]follow.Position
 
-	frames []entryFrames // memory for one step
+	frames []*entryFrames // memory for one step
 }
 
 // replays returns the replays of the connection, and makes them if there are none.

@@ -202,7 +202,8 @@ func (c *Channel) rewinds() int {
 	return 0
 }
 
-// acceptTries bounds how often acceptKept looks for a moment without a new entry.
+// acceptTries bounds how often acceptKept looks for a moment without a new entry. After that the
+// channel begins behind.
 const acceptTries = 4
 
 // acceptKept is accept for a channel that follows its topic. The reply is followed by the position
@@ -211,7 +212,7 @@ const acceptTries = 4
 func (j *joinCall) acceptKept(reply transport.Frame) (opened bool) {
 	c := j.ch
 	k, m := c.kept, c.kept.more
-	for try := 1; !opened && try <= acceptTries; try++ {
+	for try := 1; !opened; try++ {
 		from := m.start.from
 		if m.start.atHead {
 			from = k.sub.Head()
@@ -229,7 +230,7 @@ func (j *joinCall) acceptKept(reply transport.Frame) (opened bool) {
 			default:
 				opened = true
 				j.send(reply)
-				c.socket.conn.Send(f)
+				c.sendIfLocked(f)
 				c.beginLocked(from, head)
 				c.openLocked(j.instance)
 			}
@@ -289,6 +290,13 @@ type resumePayload struct {
 // clients that get no offsets.
 func (c *Channel) resumeFrame(at follow.Position, p resumePayload) transport.Frame {
 	return c.positionFrame(eventResume, at, p)
+}
+
+// sendIfLocked queues a frame unless it is empty.
+func (c *Channel) sendIfLocked(f transport.Frame) {
+	if len(f.Bytes()) > 0 {
+		c.socket.conn.Send(f)
+	}
 }
 
 // positionFrame returns a message of the library with a position.
