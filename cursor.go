@@ -29,7 +29,7 @@ const (
 )
 
 // wakeCursor makes the executor take an entry that has arrived.
-func (c *Channel) wakeCursor(*follow.Entry) {
+func (c *Channel) wakeCursor() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.state != joining && !c.kept.more.cursor.posted {

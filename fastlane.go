@@ -80,32 +80,26 @@ func (c *Channel) intercepted(event string) bool {
 // Deliver implements pubsub.Subscriber. It runs in the publisher's goroutine and never blocks.
 func (l *fastlane) Deliver(d *pubsub.Dispatch) {
 	c := (*Channel)(l)
-	if d.Place != nil && l.deliverKept(d) {
-		return
+	var f transport.Frame
+	isEntry := false
+	if d.Place != nil {
+		if isEntry, f = l.deliverKept(d); isEntry && len(f.Bytes()) == 0 {
+			return
+		}
 	}
-	if !c.socket.node.sound(d) {
-		return
+	if !isEntry {
+		if !c.socket.node.sound(d) {
+			return
+		}
+		if c.intercepted(d.Event) {
+			l.intercept(d)
+			return
+		}
+		var ok bool
+		if f, ok = frameFor(d, c.socket); !ok {
+			return
+		}
 	}
-	if c.intercepted(d.Event) {
-		l.intercept(d)
-		return
-	}
-	if f, ok := frameFor(d, c.socket); ok {
-		l.pass(d, f)
-	}
-}
-
-// intercept puts a broadcast into the mailbox, for HandleOut.
-func (l *fastlane) intercept(d *pubsub.Dispatch) {
-	c := (*Channel)(l)
-	if !c.post(item{kind: itemOut, event: d.Event, payload: Payload{Data: d.Payload, Binary: d.Binary}}) {
-		c.overflow(d.Event)
-	}
-}
-
-// pass sends the frame of a broadcast, or holds it. If the channel holds too many, it ends.
-func (l *fastlane) pass(d *pubsub.Dispatch, f transport.Frame) {
-	c := (*Channel)(l)
 	// Binary frames for text-only clients are dropped by the connection.
 	if c.socket.node.mayExceed(f) && !c.socket.cannotRead(f) && !c.socket.takes(f) {
 		l.refuse(d, f)
@@ -114,6 +108,14 @@ func (l *fastlane) pass(d *pubsub.Dispatch, f transport.Frame) {
 	if !c.sendOrHold(f) && c.end(ErrMailboxFull, nil) { // the client learns it from the reply to its join
 		frames, bytes := c.socket.outbound().held()
 		c.at(nil).say(notice.JoinBacklog, slog.Int("limit", frames), slog.Int("limit_bytes", bytes))
+	}
+}
+
+// intercept puts a broadcast into the mailbox, for HandleOut.
+func (l *fastlane) intercept(d *pubsub.Dispatch) {
+	c := (*Channel)(l)
+	if !c.post(item{kind: itemOut, event: d.Event, payload: Payload{Data: d.Payload, Binary: d.Binary}}) {
+		c.overflow(d.Event)
 	}
 }
 

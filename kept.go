@@ -7,6 +7,7 @@ import (
 	"github.com/bennu-go/bennu/internal/follow"
 	"github.com/bennu-go/bennu/internal/reserved"
 	"github.com/bennu-go/bennu/pubsub"
+	"github.com/bennu-go/bennu/transport"
 )
 
 // keptState is the part of a channel whose topic has a history. A channel that has asked for offsets, or
@@ -92,32 +93,28 @@ func (c *Channel) subscribeKept() {
 	}
 }
 
-// deliverKept is Deliver for a message that is kept. It reports false if the channel does not get it from
-// a follower, since its endpoint has no history, and another on the same PubSub has one.
-func (l *fastlane) deliverKept(d *pubsub.Dispatch) bool {
-	e, ok := d.Memo.(*follow.Entry)
-	if ok = ok && l.kept != nil; ok {
-		l.deliverEntry(d, e)
-	}
-	return ok
-}
-
-// deliverEntry takes an entry of the history, in the goroutine that has taken it for this node.
-func (l *fastlane) deliverEntry(d *pubsub.Dispatch, e *follow.Entry) {
+// deliverKept is Deliver for a message that is kept, in the goroutine that has taken it for this node. A
+// channel that does not follow its topic gets the frame as that of a broadcast. isEntry is false if the
+// message does not come from a follower: the endpoint has no history, and another on the same PubSub
+// has one.
+func (l *fastlane) deliverKept(d *pubsub.Dispatch) (isEntry bool, f transport.Frame) {
 	c := (*Channel)(l)
-	switch k := c.kept; {
+	k := c.kept
+	e, isEntry := d.Memo.(*follow.Entry)
+	switch {
+	case k == nil || !isEntry:
+		return false, f
 	case k.mode == byExecutor:
-		c.wakeCursor(e)
+		c.wakeCursor()
 	case k.mode == asEntries:
 		c.followEntry(e)
 	case e.Event == "" || c.hasSent(e):
 	case c.intercepted(e.Event):
 		l.intercept(d)
 	default:
-		if f := c.framesOf(e, NoOffsets, false, true); f.ok {
-			l.pass(d, f.frame)
-		}
+		f = c.framesOf(e, NoOffsets, false, true).frame
 	}
+	return true, f
 }
 
 // followEntry queues the frames of an entry, if the channel is live and the entry is the next one.
