@@ -28,9 +28,12 @@ type appending struct {
 	options *history.AppendOptions
 	topic   *topic
 
-	unsure bool   // a try was sent, and may be taken or was
-	began  uint64 // newest sequence before the first try
-	tried  bool
+	unsure  bool   // a try was sent, and may be taken or was
+	refused bool   // a try came too late
+	began   uint64 // newest sequence before the first try
+	tried   bool
+	waits   int // answers that the id is in process
+	renamed int // ids besides the first
 }
 
 // Append implements history.Store.
@@ -82,6 +85,11 @@ func (a *appending) run(ctx context.Context) (history.Place, error) {
 			continue
 		}
 		a.topic.last = nil
+		if hasCode(err, codeInProcess) {
+			if p, done, err := a.wait(ctx); done {
+				return p, err
+			}
+		}
 		if errors.Is(err, errNobody) && round > 2 {
 			err = a.mend(ctx, err)
 		}
@@ -177,9 +185,15 @@ func (a *appending) try(ctx context.Context, last *record) (p history.Place, don
 		a.tried, a.began = true, last.sequence
 	}
 	r := follow(last, a.subject, a.id, a.entry, a.options.Keep.Age)
+	if a.renamed > 0 {
+		r.id, r.ID = fmt.Sprint(a.id, ".", a.renamed), a.id
+	}
 	generation := a.link.generation()
 	got, err := a.publish(ctx, r.message(last.sequence))
+	a.refused = a.refused || hasCode(err, codeWrongLast) || hasCode(err, codeLastInFlight)
 	switch {
+	case err == nil && got.Duplicate && got.Sequence == 0: // of servers before 2.11
+		return history.Place{}, false, &apiError{Code: 409, ErrCode: codeInProcess, Description: "duplicate message id is in process"}
 	case err == nil && got.Duplicate:
 		p, err = a.doubled(ctx, got.Sequence)
 		return p, true, err
@@ -229,7 +243,7 @@ func (a *appending) doubled(ctx context.Context, sequence uint64) (history.Place
 // appended returns the record of the entry, which an earlier try has appended.
 func (a *appending) appended(ctx context.Context, sequence uint64) (*record, error) {
 	r, err := a.get(ctx, getRequest{Sequence: sequence})
-	if err == nil && (r.none() || r.subject != a.subject || r.id != a.id) {
+	if err == nil && (r == nil || r.subject != a.subject || !r.is(a.id)) {
 		err = errGone
 	}
 	return r, err
@@ -241,27 +255,62 @@ const scanned = 100
 // find returns the record that was appended with the id or the number of the entry, or nil if it is not
 // known.
 func (a *appending) find(ctx context.Context, number bool) (*record, error) {
-	sequence, err := a.probe(ctx)
-	if err != nil {
-		return nil, err
+	if a.Replicas == 1 || a.link.atLeast(2, 12) {
+		sequence, err := a.probe(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if sequence > 0 {
+			return a.appended(ctx, sequence)
+		}
+		if !number {
+			return nil, nil
+		}
 	}
-	if sequence > 0 {
-		return a.appended(ctx, sequence)
-	}
-	if !number {
-		return nil, nil
-	}
+	return a.scan(ctx)
+}
+
+// scan looks for the entry among the newest ones.
+func (a *appending) scan(ctx context.Context) (*record, error) {
 	last, err := a.look(ctx)
 	if err != nil || last.offset() == 0 {
 		return nil, err
 	}
 	list, err := a.store.last(ctx, a.subject, last, scanned)
+	e := a.entry
 	for _, r := range list {
-		if !r.none() && r.Boot == a.entry.Boot && r.Number == a.entry.Number {
+		if r.is(a.id) || e.Number != 0 && !r.none() && r.Boot == e.Boot && r.Number == e.Number {
 			return r, nil
 		}
 	}
 	return nil, err
+}
+
+// patienceInProcess is the number of answers that an id is in process, before that is not believed any
+// more.
+const patienceInProcess = 8
+
+// wait is called when the id is in process. That ends soon, except that servers of a cluster before
+// 2.12 keep the id of a message that came too late. Then the entry gets another id. It cannot be doubled
+// by that: it is not among the entries up to the newest, behind which the next try is published.
+func (a *appending) wait(ctx context.Context) (p history.Place, done bool, err error) {
+	if a.waits++; a.waits < patienceInProcess {
+		return history.Place{}, false, nil
+	}
+	r, err := a.scan(ctx)
+	switch {
+	case err != nil && passing(err) && ctx.Err() == nil:
+		return history.Place{}, false, nil
+	case err != nil:
+		return history.Place{}, true, failed(err, a.unsure)
+	case r != nil:
+		return a.placeOf(r), true, nil
+	case a.options.Key != "" && !a.refused:
+		return history.Place{}, true, fmt.Errorf("%w: another node has tried to append the key", history.ErrUnknown)
+	}
+	a.waits = 0
+	a.renamed++
+	return history.Place{}, false, nil
 }
 
 // errGone means that a message was appended before, and was trimmed away.

@@ -164,6 +164,16 @@ func (l *link) use() (conn *nats.Conn, alive context.Context, err error) {
 	}
 }
 
+// atLeast reports whether the server has a version or a later one.
+func (l *link) atLeast(major, minor int) bool {
+	l.mu.Lock()
+	conn := l.conn
+	l.mu.Unlock()
+	var a, b int
+	_, err := fmt.Sscanf(conn.ConnectedServerVersion(), "%d.%d", &a, &b)
+	return err == nil && (a > major || a == major && b >= minor)
+}
+
 // generation changes when the connection is lost.
 func (l *link) generation() uint64 {
 	l.mu.Lock()

@@ -40,6 +40,7 @@ type meta struct {
 	From   string `json:"from,omitempty"`
 	Boot   string `json:"boot,omitempty"`
 	Number uint64 `json:"number,omitempty"`
+	ID     string `json:"id,omitempty"` // of the entry, if the message has another one
 }
 
 // none reports whether r is no record of a log.
@@ -79,6 +80,11 @@ func (r *record) entry() history.Entry {
 		Event: r.Event, Payload: r.payload, Binary: r.Binary, From: r.From, Boot: r.Boot, Number: r.Number,
 		Place: r.place(), Time: r.time,
 	}
+}
+
+// is reports whether r is the entry with an id.
+func (r *record) is(id string) bool {
+	return !r.none() && r.Count > 0 && (r.id == id || r.ID == id)
 }
 
 // before returns the bytes of payloads of the epoch before this entry.

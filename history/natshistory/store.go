@@ -41,7 +41,7 @@ func newStore(o *Options, l *link) *store {
 }
 
 // startTime bounds the start: NATS may be electing a leader.
-const startTime = 10 * time.Second
+const startTime = 20 * time.Second
 
 // open connects, and makes or checks the stream.
 func (s *store) open(ctx context.Context) error {

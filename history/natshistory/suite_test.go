@@ -62,9 +62,11 @@ func keysPass(t testing.TB, url string) {
 			t.Fatal(err)
 		}
 	}
-	window(100 * time.Millisecond) // the shortest
-	fresh := 0
+	fresh, short := 0, 100*time.Millisecond // the shortest that may be
 	waittest.Until(t, "the server forgets an id", func() bool {
+		// The server looks which ids are old when the window changes.
+		short += time.Millisecond
+		window(short)
 		a, err := js.Publish(patient(t), "bennu.k.=test", nil, jetstream.WithMsgID("id"))
 		if err != nil {
 			t.Fatal(err)
