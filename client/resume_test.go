@@ -310,9 +310,9 @@ func TestResumeParams(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		r := resumes(t, nil, object{"since": "e7k2m9x4:7", "a": "<>"}, nil)
-		m := r.since(`"e7k2m9x4:7"`)
+		r.since(`"e7k2m9x4:7"`)
 		r.again()
-		m = r.since(`"e7k2m9x4:7"`) // the server has not told another
+		m := r.since(`"e7k2m9x4:7"`) // the server has not told another
 		r.resume(m, "e7k2m9x4:9", `{"status":"lost","reason":"expired"}`)
 		r.want("{lost expired 0 e7k2m9x4:9}")
 		r.again()
