@@ -31,6 +31,9 @@ func (s *modelStore) epochName() string { return fmt.Sprintf("epoch%03d", s.epoc
 // append appends a message, if there is none with its key.
 func (s *modelStore) append(key int) *pubsub.Message {
 	step := uint64(1 + s.model.number(1023))
+	if s.model.cuts { // no offset comes again by chance
+		step = uint64(1 + s.model.number(1<<30))
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if m := s.keys[key]; m != nil {
