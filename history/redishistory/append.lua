@@ -40,24 +40,27 @@ if key then
 end
 if after ~= '' and after ~= (epoch or '') .. ' ' .. head then return {'conflict', epoch or '', head} end
 
--- Nothing was written so far. The first write is refused if memory is short, and the others then are not.
 local time = redis.call('TIME')
 local now = math.max(tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000), last)
 local fresh = not epoch
-if fresh then
-	epoch = newEpoch
-	redis.call('DEL', stream) -- of a log whose hash was evicted
-end
+if fresh then epoch = newEpoch end
 local offset = int(tonumber(head) + step)
 count = count + 1
 local text = table.concat({head, int(count), int(before), int(now), binary, int(number), #boot, #from, boot .. from .. event}, ' ')
-redis.call('XADD', stream, offset .. '-0', 'm', text, 'd', payload)
 local bytes = before + #payload
 local fields = {'e', epoch, 'h', offset, 'n', int(count), 'c', int(bytes), 't', int(now), 'x', int(ttl)}
 if number > 0 then
 	fields[13], fields[14] = 'b' .. boot, int(number) .. ' ' .. offset .. ' ' .. head
 end
+-- Nothing was written so far. Where memory is short, the first write is refused, if it is one that needs
+-- memory, and those after it are not.
 redis.call('HSET', meta, unpack(fields))
+if fresh then redis.call('DEL', stream) end -- of a log whose hash was evicted
+local added = redis.pcall('XADD', stream, offset .. '-0', 'm', text, 'd', payload)
+if type(added) == 'table' and added.err then
+	redis.call('DEL', stream) -- it is not of this log: others have written it
+	redis.call('XADD', stream, offset .. '-0', 'm', text, 'd', payload)
+end
 if key then redis.call('SET', key, epoch .. ' ' .. offset .. ' ' .. head, 'EX', keyTTL) end
 if fresh or tonumber(m[6]) ~= ttl or redis.call('PTTL', meta) < ttl or redis.call('PTTL', stream) < ttl then
 	redis.call('PEXPIRE', meta, int(ttl * 9 / 8))
@@ -74,23 +77,25 @@ if number > 0 and not m[7] and redis.call('HLEN', meta) > 64 + 6 then
 	if name then redis.call('HDEL', meta, name) end
 end
 
--- Trimming waits until it is worth while. Read leaves out what is too old until then.
+-- Trimming waits until it is worth while, and removes at most about 1,000 entries at a time, since all
+-- others wait for it. Read leaves out what is too old until then.
 local part = math.max(most / 8, 1)
 if count % 16 == 0 or math.floor(bytes / part) > math.floor(before / part) then
-	local start, keep = '-', 0
-	while keep == 0 do
+	local start, keep, looked = '-', nil, 0
+	repeat
 		local some = redis.call('XRANGE', stream, start, '+', 'COUNT', 20)
-		if #some == 0 then break end
 		for _, e in ipairs(some) do
 			local n, c, t = string.match(e[2][2], '^%d+ (%d+) (%d+) (%d+) ')
 			n = tonumber(n)
+			keep = count - n + 1
 			if n == count or n > count - size and bytes - tonumber(c) <= most and now - tonumber(t) <= age then
-				keep = count - n + 1
+				looked = math.huge
 				break
 			end
 			start = string.match(e[1], '^%d+') .. '-1'
 		end
-	end
+		looked = looked + 20
+	until looked > 1000 or #some == 0
 	if start ~= '-' then redis.call('XTRIM', stream, 'MAXLEN', int(keep)) end
 end
 return {'ok', epoch, offset, head}

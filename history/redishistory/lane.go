@@ -2,8 +2,8 @@ package redishistory
 
 import (
 	"context"
-	"errors"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -31,6 +31,7 @@ type lane struct {
 	ctx   context.Context // ends with the lane
 	stop  context.CancelFunc
 	gone  chan struct{} // closed when the goroutine has ended
+	anew  atomic.Bool   // the next pipeline needs another connection
 
 	// These belong to the goroutine.
 	conn  *redisconn.Connection
@@ -70,6 +71,9 @@ func (l *lane) run() {
 
 // pipeline sends a call, and those that wait behind it.
 func (l *lane) pipeline(first *call) {
+	if l.anew.Swap(false) {
+		l.drop()
+	}
 	// Nothing is taken before there is a connection, so that callers can leave with certainty.
 	err := l.connect()
 	calls := l.gather(first)
@@ -79,8 +83,7 @@ func (l *lane) pipeline(first *call) {
 	if err != nil {
 		l.r.stale.Store(true)
 		for _, c := range calls {
-			c.addr = l.at
-			c.finish(err, false)
+			c.finish(unavailable(err), false)
 		}
 		return
 	}
@@ -122,16 +125,18 @@ func (l *lane) send(calls []*call, text bool) {
 		})
 		return err
 	})
-	var strange []*call
+	l.finish(calls, commands, err, text)
+}
+
+// finish gives the answers of a pipeline to its calls. err is that of the pipeline.
+func (l *lane) finish(calls []*call, commands []*redis.Cmd, err error, text bool) {
+	var strange []*call // whose scripts the server does not know
 	drop := err != nil && redisconn.Judge(err) == redisconn.Broken
 	for i, c := range calls {
 		c.addr = l.at
 		fault := err
 		if commands[i] != nil {
 			c.reply, fault = commands[i].Slice()
-			if fault == nil && c.reply == nil {
-				fault = commands[i].Err()
-			}
 		}
 		switch {
 		case fault == nil:
@@ -145,17 +150,14 @@ func (l *lane) send(calls []*call, text bool) {
 			c.finish(fault, verdict == redisconn.Broken)
 		}
 	}
-	if drop && len(strange) > 0 {
-		for _, c := range strange {
-			c.finish(errors.New("the connection broke"), false)
-		}
-		strange = nil
-	}
-	if drop {
-		l.r.stale.Store(true)
+	switch {
+	case drop:
+		l.r.suspect(l.addr)
 		l.drop()
-	}
-	if len(strange) > 0 {
+		for _, c := range strange {
+			c.finish(redisconn.ErrUsedUp, false)
+		}
+	case len(strange) > 0:
 		l.send(strange, true)
 	}
 }

@@ -3,8 +3,8 @@
 -- KEYS: a hash, a stream and a string that are used for nothing else.
 if redis.replicate_commands then redis.replicate_commands() end
 redis.call('TIME')
-redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
 redis.call('HSET', KEYS[1], 'a', '1', 'b', '2')
+redis.call('DEL', KEYS[2], KEYS[3])
 redis.call('HMGET', KEYS[1], 'a')
 redis.call('HLEN', KEYS[1])
 redis.call('HGETALL', KEYS[1])

@@ -55,8 +55,10 @@ if not known or not first then return reply end
 local start, stop = place + 1, nil
 if newest then start, stop = offsetOf(first), place == 0 and '+' or int(place - 1) end
 local taken, used, last, full = 0, 0, nil, false
+local usual = math.max(bytes / count, 1) -- bytes of a payload
 while not full and taken < limit do
-	local chunk = math.min(limit - taken, 50)
+	-- About as many as fit, since payloads that are not used cost memory, too.
+	local chunk = math.min(limit - taken, 50, math.floor(math.max(room - used, 0) / usual) + 1)
 	local some
 	if newest then
 		some = redis.call('XREVRANGE', stream, stop, int(start), 'COUNT', chunk)

@@ -94,8 +94,8 @@ func (r *router) do(ctx context.Context, c *call) error {
 		if err := l.do(ctx, c); err != nil {
 			return r.orClosed(err)
 		}
-		if c.err == nil {
-			return nil
+		if _, ok := errors.AsType[*failure](c.err); ok || c.err == nil {
+			return c.err // if not nil, there was no connection
 		}
 		if redisconn.Judge(c.err) != redisconn.Moved {
 			return r.orClosed(r.failed(c))
@@ -251,6 +251,19 @@ func (r *router) apply(m *redisconn.Map) {
 		if !masters[key.addr] {
 			l.stop()
 			delete(r.lanes, key)
+		}
+	}
+}
+
+// suspect is called when the connection of a lane to addr has broken, or its server refuses everything: the
+// other lane connects again, too, since the server may be a replica now, and the map is fetched.
+func (r *router) suspect(addr string) {
+	r.stale.Store(true)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, reads := range []bool{false, true} {
+		if l := r.lanes[laneKey{addr, reads}]; l != nil {
+			l.anew.Store(true)
 		}
 	}
 }
