@@ -85,6 +85,7 @@ func (r *router) do(ctx context.Context, c *call) error {
 		}
 	}
 	addr := ""
+	again := c.script != appendScript // whose callers must know of each try
 	for range maxMoves {
 		l, err := r.lane(ctx, c, addr)
 		if err != nil {
@@ -97,8 +98,12 @@ func (r *router) do(ctx context.Context, c *call) error {
 		if _, ok := errors.AsType[*failure](c.err); ok || c.err == nil {
 			return c.err // if not nil, there was no connection
 		}
-		if redisconn.Judge(c.err) != redisconn.Moved {
-			return r.orClosed(r.failed(c))
+		switch verdict := redisconn.Judge(c.err); {
+		case verdict == redisconn.Broken && again:
+			again = false // the server may have closed an idle connection
+			continue
+		case verdict != redisconn.Moved:
+			return r.failed(c)
 		}
 		addr, c.asking = r.moved(c)
 	}
