@@ -193,7 +193,7 @@ const welcome = `
   Try first:
     1. Press "ping × 20", and watch the frames go by.
     2. Open the page in a second tab and talk to yourself in the chat room.
-    3. Cut the connection, and get what was said in the meantime.
+    3. Cut the connection of the chat room, and see what comes back.
     4. Crash a bird, and see it come back while the others live on.
 
   The Go code behind the page is in examples/hello. Ctrl+C stops the demo.

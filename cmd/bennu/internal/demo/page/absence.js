@@ -7,7 +7,7 @@ import { Socket } from "./socket.js";
 const AWAY_MS = 5000;
 const LINES = ["Is anybody here?", "The river is high today.", "I saw a heron at the gate.", "It did not see me.", "I will come again."];
 const STRETCHES = 3; // of the picture
-const DOTS = 14; // of one stretch
+const DOTS = { here: 7, away: 14 }; // of one stretch
 const LOST = {
   epoch: "The server has begun a new history, so it cannot know what this page has missed.",
   expired: "More was said than the server keeps. The newest messages follow.",
@@ -128,7 +128,7 @@ export class Absence {
 
   #dot(kind) {
     this.#stretch.append(element("i", kind));
-    if (this.#stretch.childElementCount > DOTS) this.#stretch.firstElementChild.remove();
+    if (this.#stretch.childElementCount > DOTS[this.#stretch.className]) this.#stretch.firstElementChild.remove();
   }
 
   // describe says what the picture shows.
