@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/history"
@@ -71,7 +72,7 @@ func FuzzSince(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		kind, at, _ := bennu.SinceOf(bennu.Payload{Data: data}, "since")
-		if !json.Valid(data) {
+		if !json.Valid(data) || !utf8.Valid(data) {
 			return // it must not panic, and serializers let nothing else through
 		}
 		var object map[string]json.RawMessage
