@@ -17,10 +17,9 @@ import (
 //	k.TOPIC  says that a node follows the topic; the newest message alone is kept
 //	k        says when a janitor was last at work
 //	i.>      answers, which the stream does not keep
-func logSubject(prefix, topic string) string  { return escape(prefix+".l.", topic) }
-func markSubject(prefix, topic string) string { return escape(prefix+".k.", topic) }
-func janitorSubject(prefix string) string     { return prefix + ".k" }
-func inboxes(prefix string) string            { return prefix + ".i" }
+func logSubject(prefix, topic string) string { return escape(prefix+".l.", topic) }
+func janitorSubject(prefix string) string    { return prefix + ".k" }
+func inboxes(prefix string) string           { return prefix + ".i" }
 
 // markOf returns the subject that says whether somebody follows the topic of a log.
 func markOf(prefix, log string) string { return prefix + ".k." + strings.TrimPrefix(log, prefix+".l.") }

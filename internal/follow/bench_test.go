@@ -2,11 +2,11 @@ package follow
 
 import (
 	"fmt"
+	"reflect"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
-	"unsafe"
 
 	"github.com/bennu-go/bennu/internal/heaptest"
 	"github.com/bennu-go/bennu/pubsub"
@@ -106,7 +106,7 @@ func BenchmarkMemory(b *testing.B) {
 		}
 		pubsubOnly := heaptest.Live() - with
 		b.ReportMetric(float64(with-before-pubsubOnly)/followers, "B/follower")
-		b.ReportMetric(float64(unsafe.Sizeof(follower{})), "B/struct")
+		b.ReportMetric(float64(reflect.TypeFor[follower]().Size()), "B/struct")
 
 		f := subs[0].follower
 		list := benchMessages(entries)
