@@ -120,6 +120,7 @@ func (s *Socket) dispatch(m *wire.Message) (*joinCall, <-chan struct{}) {
 		}
 	}
 	if m.Event == protocol.EventLeave {
+		s.hasLeft(m.Topic)
 		s.reply(m, m.JoinRef, protocol.StatusOK, emptyPayload)
 	} else {
 		s.at(m.Topic, m.Event).say(notice.NotJoined)

@@ -10,8 +10,10 @@ import (
 // Broadcasts have no join_ref, so a client takes those of its previous join that are still under way,
 // and would get them twice if it joined again with the offset that it had before. So a connection
 // notes the last position of each channel that has ended. A join with an older one is answered with
-// phx_error, once. When the client reads that, it has read all that was under way, and it joins again
-// with the position that it really has.
+// phx_error. When the client reads that, it has read all that was under way, and it joins again with
+// the position that it really has. A join after that is not answered so again, for clients that do not
+// take broadcasts while they join. But if the client has left the topic meanwhile, or has a newer
+// position, it may have joined before it read the phx_error, and takes what is under way.
 
 // fencing is false in the test that shows what the fence is for.
 var fencing = true
@@ -35,8 +37,7 @@ func (j *joinCall) keep() (answered bool) {
 	if s.kind != sinceNone {
 		j.kept.more = &keptMore{since: s, rewind: -1}
 	}
-	last, noted := j.s.takeNote(j.m.Topic)
-	if !noted || !fencing || s.kind != sinceAt || s.at.Epoch != last.Epoch || s.at.Offset >= last.Offset {
+	if !j.s.mustReadOn(j.m.Topic, &s) {
 		return false
 	}
 	f, err := pushFrame(j.s.serializer, &wire.Push{
@@ -50,17 +51,47 @@ func (j *joinCall) keep() (answered bool) {
 	return true
 }
 
-// takeNote returns and forgets the last position of the channel that has ended on a topic.
-func (s *Socket) takeNote(topic string) (follow.Position, bool) {
+// endNote is what a connection remembers of a channel that has ended.
+type endNote struct {
+	last   follow.Position
+	fenced bool   // a join was answered with phx_error, and the client has not left since then
+	asked  uint64 // the offset in that join
+}
+
+// mustReadOn reports whether broadcasts of the channel that has ended on a topic may be under way, which
+// the client will take after it has sent its join.
+func (s *Socket) mustReadOn(topic string, asked *since) bool {
 	r := s.history.Load()
 	if r == nil {
-		return follow.Position{}, false
+		return false
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	p, ok := r.notes[topic]
-	delete(r.notes, topic)
-	return p, ok
+	n, ok := r.notes[topic]
+	if !ok {
+		return false
+	}
+	if n.fenced && asked.at.Offset == n.asked || !fencing || asked.kind != sinceAt || asked.at.Epoch != n.last.Epoch || asked.at.Offset >= n.last.Offset {
+		delete(r.notes, topic)
+		return false
+	}
+	n.fenced, n.asked = true, asked.at.Offset
+	r.notes[topic] = n
+	return true
+}
+
+// hasLeft notes that the client leaves a topic that it has not joined.
+func (s *Socket) hasLeft(topic string) {
+	r := s.history.Load()
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if n, ok := r.notes[topic]; ok {
+		n.fenced = false
+		r.notes[topic] = n
+	}
 }
 
 // note keeps the last position of a channel that ends. There are at most as many notes as topics that
@@ -69,7 +100,7 @@ func (r *replays) note(topic string, p follow.Position) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.notes == nil {
-		r.notes = make(map[string]follow.Position)
+		r.notes = make(map[string]endNote)
 	}
 	if len(r.notes) >= r.socket.handler.limits.Topics {
 		for other := range r.notes {
@@ -77,7 +108,7 @@ func (r *replays) note(topic string, p follow.Position) {
 			break
 		}
 	}
-	r.notes[topic] = p
+	r.notes[topic] = endNote{last: p}
 }
 
 // forgetHistoryLocked ends what the channel has to do with the history of its topic. The channel is

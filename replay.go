@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu/internal/ability"
-	"github.com/bennu-go/bennu/internal/follow"
 	"github.com/bennu-go/bennu/internal/rate"
 )
 
@@ -23,11 +22,11 @@ type replays struct {
 
 	// mu is taken after Channel.mu. It guards the fields below, except frames.
 	mu      sync.Mutex
-	list    []*reader   // the first is next
-	running bool        // the goroutine exists
-	waiting bool        // resume will be called
-	rate    rate.Bucket // of Limits.ReplayRate
-	notes   map[string]follow.Position
+	list    []*reader          // the first is next
+	running bool               // the goroutine exists
+	waiting bool               // resume will be called
+	rate    rate.Bucket        // of Limits.ReplayRate
+	notes   map[string]endNote // by topic
 
 	frames []*entryFrames // memory for one step
 }

@@ -132,7 +132,7 @@ export function connect(env, { url = env.url, params = {}, ...options } = {}) {
 }
 
 // disconnectAll closes every socket for good.
-function disconnectAll() {
+export function disconnectAll() {
   const all = [...open]
   open.clear()
   return within(Promise.all(all.map(c => new Promise(done => c.socket.disconnect(done)))), "disconnecting")

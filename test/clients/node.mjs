@@ -1,21 +1,23 @@
-// Scenarios in Node. usage: node node.mjs phoenix|phoenix-1-7 websocket|longpoll [FILE]
-// where FILE has the scenarios, scenarios.mjs if there is none.
+// Scenarios in Node. usage: node node.mjs PACKAGE websocket|longpoll [FILE]
+// where PACKAGE is phoenix or one of an older version, such as phoenix-1-7, and FILE has the
+// scenarios, scenarios.mjs if there is none.
 import { WebSocket } from "ws"
 import { drive } from "./driver.mjs"
 import { makeEnv } from "./env.mjs"
-import { play } from "./lib.mjs"
+import * as lib from "./lib.mjs"
 import { XMLHttpRequest } from "./xhr.mjs"
 
 const [packageName, transportName, file = "scenarios.mjs"] = process.argv.slice(2)
-if (packageName === "phoenix-1-7") {
-  // It looks for what it needs in self, which is there in pages only.
+if (packageName !== "phoenix") {
+  // They look for what they need in self, which is there in pages only.
   globalThis.self = globalThis
   globalThis.XMLHttpRequest = XMLHttpRequest
 }
-const phoenix = await import(packageName)
+const module = await import(packageName)
+const phoenix = module.Socket ? module : module.default // before 1.6
 const env = makeEnv(JSON.parse(process.env.BENNU_ENV), transportName, phoenix, WebSocket)
 
-const { plan, scenarios } = await import(`./${file}`)
+const { plan, play = lib.play, scenarios } = await import(`./${file}`)
 const { run, left } = plan(packageName, transportName)
 await drive(Object.fromEntries(run.map(name => [name, () => play(scenarios[name], env)])), left)
 
