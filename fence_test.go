@@ -130,3 +130,33 @@ func TestFenceOnce(t *testing.T) {
 		t.Errorf("%s: %v", joinRef, resumed)
 	}
 }
+
+// TestFenceAgain is what clients get that leave and join before they have read that they must read on,
+// or that have read on since then.
+func TestFenceAgain(t *testing.T) {
+	s := serveKept(t, one("*", rooms()), nil, history.Topic{Pattern: "*", Size: 10_000})
+	c := wstest.Dial(t, s.url)
+	first, resume := joinSince(c, "a", since(""))
+	offsets := []string{s.say(t, "a", "said", number(1)), s.say(t, "a", "said", number(2))}
+	leave := c.Push("a", "phx_leave", "{}")
+	c.Expect(
+		kept(offsets[0], "a", "said", `{"n":1}`),
+		kept(offsets[1], "a", "said", `{"n":2}`),
+		wstest.OK(first, leave, "a"),
+		wstest.Closed(first, "a"),
+	)
+	fenced := func(payload string) (joinRef string) {
+		t.Helper()
+		joinRef = c.Push("a", "phx_join", payload)
+		c.Expect(wstest.V2(joinRef, joinRef, "a", "phx_error", `{"reason":"resume"}`))
+		return joinRef
+	}
+	joinRef := fenced(`{"since":` + resume.Ref + `}`)
+	again := c.Push("a", "phx_leave", "{}")
+	c.Expect(wstest.OK(joinRef, again, "a"))
+	fenced(`{"since":` + resume.Ref + `}`)
+	fenced(since(offsets[0])) // it takes what is under way
+	if _, told := joinSince(c, "a", since(offsets[1])); told.Payload != `{"status":"recovered"}` {
+		t.Errorf("told %v", told)
+	}
+}
