@@ -84,6 +84,11 @@ clients: ## the stock Phoenix clients alone, in Node and in Chromium, each scena
 	@test/install clients
 	BENNU_REQUIRE_CLIENTS=1 go test -race -count=1 -timeout $(TIMEOUT) -v ./test/clients
 
+.PHONY: history-full
+history-full: ## stock clients of topics with a history, cut at random for 10 min, over each transport: 100 % must come; 40 min
+	@test/install clients
+	BENNU_FULL=1 BENNU_REQUIRE_CLIENTS=1 go test -count=1 -timeout 120m -run '^TestHistory' -v ./test/clients
+
 .PHONY: proxies
 proxies: deps ## nginx, HAProxy and Caddy alone, Traefik where it is installed; BENNU_FULL=1 adds their own time limits, 75 s
 	BENNU_REQUIRE_PROXIES=1 go test -race -count=1 -timeout $(TIMEOUT) -v ./test/proxies
