@@ -17,6 +17,9 @@ import (
 // a failover has lost are hardly given to other entries.
 const mostStep = 1023
 
+// maxName bounds Boot and From of an entry, whose lengths have one byte in its description.
+const maxName = 255
+
 // leastLife is the least time for which a log is kept that nobody uses.
 const leastLife = 24 * time.Hour
 
@@ -27,6 +30,9 @@ var errStrange = errors.New("the answer of Redis is not that of the script; do o
 func (s *store) Append(ctx context.Context, topic string, e *history.Entry, o *history.AppendOptions) (history.Place, error) {
 	if len(e.Payload) > redisconn.MaxPayload {
 		return history.Place{}, fmt.Errorf("%w: %d bytes, and Redis keeps up to %d", history.ErrTooLarge, len(e.Payload), redisconn.MaxPayload)
+	}
+	if len(e.Boot) > maxName || len(e.From) > maxName {
+		return history.Place{}, fmt.Errorf("%w: Boot and From have at most %d bytes", history.ErrTooLarge, maxName)
 	}
 	k := s.keys(topic)
 	c := &call{script: appendScript, slot: k.slot(), keys: []string{k.meta(), k.stream()}, args: appendArgs(e, o)}

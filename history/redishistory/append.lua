@@ -4,7 +4,7 @@
 -- ARGV: see appendArgs in append.go.
 -- Returns "ok" or "doubled" with epoch, offset and prev; "unknown"; or "conflict" with epoch and head.
 local meta, stream, key = KEYS[1], KEYS[2], KEYS[3]
-local boot, number, event, payload, binary, from = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local boot, number, event, payload, binary, from = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6]
 local size, most, age, ttl = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
 local step, newEpoch, after, keyTTL = tonumber(ARGV[11]), ARGV[12], ARGV[13], ARGV[14]
 
@@ -23,9 +23,12 @@ if number > 0 and m[7] then
 	if number == tonumber(newest) then return {'doubled', epoch, offset, prev} end
 	if number < tonumber(newest) then
 		for _, e in ipairs(redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 100)) do
-			local prev, its, length, rest = string.match(e[2][2], '^(%d+) %d+ %d+ %d+ %d (%d+) (%d+) %d+ (.*)$')
-			if tonumber(its) == number and string.sub(rest, 1, tonumber(length)) == boot then
-				return {'doubled', epoch, string.match(e[1], '^%d+'), prev}
+			local step, _, _, _, kind, length, _, at = struct.unpack('>I2I5I6I6BBB', e[2][2])
+			local its = struct.unpack('>I' .. math.floor(kind / 2), e[2][2], at)
+			at = at + math.floor(kind / 2)
+			if its == number and string.sub(e[2][2], at, at + length - 1) == boot then
+				local offset = string.match(e[1], '^%d+')
+				return {'doubled', epoch, offset, int(tonumber(offset) - step)}
 			end
 		end
 		return {'unknown'}
@@ -46,7 +49,12 @@ local fresh = not epoch
 if fresh then epoch = newEpoch end
 local offset = int(tonumber(head) + step)
 count = count + 1
-local text = table.concat({head, int(count), int(before), int(now), binary, int(number), #boot, #from, boot .. from .. event}, ' ')
+-- The description of an entry: the difference to the offset before, the number of the entry in the epoch,
+-- the bytes of payloads before it, the time, the kind, the lengths of boot and from, the number in as many
+-- bytes as it needs, boot, from, and event. The kind is 1 for a binary payload, plus twice those bytes.
+local width = 1
+while number >= 256 ^ width do width = width + 1 end
+local text = struct.pack('>I2I5I6I6BBBI' .. width, step, count, before, now, binary + 2 * width, #boot, #from, number) .. boot .. from .. event
 local bytes = before + #payload
 local fields = {'e', epoch, 'h', offset, 'n', int(count), 'c', int(bytes), 't', int(now), 'x', int(ttl)}
 if number > 0 then
@@ -85,10 +93,9 @@ if count % 16 == 0 or math.floor(bytes / part) > math.floor(before / part) then
 	repeat
 		local some = redis.call('XRANGE', stream, start, '+', 'COUNT', 20)
 		for _, e in ipairs(some) do
-			local n, c, t = string.match(e[2][2], '^%d+ (%d+) (%d+) (%d+) ')
-			n = tonumber(n)
+			local _, n, c, t = struct.unpack('>I2I5I6I6', e[2][2])
 			keep = count - n + 1
-			if n == count or n > count - size and bytes - tonumber(c) <= most and now - tonumber(t) <= age then
+			if n == count or n > count - size and bytes - c <= most and now - t <= age then
 				looked = math.huge
 				break
 			end

@@ -69,7 +69,7 @@ func TestStrangers(t *testing.T) {
 		t.Errorf("a hash that is a string: %v", err)
 	}
 	s.Do(t, "HSET", "{bennu.h.v}m", "e", "aaaaaaaa", "h", "5", "n", "1", "c", "0")
-	s.Do(t, "XADD", "{bennu.h.v}s", "5-0", "m", "0 1 0 0 0 1 900 0 x", "d", "y")
+	s.Do(t, "XADD", "{bennu.h.v}s", "5-0", "m", "\x00\x05\x00\x00\x00\x00\x01"+strings.Repeat("\x00", 12)+"\x02\xff\x00\x01x", "d", "y")
 	ctx, cancel := context.WithTimeout(t.Context(), redistest.Patience)
 	defer cancel()
 	if p, err := st.Read(ctx, "v", 0, &history.ReadOptions{Keep: plenty, Newest: true, Entries: 1, Bytes: 1}); err == nil && len(p.Entries) > 0 {

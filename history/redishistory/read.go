@@ -76,33 +76,36 @@ func numberOf(v any) (uint64, bool) {
 	return n, err == nil
 }
 
-// entryOf reads an entry of a stream: its id, such as "88120-0", its description and its payload. The
-// description is what append.lua has written: prev, the number of the entry in the epoch, the bytes of
-// payloads before it, the time in ms, 1 for a binary payload, the number of the boot, the lengths of boot
-// and from, separated by blanks, and then boot, from and event.
+// entryOf reads an entry of a stream: its id, such as "88120-0", its description, which append.lua has
+// written, and its payload.
 func entryOf(id, description, payload any) (e history.Entry, ok bool) {
 	text, _ := id.(string)
 	if e.Offset, ok = numberOf(strings.TrimSuffix(text, "-0")); !ok {
 		return e, false
 	}
 	rest, _ := description.(string)
-	var numbers [8]uint64
-	for i := range numbers {
-		digits, after, found := strings.Cut(rest, " ")
-		n, err := strconv.ParseUint(digits, 10, 64)
-		if !found || err != nil {
-			return e, false
+	short := false
+	take := func(n int) string {
+		if short = short || n > len(rest); short {
+			return ""
 		}
-		numbers[i], rest = n, after
+		part := rest[:n]
+		rest = rest[n:]
+		return part
 	}
-	boot, from := numbers[6], numbers[7]
-	if boot > uint64(len(rest)) || from > uint64(len(rest))-boot {
-		return e, false
+	number := func(bytes int) (n uint64) {
+		for _, b := range []byte(take(bytes)) {
+			n = n<<8 | uint64(b)
+		}
+		return n
 	}
-	e.Prev, e.Number, e.Binary = numbers[0], numbers[5], numbers[4] == 1
-	e.Time = time.UnixMilli(int64(numbers[3])) //nolint:gosec // a time that Redis has given
-	e.Boot, e.From, e.Event = rest[:boot], rest[boot:boot+from], rest[boot+from:]
-	body, ok := payload.(string)
+	e.Prev = e.Offset - number(2)
+	number(5 + 6)                                                 // for the scripts alone
+	e.Time = time.UnixMilli(int64(number(6)))                     //nolint:gosec // of 48 bits
+	kind, boot, from := number(1), int(number(1)), int(number(1)) //nolint:gosec // of 8 bits
+	e.Binary, e.Number = kind&1 != 0, number(int(kind>>1))        //nolint:gosec // as above
+	e.Boot, e.From, e.Event = take(boot), take(from), rest
+	body, isText := payload.(string)
 	e.Payload = []byte(body)
-	return e, ok
+	return e, isText && !short && kind>>1 <= 8 && e.Prev < e.Offset
 }

@@ -17,10 +17,10 @@ local time = redis.call('TIME')
 local now = math.max(tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000), tonumber(m[5] or 0))
 
 local function offsetOf(e) return tonumber(string.match(e[1], '^%d+')) end
-local function prevOf(e) return tonumber(string.match(e[2][2], '^%d+')) end
+local function prevOf(e) return offsetOf(e) - struct.unpack('>I2', e[2][2]) end
 local function kept(e)
-	local n, c, t = string.match(e[2][2], '^%d+ (%d+) (%d+) (%d+) ')
-	return tonumber(n) > count - size and bytes - tonumber(c) <= most and now - tonumber(t) <= age
+	local _, n, c, t = struct.unpack('>I2I5I6I6', e[2][2])
+	return n > count - size and bytes - c <= most and now - t <= age
 end
 -- from is the first entry at an offset or after it.
 local function from(x) return redis.call('XRANGE', stream, int(x), '+', 'COUNT', 1)[1] end
