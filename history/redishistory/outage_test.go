@@ -150,6 +150,38 @@ func TestClusterFailover(t *testing.T) {
 	}
 }
 
+// Slots with logs move to another master, while entries are appended.
+func TestMove(t *testing.T) {
+	t.Parallel()
+	c := redistest.StartCluster(t, 3, false, nil)
+	fresh := c.AddMaster(t)
+	waittest.Until(t, "the new master knows who has the slots", func() bool { return fresh.Says("cluster_slots_assigned:16384", "CLUSTER", "INFO") })
+	st := start(t, Options{Addrs: c.Addrs()[:1], Cluster: true}).(*store)
+	for i := range 6 {
+		topic := fmt.Sprint("topic:", i)
+		k := st.keys(topic)
+		from, slot := c.Masters[k.slot()*3/16384], strconv.Itoa(k.slot())
+		ok := func(s *redistest.Server, args ...string) {
+			t.Helper()
+			waittest.Until(t, strings.Join(args, " "), func() bool { return s.Do(t, args...) == "OK" }) // once it knows the other
+		}
+		first := insist(t, st, topic, 1)
+		ok(fresh, "CLUSTER", "SETSLOT", slot, "IMPORTING", from.Do(t, "CLUSTER", "MYID"))
+		ok(from, "CLUSTER", "SETSLOT", slot, "MIGRATING", fresh.Do(t, "CLUSTER", "MYID"))
+		second := insist(t, st, topic, 2) // the keys are still there
+		ok(from, "MIGRATE", "127.0.0.1", strconv.Itoa(fresh.Port), "", "0", "60000", "KEYS", k.meta(), k.stream())
+		third := insist(t, st, topic, 3) // and now at the new master, which has the slot only for who asks
+		c.MoveSlot(t, k.slot(), from, fresh)
+		fourth := insist(t, st, topic, 4)
+		if second.Prev != first.Offset || third.Prev != second.Offset || fourth.Prev != third.Offset || fourth.Epoch != first.Epoch {
+			t.Errorf("%+v, %+v, %+v, %+v are no chain", first, second, third, fourth)
+		}
+		if n := len(read(t, st, topic, 0).Entries); n != 4 {
+			t.Errorf("%d entries, want 4", n)
+		}
+	}
+}
+
 // The server restarts without its data: a new epoch begins.
 func TestRestart(t *testing.T) {
 	t.Parallel()
