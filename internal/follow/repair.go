@@ -93,6 +93,10 @@ func (f *follower) repairFrom(after uint64, epoch string) error {
 		if err != nil {
 			return err
 		}
+		if next == overtaken {
+			after = f.headNow()
+			continue
+		}
 		if passed != nil {
 			select {
 			case <-passed:
@@ -100,41 +104,60 @@ func (f *follower) repairFrom(after uint64, epoch string) error {
 				return context.Cause(f.all.ctx)
 			}
 		}
-		if !next {
+		if next == done {
 			return nil
 		}
 		after = p.Entries[len(p.Entries)-1].Place.Offset
 	}
 }
 
-// takePage takes the entries of a page that was read after a place at or below the head. next says that
-// another page follows, and passed, if not nil, is closed when all have been taken.
-func (f *follower) takePage(p *Page, after uint64, epoch string) (next bool, passed chan struct{}, err error) {
+// nextPage says what a repair does after a page.
+type nextPage uint8
+
+const (
+	done      nextPage = iota
+	following          // the page after it is read
+	overtaken          // the head has moved on, and the store does not keep the old one any more
+)
+
+// headNow returns the offset of the head.
+func (f *follower) headNow() uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.head
+}
+
+// takePage takes the entries of a page that was read after a place at or below the head. passed, if not
+// nil, is closed when all have been taken.
+func (f *follower) takePage(p *Page, after uint64, epoch string) (next nextPage, passed chan struct{}, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {
 	case f.ended || f.epoch != epoch && f.epoch != p.Epoch:
-		return false, nil, nil // the log has begun or broken meanwhile
+		return done, nil, nil // the log has begun or broken meanwhile
 	case f.epoch == "" && p.Epoch == "":
-		return false, nil, nil // it has not begun
+		return done, nil, nil // it has not begun
 	case p.Epoch == "": // the log was forgotten
 		passed, err = f.rotate("")
-		return false, passed, err
+		return done, passed, err
 	case f.epoch != "" && p.Epoch != f.epoch:
-		return false, f.resetTo(Position{p.Epoch, p.Head}), nil
+		// All of the new log is new to the subscribers.
+		return done, f.resetTo(Position{p.Epoch, p.Oldest}), nil
+	case !p.Known && after != f.head:
+		return overtaken, nil, nil // the page says nothing about the head
 	case !p.Known && after < p.Oldest:
 		// The log goes on without a break, but what this node has missed is not kept any more.
-		return false, f.resetTo(Position{p.Epoch, p.Head}), nil
+		return done, f.resetTo(Position{p.Epoch, p.Head}), nil
 	case !p.Known:
 		passed, err = f.rotate(f.epoch)
-		return false, passed, err
+		return done, passed, err
 	}
 	f.oldest = max(f.oldest, p.Oldest)
 	if len(p.Entries) == 0 {
 		if f.epoch == "" && p.Head == 0 {
 			f.epoch = p.Epoch
 		}
-		return false, nil, nil
+		return done, nil, nil
 	}
 	f.putPage(p.Entries)
 	f.drain()
@@ -142,7 +165,10 @@ func (f *follower) takePage(p *Page, after uint64, epoch string) (next bool, pas
 	if f.taking && f.delivered < last {
 		passed = f.passed(last)
 	}
-	return p.More, passed, nil
+	if p.More {
+		next = following
+	}
+	return next, passed, nil
 }
 
 // putPage puts the entries of a page into the chain, beyond its bounds. The caller holds f.mu.

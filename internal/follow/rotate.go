@@ -17,6 +17,7 @@ func (f *follower) rotate(epoch string) (passed chan struct{}, err error) {
 	if err != nil || f.ended || f.epoch != was {
 		return nil, err
 	}
+	head.Offset = 0 // others may have appended to the new log already
 	return f.resetTo(head), nil
 }
 
