@@ -47,7 +47,7 @@ const (
 func (p *publisher) grace() time.Duration { return min(p.timeout/8, 500*time.Millisecond) }
 
 // publishApart is the part of publish from the append on. The caller has the turn to append.
-func (p *publisher) publishApart(ctx context.Context, l *line, m *pubsub.Message, began time.Time) (follow.Position, error) {
+func (p *publisher) publishApart(ctx context.Context, l *line, m *pubsub.Message, began time.Time) (Place, error) {
 	a := &attempt{p: p, l: l, m: *m, done: make(chan struct{}), stopped: make(chan struct{})}
 	a.ctx, a.cancel = context.WithDeadline(context.WithoutCancel(ctx), began.Add(p.timeout-p.grace()))
 	p.tasks.Start(a)
@@ -60,20 +60,20 @@ func (p *publisher) publishApart(ctx context.Context, l *line, m *pubsub.Message
 	case <-ctx.Done():
 		a.stop()
 		if a.abandon() {
-			return follow.Position{}, fmt.Errorf("%w: %w", ErrUnknown, context.Cause(ctx))
+			return Place{}, fmt.Errorf("%w: %w", ErrUnknown, context.Cause(ctx))
 		}
 	case <-late.C:
 		a.stop()
 		if a.abandon() {
-			return follow.Position{}, fmt.Errorf("%w: it does not answer: %w", ErrUnknown, errLate)
+			return Place{}, fmt.Errorf("%w: it does not answer: %w", ErrUnknown, errLate)
 		}
 	}
 	if a.err != nil {
 		l.failed()
-		return follow.Position{}, a.err
+		return Place{}, a.err
 	}
 	p.tell(l, a.stored, a.place, a.from)
-	return follow.Position{Epoch: a.place.Epoch, Offset: a.place.Offset}, nil
+	return a.place, nil
 }
 
 // stop lets no other call of the store begin. A pause ends at once. Only one caller may call it, once.

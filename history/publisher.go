@@ -53,14 +53,30 @@ func (p *publisher) init() {
 	p.lines.init()
 }
 
-// publish appends a message and tells the subscribers. Each way to an error ends either before the
-// store was asked, with an answer of the store that it has not taken the message, or with ErrUnknown.
-func (p *publisher) publish(ctx context.Context, kept *keptTopic, m *pubsub.Message, o *follow.PublishOptions) (follow.Position, error) {
+// publish appends a message and tells the subscribers, also those of a follower that has not started.
+func (p *publisher) publish(ctx context.Context, kept *keptTopic, m *pubsub.Message, o *follow.PublishOptions) (at follow.Position, err error) {
+	var place Place
+	if hold := p.followers.Hold(m.Topic); hold != nil {
+		defer func() {
+			if err != nil || place.Doubled {
+				hold.Release(nil)
+			} else {
+				hold.Release(&pubsub.Place{Epoch: place.Epoch, Offset: place.Offset, Prev: place.Prev})
+			}
+		}()
+	}
+	place, err = p.append(ctx, kept, m, o)
+	return follow.Position{Epoch: place.Epoch, Offset: place.Offset}, err
+}
+
+// append is publish for the place. Each way to an error ends either before the store was asked, with an
+// answer of the store that it has not taken the message, or with ErrUnknown.
+func (p *publisher) append(ctx context.Context, kept *keptTopic, m *pubsub.Message, o *follow.PublishOptions) (Place, error) {
 	if err := p.check(ctx, kept, m, o); err != nil {
-		return follow.Position{}, err
+		return Place{}, err
 	}
 	if !p.begin(len(m.Payload)) {
-		return follow.Position{}, ErrBusy
+		return Place{}, ErrBusy
 	}
 	var began time.Time
 	if !p.direct {
@@ -71,7 +87,7 @@ func (p *publisher) publish(ctx context.Context, kept *keptTopic, m *pubsub.Mess
 		if err := p.wait(ctx, w); err != nil {
 			l.leave(w)
 			p.end(len(m.Payload))
-			return follow.Position{}, fmt.Errorf("%w: an earlier message of the topic waits for it: %w", ErrUnavailable, err)
+			return Place{}, fmt.Errorf("%w: an earlier message of the topic waits for it: %w", ErrUnavailable, err)
 		}
 	}
 	// From here the turn to append is this publish's, until tell or failed passes it on.
@@ -85,11 +101,11 @@ func (p *publisher) publish(ctx context.Context, kept *keptTopic, m *pubsub.Mess
 	}
 	if err != nil {
 		l.failed()
-		return follow.Position{}, err
+		return Place{}, err
 	}
 	stored, from := p.asStored(ctx, l, m, place)
 	p.tell(l, stored, place, from)
-	return follow.Position{Epoch: place.Epoch, Offset: place.Offset}, nil
+	return place, nil
 }
 
 // check refuses what the store need not be asked for. Event and payload were checked by package bennu.

@@ -15,6 +15,7 @@ type follower struct {
 	topic *Topic
 
 	telling atomic.Pointer[record] // that Tell has made for this follower last
+	begun   atomic.Bool            // started, for those who do not have the lock
 
 	mu         sync.Mutex
 	sub        *pubsub.Subscription
@@ -30,6 +31,9 @@ type follower struct {
 	reads      *reads    // nil while nothing is to be read from the store
 	ready      chan struct{}
 	beginning  chan struct{} // closed when beginLog has ended
+	holds      int           // publishes for which the follower waits before it starts
+	first      *Position     // the head by which it starts then
+	early      *Position     // the place before the oldest of their messages
 	round      uint32        // how often the last subscription has ended
 	repairs    uint32        // that have begun
 	asking     asking
@@ -100,6 +104,7 @@ func (f *follower) position() Position { return Position{f.epoch, f.head} }
 // begin sets the head for the first time. The caller holds f.mu.
 func (f *follower) begin(head Position) {
 	f.started = true
+	f.begun.Store(true)
 	f.epoch, f.head, f.delivered = head.Epoch, head.Offset, head.Offset
 	f.ring = run{base: f.head}
 	if f.ready != nil {

@@ -181,8 +181,10 @@ func (f *follower) answer(q question, head Position) {
 	}
 	switch {
 	case f.ended:
+	case !f.started && f.holds > 0:
+		f.first = &head
 	case !f.started:
-		f.begin(head)
+		f.beginHeld(head)
 	case head.Epoch != f.epoch, head.Offset < q.head.Offset, head.Offset > f.head:
 		f.repairNow(nil)
 	}
