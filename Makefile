@@ -108,11 +108,15 @@ faults: ## hostile clients at full size, times asserted: 3 min, on a machine tha
 
 .PHONY: cluster-faults
 cluster-faults: ## nodes and brokers killed, stopped and cut off, at full size: 15 min, on a machine that does nothing else
-	BENNU_FULL=1 BENNU_REQUIRE_REDIS=1 go test -count=1 -timeout 60m -skip '^TestPresence' -v ./test/cluster
+	BENNU_FULL=1 BENNU_REQUIRE_REDIS=1 go test -count=1 -timeout 60m -skip '^Test(Presence|History)' -v ./test/cluster
 
 .PHONY: presence-faults
 presence-faults: ## the same for who is present, with a node killed 200 times: 30 min, on a machine that does nothing else
 	BENNU_FULL=1 BENNU_REQUIRE_REDIS=1 go test -count=1 -timeout 90m -run '^TestPresence' -v ./test/cluster
+
+.PHONY: cluster-history
+cluster-history: ## 20 million messages to clients of topics with a history, over cuts, kills of nodes and of Redis and NATS, and deployments: 30 min
+	BENNU_FULL=1 BENNU_REQUIRE_REDIS=1 BENNU_REQUIRE_PROXIES=1 go test -count=1 -timeout 120m -run '^TestHistory' -v ./test/cluster
 
 .PHONY: cluster-order
 cluster-order: ## a million messages between three nodes over each broker, none lost, doubled or out of order

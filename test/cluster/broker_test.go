@@ -74,20 +74,23 @@ var (
 	tooLarge = map[string]int{kindNATS: 1 << 20, kindEmbedded: 5 << 20, kindRedis: 8 << 20}
 )
 
-// natsBroker is a NATS server.
+// natsBroker is a NATS server, with JetStream if it has a store.
 type natsBroker struct {
 	options natsOptions
 	ready   natsReady
 	process *process
 }
 
-type natsOptions struct{ Port int }
+type natsOptions struct {
+	Port  int
+	Store string // the folder of JetStream
+}
 
 type natsReady struct{ Addr string }
 
 // runNATS is the program.
 func runNATS(o natsOptions) (ready natsReady, stop func() error, err error) {
-	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: o.Port, NoSigs: true, NoLog: true})
+	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: o.Port, NoSigs: true, NoLog: true, JetStream: o.Store != "", StoreDir: o.Store})
 	if err != nil {
 		return ready, nil, err
 	}
@@ -105,7 +108,13 @@ func runNATS(o natsOptions) (ready natsReady, stop func() error, err error) {
 
 func startNATS(t testing.TB) *natsBroker {
 	t.Helper()
-	b := &natsBroker{}
+	return startNATSWith(t, natsOptions{})
+}
+
+// startNATSWith is startNATS with options, of which the port is found.
+func startNATSWith(t testing.TB, o natsOptions) *natsBroker {
+	t.Helper()
+	b := &natsBroker{options: o}
 	for range 10 {
 		b.options.Port = testport.Free(t)
 		var err error

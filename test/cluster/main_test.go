@@ -24,6 +24,8 @@ func TestMain(m *testing.M) {
 		waittest.Heavy(m, waittest.Nodes, waittest.Sized(6, 1))
 	case roleNode:
 		os.Exit(play(runNode))
+	case roleKeeper:
+		os.Exit(play(runKeeper))
 	case roleNATS:
 		os.Exit(play(runNATS))
 	default:
