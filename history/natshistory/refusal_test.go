@@ -105,6 +105,21 @@ func TestEmbedded(t *testing.T) {
 	says(t, refusal(t, waittest.Patience, &Options{URL: "nats://" + e.Addr().String()}), "natspubsub embeds")
 }
 
+// makeStream makes a stream whose name another one has had. The server may still remove the files of
+// that one, and then fails with the code 10049.
+func makeStream(t *testing.T, js jetstream.JetStream, config jetstream.StreamConfig) {
+	t.Helper()
+	var err error
+	waittest.Until(t, "the files of the old stream are gone", func() bool {
+		_, err = js.CreateStream(t.Context(), config)
+		var refused *jetstream.APIError
+		return !errors.As(err, &refused) || refused.ErrorCode != 10049
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestMisfits has streams that were made otherwise. The error has a sentence for each difference.
 func TestMisfits(t *testing.T) {
 	t.Parallel()
@@ -138,9 +153,7 @@ func TestMisfits(t *testing.T) {
 		if err := js.DeleteStream(t.Context(), config.Name); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := js.CreateStream(t.Context(), config); err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
+		makeStream(t, js, config)
 		says(t, refusal(t, waittest.Patience, &Options{URL: b.url(), Replicas: 1}), name)
 	}
 	config := *good.config()
@@ -148,9 +161,7 @@ func TestMisfits(t *testing.T) {
 	if err := js.DeleteStream(t.Context(), good.Stream); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := js.CreateStream(t.Context(), config); err != nil {
-		t.Fatal(err)
-	}
+	makeStream(t, js, config)
 	says(t, refusal(t, waittest.Patience, &Options{URL: b.url(), Replicas: 1}), "another stream keeps subjects")
 	// One that an administrator has made with more than is needed fits.
 	config.MaxMsgsPerSubject, config.Metadata = 1_000_000, map[string]string{"by": "hand"}
