@@ -62,8 +62,8 @@ func afterNumbers(s *suite) {
 	s.doubled("a number that was appended is no conflict", again, first)
 }
 
-// afterAtOnce has several nodes count with After: each of them adds 1 to the newest value, and none of
-// the additions may be lost.
+// afterAtOnce has several nodes count with After: each of them reads the newest value and appends one that
+// is larger by 1, if no other node was faster. None of the additions may be lost.
 func afterAtOnce(s *suite) {
 	const nodes, each = 8, 25
 	stores := []history.Store{s.open(), s.open()}
@@ -77,6 +77,7 @@ func afterAtOnce(s *suite) {
 				if len(p.Entries) > 0 {
 					value, _ = strconv.Atoi(string(p.Entries[0].Payload))
 				}
+				// A refused entry does not take its number, but a new number is as good.
 				number++
 				e := entry(fmt.Sprint("node", i), number)
 				e.Payload = strconv.AppendInt(nil, int64(value+1), 10)

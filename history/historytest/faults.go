@@ -16,6 +16,8 @@ import (
 func faultContexts(s *suite) {
 	st := s.open()
 	s.append(st, "t", entry("b", 1), history.AppendOptions{})
+	// The contexts end sooner or later than a call takes, so that some end before it was sent, and some
+	// while the answer is under way. The second try of each must fit to what the first one has said.
 	for n := uint64(2); n <= 40; n++ {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Duration(n)*20*time.Microsecond)
 		if n < 6 {
@@ -72,7 +74,7 @@ func (s *suite) numbered(st history.Store, topic, boot string, n uint64) {
 // insist appends an entry, again and again until the store has it. What the store says of failed tries
 // must be true.
 func (s *suite) insist(st history.Store, topic string, e *history.Entry, key string) bool {
-	unknown := false
+	unknown := false // a try has said so, hence a later one may find the entry of that one
 	for began := time.Now(); ; {
 		ctx, cancel := context.WithTimeout(context.Background(), waittest.Patience/3)
 		p, err := st.Append(ctx, topic, e, &history.AppendOptions{Keep: plenty, Key: key})

@@ -11,6 +11,7 @@ import (
 // onceNumbers checks that an entry whose number was appended before is not appended again.
 func onceNumbers(s *suite) {
 	st := s.open()
+	// The same entry again, as after a lost answer: at once, and after the next one.
 	first := s.append(st, "t", entry("boot", 1), history.AppendOptions{})
 	s.doubled("a number is appended once", s.append(st, "t", entry("boot", 1), history.AppendOptions{}), first)
 	second := s.append(st, "t", entry("boot", 2), history.AppendOptions{})

@@ -38,6 +38,7 @@ func raceWriters(s *suite) {
 	topics := []string{"t0", "t1", "t2", "t3"}
 	keep := plenty
 	keep.Size = s.Appends + 1
+	// What Append has told is compared with what is read in the end.
 	told := make([]placed, writers)
 	done := make(chan struct{})
 	var all, readers sync.WaitGroup
@@ -114,7 +115,7 @@ func (s *suite) follow(st history.Store, topic string, keep history.Keep, done <
 			s.Errorf("topic %s: place %d is not known any more", topic, after)
 			return
 		case !p.Known:
-			after = p.Oldest
+			after = p.Oldest // as a follower whose place was trimmed away
 		case len(p.Entries) > 0:
 			after = p.Entries[len(p.Entries)-1].Offset
 		case ended:

@@ -15,6 +15,7 @@ func rotateEpochs(s *suite) {
 	if old[0].Epoch == elsewhere {
 		elsewhere = "bbbbbbbb"
 	}
+	// Epochs that are not the current one, such as that of a node that is late.
 	s.rotate(st, "t", elsewhere)
 	s.rotate(st, "t", "")
 	s.kept(st, plenty, old, 10)

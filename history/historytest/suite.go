@@ -24,7 +24,8 @@ type suite struct {
 // plenty keeps all that a check appends, unless it is about trimming.
 var plenty = history.Keep{Size: 100_000, Bytes: 1 << 30, Age: time.Hour}
 
-// open opens a store, which is closed when the check ends.
+// open opens a store, which is closed when the check ends. A Harness may return one store several times;
+// it is closed once.
 func (s *suite) open() history.Store {
 	s.Helper()
 	st := s.Open(s.TB)
@@ -65,7 +66,8 @@ func try(st history.Store, topic string, e *history.Entry, o history.AppendOptio
 	return st.Append(ctx, topic, e, &o)
 }
 
-// append appends an entry, which must succeed.
+// append appends an entry, which must succeed. Like all methods that end the check, it is called by the
+// goroutine of the check alone; others call try.
 func (s *suite) append(st history.Store, topic string, e *history.Entry, o history.AppendOptions) history.Place {
 	s.Helper()
 	p, err := try(st, topic, e, o)
@@ -107,7 +109,7 @@ func (s *suite) read(st history.Store, topic string, after uint64, o history.Rea
 	return p
 }
 
-// sound checks a piece against what holds for all pieces.
+// sound checks a piece against what holds for all pieces, whatever the log has. Any goroutine may call it.
 func (s *suite) sound(topic string, after uint64, o *history.ReadOptions, p *history.Piece) {
 	s.Helper()
 	list := p.Entries
@@ -126,6 +128,7 @@ func (s *suite) sound(topic string, after uint64, o *history.ReadOptions, p *his
 	if len(list) == 0 {
 		return
 	}
+	// The piece begins where it was asked for, and is a chain of one epoch.
 	if first := list[0].Prev; !o.Newest && first != after {
 		s.Errorf("topic %.40q: the first entry after %d has Prev %d", topic, after, first)
 	}
@@ -141,6 +144,8 @@ func (s *suite) sound(topic string, after uint64, o *history.ReadOptions, p *his
 			s.Errorf("topic %.40q: the entry after %d has Prev %d; a piece is contiguous", topic, list[i-1].Offset, e.Prev)
 		}
 	}
+	// What the piece says of the whole log fits to its entries, which it does not if the log has changed
+	// between two questions of the store to its server.
 	last := list[len(list)-1].Offset
 	if last > p.Head.Offset || list[0].Prev < p.Oldest {
 		s.Errorf("topic %.40q: entries after %d up to %d, and the log goes from %d to %d; a piece is of one moment", topic, list[0].Prev, last, p.Oldest, p.Head.Offset)

@@ -11,6 +11,8 @@ import (
 // kept checks that the log of "t" has the newest n of places, and no others.
 func (s *suite) kept(st history.Store, keep history.Keep, places []history.Place, n int) {
 	s.Helper()
+	// The oldest place from which a reader can go on is the Prev of the oldest kept entry, which itself is
+	// not kept any more.
 	gone := places[:len(places)-n]
 	oldest := places[len(gone)].Prev
 	p := s.known(st, "t", keep, oldest, true, "the Prev of the oldest kept entry")
@@ -83,6 +85,7 @@ func trimAge(s *suite) {
 	st := s.open()
 	places := s.fill(st, "t", "b", 1, 5, history.AppendOptions{})
 	s.kept(st, plenty, places, 5)
+	// The entries are not removed by this, since the store keeps them for an hour: Read leaves them out.
 	soon := plenty
 	soon.Age = time.Millisecond
 	head := places[4].Offset

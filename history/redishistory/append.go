@@ -55,12 +55,8 @@ func appendArgs(e *history.Entry, o *history.AppendOptions) []any {
 	if e.Binary {
 		binary = 1
 	}
-	payload := e.Payload
-	if payload == nil {
-		payload = []byte{}
-	}
 	return []any{
-		e.Boot, e.Number, e.Event, payload, binary, e.From,
+		e.Boot, e.Number, e.Event, e.Payload, binary, e.From,
 		o.Keep.Size, o.Keep.Bytes, ageOf(&o.Keep), max(10*o.Keep.Age, leastLife).Milliseconds(),
 		1 + rand.Uint64N(mostStep), follow.NewEpoch(), after, int(history.KeyTime.Seconds()),
 	}

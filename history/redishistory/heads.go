@@ -11,7 +11,8 @@ import (
 // headsOfScript is the number of topics of one run of heads.lua. All others of the server wait for it.
 const headsOfScript = 50
 
-// Heads implements history.Store.
+// Heads implements history.Store. The topics of one slot of a cluster, or of the only server, share the runs of
+// a script; runs for the same server share pipelines.
 func (s *store) Heads(ctx context.Context, topics []string) ([]history.Head, error) {
 	type part struct {
 		call

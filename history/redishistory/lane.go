@@ -26,8 +26,8 @@ const (
 // awaited, the next calls gather. If the connection breaks, the next call makes another one.
 type lane struct {
 	r     *router
-	addr  string // "" with Sentinels, which are asked each time
-	queue chan *call
+	addr  string          // "" with Sentinels, which are asked each time
+	queue chan *call      // of calls that wait; a call behind those waits in do
 	ctx   context.Context // ends with the lane
 	stop  context.CancelFunc
 	gone  chan struct{} // closed when the goroutine has ended
@@ -151,7 +151,7 @@ func (l *lane) finish(calls []*call, commands []*redis.Cmd, err error, text bool
 		}
 	}
 	switch {
-	case drop:
+	case drop: // the calls in strange were answered, with a refusal
 		l.r.suspect(l.addr)
 		l.drop()
 		for _, c := range strange {

@@ -33,7 +33,7 @@ func (s *store) Read(ctx context.Context, topic string, after uint64, o *history
 	return p, nil
 }
 
-// readArgs returns the arguments of read.lua.
+// readArgs returns the arguments of read.lua. Places that scripts cannot count with are above all offsets.
 func readArgs(after uint64, o *history.ReadOptions) []any {
 	newest, place := 0, after
 	if o.Newest {

@@ -26,6 +26,7 @@ type router struct {
 	stop  context.CancelFunc
 	tasks sync.WaitGroup
 
+	// No call is made and nothing is awaited while mu is held.
 	mu     sync.Mutex // guards the fields below
 	closed bool
 	lanes  map[laneKey]*lane
@@ -70,7 +71,8 @@ func (r *router) close(ctx context.Context) error {
 // maxMoves bounds how often the servers of a cluster may send a call on.
 const maxMoves = 5
 
-// do makes a call at the server of its slot. The error is that of the connection or the server, explained,
+// do makes a call at the server of its slot, and follows it when the servers of a cluster send it on. Calls
+// that change nothing, or may be made twice, are made a second time after a connection has broken. The error is that of the connection or the server, explained,
 // as ErrUnavailable or ErrUnknown.
 func (r *router) do(ctx context.Context, c *call) error {
 	if ctx.Err() != nil {
@@ -157,7 +159,7 @@ func (r *router) lane(ctx context.Context, c *call, addr string) (*lane, error) 
 	if r.closed {
 		return nil, unavailable(errClosed)
 	}
-	if addr == "" {
+	if addr == "" { // with Sentinels it stays so, and the lane asks them
 		switch r.target.Mode {
 		case redisconn.Cluster:
 			addr = r.owners[c.slot]
