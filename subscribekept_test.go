@@ -41,11 +41,11 @@ func TestEraseThenBroadcast(t *testing.T) {
 	next := s.hears(t, "t")
 	for range 50 {
 		s.say(t, "t", "said", nil)
+		next()
 		if err := s.log.Erase(t.Context(), "t"); err != nil {
 			t.Fatal(err)
 		}
 		s.say(t, "t", "said", nil)
-		next()
 		next()
 	}
 }
