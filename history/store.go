@@ -35,7 +35,7 @@ type Store interface {
 	// Rotate forgets the log of a topic and begins a new epoch, if epoch is still the current one: the
 	// head has offset 0 then, and no place of the old epoch is known. Otherwise it does nothing. Keys
 	// and numbers may stay known. If epoch is "", a topic without a log gets one without entries, so
-	// that clients have a place in it; a store that begins a log with its first entry does nothing.
+	// that a client that comes before the first message has a place in it.
 	Rotate(ctx context.Context, topic, epoch string) error
 	// Close ends the store. Later calls return ErrUnavailable, and Close may be called again.
 	Close(ctx context.Context) error

@@ -45,6 +45,7 @@ var faults = []struct {
 	{"heads/many", []string{"heads of some are left out", "heads are sorted"}},
 	{"rotate/epochs", []string{"any epoch is rotated", "the epoch stays", "entries stay"}},
 	{"rotate/at once", []string{"any epoch is rotated", "the epoch stays"}},
+	{"rotate/begins", []string{"any epoch is rotated", "no log is begun"}},
 	{"race/writers", []string{"Append is not atomic", "Read is not of one moment"}},
 	{"race/trimming", []string{"Append is not atomic", "Read is not of one moment"}},
 	{"faults/contexts", []string{"unavailable though stored", "no numbers"}},

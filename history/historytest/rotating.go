@@ -82,3 +82,32 @@ func rotateAtOnce(s *suite) {
 		s.Errorf("%d entries, want the %d after Rotate", len(list), len(epochs))
 	}
 }
+
+// rotateBegins checks that Rotate of the epoch "" begins one log of a topic that has none, when several
+// nodes do so, and that entries go on in it.
+func rotateBegins(s *suite) {
+	a, b := s.open(), s.open()
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			ctx, cancel := patient()
+			defer cancel()
+			if err := []history.Store{a, b}[i%2].Rotate(ctx, "t", ""); err != nil {
+				s.Errorf("Rotate: %v", err)
+			}
+		})
+	}
+	all.Wait()
+	begun := s.head(a, "t")
+	if !validEpoch(begun.Epoch) || begun.Offset != 0 {
+		s.Errorf("the head is %+v after Rotate of a topic without a log; a log begins", begun)
+	}
+	s.known(a, "t", plenty, 0, true, "the place 0 of a log without entries")
+	s.rotate(b, "t", "")
+	if first := s.append(b, "t", entry("b", 1), history.AppendOptions{}); first.Epoch != begun.Epoch || first.Prev != 0 {
+		s.Errorf("the first entry is at %+v, and its log began with %+v", first, begun)
+	}
+	if list := s.all(a, "t", 0, history.ReadOptions{}); len(list) != 1 {
+		s.Errorf("%d entries, want 1", len(list))
+	}
+}

@@ -70,6 +70,7 @@ var checks = []check{
 	{"heads/many", headsOfMany},
 	{"rotate/epochs", rotateEpochs},
 	{"rotate/at once", rotateAtOnce},
+	{"rotate/begins", rotateBegins},
 	{"race/writers", raceWriters},
 	{"race/trimming", raceTrimming},
 	{"faults/contexts", faultContexts},

@@ -13,7 +13,8 @@ import (
 // Rotate implements history.Store. It publishes a record that is no entry and has a new epoch, with the
 // header for which the server removes all other messages of the subject. The server takes it only behind
 // the newest record of the old epoch, so of several nodes that rotate, one succeeds, and the next entry
-// follows it. Other topics stay as they are.
+// follows it. Other topics stay as they are. For the epoch "" the record begins the log of a topic that has
+// none.
 func (s *store) Rotate(ctx context.Context, name, epoch string) error {
 	leave, err := s.enter()
 	if err != nil {
@@ -23,11 +24,14 @@ func (s *store) Rotate(ctx context.Context, name, epoch string) error {
 	subject, unsure := logSubject(s.Prefix, name), false
 	err = s.again(ctx, func() error {
 		last, err := s.newest(ctx, subject)
-		if err != nil || last.none() || last.Epoch != epoch {
+		if err != nil || last.head().Epoch != epoch {
 			return err
 		}
-		first := &record{subject: subject, id: rand.Text(), meta: meta{Epoch: newEpoch(), Age: last.Age}}
-		m := first.message(last.sequence)
+		first := &record{subject: subject, id: rand.Text(), meta: meta{Epoch: newEpoch()}}
+		if !last.none() {
+			first.Age = last.Age
+		}
+		m := first.message(last.at())
 		m.Header[nats.MsgRollup] = []string{nats.MsgRollupSubject}
 		_, err = s.publish(ctx, m)
 		unsure = unsure || errors.Is(err, errUnanswered)

@@ -3,8 +3,8 @@ package follow
 import "context"
 
 // Begin begins the log of the topic if it has none. A topic without a log has no position that could
-// be given to a client; after Begin it has one, unless the store begins a log only with its first
-// entry. The error is the cause of ctx.
+// be given to a client; after Begin it has one, unless the store has failed. The error is the cause of
+// ctx.
 func (s *Subscription) Begin(ctx context.Context) error {
 	if err := s.begun(ctx); err != nil {
 		return err
