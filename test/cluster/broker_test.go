@@ -47,7 +47,7 @@ func startBroker(t testing.TB, kind string) broker {
 	t.Helper()
 	switch kind {
 	case kindNATS:
-		return startNATS(t)
+		return startNATS(t, natsOptions{})
 	case kindRedis:
 		return redisBroker{redistest.Start(t)}
 	}
@@ -90,7 +90,10 @@ type natsReady struct{ Addr string }
 
 // runNATS is the program.
 func runNATS(o natsOptions) (ready natsReady, stop func() error, err error) {
-	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: o.Port, NoSigs: true, NoLog: true, JetStream: o.Store != "", StoreDir: o.Store})
+	s, err := server.NewServer(&server.Options{
+		Host: "127.0.0.1", Port: o.Port, NoSigs: true, NoLog: true,
+		JetStream: o.Store != "", StoreDir: o.Store, SyncAlways: true,
+	})
 	if err != nil {
 		return ready, nil, err
 	}
@@ -106,13 +109,7 @@ func runNATS(o natsOptions) (ready natsReady, stop func() error, err error) {
 	}, nil
 }
 
-func startNATS(t testing.TB) *natsBroker {
-	t.Helper()
-	return startNATSWith(t, natsOptions{})
-}
-
-// startNATSWith is startNATS with options, of which the port is found.
-func startNATSWith(t testing.TB, o natsOptions) *natsBroker {
+func startNATS(t testing.TB, o natsOptions) *natsBroker {
 	t.Helper()
 	b := &natsBroker{options: o}
 	for range 10 {

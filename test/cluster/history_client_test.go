@@ -2,268 +2,326 @@ package cluster
 
 import (
 	"bufio"
-	"context"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"strings"
-	"sync"
-	"sync/atomic"
+	"os"
 	"time"
 
-	"github.com/bennu-go/bennu/internal/wstest"
+	"github.com/bennu-go/bennu/internal/wsframe"
 )
 
-// resumer is a client that has the three lines of an application: it keeps the last position that it
-// was sent, and joins again with it, wherever that leads.
+// resumer is a client as docs/history.md has it: of each topic it keeps the ref of the last broadcast,
+// or of bennu:resume, and sends it with the next join. It looks at every message.
 type resumer struct {
-	name, topic, addr string
-	least, most       time.Duration // how long a connection lives; most 0 is until the other end closes it
+	audience *audience
+	rand     *rand.Rand
+	follow   []*following
 
-	count *tallies
-	conn  net.Conn
-	since string // JSON
-	refs  int
-	join  string // the ref of the join
-
-	mu     sync.Mutex
-	last   int
-	lost   bool // it was told that it has lost messages, and has got none since then
-	faults []string
-	told   []string // losses
+	conn     net.Conn
+	in       *bufio.Reader
+	refs     int
+	cutAt    time.Time
+	alive    time.Time // of the next heartbeat
+	received int64     // since the last report
 }
 
-// tallies are what all clients of a test have seen.
-type tallies struct {
-	deliveries, cuts, joins, recovered, replays, lost, refused atomic.Int64
-	excused                                                    func(topic string, n int) bool // n may come again
+// following is a topic that it has joined, or tries to join.
+type following struct {
+	*chronicle
+	last    noted  // the last message that there will be, once nothing is published any more
+	joinRef string // of its join, as JSON
+	sent    string // the position in that
+	resumed bool   // bennu:resume has come
+	at      position
+	ref     string // the same as the client got it; "" before the first
+	lost    bool   // the last word about what it has missed
 }
 
-// run connects and joins again and again, until ctx ends.
-func (r *resumer) run(ctx context.Context) {
-	r.since = "null"
-	for ctx.Err() == nil {
-		err := r.visit(ctx)
-		r.count.cuts.Add(1)
-		if err != nil && !isCut(err) {
-			r.fault("%v", err)
+// errUnsound is an error of the client that no cut explains.
+var errUnsound = errors.New("unsound")
+
+func unsound(format string, args ...any) error {
+	return fmt.Errorf("%w: %w", errUnsound, fmt.Errorf(format, args...))
+}
+
+// run connects again and again until it has everything.
+func (r *resumer) run() {
+	defer r.report()
+	for !r.done() && !r.audience.stopped() {
+		err := r.connect()
+		for err == nil {
+			err = r.step()
+		}
+		r.hangUp()
+		r.report()
+		if errors.Is(err, errUnsound) {
+			r.audience.wrong(err)
 			return
 		}
-		// As a client would wait.
-		timer := time.NewTimer(10*time.Millisecond + rand.N(50*time.Millisecond))
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if !errors.Is(err, errCut) {
+			r.audience.count(&r.audience.troubles, err.Error())
+			r.audience.pause(time.Duration(10+r.rand.IntN(200)) * time.Millisecond)
 		}
 	}
 }
 
-// errGone is the end of a connection that a client may see at any time.
-var errGone = errors.New("the connection is gone")
-
-func isCut(err error) bool {
-	var op *net.OpError
-	return errors.As(err, &op) || errors.Is(err, errGone) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
+// done reports whether the client has the last message of each topic.
+func (r *resumer) done() bool {
+	if !r.audience.ending.Load() {
+		return false
+	}
+	for _, f := range r.follow {
+		if !f.isHead(f.at, noted{endWriter, 1}) {
+			return false
+		}
+	}
+	return true
 }
 
-// visit is one connection.
-func (r *resumer) visit(ctx context.Context) error {
-	conn, err := net.DialTimeout("tcp", r.addr, patience)
+// report adds what was received to the sum of all.
+func (r *resumer) report() {
+	r.audience.deliveries.Add(r.received)
+	r.received = 0
+}
+
+// handshake is the request of a client, whose key need not be a secret here.
+const handshake = "GET /socket/websocket?vsn=2.0.0 HTTP/1.1\r\nHost: cluster\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+	"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+
+// connect connects by way of the load balancer, and joins all topics.
+func (r *resumer) connect() (err error) {
+	if r.conn, err = net.DialTimeout("tcp", r.audience.addr, patience); err != nil {
+		return errors.New("the load balancer refuses")
+	}
+	r.in = bufio.NewReaderSize(r.conn, 16<<10)
+	_ = r.conn.SetDeadline(time.Now().Add(patience))
+	if _, err = r.conn.Write([]byte(handshake)); err != nil {
+		return errors.New("the handshake is cut")
+	}
+	answer, err := http.ReadResponse(r.in, nil)
 	if err != nil {
-		return err
+		return errors.New("the handshake is cut")
 	}
-	c := &mortal{Conn: conn}
-	defer c.reset()
-	defer context.AfterFunc(ctx, c.reset)()
-	if r.most > 0 {
-		defer time.AfterFunc(r.least+rand.N(r.most-r.least), c.die).Stop()
+	if answer.StatusCode != http.StatusSwitchingProtocols {
+		return fmt.Errorf("status %d", answer.StatusCode)
 	}
-	r.conn, r.refs = c, 0
-	in := bufio.NewReaderSize(c, 16<<10)
-	if err := r.upgrade(in); err != nil {
-		return err
-	}
-	r.rejoin()
-	for {
-		f, err := wstest.ReadFrame(in)
-		if err != nil {
+	r.cutAt = time.Now().Add(r.audience.life(r.rand))
+	r.alive = time.Now().Add(heartbeats)
+	for _, f := range r.follow {
+		if err := r.join(f); err != nil {
 			return err
 		}
-		if err := r.take(f); err != nil {
-			return err
-		}
-	}
-}
-
-func (r *resumer) upgrade(in *bufio.Reader) error {
-	_, err := io.WriteString(r.conn, "GET /socket/websocket?vsn=2.0.0 HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n"+
-		"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
-	if err != nil {
-		return err
-	}
-	answer, err := http.ReadResponse(in, nil)
-	if err != nil {
-		return errGone // maybe cut within
-	}
-	if answer.StatusCode != http.StatusSwitchingProtocols { // the node drains, or all nodes are away
-		r.count.refused.Add(1)
-		return errGone
 	}
 	return nil
 }
 
-// rejoin sends a join. The reader learns what is wrong with the connection.
-func (r *resumer) rejoin() {
-	r.refs++
-	r.join = fmt.Sprintf(`"%d"`, r.refs)
-	_, _ = r.conn.Write(wstest.Text(wstest.V2(r.join, r.join, r.topic, "phx_join", `{"since":`+r.since+`}`)).Append(nil))
-}
-
-// take handles a frame.
-func (r *resumer) take(f wstest.Frame) error {
-	switch f.Op {
-	case wstest.OpPing:
-		_, _ = r.conn.Write(wstest.Frame{Op: wstest.OpPong, Payload: f.Payload}.Append(nil))
-		return nil
-	case wstest.OpClose:
-		if code := f.Code(); code != 1001 && code != 1012 {
-			return fmt.Errorf("closed with %d", code)
-		}
-		return errGone
-	}
-	var parts [5]json.RawMessage
-	if err := json.Unmarshal(f.Payload, &parts); err != nil {
-		return fmt.Errorf("%v is no message", f)
-	}
-	joinRef, ref := string(parts[0]), string(parts[1])
-	if joinRef != "null" && joinRef != r.join {
-		return nil // of an earlier join
-	}
-	if strings.Contains(ref, ":") {
-		r.since = ref
-	}
-	switch event := string(parts[3]); event {
-	case `"n"`:
-		r.number(parts[4])
-	case `"bennu:resume"`:
-		r.resumed(string(parts[4]))
-	case `"phx_reply"`:
-		if !strings.Contains(string(parts[4]), `"ok"`) {
-			r.count.refused.Add(1)
-			return errGone // tries again
-		}
-		r.count.joins.Add(1)
-	case `"phx_error"`:
-		r.rejoin()
-	case `"bennu:offset"`:
-	default:
-		return fmt.Errorf("%s came", f.Payload)
-	}
-	return nil
-}
-
-// resumed notes what the client is told of its join.
-func (r *resumer) resumed(told string) {
-	switch {
-	case strings.Contains(told, `"recovered"`):
-		r.count.recovered.Add(1)
-	case strings.Contains(told, `"live"`):
-		r.count.replays.Add(1)
-	case strings.Contains(told, `"lost"`):
-		r.count.lost.Add(1)
-		r.mu.Lock()
-		r.lost = true
-		r.told = append(r.told, fmt.Sprintf("after %d: %s", r.last, told))
-		r.mu.Unlock()
-	}
-}
-
-// number notes a number. It follows the last one, unless the client was told that it has lost some.
-func (r *resumer) number(payload []byte) {
-	var p struct{ N int }
-	if err := json.Unmarshal(payload, &p); err != nil {
-		r.fault("the payload %s", payload)
+// hangUp ends the connection, most often without a word.
+func (r *resumer) hangUp() {
+	if r.conn == nil {
 		return
 	}
-	r.count.deliveries.Add(1)
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	if r.rand.IntN(4) > 0 {
+		_ = r.conn.(*net.TCPConn).SetLinger(0)
+	}
+	_ = r.conn.Close()
+	r.conn = nil
+}
+
+// join joins a topic with the position that the client has.
+func (r *resumer) join(f *following) error {
+	r.refs++
+	f.joinRef, f.sent, f.resumed = fmt.Sprintf(`"%d"`, r.refs), f.ref, false
+	since := "null"
+	if f.ref != "" {
+		since = `"` + f.ref + `"`
+	}
+	return r.send(fmt.Sprintf(`[%s,%s,%q,"phx_join",{"since":%s}]`, f.joinRef, f.joinRef, f.topic, since))
+}
+
+func (r *resumer) send(text string) error {
+	_ = r.conn.SetWriteDeadline(time.Now().Add(patience))
+	if _, err := r.conn.Write(wsframe.AppendMasked(nil, wsframe.Text, [4]byte{1, 2, 3, 4}, []byte(text))); err != nil {
+		return errors.New("writing fails")
+	}
+	return nil
+}
+
+// heartbeats is the time between two of them.
+const heartbeats = 20 * time.Second
+
+// step takes one frame, or sees that it is time for a cut.
+func (r *resumer) step() error {
+	deadline := r.cutAt
+	if r.alive.Before(deadline) {
+		deadline = r.alive
+	}
+	_ = r.conn.SetReadDeadline(deadline)
+	op, payload, size, err := r.peek()
 	switch {
-	case p.N == r.last+1, p.N > r.last && (r.lost || r.last == 0):
-	case p.N > r.last:
-		r.faultLocked("%d after %d: lost", p.N, r.last)
-	case r.count.excused != nil && r.count.excused(r.topic, p.N):
-	default:
-		r.faultLocked("%d after %d: doubled or out of order", p.N, r.last)
-	}
-	r.last, r.lost = max(r.last, p.N), false
-}
-
-// reached reports whether the client has a number.
-func (r *resumer) reached(n int) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.last >= n
-}
-
-func (r *resumer) fault(format string, args ...any) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.faultLocked(format, args...)
-}
-
-// mostFaults is how many are kept: one is enough, and others often follow from it.
-const mostFaults = 5
-
-func (r *resumer) faultLocked(format string, args ...any) {
-	if len(r.faults) < mostFaults {
-		r.faults = append(r.faults, fmt.Sprintf("%s %s: ", r.name, time.Now().Format("15:04:05.000"))+fmt.Sprintf(format, args...)+" since "+r.since)
-	}
-}
-
-// mortal is a connection that dies: at once, inside what is read next, or after a silence in which
-// everything is lost.
-type mortal struct {
-	net.Conn
-	within, mute atomic.Bool
-}
-
-func (m *mortal) die() {
-	switch rand.IntN(3) {
-	case 0:
-		m.reset()
-	case 1:
-		m.within.Store(true)
-	default:
-		m.mute.Store(true)
-		time.AfterFunc(50*time.Millisecond, m.reset)
-	}
-}
-
-// reset ends it without a word.
-func (m *mortal) reset() {
-	_ = m.Conn.(*net.TCPConn).SetLinger(0)
-	_ = m.Conn.Close()
-}
-
-// Read implements net.Conn.
-func (m *mortal) Read(p []byte) (int, error) {
-	for {
-		n, err := m.Conn.Read(p)
-		switch {
-		case err != nil:
-			return n, err
-		case m.mute.Load():
-		case m.within.Load():
-			m.reset()
-			return rand.IntN(n), nil
-		default:
-			return n, nil
+	case errors.Is(err, os.ErrDeadlineExceeded) && time.Now().Before(r.cutAt):
+		r.alive = time.Now().Add(heartbeats)
+		return r.send(`[null,"0","phoenix","heartbeat",{}]`)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return r.cut()
+	case err != nil:
+		return errors.New("the connection is cut")
+	case op == wsframe.Close && len(payload) > 1:
+		return fmt.Errorf("closed with %d", int(payload[0])<<8|int(payload[1]))
+	case op == wsframe.Text:
+		if err := r.take(payload); err != nil {
+			return err
 		}
 	}
+	_, err = r.in.Discard(size)
+	return err
+}
+
+// peek returns the next frame, once all of it is there. What has come of one stays for the next call.
+func (r *resumer) peek() (op byte, payload []byte, size int, err error) {
+	for want := 2; ; {
+		data, err := r.in.Peek(want)
+		if err != nil {
+			return 0, nil, 0, err
+		}
+		h, n := wsframe.Parse(data)
+		switch {
+		case n == 0:
+			want += 2
+		case len(data) < n+int(h.Length):
+			want = n + int(h.Length)
+		default:
+			return h.Op, data[n : n+int(h.Length)], n + int(h.Length), nil
+		}
+	}
+}
+
+// cut ends the connection, or one join of it: then it joins a topic again, as a page does that is left
+// and opened again, while messages of the join before are under way.
+func (r *resumer) cut() error {
+	if r.done() || r.rand.IntN(4) > 0 {
+		r.audience.cuts.Add(1)
+		return errCut
+	}
+	r.audience.rejoins.Add(1)
+	r.cutAt = time.Now().Add(r.audience.life(r.rand))
+	return r.join(r.follow[r.rand.IntN(len(r.follow))])
+}
+
+// take takes a message. It is only valid until the next one.
+func (r *resumer) take(frame []byte) error {
+	rest, broadcast := bytes.CutPrefix(frame, []byte(`[null,"`))
+	if !broadcast {
+		return r.takeOwn(frame)
+	}
+	ref, rest, _ := bytes.Cut(rest, []byte(`","`))
+	topic, rest, _ := bytes.Cut(rest, []byte(`","`))
+	event, rest, _ := bytes.Cut(rest, []byte(`",`))
+	f := r.of(topic)
+	switch {
+	case string(topic) == "phoenix":
+		return nil
+	case f == nil || string(event) != noteworthy:
+		return unsound("%s", frame)
+	case f.ref == "" || !f.resumed && f.sent == "":
+		return unsound("%s came before bennu:resume", frame)
+	}
+	n, err := parseNoted(bytes.TrimSuffix(rest, []byte("]")))
+	if err != nil {
+		return unsound("%w", err)
+	}
+	at, err := parsePosition(string(ref))
+	if err == nil {
+		err = f.follows(f.at, at, n)
+	}
+	if err != nil {
+		return unsound("%s: %w; the join sent %q", f.topic, err, f.sent)
+	}
+	f.at, f.ref = at, string(ref)
+	r.received++
+	return nil
+}
+
+// of finds a topic. There are few.
+func (r *resumer) of(topic []byte) *following {
+	for _, f := range r.follow {
+		if f.topic == string(topic) {
+			return f
+		}
+	}
+	return nil
+}
+
+// takeOwn takes a message to one join.
+func (r *resumer) takeOwn(frame []byte) error {
+	var parts [5]json.RawMessage
+	var topic, event string
+	var payload struct {
+		Status, Reason string
+		Count          int
+	}
+	err := json.Unmarshal(frame, &parts)
+	for i, into := range map[int]any{2: &topic, 3: &event, 4: &payload} {
+		err = errors.Join(err, json.Unmarshal(parts[i], into))
+	}
+	f := r.of([]byte(topic))
+	switch {
+	case topic == "phoenix" && err == nil:
+		return nil
+	case err != nil || f == nil:
+		return unsound("%s: %v", frame, err)
+	case string(parts[0]) != f.joinRef: // of an earlier join, which nobody listens to any more
+		return nil
+	}
+	switch event {
+	case "phx_reply":
+		if payload.Status != "ok" {
+			return fmt.Errorf("a join is refused: %s", parts[4])
+		}
+		return nil
+	case "phx_error":
+		if payload.Reason == "resume" {
+			r.audience.fenced.Add(1)
+			return r.join(f)
+		}
+		return fmt.Errorf("a channel ends: %s", parts[4])
+	case "bennu:resume":
+		var ref string
+		if err := json.Unmarshal(parts[1], &ref); err != nil {
+			return unsound("%s: %w", frame, err)
+		}
+		return r.takeResume(f, ref, payload.Status, payload.Reason)
+	}
+	return unsound("%s", frame)
+}
+
+// takeResume takes a word about what the client has missed.
+func (r *resumer) takeResume(f *following, ref, status, reason string) error {
+	at, err := parsePosition(ref)
+	if err != nil {
+		return unsound("%w", err)
+	}
+	switch {
+	case status == "new" && f.ref == "", status == "lost" && f.ref != "":
+		f.at, f.ref = at, ref
+	case status == "recovered" && !f.resumed && ref == f.sent && ref == f.ref, status == "live" && ref == f.ref:
+	default:
+		return unsound("%s: %s %s with %s, after %s; the join sent %q", f.topic, status, reason, ref, f.ref, f.sent)
+	}
+	f.resumed = true
+	switch status {
+	case "lost":
+		f.lost = true
+		r.audience.count(&r.audience.losses, reason)
+	case "recovered":
+		f.lost = false
+		r.audience.recovered.Add(1)
+	case "live":
+		r.audience.replays.Add(1)
+	}
+	return nil
 }

@@ -3,138 +3,223 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/internal/proctest"
 	"github.com/bennu-go/bennu/internal/redistest"
 	"github.com/bennu-go/bennu/internal/testport"
+	"github.com/bennu-go/bennu/internal/waittest"
 )
 
-// keepers is a cluster whose topics have a history, behind HAProxy.
+// keepers are three nodes with a history, behind HAProxy, and their broker.
 type keepers struct {
-	t      *testing.T
+	t      testing.TB
+	kind   string
+	url    string // of the broker
 	broker broker
-	addr   string // of the proxy
-	nodes  [3]*keeperNode
-
-	mu       sync.Mutex
-	brokerUp int // how often the broker was started again
+	addr   string // of HAProxy
+	list   []*keeperNode
 }
 
-// keeperNode is one of its nodes, in a process that may be another one later.
+// keeperNode is one of them. Its process changes, all else does not.
 type keeperNode struct {
 	options keeperOptions
 	process *process
-	control *http.Client
+	http    *http.Client
 }
 
-// requireProxy makes the tests fail if HAProxy is not installed; otherwise they are skipped then.
-const requireProxy = "BENNU_REQUIRE_PROXIES"
-
-// startKeepers starts a broker, the nodes and the proxy.
-func startKeepers(t *testing.T, kind string, keeps bool) *keepers {
+// startKeepers starts the nodes. The broker is theirs, unless url names another way to it.
+func startKeepers(t testing.TB, kind string, b broker, url string) *keepers {
 	t.Helper()
-	haproxy := proctest.Find("haproxy")
-	if haproxy == "" {
-		if os.Getenv(requireProxy) != "" {
-			t.Fatalf("haproxy is not installed, and %s is set: run `make deps`", requireProxy)
-		}
-		t.Skip("NOT RUN: haproxy is not installed. `make deps` installs it where it can.")
-	}
 	dir, err := os.MkdirTemp("", "bennu")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	c := &keepers{t: t, broker: startStore(t, kind, keeps)}
-	config := "global\n maxconn 8000\ndefaults\n mode http\n maxconn 8000\n timeout connect 5s\n timeout client 1m\n timeout server 1m\n timeout tunnel 10m\n" +
-		" retries 3\n option redispatch 1\n"
-	backend := "backend nodes\n balance leastconn\n"
-	for i := range c.nodes {
+	k := &keepers{t: t, kind: kind, broker: b, url: url}
+	for _, name := range []string{"a", "b", "c"} {
+		control := filepath.Join(dir, name)
 		n := &keeperNode{options: keeperOptions{
-			Node: string(rune('a' + i)), Kind: kind, URL: scheme[kind] + c.broker.addr(), Addr: testport.Addr(t), Control: filepath.Join(dir, fmt.Sprint(i)),
+			Node: name, Kind: kind, URL: url, Addr: testport.Addr(t), Health: testport.Addr(t), Control: control,
 		}}
-		n.control = &http.Client{Timeout: patience, Transport: &http.Transport{
-			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-				return new(net.Dialer).DialContext(ctx, "unix", n.options.Control)
-			},
+		transport := &http.Transport{MaxIdleConnsPerHost: 64, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", control)
 		}}
-		t.Cleanup(n.control.CloseIdleConnections)
-		c.nodes[i] = n
-		backend += fmt.Sprintf(" server %s %s\n", n.options.Node, n.options.Addr)
+		n.http = &http.Client{Timeout: patience, Transport: transport}
+		t.Cleanup(transport.CloseIdleConnections)
+		k.list = append(k.list, n)
 		n.start(t)
 	}
-	for try := 1; ; try++ {
-		c.addr = testport.Addr(t)
-		path := filepath.Join(dir, "haproxy.cfg")
-		if err := os.WriteFile(path, []byte(config+"frontend public\n bind "+c.addr+"\n default_backend nodes\n"+backend), 0o600); err != nil {
-			t.Fatal(err)
+	k.balance()
+	return k
+}
+
+// startDurable starts a broker that is a store too. What it has acknowledged must survive that it is
+// killed, so it writes to its disk before it acknowledges: a process that is killed loses what it has
+// not yet written, and Redis by default writes up to seconds after it has answered while its disk is
+// busy.
+func startDurable(t testing.TB, kind string) broker {
+	t.Helper()
+	switch kind {
+	case kindNATS:
+		return startNATS(t, natsOptions{Store: t.TempDir()})
+	case kindRedis:
+		return redisBroker{redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")}
+	}
+	t.Fatalf("there is no store of the kind %q", kind)
+	return nil
+}
+
+func (n *keeperNode) start(t testing.TB) {
+	t.Helper()
+	n.process = spawn(t, roleKeeper, "node "+n.options.Node, n.options, new(struct{}))
+}
+
+func (n *keeperNode) stats(t testing.TB) bennu.HistoryStats {
+	t.Helper()
+	s, err := ask[bennu.HistoryStats](n.http, "stats", struct{}{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// balance runs HAProxy, as examples/cluster does.
+func (k *keepers) balance() {
+	k.t.Helper()
+	path := proctest.Find("haproxy")
+	if path == "" {
+		if os.Getenv("BENNU_REQUIRE_PROXIES") != "" {
+			k.t.Fatal("haproxy is not installed, and BENNU_REQUIRE_PROXIES is set: run `make deps`")
 		}
-		p := proctest.Start(t, "haproxy", nil, haproxy, "-f", path)
-		eventually(t, "the proxy listens", func() bool { return p.Ended() || proctest.Listens(c.addr) })
-		if !p.Ended() {
-			return c
+		k.t.Skip("NOT RUN: haproxy is not installed. `make deps` installs it where it can.")
+	}
+	k.addr = testport.Addr(k.t)
+	said := &waittest.Buffer{Most: 64 << 10} // it has a line for each connection
+	cmd := exec.Command(path, "-f", "haproxy.cfg")
+	cmd.Dir = filepath.Join("..", "..", "examples", "cluster")
+	cmd.Stdout, cmd.Stderr = said, said
+	cmd.Env = append(os.Environ(), "LISTEN="+k.addr)
+	for i, name := range []string{"A", "B", "C"} {
+		_, port, _ := net.SplitHostPort(k.list[i].options.Health)
+		cmd.Env = append(cmd.Env, "NODE_"+name+"="+k.list[i].options.Addr, "HEALTH_"+name+"="+port)
+	}
+	if err := cmd.Start(); err != nil {
+		k.t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = cmd.Wait()
+	}()
+	k.t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		<-ended
+		if k.t.Failed() {
+			k.t.Logf("HAProxy wrote:\n%s", said)
 		}
-		if try == 3 {
-			t.Fatal("haproxy ends at its start")
+	})
+	eventually(k.t, "HAProxy listens", func() bool {
+		select {
+		case <-ended:
+			k.t.Fatalf("HAProxy ended: %s", said)
+		default:
+		}
+		return proctest.Listens(k.addr)
+	})
+}
+
+// writers publish to topics, each its numbers one after the other, and insist on each.
+type writers struct {
+	keepers  *keepers
+	audience *audience
+	every    time.Duration
+	tasks    sync.WaitGroup
+	stop     chan struct{}
+	once     sync.Once
+
+	published, retries atomic.Int64
+}
+
+// endWriter is the one of the last message of each topic.
+const endWriter = 1 << 20
+
+// write starts writers for each topic, which publish one message in a time.
+func (k *keepers) write(c *audience, seed uint64, each int, every time.Duration, topics []*chronicle) *writers {
+	w := &writers{keepers: k, audience: c, every: every, stop: make(chan struct{})}
+	k.t.Cleanup(w.halt)
+	for i, topic := range topics {
+		for j := range each {
+			r := rand.New(rand.NewPCG(seed, uint64(i*each+j)))
+			w.tasks.Go(func() { w.run(r, topic, uint32(j+1)) })
+		}
+	}
+	return w
+}
+
+func (w *writers) halt() {
+	w.once.Do(func() { close(w.stop) })
+	w.tasks.Wait()
+}
+
+func (w *writers) run(r *rand.Rand, topic *chronicle, writer uint32) {
+	tick := time.NewTicker(w.every)
+	defer tick.Stop()
+	for n := uint32(1); ; n++ {
+		select {
+		case <-tick.C:
+			w.insist(r, topic, noted{writer, n})
+		case <-w.stop:
+			return
 		}
 	}
 }
 
-// startStore runs a broker that is the store too. One that keeps has everything when it comes back.
-func startStore(t *testing.T, kind string, keeps bool) broker {
-	t.Helper()
-	switch {
-	case kind == kindNATS:
-		return startNATSWith(t, natsOptions{Store: t.TempDir()})
-	case keeps:
-		return redisBroker{redistest.Start(t, "--appendonly", "yes", "--appendfsync", "everysec")}
+// insist publishes a message at any node until one says that it has it.
+func (w *writers) insist(r *rand.Rand, topic *chronicle, n noted) {
+	var last error
+	if !waittest.Within(patience, func() bool {
+		node := w.keepers.list[r.IntN(len(w.keepers.list))]
+		answer, err := ask[kept](node.http, "keep", keeping{topic.topic, n})
+		switch {
+		case err != nil:
+			last = err
+		case answer.Err != "":
+			last = fmt.Errorf("%s", answer.Err)
+		default:
+			at, err := parsePosition(answer.Offset)
+			if err == nil {
+				err = topic.acknowledged(at, n)
+			}
+			if err != nil {
+				w.audience.wrong(fmt.Errorf("%s: %w", topic.topic, err))
+			}
+			w.published.Add(1)
+			return true
+		}
+		w.retries.Add(1)
+		return false
+	}) {
+		w.audience.wrong(fmt.Errorf("%s: no node takes %v: %w", topic.topic, n, last))
 	}
-	return redisBroker{redistest.Start(t)}
 }
 
-// start starts the node, again if it has ended.
-func (n *keeperNode) start(t *testing.T) {
-	t.Helper()
-	n.process = spawn(t, roleKeeper, "node "+n.options.Node, n.options, &keeperReady{})
-	// Joins that wait for a store that is away may take too long.
-	n.process.tolerates = "reason=join_timeout"
-}
-
-// kill kills the node and starts it again.
-func (n *keeperNode) kill(t *testing.T) {
-	t.Helper()
-	n.process.kill()
-	n.start(t)
-}
-
-// deploy ends the node in good order and starts it again.
-func (n *keeperNode) deploy(t *testing.T) {
-	t.Helper()
-	n.process.end(t)
-	n.start(t)
-}
-
-// killBroker takes the broker away for a while.
-func (c *keepers) killBroker(t *testing.T) {
-	t.Helper()
-	c.broker.kill(t)
-	lasts(500 * time.Millisecond)
-	c.mu.Lock()
-	c.brokerUp++
-	c.mu.Unlock()
-	c.broker.restart(t)
-}
-
-// restarts returns how often the broker was started again.
-func (c *keepers) restarts() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.brokerUp
+// end stops the writers and publishes the last message of each topic.
+func (w *writers) end(topics []*chronicle) {
+	w.halt()
+	var last sync.WaitGroup
+	for i, topic := range topics {
+		last.Go(func() { w.insist(rand.New(rand.NewPCG(1, uint64(i))), topic, noted{endWriter, 1}) })
+	}
+	last.Wait()
 }

@@ -7,7 +7,9 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -24,7 +26,7 @@ const (
 )
 
 // play is a whole program: it reads its options, prints what the test must know as one
-// line, and stops when its input ends, which it does with the test.
+// line, and stops when it is asked to, or when its input ends, which it does with the test.
 func play[O, R any](run func(o O) (ready R, stop func() error, err error)) (code int) {
 	var o O
 	if err := json.Unmarshal([]byte(os.Getenv(optionsEnv)), &o); err != nil {
@@ -39,7 +41,13 @@ func play[O, R any](run func(o O) (ready R, stop func() error, err error)) (code
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	_, _ = io.Copy(io.Discard, os.Stdin)
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, syscall.SIGTERM)
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		asked <- os.Interrupt
+	}()
+	<-asked
 	if err := stop(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -127,6 +135,15 @@ func (p *process) kill() {
 	<-p.ended
 }
 
+// terminate asks the process to stop, as what runs a program does for a new version, and waits for that.
+func (p *process) terminate(t testing.TB) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	p.await(t)
+}
+
 // suspend stops it without ending it: its connections stay, and nothing answers.
 func (p *process) suspend(t testing.TB) {
 	t.Helper()
@@ -142,23 +159,29 @@ func (p *process) resume(t testing.TB) {
 	}
 }
 
+// await waits for the end of a process that was asked to stop.
+func (p *process) await(t testing.TB) {
+	t.Helper()
+	p.over = true
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-p.ended:
+		if p.err != nil {
+			t.Errorf("%s ended with %v", p.name, p.err)
+		}
+	case <-timer.C:
+		p.kill()
+		t.Errorf("%s did not stop", p.name)
+	}
+}
+
 // end lets it stop, unless it was killed, and looks at its log.
 func (p *process) end(t testing.TB) {
 	_ = p.stdin.Close()
 	if !p.over {
-		p.over = true
 		_ = resume(p.cmd.Process)
-		timer := time.NewTimer(patience)
-		defer timer.Stop()
-		select {
-		case <-p.ended:
-			if p.err != nil {
-				t.Errorf("%s ended with %v", p.name, p.err)
-			}
-		case <-timer.C:
-			p.kill()
-			t.Errorf("%s did not stop", p.name)
-		}
+		p.await(t)
 	}
 	for line := range strings.Lines(p.log.String()) {
 		if p.tolerates != "" && strings.Contains(line, p.tolerates) {

@@ -1,0 +1,145 @@
+package cluster
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// audience is clients that resume, and what they have seen.
+type audience struct {
+	t     testing.TB
+	addr  string // of the load balancer
+	least time.Duration
+	most  time.Duration // of connections
+
+	tasks  sync.WaitGroup
+	ending atomic.Bool // nothing is published any more
+	stop   chan struct{}
+	once   sync.Once
+	began  time.Time
+
+	deliveries, cuts, rejoins, fenced, recovered, replays, faults atomic.Int64
+
+	mu       sync.Mutex
+	losses   map[string]int // by the reason
+	troubles map[string]int // that clients had with connections, by what they saw
+}
+
+func newAudience(t testing.TB, addr string, least, most time.Duration) *audience {
+	c := &audience{t: t, addr: addr, least: least, most: most, stop: make(chan struct{}), began: time.Now()}
+	t.Cleanup(c.halt)
+	return c
+}
+
+// enter lets a client come, which follows some topics.
+func (c *audience) enter(seed rand.Source, topics ...*chronicle) {
+	r := &resumer{audience: c, rand: rand.New(seed)}
+	for _, topic := range topics {
+		r.follow = append(r.follow, &following{chronicle: topic})
+	}
+	c.tasks.Go(r.run)
+}
+
+// halt ends all clients, whatever they have.
+func (c *audience) halt() {
+	c.once.Do(func() { close(c.stop) })
+	c.tasks.Wait()
+}
+
+func (c *audience) stopped() bool {
+	select {
+	case <-c.stop:
+		return true
+	default:
+		return false
+	}
+}
+
+// life is how long a connection lasts.
+func (c *audience) life(r *rand.Rand) time.Duration {
+	return c.least + time.Duration(r.Int64N(int64(c.most-c.least)))
+}
+
+// pause is the one of a client before it connects again.
+func (c *audience) pause(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-c.stop:
+	}
+}
+
+// wrong fails the test. The first mistakes are enough to see.
+func (c *audience) wrong(err error) {
+	if c.faults.Add(1) <= 20 {
+		c.t.Errorf("%v: %v", time.Since(c.began).Round(time.Millisecond), err)
+	}
+}
+
+func (c *audience) count(in *map[string]int, what string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if *in == nil {
+		*in = make(map[string]int)
+	}
+	(*in)[what]++
+}
+
+// lost is how often clients were told so.
+func (c *audience) lost() (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, times := range c.losses {
+		n += times
+	}
+	return n
+}
+
+// finish waits until all clients have everything.
+func (c *audience) finish(t testing.TB) {
+	t.Helper()
+	c.ending.Store(true)
+	ended := make(chan struct{})
+	go func() {
+		c.tasks.Wait()
+		close(ended)
+	}()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-ended:
+	case <-timer.C:
+		t.Errorf("not all clients have everything after %v", patience)
+		c.halt()
+	}
+}
+
+func (c *audience) String() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	took := time.Since(c.began)
+	n := c.deliveries.Load()
+	return fmt.Sprintf("%d deliveries in %v, %.0f a second; %d cuts, %d joins again (%d fenced), %d recovered, %d replays; lost: %s; connections: %s",
+		n, took.Round(time.Millisecond), float64(n)/took.Seconds(), c.cuts.Load(), c.rejoins.Load(), c.fenced.Load(),
+		c.recovered.Load(), c.replays.Load(), list(c.losses), list(c.troubles))
+}
+
+// list shows counters.
+func list(counters map[string]int) string {
+	if len(counters) == 0 {
+		return "none"
+	}
+	var all []string
+	for _, what := range slices.Sorted(maps.Keys(counters)) {
+		all = append(all, fmt.Sprint(what, " ", counters[what]))
+	}
+	return strings.Join(all, ", ")
+}

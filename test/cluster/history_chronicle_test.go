@@ -1,0 +1,157 @@
+package cluster
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// noted is the payload of a message, by which the test knows it: the writers of a topic number theirs
+// from 1.
+type noted struct {
+	Writer uint32 `json:"w"`
+	N      uint32 `json:"n"`
+}
+
+// key is the key under which it is published, whatever the retries.
+func (n noted) key() string { return fmt.Sprint(n.Writer, "-", n.N) }
+
+// parseNoted reads what encoding/json has made of one.
+func parseNoted(payload []byte) (noted, error) {
+	w, rest, _ := bytes.Cut(bytes.TrimPrefix(payload, []byte(`{"w":`)), []byte(`,"n":`))
+	writer, err := strconv.ParseUint(string(w), 10, 32)
+	n, err2 := strconv.ParseUint(string(bytes.TrimSuffix(rest, []byte("}"))), 10, 32)
+	if err != nil || err2 != nil {
+		return noted{}, fmt.Errorf("the payload %.100q is none of this test", payload)
+	}
+	return noted{uint32(writer), uint32(n)}, nil
+}
+
+// position is a place in a topic, as clients get it.
+type position struct {
+	epoch  string
+	offset uint64
+}
+
+func (p position) String() string { return fmt.Sprint(p.epoch, ":", p.offset) }
+
+func parsePosition(text string) (p position, err error) {
+	epoch, offset, ok := strings.Cut(text, ":")
+	if !ok {
+		return p, fmt.Errorf("%q is no position", text)
+	}
+	p.epoch = epoch
+	p.offset, err = strconv.ParseUint(offset, 10, 64)
+	return p, err
+}
+
+// chronicle is what is known of a topic: which message follows which, by all that clients got, and
+// which were acknowledged. The first who sees a link notes it, and everybody else must see the same.
+// So each client got every message once and in order from its first position to its last if each of
+// its links is in the one chain that the chronicle is in the end.
+type chronicle struct {
+	topic string
+
+	mu    sync.Mutex
+	next  map[position]position
+	place map[noted]position
+	what  map[position]noted
+	acked map[noted]position
+}
+
+func newChronicle(topic string) *chronicle {
+	return &chronicle{
+		topic: topic, next: make(map[position]position),
+		place: make(map[noted]position), what: make(map[position]noted), acked: make(map[noted]position),
+	}
+}
+
+// follows notes that a client which had everything up to a position got a message next.
+func (c *chronicle) follows(before, at position, n noted) error {
+	switch {
+	case at.epoch != before.epoch:
+		return fmt.Errorf("%v came after %v: another epoch, and no word of it", at, before)
+	case at.offset <= before.offset:
+		return fmt.Errorf("%v (%v) came after %v: doubled, or out of order", at, n, before)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if next, ok := c.next[before]; ok && next != at {
+		return fmt.Errorf("after %v one client got %v (%v), and another %v (%v): one of them lost a message", before, at, n, next, c.what[next])
+	}
+	c.next[before] = at
+	return c.noteLocked(at, n)
+}
+
+// acknowledged notes that a message has a place, by the word of the node that published it.
+func (c *chronicle) acknowledged(at position, n noted) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.acked[n] = at
+	return c.noteLocked(at, n)
+}
+
+func (c *chronicle) noteLocked(at position, n noted) error {
+	if other, ok := c.what[at]; ok && other != n {
+		return fmt.Errorf("at %v are %v and %v", at, n, other)
+	}
+	if other, ok := c.place[n]; ok && other != at {
+		return fmt.Errorf("%v is at %v and at %v: doubled", n, at, other)
+	}
+	c.what[at], c.place[n] = n, at
+	return nil
+}
+
+// isHead reports whether a position is that of the last message, which was acknowledged.
+func (c *chronicle) isHead(at position, last noted) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.acked[last] == at
+}
+
+// check looks at the whole: each message that a client got was acknowledged in the end, those of each
+// writer are in its order, none is missing, and all links are those of one chain.
+func (c *chronicle) check() (faults []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	fault := func(format string, args ...any) {
+		faults = append(faults, c.topic+": "+fmt.Sprintf(format, args...))
+	}
+	order := make([]position, 0, len(c.acked))
+	for n, at := range c.acked {
+		order = append(order, at)
+		if at.epoch != order[0].epoch {
+			fault("%v is at %v, and others in the epoch %s", n, at, order[0].epoch)
+		}
+	}
+	if len(c.what) != len(c.acked) {
+		fault("%d messages came, and %d were acknowledged", len(c.what), len(c.acked))
+	}
+	slices.SortFunc(order, func(a, b position) int {
+		if a.offset < b.offset {
+			return -1
+		}
+		return 1
+	})
+	last := make(map[uint32]uint32)
+	before := make(map[position]position, len(order))
+	for i, at := range order {
+		n := c.what[at]
+		if n.N != last[n.Writer]+1 {
+			fault("%v is at %v, after %d of this writer", n, at, last[n.Writer])
+		}
+		last[n.Writer] = n.N
+		if i > 0 {
+			before[at] = order[i-1]
+		}
+	}
+	for from, to := range c.next {
+		if prev, ok := before[to]; ok && prev != from || !ok && to != order[0] {
+			fault("a client got %v next after %v; before it is %v", to, from, prev)
+		}
+	}
+	return faults
+}
