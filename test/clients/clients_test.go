@@ -19,7 +19,7 @@ const require = "BENNU_REQUIRE_CLIENTS"
 
 // scenarioTime bounds one scenario as a whole. Each step has a bound of its own,
 // in lib.mjs, and tells more when it is passed.
-const scenarioTime = 3 * waittest.Patience
+var scenarioTime = 3*waittest.Patience + waittest.Sized(0, historyTime)
 
 var clients = []string{"phoenix", "phoenix-1-7"}
 
