@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"time"
 
 	"github.com/nats-io/nats.go"
 
 	"github.com/bennu-go/bennu/history"
+	"github.com/bennu-go/bennu/internal/notice"
 )
 
 // An appending is one call of Append.
@@ -200,6 +202,9 @@ func (a *appending) try(ctx context.Context, last *record) (p history.Place, don
 	case err == nil:
 		r.sequence = got.Sequence
 		a.topic.note(r, generation)
+		if last.none() && last.sequence > 0 {
+			a.sayForeign(last)
+		}
 		return r.place(), true, nil
 	case errors.Is(err, errUnanswered):
 		a.unsure = true
@@ -210,6 +215,12 @@ func (a *appending) try(ctx context.Context, last *record) (p history.Place, don
 		return history.Place{}, false, err
 	}
 	return history.Place{}, true, failed(err, a.unsure)
+}
+
+// sayForeign counts and logs that the entry has begun an epoch, since a message of others was the newest of
+// its subject: entries before that message are not in the log any more.
+func (a *appending) sayForeign(last *record) {
+	a.book.Say(notice.HistoryForeign, slog.String("subject", a.subject), slog.Uint64("sequence", last.sequence))
 }
 
 // other returns the record that has come instead, which an error names, or nil if that is not known.

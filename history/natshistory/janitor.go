@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/bennu-go/bennu/internal/notice"
 )
 
 const (
@@ -60,13 +62,15 @@ func (s *store) mark(ctx context.Context, r *record) {
 
 // janitor purges topics that nobody has used or followed for long. One node at a time does it.
 func (s *store) janitor() {
-	for {
-		if !s.pause(s.life, mathrand.N(janitorPause)) {
-			return
-		}
-		if err := s.clean(s.life); err != nil && s.life.Err() == nil {
-			s.Logger.Warn("natshistory: old topics were not removed", slog.Any("error", err))
-		}
+	for s.pause(s.life, mathrand.N(janitorPause)) {
+		s.cleanNow(s.life)
+	}
+}
+
+// cleanNow is clean for a caller that has nobody to tell of an error.
+func (s *store) cleanNow(ctx context.Context) {
+	if err := s.clean(ctx); err != nil && s.life.Err() == nil { // otherwise Close ended it
+		s.book.Say(notice.HistoryCleaning, slog.String("error", err.Error()))
 	}
 }
 

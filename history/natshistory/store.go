@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,6 +12,8 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/bennu-go/bennu/history"
+	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/redact"
 )
 
 // store implements history.Store with a stream of JetStream.
@@ -19,6 +22,7 @@ import (
 type store struct {
 	Options // with all defaults
 	link    *link
+	book    *notice.Book
 	topics  topics
 	marks   marks
 	clock   clock
@@ -36,6 +40,7 @@ type store struct {
 
 func newStore(o *Options, l *link) *store {
 	s := &store{Options: *o, link: l, leastLife: leastLife}
+	s.book = notice.NewBook(slog.New(redact.NewHandler(o.Logger.Handler())))
 	s.life, s.end = context.WithCancel(context.Background())
 	return s
 }

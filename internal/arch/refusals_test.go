@@ -23,8 +23,8 @@ type refusal struct {
 
 // quiet are the packages that the list is for, and loud those below them that it is not for.
 var (
-	quiet = []string{".", "internal/seam", "internal/link", "transport/...", "pubsub/...", "presence", "internal/tracker", "history", "internal/follow", "client/..."}
-	loud  = []string{"pubsub/pubsubtest", "transport/transporttest"}
+	quiet = []string{".", "internal/seam", "internal/link", "transport/...", "pubsub/...", "presence", "internal/tracker", "history/...", "internal/follow", "internal/redisconn", "internal/natsdial", "client/..."}
+	loud  = []string{"pubsub/pubsubtest", "history/historytest", "transport/transporttest"}
 )
 
 // closers are methods that end a connection, a session or a channel, or throw something away,

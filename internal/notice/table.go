@@ -177,6 +177,8 @@ const (
 	HistoryTooLarge
 	HistoryUntold
 	HistoryForgotten
+	HistoryForeign
+	HistoryCleaning
 
 	// Presence.
 	TrackerMessage
@@ -483,6 +485,10 @@ var table = [kinds]Entry{
 		"see the error; other nodes read it from the store with the next message of the topic, or after history.Options.Check"},
 	HistoryForgotten: {"history_forgotten", warn, "the history of a topic was forgotten: the store in memory is full",
 		"raise StoreBytes of history.Options, or lower Size, Bytes and Age of its Topics; clients that come back are told that they have lost their place"},
+	HistoryForeign: {"history_foreign", warn, "a history began anew: the newest message of its topic in the stream is not one of natshistory",
+		"keep others from publishing under the Prefix of natshistory.Options; clients of the topic are told that they have lost their place"},
+	HistoryCleaning: {"history_cleaning", warn, "old topics of a history were not removed from the stream",
+		"see the error; this node or another tries again within some hours"},
 
 	TrackerMessage: {"tracker_message", warn, "a presence message of another node was dropped: it does not decode", "run the same version on all nodes"},
 	TrackerRefused: {"tracker_refused", info, "a presence message of another node was refused: the node has ended, or has too many entries",
