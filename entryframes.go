@@ -153,9 +153,19 @@ func withOffset(object []byte, at follow.Position) []byte {
 	return append(dst, rest...)
 }
 
+// size returns what the frames take in the queue of a client.
+func (f *entryFrames) size() (messages, bytes int) {
+	messages, bytes = 1, len(f.frame.Bytes())
+	if f.before != nil {
+		messages, bytes = 2, bytes+len(f.before.Bytes())
+	}
+	return messages, bytes
+}
+
 // isTooLarge reports whether a client could get the frames of an entry only if hardly anything else
 // waited for it.
 func (s *Socket) isTooLarge(f *entryFrames) bool {
-	n := int64(len(f.frame.Bytes()))
+	_, bytes := f.size()
+	n := int64(bytes)
 	return n > s.node.leastOutbound.Load()/4*3 && n > int64(s.outbound().bytes/4*3)
 }

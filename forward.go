@@ -58,6 +58,8 @@ func (c *Channel) forward(h *handlerContext, p Payload) error {
 		return errForwarded
 	case c.state >= closed:
 		return ErrClosed
+	case c.runs != h: // it has returned meanwhile, and other entries may have passed
+		return errNoForward
 	}
 	if len(before.Bytes()) > 0 {
 		c.socket.conn.Send(before)

@@ -191,8 +191,9 @@ func (c *Channel) setBehindLocked(behind bool) {
 	}
 }
 
-// Broke implements follow.Breaker. The store has lost entries, so last is no place any more. The
-// readers find that out and tell the client.
+// Broke implements follow.Breaker. The store has lost entries, so last is no place any more; or it has
+// dropped entries after last before this node has read them. The readers find that out and tell the
+// client.
 func (l *fastlane) Broke(p follow.Position) {
 	c := (*Channel)(l)
 	k := c.kept
@@ -202,7 +203,7 @@ func (l *fastlane) Broke(p follow.Position) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case c.state == joining || c.state >= closed || k.behind || k.last.Epoch == p.Epoch:
+	case c.state == joining || c.state >= closed || k.behind || k.last.Epoch == p.Epoch && k.last.Offset >= p.Offset:
 	case k.mode == asEntries:
 		c.fallBehindLocked()
 	case !k.more.cursor.posted:

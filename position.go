@@ -36,5 +36,6 @@ func refOf(p follow.Position) wire.Ref {
 
 // reaches reports whether whoever is at p has everything up to head.
 func reaches(p, head follow.Position) bool {
-	return p.Offset >= head.Offset && (p.Epoch == head.Epoch || head.Epoch == "")
+	// A log that has begun without an entry has brought nothing to whoever was there before.
+	return p.Offset >= head.Offset && (p.Epoch == head.Epoch || head.Epoch == "" || p == follow.Position{})
 }

@@ -28,7 +28,7 @@ func (d *reader) step() (more bool) {
 	entries, state := c.kept.sub.Next(last, most, bytes)
 	switch state {
 	case follow.Some:
-		return d.queue(last, entries[:d.replays.grant(len(entries))])
+		return d.queue(last, entries)
 	case follow.AtHead:
 		return d.goLive(last)
 	case follow.Missing:
@@ -63,6 +63,7 @@ func (c *Channel) isAtLocked(last follow.Position) bool {
 func (d *reader) queue(last follow.Position, entries []*follow.Entry) (more bool) {
 	c, r := d.c, d.replays
 	r.frames = r.frames[:0]
+	most, room := c.socket.outbound().step()
 	for _, e := range entries {
 		f := c.framesOf(e, c.kept.form, e.Event == "" || c.hasSent(e), false)
 		if c.socket.isTooLarge(f) {
@@ -71,8 +72,15 @@ func (d *reader) queue(last follow.Position, entries []*follow.Entry) (more bool
 			}
 			break
 		}
+		// Names of topics and events may be longer than payloads, and some entries have two frames.
+		n, bytes := f.size()
+		most, room = most-n, room-bytes
+		if len(r.frames) > 0 && (most < 0 || room < 0) {
+			break
+		}
 		r.frames = append(r.frames, f)
 	}
+	r.frames = r.frames[:r.grant(len(r.frames))]
 	c.mu.Lock()
 	if !c.isAtLocked(last) {
 		c.mu.Unlock()
