@@ -19,15 +19,20 @@ type audience struct {
 	least time.Duration
 	most  time.Duration // of connections
 
-	tasks  sync.WaitGroup
-	ending atomic.Bool // nothing is published any more
-	stop   chan struct{}
-	once   sync.Once
-	began  time.Time
+	clients []*resumer
+	tasks   sync.WaitGroup
+	ending  atomic.Bool // nothing is published any more
+	stop    chan struct{}
+	once    sync.Once
+	began   time.Time
 
-	deliveries, cuts, rejoins, fenced, recovered, replays, faults atomic.Int64
+	deliveries, joined, cuts, rejoins, fenced, recovered, replays, faults atomic.Int64
+
+	forkedAt time.Time // of all topics
 
 	mu       sync.Mutex
+	misleads int            // clients that were told that they have missed nothing, after that
+	latest   time.Duration  // of them, since then
 	losses   map[string]int // by the reason
 	troubles map[string]int // that clients had with connections, by what they saw
 }
@@ -39,12 +44,35 @@ func newAudience(t testing.TB, addr string, least, most time.Duration) *audience
 }
 
 // enter lets a client come, which follows some topics.
-func (c *audience) enter(seed rand.Source, topics ...*chronicle) {
+func (c *audience) enter(seed rand.Source, topics ...*chronicle) *resumer {
 	r := &resumer{audience: c, rand: rand.New(seed)}
 	for _, topic := range topics {
 		r.follow = append(r.follow, &following{chronicle: topic})
 	}
+	c.clients = append(c.clients, r)
 	c.tasks.Go(r.run)
+	return r
+}
+
+// again lets the clients of an audience that has ended come back, with what they have.
+func (c *audience) again(t testing.TB, forkedAt time.Time) *audience {
+	next := newAudience(t, c.addr, c.least, c.most)
+	next.forkedAt = forkedAt
+	for _, r := range c.clients {
+		r.audience = next
+		next.tasks.Go(r.run)
+	}
+	return next
+}
+
+// meet waits until all clients have a position in all topics.
+func (c *audience) meet(t testing.TB) {
+	t.Helper()
+	want := 0
+	for _, r := range c.clients {
+		want += len(r.follow)
+	}
+	eventually(t, "all clients have joined", func() bool { return c.joined.Load() >= int64(want) || c.faults.Load() > 0 })
 }
 
 // halt ends all clients, whatever they have.
@@ -93,6 +121,14 @@ func (c *audience) count(in *map[string]int, what string) {
 	(*in)[what]++
 }
 
+// misled notes that a client was told that it has missed nothing, although its log has forked.
+func (c *audience) misled() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.misleads++
+	c.latest = time.Since(c.forkedAt)
+}
+
 // lost is how often clients were told so.
 func (c *audience) lost() (n int) {
 	c.mu.Lock()
@@ -119,6 +155,20 @@ func (c *audience) finish(t testing.TB) {
 	case <-timer.C:
 		t.Errorf("not all clients have everything after %v", patience)
 		c.halt()
+	}
+}
+
+// account looks at everything that the clients and the writers have seen. The store has lost nothing,
+// so nobody has.
+func (c *audience) account(t testing.TB, topics []*chronicle) {
+	t.Helper()
+	for _, topic := range topics {
+		for _, fault := range topic.check() {
+			t.Error(fault)
+		}
+	}
+	if n := c.lost(); n > 0 {
+		t.Errorf("%d times, clients were told that they have lost messages", n)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // noted is the payload of a message, by which the test knows it: the writers of a topic number theirs
@@ -55,6 +56,7 @@ func parsePosition(text string) (p position, err error) {
 type chronicle struct {
 	topic string
 
+	fork  atomic.Bool // the store has lost a tail: there is more than one chain
 	mu    sync.Mutex
 	next  map[position]position
 	place map[noted]position
@@ -77,6 +79,9 @@ func (c *chronicle) follows(before, at position, n noted) error {
 	case at.offset <= before.offset:
 		return fmt.Errorf("%v (%v) came after %v: doubled, or out of order", at, n, before)
 	}
+	if c.forked() {
+		return nil
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if next, ok := c.next[before]; ok && next != at {
@@ -91,8 +96,14 @@ func (c *chronicle) acknowledged(at position, n noted) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.acked[n] = at
+	if c.forked() {
+		return nil
+	}
 	return c.noteLocked(at, n)
 }
+
+// forked reports whether some have seen a chain that others will never see.
+func (c *chronicle) forked() bool { return c.fork.Load() }
 
 func (c *chronicle) noteLocked(at position, n noted) error {
 	if other, ok := c.what[at]; ok && other != n {

@@ -26,6 +26,7 @@ type resumer struct {
 	in       *bufio.Reader
 	refs     int
 	cutAt    time.Time
+	look     time.Time // when to look whether there is nothing more to come
 	alive    time.Time // of the next heartbeat
 	received int64     // since the last report
 }
@@ -33,13 +34,12 @@ type resumer struct {
 // following is a topic that it has joined, or tries to join.
 type following struct {
 	*chronicle
-	last    noted  // the last message that there will be, once nothing is published any more
 	joinRef string // of its join, as JSON
 	sent    string // the position in that
 	resumed bool   // bennu:resume has come
 	at      position
 	ref     string // the same as the client got it; "" before the first
-	lost    bool   // the last word about what it has missed
+	lost    bool   // it was told so, since the log has forked
 }
 
 // errUnsound is an error of the client that no cut explains.
@@ -76,7 +76,7 @@ func (r *resumer) done() bool {
 		return false
 	}
 	for _, f := range r.follow {
-		if !f.isHead(f.at, noted{endWriter, 1}) {
+		if !f.isHead(f.at, noted{endWriter, 1}) || f.forked() && !f.lost {
 			return false
 		}
 	}
@@ -111,7 +111,7 @@ func (r *resumer) connect() (err error) {
 		return fmt.Errorf("status %d", answer.StatusCode)
 	}
 	r.cutAt = time.Now().Add(r.audience.life(r.rand))
-	r.alive = time.Now().Add(heartbeats)
+	r.look, r.alive = time.Now().Add(looks), time.Now().Add(heartbeats)
 	for _, f := range r.follow {
 		if err := r.join(f); err != nil {
 			return err
@@ -151,23 +151,23 @@ func (r *resumer) send(text string) error {
 	return nil
 }
 
-// heartbeats is the time between two of them.
-const heartbeats = 20 * time.Second
+// The times between two heartbeats, and between two looks whether the client has everything.
+const (
+	heartbeats = 20 * time.Second
+	looks      = time.Second
+)
 
-// step takes one frame, or sees that it is time for a cut.
+// step takes one frame, or sees that it is time for something else.
 func (r *resumer) step() error {
 	deadline := r.cutAt
-	if r.alive.Before(deadline) {
-		deadline = r.alive
+	if r.look.Before(deadline) {
+		deadline = r.look
 	}
 	_ = r.conn.SetReadDeadline(deadline)
 	op, payload, size, err := r.peek()
 	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded) && time.Now().Before(r.cutAt):
-		r.alive = time.Now().Add(heartbeats)
-		return r.send(`[null,"0","phoenix","heartbeat",{}]`)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return r.cut()
+		return r.tick()
 	case err != nil:
 		return errors.New("the connection is cut")
 	case op == wsframe.Close && len(payload) > 1:
@@ -179,6 +179,24 @@ func (r *resumer) step() error {
 	}
 	_, err = r.in.Discard(size)
 	return err
+}
+
+// tick does what is due.
+func (r *resumer) tick() error {
+	r.report()
+	now := time.Now()
+	switch {
+	case !now.Before(r.cutAt):
+		return r.cut()
+	case r.done(), r.audience.stopped():
+		return errCut
+	}
+	r.look = now.Add(looks)
+	if now.Before(r.alive) {
+		return nil
+	}
+	r.alive = now.Add(heartbeats)
+	return r.send(`[null,"0","phoenix","heartbeat",{}]`)
 }
 
 // peek returns the next frame, once all of it is there. What has come of one stays for the next call.
@@ -314,12 +332,16 @@ func (r *resumer) takeResume(f *following, ref, status, reason string) error {
 	}
 	f.resumed = true
 	switch status {
+	case "new":
+		r.audience.joined.Add(1)
 	case "lost":
-		f.lost = true
+		f.lost = f.forked()
 		r.audience.count(&r.audience.losses, reason)
 	case "recovered":
-		f.lost = false
 		r.audience.recovered.Add(1)
+		if f.forked() && !f.lost {
+			r.audience.misled()
+		}
 	case "live":
 		r.audience.replays.Add(1)
 	}

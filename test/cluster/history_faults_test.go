@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -9,20 +8,17 @@ import (
 	"github.com/bennu-go/bennu/internal/waittest"
 )
 
-// TestHistory: clients that resume are cut again and again, nodes are killed and started again, and
+// TestHistoryFaults: clients that resume are cut again and again, nodes are killed and started again, and
 // so is the broker, which is the store, too. Each client gets everything after its first position,
 // once and in order.
-func TestHistory(t *testing.T) {
+func TestHistoryFaults(t *testing.T) {
 	forKinds(t, brokerKinds, func(t *testing.T, kind string) {
 		b := startDurable(t, kind)
 		k := startKeepers(t, kind, b, scheme[kind]+b.addr())
 		seed := uint64(time.Now().UnixNano())
 		t.Logf("seed %d", seed)
 		r := rand.New(rand.NewPCG(seed, 0))
-		topics := make([]*chronicle, waittest.Sized(3, 16))
-		for i := range topics {
-			topics[i] = newChronicle(fmt.Sprint("log:", i))
-		}
+		topics := chronicles(waittest.Sized(3, 16))
 		all := newAudience(t, k.addr, 100*time.Millisecond, 2*time.Second)
 		for i := range waittest.Sized(12, 400) {
 			var some []*chronicle
@@ -36,14 +32,7 @@ func TestHistory(t *testing.T) {
 		writers.end(topics)
 		all.finish(t)
 
-		for _, topic := range topics {
-			for _, fault := range topic.check() {
-				t.Error(fault)
-			}
-		}
-		if all.lost() > 0 { // the broker has lost nothing, so nobody has
-			t.Errorf("%d clients were told that they have lost messages", all.lost())
-		}
+		all.account(t, topics)
 		t.Logf("%s: %v; %d messages, %d retries; %d nodes killed, %d times the broker", kind, all,
 			writers.published.Load(), writers.retries.Load(), kills, brokerKills)
 		for _, n := range k.list {
