@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// alarms call followers at a time. One timer serves all of them.
+// alarms call followers at a time. One timer serves all of them: a timer for each hole would cost more than
+// the holes, most of which have closed when it fires.
 type alarms struct {
 	all    *Followers
 	mu     sync.Mutex
@@ -95,6 +96,7 @@ func (l *alarms) run() {
 	}
 }
 
+// close drops all alarms. One that is being acted on goes on; Followers.tasks waits for it.
 func (l *alarms) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -38,7 +38,7 @@ func (c *cache) add(entries, bytes int) {
 // full reports whether there is no room at all.
 func (c *cache) full() bool { return c.bytes.Load() > c.limit() }
 
-// use is when a piece in memory was last used.
+// use is a piece in memory, with the time of its last use.
 type use struct {
 	follower *follower
 	run      *run // of old, or nil for the ring
@@ -131,7 +131,8 @@ func (f *follower) keep(e *Entry) {
 	f.all.cache.add(len(f.ring.entries)-entries, f.ring.size()-size)
 }
 
-// forget removes the ring. The caller holds f.mu.
+// forget removes the ring, also for an entry that has no room: with a hole in it, it would be none. The caller
+// holds f.mu.
 func (f *follower) forget() {
 	f.all.cache.add(-len(f.ring.entries), -f.ring.size())
 	f.ring = run{base: f.head}
@@ -195,8 +196,10 @@ func (r *run) find(offset uint64) ([]*Entry, State) {
 	return nil, Missing // the end
 }
 
-// insert puts a page that was read from the store into memory. It reports whether the page fits to what
-// is there. The caller holds f.mu.
+// insert puts a page that was read from the store into memory, at the front of the ring if it ends there and
+// fits into its bounds, and otherwise beside it. What is in memory already is left out. It reports whether the
+// page fits to that: a page of the same log has an entry, or its end, where the next piece begins. The caller
+// holds f.mu.
 func (f *follower) insert(after uint64, list []*Entry) bool {
 	n := &run{base: after, used: f.all.watch.now()}
 	next := f.following(after)

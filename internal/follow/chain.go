@@ -6,8 +6,8 @@ const (
 	chainBytes   = 1 << 20
 )
 
-// chain has the entries that came before one in front of them, by that one's offset. The lock of the
-// follower guards it. Its follower makes it when it needs one.
+// chain has the entries that wait for an earlier one, by their Prev. The lock of the follower guards it. A
+// follower has one only while entries wait, or publishers wait for theirs.
 type chain struct {
 	waiting map[uint64]arrival
 	bytes   int    // of payloads
@@ -15,7 +15,8 @@ type chain struct {
 	passing []passing
 }
 
-// arrival is an entry in a chain, with the number of the repair before which, or during which, it came.
+// arrival is an entry in a chain. repair is how many repairs had begun when it came: those that begin later
+// read it from the store, if the log has it, so that it can be dropped after them.
 type arrival struct {
 	*Entry
 	repair uint32
@@ -59,12 +60,14 @@ func (c *chain) take(place uint64) *Entry {
 	return a.Entry
 }
 
+// remove removes the entry that waits for prev.
 func (c *chain) remove(prev uint64, a arrival) {
 	delete(c.waiting, prev)
 	c.bytes -= len(a.Payload)
 }
 
-// reach returns the last place up to which nothing is missing, if the head is the given one.
+// reach returns the last place up to which nothing is missing, if the head is the given one. It goes on from
+// the place that it returned last, so all calls together look at each entry once.
 func (c *chain) reach(head uint64) uint64 {
 	c.tail = max(c.tail, head)
 	for {

@@ -44,7 +44,7 @@ type verdict struct {
 	after    int    // entries follow it
 	reason   Reason // it is not a place of the log
 	doubtful bool   // but the store may say that it is
-	missing  bool   // it must be read what follows place
+	missing  bool   // what follows place must be read before more can be said
 	place    Position
 }
 
@@ -138,7 +138,8 @@ func (f *follower) endingAt(place uint64) *run {
 	return nil
 }
 
-// await wants something from the store and waits for it. begin is called with f.mu.
+// await waits for something that begin wants from the store, until ctx or the followers end. f.mu is held
+// while begin is called. done is closed by whoever serves it, so it needs no buffer.
 func (f *follower) await(ctx context.Context, begin func(done chan struct{})) error {
 	done := make(chan struct{})
 	f.mu.Lock()

@@ -17,13 +17,13 @@ type follower struct {
 	telling atomic.Pointer[record] // that Tell has made for this follower last
 	begun   atomic.Bool            // started, for those who do not have the lock
 
-	mu         sync.Mutex
+	mu         sync.Mutex // guards the fields below; no subscriber is called while it is held
 	sub        *pubsub.Subscription
 	subs       []*Subscription
 	epoch      string    // of the log, "" while the topic has none
 	head       uint64    // of the last entry that was taken
 	delivered  uint64    // of the last entry that all subscribers were given
-	oldest     uint64    // a place: those before it are not in the store any more
+	oldest     uint64    // the store does not have the places before this one any more
 	ring       run       // the newest entries, up to the head
 	old        []*run    // pages before the ring
 	chain      *chain    // nil while nothing waits
@@ -101,7 +101,8 @@ func (f *follower) end() {
 // position returns the head. The caller holds f.mu.
 func (f *follower) position() Position { return Position{f.epoch, f.head} }
 
-// begin sets the head for the first time. The caller holds f.mu.
+// begin sets the head for the first time, wakes those who wait for that, and takes what has come meanwhile.
+// The caller holds f.mu.
 func (f *follower) begin(head Position) {
 	f.started = true
 	f.begun.Store(true)

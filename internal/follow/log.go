@@ -46,5 +46,6 @@ type PublishOptions struct {
 	From  string    // the channel that does not get the message
 }
 
-// Of returns the Log of a *history.Log, or nil for nil. Package history sets it.
+// Of returns the Log of a *history.Log, or nil for nil. Package history sets it, so that the methods which an
+// endpoint needs are not exported names of history.
 var Of func(log any) Log

@@ -90,6 +90,7 @@ func (f *follower) read() {
 	f.kick()
 }
 
+// readKind is what a reader does for a follower.
 type readKind uint8
 
 const (
@@ -115,6 +116,8 @@ func (f *follower) nextRead() readKind {
 	return readNothing
 }
 
+// The bounds of a page. It is large, since a channel that was away for long needs several, and small enough
+// that a store answers others meanwhile. Followers.pageBytes may lower the second.
 const (
 	pageEntries = 1000
 	pageBytes   = 1 << 20
@@ -179,7 +182,7 @@ func (f *follower) answered() (done []func()) {
 	return done
 }
 
-// callAll calls functions.
+// callAll calls functions, such as those that Fill was given. The caller holds no lock.
 func callAll(list []func()) {
 	for _, f := range list {
 		f()

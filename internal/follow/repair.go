@@ -6,6 +6,7 @@ import (
 )
 
 // holeTime is how long a hole in the chain is left alone: what is missing may be on its way.
+// Entries of two nodes often overtake each other by less than this, and a read of the store costs more.
 const holeTime = 20 * time.Millisecond
 
 // repairSoon begins a repair in a while, whatever the chain looks like then. The caller holds f.mu.
@@ -46,7 +47,8 @@ func (f *follower) repairNow(done chan struct{}) {
 	})
 }
 
-// repair reads what follows the head and takes it.
+// repair reads what follows the head and takes it. A reader calls it, and no other repair of the follower
+// runs. If it fails, the wish for it and those who wait stay, and the reader tries again.
 func (f *follower) repair() error {
 	f.mu.Lock()
 	r := f.reads
@@ -82,7 +84,8 @@ func (f *follower) repair() error {
 	return nil
 }
 
-// repairFrom takes page after page.
+// repairFrom reads and takes page after page, until the store has no more. It waits for the subscribers after
+// each, so that the pages of a topic whose subscribers are slow do not pile up in the chain.
 func (f *follower) repairFrom(after uint64, epoch string) error {
 	for {
 		p, err := f.page(after)

@@ -21,7 +21,8 @@ func (f *follower) rotate(epoch string) (passed chan struct{}, err error) {
 	return f.resetTo(head), nil
 }
 
-// rotate rotates the log of a topic, and returns its new head.
+// rotate rotates the log of a topic, and returns its head afterwards: that of a new log, or of the one that
+// another node has begun before.
 func (f *Followers) rotate(topic, epoch string) (Position, error) {
 	ctx, cancel := context.WithTimeout(f.ctx, sourceTime)
 	defer cancel()

@@ -93,6 +93,8 @@ func (f *follower) passed(offset uint64) chan struct{} {
 	return done
 }
 
+// needChain returns the chain, and makes it if there is none. Most followers need none most of the time, since
+// entries come in order. The caller holds f.mu.
 func (f *follower) needChain() *chain {
 	if f.chain == nil {
 		f.chain = new(chain)
@@ -137,8 +139,9 @@ func (f *follower) Run() {
 	f.takeAll(nil, math.MaxInt)
 }
 
-// takeAll takes an entry that continues the head, which may be nil, and those after it. One goroutine
-// does so at a time. After so many entries another one goes on.
+// takeAll takes an entry that continues the head, which may be nil, and those after it. After so many
+// entries another goroutine goes on. The caller holds f.mu, which is free while subscribers are called,
+// and has set f.taking: one goroutine takes at a time.
 func (f *follower) takeAll(e *Entry, most int) {
 	handed := false
 	defer func() {
@@ -208,7 +211,8 @@ func (f *follower) unlocked(do func()) {
 	do()
 }
 
-// settle is called when nothing continues the head. The caller holds f.mu.
+// settle is called when nothing continues the head. Entries that still wait show a hole, so the chain is
+// looked at again. The caller holds f.mu.
 func (f *follower) settle() {
 	switch {
 	case f.chain == nil:
@@ -251,6 +255,7 @@ func (s *snapshot) deliver(d *pubsub.Dispatch) {
 	s.free()
 }
 
+// free clears the snapshot, which must not keep subscriptions in memory, and lets others use it.
 func (s *snapshot) free() {
 	clear(s.list)
 	s.dispatch = pubsub.Dispatch{}

@@ -2,8 +2,8 @@ package follow
 
 import "github.com/bennu-go/bennu/pubsub"
 
-// Tell gives a message that was appended at a place to the subscribers of all nodes. m itself is not
-// kept.
+// Tell gives a message that was appended at a place to the subscribers of all nodes. m is copied. The error
+// is that of the adapter: this node has taken the message, and others read it from the store.
 func (f *Followers) Tell(m *pubsub.Message, place pubsub.Place) error {
 	f.mu.RLock()
 	t := f.topics[m.Topic]

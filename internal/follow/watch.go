@@ -72,6 +72,7 @@ func (w *watch) lost() bool {
 	return lost
 }
 
+// askAll asks for all heads at once, since it is not known which topics have missed something.
 func (w *watch) askAll() {
 	for _, f := range w.all.list() {
 		f.ask()
