@@ -4,6 +4,7 @@ import (
 	"github.com/bennu-go/bennu/internal/follow"
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/internal/protocol"
+	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
 )
 
@@ -36,6 +37,11 @@ func (j *joinCall) keep() (answered bool) {
 	s := sinceOf(j.m.Payload, log.SinceParam())
 	if s.kind != sinceNone {
 		j.kept.more = &keptMore{since: s, rewind: -1}
+		if j.old != nil && j.old.tableRef() == j.m.JoinRef {
+			// A browser has repeated the post of a join whose answer it did not get. Clients would
+			// take the phx_close for one of the new channel.
+			j.closing = transport.Frame{}
+		}
 	}
 	if !j.s.mustReadOn(j.m.Topic, &s) {
 		return false

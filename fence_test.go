@@ -160,3 +160,22 @@ func TestFenceAgain(t *testing.T) {
 		t.Errorf("told %v", told)
 	}
 }
+
+// TestSameJoinTwice is what a client gets whose browser has repeated the post of its join. The phx_close
+// of the first join would close its channel for good, since both have the same ref.
+func TestSameJoinTwice(t *testing.T) {
+	s := serveKept(t, one("*", rooms()), nil, history.Topic{Pattern: "*", Size: 10_000})
+	c := wstest.Dial(t, s.url)
+	_, resume := joinSince(c, "a", since(""))
+	o := s.say(t, "a", "said", number(1))
+	c.Expect(kept(o, "a", "said", `{"n":1}`))
+	join := func(offset string) {
+		c.Send(wstest.Text(wstest.V2(`"7"`, `"7"`, "a", "phx_join", `{"since":`+offset+`}`)))
+	}
+	join(`"` + o + `"`)
+	c.Expect(wstest.OK(`"7"`, `"7"`, "a"), wstest.Closed(`"1"`, "a"), wstest.V2(`"7"`, `"`+o+`"`, "a", "bennu:resume", `{"status":"recovered"}`))
+	join(`"` + o + `"`)
+	c.Expect(wstest.OK(`"7"`, `"7"`, "a"), wstest.V2(`"7"`, `"`+o+`"`, "a", "bennu:resume", `{"status":"recovered"}`))
+	join(resume.Ref)
+	c.Expect(wstest.V2(`"7"`, `"7"`, "a", "phx_error", `{"reason":"resume"}`))
+}
