@@ -25,7 +25,9 @@ func (s *Subscription) Find(ctx context.Context, p Position, limit int) (after i
 		v := f.look(p, limit)
 		switch {
 		case v.missing:
-			err = f.await(ctx, func(done chan struct{}) { f.fillAfter(v.place, func() { close(done) }) })
+			err = f.await(ctx, func(done chan struct{}) {
+				f.want(func(r *reads) { r.fills = append(r.fills, fillWant{v.place, func() { close(done) }, done}) })
+			})
 		case v.doubtful && !repaired:
 			// The store may have begun another log, or have entries of which this node has not heard.
 			repaired = true
@@ -153,6 +155,7 @@ func (f *follower) await(ctx context.Context, begin func(done chan struct{})) er
 	case <-done:
 		return nil
 	case <-ctx.Done():
+		f.unwant(done)
 		return context.Cause(ctx)
 	case <-f.all.ctx.Done():
 		return context.Cause(f.all.ctx)

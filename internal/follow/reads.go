@@ -17,7 +17,7 @@ type reads struct {
 	busy     bool // a reader has the follower, or will have it
 	failures int  // reads without an answer, one after the other
 	repair   bool // what follows the head
-	repaired []chan struct{}
+	repaired []repairWait
 	fills    []fillWant
 	back     int // so many of the newest
 	backs    []chan struct{}
@@ -28,6 +28,27 @@ type reads struct {
 type fillWant struct {
 	place Position
 	done  func()
+	wait  chan struct{} // closed by done, if that is what done does
+}
+
+// repairWait is closed when a repair has ended that began later than so many others.
+type repairWait struct {
+	done    chan struct{}
+	repairs uint32
+}
+
+// unwant removes the wants of somebody who does not wait any more, so that they do not pile up while the
+// store is away.
+func (f *follower) unwant(done chan struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r := f.reads
+	if r == nil {
+		return
+	}
+	r.fills = slices.DeleteFunc(r.fills, func(w fillWant) bool { return w.wait == done })
+	r.backs = slices.DeleteFunc(r.backs, func(d chan struct{}) bool { return d == done })
+	r.repaired = slices.DeleteFunc(r.repaired, func(w repairWait) bool { return w.done == done })
 }
 
 // want lets a reader serve the follower after change has said what is wanted. The caller holds f.mu.

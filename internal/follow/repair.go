@@ -2,6 +2,7 @@ package follow
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -42,7 +43,7 @@ func (f *follower) repairNow(done chan struct{}) {
 	f.want(func(r *reads) {
 		r.repair = true
 		if done != nil {
-			r.repaired = append(r.repaired, done)
+			r.repaired = append(r.repaired, repairWait{done, f.repairs})
 		}
 	})
 }
@@ -57,8 +58,7 @@ func (f *follower) repair() error {
 		return nil
 	}
 	after, epoch := f.head, f.epoch
-	done := r.repaired
-	r.repair, r.repaired, f.doubt = false, nil, false
+	r.repair, f.doubt = false, false
 	f.repairs++
 	number := f.repairs
 	f.mu.Unlock()
@@ -68,7 +68,7 @@ func (f *follower) repair() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err != nil {
-		r.repair, r.repaired = true, append(done, r.repaired...)
+		r.repair = true
 		return err
 	}
 	if f.chain != nil {
@@ -78,9 +78,13 @@ func (f *follower) repair() error {
 			f.settle()
 		}
 	}
-	for _, d := range done {
-		close(d)
-	}
+	r.repaired = slices.DeleteFunc(r.repaired, func(w repairWait) bool {
+		over := w.repairs < number
+		if over {
+			close(w.done)
+		}
+		return over
+	})
 	return nil
 }
 

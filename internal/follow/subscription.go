@@ -97,5 +97,5 @@ func (s *Subscription) Fill(p Position, done func()) {
 
 // fillAfter is Fill for a caller that holds f.mu.
 func (f *follower) fillAfter(p Position, done func()) {
-	f.want(func(r *reads) { r.fills = append(r.fills, fillWant{p, done}) })
+	f.want(func(r *reads) { r.fills = append(r.fills, fillWant{place: p, done: done}) })
 }
