@@ -15,6 +15,8 @@ type window struct {
 	since time.Time // on the clock of the server
 }
 
+// has reports whether an entry is kept. The newest entry counts whatever its size, so that a topic whose last
+// message is larger than Bytes is not empty.
 func (w *window) has(r *record) bool {
 	h := w.head
 	return r.Epoch == h.Epoch && !r.none() && r.Count > 0 && r.sequence <= h.sequence &&
@@ -72,7 +74,8 @@ func (s *store) oldest(ctx context.Context, subject string, w *window) (*record,
 	return r, err
 }
 
-// bound returns the sequence at which to begin to look for the oldest entry: where the last one was.
+// bound returns the sequence at which to begin to look for the oldest entry: where the last one was. The oldest
+// entry only moves on within an epoch, so the search is usually over at once.
 func (t *topic) bound(w *window) uint64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -82,21 +85,33 @@ func (t *topic) bound(w *window) uint64 {
 	return 0
 }
 
+// setBound records the sequence of the oldest entry of a window.
 func (t *topic) setBound(w *window, sequence uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.oldest = bound{w.head.Epoch, w.keep, sequence}
 }
 
-// last returns the newest n entries of a log.
-func (s *store) last(ctx context.Context, subject string, head *record, n int) ([]*record, error) {
+// last returns the newest n entries of a log, oldest first, without their payloads, which may be large together.
+// head is its newest record.
+func (s *store) last(ctx context.Context, subject string, head *record, n int) (list []*record, err error) {
 	r, err := s.first(ctx, subject, 0, head, func(r *record) bool {
 		return !r.none() && r.Epoch == head.Epoch && r.Count > 0 && r.Count+uint64(n) > head.Count
 	})
 	if err != nil || r == nil {
 		return nil, err
 	}
-	return s.page(ctx, subject, limits{from: r.sequence, upTo: head.sequence, entries: n, bytes: maxBatchBytes})
+	for from := r.sequence; from <= head.sequence; {
+		part, err := s.page(ctx, subject, limits{from: from, upTo: head.sequence, entries: n, bytes: maxBatchBytes})
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range part {
+			from, r.payload = r.sequence+1, nil
+		}
+		list = append(list, part...)
+	}
+	return list, nil
 }
 
 // limits say which messages page reads.
@@ -112,8 +127,8 @@ const (
 	maxBatchBytes = 1 << 20
 )
 
-// page reads messages of a subject, in order, from any replica. The one with the sequence upTo is in
-// the stream. The error is errBehind if the replica does not have it.
+// page reads messages of a subject, in order, from any replica, in as many requests as it takes. The one with
+// the sequence upTo is in the stream. The error is errBehind if the replica does not have it.
 func (s *store) page(ctx context.Context, subject string, l limits) (list []*record, err error) {
 	bytes, full := 0, false
 	for l.from <= l.upTo && len(list) < l.entries && !full {
