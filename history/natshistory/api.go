@@ -20,20 +20,21 @@ type apiError struct {
 
 func (e *apiError) Error() string { return fmt.Sprintf("JetStream: %s (%d)", e.Description, e.ErrCode) }
 
-// Codes of JetStream that mean something to this package.
+// Codes of JetStream that mean something to this package (errors.json in nats-server). The codes stay the same
+// from version to version, and the texts do not.
 const (
-	codeNoMessage    = 10037
-	codeTooLarge     = 10054
-	codeNoStream     = 10059
-	codeWrongLastID  = 10070
+	codeNoMessage    = 10037 // of STREAM.MSG.GET: no message of the subject, or with the sequence
+	codeTooLarge     = 10054 // more than max_msg_size of the stream
+	codeNoStream     = 10059 // it was never made, or its server was replaced
+	codeWrongLastID  = 10070 // another id is the last one; only probe expects one
 	codeWrongLast    = 10071 // another message is the newest of the subject; the text has its sequence
 	codeNoReplicas   = 10074 // a single server has one replica
 	codeInProcess    = 10158 // a message with the same id is being stored
 	codeLastInFlight = 10164 // a message of the subject is being stored
-	codeHeaderLarge  = 10097
-	codeOverlap      = 10065
-	codeNotEnabled   = 10076
-	codeNoAccount    = 10039
+	codeHeaderLarge  = 10097 // the headers have more than 64 KiB
+	codeOverlap      = 10065 // another stream has one of the subjects
+	codeNotEnabled   = 10076 // the server runs without JetStream
+	codeNoAccount    = 10039 // the account has no JetStream
 )
 
 // hasCode reports whether an error is one of JetStream with this code.
@@ -42,7 +43,8 @@ func hasCode(err error, code int) bool {
 	return ok && e.ErrCode == code
 }
 
-// passing reports whether an error may be gone at the next try.
+// passing reports whether an error may be gone at the next try: the connection or the leader is away, a replica
+// is behind, or the server has an error of its own, as in HTTP. A refusal of the request itself is not.
 func passing(err error) bool {
 	if errors.Is(err, errUnsent) || errors.Is(err, errUnanswered) || errors.Is(err, errBehind) {
 		return true
@@ -54,7 +56,8 @@ func passing(err error) bool {
 }
 
 // call makes one request of the API of JetStream, and decodes the answer into result, if that is not
-// nil.
+// nil. The requests are JSON at the subject $JS.API.NAME.STREAM. The client
+// library has no request for several messages.
 func (s *store) call(ctx context.Context, name string, request, result any) error {
 	data, err := json.Marshal(request)
 	if err != nil {
@@ -82,14 +85,15 @@ func decodeAnswer(data []byte, result any) error {
 	return json.Unmarshal(data, result)
 }
 
-// getRequest asks for messages. The fields that are not zero are sent.
+// getRequest asks for messages, at the leader by STREAM.MSG.GET or at any replica by DIRECT.GET. The fields
+// that are not zero are sent.
 type getRequest struct {
-	Sequence uint64   `json:"seq,omitempty"`
-	Next     string   `json:"next_by_subj,omitempty"`
-	Last     string   `json:"last_by_subj,omitempty"`
-	Batch    int      `json:"batch,omitempty"`
-	MaxBytes int      `json:"max_bytes,omitempty"`
-	LastOf   []string `json:"multi_last,omitempty"`
+	Sequence uint64   `json:"seq,omitempty"`          // with Next, the least sequence
+	Next     string   `json:"next_by_subj,omitempty"` // the first message of this subject
+	Last     string   `json:"last_by_subj,omitempty"` // the newest message of this subject
+	Batch    int      `json:"batch,omitempty"`        // that many, from 2.11 on
+	MaxBytes int      `json:"max_bytes,omitempty"`    // of the batch, or one message
+	LastOf   []string `json:"multi_last,omitempty"`   // the newest of each subject, from 2.11 on
 }
 
 // get reads one message at the leader of the stream, which has all messages that were acknowledged. It
@@ -102,6 +106,7 @@ func (s *store) get(ctx context.Context, request getRequest) (r *record, err err
 	return r, err
 }
 
+// getOnce makes one try of get.
 func (s *store) getOnce(ctx context.Context, request getRequest) (*record, error) {
 	var answer struct {
 		Message struct {
@@ -163,6 +168,10 @@ func (s *store) pause(ctx context.Context, d time.Duration) bool {
 
 // direct asks any replica for messages, in one request. It calls each for each message, and reports
 // how the server has ended the answer. A replica may lack the newest messages.
+//
+// The answer is one message of NATS for each message of the stream, whose headers have the sequence, the time
+// and the subject, and then one without data whose header Status ends it. A server before 2.11 answers
+// with one message and no end; it lacks the header Nats-Num-Pending.
 func (s *store) direct(ctx context.Context, request getRequest, each func(*record)) (end ending, err error) {
 	data, err := json.Marshal(&request)
 	if err != nil {
@@ -244,7 +253,8 @@ type ending struct {
 	upTo    uint64 // newest sequence of the replica; 0 if it does not say
 }
 
-// endOf reads the message that ends an answer.
+// endOf reads the message that ends an answer. Its status is 204 after the messages, 404 if there is none, 408 if
+// the server does not understand the request, and 503 if nobody listens.
 func endOf(status string, m *nats.Msg) (ending, error) {
 	switch status {
 	case "204":

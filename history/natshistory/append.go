@@ -30,12 +30,12 @@ type appending struct {
 	options *history.AppendOptions
 	topic   *topic
 
-	unsure  bool   // a try was sent, and may be taken or was
-	refused bool   // a try came too late
-	began   uint64 // newest sequence before the first try
-	tried   bool
-	waits   int // answers that the id is in process
-	renamed int // ids besides the first
+	unsure  bool   // a try has no answer: the server may have taken it, or may take it still
+	refused bool   // a try came behind another message than it had named
+	tried   bool   // a try was sent
+	began   uint64 // newest sequence before the first try: the entry is doubled if it is there
+	waits   int    // answers that the id is in process; see patienceInProcess
+	renamed int    // ids besides the first
 }
 
 // Append implements history.Store.
@@ -63,7 +63,9 @@ func (s *store) Append(ctx context.Context, name string, e *history.Entry, o *hi
 	return p, err
 }
 
-// run tries until the answer is known or ctx ends.
+// run tries until the answer is known or ctx ends. The turn of the topic is held, so this node has one append
+// of the topic under way at a time; other nodes are refused by the server, and look again. A try costs one
+// round trip while the newest record is fresh, and two otherwise.
 func (a *appending) run(ctx context.Context) (history.Place, error) {
 	last := a.topic.fresh(a.link.generation())
 	if after := a.options.After; last != nil && after != nil && last.head() != *after {
@@ -102,7 +104,8 @@ func (a *appending) run(ctx context.Context) (history.Place, error) {
 }
 
 // mend makes the stream if it is missing, because the server was replaced by an empty one. It returns
-// the error of the try, with what it has found.
+// the error of the try, with what it has found. It takes half a second at most, since callers have their own
+// pauses between tries.
 func (s *store) mend(ctx context.Context, err error) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Second/2)
 	defer cancel()
@@ -112,7 +115,9 @@ func (s *store) mend(ctx context.Context, err error) error {
 	return err
 }
 
-// backoff returns the pause after a failed try. If others append, it is short.
+// backoff returns the pause after a failed try: up to 250 ms, of which half is random, so that nodes do not
+// collide again and again. If others append it is 2 ms at most, or none where the error tells the newest
+// sequence: that try can be the next one.
 func backoff(round int, err error) time.Duration {
 	most := time.Second / 4
 	switch {
@@ -125,7 +130,9 @@ func backoff(round int, err error) time.Duration {
 	return d/2 + rand.N(d/2+1)
 }
 
-// look reads the newest record. For none it returns an empty one.
+// look reads the newest record from the leader. For none it returns an empty one, whose sequence 0 makes the
+// server take an entry only if the subject has no message. The generation of the link is read first: what a
+// lost connection has answered is not trusted afterwards.
 func (a *appending) look(ctx context.Context) (*record, error) {
 	generation := a.link.generation()
 	r, err := a.newest(ctx, a.subject)
@@ -164,7 +171,8 @@ func (a *appending) decided(ctx context.Context, last *record) (p history.Place,
 }
 
 // used reports whether the number of the entry is not above the last one of its boot, as far as that is
-// known. If this call may have appended it, the message id tells.
+// known: from this node's own appends, and from the newest record. If this call may have appended it, the
+// message id tells.
 func (a *appending) used(last *record) bool {
 	e := a.entry
 	number := a.topic.numbers[e.Boot]
@@ -174,14 +182,16 @@ func (a *appending) used(last *record) bool {
 	return e.Number != 0 && e.Number <= number && !a.unsure
 }
 
-// placeOf returns the place of an entry that an earlier try has appended.
+// placeOf returns the place of an entry that an earlier try has appended. It is doubled if another call has
+// made that try, and not if this one has: the caller does not see the tries of one call.
 func (a *appending) placeOf(r *record) history.Place {
 	p := r.place()
 	p.Doubled = !a.unsure || r.sequence <= a.began
 	return p
 }
 
-// try publishes the entry behind a record. If it is not done, err says why.
+// try publishes the entry behind a record. If it is not done, err says why, and run tries again. Errors that
+// would come again, such as that of a full stream, end the append.
 func (a *appending) try(ctx context.Context, last *record) (p history.Place, done bool, err error) {
 	if !a.tried {
 		a.tried, a.began = true, last.sequence
@@ -217,13 +227,16 @@ func (a *appending) try(ctx context.Context, last *record) (p history.Place, don
 	return history.Place{}, true, failed(err, a.unsure)
 }
 
-// sayForeign counts and logs that the entry has begun an epoch, since a message of others was the newest of
-// its subject: entries before that message are not in the log any more.
-func (a *appending) sayForeign(last *record) {
-	a.book.Say(notice.HistoryForeign, slog.String("subject", a.subject), slog.Uint64("sequence", last.sequence))
+// sayForeign counts and logs that a log was begun anew behind a message of others. What was before that
+// message does not belong to the new log, and clients are told that they have lost their place. The message
+// itself is not quoted: it may have anything.
+func (s *store) sayForeign(last *record) {
+	s.book.Say(notice.HistoryForeign, slog.String("subject", last.subject), slog.Uint64("sequence", last.sequence))
 }
 
-// other returns the record that has come instead, which an error names, or nil if that is not known.
+// other returns the record that has come instead, which an error names, or nil if that is not known. Any replica
+// may be asked: one that does not have the record yet is noticed. It saves the question to the leader when
+// several nodes append to one topic.
 func (a *appending) other(ctx context.Context, err error) *record {
 	e, ok := errors.AsType[*apiError](err)
 	if !ok || e.ErrCode != codeWrongLast {
@@ -251,7 +264,8 @@ func (a *appending) doubled(ctx context.Context, sequence uint64) (history.Place
 	return a.placeOf(r), nil
 }
 
-// appended returns the record of the entry, which an earlier try has appended.
+// appended returns the record of the entry, which an earlier try has appended. The sequence is what the server has
+// told, and the message there must be the entry: others can publish with the same id.
 func (a *appending) appended(ctx context.Context, sequence uint64) (*record, error) {
 	r, err := a.get(ctx, getRequest{Sequence: sequence})
 	if err == nil && (r == nil || r.subject != a.subject || !r.is(a.id)) {
@@ -260,11 +274,14 @@ func (a *appending) appended(ctx context.Context, sequence uint64) (*record, err
 	return r, err
 }
 
-// scanned is the number of newest entries in which an append looks for its number.
+// scanned is the number of newest entries in which an append looks for its number. A late try comes within
+// seconds, so its entry is among few.
 const scanned = 100
 
 // find returns the record that was appended with the id or the number of the entry, or nil if it is not
-// known.
+// known. Servers that can be asked for an id are: they know it for KeyTime, however many entries have come
+// since. In a cluster before 2.12 the question itself would keep the id in process, so the newest entries
+// are read instead.
 func (a *appending) find(ctx context.Context, number bool) (*record, error) {
 	if a.Replicas == 1 || a.link.atLeast(2, 12) {
 		sequence, err := a.probe(ctx)
@@ -301,7 +318,7 @@ func (a *appending) scan(ctx context.Context) (*record, error) {
 // more.
 const patienceInProcess = 8
 
-// wait is called when the id is in process. That ends soon, except that servers of a cluster before
+// wait is called when the id is in process, which means that another try with it is being stored. That ends soon, except that servers of a cluster before
 // 2.12 keep the id of a message that came too late. Then the entry gets another id. It cannot be doubled
 // by that: it is not among the entries up to the newest, behind which the next try is published.
 func (a *appending) wait(ctx context.Context) (p history.Place, done bool, err error) {

@@ -39,6 +39,15 @@
 // JetStream to always where that may not be. A key of a message that was trimmed away already is
 // forgotten when the leader of the stream changes.
 //
+// # What a call costs
+//
+// An append is one message and its acknowledgement while this node alone appends to the topic, and two or three
+// round trips when others do. A Read asks the leader for the head, and any server for up to 256 messages or
+// 1 MiB at a time. If Size, Bytes or Age of the history.Topic have cut the log since the last Read, it first
+// looks for the oldest message that is kept, in about as many requests as the logarithm of its distance. Heads
+// asks for 500 topics at once; servers before 2.11 are asked for each topic, 64 at a time. An answer that
+// does not come within 2 s is given up, and the request is repeated.
+//
 // # Permissions
 //
 // Everybody who can publish below the Prefix can send messages to every client. Allow the user of the

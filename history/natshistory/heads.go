@@ -37,7 +37,7 @@ func (s *store) Heads(ctx context.Context, topics []string) ([]history.Head, err
 	return list, nil
 }
 
-// headsOf sets the heads of some topics.
+// headsOf sets the heads of some topics, and marks them: whoever asks for the head of a topic follows it.
 func (s *store) headsOf(ctx context.Context, topics []string, heads []history.Head) error {
 	subjects := make([]string, len(topics))
 	for i, topic := range topics {
@@ -56,7 +56,8 @@ func (s *store) headsOf(ctx context.Context, topics []string, heads []history.He
 	return nil
 }
 
-// newestOf returns the newest records of subjects, by subject.
+// newestOf returns the newest records of subjects, by subject. A subject without one is not in the result, or
+// has nil.
 func (s *store) newestOf(ctx context.Context, subjects []string) (found map[string]*record, err error) {
 	if len(subjects) > fewHeads && !s.single.Load() {
 		tries := 0
@@ -74,8 +75,9 @@ func (s *store) newestOf(ctx context.Context, subjects []string) (found map[stri
 	return s.newestEach(ctx, subjects)
 }
 
-// newestMany asks a replica for the newest records of all subjects. It returns nil if the server does
-// not know such a request.
+// newestMany asks a replica for the newest records of all subjects, in one request. The stream is asked first for
+// its newest sequence: a replica that has less is behind, and its answer is not used. It returns nil if the
+// server does not know such a request.
 func (s *store) newestMany(ctx context.Context, subjects []string) (map[string]*record, error) {
 	info, err := s.info(ctx)
 	if err != nil {
@@ -97,7 +99,8 @@ func (s *store) newestMany(ctx context.Context, subjects []string) (map[string]*
 	return found, nil
 }
 
-// newestEach asks the leader for the newest record of each subject, some at once.
+// newestEach asks the leader for the newest record of each subject, some at once. The first error ends the
+// others, since the caller can use no part of the answers.
 func (s *store) newestEach(ctx context.Context, subjects []string) (map[string]*record, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

@@ -23,12 +23,14 @@ const (
 	janitorPause = 6 * time.Hour
 )
 
-// lifeOf returns how long the topic of a record stays after its last entry or mark.
+// lifeOf returns how long the topic of a record stays after its last entry or mark. The Age of a record that others
+// wrote may be anything, so it is bounded before it is multiplied.
 func (s *store) lifeOf(r *record) time.Duration {
 	return max(s.leastLife, lives*min(time.Duration(r.Age), 1<<29)*time.Second)
 }
 
-// marks says when this node has marked topics that it follows.
+// marks says when this node has marked topics that it follows. A mark is a message at a subject of its own, so
+// that the log is not touched; the stream keeps the newest one.
 type marks struct {
 	mu   sync.Mutex
 	when map[string]time.Time // by subject
@@ -90,7 +92,8 @@ func (s *store) clean(ctx context.Context) error {
 	return err
 }
 
-// claim reports whether this node is the first since janitorPause.
+// claim reports whether this node is the first since janitorPause. The message that says so is taken only behind
+// the one before it, so of several nodes one succeeds. Times are those of the server.
 func (s *store) claim(ctx context.Context) (bool, error) {
 	if _, err := s.info(ctx); err != nil {
 		return false, err
@@ -114,7 +117,8 @@ func (s *store) claim(ctx context.Context) (bool, error) {
 	return err == nil, err
 }
 
-// logs returns the subjects of all logs.
+// logs returns the subjects of all logs. The server lists up to 100,000 at a time. Topics that come or go
+// meanwhile may be left out; the next round finds them.
 func (s *store) logs(ctx context.Context) (list []string, err error) {
 	for {
 		var page struct {
@@ -134,7 +138,8 @@ func (s *store) logs(ctx context.Context) (list []string, err error) {
 	}
 }
 
-// cleanSome purges those of some topics that are old and were not marked lately.
+// cleanSome purges those of some topics that are old and were not marked lately. The others are done even if one
+// fails; the error has all faults.
 func (s *store) cleanSome(ctx context.Context, subjects []string) error {
 	records, err := s.newestOf(ctx, subjects)
 	if err != nil {

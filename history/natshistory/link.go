@@ -15,7 +15,8 @@ import (
 )
 
 // link is the connection to NATS. The client library connects again by itself. Requests do not wait in
-// the library while it does, so that whoever sends one knows whether it has left.
+// the library while it does, so that whoever sends one knows whether it has left: an append that has
+// certainly not left may be refused with ErrUnavailable.
 type link struct {
 	url, servers string
 	prefix       string
@@ -35,9 +36,9 @@ type link struct {
 
 // denial is an error of NATS about a missing permission.
 type denial struct {
-	publish bool
-	subject string
-	text    string
+	publish bool   // to publish; otherwise to subscribe, which only answers need
+	subject string // the one that NATS has named
+	text    string // the whole error, for the program
 }
 
 var (
@@ -60,7 +61,8 @@ func newLink(url, servers, prefix string, timeout time.Duration, options []nats.
 	return l
 }
 
-// open makes the first connection.
+// open makes the first connection. Unlike later ones it is not tried again: an address that is wrong at the start
+// is an error of New.
 func (l *link) open(ctx context.Context) error {
 	connected := make(chan error, 1)
 	go func() { connected <- l.connect() }()
@@ -101,7 +103,8 @@ func (l *link) connect() error {
 	return nil
 }
 
-// lost wakes those who wait for answers of a connection that has ended.
+// lost wakes those who wait for answers of a connection that has ended. The answers do not come any more: the
+// inboxes are those of the old connection.
 func (l *link) lost() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -109,6 +112,7 @@ func (l *link) lost() {
 	l.wakeLocked()
 }
 
+// wakeLocked ends the wait for all answers under way. l.mu is held.
 func (l *link) wakeLocked() {
 	l.kill()
 	l.alive, l.kill = context.WithCancel(context.Background())
@@ -117,7 +121,8 @@ func (l *link) wakeLocked() {
 // denied matches the subject in an error about a permission, which has no other form of it.
 var denied = regexp.MustCompile(`(?i)(Subscription|Publish) to "(\S+?)"`)
 
-// fault is the error handler of the client library.
+// fault is the error handler of the client library. NATS tells a missing permission only by an error of the
+// connection, which names the subject and not the request. So all who wait look whether it was theirs.
 func (l *link) fault(err error) {
 	if !errors.Is(err, nats.ErrPermissionViolation) {
 		return
@@ -130,7 +135,8 @@ func (l *link) fault(err error) {
 	}
 }
 
-// refused returns an error if NATS has lately refused a request to a subject.
+// refused returns an error if NATS has lately refused a request to a subject, or all answers. An error about one
+// request is returned once, to the one that waits for it.
 func (l *link) refused(subject string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -164,7 +170,8 @@ func (l *link) use() (conn *nats.Conn, alive context.Context, err error) {
 	}
 }
 
-// atLeast reports whether the server has a version or a later one.
+// atLeast reports whether the server has a version or a later one. It is asked of the server to which
+// the node is connected; others of the cluster may be older while it is upgraded.
 func (l *link) atLeast(major, minor int) bool {
 	l.mu.Lock()
 	conn := l.conn
@@ -174,7 +181,8 @@ func (l *link) atLeast(major, minor int) bool {
 	return err == nil && (a > major || a == major && b >= minor)
 }
 
-// generation changes when the connection is lost.
+// generation changes when the connection is lost. What was known of the stream before is doubtful after that:
+// the servers may have changed their leader, and lost a tail.
 func (l *link) generation() uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -212,7 +220,7 @@ func (l *link) request(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
 	return nil, fmt.Errorf("%w: %w", errUnsent, err)
 }
 
-// close ends the connection.
+// close ends the connection. Requests that wait for answers return an error; later ones are not sent.
 func (l *link) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -72,7 +72,8 @@ func New(ctx context.Context, opts *Options) (history.Store, error) {
 	return s, nil
 }
 
-// store checks the options and returns a store that is not connected.
+// store checks the options and returns a store that is not connected. Inboxes are below the prefix, so that one
+// rule for subjects is enough for a user that may not subscribe to others' answers.
 func (o *Options) store() (*store, error) {
 	servers, err := natsdial.Servers(o.URL)
 	if err != nil {
@@ -133,7 +134,8 @@ func (o *Options) defaults() error {
 	return nil
 }
 
-// validPrefix reports whether a prefix is good for subjects.
+// validPrefix reports whether a prefix is good for subjects: it has no wildcards and no empty parts, and leaves room
+// for a topic in a line of the protocol.
 func validPrefix(prefix string) bool {
 	if len(prefix) > 128 {
 		return false

@@ -31,10 +31,11 @@ func expect(m *nats.Msg, sequence uint64) {
 	m.Header[nats.ExpectedLastSubjSeqHdr] = []string{strconv.FormatUint(sequence, 10)}
 }
 
-// impossible is a sequence that no message has.
+// impossible is a sequence that no message has. A message that expects it is always refused.
 const impossible = 1 << 62
 
-// lastOf returns the sequence that an error codeWrongLast has in its text. ok is false if there is none.
+// lastOf returns the sequence that an error codeWrongLast has in its text, "wrong last sequence: 42". ok is false
+// if there is none, and then the leader is asked.
 func lastOf(e *apiError) (sequence uint64, ok bool) {
 	sequence, err := strconv.ParseUint(e.Description[strings.LastIndexByte(e.Description, ' ')+1:], 10, 64)
 	return sequence, err == nil

@@ -33,7 +33,9 @@ func (s *store) Rotate(ctx context.Context, name, epoch string) error {
 		}
 		m := first.message(last.at())
 		m.Header[nats.MsgRollup] = []string{nats.MsgRollupSubject}
-		_, err = s.publish(ctx, m)
+		if _, err = s.publish(ctx, m); err == nil && last.none() && last.at() > 0 {
+			s.sayForeign(last)
+		}
 		unsure = unsure || errors.Is(err, errUnanswered)
 		if hasCode(err, codeWrongLast) || hasCode(err, codeLastInFlight) {
 			return errBehind // an entry has come, or another node has rotated

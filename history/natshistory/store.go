@@ -16,7 +16,17 @@ import (
 	"github.com/bennu-go/bennu/internal/redact"
 )
 
-// store implements history.Store with a stream of JetStream.
+// store implements history.Store with a stream of JetStream. Its files, from the connection upwards:
+//
+//   - link.go has the connection: one request and its answer, and what it means if none comes.
+//   - api.go has the requests of JetStream, and which errors pass; publish.go publishes to the stream.
+//   - stream.go makes and checks the stream; subject.go has the names of subjects, and ids and offsets.
+//   - record.go has the form of a message in the stream; topics.go what this node knows of a topic.
+//   - append.go, read.go (with search.go), heads.go and rotate.go have the methods of the store.
+//   - janitor.go removes topics that nobody uses.
+//
+// The lock of a topic is its turn, which an append holds while it asks NATS. store.mu, link.mu, topics.mu, marks.mu
+// and topic.mu guard fields alone: none is taken under another, and nothing is asked while one is held.
 //
 // Goroutines, which Close awaits: janitor. Others are those of the callers.
 type store struct {
@@ -26,7 +36,7 @@ type store struct {
 	topics  topics
 	marks   marks
 	clock   clock
-	mending sync.Mutex // held while the stream is checked or made
+	mending sync.Mutex // held while the stream is checked or made, so that calls which miss it do so once
 
 	life context.Context // ends with Close
 	end  context.CancelFunc
@@ -99,7 +109,8 @@ func (s *store) Close(ctx context.Context) error {
 }
 
 // failed returns the error of a call of the store. unsure says that NATS may have done what was asked,
-// or may do it later.
+// or may do it later: that counts more than what the last try has met, since ErrUnavailable and ErrTooLarge
+// promise that nothing was done.
 func failed(err error, unsure bool) error {
 	switch {
 	case unsure:
@@ -110,7 +121,8 @@ func failed(err error, unsure bool) error {
 	return fmt.Errorf("%w: %w", history.ErrUnavailable, err)
 }
 
-// clock knows how far the clock of the server is ahead of that of this node.
+// clock knows how far the clock of the server is ahead of that of this node. Age is measured on the clock of the
+// server, which has set the times of messages, so nodes whose clocks differ keep the same messages.
 type clock struct {
 	ahead atomic.Int64 // nanoseconds
 	seen  atomic.Int64 // when it was compared, in nanoseconds of this node's clock
@@ -119,7 +131,8 @@ type clock struct {
 // clockTime is how long a comparison of the clocks counts.
 const clockTime = time.Minute
 
-// set compares the clocks: the server wrote its time between begin and now.
+// set compares the clocks: the server wrote its time between begin and now. The middle is taken, so the fault is
+// half of the round trip at most.
 func (c *clock) set(begin, server time.Time) {
 	now := time.Now()
 	c.ahead.Store(int64(server.Sub(begin.Add(now.Sub(begin) / 2))))

@@ -13,7 +13,10 @@ import (
 	"github.com/bennu-go/bennu/history"
 )
 
-// config returns the configuration of a new stream.
+// config returns the configuration of a new stream. It keeps the newest messages of each subject, and has no
+// maximal age: the newest record of a topic tells its epoch and head, and must stay. For the same reason a full
+// stream refuses new messages, and does not drop old ones. Duplicates is how long the server knows ids, and so
+// how long a Key holds. Rotate and the marks need roll-ups, and reads the direct gets.
 func (s *store) config() *jetstream.StreamConfig {
 	c := &jetstream.StreamConfig{
 		Name: s.Stream, Subjects: subjects(s.Prefix), Description: "history of bennu",
@@ -69,7 +72,9 @@ func (s *store) info(ctx context.Context) (*jetstream.StreamInfo, error) {
 	return &i, nil
 }
 
-// prepare makes the stream if it does not exist, and checks it otherwise.
+// prepare makes the stream if it does not exist, and checks it otherwise. Several nodes may do so at once: the
+// server takes the same configuration twice. It never changes a stream that exists, whose owner may
+// have set more than this package knows.
 func (s *store) prepare(ctx context.Context) error {
 	s.mending.Lock()
 	defer s.mending.Unlock()
@@ -88,7 +93,8 @@ func (s *store) prepare(ctx context.Context) error {
 // noPeers is the code of a cluster that does not have as many servers as replicas, perhaps not yet.
 const noPeers = 10005
 
-// start prepares the stream, and tries whether this user may do all that is needed.
+// start prepares the stream, and tries whether this user may do all that is needed: a permission that is
+// missing is found when the program starts, and not when the first client joins.
 func (s *store) start(ctx context.Context) error {
 	err := s.again(ctx, func() error {
 		err := s.prepare(ctx)
@@ -119,7 +125,8 @@ func (s *store) start(ctx context.Context) error {
 	return nil
 }
 
-// tryPublish publishes a message that the stream cannot take.
+// tryPublish publishes a message that the stream cannot take, so that a permission is tried and nothing is left
+// behind.
 func (s *store) tryPublish(ctx context.Context, subject string) error {
 	m := nats.NewMsg(subject)
 	expect(m, impossible)

@@ -93,9 +93,10 @@ func (t *topic) take(ctx context.Context) bool {
 	}
 }
 
+// give passes the turn on.
 func (t *topic) give() { <-t.turn }
 
-// note records the newest record of the topic.
+// note records the newest record of the topic, without its payload, which may be large. The turn is held.
 func (t *topic) note(r *record, generation uint64) {
 	if r != nil {
 		short := *r
@@ -118,7 +119,8 @@ func (t *topic) fresh(generation uint64) *record {
 	return nil
 }
 
-// numbered records a number that was appended.
+// numbered records a number that was appended. Numbers of other nodes' boots are known from records alone. When
+// bootsKnown are exceeded, some other boot is forgotten: then the message id tells a doubled entry for KeyTime.
 func (t *topic) numbered(boot string, number uint64) {
 	if t.numbers == nil {
 		t.numbers = make(map[string]uint64)
