@@ -49,6 +49,46 @@ func TestStart(t *testing.T) {
 	})
 }
 
+// TestBegin begins the log of a topic without one, as soon as the store answers.
+func TestBegin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 100, nil)
+		defer w.close()
+		s := w.Subscribe("t", new(box))
+		synctest.Wait()
+		var back atomic.Bool
+		w.store.fail = func() error {
+			if back.Load() {
+				return nil
+			}
+			return errAway
+		}
+		begun := make(chan error, 2)
+		for range cap(begun) {
+			go func() { begun <- s.Begin(t.Context()) }()
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if len(begun) > 0 {
+			t.Fatal("Begin has returned while the store was away")
+		}
+		impatient, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := s.Begin(impatient); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Begin with a context that ends: %v", err)
+		}
+		back.Store(true)
+		for range cap(begun) {
+			if err := <-begun; err != nil {
+				t.Error(err)
+			}
+		}
+		if s.Head().Epoch == "" || w.store.epochs != 1 {
+			t.Errorf("the head is %v, after %d epochs", s.Head(), w.store.epochs)
+		}
+	})
+}
+
 // TestStarts asks for many heads in few calls.
 func TestStarts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
