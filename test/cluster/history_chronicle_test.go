@@ -2,7 +2,9 @@ package cluster
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -56,12 +58,13 @@ func parsePosition(text string) (p position, err error) {
 type chronicle struct {
 	topic string
 
-	fork  atomic.Bool // the store has lost a tail: there is more than one chain
-	mu    sync.Mutex
-	next  map[position]position
-	place map[noted]position
-	what  map[position]noted
-	acked map[noted]position
+	fork    atomic.Bool // the store has lost a tail: there is more than one chain in an epoch
+	forgets bool        // the store may lose everything: then a new epoch begins
+	mu      sync.Mutex
+	next    map[position]position
+	place   map[noted]position
+	what    map[position]noted
+	acked   map[noted]position
 }
 
 func newChronicle(topic string) *chronicle {
@@ -109,7 +112,7 @@ func (c *chronicle) noteLocked(at position, n noted) error {
 	if other, ok := c.what[at]; ok && other != n {
 		return fmt.Errorf("at %v are %v and %v", at, n, other)
 	}
-	if other, ok := c.place[n]; ok && other != at {
+	if other, ok := c.place[n]; ok && other != at && (!c.forgets || other.epoch == at.epoch) {
 		return fmt.Errorf("%v is at %v and at %v: doubled", n, at, other)
 	}
 	c.what[at], c.place[n] = n, at
@@ -123,44 +126,38 @@ func (c *chronicle) isHead(at position, last noted) bool {
 	return c.acked[last] == at
 }
 
-// check looks at the whole: each message that a client got was acknowledged in the end, those of each
-// writer are in its order, none is missing, and all links are those of one chain.
+// check looks at the whole: all links are those of one chain in each epoch. If the store never forgets,
+// each message was also acknowledged in the end, and those of each writer are in its order, and none is
+// missing.
 func (c *chronicle) check() (faults []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	fault := func(format string, args ...any) {
 		faults = append(faults, c.topic+": "+fmt.Sprintf(format, args...))
 	}
-	order := make([]position, 0, len(c.acked))
-	for n, at := range c.acked {
-		order = append(order, at)
-		if at.epoch != order[0].epoch {
-			fault("%v is at %v, and others in the epoch %s", n, at, order[0].epoch)
-		}
-	}
-	if len(c.what) != len(c.acked) {
-		fault("%d messages came, and %d were acknowledged", len(c.what), len(c.acked))
-	}
-	slices.SortFunc(order, func(a, b position) int {
-		if a.offset < b.offset {
-			return -1
-		}
-		return 1
+	order := slices.SortedFunc(maps.Keys(c.what), func(a, b position) int {
+		return cmp.Or(cmp.Compare(a.epoch, b.epoch), cmp.Compare(a.offset, b.offset))
 	})
-	last := make(map[uint32]uint32)
 	before := make(map[position]position, len(order))
+	last := make(map[uint32]uint32)
 	for i, at := range order {
 		n := c.what[at]
-		if n.N != last[n.Writer]+1 {
+		if c.acked[n] != at && !c.forgets {
+			fault("%v is at %v, and was acknowledged at %v", n, at, c.acked[n])
+		}
+		if n.N != last[n.Writer]+1 && !c.forgets {
 			fault("%v is at %v, after %d of this writer", n, at, last[n.Writer])
 		}
 		last[n.Writer] = n.N
-		if i > 0 {
+		if i > 0 && order[i-1].epoch == at.epoch {
 			before[at] = order[i-1]
 		}
 	}
+	if len(order) > 0 && order[0].epoch != order[len(order)-1].epoch && !c.forgets {
+		fault("there are several epochs")
+	}
 	for from, to := range c.next {
-		if prev, ok := before[to]; ok && prev != from || !ok && to != order[0] {
+		if prev, ok := before[to]; ok && prev != from {
 			fault("a client got %v next after %v; before it is %v", to, from, prev)
 		}
 	}

@@ -32,7 +32,7 @@ func TestHistoryFaults(t *testing.T) {
 		writers.end(topics)
 		all.finish(t)
 
-		all.account(t, topics)
+		all.account(t, topics, 0)
 		t.Logf("%s: %v; %d messages, %d retries; %d nodes killed, %d times the broker", kind, all,
 			writers.published.Load(), writers.retries.Load(), kills, brokerKills)
 		for _, n := range k.list {

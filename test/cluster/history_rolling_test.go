@@ -32,7 +32,7 @@ func TestHistoryRolling(t *testing.T) {
 		k.progress(all, some)
 		writers.end(topics)
 		all.finish(t)
-		all.account(t, topics)
+		all.account(t, topics, 0)
 		t.Logf("%s: %v; %d messages, %d retries", kind, all, writers.published.Load(), writers.retries.Load())
 	})
 }
