@@ -122,6 +122,9 @@ func NewEndpoint(opts *EndpointOptions) *Endpoint {
 	if e.options.History != nil && e.options.PubSub == nil {
 		panic(fmt.Sprintf("bennu: %s: EndpointOptions.History needs PubSub, the one that history.New was given", where))
 	}
+	if h := e.options.History; h != nil && follow.Of(h).Followers().PubSub() != e.options.PubSub {
+		panic(fmt.Sprintf("bennu: %s: EndpointOptions.History was made with another PubSub; give history.New that of the endpoint", where))
+	}
 	e.pubsub = e.options.PubSub
 	if e.pubsub == nil {
 		e.pubsub = pubsub.NewLocal()

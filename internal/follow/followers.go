@@ -57,6 +57,14 @@ func New(o *Options) *Followers {
 	return f
 }
 
+// PubSub returns the PubSub of the topics, or nil if New did not make f.
+func (f *Followers) PubSub() *pubsub.PubSub {
+	if f == nil {
+		return nil
+	}
+	return f.o.PubSub
+}
+
 // Close ends all followers and waits for their goroutines, as far as ctx allows. Subscribers get
 // nothing more.
 func (f *Followers) Close(ctx context.Context) error {
