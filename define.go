@@ -178,9 +178,10 @@ func On[S, In, Out any](d *Definition[S], event string, handler func(s S, ctx co
 }
 
 // Intercept registers a handler for the broadcasts of one event on the channel's topic, which the
-// client then does not get (Phoenix: intercept and handle_out). The handler pushes what the client
-// should get. A broadcast of this event runs the handler and encodes a message for each subscriber;
-// other broadcasts are encoded once for all of them.
+// client then does not get (Phoenix: intercept and handle_out). The handler sends what the client
+// should get, with Forward or Push; on a topic that has a history it should be Forward. A broadcast of
+// this event runs the handler and encodes a message for each subscriber; other broadcasts are encoded
+// once for all of them.
 func Intercept[S, In any](d *Definition[S], event string, handler func(s S, ctx context.Context, in In) error) {
 	where := caller()
 	d.check(where, fmt.Sprintf("event %q", event), handler == nil)

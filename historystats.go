@@ -18,14 +18,14 @@ type HistoryStats struct {
 	Replays  int64            // times that a channel has caught up
 	Replayed int64            // messages that channels got from the history
 	Lost     map[string]int64 // times that a client was told that it has lost messages, by the reason
-	Fenced   int64            // joins that were asked to come again, since broadcasts were under way
+	Fenced   int64            // joins that were refused with "resume", and come again, since broadcasts were under way
 
 	Appends      int64            // messages that the store has taken from this node
-	Doubled      int64            // broadcasts whose message it had already
+	Doubled      int64            // broadcasts whose message the store had already
 	AppendErrors map[string]int64 // broadcasts that were refused: "unavailable", "unknown", "conflict", "too_large", "busy"
 	Untold       int64            // messages that the broker did not take, so that other nodes read them from the store
-	Repairs      int64            // times that messages which may be missing were looked for in the store
-	Filled       int64            // messages that were found so
+	Repairs      int64            // times that the store was asked for messages that may be missing
+	Filled       int64            // missing messages that were found there
 	Late         int64            // messages that other nodes told twice, or after they were read from the store
 	Reads        int64            // reads of the store
 	Rotations    int64            // times that a history was found broken, and began anew

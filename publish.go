@@ -31,8 +31,8 @@ func Key(key string) PublishOption {
 	return func(p *publishing) { p.Key = key }
 }
 
-// After makes Publish publish the message only if no other message was published on the topic after
-// the one with this offset. Otherwise the error is a *history.Conflict with the newest offset. The
+// After makes Publish publish the message only if no other message, of any event, was published on the
+// topic after the one with this offset. Otherwise the error is a *history.Conflict with the newest offset. The
 // zero Offset stands for a topic that has had no message.
 func After(o history.Offset) PublishOption {
 	return func(p *publishing) {
@@ -47,12 +47,12 @@ func ExceptSelf() PublishOption {
 }
 
 const (
-	errNameOfMessage invalidError = "the key of a message has more than 128 bytes"
-	errSelf          invalidError = "Endpoint.Publish has no channel to leave out; use ExceptSelf with Channel.Publish"
+	errLongKey invalidError = "the key of a message has more than 128 bytes; a hash of it is shorter"
+	errSelf    invalidError = "Endpoint.Publish has no channel to leave out; use ExceptSelf with Channel.Publish"
 )
 
-// Publish is Broadcast with options, and returns the offset of the message. ctx bounds the wait for the
-// store. On a topic without a history the offset is zero, and the options Key and After are refused
+// Publish is Broadcast with options, and returns the offset of the message. ctx and
+// history.Options.PublishTimeout bound the wait for the store. On a topic without a history the offset is zero, and the options Key and After are refused
 // with history.ErrNotKept.
 func (c *Channel) Publish(ctx context.Context, event string, payload any, opts ...PublishOption) (history.Offset, error) {
 	m, err := c.newBroadcast(event, payload)
@@ -71,13 +71,25 @@ func (e *Endpoint) Publish(ctx context.Context, topic, event string, payload any
 	return e.publishWith(ctx, nil, m, opts)
 }
 
-// History reads the messages of a topic. The error is history.ErrNotKept, history.ErrUnavailable, or
+// History reads the messages of a topic as they were published, also those that channels intercept. The
+// error is history.ErrNotKept, history.ErrUnavailable, or
 // about the query.
 func (e *Endpoint) History(ctx context.Context, topic string, q *history.Query) (history.Page, error) {
 	if e.options.History == nil {
-		return history.Page{}, history.ErrNotKept
+		return history.Page{}, e.errNotKept(topic)
 	}
 	return e.options.History.Read(ctx, topic, q)
+}
+
+// errNotKept is history.ErrNotKept for a topic, with what to change.
+func (n *node) errNotKept(topic string) error {
+	switch t := n.keeps(topic); {
+	case n.keeping == nil:
+		return fmt.Errorf("%w: %q is a topic of an endpoint without EndpointOptions.History", history.ErrNotKept, topic)
+	case t != nil && t.NoResume:
+		return fmt.Errorf("%w for clients: the history.Topic of %q has NoResume", history.ErrNotKept, topic)
+	}
+	return fmt.Errorf("%w: %q matches no Pattern of history.Options.Topics", history.ErrNotKept, topic)
 }
 
 // publishWith publishes a message of a channel, which is nil for one of the endpoint.
@@ -89,7 +101,7 @@ func (n *node) publishWith(ctx context.Context, c *Channel, m *pubsub.Message, o
 	var from pubsub.Subscriber
 	switch {
 	case len(p.Key) > maxKey:
-		return history.Offset{}, errNameOfMessage
+		return history.Offset{}, errLongKey
 	case p.exceptSelf && c == nil:
 		return history.Offset{}, errSelf
 	case p.exceptSelf:
@@ -97,7 +109,7 @@ func (n *node) publishWith(ctx context.Context, c *Channel, m *pubsub.Message, o
 	}
 	if !n.keepsMessage(m) {
 		if p.Key != "" || p.After != nil {
-			return history.Offset{}, fmt.Errorf("%w: %q", history.ErrNotKept, m.Topic)
+			return history.Offset{}, n.errNotKept(m.Topic)
 		}
 		if err := ctx.Err(); err != nil {
 			return history.Offset{}, context.Cause(ctx)

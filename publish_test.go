@@ -9,6 +9,7 @@ import (
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/history"
 	"github.com/bennu-go/bennu/internal/wstest"
+	"github.com/bennu-go/bennu/pubsub"
 )
 
 func TestPublish(t *testing.T) {
@@ -27,7 +28,7 @@ func TestPublish(t *testing.T) {
 	}
 	_, err = s.Publish(ctx, "kept", "said", number(4), bennu.After(a))
 	conflict, ok := errors.AsType[*history.Conflict](err)
-	if !ok || conflict.Head != b || !errors.Is(err, history.ErrConflict) {
+	if !ok || conflict.Head != b || !errors.Is(err, history.ErrConflict) || !strings.HasSuffix(err.Error(), b.String()) {
 		t.Errorf("After an older offset: %v", err)
 	}
 	page, err := s.History(ctx, "kept", &history.Query{After: a})
@@ -65,6 +66,51 @@ func TestPublish(t *testing.T) {
 	stats := s.Stats().History
 	if stats.Appends != 2 || stats.Doubled != 1 || stats.AppendErrors["conflict"] != 1 {
 		t.Errorf("counted %+v", stats)
+	}
+}
+
+// TestNotKept reads the errors about topics that are not kept: they say what to change.
+func TestNotKept(t *testing.T) {
+	s := serveKept(t, one("*", rooms()), nil, history.Topic{Pattern: "kept"})
+	without := serve(t, one("*", rooms()), nil, nil)
+	for want, do := range map[string]func() error{
+		`"other" matches no Pattern of history.Options.Topics`: func() error {
+			_, err := s.Publish(t.Context(), "other", "e", nil, bennu.Key("k"))
+			return err
+		},
+		`"read" matches no Pattern of history.Options.Topics`: func() error {
+			_, err := s.History(t.Context(), "read", nil)
+			return err
+		},
+		`"erased" matches no Pattern of history.Options.Topics`: func() error { return s.log.Erase(t.Context(), "erased") },
+		`"a" is a topic of an endpoint without EndpointOptions.History`: func() error {
+			_, err := without.History(t.Context(), "a", nil)
+			return err
+		},
+	} {
+		if err := do(); !errors.Is(err, history.ErrNotKept) || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+}
+
+// TestHistoryOfAnotherPubSub gives an endpoint a history that was made with another PubSub.
+func TestHistoryOfAnotherPubSub(t *testing.T) {
+	log, err := history.New(t.Context(), pubsub.NewLocal(), &history.Options{Topics: []history.Topic{{Pattern: "*"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = log.Close(context.Background()) })
+	for what, h := range map[string]*history.Log{"another PubSub": log, "no New": new(history.Log)} {
+		func() {
+			defer func() {
+				text, _ := recover().(string)
+				if !strings.Contains(text, "publish_test.go:") || !strings.Contains(text, "EndpointOptions.History was made with another PubSub") {
+					t.Errorf("%s: panics with %q", what, text)
+				}
+			}()
+			bennu.NewEndpoint(&bennu.EndpointOptions{PubSub: pubsub.NewLocal(), History: h})
+		}()
 	}
 }
 

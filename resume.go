@@ -62,7 +62,8 @@ func (c *Channel) Resume(o history.Offset) error {
 }
 
 // Rewind gives the client the newest n messages of the topic first, in place of the number in
-// history.Topic.Rewind, if it is new or is told that it has lost messages.
+// history.Topic.Rewind, if it is new or is told that it has lost messages. They come also to a client
+// that has sent no offset. With 0 none come.
 func (c *Channel) Rewind(n int) error {
 	if n < 0 {
 		return fmt.Errorf("%w: Rewind of %d messages", ErrInvalid, n)
@@ -70,8 +71,9 @@ func (c *Channel) Rewind(n int) error {
 	return c.ask(func(m *keptMore) { m.rewind = n })
 }
 
-// Offsets sets the form in which the client gets the offsets of messages. A client that has not sent
-// one is new. By default a client gets them in the form for which it asks with its join.
+// Offsets sets the form in which the client gets the offsets of messages. By default that is the form
+// for which it asks with its join, and NoOffsets if it asks for none. A client that gets offsets and
+// has sent none is new.
 func (c *Channel) Offsets(form OffsetForm) error {
 	if form > InPayload {
 		return fmt.Errorf("%w: there is no OffsetForm %d", ErrInvalid, form)
@@ -79,7 +81,8 @@ func (c *Channel) Offsets(form OffsetForm) error {
 	return c.ask(func(m *keptMore) { m.form, m.formed = form, true })
 }
 
-// Resumed returns how the join went on from what the client has.
+// Resumed returns whether the client was new, or has recovered or lost what it missed, when it joined.
+// It is 0 in Join, and for a client that gets neither offsets nor the newest messages.
 func (c *Channel) Resumed() Resumed {
 	if c.isNil() || c.kept == nil {
 		return 0
@@ -95,7 +98,7 @@ func (c *Channel) ask(set func(*keptMore)) error {
 		return errNilChannel
 	}
 	if t := c.socket.node.keeps(c.topic); t == nil || t.NoResume || c.kept == nil {
-		return history.ErrNotKept
+		return c.socket.node.errNotKept(c.topic)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -52,8 +52,9 @@ type resume struct {
 // Resume makes the channel get the messages that it missed while it was not joined, if the server keeps
 // a history of the topic: bennu does so for some topics, Phoenix for none. Each join then has the
 // position of the last message as the member "since" of its params, which must be a JSON object or nil.
-// Before the first message it is null. If the params have a member "since", the first join has that: it
-// may be the Message.Ref up to which an earlier run of the program has got. No message comes twice.
+// Before the first message it is null. If the params have a member "since", the first join has that:
+// for example the Message.Ref of the last message that an earlier run of the program has handled. No
+// message comes twice.
 //
 // f is called when the server says how the channel goes on, in order with the other callbacks. It may
 // be nil. It is not called if there is no history of the topic. Events named bennu:resume and

@@ -1,6 +1,9 @@
 package history
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // Errors of publishing to a kept topic, and of a Store. After any of them no subscriber on any node got
 // the message of this call, except after ErrUnknown, when that is not known.
@@ -25,6 +28,17 @@ var (
 // Conflict is an ErrConflict with the head of the topic.
 type Conflict struct{ Head Offset }
 
-func (c *Conflict) Error() string { return ErrConflict.Error() }
+// Error says where the newest message of the topic is.
+func (c *Conflict) Error() string {
+	if c.Head.IsZero() {
+		return ErrConflict.Error() + "; the topic has no history now"
+	}
+	return ErrConflict.Error() + "; the newest is at " + c.Head.String()
+}
 
 func (c *Conflict) Unwrap() error { return ErrConflict }
+
+// notKept is ErrNotKept for a topic.
+func notKept(topic string) error {
+	return fmt.Errorf("%w: %q matches no Pattern of history.Options.Topics", ErrNotKept, topic)
+}

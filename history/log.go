@@ -39,7 +39,8 @@ const probe = "phx:history"
 
 // New makes a Log on the PubSub of an endpoint; ctx bounds the start, which waits for an answer of the
 // store. Close the Log before the PubSub, for example by Endpoint.OnShutdown. If New fails, the store
-// stays open. A mistake in a pattern panics with the place of the call.
+// stays open. A mistake in a pattern panics with the place of the call. Endpoints that share a PubSub
+// share its Log.
 func New(ctx context.Context, ps *pubsub.PubSub, opts *Options) (*Log, error) {
 	s, err := opts.check(ps, caller())
 	if err != nil {
@@ -109,10 +110,10 @@ func (l *Log) Close(ctx context.Context) error {
 
 // Erase forgets the history of a topic and begins a new one. Clients that are joined go on, and are
 // told that they have lost their place: those of this node at once, and those of others with the next
-// message of the topic, or within Options.Check.
+// message of the topic, or within Options.Check. Each of these nodes logs the reason history_broke.
 func (l *Log) Erase(ctx context.Context, topic string) error {
 	if l.kept(topic) == nil {
-		return ErrNotKept
+		return notKept(topic)
 	}
 	if err := l.begin(); err != nil {
 		return err
@@ -161,7 +162,7 @@ func (i *inside) Publish(ctx context.Context, m *pubsub.Message, o follow.Publis
 	l := (*Log)(i)
 	k := l.kept(m.Topic)
 	if k == nil {
-		return follow.Position{}, ErrNotKept
+		return follow.Position{}, notKept(m.Topic)
 	}
 	err := l.begin()
 	if err == nil {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Query says which messages of a topic to read. At most one of After, Before, Last and Since is set;
+// Query says which messages of a topic to read, of all events. At most one of After, Before, Last and Since is set;
 // without one, the oldest are read. A page has fewer messages than asked for, and More set, if their
 // payloads have more than 4 MiB.
 type Query struct {
@@ -23,7 +23,7 @@ type Page struct {
 	Messages []Message
 	More     bool   // further messages follow, or with Before and Last precede
 	Head     Offset // of the newest message of the topic; zero if it has no history
-	Gone     bool   // After or Before is not in the history any more; there are no Messages
+	Gone     bool   // After or Before is not in the history any more, or of another one; there are no Messages
 }
 
 // Message is one message of the history.
@@ -53,7 +53,7 @@ func (l *Log) Read(ctx context.Context, topic string, q *Query) (Page, error) {
 		return Page{}, err
 	}
 	if l.kept(topic) == nil {
-		return Page{}, ErrNotKept
+		return Page{}, notKept(topic)
 	}
 	if err := l.begin(); err != nil {
 		return Page{}, err

@@ -44,7 +44,7 @@ func (s *source) read(ctx context.Context, topic string, after uint64, o *ReadOp
 func (s *source) piece(ctx context.Context, topic string, after uint64, o *ReadOptions) (Piece, error) {
 	k := s.l.kept(topic)
 	if k == nil {
-		return Piece{}, ErrNotKept
+		return Piece{}, notKept(topic)
 	}
 	o.Keep = k.keep
 	p, err := s.l.store.Read(ctx, topic, after, o)
