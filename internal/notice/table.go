@@ -346,7 +346,7 @@ var table = [kinds]Entry{
 	JoinsBusy: {"joins_busy", warn, "a join was refused: too many Join callbacks run",
 		"make Join faster, or raise EndpointOptions.Limits.Joins"},
 	JoinCrash:   {"join_crash", fault, "join crashed", "see the error and the stack"},
-	JoinTimeout: {"join_timeout", fault, "join crashed", "make Join faster, or raise SocketHandler.Limits.JoinTimeout; if the broker is away or refuses the topic, see its lines: a join waits for it"},
+	JoinTimeout: {"join_timeout", fault, "join crashed", "make Join faster, or raise SocketHandler.Limits.JoinTimeout; if the broker or the store of a history is away, or the broker refuses the topic, see their lines: a join waits for them"},
 	JoinBacklog: {"join_backlog", warn, "a join failed: too many broadcasts waited for its channel",
 		"make Join faster, or send less to the topic; the client joins again"},
 	JoinReply: {"join_reply", fault, "join reply does not encode", "see the error; let Join return a value that encodes to JSON, and no bytes to clients of version 1"},
