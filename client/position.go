@@ -12,7 +12,7 @@ import (
 // since is the member of a join's params that has the position of the client.
 const since = "since"
 
-// position is a place in the history of a topic, such as "e7k2m9x4:88120". Other refs have no colon.
+// position is a place in the history of a topic, such as "e7k2m6x4:88120". Other refs have no colon.
 // The zero position is none.
 type position struct {
 	text   string

@@ -18,7 +18,7 @@ func OffsetOf(p Place) Offset { return Offset{follow.Position{Epoch: p.Epoch, Of
 // IsZero reports whether o is the zero Offset.
 func (o Offset) IsZero() bool { return o == Offset{} }
 
-// String returns o as clients get it, such as "e7k2m9x4:88120", and "" for the zero Offset.
+// String returns o as clients get it, such as "e7k2m6x4:88120", and "" for the zero Offset.
 func (o Offset) String() string {
 	if o.IsZero() {
 		return ""

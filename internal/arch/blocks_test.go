@@ -37,8 +37,8 @@ var free = map[[2]string]string{
 	{"README.md", "  bennu demo is at  http://127.0.0.1:4000"}:                                                                                                     "what the demo prints; its own tests hold that",
 	{"docs/troubleshooting.md", `level=WARN msg="a page of a foreign origin was refused" reason=origin origin=https://app.example host=api.example mount=/socket`}: "a line of a log, shortened",
 	{"docs/presence.md", `{"metas": 35000, "keys": 31000, "sample": {"user:1": {"metas": [{"phx_ref": "…", "name": "Ann"}]}}}`}:                                    "the form of a message, shortened",
-	{"docs/history.md", `["7","e7k2m9x4:87544","room:1","bennu:resume",{"status":"recovered"}]`}:                                                                   "frames; TestResumeRecovered holds their form",
-	{"docs/history.md", `[null,null,"room:1","said",{"_offset":"e7k2m9x4:87901","body":"hi"}]`}:                                                                    "a frame; TestKeptForms holds its form",
+	{"docs/history.md", `["7","e7k2m6x4:87544","room:1","bennu:resume",{"status":"recovered"}]`}:                                                                   "frames; TestResumeRecovered holds their form",
+	{"docs/history.md", `[null,null,"room:1","said",{"_offset":"e7k2m6x4:87901","body":"hi"}]`}:                                                                    "a frame; TestKeptForms holds its form",
 	{"examples/cluster/README.md", "apiVersion: v1"}:                                                                                                               "for Kubernetes, which the tests do not have",
 	{"examples/cluster/README.md", "terminationGracePeriodSeconds: 45 # connections are closed over 30 s, so that clients do not all come back at once"}:           "for Kubernetes, which the tests do not have",
 }
