@@ -9,7 +9,8 @@ import (
 	"github.com/bennu-go/bennu/history"
 )
 
-// conflicts checks that an append is refused because of After, and that nothing was appended.
+// conflicts checks that an append is refused because of After, and that nothing was appended. The
+// conflict must have the head, since programs try again with it.
 func (s *suite) conflicts(st history.Store, topic string, e *history.Entry, o history.AppendOptions, head history.Head) {
 	s.Helper()
 	p, err := try(st, topic, e, o)
@@ -25,13 +26,16 @@ func (s *suite) conflicts(st history.Store, topic string, e *history.Entry, o hi
 	}
 }
 
-// afterHeads checks that an entry with After is appended if that is the head, and only then.
+// afterHeads checks that an entry with After is appended if that is the head, and only then. The zero
+// Head is that of a topic without a log. An entry that was refused must leave its number and its key
+// free: the program appends it again with another After.
 func afterHeads(s *suite) {
 	st := s.open()
 	s.conflicts(st, "t", entry("b", 1), history.AppendOptions{After: &history.Head{Epoch: "aaaaaaaa", Offset: 1}}, history.Head{})
 	first := s.append(st, "t", entry("b", 1), history.AppendOptions{After: &history.Head{}})
 	second := s.append(st, "t", entry("b", 2), history.AppendOptions{After: headOf(first)})
 	head := *headOf(second)
+	// An epoch that is not this one: offsets of two epochs may be equal.
 	elsewhere := "aaaaaaaa"
 	if head.Epoch == elsewhere {
 		elsewhere = "bbbbbbbb"
@@ -46,7 +50,8 @@ func afterHeads(s *suite) {
 }
 
 // afterKeys checks that a key that was appended before counts more than After: the second try of an
-// entry is no conflict with the first.
+// entry is no conflict with the first. A program that is told of a conflict would believe that another
+// one was faster, though it was itself.
 func afterKeys(s *suite) {
 	st := s.open()
 	first := s.append(st, "t", entry("b", 1), history.AppendOptions{After: &history.Head{}, Key: "k"})
@@ -54,7 +59,8 @@ func afterKeys(s *suite) {
 	s.doubled("a key that was appended is no conflict", again, first)
 }
 
-// afterNumbers checks the same for numbers.
+// afterNumbers checks that a number that was appended before counts more than After. This is the case of
+// an answer that was lost; the node itself makes the second try.
 func afterNumbers(s *suite) {
 	st := s.open()
 	first := s.append(st, "t", entry("b", 1), history.AppendOptions{After: &history.Head{}})
@@ -72,6 +78,7 @@ func afterAtOnce(s *suite) {
 		all.Go(func() {
 			st, number := stores[i%2], uint64(0)
 			for done := 0; done < each && !s.Failed(); {
+				// The value and the head are of one moment, so the sum is right whoever comes in between.
 				p := s.tryRead(st, "t", 1)
 				value := 0
 				if len(p.Entries) > 0 {
@@ -114,12 +121,15 @@ func (s *suite) tryRead(st history.Store, topic string, n int) history.Piece {
 }
 
 // tooLarge checks that an entry that is larger than the store accepts is refused, and disturbs nothing.
+// The error must be ErrTooLarge: after ErrUnavailable the node would try again until its time is over,
+// and each publish to the topic would wait for it.
 func tooLarge(s *suite) {
 	if s.TooLarge == 0 {
 		s.Skipf("Harness.TooLarge is 0")
 	}
 	st := s.open()
 	first := s.append(st, "t", entry("b", 1), history.AppendOptions{})
+	// The number and the key of the refused entry stay free: the program may send less under the same key.
 	huge := entry("b", 2)
 	huge.Payload, huge.Binary = make([]byte, s.TooLarge), true
 	if p, err := try(st, "t", huge, history.AppendOptions{Key: "k"}); !errors.Is(err, history.ErrTooLarge) {

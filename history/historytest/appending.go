@@ -10,12 +10,16 @@ import (
 )
 
 // appendPlaces checks that entries form a chain, in one epoch, and that the newest is the head.
+//
+// Nodes take an entry only if its Prev is the last one that they have. So with a Prev that is not the
+// entry before, every node would read the store again for each entry, and deliver it late or never.
 func appendPlaces(s *suite) {
 	st := s.open()
 	if h := s.head(st, "t"); h != (history.Head{}) {
 		s.Errorf("a topic without a log has the zero Head, and not %+v", h)
 	}
 	places := s.fill(st, "t", "boot", 1, 20, history.AppendOptions{})
+	// Before the first entry there is the place 0, which no entry has. Offsets need not be consecutive.
 	prev := history.Place{Epoch: places[0].Epoch}
 	for _, p := range places {
 		if !validEpoch(p.Epoch) {
@@ -29,6 +33,7 @@ func appendPlaces(s *suite) {
 	if h := s.head(st, "t"); h != *headOf(prev) {
 		s.Errorf("the head is %+v, want the newest entry, %+v", h, prev)
 	}
+	// What is read later must have the places that Append has told, since clients get those.
 	list := s.all(st, "t", 0, history.ReadOptions{})
 	if len(list) != len(places) {
 		s.Fatalf("%d entries were read, want %d", len(list), len(places))
@@ -41,6 +46,9 @@ func appendPlaces(s *suite) {
 }
 
 // appendFields checks that entries come back as they were appended, with a time.
+//
+// Boot and Number must come back, too: with them a node finds out whether an append whose answer was lost
+// has succeeded. The largest number is 1<<53-1, for stores that count with float64.
 func appendFields(s *suite) {
 	st := s.open()
 	for i, want := range []history.Entry{
@@ -60,19 +68,22 @@ func appendFields(s *suite) {
 		if e.Place != p {
 			s.Errorf("entry %d comes back at %+v, want %+v", i, e.Place, p)
 		}
+		// The clock of a store may differ from that of this machine, but hardly by a day.
 		if away := time.Since(e.Time).Abs(); away > 24*time.Hour {
 			s.Errorf("entry %d has the time %v; entries have the time of the store", i, e.Time)
 		}
 	}
 }
 
-// appendPayloads checks payloads of any bytes and of up to Harness.MaxPayload.
+// appendPayloads checks payloads of any bytes and of up to Harness.MaxPayload. Binary broadcasts may have
+// any bytes, so a store must not take them for text, for numbers or for lines.
 func appendPayloads(s *suite) {
 	st := s.open()
 	every := make([]byte, 256)
 	for i := range every {
 		every[i] = byte(i)
 	}
+	// An empty payload, ends of lines, every byte, numbers that a script might round, and a large one.
 	list := [][]byte{{}, {0}, []byte("\r\n"), every, bytes.Repeat([]byte{0xff}, 10_000), []byte("-1"), []byte("9007199254740993"), bytes.Repeat(every, s.MaxPayload/256)}
 	for i, payload := range list {
 		e := entry("boot", uint64(i+1))
@@ -98,11 +109,15 @@ func oddTopics() []string {
 		"=", "==", "=2E", "=2e", "a=2Eb", "%2e", "a/b", "a\\b", "a:b", "a::b", "room:1", "room:10", "room:1 ", "a\x00b", "\r\n",
 		"__keyspace@0__:x", "phoenix", "-", "--", "'", "\"", "`", "~", "#", "m", "s", "k", "tm", "ts", "tk", "{t}m", "{t}s", "t}m",
 	}
+	// A topic of a client has at most 255 bytes. Escaped texts of that length are the longest names of a store.
 	long := strings.Repeat("x", 254)
 	return append(list, long+"x", long+"y", strings.Repeat(".", 255), strings.Repeat("世", 85), strings.Repeat(" ", 255))
 }
 
 // appendTopics checks that each topic, whatever its text, has a log of its own.
+//
+// Clients choose the names of topics below a pattern. If a name could reach the log of another topic, or what
+// the store writes beside it, a client could read or disturb what it may not join.
 func appendTopics(s *suite) {
 	st := s.open()
 	topics := oddTopics()
@@ -115,6 +130,7 @@ func appendTopics(s *suite) {
 			s.Errorf("topic %.40q: the first entry is at %+v; topics have logs of their own", topic, places[i])
 		}
 	}
+	// Only now, since a log that two topics share would have passed until here.
 	heads := s.heads(st, topics...)
 	for i, topic := range topics {
 		if heads[i] != *headOf(places[i]) {
@@ -127,10 +143,13 @@ func appendTopics(s *suite) {
 	}
 }
 
-// appendNodes checks that what one node has appended is there for another at once, and stays when the
-// node has gone.
+// appendNodes checks that what one node has appended is there for another at once.
+//
+// A client may be told of an entry by one node and join at another a moment later. If that node did not
+// see the entry yet, it would take the client's position for one that the log does not have.
 func appendNodes(s *suite) {
 	a, b := s.open(), s.open()
+	// 100 rounds, since a replica that lags may be quick enough in most of them.
 	for i := range uint64(100) {
 		p := s.append(a, "t", entry("a", i+1), history.AppendOptions{})
 		if h := s.head(b, "t"); h != *headOf(p) {

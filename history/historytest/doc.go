@@ -15,6 +15,15 @@
 // detector and with a real server, and set Cut and TooLarge if you can. A check that the Harness cannot
 // make is skipped, with the reason.
 //
+// # The Harness
+//
+// Each check gets a Harness of its own, with an empty store, so checks do not disturb each other. Open is
+// called several times in a check that has several nodes. Cut closes connections without the knowledge of
+// the store, for instance in a proxy in between; a store in the memory of one process has none. For
+// KeysPass, change the clock of the store, or remove what it keeps of keys.
+//
+// # The checks
+//
 // These are the names of the checks, for go test -run Store/NAME:
 //
 //	append: places, fields, payloads, topics, nodes
@@ -24,7 +33,7 @@
 //	read: pages, bytes, newest, positions
 //	trim: size, bytes, age, last value
 //	heads: many
-//	rotate: epochs, at once
+//	rotate: epochs, at once, begins
 //	race: writers, trimming
 //	faults: contexts, lost answers
 //	close: refused

@@ -13,6 +13,10 @@ import (
 
 // faultContexts checks calls whose context has ended, or ends meanwhile: an append that returns
 // ErrUnavailable was not made, and the store goes on.
+//
+// The difference between ErrUnavailable and ErrUnknown is what a program decides by. After ErrUnavailable
+// it may publish the message again without a key, so an append that was sent already must not be called
+// that.
 func faultContexts(s *suite) {
 	st := s.open()
 	s.append(st, "t", entry("b", 1), history.AppendOptions{})
@@ -40,6 +44,8 @@ func faultContexts(s *suite) {
 			s.Errorf("an append whose context ended: %v, want ErrUnavailable or ErrUnknown", err)
 		}
 	}
+	// Other calls may succeed all the same, if the store does not look at the context. Their errors must
+	// be of the same kinds, by which nodes decide whether to ask again.
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	_, readErr := st.Read(ctx, "t", 0, &history.ReadOptions{Keep: plenty, Entries: 1, Bytes: 1})
@@ -53,7 +59,7 @@ func faultContexts(s *suite) {
 }
 
 // numbered checks that a log has the numbers of a boot from 1 to n, each once and in order, perhaps
-// between those of others.
+// between those of others. A number that is missing is a message that was acknowledged and lost.
 func (s *suite) numbered(st history.Store, topic, boot string, n uint64) {
 	s.Helper()
 	next := uint64(1)
@@ -71,11 +77,13 @@ func (s *suite) numbered(st history.Store, topic, boot string, n uint64) {
 	}
 }
 
-// insist appends an entry, again and again until the store has it. What the store says of failed tries
-// must be true.
+// insist appends an entry, again and again until the store has it, as a node does. What the store says of
+// failed tries must be true: if the entry was there before the last try, an earlier one must have said
+// ErrUnknown. It reports whether the entry is there; otherwise the check has failed.
 func (s *suite) insist(st history.Store, topic string, e *history.Entry, key string) bool {
 	unknown := false // a try has said so, hence a later one may find the entry of that one
 	for began := time.Now(); ; {
+		// Long enough for a store that connects again, and short enough for several tries.
 		ctx, cancel := context.WithTimeout(context.Background(), waittest.Patience/3)
 		p, err := st.Append(ctx, topic, e, &history.AppendOptions{Keep: plenty, Key: key})
 		cancel()
@@ -101,11 +109,15 @@ func (s *suite) insist(st history.Store, topic string, e *history.Entry, key str
 
 // faultLostAnswers cuts connections while 8 boots append, each of which tries again until it succeeds.
 // Every entry must be there once. Half of the boots give keys, too.
+//
+// This is what a restart of a broker or of a proxy does. Entries must also keep their order for each
+// boot, since a boot begins an append only when the one before it has succeeded.
 func faultLostAnswers(s *suite) {
 	if s.Cut == nil {
 		s.Skipf("Harness.Cut is nil")
 	}
 	stores := []history.Store{s.open(), s.open()}
+	// Each boot appends 5 entries in a round, and each round has one cut.
 	const each, rounds = 60, 12
 	var all sync.WaitGroup
 	start := make([]chan struct{}, rounds)
@@ -150,7 +162,8 @@ func faultLostAnswers(s *suite) {
 	}
 }
 
-// closeRefused checks that a store that is closed refuses, and can be closed again.
+// closeRefused checks that a store that is closed refuses, and can be closed again. A node that shuts
+// down may still have publishes under way: they must end, with an error that says that nothing was done.
 func closeRefused(s *suite) {
 	st := s.open()
 	s.append(st, "t", entry("b", 1), history.AppendOptions{})
@@ -159,6 +172,7 @@ func closeRefused(s *suite) {
 	if err := st.Close(ctx); err != nil {
 		s.Errorf("Close: %v", err)
 	}
+	// The suite closes the store once more at the end of the check, which must be no error.
 	_, appendErr := try(st, "t", entry("b", 2), history.AppendOptions{})
 	_, readErr := st.Read(ctx, "t", 0, &history.ReadOptions{Keep: plenty, Entries: 1, Bytes: 1})
 	_, headErr := st.Heads(ctx, []string{"t"})

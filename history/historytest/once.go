@@ -9,6 +9,9 @@ import (
 )
 
 // onceNumbers checks that an entry whose number was appended before is not appended again.
+//
+// A node repeats an append whose answer was lost. The first try may have succeeded, or may come after the
+// second: in both cases the entry must be there once, or clients get a message twice.
 func onceNumbers(s *suite) {
 	st := s.open()
 	// The same entry again, as after a lost answer: at once, and after the next one.
@@ -17,6 +20,7 @@ func onceNumbers(s *suite) {
 	second := s.append(st, "t", entry("boot", 2), history.AppendOptions{})
 	s.doubled("a number is appended once", s.append(st, "t", entry("boot", 1), history.AppendOptions{}), first)
 	s.doubled("a number is appended once", s.append(st, "t", entry("boot", 2), history.AppendOptions{}), second)
+	// Other topics, and boots whose names begin alike, have numbers of their own.
 	for _, other := range []struct{ topic, boot string }{{"t", "another"}, {"u", "boot"}, {"t", "boo"}, {"t", "boot1"}} {
 		if p := s.append(st, other.topic, entry(other.boot, 1), history.AppendOptions{}); p.Doubled {
 			s.Errorf("number 1 of %q in %q: %+v; each boot numbers the entries of each topic", other.boot, other.topic, p)
@@ -25,6 +29,7 @@ func onceNumbers(s *suite) {
 	if p := s.append(st, "t", entry("boot", 100), history.AppendOptions{}); p.Doubled {
 		s.Errorf("number 100 after 2: %+v; numbers need not be consecutive", p)
 	}
+	// The number 0 is none, so nothing tells that the second entry is the first one again.
 	for range 2 {
 		if p := s.append(st, "t", entry("boot", 0), history.AppendOptions{}); p.Doubled {
 			s.Errorf("an entry without a number: %+v", p)
@@ -36,7 +41,8 @@ func onceNumbers(s *suite) {
 }
 
 // onceLateNumbers checks that a number below the last one is not appended, and that ErrUnknown is the
-// answer when its place is not known. The first try of an entry can arrive after later entries.
+// answer when its place is not known. The first try of an entry can arrive after later entries, for instance
+// when it was held up in the network. A place that was made up would break the chain at every node.
 func onceLateNumbers(s *suite) {
 	st := s.open()
 	s.append(st, "t", entry("boot", 5), history.AppendOptions{})
@@ -48,6 +54,7 @@ func onceLateNumbers(s *suite) {
 	for n := uint64(1); n <= 40; n++ {
 		s.append(st, "t", entry("another", n), few)
 	}
+	// Its place may be known without its entry. ErrUnknown is right otherwise, and another append never is.
 	p, err := try(st, "t", entry("boot", 5), few)
 	if err == nil && !p.Doubled || err != nil && !errors.Is(err, history.ErrUnknown) {
 		s.Errorf("number 5, whose entry was trimmed away: %+v, %v, want its place with Doubled set, or ErrUnknown", p, err)
@@ -58,6 +65,9 @@ func onceLateNumbers(s *suite) {
 }
 
 // onceKeys checks that a key is appended once to each topic, whatever the entry.
+//
+// A program gives a key to a message that it may publish again after it has crashed, at another node. So
+// the key counts, and neither the boot nor the payload of the second try.
 func onceKeys(s *suite) {
 	st := s.open()
 	first := s.append(st, "t", entry("a", 1), history.AppendOptions{Key: "order-17"})
@@ -82,10 +92,13 @@ func onceKeys(s *suite) {
 	}
 }
 
-// onceOddKeys checks that keys of any text are distinct.
+// onceOddKeys checks that keys of any text are distinct. Keys are texts of the program, of at most 128
+// bytes, such as ids of orders. A store that cuts or folds them would drop the message of another order.
 func onceOddKeys(s *suite) {
 	st := s.open()
 	long := strings.Repeat("k", 127)
+	// Blanks, wildcards, letters that fold or compose, braces of hash tags, escapes, and long keys that
+	// differ in their last byte.
 	keys := []string{" ", "*", ">", ".", "a.b", "a", "A", "a ", "é", "e\u0301", "世界", "{a}", "\r\n", "a\x00", "=2E", "%", long + "k", long + "l", strings.Repeat("世", 42)}
 	places := make([]history.Place, len(keys))
 	for i, key := range keys {
@@ -109,8 +122,10 @@ func onceOddKeys(s *suite) {
 	}
 }
 
-// onceKeysAtOnce checks that one of several nodes that append a key at the same time succeeds.
+// onceKeysAtOnce checks that one of several nodes that append a key at the same time succeeds. A store
+// that looks for the key first and appends in a second step fails here, in most runs.
 func onceKeysAtOnce(s *suite) {
+	// Two nodes, of which each has four goroutines, as a program has that retries on several servers.
 	stores := []history.Store{s.open(), s.open()}
 	for round := range uint64(30) {
 		key := strings.Repeat("k", int(round)+1)
@@ -125,6 +140,7 @@ func onceKeysAtOnce(s *suite) {
 			})
 		}
 		all.Wait()
+		// All get the same place, and one of them without Doubled.
 		fresh := 0
 		for _, p := range places {
 			fresh += boolInt(!p.Doubled)
@@ -141,7 +157,8 @@ func onceKeysAtOnce(s *suite) {
 	}
 }
 
-// onceForgottenKeys checks that a key can be used again after KeyTime.
+// onceForgottenKeys checks that a key can be used again after KeyTime, so that keys do not take memory
+// for ever.
 func onceForgottenKeys(s *suite) {
 	if s.KeysPass == nil {
 		s.Skipf("Harness.KeysPass is nil")

@@ -11,7 +11,7 @@ import (
 // writers is the number of boots that append at the same time.
 const writers = 8
 
-// placed are the places that one writer got, by topic and number.
+// placed are the places that one writer got, by topic and number. Numbers begin with 1, so number n is at n-1.
 type placed map[string][]history.Place
 
 // write appends n entries in turn to each topic, as one boot, and returns their places. It ends early
@@ -33,8 +33,12 @@ func (s *suite) write(st history.Store, boot string, topics []string, n int, o h
 
 // raceWriters has 8 boots at 2 nodes append to 4 topics, while readers follow. Then the logs must be what
 // Append has told.
+//
+// Append must be atomic: a store that reads the head and then writes gives two entries the same Prev, and
+// one of them is never delivered. A Read must be of one moment: one that joins two moments has a hole.
 func raceWriters(s *suite) {
 	stores := []history.Store{s.open(), s.open()}
+	// Several topics, since a store may have locks or numbers that they share.
 	topics := []string{"t0", "t1", "t2", "t3"}
 	keep := plenty
 	keep.Size = s.Appends + 1
@@ -61,9 +65,12 @@ func raceWriters(s *suite) {
 	}
 }
 
-// compare checks the whole log of a topic: one chain, which has what Append has told and nothing else.
+// compare checks the whole log of a topic: one chain, which has what Append has told and nothing else. It
+// is read after all writers have ended, so nothing may be missing.
 func (s *suite) compare(st history.Store, topic string, keep history.Keep, told []placed) {
 	s.Helper()
+	// Numbers of one boot come in order, since it has appended them one after the other. Those of several boots
+	// may be mixed in any way.
 	next := make(map[string]uint64) // the last number of each boot
 	count, prev := 0, uint64(0)
 	for _, e := range s.all(st, topic, 0, history.ReadOptions{Keep: keep}) {
@@ -147,9 +154,12 @@ func (s *suite) lookBack(st history.Store, topic string, keep history.Keep, done
 	}
 }
 
-// raceTrimming has 8 boots append to a topic that is trimmed all the time, while readers follow.
+// raceTrimming has 8 boots append to a topic that is trimmed all the time, while readers follow. A Read
+// that finds its entries trimmed away meanwhile must say that the place is not known, and must not leave
+// entries out.
 func raceTrimming(s *suite) {
 	stores := []history.Store{s.open(), s.open()}
+	// So few that a reader is overtaken now and then, and begins again at Oldest.
 	keep := history.Keep{Size: 50, Bytes: 1 << 20, Age: time.Hour}
 	done := make(chan struct{})
 	var all, readers sync.WaitGroup

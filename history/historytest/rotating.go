@@ -7,6 +7,9 @@ import (
 )
 
 // rotateEpochs checks that Rotate forgets the log and begins a new epoch, if the epoch is the current one.
+//
+// Each node that finds the log broken rotates it. The second one must not end the epoch that the first has
+// begun, or clients would be told twice that they have lost messages, and lose those in between.
 func rotateEpochs(s *suite) {
 	st := s.open()
 	old := s.fill(st, "t", "b", 1, 10, history.AppendOptions{})
@@ -23,6 +26,8 @@ func rotateEpochs(s *suite) {
 	if h := s.head(st, "t"); h.Epoch == old[0].Epoch || h.Offset != 0 {
 		s.Errorf("the head is %+v after Rotate of epoch %q; the log is forgotten", h, old[0].Epoch)
 	}
+	// An empty log has the place 0, from which a reader goes on. Every place of before is gone for good,
+	// also when the new log has an entry with the same offset: the epoch tells them apart.
 	s.known(st, "t", plenty, 0, true, "the place 0 after Rotate")
 	for _, p := range old {
 		s.known(st, "t", plenty, p.Offset, false, "a place before Rotate")
@@ -48,7 +53,7 @@ func rotateEpochs(s *suite) {
 }
 
 // rotateAtOnce checks that one new epoch begins when several nodes rotate at the same time, while others
-// append.
+// append. After a failover this is what happens: all nodes find the broken log within a second.
 func rotateAtOnce(s *suite) {
 	a, b := s.open(), s.open()
 	old := s.append(a, "t", entry("first", 1), history.AppendOptions{})
@@ -84,7 +89,8 @@ func rotateAtOnce(s *suite) {
 }
 
 // rotateBegins checks that Rotate of the epoch "" begins one log of a topic that has none, when several
-// nodes do so, and that entries go on in it.
+// nodes do so, and that entries go on in it. A client that joins before the first message gets a position by
+// this, without which it would miss that message if it was cut.
 func rotateBegins(s *suite) {
 	a, b := s.open(), s.open()
 	var all sync.WaitGroup

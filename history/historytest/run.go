@@ -28,7 +28,8 @@ type Harness struct {
 }
 
 // Run tests a store. It calls newHarness once for each check, with the subtest, whose Cleanup may stop
-// the server. The checks run one after the other.
+// the server. The checks run one after the other, so several Harnesses may share a server if each has names of
+// its own there, such as a prefix.
 func Run(t *testing.T, newHarness func(t testing.TB) *Harness) {
 	for _, c := range checks {
 		t.Run(c.name, func(t *testing.T) { c.run(t, newHarness) })
@@ -43,36 +44,46 @@ type check struct {
 
 // checks are those of the suite, in the order in which they run: the simple ones first.
 var checks = []check{
+	// What Append stores, under which place, and who sees it.
 	{"append/places", appendPlaces},
 	{"append/fields", appendFields},
 	{"append/payloads", appendPayloads},
 	{"append/topics", appendTopics},
 	{"append/nodes", appendNodes},
+	// What was appended before is not appended again, whether its number or its key tells.
 	{"once/numbers", onceNumbers},
 	{"once/late numbers", onceLateNumbers},
 	{"once/keys", onceKeys},
 	{"once/odd keys", onceOddKeys},
 	{"once/keys at once", onceKeysAtOnce},
 	{"once/forgotten keys", onceForgottenKeys},
+	// After, by which programs compare and set.
 	{"after/heads", afterHeads},
 	{"after/keys", afterKeys},
 	{"after/numbers", afterNumbers},
 	{"after/at once", afterAtOnce},
+	// An entry beyond the bounds of the store.
 	{"too large/refused", tooLarge},
+	// What Read returns, and which places it knows.
 	{"read/pages", readPages},
 	{"read/bytes", readBytes},
 	{"read/newest", readNewest},
 	{"read/positions", readPositions},
+	// What is kept. The suite looks at what Read returns, and not at when entries are removed.
 	{"trim/size", trimSize},
 	{"trim/bytes", trimBytes},
 	{"trim/age", trimAge},
 	{"trim/last value", trimLastValue},
+	// Heads, by which nodes find out that they have missed an entry.
 	{"heads/many", headsOfMany},
+	// Epochs, which begin anew when a log has lost entries, or is erased.
 	{"rotate/epochs", rotateEpochs},
 	{"rotate/at once", rotateAtOnce},
 	{"rotate/begins", rotateBegins},
+	// Many nodes at once. These two take the longest.
 	{"race/writers", raceWriters},
 	{"race/trimming", raceTrimming},
+	// Contexts that end, connections that are cut, and the end of the store.
 	{"faults/contexts", faultContexts},
 	{"faults/lost answers", faultLostAnswers},
 	{"close/refused", closeRefused},

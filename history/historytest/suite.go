@@ -17,8 +17,8 @@ type suite struct {
 	testing.TB
 	*Harness
 
-	mu   sync.Mutex // guards open
-	list []history.Store
+	mu   sync.Mutex      // guards list
+	list []history.Store // those that were opened, each once
 }
 
 // plenty keeps all that a check appends, unless it is about trimming.
@@ -46,17 +46,18 @@ func (s *suite) open() history.Store {
 }
 
 // patient returns a context for what must not take longer. It does not end with the test, since
-// functions of Cleanup use it, too.
+// functions of Cleanup use it, too. The time only ends a hang; no check is about how long a call takes.
 func patient() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), waittest.Patience)
 }
 
-// entry returns an entry with a small payload.
+// entry returns an entry with a small payload, as package history makes it from a broadcast.
 func entry(boot string, number uint64) *history.Entry {
 	return &history.Entry{Event: "e", Payload: []byte("{}"), Boot: boot, Number: number}
 }
 
-// try appends an entry with plenty, and returns what the store says.
+// try appends an entry with plenty, unless o has a Keep, and returns what the store says. Any goroutine
+// may call it.
 func try(st history.Store, topic string, e *history.Entry, o history.AppendOptions) (history.Place, error) {
 	ctx, cancel := patient()
 	defer cancel()
@@ -77,7 +78,7 @@ func (s *suite) append(st history.Store, topic string, e *history.Entry, o histo
 	return p
 }
 
-// fill appends the numbers from first to last of a boot, and returns their places.
+// fill appends the numbers from first to last of a boot, and returns their places. The payloads have two bytes.
 func (s *suite) fill(st history.Store, topic, boot string, first, last uint64, o history.AppendOptions) (places []history.Place) {
 	s.Helper()
 	for n := first; n <= last; n++ {
@@ -109,7 +110,8 @@ func (s *suite) read(st history.Store, topic string, after uint64, o history.Rea
 	return p
 }
 
-// sound checks a piece against what holds for all pieces, whatever the log has. Any goroutine may call it.
+// sound checks a piece against what holds for all pieces, whatever the log has. Any goroutine may call
+// it. Package history checks the same of each answer, and takes a piece that is not sound for no answer.
 func (s *suite) sound(topic string, after uint64, o *history.ReadOptions, p *history.Piece) {
 	s.Helper()
 	list := p.Entries
@@ -169,7 +171,8 @@ func boolInt(b bool) (n int) {
 	return n
 }
 
-// payloads returns the sum of the sizes of payloads.
+// payloads returns the sum of the sizes of payloads, in bytes, which is what the bounds of pages and of
+// Keep count.
 func payloads(list []history.Entry) (n int) {
 	for i := range list {
 		n += len(list[i].Payload)
@@ -177,7 +180,8 @@ func payloads(list []history.Entry) (n int) {
 	return n
 }
 
-// all reads the log after a place in pages of o.Entries.
+// all reads the log after a place in pages of o.Entries. The place must be known, and stay so: nothing is
+// trimmed meanwhile.
 func (s *suite) all(st history.Store, topic string, after uint64, o history.ReadOptions) (list []history.Entry) {
 	s.Helper()
 	for {
@@ -199,7 +203,7 @@ func (s *suite) head(st history.Store, topic string) history.Head {
 	return s.heads(st, topic)[0]
 }
 
-// heads returns the heads of topics.
+// heads returns the heads of topics, in their order. It fails the check if there are more or fewer.
 func (s *suite) heads(st history.Store, topics ...string) []history.Head {
 	s.Helper()
 	ctx, cancel := patient()
@@ -214,7 +218,7 @@ func (s *suite) heads(st history.Store, topics ...string) []history.Head {
 	return list
 }
 
-// rotate rotates a topic.
+// rotate rotates a topic, which must succeed, also if the epoch is not the current one.
 func (s *suite) rotate(st history.Store, topic, epoch string) {
 	s.Helper()
 	ctx, cancel := patient()
@@ -224,16 +228,17 @@ func (s *suite) rotate(st history.Store, topic, epoch string) {
 	}
 }
 
-// headOf returns the head that an entry at a place makes.
+// headOf returns the head of a log whose newest entry is at a place.
 func headOf(p history.Place) *history.Head { return &history.Head{Epoch: p.Epoch, Offset: p.Offset} }
 
-// same reports whether two places are the same, without regard to Doubled.
+// same reports whether two places are the same, without regard to Doubled, which is about a call and not about
+// the entry.
 func same(a, b history.Place) bool {
 	a.Doubled, b.Doubled = false, false
 	return a == b
 }
 
-// doubled checks the place of an entry that was appended before.
+// doubled checks the place of an entry that was appended before. law is the sentence for the failure.
 func (s *suite) doubled(law string, got, want history.Place) {
 	s.Helper()
 	if !got.Doubled || !same(got, want) {
@@ -241,7 +246,7 @@ func (s *suite) doubled(law string, got, want history.Place) {
 	}
 }
 
-// known checks whether a place is known.
+// known checks whether a place is known, and returns the piece after it. what names the place in the failure.
 func (s *suite) known(st history.Store, topic string, keep history.Keep, after uint64, want bool, what string) history.Piece {
 	s.Helper()
 	p := s.read(st, topic, after, history.ReadOptions{Keep: keep})
@@ -252,7 +257,7 @@ func (s *suite) known(st history.Store, topic string, keep history.Keep, after u
 }
 
 // between returns an offset of no entry next to one of the places, or one that is far away if the
-// offsets are consecutive.
+// offsets are consecutive. A store that looks for the next entry in place of this very one takes it for known.
 func between(places []history.Place) uint64 {
 	for _, p := range places {
 		if p.Prev+1 < p.Offset {

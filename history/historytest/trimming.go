@@ -24,6 +24,7 @@ func (s *suite) kept(st history.Store, keep history.Keep, places []history.Place
 			s.Errorf("kept entry %d is %+v, want %+v", i, p.Entries[i].Place, places[len(gone)+i])
 		}
 	}
+	// Their offsets were positions of clients, which have missed the entries in between, and must be told so.
 	for _, g := range gone {
 		if g.Offset != oldest {
 			s.known(st, "t", keep, g.Offset, false, "an entry that is not kept")
@@ -44,13 +45,17 @@ func (s *suite) kept(st history.Store, keep history.Keep, places []history.Place
 	}
 }
 
-// trimSize checks that the newest Size entries are kept, whenever that is looked at.
+// trimSize checks that the newest Size entries are kept, whenever that is looked at. A store may remove
+// entries later, some at a time, but must leave them out at once: what a client can have missed does not
+// depend on when the store tidies up. A node with a smaller Size sees less, and removes nothing by
+// looking.
 func trimSize(s *suite) {
 	st := s.open()
 	keep := history.Keep{Size: 10, Bytes: 1 << 20, Age: time.Hour}
 	var places []history.Place
 	for n := uint64(1); n <= 35; n++ {
 		places = append(places, s.append(st, "t", entry("b", n), history.AppendOptions{Keep: keep}))
+		// Around the bound, and after a store that trims some entries at a time has had reason to do so.
 		if n > 8 && n < 14 || n == 35 {
 			s.kept(st, keep, places, min(int(n), 10))
 		}
@@ -67,6 +72,7 @@ func trimBytes(s *suite) {
 	keep := history.Keep{Size: 1_000, Bytes: 1_000, Age: time.Hour}
 	for n := uint64(1); n <= 60; n++ {
 		e := entry("b", n)
+		// Sizes from 20 to 200 bytes, so that it is not always one entry which leaves for one that comes.
 		e.Payload = bytes.Repeat([]byte("x"), int(20+n%7*30))
 		s.append(st, "t", e, history.AppendOptions{Keep: keep})
 		oldest := s.read(st, "t", 0, history.ReadOptions{Keep: keep}).Oldest
@@ -80,7 +86,8 @@ func trimBytes(s *suite) {
 	}
 }
 
-// trimAge checks that entries older than Age are left out, until only the head is known.
+// trimAge checks that entries older than Age are left out, until only the head is known. The head stays
+// known however old it is: a client that has all messages has lost nothing.
 func trimAge(s *suite) {
 	st := s.open()
 	places := s.fill(st, "t", "b", 1, 5, history.AppendOptions{})
@@ -110,7 +117,9 @@ func trimAge(s *suite) {
 	s.known(st, "t", plenty, next.Offset, true, "the head")
 }
 
-// trimLastValue checks a topic of which one entry is kept.
+// trimLastValue checks a topic of which one entry is kept, such as that of a price: with Rewind, a client
+// that joins gets the newest value. The place before the entry must be known, since such a client begins
+// there.
 func trimLastValue(s *suite) {
 	st := s.open()
 	keep := history.Keep{Size: 1, Bytes: 1 << 20, Age: time.Hour}
