@@ -253,8 +253,8 @@ type ending struct {
 	upTo    uint64 // newest sequence of the replica; 0 if it does not say
 }
 
-// endOf reads the message that ends an answer. Its status is 204 after the messages, 404 if there is none, 408 if
-// the server does not understand the request, and 503 if nobody listens.
+// endOf reads the message that ends an answer. Its status is 204 after the messages, 404 if there is
+// none, 408 if the server does not understand the request, and 503 if nobody listens.
 func endOf(status string, m *nats.Msg) (ending, error) {
 	switch status {
 	case "204":

@@ -234,9 +234,9 @@ func (s *store) sayForeign(last *record) {
 	s.book.Say(notice.HistoryForeign, slog.String("subject", last.subject), slog.Uint64("sequence", last.sequence))
 }
 
-// other returns the record that has come instead, which an error names, or nil if that is not known. Any replica
-// may be asked: one that does not have the record yet is noticed. It saves the question to the leader when
-// several nodes append to one topic.
+// other returns the record that has come instead, which an error names, or nil if that is not known. Any
+// replica may be asked: one that does not have the record yet is noticed. It saves the question to the
+// leader when several nodes append to one topic.
 func (a *appending) other(ctx context.Context, err error) *record {
 	e, ok := errors.AsType[*apiError](err)
 	if !ok || e.ErrCode != codeWrongLast {
@@ -264,8 +264,8 @@ func (a *appending) doubled(ctx context.Context, sequence uint64) (history.Place
 	return a.placeOf(r), nil
 }
 
-// appended returns the record of the entry, which an earlier try has appended. The sequence is what the server has
-// told, and the message there must be the entry: others can publish with the same id.
+// appended returns the record of the entry, which an earlier try has appended. The sequence is what the
+// server has told, and the message there must be the entry: others can publish with the same id.
 func (a *appending) appended(ctx context.Context, sequence uint64) (*record, error) {
 	r, err := a.get(ctx, getRequest{Sequence: sequence})
 	if err == nil && (r == nil || r.subject != a.subject || !r.is(a.id)) {
@@ -318,9 +318,10 @@ func (a *appending) scan(ctx context.Context) (*record, error) {
 // more.
 const patienceInProcess = 8
 
-// wait is called when the id is in process, which means that another try with it is being stored. That ends soon, except that servers of a cluster before
-// 2.12 keep the id of a message that came too late. Then the entry gets another id. It cannot be doubled
-// by that: it is not among the entries up to the newest, behind which the next try is published.
+// wait is called when the id is in process, which means that another try with it is being stored. That
+// ends soon, except that servers of a cluster before 2.12 keep the id of a message that came too late.
+// Then the entry gets another id. It cannot be doubled by that: it is not among the entries up to the
+// newest, behind which the next try is published.
 func (a *appending) wait(ctx context.Context) (p history.Place, done bool, err error) {
 	if a.waits++; a.waits < patienceInProcess {
 		return history.Place{}, false, nil

@@ -75,9 +75,9 @@ func (s *store) newestOf(ctx context.Context, subjects []string) (found map[stri
 	return s.newestEach(ctx, subjects)
 }
 
-// newestMany asks a replica for the newest records of all subjects, in one request. The stream is asked first for
-// its newest sequence: a replica that has less is behind, and its answer is not used. It returns nil if the
-// server does not know such a request.
+// newestMany asks a replica for the newest records of all subjects, in one request. The stream is asked
+// first for its newest sequence: a replica that has less is behind, and its answer is not used. It
+// returns nil if the server does not know such a request.
 func (s *store) newestMany(ctx context.Context, subjects []string) (map[string]*record, error) {
 	info, err := s.info(ctx)
 	if err != nil {

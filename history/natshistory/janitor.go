@@ -23,8 +23,8 @@ const (
 	janitorPause = 6 * time.Hour
 )
 
-// lifeOf returns how long the topic of a record stays after its last entry or mark. The Age of a record that others
-// wrote may be anything, so it is bounded before it is multiplied.
+// lifeOf returns how long the topic of a record stays after its last entry or mark. The Age of a record
+// that others wrote may be anything, so it is bounded before it is multiplied.
 func (s *store) lifeOf(r *record) time.Duration {
 	return max(s.leastLife, lives*min(time.Duration(r.Age), 1<<29)*time.Second)
 }
@@ -36,7 +36,8 @@ type marks struct {
 	when map[string]time.Time // by subject
 }
 
-// due reports whether a topic is to be marked, and records it.
+// due reports whether a topic is to be marked, and records it. What it knows of topics is bounded; when
+// it is too much, all is forgotten, and each topic is marked once more.
 func (m *marks) due(subject string, every time.Duration) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -62,7 +63,9 @@ func (s *store) mark(ctx context.Context, r *record) {
 	_, _ = s.publish(ctx, m)
 }
 
-// janitor purges topics that nobody has used or followed for long. One node at a time does it.
+// janitor purges topics that nobody has used or followed for long. One node at a time does it, after a
+// random time, so that nodes that were started together do not ask together. Without it, each topic that
+// ever had a message would stay in the stream.
 func (s *store) janitor() {
 	for s.pause(s.life, mathrand.N(janitorPause)) {
 		s.cleanNow(s.life)
@@ -92,8 +95,8 @@ func (s *store) clean(ctx context.Context) error {
 	return err
 }
 
-// claim reports whether this node is the first since janitorPause. The message that says so is taken only behind
-// the one before it, so of several nodes one succeeds. Times are those of the server.
+// claim reports whether this node is the first since janitorPause. The message that says so is taken only
+// behind the one before it, so of several nodes one succeeds. Times are those of the server.
 func (s *store) claim(ctx context.Context) (bool, error) {
 	if _, err := s.info(ctx); err != nil {
 		return false, err
@@ -138,8 +141,8 @@ func (s *store) logs(ctx context.Context) (list []string, err error) {
 	}
 }
 
-// cleanSome purges those of some topics that are old and were not marked lately. The others are done even if one
-// fails; the error has all faults.
+// cleanSome purges those of some topics that are old and were not marked lately. The others are done even
+// if one fails; the error has all faults.
 func (s *store) cleanSome(ctx context.Context, subjects []string) error {
 	records, err := s.newestOf(ctx, subjects)
 	if err != nil {

@@ -61,8 +61,8 @@ func newLink(url, servers, prefix string, timeout time.Duration, options []nats.
 	return l
 }
 
-// open makes the first connection. Unlike later ones it is not tried again: an address that is wrong at the start
-// is an error of New.
+// open makes the first connection. Unlike later ones it is not tried again: an address that is wrong at
+// the start is an error of New.
 func (l *link) open(ctx context.Context) error {
 	connected := make(chan error, 1)
 	go func() { connected <- l.connect() }()
@@ -135,8 +135,8 @@ func (l *link) fault(err error) {
 	}
 }
 
-// refused returns an error if NATS has lately refused a request to a subject, or all answers. An error about one
-// request is returned once, to the one that waits for it.
+// refused returns an error if NATS has lately refused a request to a subject, or all answers. An error
+// about one request is returned once, to the one that waits for it.
 func (l *link) refused(subject string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -134,8 +134,8 @@ func (o *Options) defaults() error {
 	return nil
 }
 
-// validPrefix reports whether a prefix is good for subjects: it has no wildcards and no empty parts, and leaves room
-// for a topic in a line of the protocol.
+// validPrefix reports whether a prefix is good for subjects: it has no wildcards and no empty parts, and
+// leaves room for a topic in a line of the protocol.
 func validPrefix(prefix string) bool {
 	if len(prefix) > 128 {
 		return false

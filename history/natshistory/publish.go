@@ -8,7 +8,8 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// ack is the answer to a message that the stream has.
+// ack is the answer to a message that the stream has. A server before 2.11 answers a duplicate whose
+// first message is still being stored with Duplicate and no sequence.
 type ack struct {
 	Sequence  uint64 `json:"seq"`
 	Duplicate bool   // an earlier message has the same id, and this sequence
@@ -34,8 +35,8 @@ func expect(m *nats.Msg, sequence uint64) {
 // impossible is a sequence that no message has. A message that expects it is always refused.
 const impossible = 1 << 62
 
-// lastOf returns the sequence that an error codeWrongLast has in its text, "wrong last sequence: 42". ok is false
-// if there is none, and then the leader is asked.
+// lastOf returns the sequence that an error codeWrongLast has in its text, "wrong last sequence: 42". ok
+// is false if there is none, and then the leader is asked.
 func lastOf(e *apiError) (sequence uint64, ok bool) {
 	sequence, err := strconv.ParseUint(e.Description[strings.LastIndexByte(e.Description, ' ')+1:], 10, 64)
 	return sequence, err == nil

@@ -41,14 +41,14 @@ func (s *store) Read(ctx context.Context, topic string, after uint64, o *history
 // before the break is known.
 var errBroken = errors.New("the entries are not a chain")
 
-// brokenTries is the number of tries after which the chain is broken. A piece that was trimmed while it was read is
-// whole at the second try.
+// brokenTries is the number of tries after which the chain is broken. A piece that was trimmed while it
+// was read is whole at the second try.
 const brokenTries = 4
 
-// read makes one try of Read. It asks the leader for the newest record, which has the head, then finds the oldest
-// kept entry, and reads what is in between from any replica. While entries are appended and trimmed
-// meanwhile, the piece is still one of the log at the moment when the leader answered, or the error is
-// errBroken or errBehind.
+// read makes one try of Read. It asks the leader for the newest record, which has the head, then finds
+// the oldest kept entry, and reads what is in between from any replica. While entries are appended and
+// trimmed meanwhile, the piece is still one of the log at the moment when the leader answered, or the
+// error is errBroken or errBehind.
 func (s *store) read(ctx context.Context, subject string, after uint64, o *history.ReadOptions) (p history.Piece, err error) {
 	head, err := s.newest(ctx, subject)
 	if err == nil && !o.Newest && s.Replicas > 1 && after>>tagBits > head.at() {
@@ -153,8 +153,8 @@ func (s *store) readNewest(ctx context.Context, subject string, p *history.Piece
 	return nil
 }
 
-// fill sets the entries of a piece that begins behind an offset. It returns errBroken where the chain breaks, and
-// then the piece has what is before the break.
+// fill sets the entries of a piece that begins behind an offset. It returns errBroken where the chain
+// breaks, and then the piece has what is before the break.
 func fill(p *history.Piece, list []*record, prev uint64) error {
 	p.Entries = make([]history.Entry, 0, len(list))
 	for _, r := range list {
@@ -167,8 +167,8 @@ func fill(p *history.Piece, list []*record, prev uint64) error {
 	return nil
 }
 
-// barrier returns when the servers have agreed on a message. The leader has all earlier ones then. The message is
-// the mark of the probe, which no topic has, and replaces the one before.
+// barrier returns when the servers have agreed on a message. The leader has all earlier ones then. The
+// message is the mark of the probe, which no topic has, and replaces the one before.
 func (s *store) barrier(ctx context.Context) error {
 	m := nats.NewMsg(markOf(s.Prefix, probeSubject(s.Prefix)))
 	m.Header[nats.MsgRollup] = []string{nats.MsgRollupSubject}

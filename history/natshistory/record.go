@@ -89,12 +89,12 @@ func (r *record) is(id string) bool {
 	return !r.none() && r.Count > 0 && (r.id == id || r.ID == id)
 }
 
-// before returns the bytes of payloads of the epoch before this entry. The difference of two of them is the size
-// of what is in between, whatever was trimmed away.
+// before returns the bytes of payloads of the epoch before this entry. The difference of two of them is
+// the size of what is in between, whatever was trimmed away.
 func (r *record) before() uint64 { return r.Sum - uint64(len(r.payload)) }
 
-// follow returns the record of an entry behind last, which may be none: then it begins an epoch. What it says of
-// last is true if the server takes it, since it takes it behind last alone.
+// follow returns the record of an entry behind last, which may be none: then it begins an epoch. What it
+// says of last is true if the server takes it, since it takes it behind last alone.
 func follow(last *record, subject, id string, e *history.Entry, age time.Duration) *record {
 	r := &record{subject: subject, id: id, payload: e.Payload, sound: true}
 	r.meta = meta{
@@ -122,8 +122,8 @@ func (r *record) message(expected uint64) *nats.Msg {
 	return m
 }
 
-// decode reads a message. Others may publish to the stream, so a message that is none of this package is a record
-// that is not sound: it is no entry, and what follows it begins an epoch.
+// decode reads a message. Others may publish to the stream, so a message that is none of this package is
+// a record that is not sound: it is no entry, and what follows it begins an epoch.
 func decode(subject string, sequence uint64, at time.Time, header nats.Header, data []byte) *record {
 	r := &record{subject: subject, sequence: sequence, time: at, id: header.Get(nats.MsgIdHdr)}
 	line, payload, ok := bytes.Cut(data, []byte{'\n'})

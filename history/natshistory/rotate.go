@@ -38,7 +38,7 @@ func (s *store) Rotate(ctx context.Context, name, epoch string) error {
 		}
 		unsure = unsure || errors.Is(err, errUnanswered)
 		if hasCode(err, codeWrongLast) || hasCode(err, codeLastInFlight) {
-			return errBehind // an entry has come, or another node has rotated
+			return errBehind // an entry has come, or another node has rotated: look again
 		}
 		return err
 	})

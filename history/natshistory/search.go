@@ -62,7 +62,8 @@ func (s *store) first(ctx context.Context, subject string, from uint64, last *re
 	return high, nil
 }
 
-// oldest returns the oldest entry of a window, or nil if none is kept.
+// oldest returns the oldest entry of a window, or nil if none is kept. Where it was is remembered for the
+// next call, for each topic; nodes with other bounds of the same topic only look a little longer.
 func (s *store) oldest(ctx context.Context, subject string, w *window) (*record, error) {
 	t := s.topics.use(subject)
 	defer s.topics.release(t)
@@ -92,8 +93,8 @@ func (t *topic) setBound(w *window, sequence uint64) {
 	t.oldest = bound{w.head.Epoch, w.keep, sequence}
 }
 
-// last returns the newest n entries of a log, oldest first, without their payloads, which may be large together.
-// head is its newest record.
+// last returns the newest n entries of a log, oldest first, without their payloads, which may be large
+// together. head is its newest record.
 func (s *store) last(ctx context.Context, subject string, head *record, n int) (list []*record, err error) {
 	r, err := s.first(ctx, subject, 0, head, func(r *record) bool {
 		return !r.none() && r.Epoch == head.Epoch && r.Count > 0 && r.Count+uint64(n) > head.Count

@@ -25,8 +25,9 @@ import (
 //   - append.go, read.go (with search.go), heads.go and rotate.go have the methods of the store.
 //   - janitor.go removes topics that nobody uses.
 //
-// The lock of a topic is its turn, which an append holds while it asks NATS. store.mu, link.mu, topics.mu, marks.mu
-// and topic.mu guard fields alone: none is taken under another, and nothing is asked while one is held.
+// The lock of a topic is its turn, which an append holds while it asks NATS. store.mu, link.mu,
+// topics.mu, marks.mu and topic.mu guard fields alone: none is taken under another, and nothing is asked
+// while one is held.
 //
 // Goroutines, which Close awaits: janitor. Others are those of the callers.
 type store struct {
@@ -58,7 +59,8 @@ func newStore(o *Options, l *link) *store {
 // startTime bounds the start: NATS may be electing a leader.
 const startTime = 20 * time.Second
 
-// open connects, and makes or checks the stream.
+// open connects, and makes or checks the stream. If that fails, nothing is left behind: New has no store
+// to return which the program could close.
 func (s *store) open(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTime+s.link.timeout)
 	defer cancel()
@@ -74,7 +76,8 @@ func (s *store) open(ctx context.Context) error {
 	return err
 }
 
-// enter begins a call, which must end with a call of leave.
+// enter begins a call, which must end with a call of leave. Close waits for calls that have begun, so a
+// message whose append has begun is not lost by a shutdown.
 func (s *store) enter() (leave func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -121,8 +124,9 @@ func failed(err error, unsure bool) error {
 	return fmt.Errorf("%w: %w", history.ErrUnavailable, err)
 }
 
-// clock knows how far the clock of the server is ahead of that of this node. Age is measured on the clock of the
-// server, which has set the times of messages, so nodes whose clocks differ keep the same messages.
+// clock knows how far the clock of the server is ahead of that of this node. Age is measured on the clock
+// of the server, which has set the times of messages, so nodes whose clocks differ keep the same
+// messages.
 type clock struct {
 	ahead atomic.Int64 // nanoseconds
 	seen  atomic.Int64 // when it was compared, in nanoseconds of this node's clock
@@ -131,8 +135,8 @@ type clock struct {
 // clockTime is how long a comparison of the clocks counts.
 const clockTime = time.Minute
 
-// set compares the clocks: the server wrote its time between begin and now. The middle is taken, so the fault is
-// half of the round trip at most.
+// set compares the clocks: the server wrote its time between begin and now. The middle is taken, so the
+// fault is half of the round trip at most.
 func (c *clock) set(begin, server time.Time) {
 	now := time.Now()
 	c.ahead.Store(int64(server.Sub(begin.Add(now.Sub(begin) / 2))))

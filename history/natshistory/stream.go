@@ -59,7 +59,8 @@ func (s *store) misfits(c *jetstream.StreamConfig) error {
 	return errors.Join(list...)
 }
 
-// info asks for the stream, and compares the clocks.
+// info asks for the stream, and compares the clocks. The leader answers, so its newest sequence is that of all
+// messages that were acknowledged.
 func (s *store) info(ctx context.Context) (*jetstream.StreamInfo, error) {
 	var i jetstream.StreamInfo
 	begin := time.Now()
@@ -90,7 +91,9 @@ func (s *store) prepare(ctx context.Context) error {
 	return s.misfits(&i.Config)
 }
 
-// noPeers is the code of a cluster that does not have as many servers as replicas, perhaps not yet.
+// noPeers is the code of a cluster that does not have as many servers as replicas, perhaps not yet:
+// servers that are started together with the nodes find each other within seconds. So it is tried again
+// until startTime.
 const noPeers = 10005
 
 // start prepares the stream, and tries whether this user may do all that is needed: a permission that is

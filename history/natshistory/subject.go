@@ -24,8 +24,8 @@ func inboxes(prefix string) string           { return prefix + ".i" }
 // markOf returns the subject that says whether somebody follows the topic of a log.
 func markOf(prefix, log string) string { return prefix + ".k." + strings.TrimPrefix(log, prefix+".l.") }
 
-// probeSubject is tried at the start, to see whether this user may publish. No topic has it: behind a "=" escape
-// writes nothing, h, or two hexadecimal digits.
+// probeSubject is tried at the start, to see whether this user may publish. No topic has it: behind a "="
+// escape writes nothing, h, or two hexadecimal digits.
 func probeSubject(prefix string) string { return prefix + ".l.=probe" }
 
 // subjects are those that the stream keeps.
@@ -62,8 +62,9 @@ func escape(begin, text string) string {
 	return begin + "=h" + hex.EncodeToString(sum[:])
 }
 
-// messageID returns the id by which the server knows a message again. The server has one set of ids
-// for the stream, so the id has the topic in it.
+// messageID returns the id by which the server knows a message again. The server has one set of ids for
+// the stream, so the id has the topic in it. It is a hash, since keys may be long and have any bytes;
+// each part has its length before it, so that no two lists of parts are the same text.
 func messageID(topic string, e *history.Entry, key string) string {
 	if key == "" && e.Number == 0 {
 		return rand.Text()

@@ -63,7 +63,8 @@ func (t *topics) use(subject string) *topic {
 	return one
 }
 
-// forgetLocked drops some topics that nobody uses.
+// forgetLocked drops some topics that nobody uses. It looks at a sixteenth of them, so that a use costs
+// little even if most are in use.
 func (t *topics) forgetLocked() {
 	tries := topicsKnown / 16
 	for subject, one := range t.have {
@@ -83,7 +84,8 @@ func (t *topics) release(one *topic) {
 	one.users--
 }
 
-// take acquires the turn. It returns false if ctx ends first.
+// take acquires the turn. It returns false if ctx ends first. It is not a Mutex, since that could not be
+// given up.
 func (t *topic) take(ctx context.Context) bool {
 	select {
 	case t.turn <- struct{}{}:

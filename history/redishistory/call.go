@@ -5,7 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// call is one run of a script.
+// call is one run of a script. Its caller owns it until it is in the queue of a lane, and again when done
+// is closed.
 type call struct {
 	script *script
 	slot   int  // of its keys
@@ -30,7 +31,8 @@ const (
 	left
 )
 
-// renew makes the call ready to be sent again.
+// renew makes the call ready to be sent again. No lane may have it: each has closed done, or the caller
+// has left.
 func (c *call) renew() {
 	c.state.Store(waiting)
 	c.done = make(chan struct{})

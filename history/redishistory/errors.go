@@ -21,7 +21,8 @@ func (f *failure) Unwrap() []error { return []error{f.class, f.cause} }
 // unavailable is the error of a call that has certainly done nothing.
 func unavailable(cause error) error { return &failure{history.ErrUnavailable, cause} }
 
-// unknown is the error of a call whose answer was lost.
+// unknown is the error of a call whose answer was lost, so that the server may have run the script, or
+// may run it still: what was sent on a connection that broke can arrive.
 func unknown(cause error) error { return &failure{history.ErrUnknown, cause} }
 
 var (

@@ -8,7 +8,8 @@ import (
 	"github.com/bennu-go/bennu/internal/follow"
 )
 
-// headsOfScript is the number of topics of one run of heads.lua. All others of the server wait for it.
+// headsOfScript is the number of topics of one run of heads.lua. All others of the server wait for it, so
+// there are several short runs and not a long one.
 const headsOfScript = 50
 
 // Heads implements history.Store. The topics of one slot of a cluster, or of the only server, share the runs of

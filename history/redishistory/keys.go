@@ -16,7 +16,8 @@ type keys struct {
 	tag string // {prefix.h.topic}
 }
 
-// keys returns the names for a topic.
+// keys returns the names for a topic. The escaped topic stands in the hash tag, so that all names of one
+// topic are in one slot, and those of different topics are spread over the cluster.
 func (s *store) keys(topic string) keys {
 	return keys{"{" + s.prefix + ".h." + escaper.Replace(topic) + "}"}
 }

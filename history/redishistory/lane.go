@@ -23,7 +23,11 @@ const (
 )
 
 // lane is one connection to a server, which sends calls in pipelines: while the answers of one are
-// awaited, the next calls gather. If the connection breaks, the next call makes another one.
+// awaited, the next calls gather. So many nodes and topics share a round trip when there is much to do, and
+// one call alone waits for nobody. If the connection breaks, the next call makes another one.
+//
+// A pool of connections would not keep the calls of one goroutine in order, and would need as many connections
+// as calls. That the lane knows which calls it has sent decides between ErrUnavailable and ErrUnknown.
 type lane struct {
 	r     *router
 	addr  string          // "" with Sentinels, which are asked each time
@@ -43,7 +47,8 @@ type lane struct {
 	fault error // of the last attempt
 }
 
-// do gives a call to the lane and waits for the answer.
+// do gives a call to the lane and waits for the answer. When the queue is full it waits for room, and a
+// call that its caller gives up there has certainly not been sent.
 func (l *lane) do(ctx context.Context, c *call) error {
 	select {
 	case l.queue <- c:
@@ -109,7 +114,8 @@ func (l *lane) gather(c *call) (calls []*call) {
 }
 
 // send sends calls, by the names of their scripts unless text is set. Scripts that the server does not
-// know are sent again with their text.
+// know are sent again with their text. A server forgets them when it restarts, and a replica that takes
+// over may not have them.
 func (l *lane) send(calls []*call, text bool) {
 	// The library bounds the wait for answers by redisconn.CallTimeout.
 	commands := make([]*redis.Cmd, len(calls))
@@ -128,7 +134,9 @@ func (l *lane) send(calls []*call, text bool) {
 	l.finish(calls, commands, err, text)
 }
 
-// finish gives the answers of a pipeline to its calls. err is that of the pipeline.
+// finish gives the answers of a pipeline to its calls. err is that of the pipeline. An error that the
+// server has sent is about one call; any other is about the connection, and then all calls without an
+// answer are unknown.
 func (l *lane) finish(calls []*call, commands []*redis.Cmd, err error, text bool) {
 	var strange []*call // whose scripts the server does not know
 	drop := err != nil && redisconn.Judge(err) == redisconn.Broken
@@ -168,7 +176,8 @@ func busy(err error) bool {
 	return strings.HasPrefix(text, "BUSY") || strings.HasPrefix(text, "TRYAGAIN")
 }
 
-// connect makes a connection if there is none. After a failed attempt it fails at once for a pause.
+// connect makes a connection if there is none. After a failed attempt it fails at once for a pause:
+// callers have their own pauses, and a server that comes back must not be flooded with logins.
 func (l *lane) connect() error {
 	if l.conn != nil {
 		return nil
@@ -187,7 +196,8 @@ func (l *lane) connect() error {
 	return l.fault
 }
 
-// open makes a connection to the master, and logs in.
+// open makes a connection to the master, and logs in. It takes DialTimeout at most, and as long again with
+// Sentinels. A server that is a replica by now is refused, so that nothing is read there.
 func (l *lane) open() (err error) {
 	t := l.r.target
 	l.at = l.addr
@@ -209,7 +219,8 @@ func (l *lane) open() (err error) {
 	}))
 }
 
-// drop ends the connection, if there is one.
+// drop ends the connection, if there is one. No call of the lane waits for it: those that were sent have been
+// finished, and the goroutine of the lane is the only one that sends.
 func (l *lane) drop() {
 	if l.conn != nil {
 		l.forgo()

@@ -46,7 +46,8 @@ type Options struct {
 // defaultPrefix is the default of Options.Prefix.
 const defaultPrefix = "bennu"
 
-// prefix returns the prefix of the names of keys.
+// prefix returns the prefix of the names of keys. It has no braces, which would begin a hash tag, and
+// nothing that means something in the pattern of an ACL.
 func (o *Options) prefix() (string, error) {
 	p := o.Prefix
 	if p == "" {

@@ -42,7 +42,8 @@ func readArgs(after uint64, o *history.ReadOptions) []any {
 	return []any{newest, min(place, maxOffset), min(o.Entries, mostEntries), o.Bytes, o.Keep.Size, o.Keep.Bytes, ageOf(&o.Keep)}
 }
 
-// pieceOf reads the answer of read.lua, with the entries in the order in which they come.
+// pieceOf reads the answer of read.lua, with the entries in the order in which they come. Others may have
+// written to the stream, so every value is checked. Package history checks that the entries are a chain.
 func pieceOf(reply []any) (p history.Piece, ok bool) {
 	const header, each = 5, 3
 	if len(reply) < header || (len(reply)-header)%each != 0 {

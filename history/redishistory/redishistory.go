@@ -51,7 +51,8 @@ func open(ctx context.Context, opts *Options) (*store, error) {
 	return s, nil
 }
 
-// probe tries every command at every server.
+// probe tries every command at every server, so that a permission or a version is found to be missing
+// when the program starts, and not when the first message is published. It leaves no key behind.
 func (s *store) probe(ctx context.Context) error {
 	slots, err := s.router.slots(ctx)
 	if err != nil {

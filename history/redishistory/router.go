@@ -72,8 +72,9 @@ func (r *router) close(ctx context.Context) error {
 const maxMoves = 5
 
 // do makes a call at the server of its slot, and follows it when the servers of a cluster send it on. Calls
-// that change nothing, or may be made twice, are made a second time after a connection has broken. The error is that of the connection or the server, explained,
-// as ErrUnavailable or ErrUnknown.
+// that change nothing, or may be made twice, are made a second time after a connection has broken. An append
+// is not: package history tries it again, and must know whether a try may have succeeded. The error is that
+// of the connection or the server, explained, as ErrUnavailable or ErrUnknown.
 func (r *router) do(ctx context.Context, c *call) error {
 	if ctx.Err() != nil {
 		return ended(ctx)
@@ -130,7 +131,7 @@ func (r *router) failed(c *call) error {
 }
 
 // moved returns the server that another one has named, such as "MOVED 3999 10.0.0.2:6379", and whether it
-// has the slot only for this call.
+// has the slot only for this call, because the slot is being moved: then the map of the cluster still holds.
 func (r *router) moved(c *call) (addr string, asking bool) {
 	asking = strings.HasPrefix(c.err.Error(), "ASK ")
 	if !asking {
@@ -178,8 +179,8 @@ func (r *router) lane(ctx context.Context, c *call, addr string) (*lane, error) 
 	return l, nil
 }
 
-// mapped waits until the map of the cluster is known. If it may be out of date it is fetched again; if
-// that fails, the old one is used.
+// mapped waits until the map of the cluster is known. One fetch serves all callers. If it may be out of
+// date it is fetched again; if that fails, the old one is used.
 func (r *router) mapped(ctx context.Context) error {
 	r.mu.Lock()
 	known := r.owners != nil
@@ -210,7 +211,8 @@ func (r *router) mapped(ctx context.Context) error {
 	return nil
 }
 
-// fetch gets the map from the first server that has a complete one: those with lanes in random order, and
+// fetch gets the map, in a goroutine of the router, so that it goes on when the caller that began it leaves. It
+// takes the map from the first server that has a complete one: those with lanes in random order, and
 // then those of the options. If none has one, the error is that of the first.
 func (r *router) fetch(k *look) {
 	r.mu.Lock()
@@ -245,7 +247,8 @@ func (r *router) fetch(k *look) {
 	close(k.done)
 }
 
-// apply takes a map, and stops the lanes of servers that are not in it.
+// apply takes a map, and stops the lanes of servers that are not in it. Their calls are sent by other
+// lanes when their callers try again.
 func (r *router) apply(m *redisconn.Map) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -275,7 +278,8 @@ func (r *router) suspect(addr string) {
 	}
 }
 
-// slots returns one slot of each server.
+// slots returns one slot of each server, for the probe at the start. All topics of one server, or of the
+// master that Sentinels name, count as slot 0.
 func (r *router) slots(ctx context.Context) (slots []int, err error) {
 	if r.target.Mode != redisconn.Cluster {
 		return []int{0}, nil

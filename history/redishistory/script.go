@@ -26,7 +26,8 @@ var (
 	probeScript  = newScript(probeText)
 )
 
-// script is a script with its name in Redis, which is the SHA-1 of its text.
+// script is a script with its name in Redis, which is the SHA-1 of its text. Naming it saves sending the
+// text, of 5 KiB, with each call.
 type script struct{ text, name string }
 
 func newScript(text string) *script {
