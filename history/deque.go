@@ -1,7 +1,8 @@
 package history
 
-// deque is a list to which values are added at its end, and from which they are taken at its
-// beginning, each at a constant cost. The zero deque is empty.
+// deque is a list to which values are added at its end, and from which they are taken at its beginning,
+// each at a constant cost. A slice that is cut at its beginning would be copied each time it is full, and
+// keep what was cut off until then. The zero deque is empty.
 type deque[T any] struct {
 	ring  []T // its length is a power of two
 	first int

@@ -79,7 +79,8 @@ func (ls *lines) enter(topic string) (l *line, w *waiter) {
 	return l, l.appending.take()
 }
 
-// leave gives up waiting for the turn to append.
+// leave gives up waiting for the turn to append. The turn may have come at the same moment; then it goes
+// on to the next publish.
 func (l *line) leave(w *waiter) {
 	l.shard.mu.Lock()
 	defer l.shard.mu.Unlock()
@@ -162,7 +163,8 @@ func (t *turn) take() *waiter {
 	return w
 }
 
-// pass gives the turn to who waits first.
+// pass gives the turn to the publish that has waited longest. The lock of the shard is held, as for all
+// of turn.
 func (t *turn) pass() {
 	w := t.first
 	if w == nil {

@@ -104,7 +104,7 @@ func (s *memory) Read(_ context.Context, topic string, after uint64, o *ReadOpti
 	return l.read(after, o, now, s.began), nil
 }
 
-// Heads implements Store.
+// Heads implements Store. It counts as a use of the topics, so those that are followed are forgotten last.
 func (s *memory) Heads(_ context.Context, topics []string) ([]Head, error) {
 	if s.closed.Load() {
 		return nil, errClosed
@@ -123,7 +123,8 @@ func (s *memory) Heads(_ context.Context, topics []string) ([]Head, error) {
 	return heads, nil
 }
 
-// Rotate implements Store.
+// Rotate implements Store. With the epoch "" it begins the log of a topic that has none, which makes room as an
+// append does.
 func (s *memory) Rotate(_ context.Context, topic, epoch string) error {
 	if s.closed.Load() {
 		return errClosed
@@ -154,7 +155,7 @@ func (sh *memoryShard) begin(topic string, room *memoryRoom) *memoryLog {
 	return l
 }
 
-// Close implements Store.
+// Close implements Store. It lets go of all memory at once, though the endpoint may still have the Log.
 func (s *memory) Close(context.Context) error {
 	// A call that has passed the look at closed may still make a log, which then stays until the store
 	// itself is garbage.

@@ -205,7 +205,7 @@ func (l *memoryLog) fitBack(first, to int, o *ReadOptions) int {
 	return i
 }
 
-// fill sets e to the entry of an index.
+// fill sets e to the entry of an index. The payload is shared: nobody changes it.
 func (l *memoryLog) fill(e *Entry, i int, began time.Time) {
 	k := l.entries.at(i)
 	prev := l.base() + uint64(i)

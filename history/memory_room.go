@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// memoryRoom counts the memory of a store.
+// memoryRoom counts the memory of a store, over all shards, so that one large topic may use what others
+// do not need.
 type memoryRoom struct {
 	most   int64
 	used   atomic.Int64
@@ -81,7 +82,8 @@ func (l *memoryLog) shrink(room *memoryRoom) {
 	}
 }
 
-// remove forgets a log.
+// remove forgets a log. Its next entry begins an epoch, so clients that come back are told that they have
+// lost their place.
 func (sh *memoryShard) remove(l *memoryLog, room *memoryRoom) {
 	delete(sh.logs, l.name)
 	sh.uses.unlink(l)

@@ -24,6 +24,7 @@ func (s *source) Newest(ctx context.Context, topic string, entries, bytes int) (
 	return s.read(ctx, topic, 0, &ReadOptions{Entries: entries, Bytes: bytes, Newest: true})
 }
 
+// read is Read and Newest.
 func (s *source) read(ctx context.Context, topic string, after uint64, o *ReadOptions) (follow.Page, error) {
 	p, err := s.piece(ctx, topic, after, o)
 	if err != nil {

@@ -63,7 +63,8 @@ func (s *publishStats) errorCounts() map[string]int64 {
 	return counts
 }
 
-// Stats implements follow.Log.
+// Stats implements follow.Log. The numbers are read one after the other, so they need not fit each other
+// exactly.
 func (i *inside) Stats() follow.LogStats {
 	s := &i.publisher.stats
 	return follow.LogStats{
