@@ -67,19 +67,10 @@ func (s *source) broken(topic, fault string) error {
 	return fmt.Errorf("%w: %s", ErrUnavailable, fault)
 }
 
-// readEntry is an entry with its message and its place, in one piece of memory.
-type readEntry struct {
-	follow.Entry
-	message pubsub.Message
-	place   pubsub.Place
-}
-
 // newFollowed returns an entry for the followers, which check its message.
 func newFollowed(topic string, e *Entry) *follow.Entry {
-	r := &readEntry{place: pubsub.Place{Epoch: e.Epoch, Offset: e.Offset, Prev: e.Prev, From: e.From}}
-	r.message = pubsub.Message{Topic: topic, Event: e.Event, Payload: e.Payload, Binary: e.Binary, Place: &r.place}
-	r.Entry.Message = &r.message
-	return &r.Entry
+	m := pubsub.Message{Event: e.Event, Payload: e.Payload, Binary: e.Binary}
+	return follow.NewEntry(topic, &m, &pubsub.Place{Epoch: e.Epoch, Offset: e.Offset, Prev: e.Prev, From: e.From})
 }
 
 // Heads implements follow.Source.

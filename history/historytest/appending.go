@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu/history"
+	"github.com/bennu-go/bennu/internal/follow"
 )
 
 // appendPlaces checks that entries form a chain, in one epoch, and that the newest is the head.
@@ -22,7 +23,7 @@ func appendPlaces(s *suite) {
 	// Before the first entry there is the place 0, which no entry has. Offsets need not be consecutive.
 	prev := history.Place{Epoch: places[0].Epoch}
 	for _, p := range places {
-		if !validEpoch(p.Epoch) {
+		if !follow.ValidEpoch(p.Epoch) {
 			s.Fatalf("epoch %q: an epoch has 8 characters of a-z and 2-7", p.Epoch)
 		}
 		if p.Epoch != prev.Epoch || p.Prev != prev.Offset || p.Offset <= prev.Offset || p.Doubled {

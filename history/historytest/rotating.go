@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"github.com/bennu-go/bennu/history"
+	"github.com/bennu-go/bennu/internal/follow"
 )
 
 // rotateEpochs checks that Rotate forgets the log and begins a new epoch, if the epoch is the current one.
@@ -36,7 +37,7 @@ func rotateEpochs(s *suite) {
 		s.Errorf("another topic has the head %+v, want %+v", h, other)
 	}
 	first := s.append(st, "t", entry("b", 11), history.AppendOptions{})
-	if !validEpoch(first.Epoch) || first.Epoch == old[0].Epoch || first.Prev != 0 || first.Doubled {
+	if !follow.ValidEpoch(first.Epoch) || first.Epoch == old[0].Epoch || first.Prev != 0 || first.Doubled {
 		s.Errorf("the first place after Rotate of epoch %q is %+v; a new epoch begins", old[0].Epoch, first)
 	}
 	// A second node that has found the same does not end the new epoch.
@@ -105,7 +106,7 @@ func rotateBegins(s *suite) {
 	}
 	all.Wait()
 	begun := s.head(a, "t")
-	if !validEpoch(begun.Epoch) || begun.Offset != 0 {
+	if !follow.ValidEpoch(begun.Epoch) || begun.Offset != 0 {
 		s.Errorf("the head is %+v after Rotate of a topic without a log; a log begins", begun)
 	}
 	s.known(a, "t", plenty, 0, true, "the place 0 of a log without entries")

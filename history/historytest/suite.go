@@ -3,7 +3,6 @@ package historytest
 import (
 	"context"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -265,9 +264,4 @@ func between(places []history.Place) uint64 {
 		}
 	}
 	return places[len(places)-1].Offset + 1_000_000
-}
-
-// validEpoch reports whether an epoch has its form.
-func validEpoch(epoch string) bool {
-	return len(epoch) == 8 && strings.Trim(epoch, "abcdefghijklmnopqrstuvwxyz234567") == ""
 }

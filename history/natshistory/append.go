@@ -196,7 +196,7 @@ func (a *appending) try(ctx context.Context, last *record) (p history.Place, don
 	if !a.tried {
 		a.tried, a.began = true, last.sequence
 	}
-	r := follow(last, a.subject, a.id, a.entry, a.options.Keep.Age)
+	r := newRecord(last, a.subject, a.id, a.entry, a.options.Keep.Age)
 	if a.renamed > 0 {
 		r.id, r.ID = fmt.Sprint(a.id, ".", a.renamed), a.id
 	}

@@ -2,15 +2,13 @@ package natshistory
 
 import (
 	"bytes"
-	"crypto/rand"
-	"encoding/base32"
 	"encoding/json"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
 
 	"github.com/bennu-go/bennu/history"
+	"github.com/bennu-go/bennu/internal/follow"
 )
 
 // A record is a message of the stream. Its data is one line of JSON, the meta, and then the payload.
@@ -93,16 +91,16 @@ func (r *record) is(id string) bool {
 // the size of what is in between, whatever was trimmed away.
 func (r *record) before() uint64 { return r.Sum - uint64(len(r.payload)) }
 
-// follow returns the record of an entry behind last, which may be none: then it begins an epoch. What it
+// newRecord returns the record of an entry behind last, which may be none: then it begins an epoch. What it
 // says of last is true if the server takes it, since it takes it behind last alone.
-func follow(last *record, subject, id string, e *history.Entry, age time.Duration) *record {
+func newRecord(last *record, subject, id string, e *history.Entry, age time.Duration) *record {
 	r := &record{subject: subject, id: id, payload: e.Payload, sound: true}
 	r.meta = meta{
 		Count: 1, Sum: uint64(len(e.Payload)), Age: int64(age / time.Second),
 		Event: e.Event, Binary: e.Binary, From: e.From, Boot: e.Boot, Number: e.Number,
 	}
 	if last.none() {
-		r.Epoch = newEpoch()
+		r.Epoch = follow.NewEpoch()
 	} else {
 		r.Epoch, r.Prev = last.Epoch, last.offset()
 		r.Count += last.Count
@@ -131,21 +129,6 @@ func decode(subject string, sequence uint64, at time.Time, header nats.Header, d
 		return r
 	}
 	r.payload = payload
-	r.sound = validEpoch(r.Epoch) && r.Sum >= uint64(len(payload)) && (r.Count > 0 || r.Sum == 0)
+	r.sound = follow.ValidEpoch(r.Epoch) && r.Sum >= uint64(len(payload)) && (r.Count > 0 || r.Sum == 0)
 	return r
-}
-
-// epochs has the alphabet of epochs.
-var epochs = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567")
-
-// newEpoch returns a random epoch.
-func newEpoch() string {
-	var b [5]byte
-	rand.Read(b[:])
-	return epochs.EncodeToString(b[:])
-}
-
-// validEpoch reports whether a text is an epoch.
-func validEpoch(epoch string) bool {
-	return len(epoch) == 8 && strings.Trim(epoch, "abcdefghijklmnopqrstuvwxyz234567") == ""
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/bennu-go/bennu/history"
+	"github.com/bennu-go/bennu/internal/follow"
 )
 
 // Rotate implements history.Store. It publishes a record that is no entry and has a new epoch, with the
@@ -27,7 +28,7 @@ func (s *store) Rotate(ctx context.Context, name, epoch string) error {
 		if err != nil || last.head().Epoch != epoch {
 			return err
 		}
-		first := &record{subject: subject, id: rand.Text(), meta: meta{Epoch: newEpoch()}}
+		first := &record{subject: subject, id: rand.Text(), meta: meta{Epoch: follow.NewEpoch()}}
 		if !last.none() {
 			first.Age = last.Age
 		}

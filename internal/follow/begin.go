@@ -22,14 +22,7 @@ func (s *Subscription) Begin(ctx context.Context) error {
 		f.all.tasks.Go(func() { f.beginLog(done) })
 	}
 	f.mu.Unlock()
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-f.all.ctx.Done():
-		return context.Cause(f.all.ctx)
-	}
+	return f.all.wait(ctx, done)
 }
 
 // beginLog begins the log, and closes done when the follower knows its epoch. It tries until the store

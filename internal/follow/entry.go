@@ -53,14 +53,17 @@ func newRecord(topic string, m *pubsub.Message, place *pubsub.Place) *record {
 	return r
 }
 
-// newEntry returns an entry with a copy of m, whose topic has the given name.
-func newEntry(topic string, m *pubsub.Message) *Entry { return &newRecord(topic, m, m.Place).Entry }
+// NewEntry returns an entry with a copy of m, which has the given topic and place, in one piece of memory. A
+// Source makes its entries by this.
+func NewEntry(topic string, m *pubsub.Message, place *pubsub.Place) *Entry {
+	return &newRecord(topic, m, place).Entry
+}
 
 // unsound returns the entry that stands for e, whose message cannot be sent.
 func unsound(topic string, e *Entry) *Entry {
 	place := *e.Place
 	place.From = ""
-	return newEntry(topic, &pubsub.Message{Place: &place})
+	return NewEntry(topic, new(pubsub.Message), &place)
 }
 
 // checked returns e, or the entry that stands for it if its message is not sound. An entry of another

@@ -141,7 +141,7 @@ func (f *follower) endingAt(place uint64) *run {
 }
 
 // await waits for something that begin wants from the store, until ctx or the followers end. f.mu is held
-// while begin is called. done is closed by whoever serves it, so it needs no buffer.
+// while begin is called. Whoever serves the wish closes done.
 func (f *follower) await(ctx context.Context, begin func(done chan struct{})) error {
 	done := make(chan struct{})
 	f.mu.Lock()
@@ -151,13 +151,9 @@ func (f *follower) await(ctx context.Context, begin func(done chan struct{})) er
 	if ended {
 		return errClosed
 	}
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
+	err := f.all.wait(ctx, done)
+	if err != nil {
 		f.unwant(done)
-		return context.Cause(ctx)
-	case <-f.all.ctx.Done():
-		return context.Cause(f.all.ctx)
 	}
+	return err
 }

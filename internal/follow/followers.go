@@ -175,6 +175,18 @@ func (f *Followers) drop(t *follower, round uint32) {
 	}
 }
 
+// wait waits until done is closed. If ctx or the followers end first, the error is the cause.
+func (f *Followers) wait(ctx context.Context, done <-chan struct{}) error {
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-f.ctx.Done():
+		return context.Cause(f.ctx)
+	}
+}
+
 // list returns all followers.
 func (f *Followers) list() []*follower {
 	f.mu.RLock()

@@ -36,14 +36,7 @@ func (s *Subscription) begun(ctx context.Context) error {
 	if ready == nil {
 		return nil
 	}
-	select {
-	case <-ready:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-s.follower.all.ctx.Done():
-		return context.Cause(s.follower.all.ctx)
-	}
+	return s.follower.all.wait(ctx, ready)
 }
 
 // Cancel ends the subscription. A delivery that has begun may still arrive.

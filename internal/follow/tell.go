@@ -26,7 +26,7 @@ func (f *follower) entryOf(d *pubsub.Dispatch) *Entry {
 	if r != nil && &r.message == d.Message && f.telling.CompareAndSwap(r, nil) {
 		return &r.Entry
 	}
-	e := newEntry(f.name, d.Message)
+	e := NewEntry(f.name, d.Message, d.Place)
 	if d.Remote {
 		e = f.checked(e)
 	}
