@@ -21,9 +21,10 @@
 // Otherwise the session ends, because its client asks for messages that it has acknowledged.
 //
 // The stock phoenix.js adopts tokens but does not repeat polls: when one fails, it makes a new
-// session and joins its channels again, so it knows what it may have missed. For a client that
-// always presents its first token, every poll counts as proof of receipt, and the session ends when
-// writing an answer to it fails visibly.
+// session and joins its channels again, so it knows what it may have missed. A browser repeats a poll
+// by itself when the connection breaks before the answer arrives, so clients in browsers are treated
+// like those with the header. For any other client that always presents its first token, every poll
+// counts as proof of receipt, and the session ends when writing an answer to it fails visibly.
 //
 // # Several nodes
 //

@@ -256,7 +256,7 @@ func (h *handler) open(w http.ResponseWriter, r *http.Request, info *transport.C
 		return nil
 	}
 	// From here on the session owns the slot of the address.
-	made, opened := newSession(h, receiver, addr, r.Header.Get(ackHeader) == "1")
+	made, opened := newSession(h, receiver, addr, adopts(r))
 	if !h.srv.add(made) {
 		h.host.Book.Say(notice.Draining, h.host.About(r)...)
 		seam.RefuseBusy(w)
@@ -295,4 +295,11 @@ func (h *handler) accept(w http.ResponseWriter, r *http.Request, info *transport
 // clientAddr returns the address that the sessions of a client count for.
 func (h *handler) clientAddr(r *http.Request) string {
 	return clientaddr.Of(r, h.host.ClientAddress)
+}
+
+// adopts reports whether the client of a request that makes a session is known to adopt the token of
+// each answer. Clients in browsers do: all of them are phoenix.js. It does not repeat polls, but a
+// browser repeats a GET by itself when the connection breaks before the answer arrives.
+func adopts(r *http.Request) bool {
+	return r.Header.Get(ackHeader) == "1" || strings.HasPrefix(r.UserAgent(), "Mozilla/") || r.Header.Get("Sec-Fetch-Mode") != ""
 }

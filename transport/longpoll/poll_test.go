@@ -56,6 +56,21 @@ func TestAdoptingLater(t *testing.T) {
 	st.poll(next).want(t, 200, "y")
 }
 
+// TestBrowserRepeats has a browser that repeats the first poll, whose answer it has not got.
+func TestBrowserRepeats(t *testing.T) {
+	for _, header := range [][]string{{"User-Agent", "Mozilla/5.0 (X11; Linux x86_64)"}, {"Sec-Fetch-Mode", "cors"}} {
+		st := newSite(t, nil, nil)
+		first := st.open(header...)
+		st.post(first, "a").want(t, 200)
+		next := st.poll(first).want(t, 200, "a").Token
+		st.post(first, "b").want(t, 200)
+		if again := st.poll(first).want(t, 200, "a").Token; again != next {
+			t.Errorf("the repeated answer has another token")
+		}
+		st.poll(next).want(t, 200, "b")
+	}
+}
+
 // TestGap asks for a batch that is gone: going on would hide that one is missing.
 func TestGap(t *testing.T) {
 	x := &exchange{}
