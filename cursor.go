@@ -21,8 +21,8 @@ type cursor struct {
 	reader reader // for its count and its pauses; only the executor uses it
 }
 
-// When entries pass of which the client gets nothing, it is told the position after so many, or after
-// this time.
+// The client gets nothing of an entry whose handler does not forward it. It is told the position after
+// maxSilent of them, or after silentTime.
 const (
 	maxSilent  = 64
 	silentTime = time.Second
@@ -153,11 +153,10 @@ func (c *Channel) passEntry(e *follow.Entry, skipped bool) {
 		return
 	}
 	c.sendLocked(f)
-	c.kept.last = e.Position()
+	c.sentLocked(e.Position())
 	if f.ok && !skipped {
 		c.countReplayedLocked()
 	}
-	c.kept.more.cursor.toldLocked(e.Position())
 }
 
 // lastPlace returns the place of the channel.

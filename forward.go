@@ -69,9 +69,8 @@ func (c *Channel) forward(h *handlerContext, p Payload) error {
 	}
 	h.forwarded = true
 	if e != nil {
-		c.kept.last = e.Position()
+		c.sentLocked(e.Position())
 		c.countReplayedLocked()
-		c.kept.more.cursor.toldLocked(e.Position())
 	}
 	return nil
 }

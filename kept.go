@@ -172,7 +172,16 @@ func (c *Channel) sendLocked(f *entryFrames) {
 	c.sendIfLocked(f.frame)
 }
 
-// fallBehindLocked makes a live channel one that reads the history.
+// sentLocked notes that the client was sent a position. Entries that have passed in silence up to there
+// need no telling any more.
+func (c *Channel) sentLocked(p follow.Position) {
+	c.kept.last = p
+	if c.kept.mode == byExecutor {
+		c.kept.more.cursor.toldLocked(p)
+	}
+}
+
+// fallBehindLocked ends the live state of a channel. Readers queue what follows, until it is live again.
 func (c *Channel) fallBehindLocked() {
 	c.setBehindLocked(true)
 	c.socket.replays().add(c)

@@ -110,7 +110,7 @@ func (d *reader) passLarge(last follow.Position, e *follow.Entry, f *entryFrames
 	c.mu.Lock()
 	if c.isAtLocked(last) {
 		c.sendIfLocked(told)
-		c.kept.last = e.Position()
+		c.sentLocked(e.Position())
 	}
 	c.mu.Unlock()
 	c.sayLost(reasonTooLarge)
@@ -129,7 +129,7 @@ func (d *reader) goLive(last follow.Position) (more bool) {
 // since it was behind. It reports whether the channel is live, or has ended.
 func (c *Channel) goLive(last follow.Position, count int) (live bool) {
 	f := c.resumeFrame(last, resumePayload{Status: "live", Count: count})
-	ended := true // unless Join calls back: then the subscription has not ended
+	ended := false
 	c.kept.sub.Join(func(head follow.Position) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -176,7 +176,7 @@ const (
 	maxFillPause = 2 * time.Second
 )
 
-// goneReason returns why a place of the channel is in the history no more.
+// goneReason returns the reason that the client is told if its place is not in the history any more.
 func (c *Channel) goneReason(last follow.Position) string {
 	if head := c.kept.sub.Head(); head.Epoch != last.Epoch {
 		return string(follow.ReasonUnknown)
@@ -216,10 +216,7 @@ func (c *Channel) lose(last follow.Position, reason string) bool {
 	told := c.isAtLocked(last)
 	if told {
 		c.sendIfLocked(f)
-		c.kept.last = from
-		if c.kept.mode == byExecutor {
-			c.kept.more.cursor.told = from
-		}
+		c.sentLocked(from)
 	}
 	c.mu.Unlock()
 	if told {
