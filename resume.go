@@ -23,7 +23,7 @@ const (
 	InPayload                   // as the member _offset of each payload
 )
 
-// Resumed says how the join of a channel went on from what its client has.
+// Resumed is the result of a join for the messages that its client may have missed.
 type Resumed uint8
 
 // The results. The zero value is that of a channel whose client gets no offsets, or that has not
@@ -209,9 +209,9 @@ func (c *Channel) rewinds() int {
 // channel begins behind.
 const acceptTries = 4
 
-// acceptKept is accept for a channel that follows its topic. The reply is followed by the position
-// from which the channel goes on. It reports false if the channel has ended, and the join has no
-// answer yet.
+// acceptKept is accept for a channel that follows its topic. It queues the reply and then the position
+// from which the channel goes on, both under the lock of the follower, so that no entry comes in between. It
+// reports false if the channel has ended, and the join has no answer yet.
 func (j *joinCall) acceptKept(reply transport.Frame) (opened bool) {
 	c := j.ch
 	k, m := c.kept, c.kept.more
@@ -242,10 +242,10 @@ func (j *joinCall) acceptKept(reply transport.Frame) (opened bool) {
 			return false
 		}
 	}
-	if opened {
-		c.countResumed(m.start)
+	if m.start.resumed == Lost {
+		c.sayLost(m.start.reason)
 	}
-	return opened
+	return true
 }
 
 // beginLocked sets the place of a channel that is about to open.
@@ -266,13 +266,6 @@ func (c *Channel) beginLocked(from, head follow.Position) {
 		c.postCursorLocked()
 	} else {
 		c.socket.replays().add(c)
-	}
-}
-
-// countResumed counts how a join went on, and logs a loss.
-func (c *Channel) countResumed(b beginning) {
-	if b.resumed == Lost {
-		c.sayLost(b.reason)
 	}
 }
 

@@ -34,8 +34,7 @@ func parsePosition(ref string) position {
 // isZero reports whether p is none.
 func (p position) isZero() bool { return p.text == "" }
 
-// follows reports whether a message at p is one that a client at q does not have. Within an epoch,
-// offsets rise.
+// follows reports whether a client at q lacks the message at p. Within an epoch, offsets rise.
 func (p position) follows(q position) bool {
 	switch {
 	case p.isZero() || p.text == q.text:

@@ -55,8 +55,9 @@ func (o *Options) check(ps *pubsub.PubSub, where string) (*settings, error) {
 	return s, c.Err
 }
 
-// checkStore refuses a store that cannot be meant. The one that matters is the memory of one node beside
-// others: clients would be told that they have recovered, and miss what other nodes have published.
+// checkStore refuses a store that does not fit the PubSub or the other options. Most of all it refuses the
+// memory of one node where there may be others: clients would be told that they have recovered, though they
+// have missed messages of other nodes.
 func (c *checker) checkStore(o *Options, ps *pubsub.PubSub) {
 	switch {
 	case ps == nil:

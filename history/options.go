@@ -32,7 +32,7 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// Topic says what is kept of the topics of a pattern.
+// Topic configures the topics of a pattern: how much of each is kept, and what clients get of it.
 type Topic struct {
 	// Pattern is a topic, or the beginning of topics with * at its end, as in SocketHandler.Channel.
 	Pattern string
@@ -41,10 +41,11 @@ type Topic struct {
 	Size  int
 	Bytes int
 	Age   time.Duration
-	// Rewind is the number of messages that a client without an offset gets when it joins. Default 0.
+	// Rewind is the number of the newest messages that a client gets when it joins without an offset, or is
+	// told that it has lost some. Default 0.
 	Rewind int
-	// MaxReplay bounds the messages that a client may have missed. One that has missed more is told
-	// that it has lost some. Default Size.
+	// MaxReplay bounds the messages that a client may have missed. A client that has missed more is told
+	// that it has lost them: for topics where loading anew costs less. Default Size.
 	MaxReplay int
 	// NoResume keeps the topic for Endpoint.History alone. Clients notice nothing.
 	NoResume bool

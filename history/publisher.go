@@ -109,8 +109,8 @@ func (p *publisher) append(ctx context.Context, kept *keptTopic, m *pubsub.Messa
 }
 
 // check refuses what the store need not be asked for. Event and payload were checked by package bennu.
-// A payload that is larger than what is kept of the topic would be dropped at once, so that nodes which
-// miss it could not read it.
+// A payload that is larger than Bytes of the topic would be dropped at once, so that nodes which miss it
+// could not read it.
 func (p *publisher) check(ctx context.Context, kept *keptTopic, m *pubsub.Message, o *follow.PublishOptions) error {
 	switch {
 	case ctx.Err() != nil:

@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// A Store keeps the logs of topics. The default store, redishistory and natshistory are some; package
-// historytest has the test suite that every Store must pass. All methods may be called from any
-// goroutine, and return soon after ctx has ended. An error is ErrUnavailable if the store has
-// certainly not done what was asked, ErrUnknown if it may have done it, one of the errors below, or
-// wraps one of them.
+// A Store keeps the logs of topics. The default store keeps them in memory, and packages redishistory and
+// natshistory have others; package historytest has the test suite that every Store must pass. All methods
+// may be called from any goroutine, and return soon after ctx has ended. An error wraps ErrUnavailable if
+// the store has certainly not done what it was asked for, ErrUnknown if it may have done it, or an error that
+// the method names.
 //
 // The entries of a topic form a chain: each has the offset of the one before it in Prev. Offsets rise
 // within an epoch, and need not be consecutive. When a store begins a log anew, it begins a new epoch,

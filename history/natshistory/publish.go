@@ -26,8 +26,8 @@ func (s *store) publish(ctx context.Context, m *nats.Msg) (a ack, err error) {
 	return a, err
 }
 
-// expect makes a message one that the stream takes only if the newest of its subject has this sequence,
-// or there is none for 0.
+// expect makes the stream take a message only if the newest of its subject has this sequence, or, for 0, if
+// the subject has none.
 func expect(m *nats.Msg, sequence uint64) {
 	m.Header[nats.ExpectedLastSubjSeqHdr] = []string{strconv.FormatUint(sequence, 10)}
 }

@@ -156,7 +156,8 @@ func (s *store) explain(err error) error {
 	return fmt.Errorf("the stream %q at %s: %w", s.Stream, s.link.servers, err)
 }
 
-// purge removes the messages of a subject below a sequence, or all for 0.
+// purge removes the messages of a subject below a sequence, or all for 0. If its answer is lost it can be made
+// again: nothing that came meanwhile is below the sequence.
 func (s *store) purge(ctx context.Context, subject string, below uint64) error {
 	return s.call(ctx, "STREAM.PURGE", map[string]any{"filter": subject, "seq": below}, nil)
 }

@@ -38,9 +38,9 @@ type bound struct {
 }
 
 const (
-	// topicsKnown bounds the topics of which a store knows something while nobody uses them.
+	// topicsKnown bounds the topics that a store remembers while nobody uses them.
 	topicsKnown = 16_384
-	// bootsKnown bounds the boots of which a topic knows the last number.
+	// bootsKnown bounds the boots whose last number a topic remembers.
 	bootsKnown = 64
 )
 

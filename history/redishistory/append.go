@@ -80,7 +80,7 @@ func placeOf(reply []any) (history.Place, error) {
 	}
 	switch kind := words[0]; {
 	case kind == "unknown":
-		return history.Place{}, unknown(errors.New("the number was used before, and its entry is among the newest 100 no more"))
+		return history.Place{}, unknown(errors.New("the number was used before, and its entry is not among the newest 100 any more"))
 	case kind == "conflict" && len(words) == 3:
 		head, err := strconv.ParseUint(words[2], 10, 64)
 		if err != nil {

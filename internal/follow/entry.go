@@ -44,7 +44,7 @@ type record struct {
 	place   pubsub.Place
 }
 
-// newRecord returns a record with a copy of m, whose topic has the given name.
+// newRecord returns a record with a copy of m, which has the given topic and place.
 func newRecord(topic string, m *pubsub.Message, place *pubsub.Place) *record {
 	r := &record{message: *m, place: *place}
 	r.message.Topic = topic

@@ -8,7 +8,7 @@ import "github.com/bennu-go/bennu/pubsub"
 type Hold struct{ follower *follower }
 
 // Hold is called before a message of a topic is appended. It returns nil if the topic has no follower,
-// or one that has started, or for which the head has been asked for: the message comes after that.
+// or if the follower knows the head by which it starts already: the message comes after that.
 func (f *Followers) Hold(topic string) *Hold {
 	f.mu.RLock()
 	t := f.topics[topic]

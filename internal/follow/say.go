@@ -12,8 +12,8 @@ func (f *Followers) sayBroken(topic string, p *pubsub.Place) {
 	f.o.Book.Say(notice.HistoryUnsound, slog.String("topic", topic), slog.Uint64("offset", p.Offset), slog.Uint64("prev", p.Prev))
 }
 
-// sayRead counts and logs a call of the store that failed, for some topics of which one is named. It is
-// made again.
+// sayRead counts and logs a call of the store that failed, for a number of topics; the line names one of
+// them. The call is made again.
 func (f *Followers) sayRead(topic string, topics int, err error) {
 	if f.ctx.Err() != nil {
 		return // Close ended the call
