@@ -19,11 +19,13 @@ import (
 // store implements history.Store with a stream of JetStream. Its files, from the connection upwards:
 //
 //   - link.go has the connection: one request and its answer, and what it means if none comes.
-//   - api.go has the requests of JetStream, and which errors pass; publish.go publishes to the stream.
+//   - api.go has the requests to JetStream, and which errors pass; direct.go those that any replica answers;
+//     publish.go publishes to the stream.
 //   - stream.go makes and checks the stream; subject.go has the names of subjects, and ids and offsets.
 //   - record.go has the form of a message in the stream; topics.go what this node knows of a topic.
 //   - append.go, read.go (with search.go), heads.go and rotate.go have the methods of the store.
-//   - janitor.go removes topics that nobody uses.
+//   - janitor.go removes topics that nobody uses; marks.go keeps those that nodes follow; clock.go knows the
+//     time of the server.
 //
 // The lock of a topic is its turn, which an append holds while it asks NATS. store.mu, link.mu,
 // topics.mu, marks.mu and topic.mu guard fields alone: none is taken under another, and nothing is asked
@@ -123,28 +125,3 @@ func failed(err error, unsure bool) error {
 	}
 	return fmt.Errorf("%w: %w", history.ErrUnavailable, err)
 }
-
-// clock knows how far the clock of the server is ahead of that of this node. Age is measured on the clock
-// of the server, which has set the times of messages, so nodes whose clocks differ keep the same
-// messages.
-type clock struct {
-	ahead atomic.Int64 // nanoseconds
-	seen  atomic.Int64 // when it was compared, in nanoseconds of this node's clock
-}
-
-// clockTime is how long a comparison of the clocks counts.
-const clockTime = time.Minute
-
-// set compares the clocks: the server wrote its time between begin and now. The middle is taken, so the
-// fault is half of the round trip at most.
-func (c *clock) set(begin, server time.Time) {
-	now := time.Now()
-	c.ahead.Store(int64(server.Sub(begin.Add(now.Sub(begin) / 2))))
-	c.seen.Store(now.UnixNano())
-}
-
-// now returns the time on the clock of the server.
-func (c *clock) now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
-
-// stale reports whether the clocks should be compared again.
-func (c *clock) stale() bool { return time.Now().UnixNano()-c.seen.Load() > int64(clockTime) }

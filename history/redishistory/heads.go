@@ -5,7 +5,6 @@ import (
 	"sync"
 
 	"github.com/bennu-go/bennu/history"
-	"github.com/bennu-go/bennu/internal/follow"
 )
 
 // headsOfScript is the number of topics of one run of heads.lua. All others of the server wait for it, so
@@ -60,13 +59,4 @@ func (s *store) Heads(ctx context.Context, topics []string) ([]history.Head, err
 		}
 	}
 	return heads, nil
-}
-
-// Rotate implements history.Store. With the epoch "" it begins the log of a topic that has none.
-func (s *store) Rotate(ctx context.Context, topic, epoch string) error {
-	k := s.keys(topic)
-	return s.router.do(ctx, &call{
-		script: rotateScript, slot: k.slot(), keys: []string{k.meta(), k.stream()},
-		args: []any{epoch, follow.NewEpoch(), leastLife.Milliseconds()},
-	})
 }
