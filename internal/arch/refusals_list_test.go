@@ -326,7 +326,7 @@ var refusals = map[string]refusal{
 	"history/publisher.go publisher.tell":                {kinds: "HistoryUntold"},
 	"history/reading.go Log.sound":                       {kinds: "HistoryUnsound"},
 	"history/source.go source.broken":                    {kinds: "HistoryStore"},
-	"history/natshistory/append.go appending.sayForeign": {kinds: "HistoryForeign"},
+	"history/natshistory/append.go store.sayForeign": {kinds: "HistoryForeign"},
 	"history/natshistory/janitor.go store.cleanNow":      {kinds: "HistoryCleaning"},
 	"history/natshistory/store.go failed":                {marks: 1, by: "history/stats.go publisher.failed"},
 	"history/redishistory/append.go store.Append":        {marks: 2, by: "history/stats.go publisher.failed"},
