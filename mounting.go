@@ -83,7 +83,7 @@ func (e *Endpoint) mount(path string, h *SocketHandler, opts *SocketOptions, whe
 	if err := relateBounds(list); err != nil {
 		return err
 	}
-	if err := handler.limits.relateQueues(h.Limits.Topics != 0, list); err != nil {
+	if err := handler.limits.relateQueues(h.Limits.Topics != 0, e.keeping != nil, list); err != nil {
 		return err
 	}
 	before := len(e.mounts.all())

@@ -86,15 +86,18 @@ func (l *Limits) relate() error {
 
 // relateQueues makes the limit on topics, which is resolved already, fit the number of messages
 // that may wait for a client. After a gap, and when the authentication expires, each channel of a
-// connection sends a message at once, and a join that replaces another sends two. given says that
-// the program has set the limit on topics.
-func (l *Limits) relateQueues(given bool, list []*listedTransport) error {
+// connection sends a message at once, and a join that replaces another sends two, or three if its
+// topic has a history. given says that the program has set the limit on topics, and kept that topics
+// may have a history.
+func (l *Limits) relateQueues(given, kept bool, list []*listedTransport) error {
 	out := bounds(list, func(b *seam.Bounds) *seam.Bound { return &b.QueueMessages })
 	for _, q := range out {
 		switch n := q.Value; {
 		case n <= 0:
 		case n < 2:
 			return fmt.Errorf("option %s is %d, and a join that replaces another has two messages for its client; set it to 2 or more", q.Option, n)
+		case kept && n < 3:
+			return fmt.Errorf("option %s is %d, and on a topic that has a history a join that replaces another has three messages for its client; set it to 3 or more", q.Option, n)
 		case !given:
 			l.Topics = min(l.Topics, n/2)
 		case l.Topics != math.MaxInt && l.Topics > n/2:

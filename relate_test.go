@@ -126,7 +126,7 @@ func TestRelateQueues(t *testing.T) {
 	} {
 		l := (Limits{Topics: tc.topics}).withDefaults()
 		list := listOf(t, websocket.New(&websocket.Options{MaxQueueMessages: tc.queue}), longpoll.New(&longpoll.Options{MaxBufferMessages: tc.buffer}))
-		err := l.relateQueues(tc.topics != 0, list)
+		err := l.relateQueues(tc.topics != 0, false, list)
 		queue, buffer := list[0].traits.Bounds.QueueMessages.Value, list[1].traits.Bounds.QueueMessages.Value
 		if tc.fault != "" {
 			if err == nil || !strings.Contains(err.Error(), tc.fault) {
@@ -134,6 +134,17 @@ func TestRelateQueues(t *testing.T) {
 			}
 		} else if err != nil || l.Topics != tc.wantTopics || queue != tc.wantQueue || buffer != tc.wantBuffer {
 			t.Errorf("%s: %d topics, queue %d, buffer %d, %v", name, l.Topics, queue, buffer, err)
+		}
+	}
+}
+
+// TestRelateQueuesKept has a join replace another, on a topic that has a history.
+func TestRelateQueuesKept(t *testing.T) {
+	for queue, fits := range map[int]bool{2: false, 3: true} {
+		l := (Limits{}).withDefaults()
+		err := l.relateQueues(false, true, listOf(t, websocket.New(&websocket.Options{MaxQueueMessages: queue})))
+		if fits != (err == nil) || err != nil && !strings.Contains(err.Error(), "set it to 3 or more") {
+			t.Errorf("queue %d: %v", queue, err)
 		}
 	}
 }

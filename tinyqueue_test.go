@@ -20,9 +20,7 @@ func TestReplayInTinyQueue(t *testing.T) {
 		messages, bytes, topic int
 		binary                 bool
 	}{
-		{2, 4 << 10, 1, false},
 		{4, 4 << 10, 1, true},
-		{2, 4 << 10, 1, true},
 		{3, 4 << 10, 1, true},
 		{8, 4 << 10, 1, true},
 		{16, 4 << 10, 1, true},
