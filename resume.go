@@ -63,10 +63,10 @@ func (c *Channel) Resume(o history.Offset) error {
 
 // Rewind gives the client the newest n messages of the topic first, in place of the number in
 // history.Topic.Rewind, if it is new or is told that it has lost messages. They come also to a client
-// that has sent no offset. With 0 none come.
+// that has sent no offset. If n is more than the topic keeps, all come, and if it is 0, none.
 func (c *Channel) Rewind(n int) error {
 	if n < 0 {
-		return fmt.Errorf("%w: Rewind of %d messages", ErrInvalid, n)
+		return fmt.Errorf("bennu: Rewind of %d messages; use 0 or more", n)
 	}
 	return c.ask(func(m *keptMore) { m.rewind = n })
 }
@@ -76,7 +76,7 @@ func (c *Channel) Rewind(n int) error {
 // has sent none is new.
 func (c *Channel) Offsets(form OffsetForm) error {
 	if form > InPayload {
-		return fmt.Errorf("%w: there is no OffsetForm %d", ErrInvalid, form)
+		return fmt.Errorf("bennu: there is no OffsetForm %d; use InRef, InPayload or NoOffsets", form)
 	}
 	return c.ask(func(m *keptMore) { m.form, m.formed = form, true })
 }
