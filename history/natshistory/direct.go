@@ -62,7 +62,8 @@ func (s *store) direct(ctx context.Context, request getRequest, each func(*recor
 	}
 }
 
-// nextAnswer waits for a message, at most answerTime.
+// nextAnswer waits for a message, at most answerTime. An answer of many messages may take longer, since each
+// has that time.
 func nextAnswer(ctx context.Context, answers <-chan *nats.Msg) (*nats.Msg, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
@@ -76,7 +77,8 @@ func nextAnswer(ctx context.Context, answers <-chan *nats.Msg) (*nats.Msg, error
 
 func (s *store) directSubject() string { return "$JS.API.DIRECT.GET." + s.Stream }
 
-// at asks any replica for the message with a sequence, once. It returns nil if the replica has none.
+// at asks any replica for the message with a sequence, once. It returns nil if the replica has none, which may
+// be because it is behind: then the caller asks the leader.
 func (s *store) at(ctx context.Context, sequence uint64) (*record, error) {
 	data, err := json.Marshal(&getRequest{Sequence: sequence})
 	if err != nil {
