@@ -21,16 +21,18 @@ func (s *Subscription) Find(ctx context.Context, p Position, limit int) (after i
 	if err := s.begun(ctx); err != nil {
 		return 0, "", err
 	}
-	for repaired := false; ; {
+	repaired := false
+	for epoch := ""; ; {
 		v := f.look(p, limit)
 		switch {
 		case v.missing:
 			err = f.await(ctx, func(done chan struct{}) {
 				f.want(func(r *reads) { r.fills = append(r.fills, fillWant{v.place, func() { close(done) }, done}) })
 			})
-		case v.doubtful && !repaired:
-			// The store may have begun another log, or have entries of which this node has not heard.
-			repaired = true
+		case v.doubtful && !(repaired && v.epoch == epoch):
+			// The store may have begun another log, or have entries of which this node has not heard. A
+			// repair that finds another log goes to its beginning, so another one has to read what is in it.
+			repaired, epoch = true, v.epoch
 			err = f.await(ctx, func(done chan struct{}) { f.repairNow(done) })
 		default:
 			return v.after, v.reason, nil
@@ -46,6 +48,7 @@ type verdict struct {
 	after    int    // entries follow it
 	reason   Reason // it is not a place of the log
 	doubtful bool   // but the store may say that it is
+	epoch    string // of this node, if it is doubtful
 	missing  bool   // what follows place must be read before more can be said
 	place    Position
 }
@@ -56,12 +59,12 @@ func (f *follower) look(p Position, limit int) verdict {
 	defer f.mu.Unlock()
 	switch {
 	case p.Epoch != f.epoch:
-		return verdict{reason: ReasonEpoch, doubtful: true}
+		return verdict{reason: ReasonEpoch, doubtful: true, epoch: f.epoch}
 	case p.Offset > f.head:
 		if f.chain != nil && f.chain.has(f.head, p.Offset) {
 			return verdict{}
 		}
-		return verdict{reason: ReasonUnknown, doubtful: true}
+		return verdict{reason: ReasonUnknown, doubtful: true, epoch: f.epoch}
 	}
 	for n := 0; ; {
 		list, state := f.find(p)

@@ -75,6 +75,26 @@ func TestFindAhead(t *testing.T) {
 	})
 }
 
+// TestFindElsewhere finds a position of the log that another node has begun, of which this one has not
+// heard.
+func TestFindElsewhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 20, nil)
+		defer w.close()
+		s := w.join(new(box))
+		w.tell(w.append(3)...)
+		old := s.Head()
+		_ = w.store.Rotate(t.Context(), "t", old.Epoch)
+		list := w.append(3)
+		if after, reason, err := s.Find(t.Context(), positionOf(list[1]), 9); after != 1 || reason != "" || err != nil {
+			t.Errorf("%d after, %q, %v", after, reason, err)
+		}
+		if _, reason, err := s.Find(t.Context(), old, 9); reason != ReasonEpoch || err != nil {
+			t.Errorf("the old head: %q, %v", reason, err)
+		}
+	})
+}
+
 // TestFindWaits waits for the store no longer than its context.
 func TestFindWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
