@@ -38,8 +38,9 @@ type following struct {
 	sent    string // the position in that
 	resumed bool   // bennu:resume has come
 	at      position
-	ref     string // the same as the client got it; "" before the first
-	lost    bool   // it was told so, since the log has forked
+	ref     string   // the same as the client got it; "" before the first
+	lost    bool     // it was told so, since the log has forked
+	told    []string // that it has lost messages
 }
 
 // errUnsound is an error of the client that no cut explains.
@@ -253,11 +254,17 @@ func (r *resumer) take(frame []byte) error {
 		return unsound("%w", err)
 	}
 	at, err := parsePosition(string(ref))
+	if err == nil && at.epoch != f.at.epoch && !f.resumed {
+		// The join before was told so, and nobody listens to that any more. The answer to the new one
+		// will say it.
+		r.audience.crossed.Add(1)
+		return nil
+	}
 	if err == nil {
 		err = f.follows(f.at, at, n)
 	}
 	if err != nil {
-		return unsound("%s: %w; the join sent %q", f.topic, err, f.sent)
+		return unsound("%s: %w; the join sent %q, and is answered: %t", f.topic, err, f.sent, f.resumed)
 	}
 	f.at, f.ref = at, string(ref)
 	r.received++
@@ -323,8 +330,9 @@ func (r *resumer) takeResume(f *following, ref, status, reason string) error {
 	if err != nil {
 		return unsound("%w", err)
 	}
+	had := f.ref
 	switch {
-	case status == "new" && f.ref == "", status == "lost" && f.ref != "":
+	case status == "new" && f.ref == "", status == "lost" && f.ref != "" && (at.epoch != f.at.epoch || f.forked()):
 		f.at, f.ref = at, ref
 	case status == "recovered" && !f.resumed && ref == f.sent && ref == f.ref, status == "live" && ref == f.ref:
 	default:
@@ -337,6 +345,7 @@ func (r *resumer) takeResume(f *following, ref, status, reason string) error {
 	case "lost":
 		f.lost = f.forked()
 		r.audience.count(&r.audience.losses, reason)
+		f.told = append(f.told, fmt.Sprintf("%v: %s at %s, after %s; the join sent %s", time.Since(r.audience.began).Round(time.Millisecond), reason, ref, had, f.sent))
 	case "recovered":
 		r.audience.recovered.Add(1)
 		if f.forked() && !f.lost {
