@@ -115,7 +115,7 @@ presence-faults: ## the same for who is present, with a node killed 200 times: 3
 	BENNU_FULL=1 BENNU_REQUIRE_REDIS=1 go test -count=1 -timeout 90m -run '^TestPresence' -v ./test/cluster
 
 .PHONY: cluster-history
-cluster-history: ## 10 million messages to clients that resume, over cuts, kills of nodes and of Redis and NATS, and deployments: 30 min, on a machine that does nothing else
+cluster-history: ## 20 million messages to clients that resume, over cuts, kills of nodes and of Redis and NATS, and deployments: 10 min, on a machine that does nothing else
 	BENNU_FULL=1 BENNU_REQUIRE_REDIS=1 BENNU_REQUIRE_PROXIES=1 go test -count=1 -timeout 120m -run '^TestHistory' -v ./test/cluster
 
 .PHONY: cluster-order
