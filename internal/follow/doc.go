@@ -11,16 +11,16 @@
 //
 // An entry has an offset, and names the offset of the entry before it, its Prev.
 //
-//   - Arrival (tell.go, take.go). Package history calls Followers.Tell when the store has a message. That
+//   - Arrival (tell.go, arrive.go). Package history calls Followers.Tell when the store has a message. That
 //     gives it to the PubSub, and the PubSub gives it to follower.Deliver, on this node and, by the
 //     adapter, on others. A message without a place, such as one of LocalBroadcast, goes on to all
 //     subscribers at once.
 //   - Chain (chain.go). An entry up to the head was taken before, and is dropped. An entry whose Prev is the
 //     head is taken. Any other waits in the chain, where it is found by its Prev.
-//   - Take (take.go). The head moves to the entry, the entry enters the ring, and the subscribers get it. Then
+//   - Take (take.go, snapshot.go). The head moves to the entry, the entry enters the ring, and the subscribers get it. Then
 //     what continues it in the chain is taken. The goroutine that brings the entry does this, unless another
 //     one does so already; after 64 entries a goroutine of Followers.tasks goes on.
-//   - Ring (run.go, cache.go). The newest entries stay in memory for subscribers that are behind, which read
+//   - Ring (run.go, memory.go, cache.go). The newest entries stay in memory for subscribers that are behind, which read
 //     them by Subscription.Next. Older pages that were read from the store are beside the ring, in
 //     follower.old. Followers.cache bounds the memory of all topics, and removes what was used least lately.
 //
@@ -30,7 +30,7 @@
 //     for the head. Entries that arrive meanwhile wait in the chain.
 //   - Repair (repair.go). If the chain has a hole for 20 ms, or the broker says that messages may be lost, the
 //     store is read from the head on, and what it has is taken.
-//   - Fill (fill.go, find.go). A position before what is in memory is read from the store, page by page, once
+//   - Fill (fill.go, find.go, back.go). A position before what is in memory is read from the store, page by page, once
 //     for all who want it. Find tells whether a position is a place of the log, and Back goes some entries
 //     back from the head.
 //   - Check (watch.go, heads.go). A node may end between the append and the adapter, so that nobody hears of

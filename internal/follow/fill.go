@@ -1,7 +1,5 @@
 package follow
 
-import "context"
-
 // fill reads the page after the oldest place that is wanted and not in memory, and calls those who wait
 // for what is there now. Those with later places find theirs in that page or in one of the next, so that
 // each page is read once for all.
@@ -68,49 +66,4 @@ func (f *follower) goneAt(offset, oldest uint64) {
 	if r.gone = append(r.gone, offset); len(r.gone) > mostGone {
 		r.gone = r.gone[1:]
 	}
-}
-
-// readBack reads the newest entries.
-func (f *follower) readBack() error {
-	f.mu.Lock()
-	var n int
-	if f.reads != nil {
-		n = f.reads.back
-	}
-	f.mu.Unlock()
-	p, err := f.call(func(ctx context.Context) (Page, error) {
-		return f.all.o.Source.Newest(ctx, f.name, n, f.topic.Bytes)
-	})
-	if err != nil {
-		return err
-	}
-	f.takeBack(n, &p)
-	return nil
-}
-
-// takeBack puts the newest entries into memory, as far as they come before the ring.
-func (f *follower) takeBack(n int, p *Page) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	r := f.reads
-	switch {
-	case r == nil:
-		return
-	case p.Epoch != f.epoch || p.Head < f.head:
-		f.repairNow(nil)
-	case len(p.Entries) == 0:
-		f.oldest = max(f.oldest, p.Head)
-	default:
-		first := p.Entries[0].Place.Prev
-		if !p.More {
-			f.oldest = max(f.oldest, first)
-		}
-		if first < f.ring.base && !f.insert(first, p.Entries) {
-			f.repairNow(nil)
-		}
-	}
-	for _, done := range r.backs {
-		close(done)
-	}
-	r.back, r.backs = 0, nil
 }

@@ -187,6 +187,16 @@ func (f *Followers) wait(ctx context.Context, done <-chan struct{}) error {
 	}
 }
 
+// sleep waits, or until Close.
+func (f *Followers) sleep(d time.Duration) {
+	pause := time.NewTimer(d)
+	defer pause.Stop()
+	select {
+	case <-pause.C:
+	case <-f.ctx.Done():
+	}
+}
+
 // list returns all followers.
 func (f *Followers) list() []*follower {
 	f.mu.RLock()

@@ -152,16 +152,6 @@ func (a *asker) heads(list []question) ([]Position, error) {
 	return heads, err
 }
 
-// sleep waits, or until Close.
-func (f *Followers) sleep(d time.Duration) {
-	pause := time.NewTimer(d)
-	defer pause.Stop()
-	select {
-	case <-pause.C:
-	case <-f.ctx.Done():
-	}
-}
-
 // askAgain puts a question that was not answered back.
 func (f *follower) askAgain() {
 	f.mu.Lock()

@@ -2,14 +2,11 @@ package follow
 
 import (
 	"context"
-	"errors"
 	"slices"
 )
 
 // mostGone bounds the offsets that a follower remembers as no places of the log.
 const mostGone = 64
-
-var errAnswer = errors.New("history: the answer of the store is not a piece of a log")
 
 // reads are what a follower wants from the store. The lock of the follower guards them. One goroutine
 // reads at a time.
@@ -37,20 +34,6 @@ type repairWait struct {
 	repairs uint32
 }
 
-// unwant removes the wants of somebody who does not wait any more, so that they do not pile up while the
-// store is away.
-func (f *follower) unwant(done chan struct{}) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	r := f.reads
-	if r == nil {
-		return
-	}
-	r.fills = slices.DeleteFunc(r.fills, func(w fillWant) bool { return w.wait == done })
-	r.backs = slices.DeleteFunc(r.backs, func(d chan struct{}) bool { return d == done })
-	r.repaired = slices.DeleteFunc(r.repaired, func(w repairWait) bool { return w.done == done })
-}
-
 // want lets a reader serve the follower after change has said what is wanted. The caller holds f.mu.
 func (f *follower) want(change func(r *reads)) {
 	if f.ended {
@@ -76,6 +59,38 @@ func (f *follower) kick() {
 	case len(r.gone) == 0:
 		f.reads = nil
 	}
+}
+
+// await waits for something that begin wants from the store, until ctx or the followers end. f.mu is held
+// while begin is called. Whoever serves the wish closes done.
+func (f *follower) await(ctx context.Context, begin func(done chan struct{})) error {
+	done := make(chan struct{})
+	f.mu.Lock()
+	ended := f.ended
+	begin(done)
+	f.mu.Unlock()
+	if ended {
+		return errClosed
+	}
+	err := f.all.wait(ctx, done)
+	if err != nil {
+		f.unwant(done)
+	}
+	return err
+}
+
+// unwant removes the wants of somebody who does not wait any more, so that they do not pile up while the
+// store is away.
+func (f *follower) unwant(done chan struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r := f.reads
+	if r == nil {
+		return
+	}
+	r.fills = slices.DeleteFunc(r.fills, func(w fillWant) bool { return w.wait == done })
+	r.backs = slices.DeleteFunc(r.backs, func(d chan struct{}) bool { return d == done })
+	r.repaired = slices.DeleteFunc(r.repaired, func(w repairWait) bool { return w.done == done })
 }
 
 // read reads one thing that is wanted, in the goroutine of a reader. Then the follower goes to the
@@ -135,54 +150,6 @@ func (f *follower) nextRead() readKind {
 		return readFill
 	}
 	return readNothing
-}
-
-// The bounds of a page. It is large, since a channel that was away for long needs several, and small enough
-// that a store answers others meanwhile. Followers.pageBytes may lower the second.
-const (
-	pageEntries = 1000
-	pageBytes   = 1 << 20
-)
-
-// page reads one page after a place, and checks that it is a contiguous piece of a log.
-func (f *follower) page(after uint64) (Page, error) {
-	return f.call(func(ctx context.Context) (Page, error) {
-		p, err := f.all.o.Source.Read(ctx, f.name, after, pageEntries, f.all.pageBytes())
-		if err == nil && len(p.Entries) > 0 && (!p.Known || p.Entries[0].Place.Prev != after) {
-			err = errAnswer
-		}
-		return p, err
-	})
-}
-
-// call counts and bounds a read of the store.
-func (f *follower) call(read func(ctx context.Context) (Page, error)) (Page, error) {
-	ctx, cancel := context.WithTimeout(f.all.ctx, sourceTime)
-	defer cancel()
-	f.all.reads.Add(1)
-	p, err := read(ctx)
-	if err == nil {
-		err = f.check(&p)
-	}
-	if err != nil {
-		f.all.sayRead(f.name, 1, err)
-	}
-	return p, err
-}
-
-// check reports whether the entries of a page follow each other, and puts others in the place of those
-// that are not sound.
-func (f *follower) check(p *Page) error {
-	for i, e := range p.Entries {
-		if e.Message == nil || e.Place == nil || e.Place.Epoch != p.Epoch || e.Place.Offset <= e.Place.Prev ||
-			e.Place.Offset > p.Head || i > 0 && e.Place.Prev != p.Entries[i-1].Place.Offset {
-			return errAnswer
-		}
-	}
-	for i, e := range p.Entries {
-		p.Entries[i] = f.checked(e)
-	}
-	return nil
 }
 
 // answered removes the fills for which an answer is there, and returns their functions. The caller holds

@@ -3,8 +3,6 @@ package follow
 import (
 	"context"
 	"math"
-
-	"github.com/bennu-go/bennu/pubsub"
 )
 
 // rotate ends an epoch of the store, since the store does not know the head: every position of the old
@@ -77,15 +75,3 @@ func (f *follower) applyReset() {
 	})
 	f.delivered = p.Offset
 }
-
-// broke tells the subscriptions that the log has broken.
-func (s *snapshot) broke(p Position) {
-	for _, sub := range s.list {
-		if b, ok := sub.subscriber.(Breaker); ok {
-			b.Broke(p)
-		}
-	}
-	s.free()
-}
-
-var _ pubsub.GapSubscriber = (*follower)(nil)

@@ -91,6 +91,21 @@ func (r *run) after(offset uint64) (list []*Entry, ok bool) {
 	return r.entries[i+1:], true
 }
 
+// find returns the entries after a place, or Gone if the place lies within the run and no entry is
+// there, or else Missing.
+func (r *run) find(offset uint64) ([]*Entry, State) {
+	if !r.covers(offset) {
+		return nil, Missing
+	}
+	switch list, ok := r.after(offset); {
+	case !ok:
+		return nil, Gone
+	case len(list) > 0:
+		return list, Some
+	}
+	return nil, Missing // the end
+}
+
 // page returns a copy of the first entries of a list, at most as many as the bounds allow, but one at
 // least.
 func page(list []*Entry, entries, bytes int) []*Entry {
