@@ -139,6 +139,7 @@ func (j *joinCall) acceptKept(reply transport.Frame) (opened bool) {
 				j.send(reply)
 				c.sendIfLocked(f)
 				c.beginLocked(from, head)
+				c.noteBeginning(from)
 				c.openLocked(j.instance)
 			}
 		})

@@ -205,7 +205,7 @@ func (c *Channel) moveTo(e *follow.Entry) {
 // tellPassed tells the client the position of entries that have passed in silence.
 func (c *Channel) tellPassed() {
 	at := c.lastPlace()
-	f := c.positionFrame(eventOffset, at, emptyPayload)
+	f := c.positionFrame(c.joinRef, eventOffset, at, emptyPayload)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	u := c.kept.more.cursor

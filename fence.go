@@ -12,9 +12,16 @@ import (
 // and would get them twice if it joined again with the offset that it had before. So a connection
 // notes the last position of each channel that has ended. A join with an older one is answered with
 // phx_error. When the client reads that, it has read all that was under way, and it joins again with
-// the position that it really has. A join after that is not answered so again, for clients that do not
-// take broadcasts while they join. But if the client has left the topic meanwhile, or has a newer
-// position, it may have joined before it read the phx_error, and takes what is under way.
+// the position that it really has.
+//
+// Clients that do not take broadcasts while they join come back with the same position, which is then
+// accepted. But a join that the client has sent before it read the phx_error is answered so again.
+// Such a join has another position, or the client has left the topic before it, or it had arrived
+// before the phx_error was sent. Stock clients send no other: they leave a topic before they join it
+// once more without having an answer.
+//
+// A join from before a loss is not answered so. The bennu:resume that told of the loss may have come
+// for the join before this one, so that the client drops it. It is told again.
 
 // fencing is false in the test that shows what the fence is for.
 var fencing = true
@@ -43,7 +50,7 @@ func (j *joinCall) keep() (answered bool) {
 			j.closing = transport.Frame{}
 		}
 	}
-	if !j.s.mustReadOn(j.m.Topic, &s) {
+	if s.kind != sinceAt || !fencing || !j.mustReadOn(s.at) {
 		return false
 	}
 	f, err := pushFrame(j.s.serializer, &wire.Push{
@@ -57,33 +64,49 @@ func (j *joinCall) keep() (answered bool) {
 	return true
 }
 
-// endNote is what a connection remembers of a channel that has ended.
+// endNote is what a connection remembers of a channel that has ended. It keeps that until a join goes
+// on from last, or from where the client is after a phx_error: a join that is refused, or that asks for
+// nothing, does not change what is under way.
 type endNote struct {
 	last   follow.Position
-	fenced bool   // a join was answered with phx_error, and the client has not left since then
-	asked  uint64 // the offset in that join
+	lost   follow.Position // where the channel began, if it was told then that it had lost messages
+	fenced bool            // a join was answered with phx_error, and the client has not left since then
+	ref    wire.Ref        // of that join
+	asked  follow.Position // in it
+	turn   *turn           // in which it was
+	behind int             // the frames of the turn that had arrived by then
 }
 
-// mustReadOn reports whether broadcasts of the channel that has ended on a topic may be under way, which
-// the client will take after it has sent its join.
-func (s *Socket) mustReadOn(topic string, asked *since) bool {
-	r := s.history.Load()
+// mustReadOn reports whether broadcasts of the channel that has ended on the topic may be under way,
+// which the client will take after it has sent this join. The caller has the turn of the connection.
+func (j *joinCall) mustReadOn(asked follow.Position) bool {
+	r := j.s.history.Load()
 	if r == nil {
 		return false
 	}
+	j.s.mu.Lock()
+	t, taken, behind := j.s.turn, j.s.turn.taken, j.s.turn.taken+len(j.s.turn.inbox.frames)
+	j.s.mu.Unlock()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	n, ok := r.notes[topic]
-	if !ok {
+	n, ok := r.notes[j.m.Topic]
+	switch {
+	case !ok, asked.Epoch != n.last.Epoch, asked.Epoch == n.lost.Epoch && asked.Offset < n.lost.Offset:
+		return false
+	case asked.Offset >= n.last.Offset, n.isAnswer(j.m.Ref, asked, t, taken):
+		delete(r.notes, j.m.Topic)
 		return false
 	}
-	if n.fenced && asked.at.Offset == n.asked || !fencing || asked.kind != sinceAt || asked.at.Epoch != n.last.Epoch || asked.at.Offset >= n.last.Offset {
-		delete(r.notes, topic)
-		return false
-	}
-	n.fenced, n.asked = true, asked.at.Offset
-	r.notes[topic] = n
+	n.fenced, n.ref, n.asked, n.turn, n.behind = true, j.m.Ref, asked, t, behind
+	r.notes[j.m.Topic] = n
 	return true
+}
+
+// isAnswer reports whether a join with a ref and a position is the answer of the client to the
+// phx_error. It is a frame of a turn, from which so many had been taken.
+func (n *endNote) isAnswer(ref wire.Ref, asked follow.Position, t *turn, taken int) bool {
+	return n.fenced && asked == n.asked && (t != n.turn || taken > n.behind) &&
+		(ref != n.ref || ref.IsNull()) // a browser may send a post twice
 }
 
 // hasLeft notes that the client leaves a topic that it has not joined.
@@ -95,26 +118,52 @@ func (s *Socket) hasLeft(topic string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if n, ok := r.notes[topic]; ok {
-		n.fenced = false
+		n.fenced, n.turn = false, nil
 		r.notes[topic] = n
 	}
 }
 
-// note keeps the last position of a channel that ends. There are at most as many notes as topics that
-// the connection may join; beyond that some other is dropped.
+// note keeps the last position of a channel that ends.
 func (r *replays) note(topic string, p follow.Position) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.putLocked(topic, endNote{last: p, lost: r.notes[topic].lost})
+}
+
+// noteBeginning notes where a channel begins whose client has lost messages, or, with the zero
+// Position, that it has not.
+func (r *replays) noteBeginning(topic string, lost follow.Position) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n, ok := r.notes[topic]
+	if n.lost = lost; ok || lost.Epoch != "" {
+		r.putLocked(topic, n)
+	}
+}
+
+// putLocked puts a note. There are at most as many as topics that the connection may join; beyond that
+// some other is dropped.
+func (r *replays) putLocked(topic string, n endNote) {
 	if r.notes == nil {
 		r.notes = make(map[string]endNote)
 	}
-	if len(r.notes) >= r.socket.handler.limits.Topics {
+	if _, ok := r.notes[topic]; !ok && len(r.notes) >= r.socket.handler.limits.Topics {
 		for other := range r.notes {
 			delete(r.notes, other)
 			break
 		}
 	}
-	r.notes[topic] = endNote{last: p}
+	r.notes[topic] = n
+}
+
+// noteBeginning notes where a channel has begun, for the joins after it.
+func (c *Channel) noteBeginning(from follow.Position) {
+	switch r := c.socket.history.Load(); {
+	case c.kept.resumed == Lost:
+		c.socket.replays().noteBeginning(c.topic, from)
+	case r != nil:
+		r.noteBeginning(c.topic, follow.Position{})
+	}
 }
 
 // forgetHistoryLocked ends what the channel has to do with the history of its topic. The channel is

@@ -1,6 +1,9 @@
 package bennu_test
 
 import (
+	"context"
+	"errors"
+	"strings"
 	"testing"
 
 	"github.com/bennu-go/bennu"
@@ -99,7 +102,7 @@ func TestWithoutFence(t *testing.T) {
 	}
 }
 
-// TestFenceOnce is what a client gets that never reads what it was sent.
+// TestFenceOnce is what a client gets that does not take messages while it joins.
 func TestFenceOnce(t *testing.T) {
 	s := serveKept(t, one("*", rooms()), nil, history.Topic{Pattern: "*", Size: 10_000})
 	c := wstest.Dial(t, s.url)
@@ -107,12 +110,14 @@ func TestFenceOnce(t *testing.T) {
 	o := s.say(t, "a", "said", nil)
 	leave := c.Push("a", "phx_leave", "{}")
 	second := c.Push("a", "phx_join", `{"since":`+resume.Ref+`}`)
-	third := c.Push("a", "phx_join", `{"since":`+resume.Ref+`}`)
 	c.Expect(
 		kept(o, "a", "said", `{}`),
 		wstest.OK(first, leave, "a"),
 		wstest.Closed(first, "a"),
 		wstest.V2(second, second, "a", "phx_error", `{"reason":"resume"}`),
+	)
+	third := c.Push("a", "phx_join", `{"since":`+resume.Ref+`}`)
+	c.Expect(
 		wstest.OK(third, third, "a"),
 		wstest.V2(third, resume.Ref, "a", "bennu:resume", `{"status":"recovered"}`),
 		kept(o, "a", "said", `{}`),
@@ -176,6 +181,87 @@ func TestSameJoinTwice(t *testing.T) {
 	c.Expect(wstest.OK(`"7"`, `"7"`, "a"), wstest.Closed(`"1"`, "a"), wstest.V2(`"7"`, `"`+o+`"`, "a", "bennu:resume", `{"status":"recovered"}`))
 	join(`"` + o + `"`)
 	c.Expect(wstest.OK(`"7"`, `"7"`, "a"), wstest.V2(`"7"`, `"`+o+`"`, "a", "bennu:resume", `{"status":"recovered"}`))
-	join(resume.Ref)
-	c.Expect(wstest.V2(`"7"`, `"7"`, "a", "phx_error", `{"reason":"resume"}`))
+	for range 2 {
+		join(resume.Ref)
+		c.Expect(wstest.V2(`"7"`, `"7"`, "a", "phx_error", `{"reason":"resume"}`))
+	}
+}
+
+// TestFencePiledUp has joins of a topic that wait together behind another join. The client cannot have
+// read the answer to the first when it sent the second.
+func TestFencePiledUp(t *testing.T) {
+	g := newGates()
+	users := one("slow", slowRooms(g))
+	users.Channel("a", rooms())
+	s := serveKept(t, users, nil, history.Topic{Pattern: "a"})
+	c := wstest.Dial(t, s.url)
+	first, resume := joinSince(c, "a", since(""))
+	o := s.say(t, "a", "said", nil)
+	c.Expect(kept(o, "a", "said", `{}`))
+	slow := c.Push("slow", "phx_join", `{}`)
+	<-g.entered
+	piled := make([]string, 3)
+	for i := range piled {
+		piled[i] = c.Push("a", "phx_join", `{"since":`+resume.Ref+`}`)
+	}
+	c.Send(wstest.Ping("all are there"))
+	c.ExpectFrame(wstest.Frame{Op: wstest.OpPong, Payload: []byte("all are there")})
+	g.open <- struct{}{}
+	c.Expect(wstest.OK(slow, slow, "slow"))
+	for i, joinRef := range piled {
+		c.Expect(wstest.V2(joinRef, joinRef, "a", "phx_error", `{"reason":"resume"}`))
+		if i == 0 {
+			c.Expect(wstest.Closed(first, "a"))
+		}
+	}
+	if _, told := joinSince(c, "a", `{"since":`+resume.Ref+`}`); told.Payload != `{"status":"recovered"}` {
+		t.Errorf("told %v", told)
+	}
+}
+
+// TestFenceAfterNew is what a client gets that joins as a new one between two joins with a position. Its
+// join as a new one is refused, so what was under way before it may still be.
+func TestFenceAfterNew(t *testing.T) {
+	picky := bennu.Define(func(_ context.Context, ch *bennu.Channel, p struct{ Refuse bool }) (*room, bennu.Empty, error) {
+		if p.Refuse {
+			return nil, bennu.Empty{}, errors.New("refused")
+		}
+		return &room{ch}, bennu.Empty{}, nil
+	})
+	s := serveKept(t, one("a", picky), nil, history.Topic{Pattern: "a"})
+	c := wstest.Dial(t, s.url)
+	first, resume := joinSince(c, "a", since(""))
+	o := s.say(t, "a", "said", nil)
+	leave := c.Push("a", "phx_leave", "{}")
+	c.Expect(kept(o, "a", "said", `{}`), wstest.OK(first, leave, "a"), wstest.Closed(first, "a"))
+	if status, _ := c.Ask("a", "phx_join", `{"since":null,"refuse":true}`); status != "error" {
+		t.Errorf("the join is answered with %s", status)
+	}
+	again := c.Push("a", "phx_join", `{"since":`+resume.Ref+`}`)
+	c.Expect(wstest.V2(again, again, "a", "phx_error", `{"reason":"resume"}`))
+}
+
+// TestFenceAfterLoss is what a client gets that has left and joins again before it has read that it has
+// lost messages. It drops that bennu:resume, which is for the join that it has left, but not the
+// messages behind it. So it must be told again, and not be fenced: then it would go on after them.
+func TestFenceAfterLoss(t *testing.T) {
+	s := serveKept(t, one("a", rooms()), nil, history.Topic{Pattern: "a", Size: 3})
+	old := s.say(t, "a", "said", number(1))
+	for n := range 5 {
+		s.say(t, "a", "said", number(2+n))
+	}
+	c := wstest.Dial(t, s.url)
+	first, told := joinSince(c, "a", since(old))
+	o := s.say(t, "a", "said", number(7))
+	leave := c.Push("a", "phx_leave", "{}")
+	c.Expect(kept(o, "a", "said", `{"n":7}`), wstest.OK(first, leave, "a"), wstest.Closed(first, "a"))
+	second, again := joinSince(c, "a", since(old))
+	if told.Payload != again.Payload || !strings.Contains(again.Payload, "lost") {
+		t.Errorf("told %v, and then %v", told, again)
+	}
+	last := s.say(t, "a", "said", number(8))
+	leave = c.Push("a", "phx_leave", "{}")
+	c.Expect(kept(last, "a", "said", `{"n":8}`), wstest.OK(second, leave, "a"), wstest.Closed(second, "a"))
+	third := c.Push("a", "phx_join", `{"since":`+again.Ref+`}`) // it has read that
+	c.Expect(wstest.V2(third, third, "a", "phx_error", `{"reason":"resume"}`))
 }

@@ -19,7 +19,14 @@ type resumePayload struct {
 // resumeFrame returns the frame that tells the client from where the channel goes on. It is empty for
 // clients that get no offsets.
 func (c *Channel) resumeFrame(at follow.Position, p resumePayload) transport.Frame {
-	return c.positionFrame(eventResume, at, p)
+	return c.positionFrame(c.joinRef, eventResume, at, p)
+}
+
+// lostFrame returns the frame that tells the client of a loss after its join. It has no join_ref, as
+// the broadcasts that follow have none: the client takes both or neither, also if it has joined anew
+// before they arrive.
+func (c *Channel) lostFrame(at follow.Position, reason string) transport.Frame {
+	return c.positionFrame("", eventResume, at, resumePayload{Status: Lost.String(), Reason: reason})
 }
 
 // sendIfLocked queues a frame unless it is empty.
@@ -30,12 +37,12 @@ func (c *Channel) sendIfLocked(f transport.Frame) {
 }
 
 // positionFrame returns a message of the library with a position.
-func (c *Channel) positionFrame(event string, at follow.Position, payload any) transport.Frame {
+func (c *Channel) positionFrame(joinRef wire.Ref, event string, at follow.Position, payload any) transport.Frame {
 	if c.kept.form == NoOffsets {
 		return transport.Frame{}
 	}
 	p, err := encode(payload)
-	push := wire.Push{JoinRef: c.joinRef, Topic: c.topic, Event: event, Payload: p}
+	push := wire.Push{JoinRef: joinRef, Topic: c.topic, Event: event, Payload: p}
 	if c.kept.form == InRef {
 		push.Ref = refOf(at)
 	} else {

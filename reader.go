@@ -106,7 +106,7 @@ func (d *reader) queue(last follow.Position, entries []*follow.Entry) (more bool
 func (d *reader) passLarge(last follow.Position, e *follow.Entry, f *entryFrames) (more bool) {
 	c := d.c
 	_ = c.socket.node.refuse(e.Message, &tooLarge{len(f.frame.Bytes()), c.socket.outbound().bytes / 4 * 3, "those with more room get it"})
-	told := c.resumeFrame(e.Position(), resumePayload{Status: Lost.String(), Reason: reasonTooLarge})
+	told := c.lostFrame(e.Position(), reasonTooLarge)
 	c.mu.Lock()
 	if c.isAtLocked(last) {
 		c.sendIfLocked(told)
@@ -211,7 +211,7 @@ func (c *Channel) lose(last follow.Position, reason string) bool {
 	if from == last {
 		return false
 	}
-	f := c.resumeFrame(from, resumePayload{Status: Lost.String(), Reason: reason})
+	f := c.lostFrame(from, reason)
 	c.mu.Lock()
 	told := c.isAtLocked(last)
 	if told {

@@ -9,6 +9,7 @@ import "github.com/bennu-go/bennu/wire"
 // socket's lock guards the fields.
 type turn struct {
 	inbox   inbox         // the frames that wait behind the join
+	taken   int           // the frames that have left the inbox
 	over    chan struct{} // closed when no frame waits and the turn ends; made on demand
 	joining *joinCall     // the join that runs; nil between two joins
 }
@@ -62,6 +63,7 @@ func (s *Socket) nextJoin() *joinCall {
 			s.release()
 			return nil
 		}
+		s.turn.taken++
 		s.mu.Unlock()
 		call, resume := s.handle(f.op, f.data)
 		if call != nil {

@@ -36,7 +36,10 @@ type following struct {
 	*chronicle
 	joinRef string // of its join, as JSON
 	sent    string // the position in that
+	again   bool   // it was joined on this connection before that
 	resumed bool   // bennu:resume has come
+	unheard bool   // the join before was told that it has lost messages, which nobody listened to any more
+	early   bool   // it was told so before the answer to the join, which will say it once more
 	at      position
 	ref     string   // the same as the client got it; "" before the first
 	lost    bool     // it was told so, since the log has forked
@@ -114,6 +117,7 @@ func (r *resumer) connect() (err error) {
 	r.cutAt = time.Now().Add(r.audience.life(r.rand))
 	r.look, r.alive = time.Now().Add(looks), time.Now().Add(heartbeats)
 	for _, f := range r.follow {
+		f.again, f.unheard = false, false
 		if err := r.join(f); err != nil {
 			return err
 		}
@@ -136,7 +140,7 @@ func (r *resumer) hangUp() {
 // join joins a topic with the position that the client has.
 func (r *resumer) join(f *following) error {
 	r.refs++
-	f.joinRef, f.sent, f.resumed = fmt.Sprintf(`"%d"`, r.refs), f.ref, false
+	f.joinRef, f.sent, f.resumed, f.early = fmt.Sprintf(`"%d"`, r.refs), f.ref, false, false
 	since := "null"
 	if f.ref != "" {
 		since = `"` + f.ref + `"`
@@ -228,7 +232,16 @@ func (r *resumer) cut() error {
 	}
 	r.audience.rejoins.Add(1)
 	r.cutAt = time.Now().Add(r.audience.life(r.rand))
-	return r.join(r.follow[r.rand.IntN(len(r.follow))])
+	f := r.follow[r.rand.IntN(len(r.follow))]
+	// Clients leave a topic first if they do not know whether they have joined it.
+	if !f.resumed || r.rand.IntN(2) > 0 {
+		r.refs++
+		if err := r.send(fmt.Sprintf(`[%s,"%d",%q,"phx_leave",{}]`, f.joinRef, r.refs, f.topic)); err != nil {
+			return err
+		}
+	}
+	f.again = true
+	return r.join(f)
 }
 
 // take takes a message. It is only valid until the next one.
@@ -244,21 +257,24 @@ func (r *resumer) take(frame []byte) error {
 	switch {
 	case string(topic) == "phoenix":
 		return nil
+	case string(event) == "bennu:resume":
+		return r.takeOwn(frame)
 	case f == nil || string(event) != noteworthy:
 		return unsound("%s", frame)
-	case f.ref == "" || !f.resumed && f.sent == "":
-		return unsound("%s came before bennu:resume", frame)
 	}
 	n, err := parseNoted(bytes.TrimSuffix(rest, []byte("]")))
 	if err != nil {
 		return unsound("%w", err)
 	}
 	at, err := parsePosition(string(ref))
-	if err == nil && at.epoch != f.at.epoch && !f.resumed {
-		// The join before was told so, and nobody listens to that any more. The answer to the new one
-		// will say it.
+	if err == nil && !f.resumed && f.again && (f.ref == "" || f.unheard && at.epoch != f.at.epoch) {
+		// It is of the join before, to whose bennu:resume nobody listens any more. The answer to the
+		// new one says where the client is, and whether it has lost something.
 		r.audience.crossed.Add(1)
 		return nil
+	}
+	if err == nil && f.ref == "" {
+		err = errors.New("it came before bennu:resume")
 	}
 	if err == nil {
 		err = f.follows(f.at, at, n)
@@ -299,7 +315,8 @@ func (r *resumer) takeOwn(frame []byte) error {
 		return nil
 	case err != nil || f == nil:
 		return unsound("%s: %v", frame, err)
-	case string(parts[0]) != f.joinRef: // of an earlier join, which nobody listens to any more
+	case string(parts[0]) != f.joinRef && string(parts[0]) != "null": // of an earlier join, which nobody listens to any more
+		f.unheard = f.unheard || event == "bennu:resume" && payload.Status == "lost"
 		return nil
 	}
 	switch event {
@@ -319,26 +336,36 @@ func (r *resumer) takeOwn(frame []byte) error {
 		if err := json.Unmarshal(parts[1], &ref); err != nil {
 			return unsound("%s: %w", frame, err)
 		}
-		return r.takeResume(f, ref, payload.Status, payload.Reason)
+		return r.takeResume(f, ref, payload.Status, payload.Reason, string(parts[0]) == "null")
 	}
 	return unsound("%s", frame)
 }
 
-// takeResume takes a word about what the client has missed.
-func (r *resumer) takeResume(f *following, ref, status, reason string) error {
+// takeResume takes a word about what the client has missed. later says that it is not the answer to a
+// join.
+func (r *resumer) takeResume(f *following, ref, status, reason string, later bool) error {
 	at, err := parsePosition(ref)
 	if err != nil {
 		return unsound("%w", err)
 	}
 	had := f.ref
 	switch {
+	case status == "lost" && f.early && !later:
+		f.at, f.ref, f.resumed = at, ref, true
+		return nil
+	case later && status != "lost":
+		return unsound("%s: %s has no join_ref", f.topic, status)
 	case status == "new" && f.ref == "", status == "lost" && f.ref != "" && (at.epoch != f.at.epoch || f.forked()):
 		f.at, f.ref = at, ref
 	case status == "recovered" && !f.resumed && ref == f.sent && ref == f.ref, status == "live" && ref == f.ref:
 	default:
 		return unsound("%s: %s %s with %s, after %s; the join sent %q", f.topic, status, reason, ref, f.ref, f.sent)
 	}
-	f.resumed = true
+	if later {
+		f.early = !f.resumed
+	} else {
+		f.resumed = true
+	}
 	switch status {
 	case "new":
 		r.audience.joined.Add(1)
