@@ -35,7 +35,9 @@ var errNotInJoin = errors.New("bennu: Resume, Rewind and Offsets of a channel ma
 
 // Resume makes the client go on after a place that the program knows, for instance from a database,
 // whatever the client has sent. The zero Offset means that the client is new. The client gets offsets
-// in the ref of each broadcast, unless Offsets says otherwise.
+// in the ref of each broadcast, unless Offsets says otherwise. If it has joined the topic before on the
+// same connection, messages of that join which are still under way may come twice: that is prevented
+// only for the position that a client sends as since.
 //
 // Resume, Rewind and Offsets may be called in Join. The error is history.ErrNotKept if the topic has
 // no history that clients can resume from.
