@@ -21,7 +21,7 @@ type alarm struct {
 	at       time.Time
 	follower *follower
 	kind     alarmKind
-	round    uint32 // of alarmIdle
+	round    uint32 // of alarmIdle: that of the follower when its last subscription ended
 }
 
 type alarmKind uint8
@@ -44,7 +44,7 @@ func (a *alarm) act() {
 	}
 }
 
-// add sets an alarm.
+// add sets an alarm. The caller may hold the lock of the follower.
 func (l *alarms) add(after time.Duration, a alarm) {
 	a.at = time.Now().Add(after)
 	l.mu.Lock()
@@ -64,7 +64,7 @@ func (l *alarms) arm() {
 	if len(l.list) == 0 {
 		return
 	}
-	l.all.tasks.Add()
+	l.all.tasks.Add() // until run returns, or the timer is stopped
 	l.timer = time.AfterFunc(time.Until(l.list[0].at), l.run)
 }
 
@@ -92,6 +92,7 @@ func (l *alarms) run() {
 		}
 		a := heap.Pop(&l.list).(alarm)
 		l.mu.Unlock()
+		// Without the lock: act takes that of a follower, which others hold when they call add.
 		a.act()
 	}
 }

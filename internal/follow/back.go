@@ -11,7 +11,8 @@ func (s *Subscription) Back(ctx context.Context, n int) (Position, error) {
 	}
 	n = min(n, f.topic.Entries)
 	for tries := 0; ; tries++ {
-		// Entries that were taken during a read may have moved others out of the ring.
+		// Entries that were taken during a read may have moved others out of the ring. If that happens again
+		// and again, the client gets fewer: Rewind promises no number.
 		p, ok := f.back(n)
 		if ok || tries == 3 {
 			return p, nil
@@ -41,6 +42,7 @@ func (f *follower) back(n int) (Position, bool) {
 			return Position{f.epoch, r.entries[len(r.entries)-n].Place.Prev}, true
 		}
 		n -= len(r.entries)
+		// The pages in memory are in no order, and there may be a hole between them.
 		before := f.endingAt(r.base)
 		if before == nil {
 			return Position{f.epoch, r.base}, r.base <= f.oldest
@@ -59,7 +61,8 @@ func (f *follower) endingAt(place uint64) *run {
 	return nil
 }
 
-// readBack reads the newest entries.
+// readBack reads the newest entries, as many as the one who wants most of them. Those who ask while it
+// reads are answered with the others: if they want more, they find out and ask again.
 func (f *follower) readBack() error {
 	f.mu.Lock()
 	var n int
@@ -77,7 +80,8 @@ func (f *follower) readBack() error {
 	return nil
 }
 
-// takeBack puts the newest entries into memory, as far as they come before the ring.
+// takeBack puts the newest entries into memory, as far as they come before the ring, and wakes those who
+// wait. If the page does not fit what this node has, a repair finds out why, and they look again.
 func (f *follower) takeBack(n int, p *Page) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -88,7 +92,7 @@ func (f *follower) takeBack(n int, p *Page) {
 	case p.Epoch != f.epoch || p.Head < f.head:
 		f.repairNow(nil)
 	case len(p.Entries) == 0:
-		f.oldest = max(f.oldest, p.Head)
+		f.oldest = max(f.oldest, p.Head) // nothing is kept
 	default:
 		first := p.Entries[0].Place.Prev
 		if !p.More {

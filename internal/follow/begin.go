@@ -15,7 +15,7 @@ func (s *Subscription) Begin(ctx context.Context) error {
 		f.mu.Unlock()
 		return nil
 	}
-	done := f.beginning
+	done := f.beginning // one goroutine begins the log, for all who wait
 	if done == nil {
 		done = make(chan struct{})
 		f.beginning = done
@@ -29,6 +29,7 @@ func (s *Subscription) Begin(ctx context.Context) error {
 // answers: without a position, a client that is cut would miss what comes until it is back.
 func (f *follower) beginLog(done chan struct{}) {
 	for pause := leastPause; f.lacksLog(); pause = min(2*pause, mostPause) {
+		// The store does nothing if another node has begun the log. Either way the repair finds it.
 		_, err := f.all.rotate(f.name, "")
 		if err == nil {
 			_ = f.await(f.all.ctx, func(done chan struct{}) { f.repairNow(done) }) // fails only after the end

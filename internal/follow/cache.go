@@ -10,7 +10,8 @@ import (
 const leastCache = 1 << 20
 
 // cache counts the entries in memory of all topics, and removes those that were not used for the longest
-// time when they are too many.
+// time when they are too many. They count without a common lock, so it
+// begins to remove a little before the bound is reached.
 type cache struct {
 	all            *Followers
 	entries, bytes atomic.Int64
@@ -50,6 +51,7 @@ func (c *cache) Run() {
 		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.used, b.used))
 	})
 	for _, u := range uses {
+		// Others add and remove entries meanwhile.
 		excess := c.bytes.Load() - c.limit()*7/8
 		if excess <= 0 || c.all.ctx.Err() != nil {
 			return

@@ -17,12 +17,26 @@
 //     subscribers at once.
 //   - Chain (chain.go). An entry up to the head was taken before, and is dropped. An entry whose Prev is the
 //     head is taken. Any other waits in the chain, where it is found by its Prev.
-//   - Take (take.go, snapshot.go). The head moves to the entry, the entry enters the ring, and the subscribers get it. Then
-//     what continues it in the chain is taken. The goroutine that brings the entry does this, unless another
+//   - Take (take.go, snapshot.go). The head moves to the entry, the entry enters the ring, and the subscribers
+//     get it. Then what continues it in the chain is taken. The goroutine that brings the entry does this, unless another
 //     one does so already; after 64 entries a goroutine of Followers.tasks goes on.
-//   - Ring (run.go, memory.go, cache.go). The newest entries stay in memory for subscribers that are behind, which read
-//     them by Subscription.Next. Older pages that were read from the store are beside the ring, in
+//   - Ring (run.go, memory.go, cache.go). The newest entries stay in memory for subscribers that are behind,
+//     which read them by Subscription.Next. Older pages that were read from the store are beside the ring, in
 //     follower.old. Followers.cache bounds the memory of all topics, and removes what was used least lately.
+//
+// As a picture:
+//
+//	Tell, adapter
+//	     |
+//	  Deliver --- Prev is the head ---> take ---> ring ---> subscribers that are live
+//	     |                               ^         |
+//	     +---- otherwise ---> chain -----+         +---> Next, for those that are behind
+//	                            |        |                 |
+//	                  hole of 20 ms      |          not in memory
+//	                            |        |                 |
+//	                            +---> repair              fill ---> pages beside the ring
+//	                                     |                 |
+//	                                     +---- Source -----+
 //
 // # When entries are missing
 //
@@ -30,8 +44,8 @@
 //     for the head. Entries that arrive meanwhile wait in the chain.
 //   - Repair (repair.go). If the chain has a hole for 20 ms, or the broker says that messages may be lost, the
 //     store is read from the head on, and what it has is taken.
-//   - Fill (fill.go, find.go, back.go). A position before what is in memory is read from the store, page by page, once
-//     for all who want it. Find tells whether a position is a place of the log, and Back goes some entries
+//   - Fill (fill.go, find.go, back.go). A position before what is in memory is read from the store, page by
+//     page, once for all who want it. Find tells whether a position is a place of the log, and Back goes some entries
 //     back from the head.
 //   - Check (watch.go, heads.go). A node may end between the append and the adapter, so that nobody hears of
 //     its entry. So the store is asked for the head of each topic once within Options.Check: for all
@@ -44,6 +58,15 @@
 //
 // reads.go has what a follower wants from the store, and readers.go the goroutines that read. While the
 // store fails, all of these are tried again, 50 ms to 1 s later.
+//
+// # Who calls
+//
+//   - Package history calls Hold before it appends a message, Tell when the store has it, and then
+//     Hold.Release. After an Erase it calls Ask.
+//   - Package bennu subscribes a channel, and calls Begin, then Find or Back, before the channel opens.
+//     When it opens, and when it has caught up, it calls Join. While the channel is behind, its reader calls
+//     Next, and Fill if Next says that the entries are not in memory.
+//   - The PubSub calls Deliver, Gap and Subscribers of each follower.
 //
 // # Laws
 //

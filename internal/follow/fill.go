@@ -27,6 +27,7 @@ func (f *follower) oldestFill() (place Position, done []func(), ok bool) {
 	if f.reads == nil {
 		return Position{}, done, false
 	}
+	// From the oldest place on, one page after the other serves all the later ones.
 	for i, w := range f.reads.fills {
 		if i == 0 || w.place.Offset < place.Offset {
 			place = w.place
@@ -42,7 +43,7 @@ func (f *follower) takeFill(place Position, p *Page) (done []func(), err error) 
 	switch {
 	case f.reads == nil || place != Position{} && place.Epoch != f.epoch:
 	case p.Epoch != f.epoch:
-		f.repairNow(nil)
+		f.repairNow(nil) // it goes on with the other log, where the place is gone
 	case !p.Known:
 		f.goneAt(place.Offset, p.Oldest)
 	case len(p.Entries) == 0 || !f.insert(place.Offset, p.Entries):
@@ -60,7 +61,7 @@ func (f *follower) takeFill(place Position, p *Page) (done []func(), err error) 
 func (f *follower) goneAt(offset, oldest uint64) {
 	f.oldest = max(f.oldest, oldest)
 	if offset < f.oldest {
-		return
+		return // all such places are gone
 	}
 	r := f.reads
 	if r.gone = append(r.gone, offset); len(r.gone) > mostGone {

@@ -21,6 +21,7 @@ func (s *Subscription) Find(ctx context.Context, p Position, limit int) (after i
 	if err := s.begun(ctx); err != nil {
 		return 0, "", err
 	}
+	// Each round answers, or waits for a read that changes what look sees.
 	repaired := false
 	for epoch := ""; ; {
 		v := f.look(p, limit)
@@ -62,7 +63,7 @@ func (f *follower) look(p Position, limit int) verdict {
 		return verdict{reason: ReasonEpoch, doubtful: true, epoch: f.epoch}
 	case p.Offset > f.head:
 		if f.chain != nil && f.chain.has(f.head, p.Offset) {
-			return verdict{}
+			return verdict{} // another goroutine is about to take it
 		}
 		return verdict{reason: ReasonUnknown, doubtful: true, epoch: f.epoch}
 	}

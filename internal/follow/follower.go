@@ -52,7 +52,8 @@ func (f *follower) Subscribers() int {
 	return len(f.subs)
 }
 
-// subscribe adds a subscription.
+// subscribe adds a subscription. It gets the entries from the next one on: take copies the list under the
+// same lock under which it moves the head.
 func (f *follower) subscribe(s pubsub.Subscriber) *Subscription {
 	sub := &Subscription{subscriber: s, follower: f}
 	f.mu.Lock()
@@ -85,7 +86,8 @@ func (f *follower) cancel(s *Subscription) {
 	}
 }
 
-// end ends a follower whose PubSub subscription the caller cancels. The caller holds f.mu.
+// end ends a follower whose PubSub subscription the caller cancels. Publishers that wait are released.
+// Whoever waits for a read has cancelled its subscription before, or is woken by Close. The caller holds f.mu.
 func (f *follower) end() {
 	f.ended = true
 	f.subs = nil

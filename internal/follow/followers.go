@@ -73,6 +73,7 @@ func (f *Followers) Close(ctx context.Context) error {
 	f.topics, f.closed = make(map[string]*follower), true
 	f.mu.Unlock()
 
+	// First what could begin new work: reads and pauses end with the context, and alarms do not fire any more.
 	f.cancel(errClosed)
 	f.alarms.close()
 	for _, t := range topics {
@@ -80,7 +81,7 @@ func (f *Followers) Close(ctx context.Context) error {
 		t.end()
 		sub := t.sub
 		t.mu.Unlock()
-		if sub != nil {
+		if sub != nil { // otherwise start has yet to subscribe, and cancels then
 			sub.Cancel()
 		}
 	}
@@ -158,7 +159,9 @@ func (f *Followers) create(topic string, s pubsub.Subscriber) (t *follower, sub 
 	return t, sub, f.closed
 }
 
-// drop ends a follower without subscriptions, if none came since.
+// drop ends a follower without subscriptions, if none came since: round says how often the last one had
+// ended when the alarm was set. Subscribe looks for the follower under the same lock, so nobody subscribes to
+// one that has ended.
 func (f *Followers) drop(t *follower, round uint32) {
 	f.mu.Lock()
 	t.mu.Lock()

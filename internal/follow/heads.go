@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	askTopics = 500 // in one call
-	askCalls  = 4   // at one time
+	askTopics = 500 // topics in one call
+	askCalls  = 4   // calls at one time
 	// sourceTime bounds one call of the Source.
 	sourceTime = 5 * time.Second
 	// The store is asked again after leastPause, and each time twice as long after that.
@@ -62,6 +62,7 @@ func (a *asker) add(f *follower) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.queue = append(a.queue, f)
+	// A call asks for all that wait, so another goroutine helps only if they are too many for one call.
 	if a.running < askCalls && (a.running == 0 || len(a.queue) > askTopics) {
 		a.running++
 		a.all.tasks.Start(a)
@@ -84,7 +85,8 @@ func (a *asker) next() []*follower {
 	return batch
 }
 
-// adjust sets the size of the next call.
+// adjust sets the size of the next call. A store may fail for one topic, such as one with a key of another
+// type. Smaller calls let the others have their answers, and the size grows again with each answer.
 func (a *asker) adjust(answered bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -109,6 +111,7 @@ func (a *asker) Run() {
 			}
 			continue
 		}
+		// During the pause another goroutine may ask for these followers.
 		a.all.sayRead(list[0].follower.name, len(list), err)
 		for _, q := range list {
 			q.follower.askAgain()
@@ -118,7 +121,8 @@ func (a *asker) Run() {
 	}
 }
 
-// questions are about those of the followers that have not ended.
+// questions are about those of the followers that have not ended. Each has the head of this moment: the
+// head may move on while the store answers, and then an older answer is no sign of a loss.
 func questions(batch []*follower) []question {
 	list := make([]question, 0, len(batch))
 	for _, f := range batch {
@@ -165,7 +169,7 @@ func (f *follower) askAgain() {
 func (f *follower) answer(q question, head Position) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	again := f.asking == askSentAgain
+	again := f.asking == askSentAgain // what has happened since may not be in this answer
 	f.asking = notAsking
 	if again && !f.ended {
 		f.asking = askQueued
@@ -173,10 +177,12 @@ func (f *follower) answer(q question, head Position) {
 	}
 	switch {
 	case f.ended:
+	// A message of this node is on its way to the store: Hold.Release begins.
 	case !f.started && f.holds > 0:
 		f.first = &head
 	case !f.started:
 		f.beginHeld(head)
+	// Another log, one that has lost what this node has taken, or one with entries of which it has not heard.
 	case head.Epoch != f.epoch, head.Offset < q.head.Offset, head.Offset > f.head:
 		f.repairNow(nil)
 	}

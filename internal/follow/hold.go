@@ -18,7 +18,7 @@ func (f *Followers) Hold(topic string) *Hold {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.started || t.ended || t.first != nil {
+	if t.started || t.ended || t.first != nil { // the head is known, and the message comes after it
 		return nil
 	}
 	t.holds++

@@ -8,6 +8,7 @@ const keepTime = 30_000
 // keep puts an entry that was taken into the ring. The caller holds f.mu.
 func (f *follower) keep(e *Entry) {
 	if f.topic.NoResume || f.all.cache.full() {
+		// Nobody resumes from a topic with NoResume. A full cache is about to remove entries, and has not yet.
 		f.forget()
 		return
 	}
@@ -30,6 +31,7 @@ func (f *follower) find(p Position) ([]*Entry, State) {
 	switch {
 	case !f.started:
 		return nil, Missing
+	// The zero position is the place before the first entry of any log.
 	case p != Position{} && p.Epoch != f.epoch:
 		return nil, Gone
 	case p.Offset >= f.head:
@@ -45,6 +47,7 @@ func (f *follower) find(p Position) ([]*Entry, State) {
 			return list, state
 		}
 	}
+	// Only what the store has said counts as gone: what was evicted here may be there.
 	if p.Offset < f.oldest || f.reads != nil && slices.Contains(f.reads.gone, p.Offset) {
 		return nil, Gone
 	}
@@ -57,6 +60,7 @@ func (f *follower) find(p Position) ([]*Entry, State) {
 // holds f.mu.
 func (f *follower) insert(after uint64, list []*Entry) bool {
 	n := &run{base: after, used: f.all.watch.now()}
+	// Pieces must not overlap, or the memory would be counted twice.
 	next := f.following(after)
 	for _, e := range list {
 		if e.Place.Offset > next {
@@ -73,7 +77,7 @@ func (f *follower) insert(after uint64, list []*Entry) bool {
 		f.ring.entries = append(n.entries, f.ring.entries...)
 		f.ring.payload += n.payload
 		f.ring.base, f.ring.used = after, n.used
-	case len(n.entries) > 0:
+	case len(n.entries) > 0: // the ring would grow beyond its bounds, or there is a hole between
 		f.old = append(f.old, n)
 	}
 	f.all.cache.add(f.entries()-entries, f.size()-size)

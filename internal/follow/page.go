@@ -28,7 +28,8 @@ func (f *follower) page(after uint64) (Page, error) {
 	})
 }
 
-// call counts and bounds a read of the store.
+// call counts and bounds a read of the store, and checks its answer. An error is logged here, so that
+// callers only have to try again.
 func (f *follower) call(read func(ctx context.Context) (Page, error)) (Page, error) {
 	ctx, cancel := context.WithTimeout(f.all.ctx, sourceTime)
 	defer cancel()

@@ -9,14 +9,15 @@ import (
 const mostGone = 64
 
 // reads are what a follower wants from the store. The lock of the follower guards them. One goroutine
-// reads at a time.
+// reads at a time, so what many want at once is read once. Most followers want nothing most of the time,
+// and have none.
 type reads struct {
 	busy     bool // a reader has the follower, or will have it
 	failures int  // reads without an answer, one after the other
 	repair   bool // what follows the head
 	repaired []repairWait
 	fills    []fillWant
-	back     int // so many of the newest
+	back     int // number of the newest that Back wants, or 0
 	backs    []chan struct{}
 	gone     []uint64 // offsets that are no places of the log, the latest
 }
@@ -56,13 +57,13 @@ func (f *follower) kick() {
 	case r.repair || len(r.fills) > 0 || r.back > 0:
 		r.busy = true
 		f.all.readers.add(f)
-	case len(r.gone) == 0:
+	case len(r.gone) == 0: // otherwise find still looks into gone
 		f.reads = nil
 	}
 }
 
-// await waits for something that begin wants from the store, until ctx or the followers end. f.mu is held
-// while begin is called. Whoever serves the wish closes done.
+// await calls begin, which says under f.mu what is wanted from the store, and waits until the reader that
+// has done it closes done. The error is the cause of ctx, or of the followers if they end.
 func (f *follower) await(ctx context.Context, begin func(done chan struct{})) error {
 	done := make(chan struct{})
 	f.mu.Lock()
@@ -114,9 +115,10 @@ func (f *follower) read() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.reads != r {
-		return
+		return // the follower has ended
 	}
 	if err != nil {
+		// busy stays set until the alarm, so that no new wish is read before.
 		pause := min(leastPause<<min(r.failures, 8), mostPause)
 		r.failures++
 		f.all.alarms.add(pause, alarm{follower: f, kind: alarmRetry})
@@ -136,7 +138,8 @@ const (
 	readFill
 )
 
-// nextRead says what to read. A repair comes first, since it finds out whether the log has broken.
+// nextRead says what to read. A repair comes first, since it finds out whether the log has broken. Back is
+// one read and comes before the fills, which may be many.
 func (f *follower) nextRead() readKind {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -16,7 +16,8 @@ func (f *follower) repairSoon() {
 	f.alarm()
 }
 
-// alarm looks at the chain again in a while. The caller holds f.mu.
+// alarm looks at the chain again in a while. A follower sets one alarm at a time, so a hole that opens just
+// before it fires is left alone for less than holeTime: it costs one read more. The caller holds f.mu.
 func (f *follower) alarm() {
 	if !f.alarmed && !f.ended {
 		f.alarmed = true
@@ -31,7 +32,7 @@ func (f *follower) hole() {
 	f.alarmed = false
 	switch {
 	case !f.started && f.doubt:
-		f.alarm()
+		f.alarm() // there is no head yet from which to read
 	case f.doubt, f.started && !f.taking && f.chain != nil && len(f.chain.waiting) > 0:
 		f.repairNow(nil)
 	}
@@ -58,6 +59,7 @@ func (f *follower) repair() error {
 		return nil
 	}
 	after, epoch := f.head, f.epoch
+	// What is wanted from now on needs another repair: this one may read before it is in the store.
 	r.repair, f.doubt = false, false
 	f.repairs++
 	number := f.repairs
@@ -100,7 +102,7 @@ func (f *follower) repairFrom(after uint64, epoch string) error {
 		if err != nil {
 			return err
 		}
-		if next == overtaken {
+		if next == overtaken { // others were taken meanwhile; the head itself must be known
 			after = f.headNow()
 			continue
 		}
@@ -184,7 +186,7 @@ func (f *follower) putPage(list []*Entry) {
 		if e.Place.Offset <= f.head {
 			continue
 		}
-		if _, ok := f.needChain().waiting[e.Place.Prev]; !ok {
+		if _, ok := f.needChain().waiting[e.Place.Prev]; !ok { // nobody has told this node
 			f.all.filled.Add(1)
 		}
 		f.chain.force(e, f.repairs)

@@ -12,7 +12,7 @@ func (f *follower) rotate(epoch string) (passed chan struct{}, err error) {
 	was := f.epoch
 	var head Position
 	f.unlocked(func() { head, err = f.all.rotate(f.name, epoch) })
-	if err != nil || f.ended || f.epoch != was {
+	if err != nil || f.ended || f.epoch != was { // or the log has begun meanwhile
 		return nil, err
 	}
 	head.Offset = 0 // others may have appended to the new log already

@@ -5,7 +5,8 @@ import (
 	"slices"
 )
 
-// run is a contiguous piece of a log in memory.
+// run is a contiguous piece of a log in memory: each entry follows the one before it, and the first one
+// follows base. So whoever is at base, or at one of the entries, gets all that comes after.
 type run struct {
 	base    uint64 // the place after which it begins
 	entries []*Entry

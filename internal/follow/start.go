@@ -8,7 +8,7 @@ func (f *follower) start() {
 	f.sub = sub
 	ended := f.ended
 	f.mu.Unlock()
-	if ended { // by Close
+	if ended { // by Close, which did not find sub
 		sub.Cancel()
 		return
 	}

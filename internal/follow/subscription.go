@@ -39,7 +39,7 @@ func (s *Subscription) begun(ctx context.Context) error {
 	return s.follower.all.wait(ctx, ready)
 }
 
-// Cancel ends the subscription. A delivery that has begun may still arrive.
+// Cancel ends the subscription. A delivery that has begun may still arrive. It may be called again.
 func (s *Subscription) Cancel() { s.follower.cancel(s) }
 
 // Head returns the position of the last entry that was taken. Before Ready it is zero.

@@ -39,6 +39,7 @@ func (f *follower) takeAll(e *Entry, most int) {
 	}()
 	for n := 0; ; n++ {
 		if f.reset != nil {
+			// Between two entries: no subscriber may get one of the old log after Broke.
 			f.applyReset()
 			continue
 		}

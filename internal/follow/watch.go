@@ -15,7 +15,7 @@ type watch struct {
 	all   *Followers
 	clock atomic.Int64 // milliseconds since 1970
 
-	mu    sync.Mutex
+	mu    sync.Mutex             // guards the next two
 	deaf  map[*follower]struct{} // whose topic the broker refuses
 	queue []check                // in order of time, about; see add
 
@@ -69,10 +69,11 @@ func (w *watch) lost() bool {
 		}
 	}
 	w.connected, w.peers = h.Connected, h.Peers
-	return lost
+	return lost // once more after the adapter is back, for what was lost until then
 }
 
-// askAll asks for all heads at once, since it is not known which topics have missed something.
+// askAll asks for all heads at once, since it is not known which topics have missed something. While the
+// adapter is away that is so at each look: the store is the only way then.
 func (w *watch) askAll() {
 	for _, f := range w.all.list() {
 		f.ask()
@@ -105,6 +106,7 @@ func (w *watch) next() *follower {
 // askDue asks for the heads of the followers whose time has come.
 func (w *watch) askDue() {
 	for f := w.next(); f != nil; f = w.next() {
+		// A follower that has ended is not queued again.
 		if f.tidy(w.now()) {
 			f.ask()
 			w.add(f)
@@ -137,7 +139,7 @@ func (w *watch) askDeaf() {
 	}
 	w.mu.Unlock()
 	for _, f := range list {
-		if !f.deaf() {
+		if !f.deaf() { // from now on the broker tells; ask once more for what came before
 			w.mu.Lock()
 			delete(w.deaf, f)
 			w.mu.Unlock()
