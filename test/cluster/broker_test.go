@@ -84,6 +84,7 @@ type natsBroker struct {
 type natsOptions struct {
 	Port  int
 	Store string // the folder of JetStream
+	Sync  bool   // JetStream has each message on the disk before it acknowledges it
 }
 
 type natsReady struct{ Addr string }
@@ -92,7 +93,7 @@ type natsReady struct{ Addr string }
 func runNATS(o natsOptions) (ready natsReady, stop func() error, err error) {
 	s, err := server.NewServer(&server.Options{
 		Host: "127.0.0.1", Port: o.Port, NoSigs: true, NoLog: true,
-		JetStream: o.Store != "", StoreDir: o.Store, SyncAlways: true,
+		JetStream: o.Store != "", StoreDir: o.Store, SyncAlways: o.Sync,
 	})
 	if err != nil {
 		return ready, nil, err

@@ -13,7 +13,7 @@ import (
 // client is closed once or more, and gets everything once and in order.
 func TestHistoryRolling(t *testing.T) {
 	forKinds(t, waittest.Sized([]string{kindRedis}, brokerKinds), func(t *testing.T, kind string) {
-		b := startDurable(t, kind)
+		b := startStore(t, kind)
 		k := startKeepers(t, kind, b, scheme[kind]+b.addr())
 		topics := chronicles(waittest.Sized(5, 100))
 		all := newAudience(t, k.addr, time.Hour, 2*time.Hour)
@@ -21,7 +21,8 @@ func TestHistoryRolling(t *testing.T) {
 			all.enter(rand.NewPCG(1, uint64(i)), topics[i%len(topics)])
 		}
 		all.meet(t)
-		writers := k.write(all, 1, 1, waittest.Sized(20*time.Millisecond, 100*time.Millisecond), topics)
+		// 11% more than the wanted 1,000 a second: what is under way in the end does not count.
+		writers := k.write(all, 1, 4, waittest.Sized(80*time.Millisecond, 360*time.Millisecond), topics)
 		some := waittest.Sized[int64](600, 150_000) // of 12 or 30 a message
 		for _, n := range k.list {
 			k.progress(all, some)
@@ -30,10 +31,14 @@ func TestHistoryRolling(t *testing.T) {
 			n.start(t)
 		}
 		k.progress(all, some)
+		rate := writers.rate()
 		writers.end(topics)
 		all.finish(t)
 		all.account(t, topics, 0)
-		t.Logf("%s: %v; %d messages, %d retries", kind, all, writers.published.Load(), writers.retries.Load())
+		t.Logf("%s: %v; %d messages, %.0f a second, %d retries", kind, all, writers.published.Load(), rate, writers.retries.Load())
+		if waittest.Full && rate < 1000 {
+			t.Errorf("%.0f messages a second were published, want at least 1,000", rate)
+		}
 	})
 }
 

@@ -67,12 +67,22 @@ func startDurable(t testing.TB, kind string) broker {
 	t.Helper()
 	switch kind {
 	case kindNATS:
-		return startNATS(t, natsOptions{Store: t.TempDir()})
+		return startNATS(t, natsOptions{Store: t.TempDir(), Sync: true})
 	case kindRedis:
 		return redisBroker{redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")}
 	}
 	t.Fatalf("there is no store of the kind %q", kind)
 	return nil
+}
+
+// startStore starts a broker that is a store too, and is never killed. How many messages it takes does
+// not depend on how often the disk of this machine can be written to.
+func startStore(t testing.TB, kind string) broker {
+	t.Helper()
+	if kind == kindNATS {
+		return startNATS(t, natsOptions{Store: t.TempDir()})
+	}
+	return startBroker(t, kind)
 }
 
 func (n *keeperNode) start(t testing.TB) {

@@ -10,11 +10,13 @@ import (
 	"github.com/bennu-go/bennu/internal/waittest"
 )
 
-// writers publish to topics, each its numbers one after the other, and insist on each.
+// writers publish to topics, each its numbers one after the other, and insist on each. Each has a
+// schedule of one message in a time, and one that is late catches up.
 type writers struct {
 	keepers  *keepers
 	audience *audience
 	every    time.Duration
+	began    time.Time
 	tasks    sync.WaitGroup
 	stop     chan struct{}
 	once     sync.Once
@@ -27,7 +29,7 @@ const endWriter = 1 << 20
 
 // write starts writers for each topic, which publish one message in a time.
 func (k *keepers) write(c *audience, seed uint64, each int, every time.Duration, topics []*chronicle) *writers {
-	w := &writers{keepers: k, audience: c, every: every, stop: make(chan struct{})}
+	w := &writers{keepers: k, audience: c, every: every, began: time.Now(), stop: make(chan struct{})}
 	k.t.Cleanup(w.halt)
 	for i, topic := range topics {
 		for j := range each {
@@ -43,18 +45,26 @@ func (w *writers) halt() {
 	w.tasks.Wait()
 }
 
+// run publishes the messages of one writer. The first one comes at any time, so that not all writers
+// publish at once.
 func (w *writers) run(r *rand.Rand, topic *chronicle, writer uint32) {
-	tick := time.NewTicker(w.every)
-	defer tick.Stop()
+	due := w.began.Add(time.Duration(r.Int64N(int64(w.every))))
+	timer := time.NewTimer(time.Until(due))
+	defer timer.Stop()
 	for n := uint32(1); ; n++ {
 		select {
-		case <-tick.C:
+		case <-timer.C:
 			w.insist(r, topic, noted{writer, n})
 		case <-w.stop:
 			return
 		}
+		due = due.Add(w.every)
+		timer.Reset(time.Until(due))
 	}
 }
+
+// rate returns how many messages were published in a second, on average, until now.
+func (w *writers) rate() float64 { return float64(w.published.Load()) / time.Since(w.began).Seconds() }
 
 // insist publishes a message at any node until one says that it has it.
 func (w *writers) insist(r *rand.Rand, topic *chronicle, n noted) {
