@@ -9,12 +9,13 @@ import (
 	"github.com/bennu-go/bennu/transport"
 )
 
-// beginning is from where a channel that follows begins.
+// beginning is the place in the log at which a channel that follows its topic begins, and what its client
+// is told of that.
 type beginning struct {
 	resumed Resumed
 	reason  string          // of Lost
-	from    follow.Position // unless atHead
-	atHead  bool            // from the newest entry at the moment of the reply
+	from    follow.Position // what comes after it is sent; unless atHead
+	atHead  bool            // at the newest entry there is when the reply is queued
 }
 
 // Reasons of Lost beside those of package follow. They go to clients.
@@ -24,13 +25,15 @@ const (
 	reasonTooLarge = "too_large" // a message does not fit the queue of the client
 )
 
-// settle decides how the channel gets the entries of its topic. Join has returned.
-func (c *Channel) settle() {
+// chooseMode decides how the channel gets the entries of its topic, when Join has returned. What Join has
+// asked for by Offsets counts more than what the client has sent. A channel that has asked for nothing, and
+// whose client has neither, does not follow.
+func (c *Channel) chooseMode() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	k, m := c.kept, c.kept.more
 	switch {
-	case m == nil: // the channel does not follow
+	case m == nil: // nobody has asked for anything
 		return
 	case m.formed:
 		k.form = m.form
@@ -44,14 +47,15 @@ func (c *Channel) settle() {
 		return
 	}
 	k.mode = asEntries
-	if c.intercepts != nil {
+	if c.intercepts != nil { // its handlers run in the executor, in the order of the log
 		k.mode, m.cursor = byExecutor, new(cursor)
 	}
 }
 
-// findPlace finds from where the channel begins. It may wait for the store, until the channel ends.
+// findPlace finds where the channel begins. It may wait for the store, until the channel ends. The channel
+// is subscribed already, so that nothing is missed between this and the reply.
 func (c *Channel) findPlace() {
-	// Not the context of the channel, which would take memory until its end.
+	// Not the context of the channel: once made, that takes memory until the channel ends.
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	c.mu.Lock()
@@ -59,13 +63,15 @@ func (c *Channel) findPlace() {
 		c.mu.Unlock()
 		return
 	}
-	c.extra().finding = cancel
+	c.extra().finding = cancel // forgetHistoryLocked calls it
 	m := c.kept.more
 	c.mu.Unlock()
+	// A client needs a position even in a topic that has had no message yet.
 	_ = c.kept.sub.Begin(ctx) // fails only when there is nobody to tell
-	m.start = c.place(ctx, &m.since)
+	m.start = c.lookUp(ctx, &m.since)
 	if m.start.resumed != Recovered {
 		if n := c.rewinds(); n > 0 {
+			// After an error the channel begins at the head: there is no client any more that could miss something.
 			if p, err := c.kept.sub.Back(ctx, n); err == nil {
 				m.start.from, m.start.atHead = p, false
 			}
@@ -73,8 +79,9 @@ func (c *Channel) findPlace() {
 	}
 }
 
-// place looks for the position of the client. No frame depends on it if ctx has ended.
-func (c *Channel) place(ctx context.Context, s *since) beginning {
+// lookUp looks for the position of the client in the log. The error is that of ctx, which ends with the
+// channel: then no frame is sent, and the result does not matter.
+func (c *Channel) lookUp(ctx context.Context, s *since) beginning {
 	switch s.kind {
 	case sinceInvalid:
 		return beginning{resumed: Lost, reason: reasonInvalid, atHead: true}
@@ -113,52 +120,61 @@ func (c *Channel) rewinds() int {
 // channel begins behind.
 const acceptTries = 4
 
-// acceptKept is accept for a channel that follows its topic. It queues the reply and then the position
-// from which the channel goes on, both under the lock of the follower, so that no entry comes in between. It
-// reports false if the channel has ended, and the join has no answer yet.
+// acceptKept is accept for a channel that follows its topic. It reports false if the channel has ended, and
+// the join has no answer yet.
 func (j *joinCall) acceptKept(reply transport.Frame) (opened bool) {
-	c := j.ch
-	k, m := c.kept, c.kept.more
+	m := j.ch.kept.more // which beginLocked may drop
 	for try := 1; !opened; try++ {
-		from := m.start.from
-		if m.start.atHead {
-			from = k.sub.Head()
-		}
-		f := c.resumeFrame(from, resumePayload{Status: m.start.resumed.String(), Reason: m.start.reason})
-		over := false
-		k.sub.Join(func(head follow.Position) {
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			switch over = c.state != joining; {
-			case over:
-			case m.start.atHead && from != head && try < acceptTries: // the frame would be old
-			case !m.start.atHead && from.Epoch != head.Epoch && head.Epoch != "":
-				m.start = beginning{resumed: Lost, reason: string(follow.ReasonEpoch), atHead: true}
-			default:
-				opened = true
-				j.send(reply)
-				c.sendIfLocked(f)
-				c.beginLocked(from, head)
-				c.noteBeginning(from)
-				c.openLocked(j.instance)
-			}
-		})
-		if over {
+		var over bool
+		if opened, over = j.tryKept(reply, &m.start, try < acceptTries); over {
 			return false
 		}
 	}
 	if m.start.resumed == Lost {
-		c.sayLost(m.start.reason)
+		j.ch.sayLost(m.start.reason)
 	}
 	return true
 }
 
-// beginLocked sets the place of a channel that is about to open.
+// tryKept queues the reply and then the position from which the channel goes on, both under the lock of the
+// follower, so that no entry comes in between. It reports neither if it must be called again: the frame
+// is encoded before, without locks, and is not that of this moment any more. fresh says that the frame must
+// be that of the head, if the channel begins there. over says that the channel has ended.
+func (j *joinCall) tryKept(reply transport.Frame, start *beginning, fresh bool) (opened, over bool) {
+	c := j.ch
+	from := start.from
+	if start.atHead {
+		from = c.kept.sub.Head()
+	}
+	f := c.resumeFrame(from, resumePayload{Status: start.resumed.String(), Reason: start.reason})
+	c.kept.sub.Join(func(head follow.Position) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		switch {
+		case c.state != joining:
+			over = true
+		case start.atHead && from != head && fresh: // an entry has come meanwhile
+		case !start.atHead && from.Epoch != head.Epoch && head.Epoch != "": // the log has broken since findPlace
+			*start = beginning{resumed: Lost, reason: string(follow.ReasonEpoch), atHead: true}
+		default:
+			opened = true
+			j.send(reply)
+			c.sendIfLocked(f)
+			c.beginLocked(from, head)
+			c.noteBeginning(from)
+			c.openLocked(j.instance)
+		}
+	})
+	return opened, over
+}
+
+// beginLocked sets the place of a channel that is about to open: it is live if nothing follows from, and
+// otherwise behind. The lock of the follower is held, so that head stays the head.
 func (c *Channel) beginLocked(from, head follow.Position) {
 	k := c.kept
 	m := k.more
 	k.last, k.resumed = from, m.start.resumed
-	if m.cursor == nil && m.rewind < 0 {
+	if m.cursor == nil && m.rewind < 0 { // the join alone needed it
 		k.more = nil
 	}
 	if m.cursor != nil {

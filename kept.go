@@ -41,7 +41,7 @@ const (
 // own.
 type keptMore struct {
 	since  since
-	form   OffsetForm // asked for; see settle
+	form   OffsetForm // asked for; see chooseMode
 	formed bool       // form is set
 	rewind int        // of Channel.Rewind, or -1
 	start  beginning  // the result of findPlace
@@ -78,7 +78,7 @@ func (k *keptState) hasPassed(e *follow.Entry) bool {
 // that follows goes on, which may take a read of the store.
 func (c *Channel) subscribeKept() {
 	k := c.kept
-	c.settle()
+	c.chooseMode()
 	sub := c.socket.node.keeping.Followers().Subscribe(c.topic, (*fastlane)(c))
 	c.mu.Lock()
 	over := c.state >= closed // otherwise closeLocked finds sub
