@@ -52,7 +52,8 @@ type EndpointOptions struct {
 	// Default: a PubSub of the endpoint's own, which reaches this node alone.
 	PubSub *pubsub.PubSub
 	// History keeps the broadcasts of topics, so that clients can go on where they were cut; see
-	// package history. It must be made with the same PubSub. Default: none.
+	// package history. It must be made with the same PubSub, and NewEndpoint panics if the PubSub has one
+	// that is not here. Default: none.
 	History *history.Log
 	// Logger receives the endpoint's log. Each kind of line is written at most 100 times a second.
 	// Values whose names mark them as secrets are masked, and control characters are escaped.
@@ -124,6 +125,9 @@ func NewEndpoint(opts *EndpointOptions) *Endpoint {
 	}
 	if h := e.options.History; h != nil && follow.Of(h).Followers().PubSub() != e.options.PubSub {
 		panic(fmt.Sprintf("bennu: %s: EndpointOptions.History was made with another PubSub; give history.New that of the endpoint", where))
+	}
+	if e.options.History == nil && e.options.PubSub != nil && follow.Claimed(e.options.PubSub) {
+		panic(fmt.Sprintf("bennu: %s: a history.Log was made with the PubSub of this endpoint; set EndpointOptions.History to it, or nothing is kept", where))
 	}
 	e.pubsub = e.options.PubSub
 	if e.pubsub == nil {

@@ -114,6 +114,26 @@ func TestHistoryOfAnotherPubSub(t *testing.T) {
 	}
 }
 
+// TestHistoryForgotten makes an endpoint without the history of its PubSub.
+func TestHistoryForgotten(t *testing.T) {
+	ps := pubsub.NewLocal()
+	log, err := history.New(t.Context(), ps, &history.Options{Topics: []history.Topic{{Pattern: "*"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		text, _ := recover().(string)
+		if !strings.Contains(text, "publish_test.go:") || !strings.Contains(text, "set EndpointOptions.History to it") {
+			t.Errorf("panics with %q", text)
+		}
+		if err := log.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		bennu.NewEndpoint(&bennu.EndpointOptions{PubSub: ps})
+	}()
+	bennu.NewEndpoint(&bennu.EndpointOptions{PubSub: ps})
+}
+
 // TestPublishFirst publishes only if nothing was published before.
 func TestPublishFirst(t *testing.T) {
 	s := serveKept(t, one("*", rooms()), nil)

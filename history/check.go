@@ -20,9 +20,10 @@ const (
 	defaultPublishTimeout = 5 * time.Second
 	defaultCheck          = 30 * time.Second
 	defaultSince          = "since"
+	offsetsParam          = "offsets" // the other member of a join's payload that bennu reads
 
 	maxBytes          = option.MaxCount
-	maxMemory         = math.MaxInt
+	maxMemory         = min(64<<30, math.MaxInt)
 	maxAge            = option.MaxDuration
 	maxPublishTimeout = 5 * time.Minute
 	maxSince          = 64 // bytes of SinceParam
@@ -78,6 +79,8 @@ func (c *checker) checkSince(s *settings) {
 	switch {
 	case s.SinceParam == "":
 		s.SinceParam = defaultSince
+	case s.SinceParam == offsetsParam:
+		c.wrong("option SinceParam is %q, which is the member that has the form of the offsets; use another name", offsetsParam)
 	case len(s.SinceParam) > maxSince || !utf8.ValidString(s.SinceParam):
 		c.wrong("option SinceParam is %.100q; use UTF-8 of at most %d bytes", s.SinceParam, maxSince)
 	}
@@ -88,12 +91,22 @@ func (c *checker) count(name string, v, def, most int) int {
 	switch {
 	case v == 0:
 		return def
+	case v < 0 && def == 0:
+		c.wrong("option %s is %d; use 0 for none, or up to %d", name, v, most)
 	case v < 0:
 		c.wrong("option %s is %d; use 0 for the default of %d, or up to %d", name, v, def, most)
 	case v > most:
 		c.wrong("option %s is %d; use up to %d", name, v, most)
 	}
 	return v
+}
+
+// upToSize is count for a number of messages of which a topic keeps size.
+func (c *checker) upToSize(name string, v, def, size int) int {
+	if v > size {
+		c.wrong("option %s is %d; use up to %d, the Size of the Topic", name, v, size)
+	}
+	return c.count(name, v, def, size)
 }
 
 // wrong sets the error, if there is none.

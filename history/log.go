@@ -39,8 +39,8 @@ const probe = "phx:history"
 
 // New makes a Log on the PubSub of an endpoint; ctx bounds the start, which waits for an answer of the
 // store. Close the Log before the PubSub, for example by Endpoint.OnShutdown. If New fails, the store
-// stays open. A mistake in a pattern panics with the place of the call. Endpoints that share a PubSub
-// share its Log.
+// stays open. A mistake in a pattern panics with the place of the call. A PubSub has one Log at a time, which
+// all its endpoints share.
 func New(ctx context.Context, ps *pubsub.PubSub, opts *Options) (*Log, error) {
 	s, err := opts.check(ps, caller())
 	if err != nil {
@@ -59,6 +59,9 @@ func New(ctx context.Context, ps *pubsub.PubSub, opts *Options) (*Log, error) {
 		l.store = newMemory(s.StoreBytes, l.sayForgot)
 	} else if _, err := l.store.Heads(ctx, []string{probe}); err != nil {
 		return nil, fmt.Errorf("history: the store does not answer: %w", err)
+	}
+	if !follow.Claim(ps) {
+		return nil, errors.New("history: the PubSub has a Log already; give that Log to all endpoints that share the PubSub, or close it first")
 	}
 	l.followers = follow.New(&follow.Options{
 		PubSub: ps, Source: &source{l}, Topic: (*inside)(l).Topic,
@@ -105,6 +108,7 @@ func (l *Log) Close(ctx context.Context) error {
 	waited := l.tasks.Wait(ctx)
 	followed := l.followers.Close(ctx)
 	l.closeErr = errors.Join(waited, followed, l.store.Close(ctx))
+	follow.Release(l.followers.PubSub())
 	return l.closeErr
 }
 

@@ -25,6 +25,12 @@ func TestOptions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	taken := pubsub.NewLocal()
+	first, err := history.New(t.Context(), taken, &history.Options{Topics: []history.Topic{{Pattern: "t"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = first.Close(context.Background()) }()
 	with := func(set func(o *history.Options)) *history.Options {
 		o := &history.Options{Topics: []history.Topic{{Pattern: "t*"}}}
 		set(o)
@@ -55,12 +61,14 @@ func TestOptions(t *testing.T) {
 		{local, with(func(o *history.Options) { o.PublishTimeout = time.Hour }), "option PublishTimeout is 1h0m0s; use up to 5m0s"},
 		{local, with(func(o *history.Options) { o.Check = -1 }), "option Check is -1ns"},
 		{local, with(func(o *history.Options) { o.SinceParam = "\xff" }), `option SinceParam is "\xff"; use UTF-8 of at most 64 bytes`},
+		{local, with(func(o *history.Options) { o.SinceParam = "offsets" }), `option SinceParam is "offsets", which is the member that has the form of the offsets; use another name`},
+		{taken, with(func(*history.Options) {}), "the PubSub has a Log already; give that Log to all endpoints that share the PubSub, or close it first"},
 		{local, topic(history.Topic{Size: -1}), "option Topics[0].Size is -1; use 0 for the default of 1000, or up to 100000"},
 		{local, topic(history.Topic{Size: 100_001}), "option Topics[0].Size is 100001; use up to 100000"},
 		{local, topic(history.Topic{Bytes: -1}), "option Topics[0].Bytes is -1"},
 		{local, topic(history.Topic{Age: -1}), "option Topics[0].Age is -1ns"},
-		{local, topic(history.Topic{Rewind: -1}), "option Topics[0].Rewind is -1"},
-		{local, topic(history.Topic{Size: 5, Rewind: 6}), "option Topics[0].Rewind is 6; use up to 5"},
+		{local, topic(history.Topic{Rewind: -1}), "option Topics[0].Rewind is -1; use 0 for none, or up to 1000"},
+		{local, topic(history.Topic{Size: 5, Rewind: 6}), "option Topics[0].Rewind is 6; use up to 5, the Size of the Topic"},
 		{local, topic(history.Topic{Size: 5, MaxReplay: 6}), "option Topics[0].MaxReplay is 6; use up to 5"},
 		{local, topic(history.Topic{NoResume: true, Rewind: 1}), "option Topics[0].Rewind is 1, and Topics[0].NoResume is true"},
 		{local, topic(history.Topic{NoResume: true, MaxReplay: 1}), "option Topics[0].MaxReplay is 1, and Topics[0].NoResume is true"},
@@ -73,6 +81,20 @@ func TestOptions(t *testing.T) {
 		}
 		if !strings.HasPrefix(err.Error(), "history: ") || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%v; want %q", err, test.want)
+		}
+	}
+}
+
+// TestNextLog makes a Log on a PubSub whose Log was closed.
+func TestNextLog(t *testing.T) {
+	ps := pubsub.NewLocal()
+	for range 2 {
+		log, err := history.New(t.Context(), ps, &history.Options{Topics: []history.Topic{{Pattern: "t"}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := log.Close(t.Context()); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

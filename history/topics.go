@@ -70,8 +70,8 @@ func (k *keptTopic) resolve(c *checker, t *Topic, index int) {
 	}
 	k.follow = follow.Topic{
 		Entries: k.keep.Size, Bytes: k.keep.Bytes, NoResume: t.NoResume,
-		Rewind:    c.count(name("Rewind"), t.Rewind, 0, k.keep.Size),
-		MaxReplay: c.count(name("MaxReplay"), t.MaxReplay, k.keep.Size, k.keep.Size),
+		Rewind:    c.upToSize(name("Rewind"), t.Rewind, 0, k.keep.Size),
+		MaxReplay: c.upToSize(name("MaxReplay"), t.MaxReplay, k.keep.Size, k.keep.Size),
 	}
 	if t.NoResume && t.Rewind > 0 {
 		c.wrong("option %s is %d, and %s is true, so that no client gets it; set one of them", name("Rewind"), t.Rewind, name("NoResume"))
