@@ -140,6 +140,7 @@ func NewEndpoint(opts *EndpointOptions) *Endpoint {
 	if e.options.History != nil {
 		e.keeping, e.boot = follow.Of(e.options.History), rand.Text()
 	}
+	e.replayers.init(&e.tasks)
 	e.admission = newAdmission(e.options.Limits)
 	e.proxied.over.Store(e.options.Limits.ClientAddress != nil)
 	return e

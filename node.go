@@ -41,6 +41,7 @@ type node struct {
 	lingering   lingering
 	stats       counters
 	serials     atomic.Uint32 // the last serial of a channel
+	replayers   replayers
 
 	tasks   task.Group // executors, joins, subscriptions, renewals; none while there is no work
 	lasting task.Group // goroutines of Channel.Go, which may run as long as their channel

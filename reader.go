@@ -35,7 +35,17 @@ func (d *reader) step() (more bool) {
 		d.fill(last)
 		return false
 	}
-	return d.lose(last, c.goneReason(last))
+	reason := c.goneReason(last)
+	if c.rewinds() == 0 {
+		return d.lose(last, reason)
+	}
+	// The newest entries may have to be read from the store, and other readers must not wait for that.
+	c.socket.node.tasks.Go(func() {
+		if d.lose(last, reason) {
+			d.replays.insert(d)
+		}
+	})
+	return false
 }
 
 // over ends the reader.

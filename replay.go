@@ -14,16 +14,20 @@ const (
 	stepBytes   = 64 << 10
 )
 
+// turnSteps is how many steps a connection has before the next one has its turn, if its queue has room
+// for so many.
+const turnSteps = 8
+
 // replays reads the history for the channels of one connection that are behind. They take turns. One
-// goroutine reads for all of them, and it exists only while the connection has room and entries are in
-// memory.
+// goroutine of the replayers reads at a time for all of them, while the connection has room and entries
+// are in memory.
 type replays struct {
 	socket *Socket
 
 	// mu is taken after Channel.mu. It guards the fields below, except frames.
 	mu      sync.Mutex
 	list    []*reader          // the first is next
-	running bool               // the goroutine exists
+	running bool               // a goroutine reads, or will do so
 	waiting bool               // resume will be called
 	rate    rate.Bucket        // of Limits.ReplayRate
 	notes   map[string]endNote // by topic
@@ -53,13 +57,13 @@ func (r *replays) insert(d *reader) {
 	r.startLocked()
 }
 
-// startLocked starts the goroutine, unless it runs or has nothing to do.
+// startLocked queues r at the replayers, unless it is there or has nothing to do.
 func (r *replays) startLocked() {
 	if r.running || r.waiting || len(r.list) == 0 {
 		return
 	}
 	r.running = true
-	r.socket.node.tasks.Start(r)
+	r.socket.node.replayers.start(r)
 }
 
 // resume ends a wait.
@@ -70,12 +74,13 @@ func (r *replays) resume() {
 	r.startLocked()
 }
 
-// Run implements task.Runner.
-func (r *replays) Run() {
-	for {
+// run lets the readers step. It reports whether there is more to do when the other connections have had
+// their turn.
+func (r *replays) run() (more bool) {
+	for range turnSteps {
 		d := r.next()
 		if d == nil {
-			return
+			return false
 		}
 		if d.step() {
 			r.mu.Lock()
@@ -83,9 +88,10 @@ func (r *replays) Run() {
 			r.mu.Unlock()
 		}
 	}
+	return true
 }
 
-// next returns the reader whose turn it is, or nil if the goroutine must end: there is none, or the
+// next returns the reader whose turn it is, or nil if there is nothing to do now: there is none, or the
 // connection has no room, or it has got as much as Limits.ReplayRate allows.
 func (r *replays) next() *reader {
 	if !r.hasRoom() {
