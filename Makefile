@@ -166,6 +166,10 @@ memory: ## resident memory of a server with 10,000 joined connections, read with
 client-memory: ## resident memory of a process with 10,000 Go clients
 	go run -C measure . clientmemory -clients 10000
 
+.PHONY: replay
+replay: ## what it costs when 10,000 clients come back at once that have each missed 1,000 messages of one topic
+	go run -C measure . replay -clients 10000 -messages 1000
+
 .PHONY: nodes
 nodes: ## what it costs to have more than one node: latency, CPU, topics; for BROKER (nats, embedded, redis)
 	go run -C measure . nodes -broker $(BROKER)

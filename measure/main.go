@@ -20,6 +20,7 @@ import (
 	"github.com/bennu-go/bennu/measure/internal/memory"
 	"github.com/bennu-go/bennu/measure/internal/nodes"
 	"github.com/bennu-go/bennu/measure/internal/presences"
+	"github.com/bennu-go/bennu/measure/internal/replay"
 )
 
 // A command is a measurement, or a part of one that runs as a process of its own.
@@ -35,12 +36,15 @@ var measurements = []command{
 	{"clientmemory", "resident memory of a process with many Go clients", memory.ClientsCommand},
 	{"nodes", "what it costs to have more than one node", nodes.Command},
 	{"presences", "what a topic with very many presences costs a node", presences.Command},
+	{"replay", "what it costs when many clients come back at once, and have missed much", replay.Command},
 }
 
 // parts are started by measurements.
 var parts = []command{
 	{nodes.Node, "a node of nodes", nodes.NodeCommand},
 	{nodes.NATS, "the broker of nodes", nodes.NATSCommand},
+	{replay.Server, "the server of replay", replay.ServerCommand},
+	{replay.Crowd, "the clients of replay", replay.CrowdCommand},
 }
 
 func main() {

@@ -27,6 +27,7 @@ func TestMeasurements(t *testing.T) {
 		{"memory -connections 20 -no-epoll", []string{"20 joined, idle +[1-9].* KB"}},
 		{"clientmemory -clients 5", []string{"process with one client +[1-9]", "5 joined, idle +[1-9].* KB", "[1-9][0-9]* goroutines, [1-9][0-9.]* per client"}},
 		{"nodes -broker embedded -rate 100 -seconds 1 -topics 50", []string{"latency added, 500 a second: .* p99.9 ", "CPU a message: ", "0 messages received", "50 topics on one node"}},
+		{"replay -clients 20 -messages 50", []string{"20 clients have each missed 50 messages", "CPU of a message: +server [0-9]", "from the store: +1\n", "meanwhile: +"}},
 		{"nodes -broker nats -rate 100 -seconds 1 -topics 50", []string{"at the broker: ", "all interest is there again after "}},
 	} {
 		t.Run(tt.args, func(t *testing.T) {
