@@ -41,7 +41,13 @@ func TestChronicle(t *testing.T) {
 		"never acknowledged":  func(c *chronicle) error { return c.follows(at(30), at(40), n(4)) },
 		"a number is missing": func(c *chronicle) error { return c.acknowledged(at(40), n(5)) },
 		"lost by all":         func(c *chronicle) error { c.next = map[position]position{at(10): at(30)}; return nil },
-		"several epochs":      func(c *chronicle) error { return c.acknowledged(position{"bbbbbbbb", 10}, n(4)) },
+		"lost what is kept": func(c *chronicle) error {
+			if c.keeps = 3; !c.skip(at(10), at(30)) {
+				return errUnsound
+			}
+			return nil
+		},
+		"several epochs": func(c *chronicle) error { return c.acknowledged(position{"bbbbbbbb", 10}, n(4)) },
 	} {
 		c := sound()
 		if err := wrong(c); err != nil {

@@ -58,19 +58,23 @@ func parsePosition(text string) (p position, err error) {
 type chronicle struct {
 	topic string
 
-	fork    atomic.Bool // the store has lost a tail: there is more than one chain in an epoch
+	fork    atomic.Bool // the store has lost a tail: there is more than one chain in the epoch until then
+	forks   string      // that epoch
 	forgets bool        // the store may lose everything: then a new epoch begins
+	keeps   int         // of so many messages, who has missed more may be told so; 0: nobody may
 	mu      sync.Mutex
 	next    map[position]position
 	place   map[noted]position
 	what    map[position]noted
 	acked   map[noted]position
+	skips   map[position]position // what clients were told that they have lost
 }
 
 func newChronicle(topic string) *chronicle {
 	return &chronicle{
 		topic: topic, next: make(map[position]position),
 		place: make(map[noted]position), what: make(map[position]noted), acked: make(map[noted]position),
+		skips: make(map[position]position),
 	}
 }
 
@@ -82,7 +86,7 @@ func (c *chronicle) follows(before, at position, n noted) error {
 	case at.offset <= before.offset:
 		return fmt.Errorf("%v (%v) came after %v: doubled, or out of order", at, n, before)
 	}
-	if c.forked() {
+	if c.forked() && at.epoch == c.forks {
 		return nil
 	}
 	c.mu.Lock()
@@ -99,10 +103,24 @@ func (c *chronicle) acknowledged(at position, n noted) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.acked[n] = at
-	if c.forked() {
+	if c.forked() && at.epoch == c.forks {
 		return nil
 	}
 	return c.noteLocked(at, n)
+}
+
+// skip notes that a client was told that it has lost what is between two positions of an epoch, and
+// reports whether that may be.
+func (c *chronicle) skip(from, to position) bool {
+	if c.keeps == 0 || to.offset < from.offset {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if other, ok := c.skips[from]; !ok || to.offset < other.offset {
+		c.skips[from] = to
+	}
+	return true
 }
 
 // forked reports whether some have seen a chain that others will never see.
@@ -126,7 +144,8 @@ func (c *chronicle) isHead(at position, last noted) bool {
 	return c.acked[last] == at
 }
 
-// check looks at the whole: all links are those of one chain in each epoch. If the store never forgets,
+// check looks at the whole: all links are those of one chain in each epoch, and nobody was told to have
+// lost messages that the store had to keep. If the store never forgets,
 // each message was also acknowledged in the end, and those of each writer are in its order, and none is
 // missing.
 func (c *chronicle) check() (faults []string) {
@@ -159,6 +178,17 @@ func (c *chronicle) check() (faults []string) {
 	for from, to := range c.next {
 		if prev, ok := before[to]; ok && prev != from {
 			fault("a client got %v next after %v; before it is %v", to, from, prev)
+		}
+	}
+	for from, to := range c.skips {
+		missed := 0
+		for _, at := range order {
+			if at.epoch == from.epoch && from.offset < at.offset && at.offset <= to.offset {
+				missed++
+			}
+		}
+		if missed < c.keeps {
+			fault("a client was told that it has lost all from %v to %v, which are %d messages, and %d are kept", from, to, missed, c.keeps)
 		}
 	}
 	return faults

@@ -355,7 +355,7 @@ func (r *resumer) takeResume(f *following, ref, status, reason string, later boo
 		return nil
 	case later && status != "lost":
 		return unsound("%s: %s has no join_ref", f.topic, status)
-	case status == "new" && f.ref == "", status == "lost" && f.ref != "" && (at.epoch != f.at.epoch || f.forked()):
+	case status == "new" && f.ref == "", status == "lost" && f.ref != "" && (at.epoch != f.at.epoch || f.forked() || f.skip(f.at, at)):
 		f.at, f.ref = at, ref
 	case status == "recovered" && !f.resumed && ref == f.sent && ref == f.ref, status == "live" && ref == f.ref:
 	default:

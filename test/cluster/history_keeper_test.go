@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,6 +29,7 @@ type keeperOptions struct {
 	Addr    string // where clients connect
 	Health  string // where the load balancer asks
 	Control string // where the control listens, a Unix socket
+	Size    int    // of messages that are kept of a topic; 0 for keptMost
 }
 
 // keptMost is the number of messages that are kept of a topic: no client is ever away for so many.
@@ -90,11 +92,12 @@ func (k *keeper) tryConnect(ctx context.Context) error {
 	if k.pubsub, err = pubsub.New(ctx, &pubsub.Options{Adapter: adapter}); err != nil {
 		return err
 	}
-	store, err := k.store(ctx)
+	size := cmp.Or(k.Size, keptMost)
+	store, err := k.store(ctx, size)
 	if err == nil {
 		k.log, err = history.New(ctx, k.pubsub, &history.Options{
 			Store: store, Logger: k.logger,
-			Topics: []history.Topic{{Pattern: "log:*", Size: keptMost, Bytes: 64 << 20, Age: time.Hour}},
+			Topics: []history.Topic{{Pattern: "log:*", Size: size, Bytes: 64 << 20, Age: time.Hour}},
 		})
 	}
 	if err != nil {
@@ -103,10 +106,10 @@ func (k *keeper) tryConnect(ctx context.Context) error {
 	return err
 }
 
-func (k *keeper) store(ctx context.Context) (history.Store, error) {
+func (k *keeper) store(ctx context.Context, size int) (history.Store, error) {
 	switch k.Kind {
 	case kindNATS:
-		return natshistory.New(ctx, &natshistory.Options{URL: k.URL, Replicas: 1, Size: keptMost, Logger: k.logger})
+		return natshistory.New(ctx, &natshistory.Options{URL: k.URL, Replicas: 1, Size: size, Logger: k.logger})
 	case kindRedis:
 		return redishistory.New(ctx, &redishistory.Options{URL: k.URL})
 	}

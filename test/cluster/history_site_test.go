@@ -33,8 +33,9 @@ type keeperNode struct {
 	http    *http.Client
 }
 
-// startKeepers starts the nodes. The broker is theirs, unless url names another way to it.
-func startKeepers(t testing.TB, kind string, b broker, url string) *keepers {
+// startKeepers starts the nodes. The broker is theirs, unless url names another way to it. The changes
+// are made to the options of each.
+func startKeepers(t testing.TB, kind string, b broker, url string, changes ...func(o *keeperOptions)) *keepers {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "bennu")
 	if err != nil {
@@ -47,6 +48,9 @@ func startKeepers(t testing.TB, kind string, b broker, url string) *keepers {
 		n := &keeperNode{options: keeperOptions{
 			Node: name, Kind: kind, URL: url, Addr: testport.Addr(t), Health: testport.Addr(t), Control: control,
 		}}
+		for _, change := range changes {
+			change(&n.options)
+		}
 		transport := &http.Transport{MaxIdleConnsPerHost: 64, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", control)
 		}}
