@@ -52,8 +52,9 @@ const (
 )
 
 // Publish is Broadcast with options, and returns the offset of the message. ctx and
-// history.Options.PublishTimeout bound the wait for the store. On a topic without a history the offset is zero, and the options Key and After are refused
-// with history.ErrNotKept.
+// history.Options.PublishTimeout bound the wait for the store. The ctx of a handler ends when the client
+// is gone; use context.WithoutCancel to publish all the same. On a topic without a history the offset is
+// zero, and the options Key and After are refused with history.ErrNotKept.
 func (c *Channel) Publish(ctx context.Context, event string, payload any, opts ...PublishOption) (history.Offset, error) {
 	m, err := c.newBroadcast(event, payload)
 	if err != nil {
@@ -72,8 +73,7 @@ func (e *Endpoint) Publish(ctx context.Context, topic, event string, payload any
 }
 
 // History reads the messages of a topic as they were published, also those that channels intercept. The
-// error is history.ErrNotKept, history.ErrUnavailable, or
-// about the query.
+// error is history.ErrNotKept, history.ErrUnavailable, or about the query.
 func (e *Endpoint) History(ctx context.Context, topic string, q *history.Query) (history.Page, error) {
 	if e.options.History == nil {
 		return history.Page{}, e.errNotKept(topic)
