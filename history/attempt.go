@@ -65,6 +65,7 @@ func (p *publisher) publishApart(ctx context.Context, l *line, m *pubsub.Message
 	case <-late.C:
 		a.stop()
 		if a.abandon() {
+			sayLate(p.book, p.store, "Append", a.m.Topic)
 			return Place{}, fmt.Errorf("%w: it does not answer: %w", ErrUnknown, errLate)
 		}
 	}
@@ -99,11 +100,24 @@ func (a *attempt) abandon() bool {
 
 // Run implements task.Runner.
 func (a *attempt) Run() {
-	defer a.cancel()
+	returned := false
+	defer func() {
+		a.cancel()
+		if !returned { // the store has ended this goroutine with runtime.Goexit
+			sayPanic(a.p.book, a.p.store, "Append", a.m.Topic, nil)
+			a.err = fmt.Errorf("%w: %w", ErrUnknown, errPanicked)
+		}
+		a.end()
+	}()
 	a.place, a.err = a.append()
 	if a.err == nil {
 		a.stored, a.from = a.p.asStored(a.ctx, a.l, &a.m, a.place)
 	}
+	returned = true
+}
+
+// end gives the result to the publisher, or tells it if that has gone.
+func (a *attempt) end() {
 	a.p.end(len(a.m.Payload))
 	// Until here the publisher can abandon the attempt. After this either it waits for done, or this
 	// goroutine has the turn of the line to itself.
@@ -197,7 +211,7 @@ func (a *attempt) pause(d time.Duration) bool {
 func (a *attempt) call() (place Place, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			a.p.book.Say(notice.HistoryStore, notice.Foreign("topic", a.m.Topic), slog.String("error", redact.Print(v)), redact.StackAttr())
+			sayPanic(a.p.book, a.p.store, "Append", a.m.Topic, v)
 			err = fmt.Errorf("%w: the store panicked", ErrUnknown)
 		}
 	}()

@@ -57,8 +57,11 @@ func New(ctx context.Context, ps *pubsub.PubSub, opts *Options) (*Log, error) {
 	direct := l.store == nil
 	if direct {
 		l.store = newMemory(s.StoreBytes, l.sayForgot)
-	} else if _, err := l.store.Heads(ctx, []string{probe}); err != nil {
-		return nil, fmt.Errorf("history: the store does not answer: %w", err)
+	} else {
+		l.store = &guarded{Store: s.Store, book: l.book}
+		if _, err := (&source{l}).Heads(ctx, []string{probe}); err != nil {
+			return nil, fmt.Errorf("history: the store does not answer: %w", err)
+		}
 	}
 	if !follow.Claim(ps) {
 		return nil, errors.New("history: the PubSub has a Log already; give that Log to all endpoints that share the PubSub, or close it first")
@@ -92,8 +95,9 @@ func (l *Log) begin() error {
 var errLogClosed = fmt.Errorf("%w: the Log is closed", ErrUnavailable)
 
 // Close waits until the messages that are being published have been, ends the Log, and closes its
-// store. Broadcasts on kept topics that begin later return ErrUnavailable. If ctx ends first, Close
-// returns its cause, and does not wait for the rest. Every call returns the result of the first.
+// store. Broadcasts on kept topics that begin later return ErrUnavailable, and joins of such topics fail. If
+// ctx ends first, Close returns its cause, and does not wait for the rest. It does not wait for long either
+// for a call of a Store that does not end with its context. Every call returns the result of the first.
 func (l *Log) Close(ctx context.Context) error {
 	if !l.closing.CompareAndSwap(false, true) {
 		select {
@@ -105,11 +109,25 @@ func (l *Log) Close(ctx context.Context) error {
 	}
 	defer close(l.closed)
 	// The publishes that run need the followers, and the followers need the store.
-	waited := l.tasks.Wait(ctx)
+	waited := l.await(ctx)
 	followed := l.followers.Close(ctx)
 	l.closeErr = errors.Join(waited, followed, l.store.Close(ctx))
 	follow.Release(l.followers.PubSub())
 	return l.closeErr
+}
+
+var errHeld = errors.New("they last longer than PublishTimeout allows")
+
+// await waits for the calls that run, but not longer than a Store that heeds its contexts can make them
+// last.
+func (l *Log) await(ctx context.Context) error {
+	bounded, cancel := context.WithTimeoutCause(ctx, l.publisher.timeout+tellTime+lateTime, errHeld)
+	defer cancel()
+	err := l.tasks.Wait(bounded)
+	if err != nil {
+		err = fmt.Errorf("history: callers that wait for the store, a %s: %d: %w", typeOf(l.store), l.tasks.Len(), err)
+	}
+	return err
 }
 
 // Erase forgets the history of a topic and begins a new one. Clients that are joined go on, and are

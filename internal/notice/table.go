@@ -171,6 +171,8 @@ const (
 	HistoryRead
 	HistoryBroke
 	HistoryStore
+	HistoryLate
+	HistoryClosed
 	HistoryUnavailable
 	HistoryUnknown
 	HistoryBusy
@@ -447,7 +449,7 @@ var table = [kinds]Entry{
 	MessagesMissed: {"messages_missed", warn, "messages of another node did not arrive",
 		"see whether the broker, or a node's Buffer, has dropped messages; channels of the topic join again"},
 	MessagesStale: {"messages_stale", debug, "message of another node dropped: it came twice or too late", "nothing"},
-	DeliveryCrash: {"delivery_panic", fault, "delivery of a message of another node panicked", "see the stack"},
+	DeliveryCrash: {"delivery_panic", fault, "delivery of a message panicked", "see the stack"},
 	NameTaken:     {"name_taken", fault, "another running node has this node's name; give each node a name of its own", "give each node a name of its own"},
 	NameLost: {"name_lost", fault, "this node no longer serves others: an older node has its name",
 		"give each node a name of its own, and start this one again"},
@@ -473,6 +475,10 @@ var table = [kinds]Entry{
 		"nothing, if the store was erased, restarted empty or restored, or this node was away for longer than the history reaches back; otherwise use a store that keeps what it has acknowledged"},
 	HistoryStore: {"history_store", fault, "the store of the history gave an answer that cannot be",
 		"see the error; keep others from writing to the store, and if it is your own, test it with package historytest"},
+	HistoryLate: {"history_late", fault, "a call of the store of a history runs on after its time is over, and is not waited for",
+		"if the store is your own, make its methods return soon after their context has ended; a message whose Append runs on keeps its topic from others of this node"},
+	HistoryClosed: {"history_closed", fault, "join crashed: the history of its topic was closed",
+		"close the Log after the connections, by Endpoint.OnShutdown(log.Close)"},
 	HistoryUnavailable: {"history_unavailable", fault, "a broadcast on a kept topic was refused: the store did not take it",
 		"see the error, and whether the store runs and can be reached; the program gets ErrUnavailable, and nobody got the message"},
 	HistoryUnknown: {"history_unknown", fault, "it is not known whether the store has a broadcast",
