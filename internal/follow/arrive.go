@@ -39,7 +39,7 @@ func (f *follower) pass(d *pubsub.Dispatch) {
 	f.mu.Lock()
 	s := f.snapshot()
 	f.mu.Unlock()
-	s.deliver(d)
+	f.deliver(s, d)
 }
 
 // wait waits until an entry was passed, but not for long.

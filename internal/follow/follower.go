@@ -98,6 +98,10 @@ func (f *follower) end() {
 		f.chain = nil
 	}
 	f.reads = nil
+	if f.ready != nil {
+		close(f.ready)
+		f.ready = nil
+	}
 }
 
 // position returns the head. The caller holds f.mu.

@@ -66,7 +66,7 @@ func (f *Followers) PubSub() *pubsub.PubSub {
 }
 
 // Close ends all followers and waits for their goroutines, as far as ctx allows. Subscribers get
-// nothing more.
+// nothing more, and those that are GapSubscribers are told so.
 func (f *Followers) Close(ctx context.Context) error {
 	f.mu.Lock()
 	topics := f.topics
@@ -78,12 +78,18 @@ func (f *Followers) Close(ctx context.Context) error {
 	f.alarms.close()
 	for _, t := range topics {
 		t.mu.Lock()
+		s := t.snapshot()
 		t.end()
 		sub := t.sub
 		t.mu.Unlock()
 		if sub != nil { // otherwise start has yet to subscribe, and cancels then
 			sub.Cancel()
 		}
+		t.each(s, func(sub pubsub.Subscriber) {
+			if g, ok := sub.(pubsub.GapSubscriber); ok {
+				g.Gap(t.name)
+			}
+		})
 	}
 	return f.tasks.Wait(ctx)
 }

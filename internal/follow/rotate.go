@@ -70,7 +70,7 @@ func (f *follower) applyReset() {
 	}
 	s := f.snapshot()
 	f.unlocked(func() {
-		s.broke(p)
+		f.broke(s, p)
 		callAll(done)
 	})
 	f.delivered = p.Offset

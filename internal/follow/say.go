@@ -4,6 +4,7 @@ import (
 	"log/slog"
 
 	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/redact"
 	"github.com/bennu-go/bennu/pubsub"
 )
 
@@ -25,4 +26,9 @@ func (f *Followers) sayRead(topic string, topics int, err error) {
 func (f *Followers) sayBroke(topic string, from, to Position) {
 	f.o.Book.Say(notice.HistoryBroke, slog.String("topic", topic), slog.String("epoch", from.Epoch), slog.Uint64("offset", from.Offset),
 		slog.String("new_epoch", to.Epoch), slog.Uint64("new_offset", to.Offset))
+}
+
+// sayPanic counts and logs that a subscriber of a topic has panicked with v.
+func (f *Followers) sayPanic(topic string, v any) {
+	f.o.Book.Say(notice.DeliveryCrash, slog.String("topic", topic), slog.String("error", redact.Print(v)), redact.StackAttr())
 }

@@ -22,22 +22,42 @@ func (f *follower) snapshot() *snapshot {
 	return s
 }
 
-// deliver gives a message to the subscriptions.
-func (s *snapshot) deliver(d *pubsub.Dispatch) {
-	for _, sub := range s.list {
-		sub.subscriber.Deliver(d)
+// deliver gives a message to the subscriptions of a snapshot.
+func (f *follower) deliver(s *snapshot, d *pubsub.Dispatch) {
+	f.each(s, func(sub pubsub.Subscriber) { sub.Deliver(d) })
+}
+
+// broke tells the subscriptions of a snapshot that the log has broken.
+func (f *follower) broke(s *snapshot, p Position) {
+	f.each(s, func(sub pubsub.Subscriber) {
+		if b, ok := sub.(Breaker); ok {
+			b.Broke(p)
+		}
+	})
+}
+
+// each calls do with the subscribers of a snapshot, and frees it. If one panics, that is logged, and the
+// others still have their turn: they could not tell that they have missed something.
+func (f *follower) each(s *snapshot, do func(pubsub.Subscriber)) {
+	for next := 0; next < len(s.list); {
+		next = f.eachFrom(s.list, next, do)
 	}
 	s.free()
 }
 
-// broke tells the subscriptions that the log has broken.
-func (s *snapshot) broke(p Position) {
-	for _, sub := range s.list {
-		if b, ok := sub.subscriber.(Breaker); ok {
-			b.Broke(p)
+// eachFrom is each from a place in the list on, up to the end or behind one that has panicked.
+func (f *follower) eachFrom(list []*Subscription, next int, do func(pubsub.Subscriber)) (rest int) {
+	rest = next
+	defer func() {
+		if v := recover(); v != nil {
+			f.all.sayPanic(f.name, v)
+			rest++
 		}
+	}()
+	for ; rest < len(list); rest++ {
+		do(list[rest].subscriber)
 	}
-	s.free()
+	return rest
 }
 
 // free clears the snapshot, which must not keep subscriptions in memory, and lets others use it.

@@ -258,3 +258,50 @@ func churn(t *testing.T, w *world) {
 		t.Errorf("%d gaps", b.gaps)
 	}
 }
+
+// gapBox is a box that counts gaps.
+type gapBox struct {
+	box
+	told atomic.Int64
+}
+
+func (b *gapBox) Gap(string) { b.told.Add(1) }
+
+// TestClosed ends the wait for a head when the followers are closed, and tells subscribers that nothing
+// comes any more.
+func TestClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 100, nil)
+		live := new(gapBox)
+		w.Subscribe("live", live)
+		synctest.Wait()
+		away := make(chan struct{})
+		w.store.fail = func() error { <-away; return errAway }
+		waits := w.Subscribe("t", new(box))
+		errs := make(chan error, 3)
+		go func() { errs <- waits.Begin(t.Context()) }()
+		ready := waits.Ready()
+		synctest.Wait()
+		go w.close()
+		synctest.Wait()
+		<-ready
+		close(away)
+		synctest.Wait()
+		late := w.Subscribe("late", new(box))
+		for what, s := range map[string]*Subscription{"one that waited": waits, "a late one": late} {
+			if s.Ready() != nil || !s.Closed() {
+				t.Errorf("%s waits", what)
+			}
+			_, _, err := s.Find(t.Context(), Position{"epoch001", 1}, 10)
+			if _, back := s.Back(t.Context(), 3); !errors.Is(err, errClosed) || !errors.Is(back, errClosed) {
+				t.Errorf("%s: %v, %v", what, err, back)
+			}
+		}
+		if err := <-errs; !errors.Is(err, errClosed) {
+			t.Error(err)
+		}
+		if n := live.told.Load(); n != 1 {
+			t.Errorf("told %d gaps", n)
+		}
+	})
+}

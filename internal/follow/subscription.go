@@ -16,12 +16,12 @@ type Subscription struct {
 
 // Ready returns a channel that is closed when the head is known and no later entry of any node can be
 // missed, or nil if that is so already. Call it again when the channel is closed, as that of
-// pubsub.Subscription.
+// pubsub.Subscription. It does not wait either once the followers have been closed; see Closed.
 func (s *Subscription) Ready() <-chan struct{} {
 	f := s.follower
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.started {
+	if f.started || f.ended {
 		return nil
 	}
 	if f.ready == nil {
@@ -30,13 +30,26 @@ func (s *Subscription) Ready() <-chan struct{} {
 	return f.ready
 }
 
-// begun waits until the head is known.
+// Closed reports whether the followers have been closed, so that nothing comes any more. A follower with
+// subscriptions ends for no other reason.
+func (s *Subscription) Closed() bool {
+	s.follower.mu.Lock()
+	defer s.follower.mu.Unlock()
+	return s.follower.ended
+}
+
+// begun waits until the head is known. The error is the cause of ctx, or says that the followers have been
+// closed.
 func (s *Subscription) begun(ctx context.Context) error {
-	ready := s.Ready()
-	if ready == nil {
-		return nil
+	if ready := s.Ready(); ready != nil {
+		if err := s.follower.all.wait(ctx, ready); err != nil {
+			return err
+		}
 	}
-	return s.follower.all.wait(ctx, ready)
+	if s.Closed() {
+		return errClosed
+	}
+	return nil
 }
 
 // Cancel ends the subscription. A delivery that has begun may still arrive. It may be called again.

@@ -33,7 +33,7 @@ func (f *follower) Run() {
 func (f *follower) takeAll(e *Entry, most int) {
 	handed := false
 	defer func() {
-		if !handed { // also after a panic of a subscriber
+		if !handed { // also if a subscriber has ended the goroutine
 			f.taking = false
 		}
 	}()
@@ -85,7 +85,7 @@ func (f *follower) take(e *Entry) {
 	if len(f.subs) > 0 {
 		s := f.snapshot()
 		s.dispatch = pubsub.Dispatch{Message: e.Message, Memo: e}
-		f.unlocked(func() { s.deliver(&s.dispatch) })
+		f.unlocked(func() { f.deliver(s, &s.dispatch) })
 	}
 	f.delivered = e.Place.Offset
 	if f.chain != nil {

@@ -205,28 +205,60 @@ func TestTurn(t *testing.T) {
 	})
 }
 
-// TestPanic goes on after a subscriber has panicked.
+// TestPanic gives an entry to all others in order when a subscriber panics, and says so.
 func TestPanic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 100, nil)
 		defer w.close()
-		b := new(box)
-		w.join(b)
-		list := w.append(2)
-		b.hook = func(*pubsub.Dispatch) { panic("on purpose") }
-		func() {
-			defer func() {
-				if recover() == nil {
-					t.Error("the panic was lost")
-				}
-			}()
-			w.tell(list[0])
-		}()
-		b.hook = nil
-		w.tell(list[1])
-		b.want(t, list...)
+		boxes := []*box{new(box), new(box), new(box), new(box)}
+		for _, b := range boxes {
+			w.join(b)
+		}
+		panics := func(*pubsub.Dispatch) { panic("on purpose") }
+		boxes[0].hook, boxes[2].hook = panics, panics
+		list := w.append(3)
+		w.tell(list[1]) // waits in the chain
+		w.tell(list[0])
+		w.tell(list[2])
+		for _, b := range boxes {
+			b.want(t, list...)
+		}
+		w.list()[0].Deliver(&pubsub.Dispatch{Message: &pubsub.Message{Topic: "t", Event: "local"}})
+		if n := w.book.Count(notice.DeliveryCrash); n != 8 {
+			t.Errorf("%d notices", n)
+		}
 	})
 }
+
+// TestPanicInBroke tells all others that the log has broken.
+func TestPanicInBroke(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 100, nil)
+		defer w.close()
+		told := 0
+		for i := range 4 {
+			w.Subscribe("t", &broken{do: func() {
+				if told++; i%2 == 0 {
+					panic("on purpose")
+				}
+			}})
+		}
+		synctest.Wait()
+		w.tell(w.append(1)[0])
+		w.store.cut("t", 1)
+		w.Ask("t")
+		synctest.Wait()
+		if n := w.book.Count(notice.DeliveryCrash); told != 4 || n != 2 {
+			t.Errorf("told %d, %d notices", told, n)
+		}
+	})
+}
+
+// broken is a subscriber that calls a function when the log breaks.
+type broken struct{ do func() }
+
+func (*broken) Deliver(*pubsub.Dispatch) {}
+func (b *broken) Broke(Position)         { b.do() }
 
 // TestUnsound keeps the chain of messages that cannot be sent, and says so.
 func TestUnsound(t *testing.T) {
