@@ -1,10 +1,13 @@
 package bennu
 
 import (
+	"fmt"
 	"sync/atomic"
 
+	"github.com/bennu-go/bennu/history"
 	"github.com/bennu-go/bennu/internal/ability"
 	"github.com/bennu-go/bennu/internal/follow"
+	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/internal/reserved"
 	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/transport"
@@ -88,10 +91,20 @@ func (c *Channel) subscribeKept() {
 		sub.Cancel()
 		return
 	}
-	if c.awaitReady(sub) && k.isFollower() {
+	if !c.awaitReady(sub) {
+		return
+	}
+	if k.isFollower() {
 		c.findPlace()
 	}
+	// Nothing more would come. A gap has perhaps ended the channel already.
+	if sub.Closed() && c.end(errHistoryClosed, nil) {
+		c.at(nil).say(notice.HistoryClosed)
+	}
 }
+
+// errHistoryClosed is the reason of the end of a channel that is joined after history.Log.Close.
+var errHistoryClosed = fmt.Errorf("bennu: %w: the Log was closed", history.ErrUnavailable)
 
 // deliverKept is Deliver for a message that is kept, in the goroutine that has taken it for this node. A
 // channel that does not follow its topic gets the frame as that of a broadcast. isEntry is false if the

@@ -18,7 +18,7 @@ type keptStore struct {
 	mu     sync.Mutex
 	logs   map[string]*keptLog
 	epochs int
-	fail   func() error // called by each method without the lock
+	fail   func() error // called by each method without the lock; see setFail
 }
 
 type keptLog struct {
@@ -35,9 +35,19 @@ func (s *keptStore) epoch() string {
 	return "epoch" + string([]byte{'a' + byte(n/676%26), 'a' + byte(n/26%26), 'a' + byte(n%26)})
 }
 
+// setFail sets fail while the store is in use.
+func (s *keptStore) setFail(f func() error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fail = f
+}
+
 func (s *keptStore) enter() (func(), error) {
-	if s.fail != nil {
-		if err := s.fail(); err != nil {
+	s.mu.Lock()
+	fail := s.fail
+	s.mu.Unlock()
+	if fail != nil {
+		if err := fail(); err != nil {
 			return func() {}, err
 		}
 	}

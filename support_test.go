@@ -50,6 +50,9 @@ type logbook struct {
 
 func newLogbook() *logbook { return &logbook{lines: map[string][]string{}} }
 
+// logger returns a logger that writes to the logbook.
+func (l *logbook) logger() *slog.Logger { return slog.New(l) }
+
 func (l *logbook) Enabled(context.Context, slog.Level) bool { return true }
 
 func (l *logbook) Handle(_ context.Context, r slog.Record) error {
