@@ -182,6 +182,10 @@ func On[S, In, Out any](d *Definition[S], event string, handler func(s S, ctx co
 // should get, with Forward or Push; on a topic that has a history it should be Forward. A broadcast of
 // this event runs the handler and encodes a message for each subscriber; other broadcasts are encoded
 // once for all of them.
+//
+// A client that resumes meets a broadcast again if the handler panics or returns Crash, and then again
+// after each join. If the handler returns another error, that is logged, and the client passes over the
+// broadcast.
 func Intercept[S, In any](d *Definition[S], event string, handler func(s S, ctx context.Context, in In) error) {
 	where := caller()
 	d.check(where, fmt.Sprintf("event %q", event), handler == nil)

@@ -19,7 +19,7 @@ var (
 // or the same. On a topic that has a history the message has the offset of the broadcast, so that a
 // client which has received it goes on after it; what the handler pushes besides has none, and is
 // pushed again when the broadcast is replayed. If the handler does not call Forward, the client passes
-// over the broadcast. ctx is that of the handler, which may call Forward once. For payload and errors
+// over the broadcast, unless the handler panics or returns Crash; see Intercept. ctx is that of the handler, which may call Forward once. For payload and errors
 // see Channel.Push.
 func Forward(ctx context.Context, payload any) error {
 	h, _ := ctx.Value(handlerKey{}).(*handlerContext)

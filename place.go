@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"reflect"
 
+	"github.com/bennu-go/bennu/internal/follow"
 	"github.com/bennu-go/bennu/internal/notice"
 )
 
@@ -11,9 +12,10 @@ import (
 // or a callback gets its attributes from a place.
 type place struct {
 	s        *Socket
-	topic    string // empty for the connection itself
-	callback string // "join", "event", "intercept", "info", "task", "terminate", "connect", "renew", or empty
-	event    string // of the message, or empty; for a Channel.Send message its Go type
+	topic    string          // empty for the connection itself
+	callback string          // "join", "event", "intercept", "info", "task", "terminate", "connect", "renew", or empty
+	event    string          // of the message, or empty; for a Channel.Send message its Go type
+	entry    follow.Position // that an intercept handler is given, or zero
 }
 
 // at returns a place in the connection. Either argument may be empty.
@@ -29,6 +31,13 @@ func (c *Channel) at(h *handlerContext) place {
 	return p
 }
 
+// atEntry returns the place of an intercept handler that is given an entry.
+func (c *Channel) atEntry(h *handlerContext, e *follow.Entry) place {
+	p := c.at(h)
+	p.entry = e.Position()
+	return p
+}
+
 // atTask returns the place of a goroutine that Channel.Go started.
 func (c *Channel) atTask() place { return place{s: c.socket, topic: c.topic, callback: "task"} }
 
@@ -39,6 +48,9 @@ func (c *Channel) atLast() place {
 	defer c.mu.Unlock()
 	if c.joinRuns {
 		return place{s: c.socket, topic: c.topic, callback: "join"}
+	}
+	if h := c.runs; h != nil && h.kind == itemOut && c.kept.isFollower() && c.kept.more.cursor.now != nil {
+		return c.atEntry(h, c.kept.more.cursor.now)
 	}
 	return c.at(c.runs)
 }
@@ -64,13 +76,16 @@ func eventOf(it *item) string {
 
 // with returns the attributes of a log line: those of the place that are not empty, then attrs.
 func (p place) with(attrs ...slog.Attr) []slog.Attr {
-	list := make([]slog.Attr, 0, len(attrs)+7)
+	list := make([]slog.Attr, 0, len(attrs)+8)
 	for _, part := range [...]struct{ key, value string }{
 		{"topic", p.topic}, {"callback", p.callback}, {"event", p.event}, {"socket_id", p.s.id},
 	} {
 		if part.value != "" {
 			list = append(list, notice.Foreign(part.key, part.value))
 		}
+	}
+	if p.entry.Epoch != "" {
+		list = append(list, slog.String("offset", offsetOf(p.entry).String()))
 	}
 	list = append(list, slog.String("mount", p.s.handler.path), slog.String("transport", p.s.via.name), notice.Foreign("address", p.s.address))
 	return append(list, attrs...)
