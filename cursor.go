@@ -133,7 +133,7 @@ func (c *Channel) takeEntry(e *follow.Entry) {
 	c.runs, u.now = h, e
 	c.mu.Unlock()
 	err := c.instance.HandleOut(h, e.Event, payload)
-	c.obey(c.at(h), err)
+	c.obey(c.atEntry(h, e), err)
 	c.mu.Lock()
 	c.runs, u.now = nil, nil
 	c.mu.Unlock()
@@ -154,7 +154,7 @@ func (c *Channel) passEntry(e *follow.Entry, skipped bool) {
 	}
 	c.sendLocked(f)
 	c.sentLocked(e.Position())
-	if f.ok && !skipped {
+	if f.ok && !f.skipped {
 		c.countReplayedLocked()
 	}
 }

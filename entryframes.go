@@ -106,8 +106,14 @@ func (m *entryMemo) add(f *entryFrames, now bool) {
 	m.read = true
 }
 
-// encode makes the frames.
+// encode makes the frames. A serializer may be the program's; if it panics, that is an error, since readers
+// call it in goroutines of the library.
 func (f *entryFrames) encode(e *follow.Entry) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = newPanicError(v)
+		}
+	}()
 	b := wire.Broadcast{Topic: e.Topic, Event: e.Event, Payload: Payload{Data: e.Payload, Binary: e.Binary}}
 	at := e.Position()
 	if f.skipped {

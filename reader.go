@@ -90,15 +90,15 @@ func (d *reader) queue(last follow.Position, entries []*follow.Entry) (more bool
 		}
 		r.frames = append(r.frames, f)
 	}
-	r.frames = r.frames[:r.grant(len(r.frames))]
+	frames := r.frames[:r.grant(len(r.frames))]
+	defer clear(r.frames) // which would keep them in memory until the connection has room again
 	c.mu.Lock()
 	if !c.isAtLocked(last) {
 		c.mu.Unlock()
 		return true
 	}
 	n := 0
-	for i := range r.frames {
-		f := r.frames[i]
+	for i, f := range frames {
 		c.sendLocked(f)
 		c.kept.last = entries[i].Position()
 		if f.ok && !f.skipped {
@@ -106,7 +106,6 @@ func (d *reader) queue(last follow.Position, entries []*follow.Entry) (more bool
 		}
 	}
 	c.mu.Unlock()
-	clear(r.frames)
 	d.count += n
 	c.socket.node.stats.history.replayed.Add(int64(n))
 	return true
