@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"strconv"
 	"time"
 
 	"github.com/bennu-go/bennu/history"
 	"github.com/bennu-go/bennu/internal/follow"
+	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/internal/redisconn"
 )
 
@@ -20,6 +22,9 @@ const mostStep = 1023
 
 // maxName bounds Boot and From of an entry, whose lengths have one byte in its description.
 const maxName = 255
+
+// maxEvent bounds Event of an entry. Those of package bennu have at most 255 bytes.
+const maxEvent = 1024
 
 // leastLife is the least time for which a log is kept that nobody uses. Clients that come back later are
 // told that they have lost their place, even if no message was sent meanwhile.
@@ -36,6 +41,9 @@ func (s *store) Append(ctx context.Context, topic string, e *history.Entry, o *h
 	if len(e.Boot) > maxName || len(e.From) > maxName {
 		return history.Place{}, fmt.Errorf("%w: Boot and From have at most %d bytes", history.ErrTooLarge, maxName)
 	}
+	if len(e.Event) > maxEvent || e.Number >= maxOffset {
+		return history.Place{}, fmt.Errorf("%w: Event has at most %d bytes, and Number is below 2^53", history.ErrTooLarge, maxEvent)
+	}
 	k := s.keys(topic)
 	c := &call{script: appendScript, slot: k.slot(), keys: []string{k.meta(), k.stream()}, args: appendArgs(e, o)}
 	if o.Key != "" {
@@ -44,7 +52,24 @@ func (s *store) Append(ctx context.Context, topic string, e *history.Entry, o *h
 	if err := s.router.do(ctx, c); err != nil {
 		return history.Place{}, err
 	}
-	return placeOf(c.reply)
+	p, note, err := placeOf(c.reply)
+	s.say(topic, note)
+	return p, err
+}
+
+// foreign is the note of a script that has found data of others in a log.
+const foreign = "foreign"
+
+// say counts and logs what a script has noted of a topic. What others have written is not quoted: it may be
+// anything.
+func (s *store) say(topic, note string) {
+	switch note {
+	case "":
+	case foreign:
+		s.book.Say(notice.HistoryForeign, notice.Foreign("topic", topic))
+	default:
+		s.book.Say(notice.HistoryCleaning, notice.Foreign("topic", topic), slog.String("error", redisconn.Short(note)))
+	}
 }
 
 // appendArgs returns the arguments of append.lua. The step and the new epoch come from here, since the random
@@ -68,32 +93,35 @@ func appendArgs(e *history.Entry, o *history.AppendOptions) []any {
 // ageOf returns an age in milliseconds, in which Redis has the times of entries.
 func ageOf(k *history.Keep) int64 { return k.Age.Milliseconds() }
 
-// placeOf reads the answer of append.lua. An answer that is none of the script is ErrUnknown: the script
+// placeOf reads the answer of append.lua, which may have a note. An answer that is none of the script is ErrUnknown: the script
 // has run, and what it has done is not known.
-func placeOf(reply []any) (history.Place, error) {
+func placeOf(reply []any) (p history.Place, note string, err error) {
 	words := make([]string, len(reply))
 	for i, w := range reply {
 		words[i], _ = w.(string)
 	}
 	if len(words) == 0 {
-		return history.Place{}, unknown(errStrange)
+		return p, "", unknown(errStrange)
 	}
 	switch kind := words[0]; {
 	case kind == "unknown":
-		return history.Place{}, unknown(errors.New("the number was used before, and its entry is not among the newest 100 any more"))
+		return p, "", unknown(errors.New("the number was used before, and its entry is not among the newest 100 any more"))
 	case kind == "conflict" && len(words) == 3:
 		head, err := strconv.ParseUint(words[2], 10, 64)
 		if err != nil {
 			break
 		}
-		return history.Place{}, &history.Conflict{Head: history.OffsetOf(history.Place{Epoch: words[1], Offset: head})}
-	case (kind == "ok" || kind == "doubled") && len(words) == 4:
+		return p, "", &history.Conflict{Head: history.OffsetOf(history.Place{Epoch: words[1], Offset: head})}
+	case kind == "ok" && len(words) == 5, kind == "doubled" && len(words) == 4:
 		offset, err1 := strconv.ParseUint(words[2], 10, 64)
 		prev, err2 := strconv.ParseUint(words[3], 10, 64)
 		if err1 != nil || err2 != nil {
 			break
 		}
-		return history.Place{Epoch: words[1], Offset: offset, Prev: prev, Doubled: kind == "doubled"}, nil
+		if kind == "ok" {
+			note = words[4]
+		}
+		return history.Place{Epoch: words[1], Offset: offset, Prev: prev, Doubled: kind == "doubled"}, note, nil
 	}
-	return history.Place{}, unknown(errStrange)
+	return p, "", unknown(errStrange)
 }

@@ -2,7 +2,8 @@
 --
 -- KEYS: the hash of the log; its stream; the application's key, if there is one.
 -- ARGV: see appendArgs in append.go.
--- Returns "ok" or "doubled" with epoch, offset and prev; "unknown"; or "conflict" with epoch and head.
+-- Returns "ok" with epoch, offset and prev, and a note: "foreign" if others have written to the log, or an error of
+-- tidying up, or ""; "doubled" with epoch, offset and prev; "unknown"; or "conflict" with epoch and head.
 local meta, stream, key = KEYS[1], KEYS[2], KEYS[3]
 local boot, number, event, payload, binary, from = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6]
 local size, most, age, ttl = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
@@ -11,24 +12,18 @@ local step, newEpoch, after, keyTTL = tonumber(ARGV[11]), ARGV[12], ARGV[13], AR
 -- Before Redis 7 a script that asks for the time must say that its effects are replicated.
 if redis.replicate_commands then redis.replicate_commands() end
 
--- int writes a number with all its digits.
-local function int(x) return string.format('%.0f', x) end
+local names = {'e', 'h', 'n', 'c', 't', 'x', 'b' .. boot}
+local m = redis.call('HMGET', meta, unpack(names))
+local log, foreign = open(m)
+local epoch, head = log and log.epoch, log and int(log.head) or '0'
 
-local m = redis.call('HMGET', meta, 'e', 'h', 'n', 'c', 't', 'x', 'b' .. boot)
-local epoch, head = m[1], m[2] or '0'
-local count, before, last = tonumber(m[3] or 0), tonumber(m[4] or 0), tonumber(m[5] or 0)
-
-if number > 0 and m[7] then
-	local newest, offset, prev = string.match(m[7], '^(%d+) (%d+) (%d+)$')
-	if number == tonumber(newest) then return {'doubled', epoch, offset, prev} end
-	if number < tonumber(newest) then
+if number > 0 and log and log.number then
+	if number == log.number then return {'doubled', epoch, log.offset, log.prev} end
+	if number < log.number then
 		for _, e in ipairs(redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 100)) do
-			local step, _, _, _, kind, length, _, at = struct.unpack('>I2I5I6I6BBB', e[2][2])
-			local its = struct.unpack('>I' .. math.floor(kind / 2), e[2][2], at)
-			at = at + math.floor(kind / 2)
-			if its == number and string.sub(e[2][2], at, at + length - 1) == boot then
-				local offset = string.match(e[1], '^%d+')
-				return {'doubled', epoch, offset, int(tonumber(offset) - step)}
+			local step, _, _, _, its, name = described(e)
+			if its == number and name == boot then
+				return {'doubled', epoch, int(offsetOf(e)), int(offsetOf(e) - step)}
 			end
 		end
 		return {'unknown'}
@@ -38,17 +33,23 @@ if key then
 	local place = redis.call('GET', key)
 	if place then
 		local epoch, offset, prev = string.match(place, '^(%S+) (%d+) (%d+)$')
+		if not (epoch and isEpoch(epoch) and whole(offset) and whole(prev)) then
+			return redis.error_reply('WRONGTYPE the value of a key of the application is not that of history')
+		end
 		return {'doubled', epoch, offset, prev}
 	end
 end
 if after ~= '' and after ~= (epoch or '') .. ' ' .. head then return {'conflict', epoch or '', head} end
 
 local time = redis.call('TIME')
-local now = math.max(tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000), last)
-local fresh = not epoch
-if fresh then epoch = newEpoch end
+local now = math.max(tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000), log and log.time or 0)
+local fresh = not log
+if fresh then
+	epoch = newEpoch
+	redis.call('XRANGE', stream, '-', '+', 'COUNT', 1) -- fails if the key is no stream: it is not deleted then
+end
 local offset = int(tonumber(head) + step)
-count = count + 1
+local count, before = (log and log.count or 0) + 1, log and log.bytes or 0
 -- The description of an entry: the difference to the offset before, the number of the entry in the epoch,
 -- the bytes of payloads before it, the time, the kind, the lengths of boot and from, the number in as many
 -- bytes as it needs, boot, from, and event. The kind is 1 for a binary payload, plus twice those bytes.
@@ -58,25 +59,67 @@ local text = struct.pack('>I2I5I6I6BBBI' .. width, step, count, before, now, bin
 local bytes = before + #payload
 local fields = {'e', epoch, 'h', offset, 'n', int(count), 'c', int(bytes), 't', int(now), 'x', int(ttl)}
 if number > 0 then
-	fields[13], fields[14] = 'b' .. boot, int(number) .. ' ' .. offset .. ' ' .. head
+	fields[13], fields[14] = names[7], int(number) .. ' ' .. offset .. ' ' .. head
 end
+
+-- failed returns an answer of Redis if it is an error.
+local function failed(answer) return type(answer) == 'table' and answer.err and answer end
+local function add() return failed(redis.pcall('XADD', stream, offset .. '-0', 'm', text, 'd', payload)) end
+-- remake leaves nothing in the stream but the entry: the rest is not all of this log.
+local function remake()
+	foreign = true
+	return failed(redis.pcall('DEL', stream)) or add()
+end
+
 -- Nothing was written so far. Where memory is short, the first write is refused, if it is one that needs
 -- memory, and those after it are not.
 redis.call('HSET', meta, unpack(fields))
-if fresh then redis.call('DEL', stream) end -- of a log whose hash was evicted
-local added = redis.pcall('XADD', stream, offset .. '-0', 'm', text, 'd', payload)
-if type(added) == 'table' and added.err then
-	redis.call('DEL', stream) -- it is not of this log: others have written it
-	redis.call('XADD', stream, offset .. '-0', 'm', text, 'd', payload)
+if fresh then
+	if foreign then
+		redis.call('DEL', meta) -- it has fields of others
+		redis.call('HSET', meta, unpack(fields))
+	end
+	redis.call('DEL', stream) -- of a log whose hash was evicted, or changed by others
 end
-if key then redis.call('SET', key, epoch .. ' ' .. offset .. ' ' .. head, 'EX', keyTTL) end
-if fresh or tonumber(m[6]) ~= ttl or redis.call('PTTL', meta) < ttl or redis.call('PTTL', stream) < ttl then
-	redis.call('PEXPIRE', meta, int(ttl * 9 / 8))
-	redis.call('PEXPIRE', stream, int(ttl * 9 / 8))
+local problem = key and failed(redis.pcall('SET', key, epoch .. ' ' .. offset .. ' ' .. head, 'EX', keyTTL))
+if not problem then
+	problem = add()
+	-- The stream has an id above the head, or the highest there is.
+	if problem and (string.find(problem.err, 'ID specified', 1, true) or string.find(problem.err, 'possible ID', 1, true)) then problem = remake() end
+end
+if problem then -- such as a permission that was withdrawn; the log becomes what it was
+	if key then redis.pcall('DEL', key) end
+	if fresh then redis.pcall('DEL', meta) end
+	for i = 1, fresh and 0 or 7 do
+		if m[i] then
+			redis.pcall('HSET', meta, names[i], m[i])
+		elseif i < 7 or number > 0 then
+			redis.pcall('HDEL', meta, names[i])
+		end
+	end
+	return problem
 end
 
--- The numbers of at most 64 boots are kept, those that published last. The hash has 6 other fields.
-if number > 0 and not m[7] and redis.call('HLEN', meta) > 64 + 6 then
+-- prolong keeps the log from expiring.
+local function prolong()
+	if fresh or log.ttl ~= ttl or redis.call('PTTL', meta) < ttl or redis.call('PTTL', stream) < ttl then
+		redis.call('PEXPIRE', meta, int(ttl * 9 / 8))
+		redis.call('PEXPIRE', stream, int(ttl * 9 / 8))
+	end
+end
+
+-- forget bounds the boots. The numbers of at most 64 are kept, those that published last. The hash has 6 other fields.
+local function forget()
+	if number == 0 or log and log.number then return end
+	local has = redis.call('HLEN', meta)
+	if has <= 64 + 6 then return end
+	if has > 1000 then -- of others; all of them would be much to look at
+		foreign = true
+		redis.call('DEL', meta)
+		redis.call('HSET', meta, unpack(fields))
+		redis.call('PEXPIRE', meta, int(ttl * 9 / 8))
+		return
+	end
 	local all, oldest, name = redis.call('HGETALL', meta), math.huge, nil
 	for i = 1, #all, 2 do
 		local at = string.match(all[i + 1], '^%d+ (%d+) %d+$')
@@ -85,15 +128,20 @@ if number > 0 and not m[7] and redis.call('HLEN', meta) > 64 + 6 then
 	if name then redis.call('HDEL', meta, name) end
 end
 
--- Trimming waits until it is worth while, and removes at most about 1,000 entries at a time, since all
--- others wait for it. Read leaves out what is too old until then.
-local part = math.max(most / 8, 1)
-if count % 16 == 0 or math.floor(bytes / part) > math.floor(before / part) then
+-- trim waits until it is worth while, and removes at most about 1,000 entries at a time, since all others wait
+-- for it. Read leaves out what is too old until then.
+local function trim()
+	local part = math.max(most / 8, 1)
+	if count % 16 ~= 0 and math.floor(bytes / part) <= math.floor(before / part) then return end
 	local start, keep, looked = '-', nil, 0
 	repeat
 		local some = redis.call('XRANGE', stream, start, '+', 'COUNT', 20)
 		for _, e in ipairs(some) do
-			local _, n, c, t = struct.unpack('>I2I5I6I6', e[2][2])
+			local step, n, c, t = described(e)
+			if not step then
+				remake()
+				return
+			end
 			keep = count - n + 1
 			if n == count or n > count - size and bytes - c <= most and now - t <= age then
 				looked = math.huge
@@ -105,4 +153,11 @@ if count % 16 == 0 or math.floor(bytes / part) > math.floor(before / part) then
 	until looked > 1000 or #some == 0
 	if start ~= '-' then redis.call('XTRIM', stream, 'MAXLEN', int(keep)) end
 end
-return {'ok', epoch, offset, head}
+
+-- The entry is appended, so nothing that fails from here on is an error of the append.
+local note = ''
+for _, f in ipairs({prolong, forget, trim}) do
+	local ok, err = pcall(f)
+	if not ok then note = type(err) == 'table' and err.err or tostring(err) end
+end
+return {'ok', epoch, offset, head, foreign and 'foreign' or note}

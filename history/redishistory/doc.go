@@ -23,6 +23,11 @@
 // that follows the topic. Setting noeviction is recommended. Eviction is safe: where the hash is gone, a
 // new epoch begins, and clients that resume are told that they have lost their place.
 //
+// Others should not write to these keys. What they have added to a stream is passed, and removed in time; where they
+// have deleted an entry, clients from before it are told that they have lost it; a hash that they have changed is no
+// log any more, and a new epoch begins. Options.Logger is told of it. A key of another type is left alone: the
+// topic cannot be used until it is deleted, and calls fail with history.ErrUnavailable.
+//
 // # What is promised
 //
 // Redis acknowledges a message before replicas have it. If a master dies then, a replica that takes over
@@ -43,6 +48,7 @@
 // # Times and bounds
 //
 // A connection is given Options.DialTimeout, and the answer to a pipeline 3 s, after which the store
-// connects again. While a server is away, calls fail with history.ErrUnavailable, and the store tries to
-// connect at most every 50 ms to 1 s. A payload has at most 8 MiB. A Read returns at most 1,000 entries.
+// connects again. While the slot of a topic moves to another server of a cluster, appends with a Key, and the first
+// one of a topic, fail with history.ErrUnavailable. While a server is away, calls fail with history.ErrUnavailable, and the store tries to
+// connect at most every 50 ms to 1 s. A payload has at most 8 MiB, and an event 1,024 bytes. A Read returns at most 1,000 entries.
 package redishistory

@@ -40,7 +40,8 @@ func (r *router) explain(addr string, err error) error {
 	if !errors.As(err, &told) {
 		return r.target.Explain(addr, r.target.User, err)
 	}
-	text := told.Error()
+	// The rest of this error quotes the command, and so perhaps a payload.
+	text, _, _ := strings.Cut(told.Error(), ", with args beginning")
 	has := func(part string) bool { return strings.Contains(text, part) }
 	name := r.target.User.Name
 	if name == "" {
@@ -58,6 +59,8 @@ func (r *router) explain(addr string, err error) error {
 	case has("NOPERM"), has("can't run this command or subcommand"), has("No permissions to access a key"), has("ACL failure"):
 		return &redisconn.Problem{Text: fmt.Sprintf("user %q may not do what is needed at %s (%s); allow it with ACL SETUSER %s %s",
 			name, addr, redisconn.Short(text), name, r.rules()), Barred: true}
+	case has("WRONGTYPE"):
+		return fmt.Errorf("%s has something else at a key of history (%s); keep other programs from keys that begin with {%s.h., and delete it", addr, redisconn.Short(text), r.prefix)
 	case has("nknown Redis command"), has("unknown command"):
 		return redisconn.Problemf("%s is older than Redis 5, or has renamed a command (%s); history needs streams and scripts", addr, redisconn.Short(text))
 	}

@@ -11,6 +11,10 @@ import (
 // there are several short runs and not a long one.
 const headsOfScript = 50
 
+// strangeEpoch is the epoch that heads.lua returns where others have changed the hash of a log. It is none: the
+// next append, or Rotate, begins a new one.
+const strangeEpoch = "?"
+
 // Heads implements history.Store. The topics of one slot of a cluster, or of the only server, share the runs of
 // a script; runs for the same server share pipelines.
 func (s *store) Heads(ctx context.Context, topics []string) ([]history.Head, error) {
@@ -55,6 +59,10 @@ func (s *store) Heads(ctx context.Context, topics []string) ([]history.Head, err
 				return nil, unavailable(errStrange)
 			}
 			epoch, _ := p.reply[2*j].(string)
+			if epoch == strangeEpoch {
+				s.say(topics[at], foreign)
+				epoch = ""
+			}
 			heads[at] = history.Head{Epoch: epoch, Offset: offset}
 		}
 	}

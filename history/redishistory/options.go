@@ -3,6 +3,8 @@ package redishistory
 import (
 	"crypto/tls"
 	"fmt"
+	"log/slog"
+	"strings"
 	"time"
 )
 
@@ -41,13 +43,17 @@ type Options struct {
 	TLS *tls.Config
 	// DialTimeout bounds each attempt to connect, login included. Default 3 s.
 	DialTimeout time.Duration
+	// Logger is told of data of others in a history. Errors are those of the methods. Default
+	// slog.Default().
+	Logger *slog.Logger
 }
 
 // defaultPrefix is the default of Options.Prefix.
 const defaultPrefix = "bennu"
 
 // prefix returns the prefix of the names of keys. It has no braces, which would begin a hash tag, and
-// nothing that means something in the pattern of an ACL.
+// nothing that means something in the pattern of an ACL. The keys of the prefix "a.h" could be those of the
+// prefix "a", whose names go on with ".h.".
 func (o *Options) prefix() (string, error) {
 	p := o.Prefix
 	if p == "" {
@@ -57,6 +63,9 @@ func (o *Options) prefix() (string, error) {
 	for i := range len(p) {
 		c := p[i]
 		valid = valid && (c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_' || c == '.')
+	}
+	if strings.Contains(p+".", ".h.") {
+		return "", fmt.Errorf("option Prefix is %q; its keys could be those of another prefix: use another word than h behind a dot", p)
 	}
 	if !valid {
 		return "", fmt.Errorf("option Prefix is %q; use 1 to 64 letters, digits, - and _, with dots between them if need be", p)

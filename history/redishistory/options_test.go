@@ -28,6 +28,7 @@ func TestOptions(t *testing.T) {
 		{"Sentinels of a cluster", Options{Addrs: one, MasterName: "m", Cluster: true}, "both set"},
 		{"prefix", Options{Addrs: one, Prefix: "{x}"}, "option Prefix"},
 		{"dots", Options{Addrs: one, Prefix: "x."}, "option Prefix"},
+		{"keys of another prefix", Options{Addrs: one, Prefix: "x.h"}, "could be those of another prefix"},
 		{"long prefix", Options{Addrs: one, Prefix: strings.Repeat("x", 65)}, "option Prefix"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

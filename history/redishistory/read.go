@@ -23,14 +23,45 @@ func (s *store) Read(ctx context.Context, topic string, after uint64, o *history
 	if err := s.router.do(ctx, c); err != nil {
 		return history.Piece{}, err
 	}
-	p, ok := pieceOf(c.reply)
+	p, theirs, ok := pieceOf(c.reply)
 	if !ok {
 		return history.Piece{}, unavailable(errStrange)
 	}
+	if theirs {
+		s.say(topic, foreign)
+	}
 	if o.Newest {
-		slices.Reverse(p.Entries)
+		newestOf(&p)
+	} else {
+		following(&p, after)
 	}
 	return p, nil
+}
+
+// following leaves the entries of a piece that form a chain behind an offset. Somebody may have removed others: then
+// a place before a gap is not known, and who is there is told that something is lost.
+func following(p *history.Piece, after uint64) {
+	last := after
+	for i := range p.Entries {
+		if p.Entries[i].Prev != last {
+			p.Entries = p.Entries[:i]
+			break
+		}
+		last = p.Entries[i].Offset
+	}
+	p.Known = p.Known && (len(p.Entries) > 0 || after == p.Head.Offset)
+	p.More = p.Known && last != p.Head.Offset
+}
+
+// newestOf puts the newest entries of a piece, of which the newest comes first, in order. Those before a gap are
+// left out.
+func newestOf(p *history.Piece) {
+	for i := 1; i < len(p.Entries); i++ {
+		if p.Entries[i].Offset != p.Entries[i-1].Prev {
+			p.Entries = p.Entries[:i]
+		}
+	}
+	slices.Reverse(p.Entries)
 }
 
 // readArgs returns the arguments of read.lua. Places that scripts cannot count with are above all offsets.
@@ -43,31 +74,33 @@ func readArgs(after uint64, o *history.ReadOptions) []any {
 }
 
 // pieceOf reads the answer of read.lua, with the entries in the order in which they come. Others may have
-// written to the stream, so every value is checked. Package history checks that the entries are a chain.
-func pieceOf(reply []any) (p history.Piece, ok bool) {
-	const header, each = 5, 3
+// written to the stream: theirs says so, and what is theirs is left out.
+func pieceOf(reply []any) (p history.Piece, theirs, ok bool) {
+	const header, each = 6, 3
 	if len(reply) < header || (len(reply)-header)%each != 0 {
-		return p, false
+		return p, false, false
 	}
 	p.Head.Epoch, _ = reply[0].(string)
 	p.Head.Offset, ok = numberOf(reply[1])
 	if !ok {
-		return p, false
+		return p, false, false
 	}
 	if p.Oldest, ok = numberOf(reply[2]); !ok {
-		return p, false
+		return p, false, false
 	}
 	p.Known, p.More = reply[3] == int64(1), reply[4] == int64(1)
+	theirs = reply[5] == int64(1)
 	p.Entries = make([]history.Entry, 0, (len(reply)-header)/each)
 	for i := header; i < len(reply); i += each {
 		e, ok := entryOf(reply[i], reply[i+1], reply[i+2])
-		if !ok {
-			return p, false
+		if !ok || e.Offset > p.Head.Offset {
+			theirs = true
+			continue
 		}
 		e.Epoch = p.Head.Epoch
 		p.Entries = append(p.Entries, e)
 	}
-	return p, true
+	return p, theirs, true
 }
 
 // numberOf reads a number that a script has sent as a text.

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/bennu-go/bennu/history"
+	"github.com/bennu-go/bennu/internal/notice"
+	"github.com/bennu-go/bennu/internal/redact"
 	"github.com/bennu-go/bennu/internal/redisconn"
 )
 
@@ -13,6 +16,7 @@ import (
 type store struct {
 	prefix string
 	router *router
+	book   *notice.Book
 }
 
 // New connects to Redis and returns a store, for history.Options. It fails if a server cannot be reached,
@@ -43,7 +47,11 @@ func open(ctx context.Context, opts *Options) (*store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &store{prefix: prefix, router: newRouter(t, prefix)}
+	log := opts.Logger
+	if log == nil {
+		log = slog.Default()
+	}
+	s := &store{prefix: prefix, router: newRouter(t, prefix), book: notice.NewBook(slog.New(redact.NewHandler(log.Handler())))}
 	if err := s.probe(ctx); err != nil {
 		_ = s.Close(ctx) // the first error counts
 		return nil, t.Advise(err)
