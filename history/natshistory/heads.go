@@ -47,12 +47,14 @@ func (s *store) headsOf(ctx context.Context, topics []string, heads []history.He
 	if err != nil {
 		return err
 	}
+	list := make([]*record, 0, len(records))
 	for i, subject := range subjects {
 		if r := records[subject]; r != nil {
 			heads[i] = r.head()
-			s.mark(ctx, r)
+			list = append(list, r)
 		}
 	}
+	s.markAll(ctx, list)
 	return nil
 }
 

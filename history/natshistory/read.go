@@ -3,7 +3,6 @@ package natshistory
 import (
 	"context"
 	"errors"
-	"math"
 
 	"github.com/nats-io/nats.go"
 
@@ -76,12 +75,11 @@ func (s *store) read(ctx context.Context, subject string, after uint64, o *histo
 	}
 	p.Oldest = oldest.Prev
 	if o.Newest {
-		return p, s.readNewest(ctx, subject, &p, w, oldest, o)
+		err = s.readNewest(ctx, subject, &p, w, oldest, o)
+	} else if !p.Known {
+		err = s.readAfter(ctx, subject, &p, w, oldest, after, o)
 	}
-	if p.Known {
-		return p, nil
-	}
-	return p, s.readAfter(ctx, subject, &p, w, oldest, after, o)
+	return p, err
 }
 
 // readAfter reads the entries after an offset that is not the head. The offset has the sequence of its message,
@@ -139,12 +137,17 @@ func (s *store) readNewest(ctx context.Context, subject string, p *history.Piece
 	if err != nil {
 		return err
 	}
-	if from == nil {
+	// Where others have removed entries, or written some, the counts do not fit.
+	if from == nil || from.Count > count || from.sequence > upTo {
 		return errBroken
 	}
-	list, err := s.page(ctx, subject, limits{from: from.sequence, upTo: upTo, entries: int(count - from.Count + 1), bytes: math.MaxInt})
+	n := min(count-from.Count+1, uint64(o.Entries))
+	list, err := s.page(ctx, subject, limits{from: from.sequence, upTo: upTo, entries: int(n), bytes: max(o.Bytes, len(from.payload))})
 	if err != nil {
 		return err
+	}
+	if newest := list[len(list)-1]; newest.Count != count {
+		return errBroken
 	}
 	p.More = list[0].Prev != p.Oldest
 	for len(list) > 0 && fill(p, list, list[0].Prev) != nil {

@@ -57,8 +57,11 @@ func (r *record) offset() uint64 {
 	if r.none() || r.Count == 0 {
 		return 0
 	}
-	return offset(r.sequence, r.id)
+	return r.placed()
 }
+
+// placed is the offset that the message has as an entry.
+func (r *record) placed() uint64 { return offset(r.sequence, r.id) }
 
 // head returns the head of a log whose newest record is r.
 func (r *record) head() history.Head {
@@ -129,6 +132,18 @@ func decode(subject string, sequence uint64, at time.Time, header nats.Header, d
 		return r
 	}
 	r.payload = payload
-	r.sound = follow.ValidEpoch(r.Epoch) && r.Sum >= uint64(len(payload)) && (r.Count > 0 || r.Sum == 0)
+	r.sound = follow.ValidEpoch(r.Epoch) && r.possible()
 	return r
 }
+
+// possible reports whether the numbers of a record can be: there are not more entries than messages of the stream,
+// and the sum has room for all that may follow.
+func (r *record) possible() bool {
+	if r.Count == 0 {
+		return r.Sum == 0 && r.Prev == 0
+	}
+	return r.Count <= r.sequence && r.Sum >= uint64(len(r.payload)) && r.Sum < mostSum && r.Prev < r.placed()
+}
+
+// mostSum is above the bytes of all payloads of an epoch.
+const mostSum = 1 << 62

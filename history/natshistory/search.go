@@ -110,7 +110,9 @@ func (s *store) last(ctx context.Context, subject string, head *record, n int) (
 		for _, r := range part {
 			from, r.payload = r.sequence+1, nil
 		}
-		list = append(list, part...)
+		if list = append(list, part...); len(list) > n {
+			return nil, errBroken // others have written counts that do not fit
+		}
 	}
 	return list, nil
 }
