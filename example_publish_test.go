@@ -2,6 +2,8 @@ package bennu_test
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -50,6 +52,47 @@ func ExampleEndpoint_Publish() {
 	// Output:
 	// the same message: true
 	// published: 1 <nil>
+}
+
+// A program that computes each state from the last one publishes it only if no other has followed that
+// meanwhile. Head is right also when no message is there yet, or none any more.
+func ExampleAfter() {
+	ctx := context.Background()
+	endpoint, err := keptOrders(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer endpoint.Shutdown(ctx)
+
+	type total struct {
+		Cents int `json:"cents"`
+	}
+	add := func(cents int) error {
+		for {
+			page, err := endpoint.History(ctx, "orders:total", &history.Query{Last: 1})
+			if err != nil {
+				return err
+			}
+			var t total
+			for _, m := range page.Messages { // one, or none
+				if err := json.Unmarshal(m.Payload, &t); err != nil {
+					return err
+				}
+			}
+			t.Cents += cents
+			_, err = endpoint.Publish(ctx, "orders:total", "total", t, bennu.After(page.Head))
+			if !errors.Is(err, history.ErrConflict) {
+				return err
+			}
+		}
+	}
+	fmt.Println(add(5), add(7))
+	page, err := endpoint.History(ctx, "orders:total", &history.Query{Last: 1})
+	fmt.Printf("%s %v\n", page.Messages[0].Payload, err)
+	// Output:
+	// <nil> <nil>
+	// {"cents":12} <nil>
 }
 
 // An intercepted broadcast is sent on with a payload for this client alone, and keeps its offset.

@@ -33,7 +33,8 @@ func Key(key string) PublishOption {
 
 // After makes Publish publish the message only if no other message, of any event, was published on the
 // topic after the one with this offset. Otherwise the error is a *history.Conflict with the newest offset. The
-// zero Offset stands for a topic that has had no message.
+// zero Offset stands for a topic that has had no message. The Head of a Page of Endpoint.History is right for
+// every topic, also when its messages have expired.
 func After(o history.Offset) PublishOption {
 	return func(p *publishing) {
 		at := positionOf(o)

@@ -19,7 +19,7 @@ type Message struct {
 	Topic   string
 	Event   string
 	JoinRef string // of the join under which the channel received it
-	Ref     string // the position in the history of the topic, or another number of the event; often empty
+	Ref     string // the position in the history of the topic, which a channel that resumes gets; otherwise mostly empty
 	Payload Payload
 }
 

@@ -358,7 +358,7 @@ var table = [kinds]Entry{
 	Fenced: {"resume_fenced", debug, "a client that had not read all that it was sent joined again with an old offset, and was asked to join once more",
 		"nothing; the client joins again by itself"},
 	HistoryLost: {"resume_lost", info, "a client was told that it has lost messages of a topic",
-		"for expired and too_many raise Size, Age or MaxReplay of the history.Topic; for too_large send smaller messages, or raise MaxQueueBytes; epoch and unknown mean that the store began anew"},
+		"for expired and too_many raise Size, Age or MaxReplay of the history.Topic, unless the newest messages are enough; for too_large send smaller messages, or raise MaxQueueBytes; epoch and unknown mean that the store began anew"},
 
 	NotJoined: {"not_joined", info, "message to a topic that is not joined",
 		"join the topic first, and again after phx_error, as Phoenix's clients do"},
@@ -480,7 +480,7 @@ var table = [kinds]Entry{
 	HistoryClosed: {"history_closed", fault, "join crashed: the history of its topic was closed",
 		"close the Log after the connections, by Endpoint.OnShutdown(log.Close)"},
 	HistoryUnavailable: {"history_unavailable", fault, "a broadcast on a kept topic was refused: the store did not take it",
-		"see the error, and whether the store runs and can be reached; the program gets ErrUnavailable, and nobody got the message"},
+		"see the error: if a context has ended, publish with one that lasts; otherwise see whether the store runs and can be reached; the program gets ErrUnavailable, and nobody got the message"},
 	HistoryUnknown: {"history_unknown", fault, "it is not known whether the store has a broadcast",
 		"see why the store is slow or away, or raise PublishTimeout of history.Options; with bennu.Key the program can publish the message again and it comes once"},
 	HistoryBusy: {"history_busy", fault, "a broadcast on a kept topic was refused: too many of this node wait for the store",
