@@ -23,8 +23,21 @@ const (
 type entryMemo struct {
 	refused error                          // as that of memo; only the goroutine that delivers the entry uses it
 	list    atomic.Pointer[[]*entryFrames] // replaced, never changed
-	mu      sync.Mutex                     // held by who replaces it; guards read
-	read    bool                           // a reader has made frames that are not in the list
+	mu      sync.Mutex                     // held by who replaces it
+}
+
+// readOnce is the memo of an entry for which one reader has made frames that are not kept.
+var readOnce = new(entryMemo)
+
+// entryMemoOf returns the memo of an entry, and makes it if there is none.
+func entryMemoOf(e *follow.Entry) *entryMemo {
+	for memo := e.Memo(); ; {
+		known := memo.Load()
+		if known != nil && known != readOnce {
+			return known.(*entryMemo)
+		}
+		memo.CompareAndSwap(known, new(entryMemo))
+	}
 }
 
 // entryFrames are the frames of an entry for one serializer and form. For clients that get none,
@@ -56,9 +69,11 @@ func (c *Channel) framesOf(e *follow.Entry, form OffsetForm, skipped, live bool)
 // encode the message, which is counted and logged once, they are told the position alone.
 func (c *Channel) sharedFrames(e *follow.Entry, form OffsetForm, skipped, live bool) *entryFrames {
 	s := c.socket
-	shared := e.Memo(newEntryMemo).(*entryMemo)
-	if f := shared.find(s.serializer, form, skipped); f != nil {
-		return f
+	alone := !live && e.Memo().CompareAndSwap(nil, readOnce)
+	if !alone {
+		if f := entryMemoOf(e).find(s.serializer, form, skipped); f != nil {
+			return f
+		}
 	}
 	f := &entryFrames{serializer: s.serializer, form: form, skipped: skipped}
 	if err := f.encode(e); err != nil {
@@ -70,11 +85,11 @@ func (c *Channel) sharedFrames(e *follow.Entry, form OffsetForm, skipped, live b
 	} else {
 		f.ok = true
 	}
-	shared.add(f, live || !f.ok)
+	if !alone || !f.ok {
+		entryMemoOf(e).add(f)
+	}
 	return f
 }
-
-func newEntryMemo() any { return new(entryMemo) }
 
 // find returns the frames for a serializer and a form, or nil.
 func (m *entryMemo) find(s wire.Serializer, form OffsetForm, skipped bool) *entryFrames {
@@ -90,20 +105,16 @@ func (m *entryMemo) find(s wire.Serializer, form OffsetForm, skipped bool) *entr
 	return nil
 }
 
-// add keeps frames for others, at once or when a second reader has made some. Several goroutines may
-// have made the same ones.
-func (m *entryMemo) add(f *entryFrames, now bool) {
+// add keeps frames for others. Several goroutines may have made the same ones.
+func (m *entryMemo) add(f *entryFrames) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if now || m.read {
-		var list []*entryFrames
-		if old := m.list.Load(); old != nil {
-			list = *old
-		}
-		list = append(slices.Clip(list), f)
-		m.list.Store(&list)
+	var list []*entryFrames
+	if old := m.list.Load(); old != nil {
+		list = *old
 	}
-	m.read = true
+	list = append(slices.Clip(list), f)
+	m.list.Store(&list)
 }
 
 // encode makes the frames. A serializer may be the program's; if it panics, that is an error, since readers

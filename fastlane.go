@@ -161,7 +161,7 @@ func (l *fastlane) refuse(d *pubsub.Dispatch, f transport.Frame) {
 // refusedOf returns the place where the subscribers of one dispatch share the error of refuse.
 func refusedOf(d *pubsub.Dispatch) *error {
 	if e, ok := d.Memo.(*follow.Entry); ok {
-		return &e.Memo(newEntryMemo).(*entryMemo).refused
+		return &entryMemoOf(e).refused
 	}
 	return &memoOf(d).refused
 }

@@ -27,15 +27,9 @@ type Entry struct {
 // Position returns the place that a subscriber has reached with e.
 func (e *Entry) Position() Position { return Position{e.Place.Epoch, e.Place.Offset} }
 
-// Memo returns the value that all users of the entry share, such as its encoded frames. The first call
-// makes it. If that is done by several goroutines at once, one of the values is used.
-func (e *Entry) Memo(make func() any) any {
-	if memo := e.memo.Load(); memo != nil {
-		return memo
-	}
-	e.memo.CompareAndSwap(nil, make())
-	return e.memo.Load()
-}
+// Memo holds what all users of the entry share, such as its encoded frames. All its values have the same
+// type.
+func (e *Entry) Memo() *atomic.Value { return &e.memo }
 
 // record is an entry with its message and place in one piece of memory.
 type record struct {
