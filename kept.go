@@ -13,6 +13,15 @@ import (
 	"github.com/bennu-go/bennu/transport"
 )
 
+func init() {
+	follow.SinceParamOf = func(endpoint any) string {
+		if e, ok := endpoint.(*Endpoint); ok && e.keeping != nil {
+			return e.keeping.SinceParam()
+		}
+		return "since"
+	}
+}
+
 // keptState is the part of a channel whose topic has a history. A channel that has asked for offsets, or
 // for messages of the past, follows the topic: it has received all entries up to last, and is either
 // live, so that each new entry goes straight to the connection, or behind, so that readers or its

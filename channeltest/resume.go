@@ -5,12 +5,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bennu-go/bennu/internal/follow"
 	"github.com/bennu-go/bennu/internal/jsontext"
 	"github.com/bennu-go/bennu/internal/protocol"
 )
 
 // Resumed is what a client is told of the messages that it may have missed, if its topic has a history
-// and the params of its join have the member "since".
+// and the params of its join have the member "since", or that of history.Options.SinceParam.
 type Resumed struct {
 	Status   string `json:"status"` // "new", "recovered", "lost" or "live"
 	Reason   string `json:"reason"` // of "lost"
@@ -44,7 +45,7 @@ func (ch *Channel) Rejoin(t testing.TB) *Channel {
 	params, position := ch.params, ch.position
 	c.endpoint.mu.Unlock()
 	if position != "" {
-		data, err := jsontext.WithMember(params.Data, "since", jsontext.AppendString(nil, position))
+		data, err := jsontext.WithMember(params.Data, follow.SinceParamOf(c.endpoint.Endpoint), jsontext.AppendString(nil, position))
 		if err != nil {
 			t.Fatalf("channeltest: want to join %s again: its params are no JSON object: %v", ch.topic, err)
 		}

@@ -13,10 +13,13 @@ import (
 )
 
 // keep mounts rooms whose last five messages are kept.
-func keep(t *testing.T) *channeltest.Endpoint {
+func keep(t *testing.T) *channeltest.Endpoint { return keepBy(t, "") }
+
+// keepBy is keep with another name for the position in a join.
+func keepBy(t *testing.T, sinceParam string) *channeltest.Endpoint {
 	t.Helper()
 	ps, logger := pubsub.NewLocal(), slog.New(slog.DiscardHandler)
-	log, err := history.New(t.Context(), ps, &history.Options{Topics: []history.Topic{{Pattern: "room:*", Size: 5}}, Logger: logger})
+	log, err := history.New(t.Context(), ps, &history.Options{Topics: []history.Topic{{Pattern: "room:*", Size: 5}}, SinceParam: sinceParam, Logger: logger})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,5 +182,19 @@ func TestMissed(t *testing.T) {
 	room = room.Rejoin(t)
 	room.ExpectResumed(t, "recovered")
 	room.ExpectPush(t, "said", said{"bob", "hello?"})
+	room.ExpectResumed(t, "live")
+}
+
+// TestRejoinBySinceParam resumes where the position has another name.
+func TestRejoinBySinceParam(t *testing.T) {
+	e := keepBy(t, "after")
+	ann := e.Connect(t, nil)
+	room := ann.Join(t, "room:1", bennu.Raw(`{"name":"ann","since":7,"after":null}`))
+	room.ExpectResumed(t, "new")
+	ann.Cut(t)
+	tell(t, e, "one")
+	room = room.Rejoin(t)
+	room.ExpectResumed(t, "recovered")
+	room.ExpectPush(t, "said", said{"all", "one"})
 	room.ExpectResumed(t, "live")
 }

@@ -146,7 +146,7 @@ func (ch *Channel) evaluatedLocked(params Payload, err error, current bool) {
 func (ch *Channel) sendJoinWithLocked(params Payload) {
 	if ch.resume != nil {
 		var err error
-		if params, err = withSince(params, ch.resume.at); err != nil {
+		if params, err = withSince(params, ch.socket.opts.SinceParam, ch.resume.at); err != nil {
 			ch.errorLocked(err)
 			return
 		}

@@ -59,6 +59,9 @@ type Options struct {
 	// Header is sent with every request. Set Origin here if the server checks it, and Host to
 	// send another host than that of the URL.
 	Header http.Header
+	// SinceParam is the member of the params of a join in which Channel.Resume sends a position: that of
+	// history.Options of the server. Default "since".
+	SinceParam string
 
 	// Timeout bounds each attempt to connect and each wait for a reply. Default 10 s.
 	Timeout time.Duration
@@ -141,6 +144,7 @@ func (o *Options) withDefaults() (*Options, error) {
 	if c.RejoinAfter == nil {
 		c.RejoinAfter = rejoinTable.after
 	}
+	c.SinceParam = cmp.Or(c.SinceParam, "since")
 	c.Transport, c.Version = cmp.Or(c.Transport, webSocket), cmp.Or(c.Version, version2)
 	if c.Transport != webSocket && c.Transport != longPoll {
 		return nil, fmt.Errorf("client: Options.Transport is %q: use %q or %q", c.Transport, webSocket, longPoll)

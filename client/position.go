@@ -9,9 +9,6 @@ import (
 	"github.com/bennu-go/bennu/internal/jsontext"
 )
 
-// since is the member of a join's params that has the position of the client.
-const since = "since"
-
 // position is a place in the history of a topic, such as "e7k2m6x4:88120". Other refs have no colon.
 // The zero position is none.
 type position struct {
@@ -52,9 +49,9 @@ func isObject(p Payload) bool {
 	return !p.Binary && (len(p.Data) == 0 || p.Data[0] == '{')
 }
 
-// withSince returns params, which are an object of encode, with the member since in place of one that
-// they have. If at is none, theirs stays.
-func withSince(params Payload, at position) (Payload, error) {
+// withSince returns params, which are an object of encode, with the member since, of that name, in place of
+// one that they have. If at is none, theirs stays.
+func withSince(params Payload, since string, at position) (Payload, error) {
 	object, value := params.Data, []byte("null")
 	if len(object) == 0 {
 		object = []byte("{}")

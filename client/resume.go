@@ -51,7 +51,8 @@ type resume struct {
 
 // Resume makes the channel get the messages that it missed while it was not joined, if the server keeps
 // a history of the topic: bennu does so for some topics, Phoenix for none. Each join then has the
-// position of the last message as the member "since" of its params, which must be a JSON object or nil.
+// position of the last message as the member "since" of its params, which must be a JSON object or nil;
+// Options.SinceParam is for a server that has another name for it.
 // Before the first message it is null. If the params have a member "since", the first join has that:
 // for example the Message.Ref of the last message that an earlier run of the program has handled. No
 // message comes twice.

@@ -33,16 +33,20 @@ func kept(t *testing.T, topic history.Topic) (e *bennu.Endpoint, addr string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rooms := bennu.Define(func(context.Context, *bennu.Channel, bennu.Empty) (*struct{}, bennu.Empty, error) {
-		return new(struct{}), bennu.Empty{}, nil
-	})
 	var users bennu.SocketHandler
-	users.Channel("room:*", rooms)
+	users.Channel("room:*", quietRooms())
 	users.Limits = bennu.Limits{JoinRate: bennu.Unlimited, JoinBurst: bennu.Unlimited}
 	e = bennu.NewEndpoint(&bennu.EndpointOptions{PubSub: ps, History: log, Logger: logger})
 	e.Socket("/socket", &users, &bennu.SocketOptions{Transports: []transport.Transport{websocket.New(nil), longpoll.New(nil)}})
 	e.OnShutdown(log.Close)
 	return e, servetest.Serve(t, e.Serve)
+}
+
+// quietRooms is a channel without handlers, which takes any params.
+func quietRooms() bennu.ChannelHandler {
+	return bennu.Define(func(context.Context, *bennu.Channel, bennu.Empty) (*struct{}, bennu.Empty, error) {
+		return new(struct{}), bennu.Empty{}, nil
+	})
 }
 
 // numbers are what a channel has received of an endpoint that counts.

@@ -46,6 +46,10 @@ type PublishOptions struct {
 	From  string    // the channel that does not get the message
 }
 
+// SinceParamOf returns the SinceParam of a *bennu.Endpoint that has a history, for package channeltest.
+// Package bennu sets it.
+var SinceParamOf func(endpoint any) string
+
 // Of returns the Log of a *history.Log, or nil for nil. Package history sets it, so that the methods which an
 // endpoint needs are not exported names of history.
 var Of func(log any) Log

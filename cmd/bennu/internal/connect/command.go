@@ -69,6 +69,7 @@ shown.`,
 	o.StringVar(&f.join, "join", "", "`JSON` that the joins of --topic send")
 	o.StringArrayVar(&f.joinFiles, "join-file", nil, "`name=file`: every join sends the content of the file under the name")
 	o.BoolVar(&f.resume, "resume", false, "get the messages that were missed while the connection was lost, if the server keeps them")
+	o.StringVar(&f.sinceParam, "since-param", "since", "with --resume the `name` under which joins send the position")
 	o.StringArrayVar(&f.pushes, "push", nil, "event to push to the first --topic, `'EVENT JSON'`; may be given several times")
 	o.BoolVar(&f.noWait, "no-wait", false, "do not wait for replies to pushes, only until the server has read them")
 	o.BoolVar(&f.json, "json", false, "print one JSON object a line, for scripts")
@@ -100,7 +101,7 @@ type misuse struct{ error }
 type flags struct {
 	topics, pushes, params, paramFiles, joinFiles, headers, headerFiles []string
 
-	join, tokenFile, origin, transport, vsn string
+	join, sinceParam, tokenFile, origin, transport, vsn string
 
 	json, raw, full, all, noWait, resume bool
 

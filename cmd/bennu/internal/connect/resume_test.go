@@ -15,10 +15,10 @@ import (
 )
 
 // newKeeper serves rooms whose messages are kept.
-func newKeeper(t *testing.T) (e *bennu.Endpoint, url string) {
+func newKeeper(t *testing.T, sinceParam string) (e *bennu.Endpoint, url string) {
 	t.Helper()
 	ps, logger := pubsub.NewLocal(), slog.New(slog.DiscardHandler)
-	log, err := history.New(t.Context(), ps, &history.Options{Topics: []history.Topic{{Pattern: "room:*"}}, Logger: logger})
+	log, err := history.New(t.Context(), ps, &history.Options{Topics: []history.Topic{{Pattern: "room:*"}}, SinceParam: sinceParam, Logger: logger})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,14 +50,18 @@ func (b *broadcaster) Read(p []byte) (int, error) {
 
 // TestResume misses a message between disconnect and reconnect.
 func TestResume(t *testing.T) {
-	for _, resume := range []bool{true, false} {
-		e, url := newKeeper(t)
+	for _, name := range []string{"since", "after", ""} {
+		resume := name != ""
+		e, url := newKeeper(t, name)
 		var out buffer
 		await := func(shown, lines string) io.Reader { return &later{t, &out, shown, strings.NewReader(lines)} }
 		first, end := `"status":"new"`, `"count":1`
 		args := []string{url, "--topic", "room:1", "--join", `{"a":1}`}
 		if resume {
 			args = append(args, "--resume")
+			if name != "since" {
+				args = append(args, "--since-param", name)
+			}
 		} else {
 			first, end = "ok to join", "ok to join"
 		}
@@ -72,8 +76,8 @@ func TestResume(t *testing.T) {
 			t.Errorf("exit code %d", got.code)
 		}
 		for _, want := range []string{
-			`join  \{"a":1,"since":null\}`, `bennu:resume at ([a-z2-7]{8}:\d+)  \{"status":"new"\}`, `said at ([a-z2-7]{8}:\d+)  \{"body":"one"\}`,
-			`join  \{"a":1,"since":"[a-z2-7]{8}:\d+"\}`, `bennu:resume at ([a-z2-7]{8}:\d+)  \{"status":"recovered"\}`,
+			`join  \{"a":1,"` + name + `":null\}`, `bennu:resume at ([a-z2-7]{8}:\d+)  \{"status":"new"\}`, `said at ([a-z2-7]{8}:\d+)  \{"body":"one"\}`,
+			`join  \{"a":1,"` + name + `":"[a-z2-7]{8}:\d+"\}`, `bennu:resume at ([a-z2-7]{8}:\d+)  \{"status":"recovered"\}`,
 			`said at ([a-z2-7]{8}:\d+)  \{"body":"two"\}`, `bennu:resume at ([a-z2-7]{8}:\d+)  \{"status":"live","count":1\}`,
 		} {
 			if regexp.MustCompile(want).MatchString(all) != resume {

@@ -108,7 +108,7 @@ func (t *target) joinPayload(typed wire.Payload, since string) (any, error) {
 		}
 	}
 	if since != "" {
-		object["since"] = jsontext.AppendString(nil, since)
+		object[t.sinceParam] = jsontext.AppendString(nil, since)
 	}
 	for name, path := range t.joinFiles {
 		secret, err := t.secrets.read(path)

@@ -39,12 +39,13 @@ type target struct {
 	version    string
 	timeout    time.Duration
 	resume     bool
+	sinceParam string // the name of the position in the payload of a join
 	secrets    *secrets
 }
 
 // newTarget reads the flags. Its error is a misuse.
 func newTarget(f *flags, address string, getenv func(string) string) (*target, error) {
-	t := &target{timeout: f.timeout, resume: f.resume, secrets: new(secrets), header: http.Header{}, tokenFile: f.tokenFile, params: map[string]any{}}
+	t := &target{timeout: f.timeout, resume: f.resume, sinceParam: f.sinceParam, secrets: new(secrets), header: http.Header{}, tokenFile: f.tokenFile, params: map[string]any{}}
 	if err := t.parseURL(address); err != nil {
 		return nil, err
 	}
@@ -275,6 +276,7 @@ func (t *target) socket(trace *client.Trace) (*client.Socket, error) {
 		Version:    t.version,
 		Header:     t.header,
 		Timeout:    t.timeout,
+		SinceParam: t.sinceParam,
 		Trace:      trace,
 		Logger:     noLog,
 	}
