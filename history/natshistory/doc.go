@@ -35,7 +35,7 @@
 // or the stream has no leader, the store tries again until the context of the call ends.
 //
 // NATS writes to disk some time after it has acknowledged, two minutes by default. If all servers that
-// have a message lose their power at once, its newest messages may be lost. Set sync_interval of
+// have a message lose their power at once, or the only one does, the newest messages may be lost. Set sync_interval of
 // JetStream to always where that may not be. A key of a message that was trimmed away already is
 // forgotten when the leader of the stream changes.
 //
@@ -45,7 +45,7 @@
 // round trips when others do. A Read asks the leader for the head, and any server for up to 256 messages or
 // 1 MiB at a time. If Size, Bytes or Age of the history.Topic have cut the log since the last Read, it first
 // looks for the oldest message that is kept, in about as many requests as the logarithm of its distance. Heads
-// asks for 500 topics at once; servers before 2.11 are asked for each topic, 64 at a time. An answer that
+// asks for 500 topics at once, or 4 MiB of their newest messages; servers before 2.11 are asked for each topic, 64 at a time. An answer that
 // does not come within 2 s is given up, and the request is repeated.
 //
 // # Permissions

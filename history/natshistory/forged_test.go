@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -147,5 +148,37 @@ func TestMarksOfManyTopics(t *testing.T) {
 		if want := 100_000 * (1 - round); due != want {
 			t.Errorf("round %d: %d topics are marked, want %d", round, due, want)
 		}
+	}
+}
+
+// TestHeadsOfLargeMessages has newest messages that are larger together than an answer may be.
+func TestHeadsOfLargeMessages(t *testing.T) {
+	t.Parallel()
+	s := open(t, startBroker(t, nil).url(), nil)
+	topics, want := []string{"none"}, []history.Head{{}}
+	for i := range 30 {
+		e := entry("a", 1)
+		e.Payload, e.Binary = make([]byte, 600_000), true
+		topics = append(topics, fmt.Sprint("t", i))
+		p := put(t, s, topics[i+1], e)
+		want = append(want, history.Head{Epoch: p.Epoch, Offset: p.Offset})
+	}
+	var subjects []string
+	for _, topic := range topics {
+		subjects = append(subjects, logSubject(s.Prefix, topic))
+	}
+	// In few requests, and not by one for each topic.
+	found, err := s.newestMany(patient(t), subjects)
+	if err != nil || len(found) != 30 {
+		t.Errorf("%d of 30, %v", len(found), err)
+	}
+	for _, r := range found {
+		if len(r.payload) > 0 {
+			t.Error("a payload is kept")
+		}
+	}
+	got, err := s.Heads(patient(t), topics)
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("heads %+v, %v, want %+v", got, err, want)
 	}
 }

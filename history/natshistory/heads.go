@@ -3,6 +3,7 @@ package natshistory
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"github.com/bennu-go/bennu/history"
@@ -15,6 +16,9 @@ const (
 	fewHeads = 4
 	// getsAtOnce bounds the requests for one message that are under way.
 	getsAtOnce = 64
+	// maxHeadsBytes bounds the answer to one request, in which messages come with their payloads. The server
+	// ends it with the message that reaches the bound.
+	maxHeadsBytes = 4 << 20
 	// behindTries is the number of tries at replicas that are behind, before the leader is asked.
 	behindTries = 5
 )
@@ -77,7 +81,8 @@ func (s *store) newestOf(ctx context.Context, subjects []string) (found map[stri
 	return s.newestEach(ctx, subjects)
 }
 
-// newestMany asks a replica for the newest records of all subjects, in one request. The stream is asked
+// newestMany asks a replica for the newest records of all subjects, in one request, or in several if they are
+// large. They come without payloads. The stream is asked
 // first for its newest sequence: a replica that has less is behind, and its answer is not used. It
 // returns nil if the server does not know such a request.
 func (s *store) newestMany(ctx context.Context, subjects []string) (map[string]*record, error) {
@@ -86,19 +91,27 @@ func (s *store) newestMany(ctx context.Context, subjects []string) (map[string]*
 		return nil, err
 	}
 	found := make(map[string]*record, len(subjects))
-	end, err := s.direct(ctx, getRequest{LastOf: subjects}, func(r *record) { found[r.subject] = r })
-	switch {
-	case err != nil:
-		return nil, err
-	case end.refused || end.single:
-		s.single.Store(true)
-		return nil, nil
-	case end.none && info.State.LastSeq > 0:
-		return nil, nil // it does not say how much it has
-	case end.pending > 0 || end.upTo < info.State.LastSeq:
-		return nil, errBehind
+	for rest := subjects; ; {
+		had := len(found)
+		end, err := s.direct(ctx, getRequest{LastOf: rest, MaxBytes: maxHeadsBytes}, func(r *record) {
+			r.payload = nil // all of them together may be large
+			found[r.subject] = r
+		})
+		switch {
+		case err != nil:
+			return nil, err
+		case end.refused || end.single:
+			s.single.Store(true)
+			return nil, nil
+		case end.none && info.State.LastSeq > 0:
+			return nil, nil // it does not say how much it has
+		case end.upTo < info.State.LastSeq || end.pending > 0 && len(found) == had:
+			return nil, errBehind
+		case end.pending == 0:
+			return found, nil
+		}
+		rest = slices.DeleteFunc(slices.Clone(rest), func(subject string) bool { return found[subject] != nil })
 	}
-	return found, nil
 }
 
 // newestEach asks the leader for the newest record of each subject, some at once. The first error ends the
@@ -119,6 +132,9 @@ func (s *store) newestEach(ctx context.Context, subjects []string) (map[string]*
 				if err != nil {
 					cancel(err)
 					continue
+				}
+				if r != nil {
+					r.payload = nil
 				}
 				mu.Lock()
 				found[subject] = r
