@@ -2,14 +2,9 @@ package redishistory
 
 import (
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"net/http/httptest"
 	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -127,38 +122,17 @@ func TestDocumentedRules(t *testing.T) {
 // TLS with a self-signed certificate, a password that must be escaped, and a Unix socket.
 func TestTLS(t *testing.T) {
 	t.Parallel()
-	web := httptest.NewTLSServer(nil)
-	defer web.Close()
-	dir := t.TempDir()
-	own := web.TLS.Certificates[0]
-	key, err := x509.MarshalPKCS8PrivateKey(own.PrivateKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	write := func(name, kind string, bytes []byte) string {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: bytes}), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	cert := write("cert.pem", "CERTIFICATE", own.Certificate[0])
-	port, socket := strconv.Itoa(testport.Free(t)), filepath.Join(dir, "redis.sock")
-	s := redistest.Start(t, "--tls-port", port, "--tls-auth-clients", "no", "--tls-cert-file", cert, "--tls-ca-cert-file", cert,
-		"--tls-key-file", write("key.pem", "PRIVATE KEY", key), "--unixsocket", socket)
+	s := redistest.StartTLS(t)
 	s.Do(t, append([]string{"ACL", "SETUSER", "bennu", "on", ">p@ss/word", "~{bennu.h.*"}, strings.Fields(commands)...)...)
-	roots := x509.NewCertPool()
-	roots.AddCert(web.Certificate())
-	url := fmt.Sprintf("rediss://bennu:p%%40ss%%2Fword@127.0.0.1:%s", port)
 
-	if _, err := tryStart(Options{URL: url}); err == nil || !strings.Contains(err.Error(), "certificate") || strings.Contains(err.Error(), "p@ss") {
+	if _, err := tryStart(Options{URL: s.URL}); err == nil || !strings.Contains(err.Error(), "certificate") || strings.Contains(err.Error(), "p@ss") {
 		t.Errorf("a certificate nobody knows: %v", err)
 	}
-	if _, err := tryStart(Options{URL: strings.Replace(url, "rediss", "redis", 1)}); err == nil || !strings.Contains(err.Error(), "if it wants TLS") {
+	if _, err := tryStart(Options{URL: strings.Replace(s.URL, "rediss", "redis", 1)}); err == nil || !strings.Contains(err.Error(), "if it wants TLS") {
 		t.Errorf("without TLS: %v", err)
 	}
-	a := start(t, Options{URL: url, TLS: &tls.Config{RootCAs: roots}})
-	b := start(t, Options{URL: "unix://bennu:p%40ss%2Fword@" + socket})
+	a := start(t, Options{URL: s.URL, TLS: &tls.Config{RootCAs: s.Roots}})
+	b := start(t, Options{URL: s.Socket})
 	p := add(t, a, "t", 1)
 	if h := headOf(t, b, "t"); h.Offset != p.Offset {
 		t.Errorf("the head is %+v, want %+v", h, p)

@@ -2,14 +2,7 @@ package redispubsub
 
 import (
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
-	"fmt"
-	"net/http/httptest"
-	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -85,40 +78,18 @@ func TestStartErrors(t *testing.T) {
 // TLS with a self-signed certificate, and a user with only the permissions that are needed.
 func TestTLS(t *testing.T) {
 	t.Parallel()
-	web := httptest.NewTLSServer(nil)
-	defer web.Close()
-	dir := t.TempDir()
-	own := web.TLS.Certificates[0]
-	key, err := x509.MarshalPKCS8PrivateKey(own.PrivateKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	write := func(name, kind string, bytes []byte) string {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: bytes}), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	cert := write("cert.pem", "CERTIFICATE", own.Certificate[0])
-	port := strconv.Itoa(testport.Free(t))
-	socket := filepath.Join(dir, "redis.sock")
-	s := redistest.Start(t, "--tls-port", port, "--tls-auth-clients", "no", "--tls-cert-file", cert, "--tls-ca-cert-file", cert,
-		"--tls-key-file", write("key.pem", "PRIVATE KEY", key), "--unixsocket", socket)
+	s := redistest.StartTLS(t)
 	s.Do(t, "ACL", "SETUSER", "bennu", "on", ">p@ss/word", "resetchannels", "&bennu.*", "+publish", "+subscribe", "+unsubscribe", "+hello")
-	roots := x509.NewCertPool()
-	roots.AddCert(web.Certificate())
-	url := fmt.Sprintf("rediss://bennu:p%%40ss%%2Fword@127.0.0.1:%s", port)
 
-	if _, err := tryStart(t, "n", Options{URL: url, DialTimeout: redistest.Patience}); err == nil || !strings.Contains(err.Error(), "certificate") || strings.Contains(err.Error(), "p@ss") {
+	if _, err := tryStart(t, "n", Options{URL: s.URL, DialTimeout: redistest.Patience}); err == nil || !strings.Contains(err.Error(), "certificate") || strings.Contains(err.Error(), "p@ss") {
 		t.Errorf("a certificate nobody knows: %v", err)
 	}
-	if _, err := tryStart(t, "n", Options{URL: strings.Replace(url, "rediss", "redis", 1), DialTimeout: redistest.Patience}); err == nil || !strings.Contains(err.Error(), "if it wants TLS") {
+	if _, err := tryStart(t, "n", Options{URL: strings.Replace(s.URL, "rediss", "redis", 1), DialTimeout: redistest.Patience}); err == nil || !strings.Contains(err.Error(), "if it wants TLS") {
 		t.Errorf("without TLS: %v", err)
 	}
-	a := start(t, "a", Options{URL: url, DialTimeout: redistest.Patience, TLS: &tls.Config{RootCAs: roots}})
-	b := start(t, "b", Options{Addrs: []string{"127.0.0.1:" + port}, Username: "bennu", Password: "p@ss/word", DialTimeout: redistest.Patience, TLS: &tls.Config{RootCAs: roots}})
-	c := start(t, "c", Options{URL: "unix://bennu:p%40ss%2Fword@" + socket})
+	a := start(t, "a", Options{URL: s.URL, DialTimeout: redistest.Patience, TLS: &tls.Config{RootCAs: s.Roots}})
+	b := start(t, "b", Options{Addrs: []string{s.Addr}, Username: "bennu", Password: "p@ss/word", DialTimeout: redistest.Patience, TLS: &tls.Config{RootCAs: s.Roots}})
+	c := start(t, "c", Options{URL: s.Socket})
 	atB, atC := subscribe(t, b, "t"), subscribe(t, c, "t")
 	publish(t, a, "t", "1")
 	atB.Want(t, "what came", "1")
