@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/bennu-go/bennu"
+	"github.com/bennu-go/bennu/internal/waittest"
 )
 
 // hears subscribes to a topic, and returns a function that wants the next broadcast.
@@ -17,7 +18,7 @@ func (k *keeping) hears(t *testing.T, topic string) (next func()) {
 		t.Helper()
 		select {
 		case <-got:
-		case <-time.After(20 * time.Second):
+		case <-time.After(waittest.Patience):
 			t.Fatalf("nothing on %s", topic)
 		}
 	}

@@ -77,10 +77,17 @@ func TestUnreachable(t *testing.T) {
 	says(t, refusal(t, waittest.Patience, &Options{URL: "nats://user:canary@" + nobody}), nobody, "is it running")
 
 	bare := startBroker(t, func(o *server.Options) { o.JetStream = false })
-	says(t, refusal(t, time.Second, &Options{URL: bare.url()}), "has no JetStream", "natspubsub embeds")
+	// New asks until its context ends, since JetStream may be starting. A second may be too short to connect.
+	var err error
+	for within := time.Second; within < waittest.Patience; within *= 2 {
+		if err = refusal(t, within, &Options{URL: bare.url()}); strings.Contains(err.Error(), "JetStream") {
+			break
+		}
+	}
+	says(t, err, "has no JetStream", "natspubsub embeds")
 
 	locked := startBroker(t, func(o *server.Options) { o.Username, o.Password = "u", "right canary" })
-	err := refusal(t, waittest.Patience, &Options{URL: locked.url(), User: "u", Password: "wrong canary"})
+	err = refusal(t, waittest.Patience, &Options{URL: locked.url(), User: "u", Password: "wrong canary"})
 	if says(t, err, "check User and Password"); !errors.Is(err, pubsub.ErrLogin) {
 		t.Errorf("%v is not ErrLogin", err)
 	}
@@ -254,7 +261,8 @@ func TestFull(t *testing.T) {
 		n++
 		e := entry("a", n)
 		e.Payload = make([]byte, 8<<10)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		// Append tries again until its context ends, in case messages are removed.
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		_, err = s.Append(ctx, "t", e, &history.AppendOptions{Keep: plenty})
 		cancel()
 	}
