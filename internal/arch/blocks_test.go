@@ -33,6 +33,7 @@ var marks = map[string]string{
 var free = map[[2]string]string{
 	{"README.md", " bytes in ─► transport/websocket ─► receiver.go ─► dispatch.go ─► mailbox.go ─► executor.go ─► your handler"}:                                   "a picture",
 	{"docs/architecture.md", "            client                                    other nodes"}:                                                                  "a picture",
+	{"docs/architecture.md", "Broadcast ─► publisher ─► Store"}:                                                                                                    "a picture",
 	{"docs/architecture.md", "Socket.mu ─► Channel.mu ─► replays.mu, the connection's own"}:                                                                        "a picture",
 	{"README.md", "  bennu demo is at  http://127.0.0.1:4000"}:                                                                                                     "what the demo prints; its own tests hold that",
 	{"docs/troubleshooting.md", `level=WARN msg="a page of a foreign origin was refused" reason=origin origin=https://app.example host=api.example mount=/socket`}: "a line of a log, shortened",

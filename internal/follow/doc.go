@@ -48,8 +48,8 @@
 //     page, once for all who want it. Find tells whether a position is a place of the log, and Back goes some entries
 //     back from the head.
 //   - Check (watch.go, heads.go). A node may end between the append and the adapter, so that nobody hears of
-//     its entry. So the store is asked for the head of each topic once within Options.Check: for all
-//     topics at once when a peer is gone or the adapter is back, and each second while the adapter is away.
+//     its entry. So the store is asked for the head of each topic once in every Options.Check. When a peer
+//     is gone or the adapter is back it is asked for all heads at once, and while the adapter is away each second.
 //     A head that is not that of the follower is repaired.
 //   - Rotation (rotate.go). If the store does not know the head of the follower, it has lost entries which
 //     this node has. The follower begins a new epoch in the store, so that no position of the old one is
