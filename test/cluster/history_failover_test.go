@@ -33,13 +33,17 @@ func TestHistoryFailover(t *testing.T) {
 	}
 	all.meet(t)
 	absent := newAudience(t, k.addr, time.Hour, 2*time.Hour) // its clients are away meanwhile
+	late := newAudience(t, k.addr, time.Hour, 2*time.Hour)   // and those until all others know
 	for i := range waittest.Sized(6, 100) {
 		absent.enter(rand.NewPCG(2, uint64(i)), topics[i%len(topics)])
+		late.enter(rand.NewPCG(3, uint64(i)), topics[i%len(topics)])
 	}
 	absent.meet(t)
+	late.meet(t)
 	writers := k.write(all, 1, 0, time.Second, nil)
 	writers.burst(topics, 1, 1, 50)
 	absent.halt()
+	late.halt()
 	for _, topic := range topics {
 		at := topic.acked[noted{1, 50}]
 		eventually(t, "the replica has them", func() bool {
@@ -49,11 +53,11 @@ func TestHistoryFailover(t *testing.T) {
 
 	replica.Do(t, "REPLICAOF", "NO", "ONE") // it gets nothing of what follows
 	writers.burst(topics, 1, 51, 60)
+	all.forkedAt = time.Now() // before the clients look at it
 	for _, topic := range topics {
 		topic.forks = topic.acked[noted{1, 60}].epoch
 		topic.fork.Store(true)
 	}
-	all.forkedAt = time.Now()
 	proxy.Point(replica.Addr)
 	master.Kill(t)
 	proxy.Cut()
@@ -62,12 +66,14 @@ func TestHistoryFailover(t *testing.T) {
 	writers.end(topics)
 	all.finish(t)
 	back.finish(t)
+	last := late.again(t, all.forkedAt)
+	last.finish(t)
 	for _, topic := range topics {
 		for _, fault := range topic.check() {
 			t.Error(fault)
 		}
 	}
-	for name, some := range map[string]*audience{"those that stayed": all, "those that were away": back} {
+	for name, some := range map[string]*audience{"those that stayed": all, "those that were away": back, "those that were away for long": last} {
 		t.Logf("%s: %v; %d times told that nothing was missed", name, some, some.misleads)
 		waittest.AtMost(t, name+": the last one that was told so", some.latest, 2*time.Second)
 	}
