@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/bennu-go/bennu"
 	"github.com/bennu-go/bennu/history"
@@ -26,7 +27,7 @@ func heap() int64 {
 func TestHeapOfClientsThatDoNotRead(t *testing.T) {
 	clients, messages := sized(100, 1000), sized(2000, 10_000)
 	// Over long polling no buffers of the system take frames for a client that does not poll.
-	mount := &bennu.SocketOptions{Transports: over(nil, &longpoll.Options{MaxSessionsPerAddress: bennu.Unlimited, MaxBufferBytes: 128 << 10})}
+	mount := &bennu.SocketOptions{Transports: over(nil, &longpoll.Options{MaxSessionsPerAddress: bennu.Unlimited, MaxBufferBytes: 128 << 10, Window: 5 * time.Minute})}
 	s := serveKept(t, one("*", rooms()), mount, history.Topic{Pattern: "*", Size: 100, Bytes: 1 << 20})
 	start := s.say(t, "a", "begin", nil)
 	text := strings.Repeat("x", 8<<10)
@@ -50,7 +51,7 @@ func TestHeapOfClientsThatDoNotRead(t *testing.T) {
 	}
 	// The queues share frames, so that they hold about one of them; the topic keeps 1 MiB, and the cache and
 	// the store as much each. Without sharing there would be 128 KiB for each client.
-	if bound := int64(clients)*140<<10 + 8<<20; most > bound {
+	if bound := int64(clients)*16<<10 + 8<<20; most > bound {
 		t.Errorf("the heap has grown by %d KiB, want at most %d", most>>10, bound>>10)
 	}
 	if n := s.Stats().History.Behind; n == 0 {
