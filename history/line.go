@@ -14,6 +14,8 @@ type lines struct {
 	shards [lineShards]lineShard
 }
 
+// lineShard has the lines of some of the topics. Its lock is held for moments only, never while the store or
+// a subscriber is called.
 type lineShard struct {
 	mu   sync.Mutex
 	byID map[string]*line

@@ -48,6 +48,8 @@ const (
 	maxFrom = 64
 )
 
+// init makes the publisher ready. Its boot is a new one each time a program starts, so that the numbers of a
+// former run are not taken for its own.
 func (p *publisher) init() {
 	p.boot = strings.ToLower(rand.Text()[:16])
 	p.lines.init()

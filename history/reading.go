@@ -142,6 +142,9 @@ func (l *Log) sound(topic string, e *Entry) bool {
 	return false
 }
 
+// gone returns the page for a place that is none of the log any more, with the head from which a program can
+// go on.
 func gone(p *Piece) Page { return Page{Head: offsetOf(p.Head), Gone: true} }
 
+// offsetOf returns the Offset of whoever has received all messages of a topic.
 func offsetOf(h Head) Offset { return OffsetOf(Place{Epoch: h.Epoch, Offset: h.Offset}) }
