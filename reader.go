@@ -117,12 +117,15 @@ func (d *reader) passLarge(last follow.Position, e *follow.Entry, f *entryFrames
 	_ = c.socket.node.refuse(e.Message, &tooLarge{len(f.frame.Bytes()), c.socket.outbound().bytes / 4 * 3, "those with more room get it"})
 	told := c.lostFrame(e.Position(), reasonTooLarge)
 	c.mu.Lock()
-	if c.isAtLocked(last) {
+	isTold := c.isAtLocked(last)
+	if isTold {
 		c.sendIfLocked(told)
 		c.sentLocked(e.Position())
 	}
 	c.mu.Unlock()
-	c.sayLost(reasonTooLarge)
+	if isTold {
+		c.sayLost(reasonTooLarge)
+	}
 	return true
 }
 

@@ -37,7 +37,9 @@ type Topic struct {
 	// Pattern is a topic, or the beginning of topics with * at its end, as in SocketHandler.Channel.
 	Pattern string
 	// Size, Bytes and Age bound what is kept of one topic; the first bound that is reached counts.
-	// Defaults 1,000 messages, 1 MiB of payloads and 10 min. Size is at most 100,000.
+	// Defaults 1,000 messages, 1 MiB of payloads and 10 min. Size is at most 100,000. A node may keep
+	// messages in memory for 30 s longer, and the newest ones, as many as Rewind but at least one, while
+	// somebody has joined the topic.
 	Size  int
 	Bytes int
 	Age   time.Duration
