@@ -9,3 +9,17 @@ func SinceOf(p Payload, param string) (kind, at string, inPayload bool) {
 	s := sinceOf(p, param)
 	return [...]string{"none", "new", "at", "invalid"}[s.kind], offsetOf(s.at).String(), s.inPayload
 }
+
+// SetBehind makes a channel that has joined fall behind, and starts no reader.
+func SetBehind(c *Channel) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.setBehindLocked(true)
+}
+
+// GoLive does what a reader does that has found nothing after the place of the channel. It reports
+// whether the channel is live.
+func GoLive(c *Channel) bool { return c.goLive(c.lastPlace(), 0) }
+
+// ReadOn starts a reader for a channel that has fallen behind.
+func ReadOn(c *Channel) { c.socket.replays().add(c) }
