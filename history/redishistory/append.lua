@@ -7,6 +7,7 @@
 local meta, stream, key = KEYS[1], KEYS[2], KEYS[3]
 local boot, number, event, payload, binary, from = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6]
 local size, most, age, ttl = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
+local longer = math.floor(ttl * 9 / 8)
 local step, newEpoch, after, keyTTL = tonumber(ARGV[11]), ARGV[12], ARGV[13], ARGV[14]
 
 -- Before Redis 7 a script that asks for the time must say that its effects are replicated.
@@ -57,18 +58,19 @@ local width = 1
 while number >= 256 ^ width do width = width + 1 end
 local text = struct.pack('>I2I5I6I6BBBI' .. width, step, count, before, now, binary + 2 * width, #boot, #from, number) .. boot .. from .. event
 local bytes = before + #payload
-local fields = {'e', epoch, 'h', offset, 'n', int(count), 'c', int(bytes), 't', int(now), 'x', int(ttl)}
+-- Redis writes integral numbers with all their digits.
+local fields = {'e', epoch, 'h', offset, 'n', count, 'c', bytes, 't', now, 'x', ttl}
 if number > 0 then
 	fields[13], fields[14] = names[7], int(number) .. ' ' .. offset .. ' ' .. head
 end
 
+-- These two have all that they need as parameters: values that a function shares with its surroundings cost more.
+
 -- failed returns an answer of Redis if it is an error.
 local function failed(answer) return type(answer) == 'table' and answer.err and answer end
-local function add() return failed(redis.pcall('XADD', stream, offset .. '-0', 'm', text, 'd', payload)) end
 -- remake leaves nothing in the stream but the entry: the rest is not all of this log.
-local function remake()
-	foreign = true
-	return failed(redis.pcall('DEL', stream)) or add()
+local function remake(stream, id, text, payload)
+	return failed(redis.pcall('DEL', stream)) or failed(redis.pcall('XADD', stream, id, 'm', text, 'd', payload))
 end
 
 -- Nothing was written so far. Where memory is short, the first write is refused, if it is one that needs
@@ -83,9 +85,12 @@ if fresh then
 end
 local problem = key and failed(redis.pcall('SET', key, epoch .. ' ' .. offset .. ' ' .. head, 'EX', keyTTL))
 if not problem then
-	problem = add()
+	local id = offset .. '-0'
+	problem = failed(redis.pcall('XADD', stream, id, 'm', text, 'd', payload))
 	-- The stream has an id above the head, or the highest there is.
-	if problem and (string.find(problem.err, 'ID specified', 1, true) or string.find(problem.err, 'possible ID', 1, true)) then problem = remake() end
+	if problem and (string.find(problem.err, 'ID specified', 1, true) or string.find(problem.err, 'possible ID', 1, true)) then
+		foreign, problem = true, remake(stream, id, text, payload)
+	end
 end
 if problem then -- such as a permission that was withdrawn; the log becomes what it was
 	if key then redis.pcall('DEL', key) end
@@ -100,24 +105,24 @@ if problem then -- such as a permission that was withdrawn; the log becomes what
 	return problem
 end
 
--- prolong keeps the log from expiring.
-local function prolong()
-	if fresh or log.ttl ~= ttl or redis.call('PTTL', meta) < ttl or redis.call('PTTL', stream) < ttl then
-		redis.call('PEXPIRE', meta, int(ttl * 9 / 8))
-		redis.call('PEXPIRE', stream, int(ttl * 9 / 8))
-	end
-end
+-- What is due beside the append: the log must not expire, its hash not grow, and old entries go. The stream
+-- never has a longer time to live than the hash. Nothing that fails from here on is an error of the append.
+local left = fresh and 0 or redis.pcall('PTTL', stream)
+local short = type(left) ~= 'number' or left < ttl or log.ttl ~= ttl
+local boots = number > 0 and not (log and log.number)
+local part = math.max(most / 8, 1)
+local full = count % 16 == 0 or math.floor(bytes / part) > math.floor(before / part)
+if not (short or boots or full) then return {'ok', epoch, offset, head, foreign and 'foreign' or ''} end
 
 -- forget bounds the boots. The numbers of at most 64 are kept, those that published last. The hash has 6 other fields.
 local function forget()
-	if number == 0 or log and log.number then return end
 	local has = redis.call('HLEN', meta)
 	if has <= 64 + 6 then return end
 	if has > 1000 then -- of others; all of them would be much to look at
 		foreign = true
 		redis.call('DEL', meta)
 		redis.call('HSET', meta, unpack(fields))
-		redis.call('PEXPIRE', meta, int(ttl * 9 / 8))
+		redis.call('PEXPIRE', meta, longer)
 		return
 	end
 	local all, oldest, name = redis.call('HGETALL', meta), math.huge, nil
@@ -131,15 +136,14 @@ end
 -- trim waits until it is worth while, and removes at most about 1,000 entries at a time, since all others wait
 -- for it. Read leaves out what is too old until then.
 local function trim()
-	local part = math.max(most / 8, 1)
-	if count % 16 ~= 0 and math.floor(bytes / part) <= math.floor(before / part) then return end
 	local start, keep, looked = '-', nil, 0
 	repeat
 		local some = redis.call('XRANGE', stream, start, '+', 'COUNT', 20)
 		for _, e in ipairs(some) do
 			local step, n, c, t = described(e)
 			if not step then
-				remake()
+				foreign = true
+				remake(stream, offset .. '-0', text, payload)
 				return
 			end
 			keep = count - n + 1
@@ -154,10 +158,13 @@ local function trim()
 	if start ~= '-' then redis.call('XTRIM', stream, 'MAXLEN', int(keep)) end
 end
 
--- The entry is appended, so nothing that fails from here on is an error of the append.
-local note = ''
-for _, f in ipairs({prolong, forget, trim}) do
-	local ok, err = pcall(f)
-	if not ok then note = type(err) == 'table' and err.err or tostring(err) end
-end
+local ok, err = pcall(function()
+	if short then
+		redis.call('PEXPIRE', meta, longer)
+		redis.call('PEXPIRE', stream, longer)
+	end
+	if boots then forget() end
+	if full then trim() end
+end)
+local note = ok and '' or type(err) == 'table' and err.err or tostring(err)
 return {'ok', epoch, offset, head, foreign and 'foreign' or note}

@@ -4,11 +4,11 @@
 -- int writes a number with all its digits.
 local function int(x) return string.format('%.0f', x) end
 
--- whole returns the number that a text has, or nil. Redis scripts count with float64, which has integers up to 2^53.
+-- whole returns the number that a text has, in any form that Lua reads, or nil if it is no integer from 0 on. Redis
+-- scripts count with float64, which has integers up to 2^53.
 local function whole(text)
-	if not text or #text > 16 or string.find(text, '%D') then return nil end
-	local n = tonumber(text)
-	return n and n < 2 ^ 53 and n or nil
+	local n = tonumber(text or nil) -- an absent field of a hash is false
+	return n and n >= 0 and n < 2 ^ 53 and n % 1 == 0 and n or nil
 end
 
 -- isEpoch reports whether a text is 8 characters of a-z and 2-7.
@@ -19,16 +19,18 @@ local function isEpoch(text) return #text == 8 and not string.find(text, '[^a-z2
 -- It returns nil if there is no log, and nil and true if others have changed the hash, which is no log then. All
 -- numbers have room for another entry.
 local function open(m)
-	if not m[1] then return nil, (m[2] or m[3] or m[4] or m[5] or m[6] or m[7]) and true end
-	local log = {epoch = m[1], head = whole(m[2]), count = whole(m[3]), bytes = whole(m[4]), time = whole(m[5] or '0'), ttl = whole(m[6] or '0')}
-	if not (isEpoch(log.epoch) and log.head and log.count and log.bytes and log.time and log.ttl) then return nil, true end
-	if log.head > 2 ^ 53 - 2048 or log.count > 2 ^ 40 - 2 or log.bytes > 2 ^ 47 or log.time > 2 ^ 47 then return nil, true end
+	local epoch = m[1]
+	if not epoch then return nil, (m[2] or m[3] or m[4] or m[5] or m[6] or m[7]) and true end
+	local number, offset, prev
 	if m[7] then
-		local number, offset, prev = string.match(m[7], '^(%d+) (%d+) (%d+)$')
-		log.number, log.offset, log.prev = whole(number), offset, prev
-		if not (log.number and whole(offset) and whole(prev)) then return nil, true end
+		number, offset, prev = string.match(m[7], '^(%d+) (%d+) (%d+)$')
+		if not (whole(number) and whole(offset) and whole(prev)) then return nil, true end
+		number = tonumber(number)
 	end
-	return log
+	local head, count, bytes, time, ttl = whole(m[2]), whole(m[3]), whole(m[4]), whole(m[5] or 0), whole(m[6] or 0)
+	if not (head and count and bytes and time and ttl and isEpoch(epoch)) then return nil, true end
+	if head > 2 ^ 53 - 2048 or count > 2 ^ 40 - 2 or bytes > 2 ^ 47 or time > 2 ^ 47 then return nil, true end
+	return {epoch = epoch, head = head, count = count, bytes = bytes, time = time, ttl = ttl, number = number, offset = offset, prev = prev}
 end
 
 -- described reads the description of an entry; see append.lua. It returns the step, the number of the entry, the bytes
