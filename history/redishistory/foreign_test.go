@@ -140,7 +140,7 @@ func TestForeignHash(t *testing.T) {
 	t.Parallel()
 	s, st, log := logged(t)
 	for i, fields := range [][]string{
-		{"e", "UPPERCAS"}, {"e", "aaaaaaaaa"}, {"e", strings.Repeat("x", 1<<20)}, {"h", "x"}, {"h", "-5"}, {"h", "1e9"}, {"h", "9007199254740991"},
+		{"e", "UPPERCAS"}, {"e", "aaaaaaaaa"}, {"e", strings.Repeat("x", 1<<20)}, {"h", "x"}, {"h", "-5"}, {"h", "-1"}, {"h", "9007199254740991"},
 		{"h", strings.Repeat("9", 300)}, {"n", "x"}, {"n", "1.5"}, {"n", "1099511627775"}, {"c", ""}, {"c", "281474976710655"}, {"t", "nan"}, {"x", "inf"},
 		{"bb", "x"}, {"bb", "1 2"}, {"bb", "99999999999999999999 5 3"},
 	} {
