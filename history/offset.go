@@ -23,7 +23,9 @@ func (o Offset) String() string {
 	if o.IsZero() {
 		return ""
 	}
-	return o.at.Epoch + ":" + strconv.FormatUint(o.at.Offset, 10)
+	var memory [maxText]byte
+	text := append(append(memory[:0], o.at.Epoch...), ':')
+	return string(strconv.AppendUint(text, o.at.Offset, 10))
 }
 
 // MarshalText implements encoding.TextMarshaler.
@@ -35,8 +37,11 @@ func (o *Offset) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
-// maxDigits is the length of the largest number.
-const maxDigits = 20
+// The length of the largest number, and of the longest text.
+const (
+	maxDigits = 20
+	maxText   = len("e7k2m6x4:") + maxDigits
+)
 
 // ParseOffset reads the result of String.
 func ParseOffset(text string) (Offset, error) {

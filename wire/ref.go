@@ -15,7 +15,10 @@ import (
 type Ref string
 
 // StringRef returns the Ref of a string.
-func StringRef(s string) Ref { return Ref(jsontext.AppendString(nil, s)) }
+func StringRef(s string) Ref {
+	var memory [64]byte // enough for most
+	return Ref(jsontext.AppendString(memory[:0], s))
+}
 
 // ParseRef returns the Ref of one JSON value, as V1 and V2 do, for serializers whose messages have
 // refs as JSON. Equal values give equal Refs: escapes in strings are resolved, floats get their
