@@ -174,9 +174,6 @@ func (c *Channel) forgetHistoryLocked() {
 		x.finding()
 		x.finding = nil
 	}
-	if k.sub != nil {
-		x.others = append(x.others, k.sub)
-	}
 	if !k.isFollower() || c.state == joining {
 		return
 	}

@@ -8,7 +8,6 @@ import (
 	"github.com/bennu-go/bennu/internal/ability"
 	"github.com/bennu-go/bennu/internal/notice"
 	"github.com/bennu-go/bennu/internal/protocol"
-	"github.com/bennu-go/bennu/pubsub"
 	"github.com/bennu-go/bennu/transport"
 	"github.com/bennu-go/bennu/wire"
 )
@@ -228,7 +227,7 @@ func (c *Channel) end(reason error, last []transport.Frame) bool {
 // closeLocked sets the state to closed, or to ended when no callback runs and none is left to run.
 // It returns the parts that the caller must end after it has released the lock: the subscriptions,
 // and the functions of AfterEnd.
-func (c *Channel) closeLocked(reason error) (sub *pubsub.Subscription, others []subscription, after []func()) {
+func (c *Channel) closeLocked(reason error) (sub subscription, others []subscription, after []func()) {
 	x := c.extra()
 	if c.kept != nil {
 		c.forgetHistoryLocked()
@@ -244,7 +243,7 @@ func (c *Channel) closeLocked(reason error) (sub *pubsub.Subscription, others []
 		x.cancel(reason)
 	}
 	c.countLate(x.going)
-	sub, others, after = c.sub, x.others, x.after
+	sub, others, after = c.ownLocked(), x.others, x.after
 	c.sub, x.others, x.after = nil, nil, nil
 	switch {
 	case c.running || c.joinRuns:
@@ -260,6 +259,17 @@ func (c *Channel) closeLocked(reason error) (sub *pubsub.Subscription, others []
 		c.startLocked()
 	}
 	return sub, others, after
+}
+
+// ownLocked returns the subscription to the channel's own topic, or nil.
+func (c *Channel) ownLocked() subscription {
+	switch {
+	case c.sub != nil:
+		return c.sub
+	case c.kept != nil && c.kept.sub != nil:
+		return c.kept.sub
+	}
+	return nil
 }
 
 // joinReturned notes that Join has returned, with its instance or nil. If the channel has ended
