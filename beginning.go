@@ -55,6 +55,9 @@ func (c *Channel) chooseMode() {
 // findPlace finds where the channel begins. It may wait for the store, until the channel ends. The channel
 // is subscribed already, so that nothing is missed between this and the reply.
 func (c *Channel) findPlace() {
+	if c.recoversAtOnce() {
+		return
+	}
 	// Not the context of the channel: once made, that takes memory until the channel ends.
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -77,6 +80,24 @@ func (c *Channel) findPlace() {
 			}
 		}
 	}
+}
+
+// recoversAtOnce is findPlace for a client that recovers, if this node knows that without the store. That
+// is so for most that come back, so it does without a context.
+func (c *Channel) recoversAtOnce() bool {
+	c.mu.Lock()
+	m := c.kept.more
+	c.mu.Unlock()
+	if m.since.kind != sinceAt {
+		return false
+	}
+	most := c.socket.node.keeps(c.topic).MaxReplay
+	after, reason, ok := c.kept.sub.Known(m.since.at, most)
+	if !ok || reason != "" || after > most {
+		return false
+	}
+	m.start = beginning{resumed: Recovered, from: m.since.at}
+	return true
 }
 
 // lookUp looks for the position of the client in the log. The error is that of ctx, which ends with the

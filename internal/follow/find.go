@@ -44,6 +44,16 @@ func (s *Subscription) Find(ctx context.Context, p Position, limit int) (after i
 	}
 }
 
+// Known is Find for a position about which nothing has to be read, which is that of most clients. ok is
+// false if Find may have to wait.
+func (s *Subscription) Known(p Position, limit int) (after int, reason Reason, ok bool) {
+	if !s.follower.begun.Load() || s.Closed() {
+		return 0, "", false
+	}
+	v := s.follower.look(p, limit)
+	return v.after, v.reason, !v.missing && !v.doubtful
+}
+
 // verdict is what a follower knows of a position.
 type verdict struct {
 	after    int    // entries follow it
