@@ -20,20 +20,17 @@ type follower struct {
 	mu         sync.Mutex // guards the fields below; no subscriber is called while it is held
 	sub        *pubsub.Subscription
 	subs       []*Subscription
-	epoch      string    // of the log, "" while the topic has none
-	head       uint64    // of the last entry that was taken
-	delivered  uint64    // of the last entry that all subscribers were given
-	oldest     uint64    // the store does not have the places before this one any more
-	ring       run       // the newest entries, up to the head
-	old        []*run    // pages before the ring
-	chain      *chain    // nil while nothing waits
-	reset      *Position // where the follower goes on after the log has broken
-	reads      *reads    // nil while nothing is to be read from the store
-	ready      chan struct{}
+	epoch      string        // of the log, "" while the topic has none
+	head       uint64        // of the last entry that was taken
+	delivered  uint64        // of the last entry that all subscribers were given
+	oldest     uint64        // the store does not have the places before this one any more
+	ring       run           // the newest entries, up to the head
+	old        []*run        // pages before the ring
+	chain      *chain        // nil while nothing waits
+	reset      *Position     // where the follower goes on after the log has broken
+	reads      *reads        // nil while nothing is to be read from the store
 	beginning  chan struct{} // closed when beginLog has ended
-	holds      int           // publishes for which the follower waits before it starts
-	first      *Position     // the head by which it starts then
-	early      *Position     // the place before the oldest of their messages
+	starting   *starting     // nil once it has started, and while nobody waits for that
 	round      uint32        // how often the last subscription has ended
 	repairs    uint32        // that have begun
 	asking     asking
@@ -98,10 +95,8 @@ func (f *follower) end() {
 		f.chain = nil
 	}
 	f.reads = nil
-	if f.ready != nil {
-		close(f.ready)
-		f.ready = nil
-	}
+	f.starting.over()
+	f.starting = nil
 }
 
 // position returns the head. The caller holds f.mu.
@@ -114,10 +109,8 @@ func (f *follower) begin(head Position) {
 	f.begun.Store(true)
 	f.epoch, f.head, f.delivered = head.Epoch, head.Offset, head.Offset
 	f.ring = run{base: f.head}
-	if f.ready != nil {
-		close(f.ready)
-		f.ready = nil
-	}
+	f.starting.over()
+	f.starting = nil
 	f.drain()
 	f.kick()
 }

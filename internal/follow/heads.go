@@ -178,8 +178,8 @@ func (f *follower) answer(q question, head Position) {
 	switch {
 	case f.ended:
 	// A message of this node is on its way to the store: Hold.Release begins.
-	case !f.started && f.holds > 0:
-		f.first = &head
+	case !f.started && f.starting != nil && f.starting.holds > 0:
+		f.starting.first = &head
 	case !f.started:
 		f.beginHeld(head)
 	// Another log, one that has lost what this node has taken, or one with entries of which it has not heard.

@@ -18,10 +18,10 @@ func (f *Followers) Hold(topic string) *Hold {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.started || t.ended || t.first != nil { // the head is known, and the message comes after it
+	if t.started || t.ended || t.needStarting().first != nil { // the head is known, and the message comes after it
 		return nil
 	}
-	t.holds++
+	t.starting.holds++
 	return &Hold{t}
 }
 
@@ -33,11 +33,15 @@ func (h *Hold) Release(place *pubsub.Place) {
 	f := h.follower
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if place != nil && (f.early == nil || f.early.Epoch != place.Epoch || place.Prev < f.early.Offset) {
-		f.early = &Position{place.Epoch, place.Prev}
+	s := f.starting
+	if s == nil { // the follower has ended
+		return
 	}
-	if f.holds--; f.holds == 0 && f.first != nil && !f.ended {
-		f.beginHeld(*f.first)
+	if place != nil && (s.early == nil || s.early.Epoch != place.Epoch || place.Prev < s.early.Offset) {
+		s.early = &Position{place.Epoch, place.Prev}
+	}
+	if s.holds--; s.holds == 0 && s.first != nil {
+		f.beginHeld(*s.first)
 	}
 }
 
@@ -45,10 +49,9 @@ func (h *Hold) Release(place *pubsub.Place) {
 // f.mu.
 func (f *follower) beginHeld(head Position) {
 	from := head
-	if e := f.early; e != nil && e.Epoch == head.Epoch && e.Offset < head.Offset {
-		from = *e
+	if s := f.starting; s != nil && s.early != nil && s.early.Epoch == head.Epoch && s.early.Offset < head.Offset {
+		from = *s.early
 	}
-	f.first, f.early = nil, nil
 	f.begin(from)
 	if f.head < head.Offset {
 		f.repairNow(nil)

@@ -24,10 +24,7 @@ func (s *Subscription) Ready() <-chan struct{} {
 	if f.started || f.ended {
 		return nil
 	}
-	if f.ready == nil {
-		f.ready = make(chan struct{})
-	}
-	return f.ready
+	return f.needStarting().readyChan()
 }
 
 // Closed reports whether the followers have been closed, so that nothing comes any more. A follower with
