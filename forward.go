@@ -76,24 +76,27 @@ func (c *Channel) forward(h *handlerContext, p Payload) error {
 }
 
 // forwardFrames returns the frame of a message that is forwarded, and of the announcement before it if
-// there is one. e is the entry that is forwarded, or nil for a broadcast without an offset.
+// there is one. e is the entry that is forwarded, or nil for a broadcast without an offset. An entry has no
+// join_ref, as those that are not intercepted have none: a client that has joined anew takes all that are
+// under way or none, and so has no gap before its position.
 func (c *Channel) forwardFrames(event string, p Payload, e *follow.Entry) (before, f transport.Frame, err error) {
 	if e == nil || c.kept.form == NoOffsets {
 		f, err = c.pushFrame(event, p)
 		return before, f, err
 	}
 	at := e.Position()
+	b := wire.Broadcast{Topic: c.topic, Event: event, Payload: p}
 	switch {
 	case p.Binary:
 		announced := wire.Broadcast{Topic: c.topic, Event: eventOffset, Payload: announcement(at)}
-		if before, err = broadcastFrame(c.socket.serializer, &announced); err == nil {
-			f, err = c.pushFrame(event, p)
+		if before, err = broadcastFrame(c.socket.serializer, &announced); err != nil {
+			return before, f, err
 		}
 	case c.kept.form == InRef:
-		f, err = pushFrame(c.socket.serializer, &wire.Push{JoinRef: c.joinRef, Ref: refOf(at), Topic: c.topic, Event: event, Payload: p})
+		b.Ref = refOf(at)
 	default:
-		p.Data = withOffset(p.Data, at)
-		f, err = c.pushFrame(event, p)
+		b.Payload.Data = withOffset(p.Data, at)
 	}
+	f, err = broadcastFrame(c.socket.serializer, &b)
 	return before, f, err
 }
