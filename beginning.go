@@ -167,7 +167,7 @@ func (j *joinCall) tryKept(reply transport.Frame, start *beginning, fresh bool) 
 	if start.atHead {
 		from = c.kept.sub.Head()
 	}
-	f := c.resumeFrame(from, resumePayload{Status: start.resumed.String(), Reason: start.reason})
+	f := c.beginningFrame(from, start)
 	c.kept.sub.Join(func(head follow.Position) {
 		c.mu.Lock()
 		defer c.mu.Unlock()

@@ -70,6 +70,7 @@ func (j *joinCall) keep() (answered bool) {
 type endNote struct {
 	last   follow.Position
 	lost   follow.Position // where the channel began, if it was told then that it had lost messages
+	number uint32          // rises with each note
 	fenced bool            // a join was answered with phx_error, and the client has not left since then
 	ref    wire.Ref        // of that join
 	asked  follow.Position // in it
@@ -142,18 +143,35 @@ func (r *replays) noteBeginning(topic string, lost follow.Position) {
 }
 
 // putLocked puts a note. There are at most as many as topics that the connection may join; beyond that
-// some other is dropped.
+// the oldest is dropped, whose messages have most likely been read.
 func (r *replays) putLocked(topic string, n endNote) {
 	if r.notes == nil {
 		r.notes = make(map[string]endNote)
 	}
 	if _, ok := r.notes[topic]; !ok && len(r.notes) >= r.socket.handler.limits.Topics {
-		for other := range r.notes {
-			delete(r.notes, other)
-			break
+		oldest, age := "", uint32(0)
+		for other, n := range r.notes {
+			if a := r.noted - n.number; a >= age { // noted may have begun anew
+				oldest, age = other, a
+			}
 		}
+		delete(r.notes, oldest)
 	}
+	r.noted++
+	n.number = r.noted
 	r.notes[topic] = n
+}
+
+// hasNote reports whether messages of an earlier channel of the topic may be under way.
+func (s *Socket) hasNote(topic string) bool {
+	r := s.history.Load()
+	if r == nil {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, ok := r.notes[topic]
+	return ok
 }
 
 // noteBeginning notes where a channel has begun, for the joins after it.

@@ -38,6 +38,16 @@ func (c *Channel) resumeFrame(at follow.Position, p resumePayload) transport.Fra
 	return c.positionFrame(c.joinRef, eventResume, at, p.encoded())
 }
 
+// beginningFrame returns the frame that tells the client where the channel begins. A loss is told without
+// a join_ref if messages of an earlier join may be under way: the client may take those, and leave and join
+// once more before it has read this frame.
+func (c *Channel) beginningFrame(at follow.Position, b *beginning) transport.Frame {
+	if b.resumed == Lost && c.socket.hasNote(c.topic) {
+		return c.lostFrame(at, b.reason)
+	}
+	return c.resumeFrame(at, resumePayload{Status: b.resumed.String(), Reason: b.reason})
+}
+
 // lostFrame returns the frame that tells the client of a loss after its join. It has no join_ref, as
 // the broadcasts that follow have none: the client takes both or neither, also if it has joined anew
 // before they arrive.

@@ -31,6 +31,7 @@ type replays struct {
 	waiting bool               // resume will be called
 	rate    rate.Bucket        // of Limits.ReplayRate
 	notes   map[string]endNote // by topic
+	noted   uint32             // the number of the last note
 
 	frames []*entryFrames // memory for one step
 }

@@ -37,6 +37,7 @@ type following struct {
 	joinRef string // of its join, as JSON
 	sent    string // the position in that
 	again   bool   // it was joined on this connection before that
+	replied bool   // the reply has come, so bennu:resume is next
 	resumed bool   // bennu:resume has come
 	unheard bool   // the join before was told that it has lost messages, which nobody listened to any more
 	early   bool   // it was told so before the answer to the join, which will say it once more
@@ -140,7 +141,7 @@ func (r *resumer) hangUp() {
 // join joins a topic with the position that the client has.
 func (r *resumer) join(f *following) error {
 	r.refs++
-	f.joinRef, f.sent, f.resumed, f.early = fmt.Sprintf(`"%d"`, r.refs), f.ref, false, false
+	f.joinRef, f.sent, f.replied, f.resumed, f.early = fmt.Sprintf(`"%d"`, r.refs), f.ref, false, false, false
 	since := "null"
 	if f.ref != "" {
 		since = `"` + f.ref + `"`
@@ -324,6 +325,7 @@ func (r *resumer) takeOwn(frame []byte) error {
 		if payload.Status != "ok" {
 			return fmt.Errorf("a join is refused: %s", parts[4])
 		}
+		f.replied = true
 		return nil
 	case "phx_error":
 		if payload.Reason == "resume" {
@@ -336,7 +338,7 @@ func (r *resumer) takeOwn(frame []byte) error {
 		if err := json.Unmarshal(parts[1], &ref); err != nil {
 			return unsound("%s: %w", frame, err)
 		}
-		return r.takeResume(f, ref, payload.Status, payload.Reason, string(parts[0]) == "null")
+		return r.takeResume(f, ref, payload.Status, payload.Reason, string(parts[0]) == "null" && (!f.replied || f.resumed))
 	}
 	return unsound("%s", frame)
 }
