@@ -28,6 +28,7 @@ class Reader {
   cuts = 0
   params = { since: null }
   joined = new Queue()
+  placed = new Queue()
   tells = new Queue() // the same, for those who wait
 
   constructor(env, topic, { url = env.cutURL, first = 1 } = {}) {
@@ -38,10 +39,11 @@ class Reader {
     this.mount()
   }
 
-  // start makes a reader that has joined.
+  // start makes a reader that has joined, and has a position: the reply alone may come before a cut.
   static async start(...args) {
     const r = new Reader(...args)
     await r.joined.next("the first join")
+    await r.placed.next("the first position")
     return r
   }
 
@@ -53,6 +55,7 @@ class Reader {
     channel.on("bennu:resume", payload => {
       this.told.push(payload)
       this.tells.put(payload)
+      this.placed.put(true)
     })
     channel.join().receive("ok", () => {
       this.joins++
