@@ -17,8 +17,8 @@ func SetBehind(c *Channel) {
 	c.setBehindLocked(true)
 }
 
-// GoLive does what a reader does that has found nothing after the place of the channel. It reports
-// whether the channel is live.
+// GoLive is the last step of a reader, which has found no entry after the place of the channel. It
+// reports whether the channel is live.
 func GoLive(c *Channel) bool { return c.goLive(c.lastPlace(), 0) }
 
 // ReadOn starts a reader for a channel that has fallen behind.

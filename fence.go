@@ -64,9 +64,9 @@ func (j *joinCall) keep() (answered bool) {
 	return true
 }
 
-// endNote is what a connection remembers of a channel that has ended. It keeps that until a join goes
-// on from last, or from where the client is after a phx_error: a join that is refused, or that asks for
-// nothing, does not change what is under way.
+// endNote is the note that a connection keeps of a channel that has ended. It keeps the note until a join
+// continues from last, or answers a phx_error. A join that is refused, or that has no position, leaves the
+// note: messages may still be under way.
 type endNote struct {
 	last   follow.Position
 	lost   follow.Position // where the channel began, if it was told then that it had lost messages

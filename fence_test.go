@@ -102,7 +102,7 @@ func TestWithoutFence(t *testing.T) {
 	}
 }
 
-// TestFenceOnce is what a client gets that does not take messages while it joins.
+// TestFenceOnce has a client that takes no messages while it joins: it is fenced once.
 func TestFenceOnce(t *testing.T) {
 	s := serveKept(t, one("*", rooms()), nil, history.Topic{Pattern: "*", Size: 10_000})
 	c := wstest.Dial(t, s.url)
