@@ -219,8 +219,8 @@ func TestFencePiledUp(t *testing.T) {
 	}
 }
 
-// TestFenceAfterNew is what a client gets that joins as a new one between two joins with a position. Its
-// join as a new one is refused, so what was under way before it may still be.
+// TestFenceAfterNew has a client that joins as a new one between two joins with a position. That join is
+// refused, so messages of the first one may still be under way.
 func TestFenceAfterNew(t *testing.T) {
 	picky := bennu.Define(func(_ context.Context, ch *bennu.Channel, p struct{ Refuse bool }) (*room, bennu.Empty, error) {
 		if p.Refuse {
@@ -241,8 +241,8 @@ func TestFenceAfterNew(t *testing.T) {
 	c.Expect(wstest.V2(again, again, "a", "phx_error", `{"reason":"resume"}`))
 }
 
-// TestFenceAfterLoss is what a client gets that has left and joins again before it has read that it has
-// lost messages. It drops that bennu:resume, which is for the join that it has left, but not the
+// TestFenceAfterLoss has a client that has left and joins again before it has read that it has lost
+// messages. It drops that bennu:resume, which is for the join that it has left, but not the
 // messages behind it. So it must be told again, and not be fenced: then it would go on after them.
 func TestFenceAfterLoss(t *testing.T) {
 	s := serveKept(t, one("a", rooms()), nil, history.Topic{Pattern: "a", Size: 3})

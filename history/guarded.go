@@ -61,7 +61,7 @@ func (g *guarded) Close(ctx context.Context) error {
 	return err
 }
 
-// answer is what a call of a store has returned.
+// answer has the results of a call of a store.
 type answer[T any] struct {
 	value T
 	err   error
