@@ -36,7 +36,11 @@ class Reader {
     this.first = first
     this.client = connect(env, { url })
     this.client.socket.onClose(() => this.cuts++)
-    this.mount()
+    // Posts of clients before 1.7 may overtake each other. A join that has waited for the first
+    // connection would end the one that comes after a cut, and the client would take that as the end
+    // of its channel.
+    if (env.polling && !env.phoenix.LongPoll.prototype.batchSend) this.client.opens.next("the first connection").then(() => this.mount(), () => {})
+    else this.mount()
   }
 
   // start makes a reader that has joined, and has a position: the reply alone may come before a cut.
@@ -95,7 +99,7 @@ class Reader {
   toString() {
     const count = status => this.told.filter(told => told.status === status).length
     return `${this.last} received, ${this.cuts} cuts, ${this.joins} joins, ${count("recovered")} recovered, ${count("live")} replays, ` +
-      `${count("lost")} lost; since ${this.params.since}, the channel is ${this.channel.state}`
+      `${count("lost")} lost; since ${this.params.since}, the channel is ${this.channel?.state}`
   }
 }
 
