@@ -14,8 +14,8 @@ import (
 type beginning struct {
 	resumed Resumed
 	reason  string          // of Lost
-	from    follow.Position // what comes after it is sent; unless atHead
-	atHead  bool            // at the newest entry there is when the reply is queued
+	from    follow.Position // the entries after it are sent; not used with atHead
+	atHead  bool            // the channel begins at the newest entry at the time when the reply is queued
 }
 
 // Reasons of Lost beside those of package follow. They go to clients.
@@ -25,9 +25,9 @@ const (
 	reasonTooLarge = "too_large" // a message does not fit the queue of the client
 )
 
-// chooseMode decides how the channel gets the entries of its topic, when Join has returned. What Join has
-// asked for by Offsets counts more than what the client has sent. A channel that has asked for nothing, and
-// whose client has neither, does not follow.
+// chooseMode decides how the channel gets the entries of its topic, when Join has returned. The form
+// that Join has chosen with Offsets takes precedence over the form of the client's position. A channel
+// without a form, a position and a Rewind does not follow.
 func (c *Channel) chooseMode() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -491,10 +491,10 @@ var table = [kinds]Entry{
 		"see the error; other nodes read it from the store with the next message of the topic, or after history.Options.Check"},
 	HistoryForgotten: {"history_forgotten", warn, "the history of a topic was forgotten: the store in memory is full",
 		"raise StoreBytes of history.Options, or lower Size, Bytes and Age of its Topics; clients that come back are told that they have lost their place"},
-	HistoryForeign: {"history_foreign", warn, "others have written to a history in the store; it began anew, or goes on without what is theirs",
+	HistoryForeign: {"history_foreign", warn, "a history in the store has records that bennu did not write; the history began anew, or goes on without these records",
 		"keep others from writing under the Prefix of natshistory.Options or redishistory.Options; clients that miss something are told so"},
-	HistoryCleaning: {"history_cleaning", warn, "what is old in a history was not removed from the store, or the time to keep it not prolonged",
-		"see the error; it is tried again with a later message, or within some hours"},
+	HistoryCleaning: {"history_cleaning", warn, "old entries of a history were not removed from the store, or the time to keep the history was not prolonged",
+		"see the error; the store is asked again with a later message, or within some hours"},
 
 	TrackerMessage: {"tracker_message", warn, "a presence message of another node was dropped: it does not decode", "run the same version on all nodes"},
 	TrackerRefused: {"tracker_refused", info, "a presence message of another node was refused: the node has ended, or has too many entries",
