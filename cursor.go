@@ -80,10 +80,9 @@ func (c *Channel) nextEntry() {
 	entries, state := c.kept.sub.Next(last, 1, stepBytes)
 	switch state {
 	case follow.Some:
-		if !c.mayReplay() {
+		if !c.handEntry(entries[0]) {
 			return
 		}
-		c.takeEntry(entries[0])
 	case follow.AtHead:
 		if c.goLive(last, u.reader.count) {
 			return
@@ -97,6 +96,25 @@ func (c *Channel) nextEntry() {
 		}
 	}
 	c.postCursor()
+}
+
+// handEntry passes an entry on when the connection has room for it. It reports false if the cursor is
+// posted again when it has.
+func (c *Channel) handEntry(e *follow.Entry) bool {
+	r, bytes := c.socket.replays(), len(e.Topic)+len(e.Event)+len(e.Payload)
+	if !r.take(c, bytes) {
+		return false
+	}
+	defer r.giveBack(bytes) // also after a panic
+	// Only now: what other handlers have given back is in the queue.
+	if conn, ok := c.socket.conn.(ability.Offerer); ok && !conn.OnLow(c.postCursor) {
+		return false
+	}
+	if !c.mayReplay() {
+		return false
+	}
+	c.takeEntry(e)
+	return true
 }
 
 // mayReplay reports whether Limits.ReplayRate allows one more entry. If not, the executor goes on

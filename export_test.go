@@ -23,3 +23,12 @@ func GoLive(c *Channel) bool { return c.goLive(c.lastPlace(), 0) }
 
 // ReadOn starts a reader for a channel that has fallen behind.
 func ReadOn(c *Channel) { c.socket.replays().add(c) }
+
+// HandsWaiting returns the number of channels of the connection that wait until handlers give their
+// entries back.
+func HandsWaiting(s *Socket) int {
+	r := s.replays()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.hands.waiting)
+}

@@ -200,6 +200,9 @@ func (c *Channel) forgetHistoryLocked() {
 	if k.mode == byExecutor {
 		last = k.more.cursor.told
 		k.more.cursor.stop()
+		if r := c.socket.history.Load(); r != nil {
+			r.waitNoMore(c)
+		}
 	}
 	if k.form != NoOffsets && last.Epoch != "" {
 		c.socket.replays().note(c.topic, last)

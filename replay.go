@@ -32,6 +32,7 @@ type replays struct {
 	rate    rate.Bucket        // of Limits.ReplayRate
 	notes   map[string]endNote // by topic
 	noted   uint32             // the number of the last note
+	hands   hands
 
 	frames []*entryFrames // memory for one step
 }
