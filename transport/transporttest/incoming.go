@@ -139,7 +139,7 @@ func (s *suite) idleTime() time.Duration {
 	if s.bubble {
 		return time.Minute
 	}
-	return time.Second / 2
+	return time.Second
 }
 
 func held(s *suite) {
