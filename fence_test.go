@@ -93,7 +93,7 @@ func TestFence(t *testing.T) {
 // TestWithoutFence shows that the same client gets messages twice without the fence.
 func TestWithoutFence(t *testing.T) {
 	bennu.SetFencing(false)
-	defer bennu.SetFencing(true)
+	t.Cleanup(func() { bennu.SetFencing(true) }) // after the cleanup of serveKept
 	s := serveKept(t, one("*", rooms()), nil, history.Topic{Pattern: "*", Size: 10_000})
 	var r remount
 	published := r.run(t, s, 60)

@@ -71,10 +71,14 @@ func (a *appending) run(ctx context.Context) (history.Place, error) {
 	if after := a.options.After; last != nil && after != nil && last.head() != *after {
 		last = nil // another node may have appended what After means
 	}
+	var refusal error // of the last try
 	for round := 0; ; round++ {
 		if last == nil {
 			var err error
 			if last, err = a.look(ctx); err != nil {
+				if refusal != nil && ctx.Err() != nil {
+					err = refusal // says more than that there was no time left
+				}
 				return history.Place{}, failed(err, a.unsure)
 			}
 		}
@@ -88,7 +92,7 @@ func (a *appending) run(ctx context.Context) (history.Place, error) {
 		if last = a.other(ctx, err); last != nil {
 			continue
 		}
-		a.topic.last = nil
+		a.topic.last, refusal = nil, err
 		if hasCode(err, codeInProcess) {
 			if p, done, err := a.wait(ctx); done {
 				return p, err
